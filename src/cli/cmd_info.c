@@ -1,0 +1,120 @@
+#include "config.h"
+
+#include <sysexits.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "conf/listen.h"
+#include "conf/settings.h"
+#include "message/idna.h"
+#include "net/tls.h"
+#include "smtp/gsasl_api.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+
+static int print_and_release(const struct invocation *inv, struct strbuf *out)
+{
+	int status = report_output(inv, out->buf);
+
+	strbuf_release(out);
+	return status;
+}
+
+int cmd_help(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+
+	options_help(&out);
+	return print_and_release(inv, &out);
+}
+
+int cmd_list_options(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+
+	options_list(&out);
+	return print_and_release(inv, &out);
+}
+
+/* One library a line; one that is not there is no failure of --version. */
+static void add_library(struct strbuf *out, int (*version)(struct strbuf *, struct error *))
+{
+	struct error err;
+
+	if (version(out, &err) < 0)
+		strbuf_addf(out, "%s", err.text);
+	strbuf_addch(out, '\n');
+}
+
+int cmd_version(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+
+	strbuf_addf(&out, "msubmit %s\n", PACKAGE_VERSION);
+	add_library(&out, tls_library_version);
+	add_library(&out, gsasl_library_version);
+	add_library(&out, idna_library_version);
+	strbuf_addf(&out, "system trust: %s\nsystem configuration: %s/msmtprc\n",
+		    SYSTEM_TRUST_BUNDLE, SYSCONFDIR);
+	return print_and_release(inv, &out);
+}
+
+static void list_scope(struct strbuf *out, enum setting_scope scope, const char *name)
+{
+	size_t n = 0;
+	const struct setting *table = settings_table(scope, &n);
+
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(out, "%s\t%s\t%s%s\n", table[i].key, name,
+			    table[i].def ? table[i].def : "",
+			    table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ? "\tclassic" : "");
+}
+
+int cmd_list_settings(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+
+	list_scope(&out, SCOPE_ACCOUNT, "account");
+	list_scope(&out, SCOPE_LISTEN, "listen");
+	return print_and_release(inv, &out);
+}
+
+/* Every key with its value, each behind a comment that says where it comes from. */
+static void print_account(struct strbuf *out, const struct config *c, const struct account *a)
+{
+	size_t n = 0;
+	const struct setting *table = settings_table(SCOPE_ACCOUNT, &n);
+
+	strbuf_addf(out, "[account %s]\n", a->name);
+	for (size_t i = 0; i < n; i++) {
+		const char *origin = config_origin(c, a, table[i].key);
+
+		if (table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC))
+			continue;
+		strbuf_addf(out, "# %s\n%s = ", origin ? origin : "default", table[i].key);
+		setting_print(a, &table[i], out);
+		strbuf_addch(out, '\n');
+	}
+	strbuf_addch(out, '\n');
+}
+
+int cmd_print_config(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+	const struct account *a;
+	struct config *config = NULL;
+	struct error err;
+
+	if (config_load(&inv->config, &config, &err) < 0)
+		return report_failure(inv, &err);
+	strbuf_addf(&out, "# searched: %s\n", config_searched(config));
+	for (size_t i = 0; (a = config_nth(config, i)) != NULL; i++)
+		print_account(&out, config, a);
+	config_free(config);
+	return print_and_release(inv, &out);
+}

@@ -1,0 +1,288 @@
+#include "config.h"
+#include "cli/option_values.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "message/address.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/names.h"
+#include "util/text.h"
+
+#define ENVID_MAX 100		/* RFC 3461, section 4.4 */
+
+static int bad_value(const struct option *o, const char *value, const char *want,
+		     struct error *err)
+{
+	return error_set(err, EX_USAGE, "5.5.4", "option '-%c': '%s' is not %s", o->letter, value,
+			 want);
+}
+
+int option_flag(struct invocation *inv, const struct option *o, const char *value,
+		struct error *err)
+{
+	(void)value, (void)err;
+	*(bool *)((char *)inv + o->data) = true;
+	return 0;
+}
+
+int option_string(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	(void)err;
+	*(const char **)((char *)inv + o->data) = value;
+	return 0;
+}
+
+int option_ignore(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	(void)inv, (void)o, (void)value, (void)err;
+	return 0;
+}
+
+int option_sender(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	struct mailbox box;
+
+	if (address_parse_one(inv->arena, value, ADDRESS_NULL, &box, err) < 0) {
+		error_prefix(err, "option '-%c'", o->letter);
+		err->exit = EX_USAGE;
+		return -1;
+	}
+	inv->sender = box.address;
+	return 0;
+}
+
+/* Text from an untrusted source behind an address must not choose a file. */
+int option_config(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	(void)o;
+	if (inv->words)
+		return error_set(err, EX_USAGE, "5.5.4", "-C must stand before the first address");
+	inv->config.file = value;
+	return 0;
+}
+
+int option_notify(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	static const struct name_value names[] = {
+		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
+		{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 },
+	};
+	unsigned bits = 0;
+
+	for (const char *s = value;; s++) {
+		size_t len = strcspn(s, ",");
+		int bit = 0;
+
+		if (names_find(names, arena_strndup(inv->arena, s, len), &bit) < 0)
+			return bad_value(o, value, "never or a list of success, failure, delay", err);
+		bits |= (unsigned)bit;
+		s += len;
+		if (!*s)
+			break;
+	}
+	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
+		return bad_value(o, value, "valid: 'never' stands alone", err);
+	inv->dsn_notify = bits;
+	return 0;
+}
+
+int option_ret(struct invocation *inv, const struct option *o, const char *value,
+	       struct error *err)
+{
+	static const struct name_value names[] = {
+		{ "full", DSN_RET_FULL }, { "hdrs", DSN_RET_HDRS }, { NULL, 0 },
+	};
+	int ret = 0;
+
+	if (names_find(names, value, &ret) < 0)
+		return bad_value(o, value, "full or hdrs", err);
+	inv->dsn_ret = (unsigned)ret;
+	return 0;
+}
+
+int option_envid(struct invocation *inv, const struct option *o, const char *value,
+		 struct error *err)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > ENVID_MAX || text_has_control(value, len) || !text_is_ascii(value, len))
+		return bad_value(o, value, "1 to 100 printable ASCII characters", err);
+	inv->envid = value;
+	return 0;
+}
+
+/* What is announced follows from the message, whatever -B says. */
+int option_body(struct invocation *inv, const struct option *o, const char *value,
+		struct error *err)
+{
+	(void)inv;
+	if (strcasecmp(value, "7BIT") != 0 && strcasecmp(value, "8BITMIME") != 0)
+		return bad_value(o, value, "7BIT or 8BITMIME", err);
+	return 0;
+}
+
+int option_family(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	(void)value, (void)err;
+	option_override(inv, "address_family", o->data == 4 ? "ipv4" : "ipv6");
+	return 0;
+}
+
+/* "-d0.1" without addresses prints the version, as sendmail does. */
+int option_debug(struct invocation *inv, const struct option *o, const char *value,
+		 struct error *err)
+{
+	(void)o, (void)err;
+	inv->verbose = true;
+	if (value && strcmp(value, "0.1") == 0 && !inv->words && !inv->read_recipients)
+		inv->command = COMMAND_VERSION;
+	return 0;
+}
+
+int option_mode(struct invocation *inv, const struct option *o, const char *value,
+		struct error *err)
+{
+	static const struct name_value modes[] = {
+		{ "m", COMMAND_SEND }, { "p", COMMAND_QUEUE_LIST }, { "pc", COMMAND_QUEUE_COUNT },
+		{ "i", COMMAND_ALIASES }, { "v", COMMAND_VERIFY }, { "d", COMMAND_SERVE },
+		{ "D", COMMAND_SERVE }, { "l", COMMAND_SERVE }, { "df", COMMAND_SERVE },
+		{ "h", COMMAND_NOTHING }, { "H", COMMAND_NOTHING }, { "V", COMMAND_VERSION },
+		{ NULL, 0 },
+	};
+
+	(void)o;
+	for (const struct name_value *m = modes; value && m->name; m++) {
+		if (strcmp(m->name, value) != 0)
+			continue;
+		inv->command = (enum command)m->value;
+		inv->command_given = true;
+		inv->foreground = inv->foreground || strcmp(value, "D") == 0 ||
+				  strcmp(value, "df") == 0;
+		return 0;
+	}
+	if (value && strcmp(value, "s") == 0)
+		return error_set(err, EX_USAGE, "5.5.4",
+				 "-bs (SMTP on standard input) is not supported: give recipients or -t");
+	return error_set(err, EX_USAGE, "5.5.4",
+			 "unknown mode '-b%s': see 'msubmit --help'", value ? value : "");
+}
+
+int option_queue_run(struct invocation *inv, const struct option *o, const char *value,
+		     struct error *err)
+{
+	(void)o, (void)value, (void)err;
+	if (!inv->command_given)
+		inv->command = COMMAND_QUEUE_RUN;
+	return 0;
+}
+
+int option_command(struct invocation *inv, const struct option *o, const char *value,
+		   struct error *err)
+{
+	(void)value, (void)err;
+	inv->command = (enum command)o->data;
+	inv->command_given = true;
+	return 0;
+}
+
+/* m, w and e ask for mail to the sender: the server is what failed, so print. */
+int option_error_mode(struct invocation *inv, const struct option *o, const char *value,
+		      struct error *err)
+{
+	if (strlen(value) != 1 || !strchr("pqmwe", value[0]))
+		return bad_value(o, value, "one of the error modes p, q, m, w, e", err);
+	inv->quiet = value[0] == 'q';
+	return 0;
+}
+
+static bool is_false(const char *value)
+{
+	return strcasecmp(value, "false") == 0 || strcasecmp(value, "no") == 0 ||
+	       strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
+}
+
+int option_letter(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	switch (value[0]) {
+	case '\0':
+		return error_set(err, EX_USAGE, "5.5.4", "option '-o' needs an argument");
+	case 'i':
+		inv->dots_ignored = !is_false(value + 1);
+		return 0;
+	case 'v':
+		inv->verbose = true;
+		return 0;
+	case 'e':
+		return option_error_mode(inv, o, value + 1, err);
+	default:
+		return 0;
+	}
+}
+
+int option_long_name(struct invocation *inv, const struct option *o, const char *value,
+		     struct error *err)
+{
+	size_t len = strcspn(value, "=");
+	const char *arg = value[len] ? value + len + 1 : "true";
+
+	if (len == strlen("IgnoreDots") && strncasecmp(value, "IgnoreDots", len) == 0)
+		inv->dots_ignored = !is_false(arg);
+	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
+		return option_error_mode(inv, o, arg, err);
+	return 0;
+}
+
+int option_tag(struct invocation *inv, const struct option *o, const char *value,
+	       struct error *err)
+{
+	char *tag = arena_strdup(inv->arena, value);
+
+	(void)o, (void)err;
+	for (char *c = tag; *c; c++) {
+		if (text_has_control(c, 1))
+			*c = ' ';
+	}
+	inv->syslog_tag = tag;
+	return 0;
+}
+
+/*
+ * -X FILE names a log in other programs. Web programs that pass unchecked
+ * text into sendmail's options have let attackers write files by it, so it
+ * is taken and never written. -XV... (VERP) would change the sender.
+ */
+int option_traffic(struct invocation *inv, const struct option *o, const char *value,
+		   struct error *err)
+{
+	(void)inv;
+	if (value[0] == 'V')
+		return bad_value(o, value, "supported (VERP)", err);
+	return 0;
+}
+
+void option_override(struct invocation *inv, const char *key, const char *value)
+{
+	size_t n = inv->config.override_n;
+
+	if (n == inv->override_alloc) {
+		size_t grown = n ? 2 * n : 16;
+		struct config_override *more = arena_calloc(inv->arena, grown, sizeof(*more));
+
+		if (n)
+			memcpy(more, inv->override, n * sizeof(*more));
+		inv->override = more;
+		inv->override_alloc = grown;
+	}
+	inv->override[n] = (struct config_override){ .key = key, .value = value };
+	inv->config.override_n = n + 1;
+}

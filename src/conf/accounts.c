@@ -1,0 +1,263 @@
+#include "config.h"
+#include "conf/accounts.h"
+
+#include <string.h>
+
+#include "conf/config_parts.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/secret.h"
+#include "util/xalloc.h"
+
+/* --- loading --------------------------------------------------------------------- */
+
+static int take_option(struct config *c, const struct config_override *o, struct error *err)
+{
+	enum setting_scope scope = SCOPE_ACCOUNT;
+	const struct setting *row = setting_find(scope, o->key);
+
+	if (!row) {
+		scope = SCOPE_LISTEN;
+		row = setting_find(scope, o->key);
+	}
+	if (!row) {
+		config_unknown_key(SCOPE_ACCOUNT, o->key, err);
+	} else if (row->flags & SETTING_NO_OPTION) {
+		error_set(err, EX_CONFIG, "5.3.5", "key '%s': not on the command line, where "
+			  "everybody can see it", row->key);
+	} else {
+		char *value = arena_strdup(c->arena, o->value ? o->value :
+					   row->flags & SETTING_SWITCH ? "on" : "");
+
+		config_assign(c, &c->options[scope], row, value);
+		return 0;
+	}
+	err->exit = EX_USAGE;
+	return error_prefix(err, "command line");
+}
+
+static struct section *make_listener(struct config *c, struct error *err)
+{
+	struct section *s = arena_alloc(c->arena, sizeof(*s));
+
+	s->name = "default";
+	s->scope = SCOPE_LISTEN;
+	return config_resolve_listener(c, s, err) < 0 ? NULL : s;
+}
+
+static int load(struct config *c, const struct config_request *req, struct error *err)
+{
+	for (size_t i = 0; i < req->override_n; i++) {
+		if (take_option(c, &req->override[i], err) < 0)
+			return -1;
+	}
+	if (config_files_read(c, req, err) < 0 || config_resolve(c, err) < 0)
+		return -1;
+	/* made here when it can fail, else when it is asked for */
+	if (c->options[SCOPE_LISTEN].first) {
+		c->made_listener = make_listener(c, err);
+		return c->made_listener ? 0 : -1;
+	}
+	return 0;
+}
+
+int config_load(const struct config_request *req, struct config **out, struct error *err)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+
+	c->arena = arena_new();
+	strbuf_init(&c->searched, 1 << 16);
+	if (load(c, req, err) < 0) {
+		config_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
+static void forget(struct account *a)
+{
+	secret_release(&a->auth.password);
+	secret_release(&a->auth.token);
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (struct config_file *f = c->file; f; f = f->next) {
+		forget(&f->prototype);
+		for (struct section *s = f->first; s; s = s->next)
+			forget(&s->account);
+		strbuf_release_secret(&f->text);
+	}
+	for (struct config_line *l = c->lines; l; l = l->next)
+		strbuf_release_secret(&l->text);
+	strbuf_release(&c->searched);
+	arena_free(c->arena);
+	xfree(c);
+}
+
+/* --- looking up --------------------------------------------------------------------- */
+
+unsigned account_port(const struct account *a)
+{
+	if (a->port)
+		return a->port;
+	if (a->protocol == PROTOCOL_LMTP)
+		return 24;
+	if (a->tls.mode == TLS_IMPLICIT)
+		return 465;
+	return a->classic ? 25 : 587;
+}
+
+const struct account *config_account(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->account_n; i++) {
+		if (strcmp(c->account[i]->name, name) == 0)
+			return &c->account[i]->account;
+	}
+	return NULL;
+}
+
+const struct account *config_default(const struct config *c)
+{
+	const struct account *a = config_account(c, "default");
+
+	return !a && c->account_n == 1 ? &c->account[0]->account : a;
+}
+
+const struct account *config_nth(const struct config *c, size_t i)
+{
+	return i < c->account_n ? &c->account[i]->account : NULL;
+}
+
+static struct section *find_listener(const struct config *c, const char *name)
+{
+	for (const struct config_file *f = c->file; f; f = f->next) {
+		for (struct section *s = f->first; s; s = s->next) {
+			if (s->scope == SCOPE_LISTEN && (!name || strcmp(s->name, name) == 0))
+				return s;
+		}
+	}
+	return NULL;
+}
+
+const struct listen_settings *config_listen(const struct config *c, const char *name)
+{
+	struct section *s = find_listener(c, name);
+
+	if (!s && !name) {
+		s = c->made_listener;
+		if (!s) {
+			/* nothing but defaults: it cannot fail; the arena is not const */
+			struct config only = { .arena = c->arena };
+			struct error ignored;
+
+			s = make_listener(&only, &ignored);
+		}
+	}
+	return s ? &s->listen : NULL;
+}
+
+/* --- telling ------------------------------------------------------------------------- */
+
+const char *config_searched(const struct config *c)
+{
+	return c->searched.buf;
+}
+
+void config_files(const struct config *c, struct strbuf *out)
+{
+	for (const struct config_file *f = c->file; f; f = f->next) {
+		if (f->origin == ORIGIN_FILE)
+			strbuf_addf(out, "%s\n", f->name);
+	}
+}
+
+/* Does an assignment to row decide what setting s is? */
+static bool decides(const struct setting *row, const struct setting *s)
+{
+	const size_t first = offsetof(struct account, timeouts);
+
+	if (strcmp(row->key, "timeout") != 0)
+		return row->offset == s->offset;
+	return s->offset >= first && s->offset < first + sizeof(struct timeouts) &&
+	       s->offset != offsetof(struct account, timeouts.total) &&
+	       s->offset != offsetof(struct account, timeouts.rset) &&
+	       s->offset != offsetof(struct account, timeouts.quit);
+}
+
+/* The last assignment that decides; an exact key beats a broad one. */
+static const struct assignment *find_last(const struct assignment *first,
+					  const struct assignment *last, const struct setting *s)
+{
+	const struct assignment *end = last ? last->next : NULL, *found = NULL;
+
+	for (const struct assignment *a = first; a != end; a = a->next) {
+		if (decides(a->row, s) && !(found && a->row->flags & SETTING_BROAD &&
+					    !(found->row->flags & SETTING_BROAD)))
+			found = a;
+	}
+	return found;
+}
+
+static const char *place(const struct config *c, const struct config_file *f,
+			 const struct assignment *a)
+{
+	if (f->origin == ORIGIN_ENVIRONMENT)
+		return "environment";
+	return arena_printf(c->arena, "%s:%u", f->name, a->line);
+}
+
+/* Own assignments, then the bases from the last to the first. */
+static const char *section_origin(const struct config *c, const struct section *s,
+				  const struct setting *row)
+{
+	const struct assignment *a = find_last(s->own.first, NULL, row);
+	const char *found = a ? place(c, s->file, a) : NULL;
+	size_t n = 0;
+
+	while (s->base && s->base[n])
+		n++;
+	while (!found && n-- > 0)
+		found = section_origin(c, config_base(c, s, s->base[n]), row);
+	return found;
+}
+
+/* Options, the section with its bases, the file's defaults; NULL if none sets it. */
+static const char *assigned_at(const struct config *c, const struct section *s,
+			       const struct setting *row)
+{
+	const struct config_file *f = s->file;
+
+	if (find_last(c->options[SCOPE_ACCOUNT].first, NULL, row))
+		return "option";
+	const char *found = section_origin(c, s, row);
+
+	if (found || (f->classic && !s->defaults_end))
+		return found;
+	const struct assignment *a = find_last(f->defaults.first,
+					       f->classic ? s->defaults_end : NULL, row);
+
+	return a ? place(c, f, a) : NULL;
+}
+
+const char *config_origin(const struct config *c, const struct account *account, const char *key)
+{
+	const struct setting *row = setting_find(SCOPE_ACCOUNT, key);
+	const struct section *s = NULL;
+	const char *found;
+
+	for (size_t i = 0; i < c->account_n; i++) {
+		if (&c->account[i]->account == account)
+			s = c->account[i];
+	}
+	if (!row || !s)
+		return "default";
+	found = assigned_at(c, s, row);
+	/* no key 'port' anywhere, and yet a port: "host = NAME:PORT" */
+	if (!found && strcmp(row->key, "port") == 0 && account->port)
+		found = assigned_at(c, s, setting_find(SCOPE_ACCOUNT, "host"));
+	return found ? found : "default";
+}

@@ -1,0 +1,75 @@
+/*
+ * All accounts and listeners, from files, environment and command line.
+ *
+ * Files, the first that exists of each kind: the one of -C alone; else
+ * /etc/msmtprc, then $XDG_CONFIG_HOME/msmtp/config or ~/.msmtprc (user over
+ * system, as in msmtp). Each may be in ini form or in msmtp's syntax, told
+ * by its first significant line. Without any file MSUBMIT_* make an account.
+ * The order of precedence: command line, account, base account, defaults.
+ */
+#ifndef CONF_ACCOUNTS_H
+#define CONF_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct account;
+struct config;
+struct error;
+struct listen_settings;
+struct strbuf;
+
+struct config_override {
+	const char *key;	/* as in the settings table */
+	const char *value;
+};
+
+struct config_request {
+	const char *file;	/* -C; NULL = search */
+	const struct config_override *override;	/* --key=value, for every account */
+	size_t override_n;
+	bool no_files;		/* options only (--host given and no -C, -a), as in msmtp */
+};
+
+/*
+ * Reads everything. Errors (EX_CONFIG) say "FILE:LINE: key 'x': what" and
+ * suggest the nearest key. A file with a secret that others can read is
+ * refused with the chmod to run.
+ */
+ATTR_CHECK int config_load(const struct config_request *req, struct config **out,
+			   struct error *err);
+void config_free(struct config *c);
+
+/*
+ * The port to connect to: the account's own; else 24 for LMTP; else 465 with
+ * TLS from the first byte; else 587, in msmtp's syntax 25.
+ */
+unsigned account_port(const struct account *a);
+
+/* Account by name; NULL if there is none. */
+const struct account *config_account(const struct config *c, const char *name);
+
+/* The account "default", else the only one there is; NULL if there is none. */
+const struct account *config_default(const struct config *c);
+
+/*
+ * The i-th account, those of the user's file first, each in file order; NULL
+ * behind the last.
+ */
+const struct account *config_nth(const struct config *c, size_t i);
+
+/* Listener by name (NULL: the first, or one made of defaults and overrides); NULL if none. */
+const struct listen_settings *config_listen(const struct config *c, const char *name);
+
+/* "~/.msmtprc (HOME unset), /etc/msmtprc (No such file or directory)": for errors. */
+const char *config_searched(const struct config *c);
+
+/* Appends each file that was read, one a line. */
+void config_files(const struct config *c, struct strbuf *out);
+
+/* Where a setting of an account came from: "FILE:LINE", "default", "option", "environment". */
+const char *config_origin(const struct config *c, const struct account *a, const char *key);
+
+#endif

@@ -1,0 +1,229 @@
+#include "config.h"
+#include "conf/config_parts.h"
+
+#include <limits.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "message/ident.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/text.h"
+
+#define PREFIX "MSUBMIT_"
+#define RESULT_MAX (1 << 20)
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+#define DIGITS "0123456789"
+
+/* --- MSUBMIT_* ------------------------------------------------------------------ */
+
+/* "MSUBMIT_HOSR: unknown variable; did you mean MSUBMIT_HOST?" */
+static int unknown_variable(const char *key, struct arena *arena, struct error *err)
+{
+	const char *nearest = setting_nearest(SCOPE_ACCOUNT, key);
+
+	if (!nearest)
+		nearest = setting_nearest(SCOPE_LISTEN, key);
+	error_set(err, EX_CONFIG, "5.3.5", "environment: %s%.100s: unknown variable", PREFIX, key);
+	if (!nearest)
+		return -1;
+	char *name = arena_strdup(arena, nearest);
+
+	for (char *p = name; *p; p++) {
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+	}
+	return error_append(err, "; did you mean %s%s?", PREFIX, name);
+}
+
+/* entry = key "=" value, behind the prefix */
+static int take_variable(struct config *c, struct config_file **f, struct section *made[2],
+			 char *entry, struct error *err)
+{
+	char *equals = strchr(entry, '=');
+	char *key = arena_strndup(c->arena, entry, (size_t)(equals - entry));
+	enum setting_scope scope = SCOPE_ACCOUNT;
+	const struct setting *row = setting_find(scope, key);
+
+	if (!row) {
+		scope = SCOPE_LISTEN;
+		row = setting_find(scope, key);
+	}
+	if (!row || strchr(key, '-'))
+		return unknown_variable(key, c->arena, err);
+	if (!*f)
+		*f = config_file_add(c, "environment", ORIGIN_ENVIRONMENT);
+	if (!made[scope])
+		made[scope] = config_section_add(c, *f, scope, "default");
+	config_assign(c, &made[scope]->own, row, equals + 1);
+	return 0;
+}
+
+int config_env_read(struct config *c, struct error *err)
+{
+	struct config_file *f = NULL;
+	struct section *made[2] = { NULL, NULL };
+	const size_t prefix = strlen(PREFIX);
+
+	if (getuid() != geteuid() || getgid() != getegid())
+		return 0;
+	for (char **entry = environ; entry && *entry; entry++) {
+		if (strncmp(*entry, PREFIX, prefix) == 0 && strchr(*entry, '=') &&
+		    take_variable(c, &f, made, *entry + prefix, err) < 0)
+			return -1;
+	}
+	struct section *account = made[SCOPE_ACCOUNT];
+
+	if (account && !config_has(&account->own, "host") && !config_has(&account->own, "socket") &&
+	    !config_has(&c->options[SCOPE_ACCOUNT], "host") &&
+	    !config_has(&c->options[SCOPE_ACCOUNT], "socket")) {
+		strbuf_addstr(&c->searched, ", environment (MSUBMIT_HOST unset)");
+		account->shadowed = true;
+	}
+	return 0;
+}
+
+/* --- ${NAME} ----------------------------------------------------------------------- */
+
+/* reference = "${" name "}"; p points behind the brace. NULL and err, or where it goes on. */
+static const char *add_variable(struct arena *a, struct strbuf *out, const char *p,
+				struct error *err)
+{
+	size_t n = strspn(p, LETTERS DIGITS);
+
+	if (n == 0 || p[n] != '}' || strchr(DIGITS, *p)) {
+		error_set(err, EX_CONFIG, "5.3.5",
+			  "'${' begins no variable '${NAME}' (write '$${' for the text itself)");
+		return NULL;
+	}
+	const char *name = arena_strndup(a, p, n);
+	const char *value = secure_getenv(name);
+
+	if (!value) {
+		error_set(err, EX_CONFIG, "5.3.5", "environment variable '%.100s' is not set",
+			  name);
+		return NULL;
+	}
+	strbuf_addstr(out, value);
+	return p + n + 1;
+}
+
+int config_env_expand(struct arena *a, const char *value, const char **out, struct error *err)
+{
+	struct strbuf full = STRBUF_INIT(RESULT_MAX);
+	const char *p = value;
+
+	while (p && *p) {
+		if (strncmp(p, "$${", 3) == 0) {
+			strbuf_addstr(&full, "${");
+			p += 3;
+		} else if (strncmp(p, "${", 2) == 0) {
+			p = add_variable(a, &full, p + 2, err);
+		} else {
+			strbuf_addch(&full, *p++);
+		}
+	}
+	int rc = p ? 0 : -1;
+
+	if (rc == 0 && strbuf_overflow(&full))
+		rc = error_set(err, EX_CONFIG, "5.3.5", "the value is too long");
+	if (rc == 0)
+		*out = arena_strdup(a, full.buf);
+	strbuf_release(&full);
+	return rc;
+}
+
+/* --- %U, %H, %C, %M ------------------------------------------------------------------ */
+
+static const char *login_name(struct arena *a)
+{
+	const char *user = secure_getenv("USER");
+
+	if (!user || !*user)
+		user = secure_getenv("LOGNAME");
+	return user && *user ? user : ident_login(a);
+}
+
+static const char *host_name(struct arena *a)
+{
+	const char *name = secure_getenv("HOSTNAME");
+	char own[HOST_NAME_MAX + 1];
+
+	if (name && *name)
+		return name;
+	if (gethostname(own, sizeof(own)) < 0)
+		return "localhost";
+	own[sizeof(own) - 1] = '\0';
+	return arena_strdup(a, own);
+}
+
+static const char *canonical_name(struct arena *a)
+{
+	const struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
+	const char *name = host_name(a);
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo(name, NULL, &hints, &found) == 0) {
+		if (found->ai_canonname)
+			name = arena_strdup(a, found->ai_canonname);
+		freeaddrinfo(found);
+	}
+	return name;
+}
+
+static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct error *err)
+{
+	const char *text = NULL;
+
+	switch (letter) {
+	case 'U':
+		text = login_name(a);
+		break;
+	case 'H':
+		text = host_name(a);
+		break;
+	case 'C':
+		text = canonical_name(a);
+		break;
+	case 'M':
+		text = ident_mailname(a);
+		break;
+	default:	/* msmtp leaves what it does not know */
+		strbuf_addch(out, '%');
+		if (letter)
+			strbuf_addch(out, letter);
+		return 0;
+	}
+	if (!text)
+		return error_set(err, EX_CONFIG, "5.3.5", "'%%%c' cannot be replaced: no name in "
+				 "/etc/mailname", letter);
+	if (text_has_control(text, strlen(text)))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "'%%%c' cannot be replaced: control characters", letter);
+	strbuf_addstr(out, text);
+	return 0;
+}
+
+int config_env_patterns(struct arena *a, const char *value, const char **out, struct error *err)
+{
+	struct strbuf full = STRBUF_INIT(RESULT_MAX);
+	int rc = 0;
+
+	for (const char *p = value; rc == 0 && *p; p++) {
+		if (*p != '%') {
+			strbuf_addch(&full, *p);
+			continue;
+		}
+		rc = add_pattern(a, &full, p[1], err);
+		p += p[1] != '\0';
+	}
+	if (rc == 0 && strbuf_overflow(&full))
+		rc = error_set(err, EX_CONFIG, "5.3.5", "the value is too long");
+	if (rc == 0)
+		*out = arena_strdup(a, full.buf);
+	strbuf_release(&full);
+	return rc;
+}

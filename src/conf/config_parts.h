@@ -1,0 +1,145 @@
+/*
+ * Inside the configuration: what accounts.c and config_*.c share. For conf/
+ * only.
+ *
+ * Files are read into sections, each a list of assignments that point into
+ * the file's text; then each account is made: defaults of the table, the
+ * file's defaults, base accounts, its own assignments, overrides. The texts
+ * may hold secrets, so they are overwritten when the configuration goes.
+ */
+#ifndef CONF_CONFIG_PARTS_H
+#define CONF_CONFIG_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "conf/listen.h"
+#include "conf/settings.h"
+#include "util/attr.h"
+#include "util/strbuf.h"
+
+struct arena;
+struct error;
+struct setting;
+
+enum origin { ORIGIN_FILE, ORIGIN_OPTION, ORIGIN_ENVIRONMENT };
+
+/* One setting as written. */
+struct assignment {
+	struct assignment *next;
+	const struct setting *row;
+	char *value;		/* without quotes */
+	unsigned line;
+	bool expand;		/* ${VAR} is to be replaced */
+};
+
+struct assignments {
+	struct assignment *first, *last;
+};
+
+/* One [account], [listen], or what stands for it. */
+struct section {
+	struct section *next;
+	struct config_file *file;
+	enum setting_scope scope;
+	const char *name;
+	unsigned line;
+	char **base;			/* names of the base accounts, NULL at the end */
+	struct assignments own;
+	const struct assignment *defaults_end;	/* msmtp: the last default before the account */
+	bool entered;			/* while its bases are followed */
+	bool shadowed;			/* a user's account has the same name */
+	struct account account;		/* one of the two is filled, by scope */
+	struct listen_settings listen;
+};
+
+struct config_file {
+	struct config_file *next;
+	const char *name;
+	enum origin origin;
+	bool classic;
+	bool holds_secret;
+	struct strbuf text;
+	struct assignments defaults;
+	struct section *current;	/* while it is read; NULL in the defaults */
+	bool begun;			/* a section has been seen */
+	struct section *first, *last;
+	size_t count;			/* of sections */
+	struct account prototype;	/* table and defaults so far applied */
+};
+
+/* A line that eval made; overwritten with the rest. */
+struct config_line {
+	struct config_line *next;
+	struct strbuf text;
+};
+
+struct config {
+	struct arena *arena;
+	struct config_file *file, *file_last;	/* the user's first */
+	struct config_line *lines;
+	struct assignments options[2];		/* by scope */
+	struct section **account;		/* visible ones, in order */
+	size_t account_n;
+	struct section *made_listener;
+	struct strbuf searched;
+};
+
+/* --- config_files.c ------------------------------------------------------- */
+
+/* A file without text yet, put behind the others. */
+struct config_file *config_file_add(struct config *c, const char *name, enum origin origin);
+
+/* Finds and reads the files of the request, with their sections. */
+ATTR_CHECK int config_files_read(struct config *c, const struct config_request *req,
+				 struct error *err);
+
+/* --- config_sections.c ---------------------------------------------------- */
+
+/* Reads the text of f, of either form, into sections. */
+ATTR_CHECK int config_sections_read(struct config *c, struct config_file *f, struct error *err);
+
+/* A new section of f, put behind its others. */
+struct section *config_section_add(struct config *c, struct config_file *f,
+				   enum setting_scope scope, const char *name);
+
+/* Puts an assignment behind the others; value is borrowed. */
+struct assignment *config_assign(struct config *c, struct assignments *list,
+				 const struct setting *row, char *value);
+
+/* "key 'x': unknown", with the nearest key or the section it belongs to; returns -1. */
+int config_unknown_key(enum setting_scope scope, const char *key, struct error *err);
+
+/* --- config_env.c ---------------------------------------------------------- */
+
+/* An account and a listener of MSUBMIT_*, when any such variable is set. */
+ATTR_CHECK int config_env_read(struct config *c, struct error *err);
+
+/* Replaces ${NAME} by the environment's value, $${ by ${; the result lives in a. */
+ATTR_CHECK int config_env_expand(struct arena *a, const char *value, const char **out,
+				 struct error *err);
+
+/*
+ * Replaces msmtp's %U, %H, %C and %M by login name, host name, canonical host
+ * name and /etc/mailname; the result lives in a.
+ */
+ATTR_CHECK int config_env_patterns(struct arena *a, const char *value, const char **out,
+				   struct error *err);
+
+/* --- config_resolve.c ------------------------------------------------------ */
+
+/* Fills every account and listener of every file. */
+ATTR_CHECK int config_resolve(struct config *c, struct error *err);
+
+/* Fills a listener that no file has. */
+ATTR_CHECK int config_resolve_listener(struct config *c, struct section *s, struct error *err);
+
+/* The account that section s names as its base; NULL if there is none. */
+struct section *config_base(const struct config *c, const struct section *s, const char *name);
+
+/* Are there options of that scope with this key? */
+bool config_has(const struct assignments *list, const char *key);
+
+#endif

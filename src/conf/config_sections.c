@@ -1,0 +1,263 @@
+#include "config.h"
+#include "conf/config_parts.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/classic.h"
+#include "conf/ini.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/proc.h"
+
+#define SECTIONS_MAX 10000
+#define BLANKS " \t"
+
+struct reader {
+	struct config *config;
+	struct config_file *file;
+};
+
+struct section *config_section_add(struct config *c, struct config_file *f,
+				   enum setting_scope scope, const char *name)
+{
+	struct section *s = arena_alloc(c->arena, sizeof(*s));
+
+	s->file = f;
+	s->scope = scope;
+	s->name = arena_strdup(c->arena, name);
+	if (f->last)
+		f->last->next = s;
+	else
+		f->first = s;
+	f->last = s;
+	f->count++;
+	return s;
+}
+
+struct assignment *config_assign(struct config *c, struct assignments *list,
+				 const struct setting *row, char *value)
+{
+	struct assignment *a = arena_alloc(c->arena, sizeof(*a));
+
+	a->row = row;
+	a->value = value;
+	if (list->last)
+		list->last->next = a;
+	else
+		list->first = a;
+	list->last = a;
+	return a;
+}
+
+int config_unknown_key(enum setting_scope scope, const char *key, struct error *err)
+{
+	enum setting_scope other = scope == SCOPE_LISTEN ? SCOPE_ACCOUNT : SCOPE_LISTEN;
+	const char *nearest = setting_nearest(scope, key);
+
+	error_set(err, EX_CONFIG, "5.3.5", "key '%.100s': unknown", key);
+	if (setting_find(other, key))
+		return error_append(err, " here: it belongs to a section [%s NAME]",
+				    other == SCOPE_LISTEN ? "listen" : "account");
+	return nearest ? error_append(err, "; did you mean '%s'?", nearest) : -1;
+}
+
+/* --- headings ------------------------------------------------------------------ */
+
+/* Cuts blanks off both ends. */
+static char *trim(char *s)
+{
+	char *end = s + strlen(s);
+
+	while (end > s && strchr(BLANKS, end[-1]))
+		*--end = '\0';
+	return s + strspn(s, BLANKS);
+}
+
+/* bases = name *("," name), all behind the colon of the heading */
+static int read_bases(struct config *c, struct section *s, char *list, struct error *err)
+{
+	size_t n = 1;
+
+	for (const char *p = list; *p; p++)
+		n += *p == ',';
+	s->base = arena_calloc(c->arena, n + 1, sizeof(*s->base));
+	for (size_t i = 0; i < n; i++) {
+		char *comma = strchr(list, ',');
+
+		if (comma)
+			*comma = '\0';
+		s->base[i] = arena_strdup(c->arena, trim(list));
+		if (!*s->base[i])
+			return error_set(err, EX_CONFIG, "5.3.5",
+					 "section '%s': a name is missing behind ':'", s->name);
+		list = comma + 1;
+	}
+	return 0;
+}
+
+static struct section *find_section(const struct config_file *f, enum setting_scope scope,
+				    const char *name)
+{
+	for (struct section *s = f->first; s; s = s->next) {
+		if (s->scope == scope && strcmp(s->name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* msmtp wants the bases of an account above it. */
+static int check_defined(const struct config_file *f, const struct section *s, struct error *err)
+{
+	for (char **base = f->classic ? s->base : NULL; base && *base; base++) {
+		const struct section *found = find_section(f, SCOPE_ACCOUNT, *base);
+
+		if (!found || found == s)
+			return error_set(err, EX_CONFIG, "5.3.5", "account '%s' is not defined above",
+					 *base);
+	}
+	return 0;
+}
+
+/* heading = ("account" / "listen") 1*WSP name [ *WSP ":" bases ] */
+static int named_section(struct reader *r, enum setting_scope scope, char *rest, unsigned line,
+			 struct error *err)
+{
+	struct config_file *f = r->file;
+	const char *kind = scope == SCOPE_LISTEN ? "listen" : "account";
+	char *colon = scope == SCOPE_ACCOUNT ? strchr(rest, ':') : NULL;
+	struct section *s;
+
+	if (colon)
+		*colon = '\0';
+	rest = trim(rest);
+	if (!*rest || strpbrk(rest, ":,"))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "'%s' needs a name without ':' and ','", kind);
+	if (find_section(f, scope, rest))
+		return error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind, rest);
+	if (f->count >= SECTIONS_MAX)
+		return error_set(err, EX_CONFIG, "5.3.5", "more than %d sections", SECTIONS_MAX);
+	s = config_section_add(r->config, f, scope, rest);
+	s->line = line;
+	s->defaults_end = f->defaults.last;
+	f->current = s;
+	if (colon && read_bases(r->config, s, colon + 1, err) < 0)
+		return -1;
+	return check_defined(f, s, err);
+}
+
+static int take_section(void *ctx, char *heading, unsigned line, struct error *err)
+{
+	static const struct {
+		const char *word;
+		enum setting_scope scope;
+	} kinds[] = { { "account", SCOPE_ACCOUNT }, { "listen", SCOPE_LISTEN } };
+	struct reader *r = ctx;
+	size_t n = strcspn(heading, BLANKS);
+
+	r->file->begun = true;
+	if (n == strlen("defaults") && strncasecmp(heading, "defaults", n) == 0) {
+		if (heading[n])
+			return error_set(err, EX_CONFIG, "5.3.5", "'defaults' takes no name");
+		r->file->current = NULL;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (n == strlen(kinds[i].word) && strncasecmp(heading, kinds[i].word, n) == 0)
+			return named_section(r, kinds[i].scope, heading + n, line, err);
+	}
+	return error_set(err, EX_CONFIG, "5.3.5",
+			 "section '%.100s': must be [defaults], [account NAME] or [listen NAME]",
+			 heading);
+}
+
+/* --- settings --------------------------------------------------------------------- */
+
+/*
+ * What the quotes of a value mean depends on its key: commands split words
+ * at them, a list may begin with a quoted local part.
+ */
+static int unquote(const struct config_file *f, const struct setting *row, char **value,
+		   struct error *err)
+{
+	const char *close;
+
+	if (**value != '"' || row->type == SETTING_ARGV || (row->flags & SETTING_RAW && !f->classic))
+		return 0;
+	if (f->classic) {
+		*value = classic_unquote(*value);
+		return 0;
+	}
+	for (close = *value + 1; *close && *close != '"'; close++)
+		close += *close == '\\' && close[1];
+	if (row->type == SETTING_LIST && *close && close[1])
+		return 0;
+	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
+}
+
+static int take_setting(void *ctx, const char *key, char *value, unsigned line,
+			struct error *err)
+{
+	struct reader *r = ctx;
+	struct config_file *f = r->file;
+	struct section *s = f->current;
+	enum setting_scope scope = s ? s->scope : SCOPE_ACCOUNT;
+	const struct setting *row = setting_find(scope, key);
+
+	if (!row)
+		return config_unknown_key(scope, key, err);
+	if (!f->begun)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "key '%s': stands above any section; put '[account default]' or "
+				 "'[defaults]' in front of it", row->key);
+	if (unquote(f, row, &value, err) < 0)
+		return -1;
+	if (f->classic && !*value && row->flags & SETTING_SWITCH)
+		value = arena_strdup(r->config->arena, "on");
+	struct assignment *a = config_assign(r->config, s ? &s->own : &f->defaults, row, value);
+
+	a->line = line;
+	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
+		    strstr(value, "${");
+	if (row->type == SETTING_SECRET && *value)
+		f->holds_secret = true;
+	return 0;
+}
+
+/* The line may hold a secret, so it is kept where it will be overwritten. */
+static int take_eval(void *ctx, const char *command, char **line_out, struct error *err)
+{
+	struct reader *r = ctx;
+	struct config_line *l = arena_alloc(r->config->arena, sizeof(*l));
+	char *argv[] = { arena_strdup(r->config->arena, "/bin/sh"),
+			 arena_strdup(r->config->arena, "-c"),
+			 arena_strdup(r->config->arena, command), NULL };
+
+	strbuf_init(&l->text, 1 << 17);
+	l->next = r->config->lines;
+	r->config->lines = l;
+	if (proc_capture(argv, 0, &l->text, err) < 0)
+		return -1;
+	size_t len = strcspn(l->text.buf, "\n");
+
+	if (len < l->text.len && !l->text.buf[len])
+		return error_set(err, EX_CONFIG, "5.3.5", "the command prints a NUL octet");
+	strbuf_truncate(&l->text, len);
+	*line_out = l->text.buf;
+	return 0;
+}
+
+int config_sections_read(struct config *c, struct config_file *f, struct error *err)
+{
+	struct reader r = { .config = c, .file = f };
+	const struct rcfile_handler h = {
+		.section = take_section, .setting = take_setting, .eval = take_eval,
+		.ctx = &r, .name = f->name,
+	};
+
+	f->classic = !ini_detect(f->text.buf, f->text.len);
+	if (f->classic)
+		return classic_read(f->text.buf, f->text.len, &h, err);
+	return ini_read(f->text.buf, f->text.len, &h, err);
+}

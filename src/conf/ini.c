@@ -1,0 +1,242 @@
+#include "config.h"
+#include "conf/ini.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/error.h"
+
+#define KEY_MAX 49	/* what libinih keeps of a key */
+#define STAND_IN "x"	/* what it sees instead of a value */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\f' || c == '\v';
+}
+
+static const char *skip_bom(const char *text, size_t len)
+{
+	return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+}
+
+static bool is_key_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || c == '.';
+}
+
+bool ini_detect(const char *text, size_t len)
+{
+	const char *end = text + len;
+
+	for (const char *p = skip_bom(text, len); p < end; p++) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+		while (p < end && (is_blank(*p) || *p == '\r'))
+			p++;
+		if (p < end && *p != '#' && *p != '\n') {
+			if (*p == '[' || *p == ';')
+				return true;
+			while (p < end && is_key_char(*p))
+				p++;
+			while (p < end && is_blank(*p))
+				p++;
+			return p < end && *p == '=';
+		}
+		if (!newline)
+			break;
+		p = newline;
+	}
+	return true;
+}
+
+/* What the reader and the callback of the library share. */
+struct feed {
+	char *next, *end;	/* what is left of the text */
+	char *value;		/* of the line that the library has */
+	unsigned line;
+	bool failed;
+	const struct rcfile_handler *handler;
+	struct error *err;
+};
+
+static int fail(struct feed *f, const char *what)
+{
+	f->failed = true;
+	return error_set(f->err, EX_CONFIG, "5.3.5", "%s:%u: %s", f->handler->name, f->line, what);
+}
+
+/* The next line that says something, without blanks around it; NULL at the end. */
+static char *next_line(struct feed *f)
+{
+	while (f->next < f->end) {
+		char *line = f->next, *stop = memchr(line, '\n', (size_t)(f->end - line));
+
+		if (!stop)
+			stop = f->end;
+		f->next = stop + (stop < f->end);
+		f->line++;
+		if (memchr(line, '\0', (size_t)(stop - line))) {
+			fail(f, "the line holds a NUL octet");
+			return NULL;
+		}
+		if (stop > line && stop[-1] == '\r')
+			stop--;
+		while (stop > line && is_blank(stop[-1]))
+			stop--;
+		while (line < stop && is_blank(*line))
+			line++;
+		*stop = '\0';
+		if (*line && *line != '#' && *line != ';')
+			return line;
+	}
+	return NULL;
+}
+
+/* "[" heading "]" [comment] */
+static int read_section(struct feed *f, char *line)
+{
+	char *end = strchr(line, ']'), *rest;
+
+	if (!end)
+		return fail(f, "']' is missing");
+	for (rest = end + 1; is_blank(*rest); rest++)
+		;
+	if (*rest && *rest != '#' && *rest != ';')
+		return fail(f, "text behind ']'");
+	for (*end = '\0', line++; is_blank(*line); line++)
+		;
+	while (end > line && is_blank(end[-1]))
+		*--end = '\0';
+	if (f->handler->section(f->handler->ctx, line, f->line, f->err) < 0) {
+		f->failed = true;
+		return error_prefix(f->err, "%s:%u", f->handler->name, f->line);
+	}
+	return 0;
+}
+
+/* key "=" value; the key goes to str, the value waits in f */
+static int read_setting(struct feed *f, char *line, char *str, size_t room)
+{
+	char *p = line, *key_end;
+
+	while (is_key_char(*p))
+		p++;
+	for (key_end = p; is_blank(*p); p++)
+		;
+	if (*p != '=' || key_end == line)
+		return fail(f, "the line is neither '[section]' nor 'key = value'");
+	*key_end = '\0';
+	for (p++; is_blank(*p); p++)
+		;
+	if (strlen(p) > RCFILE_VALUE_MAX)
+		return fail(f, "the value is longer than 65536 octets");
+	f->value = p;
+	if (key_end - line > KEY_MAX ||
+	    snprintf(str, room, "%s=%s\n", line, STAND_IN) >= (int)room)
+		return fail(f, "the key is too long to be one");
+	return 0;
+}
+
+/* What libinih calls instead of fgets(). */
+static char *feed_line(char *str, int room, void *stream)
+{
+	struct feed *f = stream;
+	char *line = f->failed ? NULL : next_line(f);
+
+	if (!line || room < 4)
+		return NULL;
+	if (*line != '[')
+		return read_setting(f, line, str, (size_t)room) == 0 ? str : NULL;
+	if (read_section(f, line) < 0)
+		return NULL;
+	memcpy(str, "[s]", 4);
+	return str;
+}
+
+/* Called by libinih while it has the line that f describes; 0 = stop. */
+static int take_setting(void *ctx, const char *section, const char *name, const char *value)
+{
+	struct feed *f = ctx;
+	const struct rcfile_handler *h = f->handler;
+
+	(void)section, (void)value;
+	if (f->failed)
+		return 0;
+	if (h->setting(h->ctx, name, f->value, f->line, f->err) < 0) {
+		f->failed = true;
+		error_prefix(f->err, "%s:%u", h->name, f->line);
+		return 0;
+	}
+	return 1;
+}
+
+int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct error *err)
+{
+	char *start = text + (skip_bom(text, len) - text);
+	struct feed f = { .next = start, .end = text + len, .handler = h, .err = err };
+	int rc = ini_parse_stream(feed_line, &f, take_setting, &f);
+
+	if (f.failed)
+		return -1;
+	if (rc != 0)
+		return error_set(err, EX_CONFIG, "5.3.5", "%s: libinih cannot read it (%d)", h->name,
+				 rc);
+	return 0;
+}
+
+/*
+ * escape = "\" ( "a" / "b" / "e" / "f" / "n" / "r" / "t" / "v" / "\" / DQUOTE / "'" / "?"
+ *               / 1*3OCTDIG / "x" 1*2HEXDIG )
+ * Returns the octet and moves *p behind it; -1 when it is none, or NUL.
+ */
+static int read_escape(const char **p)
+{
+	static const char letters[] = "abefnrtv\\\"'?", meant[] = "\a\b\033\f\n\r\t\v\\\"'?";
+	const char *found = **p ? strchr(letters, **p) : NULL;
+	int value = 0, base = 8, most = 3, digits = 0;
+
+	if (found) {
+		(*p)++;
+		return (unsigned char)meant[found - letters];
+	}
+	if (**p == 'x') {
+		base = 16;
+		most = 2;
+		(*p)++;
+	}
+	for (; digits < most; digits++, (*p)++) {
+		static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+		const char *digit = **p ? strchr(hex, **p) : NULL;
+		int n = digit ? (int)((digit - hex) % 16) : base;
+
+		if (n >= base)
+			break;
+		value = value * base + n;
+	}
+	return digits && value > 0 && value < 256 ? value : -1;
+}
+
+int ini_unquote(char *value, struct error *err)
+{
+	char *to = value;
+	const char *from = value + 1;
+
+	if (*value != '"')
+		return 0;
+	while (*from && *from != '"') {
+		int c = (unsigned char)*from++;
+
+		if (c == '\\' && (c = read_escape(&from)) < 0)
+			return error_set(err, EX_CONFIG, "5.3.5", "unknown escape behind '\\'");
+		*to++ = (char)c;
+	}
+	if (!*from)
+		return error_set(err, EX_CONFIG, "5.3.5", "no closing quote");
+	if (from[1])
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "text behind the closing quote (write \\\" for a quote inside)");
+	*to = '\0';
+	return 0;
+}

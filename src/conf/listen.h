@@ -1,0 +1,30 @@
+/*
+ * Every setting of the local listener: plain data, filled by conf/ from the
+ * section [listen NAME] and the command line.
+ */
+#ifndef CONF_LISTEN_H
+#define CONF_LISTEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct listen_settings {
+	const char *name;
+	const char *listen;		/* ADDRESS:PORT, loopback; port 0 = any free one */
+	const char *deliver;		/* maildir:PATH */
+	const char *server_name;	/* NULL = the host's name */
+	const char *server_cert, *server_key;	/* PEM; both or none */
+	const char *auth_file;		/* lines USER:{scheme}HASH or USER:crypt(3) hash */
+	bool auth_required;		/* 530 to MAIL without sign-in */
+	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
+	bool auth_plain_loopback;	/* offer AUTH on loopback without TLS */
+	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
+	unsigned max_clients;
+	unsigned max_rcpt;
+	uint64_t message_size_limit;	/* octets */
+	unsigned idle_timeout;		/* seconds */
+	const char *port_file;		/* the address and port in use are written here */
+	const char *pid_file;
+};
+
+#endif

@@ -1,0 +1,462 @@
+#include "config.h"
+#include "conf/settings.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/account.h"
+#include "conf/listen.h"
+#include "conf/settings_rows.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/names.h"
+#include "util/secret.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/xalloc.h"
+
+#define LIST_MAX 10000	/* words of one list or command */
+#define NEAR 2		/* letters that a misspelt key may be off */
+
+const struct setting *settings_table(enum setting_scope scope, size_t *n_out)
+{
+	*n_out = scope == SCOPE_LISTEN ? settings_listen_n : settings_account_n;
+	return scope == SCOPE_LISTEN ? settings_listen_rows : settings_account_rows;
+}
+
+static char fold(char c)
+{
+	if (c == '-')
+		return '_';
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool same_key(const char *row, const char *key)
+{
+	while (*row && *row == fold(*key)) {
+		row++;
+		key++;
+	}
+	return *row == '\0' && *key == '\0';
+}
+
+const struct setting *setting_find(enum setting_scope scope, const char *key)
+{
+	size_t n;
+	const struct setting *s = settings_table(scope, &n);
+
+	for (const struct setting *end = s + n; s < end; s++) {
+		if (same_key(s->key, key))
+			return s;
+	}
+	return NULL;
+}
+
+const char *setting_nearest(enum setting_scope scope, const char *key)
+{
+	size_t n;
+	const struct setting *s = settings_table(scope, &n);
+	unsigned best = strlen(key) > 3 ? NEAR + 1 : NEAR;
+	const char *nearest = NULL;
+
+	for (const struct setting *end = s + n; s < end; s++) {
+		unsigned d = names_distance(s->key, key, best);
+
+		if (d < best) {
+			best = d;
+			nearest = s->key;
+		}
+	}
+	return nearest;
+}
+
+int setting_refuse(const struct setting *s, const char *value, const char *what,
+		   struct error *err)
+{
+	return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%.200s' is not %s", s->key, value,
+			 what);
+}
+
+/* --- readers of values ---------------------------------------------------- */
+
+static const struct name_value bool_names[] = {
+	{ "on", 1 }, { "off", 0 }, { "yes", 1 }, { "no", 0 }, { "true", 1 }, { "false", 0 },
+	{ "1", 1 }, { "0", 0 }, { NULL, 0 }
+};
+
+static const char *names_nearest(const struct name_value *names, const char *word)
+{
+	const char *nearest = NULL;
+	unsigned best = NEAR + 1;
+
+	for (; names->name; names++) {
+		unsigned d = names_distance(names->name, word, best);
+
+		if (d < best && d < strlen(names->name)) {
+			best = d;
+			nearest = names->name;
+		}
+	}
+	return nearest;
+}
+
+static int read_name(const struct setting *s, const struct name_value *names, const char *value,
+		     int *out, struct error *err)
+{
+	struct strbuf known = STRBUF_INIT(400);
+	const char *nearest;
+
+	if (names_find(names, value, out) == 0)
+		return 0;
+	for (const struct name_value *n = names; n->name; n++)
+		strbuf_addf(&known, "%s%s", n == names ? "" : ", ", n->name);
+	setting_refuse(s, value, "one of ", err);
+	error_append(err, "%s", known.buf);
+	strbuf_release(&known);
+	nearest = names_nearest(names, value);
+	return nearest ? error_append(err, "; did you mean '%s'?", nearest) : -1;
+}
+
+int setting_read_bool(const struct setting *s, const char *value, int *out, struct error *err)
+{
+	return read_name(s, s->names ? s->names : bool_names, value, out, err);
+}
+
+/* number = 1*DIGIT [suffix]; factors holds the worth of each letter of suffixes */
+static int read_number(const struct setting *s, const char *value, const char *suffixes,
+		       const uint64_t *factors, uint64_t *out, struct error *err)
+{
+	char *end;
+	uint64_t factor = 1, max = s->max ? s->max : UINT32_MAX;
+
+	errno = 0;
+	unsigned long long n = strtoull(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || errno)
+		return setting_refuse(s, value, "a number", err);
+	if (*end) {
+		const char *letter = strchr(suffixes, fold(*end));
+
+		if (!letter || end[1])
+			return setting_refuse(s, value, "a number", err);
+		factor = factors[letter - suffixes];
+	}
+	if (n > UINT64_MAX / factor || n * factor < s->min || n * factor > max)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "key '%s': '%.200s' is out of range: from %llu to %llu", s->key,
+				 value, (unsigned long long)s->min, (unsigned long long)max);
+	*out = n * factor;
+	return 0;
+}
+
+int setting_read_time(const struct setting *s, const char *value, unsigned *out,
+		      struct error *err)
+{
+	static const uint64_t factors[] = { 1, 60, 3600, 86400 };
+	uint64_t n;
+
+	if (same_key("off", value)) {
+		*out = 0;
+		return 0;
+	}
+	if (read_number(s, value, "smhd", factors, &n, err) < 0)
+		return -1;
+	*out = (unsigned)n;
+	return 0;
+}
+
+/*
+ * list = [item] *("," [item]); a comma between double quotes separates
+ * nothing, so that a quoted local part stays whole.
+ */
+static void split_list(const char *p, struct strvec *out)
+{
+	while (*p) {
+		const char *start, *end;
+		bool quoted = false;
+
+		p += strspn(p, " \t,");
+		for (start = p; *p && (quoted || *p != ','); p++) {
+			if (quoted && *p == '\\' && p[1])
+				p++;
+			else if (*p == '"')
+				quoted = !quoted;
+		}
+		for (end = p; end > start && (end[-1] == ' ' || end[-1] == '\t'); end--)
+			;
+		if (end > start)
+			strvec_addn(out, start, (size_t)(end - start));
+	}
+}
+
+/*
+ * One word of a command, quoted as a shell would have it:
+ * word = 1*( "'" *any "'" / DQUOTE *( "\" any / any ) DQUOTE / "\" any / any )
+ * Returns the first octet behind it, NULL when a quote is not closed.
+ */
+static const char *read_word(const char *p, struct strbuf *word)
+{
+	char quote = '\0';
+
+	for (; *p && (quote || (*p != ' ' && *p != '\t')); p++) {
+		if (quote ? *p == quote : (*p == '"' || *p == '\'')) {
+			quote = quote ? '\0' : *p;
+			continue;
+		}
+		if (*p == '\\' && quote != '\'' && p[1])
+			p++;
+		strbuf_addch(word, *p);
+	}
+	return quote ? NULL : p;
+}
+
+static int split_command(const struct setting *s, const char *p, struct strvec *out,
+			 struct error *err)
+{
+	struct strbuf word = STRBUF_INIT(1 << 17);
+
+	for (p += strspn(p, " \t"); p && *p; p = p ? p + strspn(p, " \t") : NULL) {
+		strbuf_reset(&word);
+		p = read_word(p, &word);
+		strvec_add(out, word.buf);
+	}
+	strbuf_release(&word);
+	if (!p)
+		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': no closing quote", s->key);
+	return 0;
+}
+
+static int read_words(const struct setting *s, struct arena *a, const char *value,
+		      const char *const **out, struct error *err)
+{
+	struct strvec words = STRVEC_INIT(LIST_MAX);
+	const char **list = NULL;
+	int rc = 0;
+
+	if (s->type == SETTING_LIST)
+		split_list(value, &words);
+	else
+		rc = split_command(s, value, &words, err);
+	if (rc == 0 && strvec_overflow(&words))
+		rc = error_set(err, EX_CONFIG, "5.3.5", "key '%s': more than %d words", s->key,
+			       LIST_MAX);
+	if (rc == 0) {
+		if (words.n)
+			list = arena_calloc(a, words.n + 1, sizeof(*list));
+		for (size_t i = 0; i < words.n; i++)
+			list[i] = arena_strdup(a, words.v[i]);
+		*out = list;
+	}
+	strvec_release(&words);
+	return rc;
+}
+
+static const char *read_string(const struct setting *s, struct arena *a, const char *value)
+{
+	if (!*value)
+		return NULL;
+	if (!(s->flags & SETTING_PATH) || (*value != '~' && *value != '$'))
+		return arena_strdup(a, value);
+	char *full = fs_expand_home(strcmp(value, "~") == 0 ? "~/" : value);
+	const char *copy = arena_strdup(a, full);
+
+	xfree(full);
+	return copy;
+}
+
+/* --- setting ---------------------------------------------------------------- */
+
+/* A number may be unset by an empty value: that is its default again. */
+static int set_number(void *field, const struct setting *s, const char *value, struct error *err)
+{
+	static const uint64_t factors[] = { 1ULL << 10, 1ULL << 20, 1ULL << 30 };
+	uint64_t n = 0;
+	unsigned seconds;
+
+	if (!*value && s->type != SETTING_TIME)
+		value = s->def ? s->def : "";
+	if (s->type == SETTING_TIME) {
+		if (setting_read_time(s, value, &seconds, err) < 0)
+			return -1;
+		*(unsigned *)field = seconds;
+		return 0;
+	}
+	if (*value && read_number(s, value, s->type == SETTING_SIZE ? "kmg" : "", factors, &n,
+				  err) < 0)
+		return -1;
+	if (s->type == SETTING_SIZE)
+		*(uint64_t *)field = n;
+	else
+		*(unsigned *)field = (unsigned)n;
+	return 0;
+}
+
+static int set_choice(void *field, const struct setting *s, const char *value, struct error *err)
+{
+	int n;
+
+	if (!*value && s->type == SETTING_ENUM && s->def)
+		value = s->def;
+	if (s->type == SETTING_BOOL) {
+		if (setting_read_bool(s, value, &n, err) < 0)
+			return -1;
+		*(bool *)field = n != 0;
+		return 0;
+	}
+	if (read_name(s, s->names, value, &n, err) < 0)
+		return -1;
+	memcpy(field, &n, sizeof(n));
+	return 0;
+}
+
+int setting_set(void *target, const struct setting *s, struct arena *a, const char *value,
+		struct error *err)
+{
+	void *field = (char *)target + s->offset;
+
+	if (s->type != SETTING_SECRET && strpbrk(value, "\r\n"))
+		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': the value holds a line end",
+				 s->key);
+	switch (s->type) {
+	case SETTING_STRING:
+		*(const char **)field = read_string(s, a, value);
+		return 0;
+	case SETTING_UINT:
+	case SETTING_SIZE:
+	case SETTING_TIME:
+		return set_number(field, s, value, err);
+	case SETTING_BOOL:
+	case SETTING_ENUM:
+		return set_choice(field, s, value, err);
+	case SETTING_LIST:
+	case SETTING_ARGV:
+		return read_words(s, a, value, field, err);
+	case SETTING_SECRET:
+		secret_release(field);
+		if (*value)
+			secret_set(field, value, strlen(value));
+		return 0;
+	case SETTING_SPECIAL:
+		break;
+	}
+	return s->set(target, s, a, value, err);
+}
+
+void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
+{
+	size_t n;
+	const struct setting *s = settings_table(scope, &n);
+
+	memset(target, 0, scope == SCOPE_LISTEN ? sizeof(struct listen_settings) :
+						  sizeof(struct account));
+	if (scope == SCOPE_ACCOUNT)
+		((struct account *)target)->classic = classic;
+	for (const struct setting *end = s + n; s < end; s++) {
+		const char *def = classic && s->classic_def ? s->classic_def : s->def;
+		struct error err;
+		int rc = def ? setting_set(target, s, a, def, &err) : 0;
+
+		assert(rc == 0);
+		(void)rc;
+	}
+}
+
+/* --- printing --------------------------------------------------------------- */
+
+/* Written bare where it comes back the same, else as a C string. */
+static void print_string(const char *v, const char *also, struct strbuf *out)
+{
+	size_t len = strlen(v);
+	bool bare = len && *v != '"' && !strchr(" \t", *v) && !strchr(" \t", v[len - 1]);
+
+	for (const char *p = v; bare && *p; p++)
+		bare = ((unsigned char)*p >= 32 || *p == '\t') && *p != 127 && !strchr(also, *p);
+	if (bare) {
+		strbuf_addstr(out, v);
+		return;
+	}
+	strbuf_addch(out, '"');
+	for (; *v; v++) {
+		if (*v == '"' || *v == '\\')
+			strbuf_addf(out, "\\%c", *v);
+		else if ((unsigned char)*v < 32 || *v == 127)
+			strbuf_addf(out, "\\%03o", (unsigned)(unsigned char)*v);
+		else
+			strbuf_addch(out, *v);
+	}
+	strbuf_addch(out, '"');
+}
+
+static void print_time(unsigned seconds, struct strbuf *out)
+{
+	if (seconds)
+		strbuf_addf(out, "%u", seconds);
+	else
+		strbuf_addstr(out, "off");
+}
+
+static void print_words(const char *const *list, bool command, struct strbuf *out)
+{
+	for (const char *const *w = list; w && *w; w++) {
+		if (w != list)
+			strbuf_addstr(out, command ? " " : ", ");
+		print_string(*w, command ? " \t'\"\\" : "", out);
+	}
+}
+
+static void print_name(const struct name_value *names, int value, struct strbuf *out)
+{
+	const char *name = names_name(names, value);
+
+	strbuf_addstr(out, name ? name : "");
+}
+
+static void print_field(const void *field, const struct setting *s, struct strbuf *out)
+{
+	int value;
+
+	switch (s->type) {
+	case SETTING_STRING:
+		if (*(const char *const *)field)
+			print_string(*(const char *const *)field, "", out);
+		break;
+	case SETTING_UINT:
+		strbuf_addf(out, "%u", *(const unsigned *)field);
+		break;
+	case SETTING_SIZE:
+		strbuf_addf(out, "%llu", (unsigned long long)*(const uint64_t *)field);
+		break;
+	case SETTING_TIME:
+		print_time(*(const unsigned *)field, out);
+		break;
+	case SETTING_BOOL:
+		print_name(s->names ? s->names : bool_names, *(const bool *)field, out);
+		break;
+	case SETTING_ENUM:
+		memcpy(&value, field, sizeof(value));
+		print_name(s->names, value, out);
+		break;
+	case SETTING_LIST:
+	case SETTING_ARGV:
+		print_words(*(const char *const *const *)field, s->type == SETTING_ARGV, out);
+		break;
+	case SETTING_SECRET:
+		strbuf_addstr(out, secret_is_set(field) ? "(hidden)" : "");
+		break;
+	case SETTING_SPECIAL:
+		break;
+	}
+}
+
+void setting_print(const void *target, const struct setting *s, struct strbuf *out)
+{
+	if (s->flags & SETTING_CLASSIC)
+		return;
+	if (s->print)
+		s->print(target, s, out);
+	else
+		print_field((const char *)target + s->offset, s, out);
+}

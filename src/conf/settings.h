@@ -1,0 +1,90 @@
+/*
+ * The tables of settings: one row is one key. From them come the readers of
+ * both rc syntaxes, the --key=value options, --help, --print-config and the
+ * check of the manual.
+ */
+#ifndef CONF_SETTINGS_H
+#define CONF_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/attr.h"
+
+struct account;
+struct arena;
+struct error;
+struct name_value;
+struct strbuf;
+
+enum setting_type {
+	SETTING_STRING,		/* const char * */
+	SETTING_UINT,		/* unsigned; min, max */
+	SETTING_SIZE,		/* uint64_t; suffix K, M, G */
+	SETTING_TIME,		/* unsigned seconds; suffix s, m, h, d; "off" = 0 */
+	SETTING_BOOL,		/* bool; on, off, yes, no, true, false, 1, 0 */
+	SETTING_ENUM,		/* int-sized enum; names[] */
+	SETTING_LIST,		/* const char *const *; separated by commas */
+	SETTING_ARGV,		/* const char *const *; words, '...' and "..." quote, no shell */
+	SETTING_SECRET,		/* struct secret */
+	SETTING_SPECIAL		/* set() does it */
+};
+
+enum {
+	SETTING_SECRET_FLAG = 1,	/* never printed; its file must be private */
+	SETTING_PATH = 2,		/* ~/ and $HOME/ are expanded */
+	SETTING_DEPRECATED = 4,		/* read, not offered in --help and the example */
+	SETTING_NO_OPTION = 8,		/* not on the command line (secrets) */
+	SETTING_CLASSIC = 16,		/* msmtp's spelling of another key: never printed back */
+	SETTING_SWITCH = 32,		/* given without a value it means "on" */
+	SETTING_RAW = 64,		/* taken as written: quotes and ${VAR} are the shell's */
+	SETTING_BROAD = 128		/* sets several fields: goes before the other keys of its section */
+};
+
+enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
+
+struct setting {
+	const char *key;		/* with '_'; the option is --key with '-' */
+	enum setting_type type;
+	unsigned flags;
+	size_t offset;			/* of the field in struct account or listen_settings */
+	const char *def;		/* default of the ini form; NULL = not set */
+	const char *classic_def;	/* default of msmtp's syntax where it differs */
+	uint64_t min, max;		/* of numbers; max 0 = no limit */
+	const struct name_value *names;
+	/* SETTING_SPECIAL: sets and prints; field points at the struct. */
+	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
+		   struct error *);
+	void (*print)(const void *target, const struct setting *, struct strbuf *);
+	const char *arg;		/* "number", "path": for --help */
+	const char *help;		/* one line */
+};
+
+/* The rows of a scope; *n_out receives their number. */
+const struct setting *settings_table(enum setting_scope scope, size_t *n_out);
+
+/* The row of key ('-' and '_' alike, any case); NULL if there is none. */
+const struct setting *setting_find(enum setting_scope scope, const char *key);
+
+/* The key nearest to a misspelt one, NULL if none is near. */
+const char *setting_nearest(enum setting_scope scope, const char *key);
+
+/*
+ * Sets the field of target (struct account or listen_settings) from text;
+ * strings go to arena a. The error (EX_CONFIG) begins "key 'x': ..." and
+ * never holds a secret.
+ */
+ATTR_CHECK int setting_set(void *target, const struct setting *s, struct arena *a,
+			   const char *value, struct error *err);
+
+/*
+ * Appends the value as the ini form would have it; a secret as "(hidden)" or
+ * "". Nothing for a key of msmtp that is another one's spelling.
+ */
+void setting_print(const void *target, const struct setting *s, struct strbuf *out);
+
+/* Fills target with the defaults: of the ini form, or of msmtp's syntax. */
+void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic);
+
+#endif

@@ -1,0 +1,47 @@
+#include "config.h"
+#include "conf/settings_rows.h"
+
+#include <stdint.h>
+
+#include "conf/listen.h"
+
+#define FIELD(type, m) SETTING_FIELD(listen_settings, type, m)
+#define SWITCH(m) .type = SETTING_BOOL, .offset = FIELD(bool, m), .flags = SETTING_SWITCH, \
+	.arg = "on|off"
+#define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
+#define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
+
+const struct setting settings_listen_rows[] = {
+{ .key = "listen", TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
+  .help = "where to listen; loopback only" },
+{ .key = "deliver", TEXT(deliver), .arg = "maildir:path",
+  .help = "where messages go" },
+{ .key = "server_name", TEXT(server_name), .arg = "name",
+  .help = "name in greeting and EHLO, instead of the host's" },
+{ .key = "server_cert", FILE_NAME(server_cert), .help = "certificate of the listener, PEM" },
+{ .key = "server_key", FILE_NAME(server_key), .help = "key of the certificate, PEM" },
+{ .key = "auth_file", FILE_NAME(auth_file),
+  .help = "who may sign in: lines USER:{scheme}HASH" },
+{ .key = "auth_required", SWITCH(auth_required), .def = "off",
+  .help = "take mail after sign-in only" },
+{ .key = "require_tls", SWITCH(require_tls), .def = "off", .help = "take mail under TLS only" },
+{ .key = "auth_plain_loopback", SWITCH(auth_plain_loopback), .def = "off",
+  .help = "offer AUTH on loopback without TLS" },
+{ .key = "strict", SWITCH(strict), .def = "on", .help = "exact syntax of RFC 5321 only" },
+{ .key = "max_clients", .type = SETTING_UINT, .offset = FIELD(unsigned, max_clients),
+  .min = 1, .max = 10000, .def = "50", .arg = "number", .help = "connections at a time" },
+{ .key = "max_rcpt", .type = SETTING_UINT, .offset = FIELD(unsigned, max_rcpt),
+  .min = 1, .max = 1000000, .def = "1000", .arg = "number",
+  .help = "recipients of one message" },
+{ .key = "message_size_limit", .type = SETTING_SIZE,
+  .offset = FIELD(uint64_t, message_size_limit), .max = INT64_MAX, .def = "50M",
+  .arg = "size", .help = "largest message to take; 0 = no limit" },
+{ .key = "idle_timeout", .type = SETTING_TIME, .offset = FIELD(unsigned, idle_timeout),
+  .max = 30 * 86400, .def = "300", .arg = "seconds|off",
+  .help = "a client may be silent that long" },
+{ .key = "port_file", FILE_NAME(port_file),
+  .help = "file to write the address and port in use to" },
+{ .key = "pid_file", FILE_NAME(pid_file), .help = "file to write the process id to" },
+};
+
+const size_t settings_listen_n = ARRAY_LEN(settings_listen_rows);

@@ -1,0 +1,69 @@
+/*
+ * Inside the settings table: its rows and the setters that are more than a
+ * type. For conf/settings*.c only.
+ */
+#ifndef CONF_SETTINGS_ROWS_H
+#define CONF_SETTINGS_ROWS_H
+
+#include <stddef.h>
+
+#include "conf/settings.h"
+#include "util/attr.h"
+
+struct arena;
+struct error;
+struct strbuf;
+
+/*
+ * The offset of member m of struct target; does not compile cleanly when m
+ * is of another type than the row says.
+ */
+#define SETTING_FIELD(target, type, m) \
+	(offsetof(struct target, m) + 0 * sizeof((type *)0 == &((struct target *)0)->m))
+
+extern const struct setting settings_account_rows[];
+extern const size_t settings_account_n;
+extern const struct setting settings_listen_rows[];
+extern const size_t settings_listen_n;
+
+/* Setters and printers: see struct setting for their meaning. */
+#define SETTING_SETTER(name) \
+	ATTR_CHECK int name(void *target, const struct setting *s, struct arena *arena, \
+			    const char *value, struct error *err)
+#define SETTING_PRINTER(name) \
+	void name(const void *target, const struct setting *s, struct strbuf *out)
+
+SETTING_SETTER(special_auth);
+SETTING_SETTER(special_dsn_notify);
+SETTING_SETTER(special_fingerprint);
+SETTING_SETTER(special_host);
+SETTING_SETTER(special_ignore);
+SETTING_SETTER(special_partial);
+SETTING_SETTER(special_password_fd);
+SETTING_SETTER(special_starttls);
+SETTING_SETTER(special_strict);
+SETTING_SETTER(special_syslog);
+SETTING_SETTER(special_timeout);
+SETTING_SETTER(special_tls);
+SETTING_PRINTER(special_auth_print);
+SETTING_PRINTER(special_dsn_notify_print);
+SETTING_PRINTER(special_fingerprint_print);
+SETTING_PRINTER(special_host_print);
+SETTING_PRINTER(special_partial_print);
+SETTING_PRINTER(special_password_fd_print);
+SETTING_PRINTER(special_port_print);
+SETTING_PRINTER(special_strict_print);
+SETTING_PRINTER(special_syslog_print);
+SETTING_PRINTER(special_tls_print);
+
+/* Text to seconds and to a number: the types' own readers, for setters that need them. */
+ATTR_CHECK int setting_read_time(const struct setting *s, const char *value, unsigned *out,
+				 struct error *err);
+ATTR_CHECK int setting_read_bool(const struct setting *s, const char *value, int *out,
+				 struct error *err);
+
+/* "key 'x': 'VALUE' is not WHAT" (EX_CONFIG); returns -1. */
+int setting_refuse(const struct setting *s, const char *value, const char *what,
+		   struct error *err);
+
+#endif

@@ -1,0 +1,39 @@
+#include "config.h"
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/sandbox.h"
+
+static command_fn *const commands[COMMAND_COUNT] = {
+	[COMMAND_SEND] = cmd_send,
+	[COMMAND_QUEUE_LIST] = cmd_queue_list,
+	[COMMAND_QUEUE_COUNT] = cmd_queue_count,
+	[COMMAND_QUEUE_RUN] = cmd_queue_run,
+	[COMMAND_ALIASES] = cmd_aliases,
+	[COMMAND_VERIFY] = cmd_verify,
+	[COMMAND_SERVE] = cmd_serve,
+	[COMMAND_SERVERINFO] = cmd_serverinfo,
+	[COMMAND_PRINT_CONFIG] = cmd_print_config,
+	[COMMAND_LIST_SETTINGS] = cmd_list_settings,
+	[COMMAND_LIST_OPTIONS] = cmd_list_options,
+	[COMMAND_VERSION] = cmd_version,
+	[COMMAND_HELP] = cmd_help,
+	[COMMAND_NOTHING] = cmd_nothing,
+};
+
+int main(int argc, char **argv)
+{
+	struct invocation inv;
+	struct error err;
+
+	sandbox_start();
+	struct arena *arena = arena_new();
+	int status = options_parse(&inv, arena, argc, argv, &err) < 0 ?
+		report_failure(&inv, &err) : commands[inv.command](&inv);
+
+	arena_free(arena);
+	return status;
+}

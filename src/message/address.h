@@ -1,0 +1,83 @@
+/*
+ * Addresses: the one parser for command-line words, header fields, aliases
+ * and the listener's paths (RFC 5322 with obsolete forms; RFC 5321, section
+ * 4.1.2; UTF-8 as in RFC 6532).
+ *
+ * Accepted: mailbox lists, groups, comments (nested), display names quoted
+ * or not, quoted local parts, routes (dropped), address literals, a trailing
+ * dot of the domain (dropped), folded white space. Refused: anything with
+ * CR, LF, NUL or other controls in the address itself, unbalanced brackets,
+ * quotes or comments, empty local parts or domains, invalid UTF-8. What
+ * stands in "local" and "domain" is clean for the wire. All strings live in
+ * the given arena.
+ */
+#ifndef MESSAGE_ADDRESS_H
+#define MESSAGE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct arena;
+struct error;
+
+struct mailbox {
+	const char *name;	/* display name, unquoted, blanks folded; NULL = none */
+	const char *comment;	/* text of the last comment: the old form of a name; NULL = none */
+	const char *local;	/* local part, unquoted */
+	const char *domain;	/* NULL when the address has none; literals keep [ ] */
+	const char *address;	/* local@domain with quotes only where needed; "" = null path <> */
+	size_t local_end;	/* offset in the parsed text just behind the local part */
+	size_t start, end;	/* the address without brackets: [start, end) in the text */
+};
+
+struct address_list {
+	struct mailbox *box;
+	size_t n;
+	bool had_group;		/* also an empty one ("undisclosed-recipients:;") */
+};
+
+enum {
+	ADDRESS_BLANKS = 1,	/* white space and ';' between bare addresses separate them too */
+	ADDRESS_NULL = 2,	/* "<>" is an address (null reverse-path) */
+	ADDRESS_ROUTE_WORDS = 4	/* stop after one address: for paths */
+};
+
+/*
+ * Parses a whole address list of len octets; an empty one gives n = 0.
+ * On failure (EX_DATAERR, 5.1.3) the text names the broken piece and why.
+ */
+ATTR_CHECK int address_parse_list(struct arena *a, const char *text, size_t len, unsigned flags,
+				  struct address_list *out, struct error *err);
+
+/*
+ * Parses exactly one address: "a@b", "<a@b>", "Name <a@b>"; with ADDRESS_NULL
+ * also "" and "<>". Two or none: EX_DATAERR.
+ */
+ATTR_CHECK int address_parse_one(struct arena *a, const char *text, unsigned flags,
+				 struct mailbox *out, struct error *err);
+
+/* local@domain, quoted only where RFC 5321 demands; domain may be NULL. */
+const char *address_format(struct arena *a, const char *local, const char *domain);
+
+/* Do two addresses name the same mailbox for us (ASCII case ignored)? */
+ATTR_PURE bool address_equal(const char *x, const char *y);
+
+/* The part behind the last '@' outside quotes; NULL when there is none. */
+const char *address_domain(const char *address);
+
+/* Does address match pattern ('*' any octets, '?' one; ASCII case ignored)? */
+ATTR_PURE bool address_match(const char *pattern, const char *address);
+
+/*
+ * A display name as RFC 5322 wants it in front of <...>: as it is when made
+ * of atoms, else a quoted-string, else (non-ASCII) RFC 2047 encoded words.
+ * CR, LF and other controls become blanks.
+ */
+const char *address_phrase(struct arena *a, const char *name);
+
+/* Can the domain stand in an envelope (LDH or UTF-8 labels, literal)? */
+ATTR_PURE bool address_domain_valid(const char *domain);
+
+#endif

@@ -1,0 +1,221 @@
+#include "config.h"
+#include "message/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <strings.h>
+
+#include "message/address_char.h"
+#include "message/rfc2047.h"
+#include "util/arena.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+/* Dot-string = Atom *("." Atom) (RFC 5321, section 4.1.2) */
+static bool is_dot_string(const char *s)
+{
+	char before = '.';
+
+	for (; *s; before = *s++) {
+		if (*s == '.' ? before == '.' : !address_char_atext((unsigned char)*s))
+			return false;
+	}
+	return before != '.';
+}
+
+static void add_quoted(struct strbuf *out, const char *s)
+{
+	strbuf_addch(out, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *s);
+	}
+	strbuf_addch(out, '"');
+}
+
+const char *address_format(struct arena *a, const char *local, const char *domain)
+{
+	size_t dlen = domain ? strlen(domain) : 0, len = strlen(local);
+
+	if (is_dot_string(local)) {
+		char *s = arena_alloc(a, len + dlen + 2);
+
+		memcpy(s, local, len);
+		if (domain) {
+			s[len] = '@';
+			memcpy(s + len + 1, domain, dlen);
+		}
+		return s;
+	}
+	struct strbuf out = STRBUF_INIT((size_t)-1 / 4);
+
+	add_quoted(&out, local);
+	if (domain) {
+		strbuf_addch(&out, '@');
+		strbuf_addstr(&out, domain);
+	}
+	const char *s = arena_strndup(a, out.buf, out.len);
+
+	strbuf_release(&out);
+	return s;
+}
+
+bool address_equal(const char *x, const char *y)
+{
+	return strcasecmp(x, y) == 0;
+}
+
+const char *address_domain(const char *address)
+{
+	const char *at = NULL;
+	bool quoted = false;
+
+	for (const char *s = address; *s; s++) {
+		if (*s == '\\' && quoted && s[1])
+			s++;
+		else if (*s == '"')
+			quoted = !quoted;
+		else if (*s == '@' && !quoted)
+			at = s;
+		else if (*s == '[' && at == s - 1 && at)
+			break;	/* whatever a literal holds, the domain begins here */
+	}
+	return at ? at + 1 : NULL;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* A '*' met later makes all before it settled, so only the last one is tried again. */
+bool address_match(const char *pattern, const char *address)
+{
+	const char *star = NULL, *mark = NULL;
+
+	while (*address) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			mark = address;
+		} else if (*pattern && (*pattern == '?' || lower(*pattern) == lower(*address))) {
+			pattern++;
+			address++;
+		} else if (star) {
+			pattern = star;
+			address = ++mark;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+/* Atoms with one blank between them: a phrase as it stands. */
+static bool is_plain_phrase(const char *s)
+{
+	char before = ' ';
+
+	for (; *s; before = *s++) {
+		if (*s == ' ' ? before == ' ' : !address_char_atext((unsigned char)*s))
+			return false;
+	}
+	return before != ' ';
+}
+
+const char *address_phrase(struct arena *a, const char *name)
+{
+	char *clean = arena_strdup(a, name);
+	size_t len = strlen(clean);
+	struct strbuf out = STRBUF_INIT((size_t)-1 / 4);
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)clean[i] < 0x20 || clean[i] == 0x7f)
+			clean[i] = ' ';
+	}
+	if (!text_is_ascii(clean, len))
+		rfc2047_encode(&out, clean, len, RFC2047_PHRASE, 0);
+	else if (is_plain_phrase(clean))
+		strbuf_add(&out, clean, len);
+	else
+		add_quoted(&out, clean);
+	const char *s = arena_strndup(a, out.buf, out.len);
+
+	strbuf_release(&out);
+	return s;
+}
+
+/*
+ * address-literal = "[" (IPv4 / "IPv6:" IPv6 / tag ":" 1*dcontent) "]"
+ * (RFC 5321, section 4.1.3)
+ */
+static bool literal_valid(const char *s)
+{
+	char inner[ADDRESS_MAX];
+	size_t len = strlen(s), tag = 0;
+	unsigned char address[16];
+
+	if (len < 3 || len >= sizeof(inner) || s[len - 1] != ']')
+		return false;
+	memcpy(inner, s + 1, len - 2);
+	inner[len - 2] = '\0';
+	if (strncasecmp(inner, "IPv6:", 5) == 0)
+		return inet_pton(AF_INET6, inner + 5, address) == 1;
+	if (inet_pton(AF_INET, inner, address) == 1)
+		return true;
+	while (address_char_alnum((unsigned char)inner[tag]) || inner[tag] == '-')
+		tag++;
+	if (tag == 0 || inner[tag - 1] == '-' || inner[tag] != ':' || inner[tag + 1] == '\0')
+		return false;
+	for (const char *c = inner + tag + 1; *c; c++) {
+		if (*c < 33 || *c > 126 || strchr("[\\]", *c))
+			return false;
+	}
+	return true;
+}
+
+/* sub-domain = Let-dig [Ldh-str], or U-label (RFC 6531, section 3.3) */
+static bool label_valid(const char *s, size_t len)
+{
+	if (len == 0 || s[0] == '-' || s[len - 1] == '-')
+		return false;
+	if (!text_is_ascii(s, len))
+		return text_is_utf8(s, len);
+	for (size_t i = 0; i < len; i++) {
+		if (!address_char_alnum((unsigned char)s[i]) && s[i] != '-')
+			return false;
+	}
+	return len <= 63;
+}
+
+static bool has_special(const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c < 0x80 && !address_char_alnum(c) && c != '-' && c != '.')
+			return true;
+		if (c == 0xc2 && (unsigned char)s[1] < 0xa0)
+			return true;	/* C1 control */
+	}
+	return false;
+}
+
+bool address_domain_valid(const char *domain)
+{
+	if (domain[0] == '[')
+		return literal_valid(domain);
+	if (strlen(domain) > 255 || has_special(domain))
+		return false;
+	for (const char *s = domain;;) {
+		size_t len = strcspn(s, ".");
+
+		if (!label_valid(s, len))
+			return false;
+		if (s[len] == '\0')
+			return true;
+		s += len + 1;
+	}
+}

@@ -1,0 +1,127 @@
+#include "config.h"
+#include "message/edits.h"
+
+#include <string.h>
+
+#include "message/message.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#define ADDED_FIRST 4		/* room for so many at first; doubled when full */
+
+void edits_init(struct edits *e, struct arena *a, const struct message *m)
+{
+	*e = (struct edits){ .arena = a, .n = m->header.n };
+	e->field = arena_calloc(a, e->n, sizeof(*e->field));
+}
+
+void edits_drop(struct edits *e, size_t i)
+{
+	e->field[i].drop = true;
+}
+
+static bool is_fold(const char *p)
+{
+	return p[0] == '\r' && p[1] == '\n' && (p[2] == ' ' || p[2] == '\t');
+}
+
+/*
+ * A CR or LF that neither folds the field nor ends it would begin a header
+ * field, or the body, that nobody asked for: it becomes a blank.
+ */
+void edits_replace(struct edits *e, size_t i, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	char *copy = arena_alloc(e->arena, len + sizeof("\r\n"));
+
+	memcpy(copy, text, len);
+	memcpy(copy + len, "\r\n", sizeof("\r\n"));
+	for (size_t at = 0; at < len; at++) {
+		if (is_fold(copy + at))
+			at += 2;
+		else if (copy[at] == '\r' || copy[at] == '\n')
+			copy[at] = ' ';
+	}
+	e->field[i].text = copy;
+}
+
+/* The list moves to twice its size whenever its length is a power of two. */
+static void list_add(struct edits *e, const char *field)
+{
+	size_t n = e->added_n;
+
+	if (n == 0 || (n >= ADDED_FIRST && (n & (n - 1)) == 0)) {
+		const char **list = arena_calloc(e->arena, n ? 2 * n : ADDED_FIRST, sizeof(*list));
+
+		if (n)
+			memcpy(list, e->added, n * sizeof(*list));
+		e->added = list;
+	}
+	e->added[e->added_n++] = field;
+}
+
+/* field-name = 1*ftext; ftext = %d33-57 / %d59-126 (RFC 5322, section 3.6.8) */
+static bool is_name(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if (*p <= ' ' || *p >= 127 || *p == ':')
+			return false;
+	return *name != '\0';
+}
+
+int edits_add(struct edits *e, const char *name, const char *value, struct error *err)
+{
+	if (!is_name(name))
+		return error_set(err, EX_DATAERR, "5.6.0", "'%s' is not the name of a header field",
+				 name);
+	if (strpbrk(value, "\r\n"))
+		return error_set(err, EX_DATAERR, "5.6.0",
+				 "header field '%s': a line end in its value", name);
+	list_add(e, arena_printf(e->arena, "%s: %s\r\n", name, value));
+	return 0;
+}
+
+/* The text with which field i goes out; NULL = it does not. */
+static const char *field_text(const struct edits *e, const struct message *m, size_t i,
+			      size_t *len_out)
+{
+	const struct edit *edit = &e->field[i];
+
+	if (edit->drop)
+		return NULL;
+	*len_out = edit->text ? strlen(edit->text) : m->header.field[i].len;
+	return edit->text ? edit->text : m->header.field[i].text;
+}
+
+void edits_write_header(const struct edits *e, const struct message *m, struct strbuf *out)
+{
+	for (size_t i = 0; i < e->added_n; i++)
+		strbuf_addstr(out, e->added[i]);
+	for (size_t i = 0; i < e->n; i++) {
+		size_t len;
+		const char *text = field_text(e, m, i, &len);
+
+		if (text)
+			strbuf_add(out, text, len);
+	}
+	strbuf_addstr(out, "\r\n");
+}
+
+uint64_t edits_wire_size(const struct edits *e, const struct message *m)
+{
+	uint64_t size = m->body_size + 2;
+
+	for (size_t i = 0; i < e->added_n; i++)
+		size += strlen(e->added[i]);
+	for (size_t i = 0; i < e->n; i++) {
+		size_t len;
+
+		if (field_text(e, m, i, &len))
+			size += len;
+	}
+	return size;
+}

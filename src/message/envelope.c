@@ -1,0 +1,287 @@
+#include "config.h"
+#include "message/envelope.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "message/address.h"
+#include "message/message.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define LINEAR 16		/* so many recipients are searched one by one */
+#define DESCRIBE_MAX 60		/* octets of a field that are shown */
+
+/*
+ * Open addressing with linear probing, at most half full; a slot holds the
+ * recipient's number plus one. An envelope copied by value does not take the
+ * index of the other for its own.
+ */
+struct envelope_index {
+	const struct envelope *owner;
+	size_t *slot;
+	size_t size;		/* a power of two */
+	size_t n;		/* recipients that are in it */
+};
+
+void envelope_init(struct envelope *e, struct arena *a)
+{
+	*e = (struct envelope){ .arena = a, .sender = "" };
+}
+
+/* FNV-1a of the address in ASCII lower case: equal for address_equal(). */
+static size_t hash(const char *address)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *address; address++) {
+		unsigned char c = (unsigned char)*address;
+
+		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
+		h *= 16777619U;
+	}
+	return h;
+}
+
+static void index_put(struct envelope_index *x, const struct envelope *e, size_t i)
+{
+	size_t at = hash(e->rcpt[i].address);
+
+	while (x->slot[at & (x->size - 1)])
+		at++;
+	x->slot[at & (x->size - 1)] = i + 1;
+	x->n++;
+}
+
+/* The index with all recipients in it. */
+static struct envelope_index *index_of(struct envelope *e)
+{
+	struct envelope_index *x = e->index;
+
+	if (!x || x->owner != e || x->n > e->rcpt_count) {
+		x = arena_alloc(e->arena, sizeof(*x));
+		x->owner = e;
+		e->index = x;
+	}
+	if (x->size < 2 * e->rcpt_count + 2) {
+		x->size = 8 * LINEAR;
+		while (x->size < 4 * e->rcpt_count)
+			x->size *= 2;
+		x->slot = arena_calloc(e->arena, x->size, sizeof(*x->slot));
+		x->n = 0;
+	}
+	while (x->n < e->rcpt_count)
+		index_put(x, e, x->n);
+	return x;
+}
+
+static bool has(struct envelope *e, const char *address)
+{
+	if (e->rcpt_count <= LINEAR) {
+		for (size_t i = 0; i < e->rcpt_count; i++)
+			if (address_equal(e->rcpt[i].address, address))
+				return true;
+		return false;
+	}
+	const struct envelope_index *x = index_of(e);
+
+	for (size_t at = hash(address);; at++) {
+		size_t i = x->slot[at & (x->size - 1)];
+
+		if (!i)
+			return false;
+		if (address_equal(e->rcpt[i - 1].address, address))
+			return true;
+	}
+}
+
+bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
+{
+	if (has(e, address))
+		return false;
+	if (e->rcpt_count >= e->rcpt_alloc) {
+		size_t alloc = e->rcpt_count ? 2 * e->rcpt_count : 4;
+		struct recipient *list = arena_calloc(e->arena, alloc, sizeof(*list));
+
+		if (e->rcpt_count)
+			memcpy(list, e->rcpt, e->rcpt_count * sizeof(*list));
+		e->rcpt = list;
+		e->rcpt_alloc = alloc;
+	}
+	e->rcpt[e->rcpt_count++] = (struct recipient){
+		.address = arena_strdup(e->arena, address),
+		.orcpt = orcpt ? arena_strdup(e->arena, orcpt) : NULL,
+	};
+	return true;
+}
+
+static void add_list(struct envelope *e, const struct address_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		envelope_add(e, list->box[i].address, NULL);
+}
+
+/* One more bad word: the first is the error, the others follow it. */
+static void add_bad(struct error *all, size_t bad, const struct error *why)
+{
+	if (bad == 0)
+		*all = *why;
+	else
+		error_append(all, "; %s", why->text);
+}
+
+int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
+		       void (*report)(void *ctx, const struct error *), void *ctx,
+		       struct error *err)
+{
+	struct address_list *list = arena_calloc(e->arena, n, sizeof(*list));
+	struct error all = { 0 }, why;
+	size_t bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!address_parse_list(e->arena, words[i], strlen(words[i]), ADDRESS_BLANKS,
+					&list[i], &why))
+			continue;
+		why.exit = EX_USAGE;
+		if (report)
+			report(ctx, &why);
+		add_bad(&all, bad++, &why);
+	}
+	if (bad && report)
+		return error_set(err, EX_USAGE, "5.1.3", "%zu bad address%s: nothing is sent", bad,
+				 bad == 1 ? "" : "es");
+	if (bad) {
+		*err = all;
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		add_list(e, &list[i]);
+	return 0;
+}
+
+static bool is_resent(const struct header_field *field)
+{
+	return strncasecmp(field->text, "Resent-", 7) == 0;
+}
+
+static bool is_resent_recipient(const struct header_field *field)
+{
+	unsigned wanted = HEADER_RESENT | HEADER_RECIPIENT;
+
+	return (header_flags(field->id) & wanted) == wanted;
+}
+
+/* Fields that a block has once: a second one begins the next block. */
+static unsigned mark_of(enum header_id id)
+{
+	switch (id) {
+	case HEADER_RESENT_FROM:
+		return 1;
+	case HEADER_RESENT_DATE:
+		return 2;
+	case HEADER_RESENT_MESSAGE_ID:
+		return 4;
+	default:
+		return 0;
+	}
+}
+
+/* The end of the Resent block that begins at field i (RFC 5322, section 3.6.6). */
+static size_t block_end(const struct header *h, size_t i)
+{
+	unsigned seen = 0;
+
+	for (; i < h->n && is_resent(&h->field[i]); i++) {
+		unsigned mark = mark_of(h->field[i].id);
+
+		if (seen & mark)
+			break;
+		seen |= mark;
+	}
+	return i;
+}
+
+/* The topmost Resent block that names a recipient: [*first, *end); false if there is none. */
+static bool find_block(const struct header *h, size_t *first, size_t *end)
+{
+	for (size_t i = 0; i < h->n; i = *end > i ? *end : i + 1) {
+		*first = i;
+		*end = block_end(h, i);
+		for (size_t k = i; k < *end; k++)
+			if (is_resent_recipient(&h->field[k]))
+				return true;
+	}
+	return false;
+}
+
+static int parse_field(struct envelope *e, const struct header_field *field,
+		       struct address_list *list, struct error *err)
+{
+	const char *value = header_value(e->arena, field);
+
+	if (!address_parse_list(e->arena, value, strlen(value), 0, list, err))
+		return 0;
+	err->exit = EX_DATAERR;
+	return error_prefix(err, "header field '%s'", header_name(field->id));
+}
+
+int envelope_add_header(struct envelope *e, const struct message *m, struct error *err)
+{
+	const struct header *h = &m->header;
+	size_t first = 0, end = h->n;
+	bool resent = find_block(h, &first, &end);
+	struct address_list *list = arena_calloc(e->arena, h->n, sizeof(*list));
+
+	if (!resent) {
+		first = 0;
+		end = h->n;
+	}
+	for (size_t i = first; i < end; i++) {
+		unsigned flags = header_flags(h->field[i].id);
+
+		if ((flags & HEADER_RECIPIENT) && resent == !!(flags & HEADER_RESENT) &&
+		    parse_field(e, &h->field[i], &list[i], err))
+			return -1;
+	}
+	for (size_t i = first; i < end; i++)
+		add_list(e, &list[i]);
+	return 0;
+}
+
+/* "To: value", shortened and escaped; "no To" if the header has none. */
+static void describe(struct envelope *e, const struct header *h, enum header_id id,
+		     struct strbuf *out)
+{
+	const struct header_field *field = header_find(h, id);
+
+	if (!field) {
+		strbuf_addf(out, "no %s", header_name(id));
+		return;
+	}
+	const char *value = header_value(e->arena, field);
+	size_t len = strlen(value), shown = len < DESCRIBE_MAX ? len : DESCRIBE_MAX;
+
+	while (shown < len && shown && ((unsigned char)value[shown] & 0xc0) == 0x80)
+		shown--;	/* not within a character */
+	strbuf_addf(out, "%s: ", header_name(id));
+	text_escape_add(out, value, shown);
+	if (shown < len)
+		strbuf_addstr(out, "...");
+}
+
+const char *envelope_describe_header(struct envelope *e, const struct message *m)
+{
+	struct strbuf out = STRBUF_INIT(4096);
+
+	describe(e, &m->header, HEADER_TO, &out);
+	strbuf_addstr(&out, ", ");
+	describe(e, &m->header, HEADER_CC, &out);
+	strbuf_addstr(&out, ", ");
+	describe(e, &m->header, HEADER_BCC, &out);
+	const char *text = arena_strndup(e->arena, out.buf, out.len);
+
+	strbuf_release(&out);
+	return text;
+}

@@ -1,0 +1,69 @@
+/*
+ * Header fields: their names and what is known of each (one table), and the
+ * list of the fields of one message.
+ *
+ * A field's text is canonical: "Name: value" with CRLF line ends, also the
+ * last; no other CR or LF, no NUL. Folding is kept byte for byte.
+ */
+#ifndef MESSAGE_HEADER_H
+#define MESSAGE_HEADER_H
+
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct arena;
+
+enum header_id {
+	HEADER_OTHER, HEADER_FROM, HEADER_SENDER, HEADER_REPLY_TO, HEADER_TO, HEADER_CC, HEADER_BCC,
+	HEADER_DATE, HEADER_MESSAGE_ID, HEADER_SUBJECT, HEADER_RETURN_PATH, HEADER_CONTENT_LENGTH,
+	HEADER_MIME_VERSION, HEADER_CONTENT_TYPE, HEADER_CONTENT_TRANSFER_ENCODING,
+	HEADER_RESENT_FROM, HEADER_RESENT_SENDER, HEADER_RESENT_TO, HEADER_RESENT_CC,
+	HEADER_RESENT_BCC, HEADER_RESENT_DATE, HEADER_RESENT_MESSAGE_ID, HEADER_RECEIVED,
+	HEADER_ID_COUNT
+};
+
+enum {
+	HEADER_ADDRESS = 1,	/* value is an address list */
+	HEADER_RECIPIENT = 2,	/* its addresses are recipients under -t */
+	HEADER_RESENT = 4,	/* belongs to a Resent block */
+	HEADER_DROP = 8,	/* removed on submission: Return-Path, Content-Length */
+	HEADER_BLIND = 16,	/* Bcc and Resent-Bcc */
+	HEADER_SINGLE = 32	/* at most once (RFC 5322, section 3.6) */
+};
+
+struct header_field {
+	enum header_id id;
+	const char *text;	/* whole canonical field, NUL-terminated */
+	size_t len;
+	size_t value;		/* offset of the value: behind ':' */
+};
+
+struct header {
+	struct header_field *field;
+	size_t n;
+};
+
+/* Properties (bits above) of a field. */
+ATTR_PURE unsigned header_flags(enum header_id id);
+
+/* The field's name in its usual spelling; "" for HEADER_OTHER. */
+ATTR_PURE const char *header_name(enum header_id id);
+
+/* Which field the len octets of name are (ASCII case ignored). */
+ATTR_PURE enum header_id header_find_id(const char *name, size_t len);
+
+/* The first field with that id; NULL if there is none. */
+const struct header_field *header_find(const struct header *h, enum header_id id);
+
+/* The value on one line: CRLF of the folding removed, blanks at both ends trimmed. */
+const char *header_value(struct arena *a, const struct header_field *field);
+
+/*
+ * Length of the field name if line (len octets, without its end) begins a
+ * field: printable ASCII but ':', optional blanks, ':'. 0 if it does not.
+ * *value_out is set to the offset behind the colon.
+ */
+size_t header_field_start(const char *line, size_t len, size_t *value_out);
+
+#endif

@@ -1,0 +1,210 @@
+#include "config.h"
+#include "message/ident.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "message/address.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+
+/* date-time = day-name "," day month year time zone (RFC 5322, section 3.3) */
+const char *ident_date(struct arena *a, time_t when)
+{
+	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	struct tm t = { 0 };
+	bool local = localtime_r(&when, &t) != NULL && t.tm_gmtoff % 60 == 0;
+
+	/* a zone with odd seconds (before 1920 or so) cannot be written: UTC then */
+	if (!local && !gmtime_r(&when, &t))
+		return "Thu, 01 Jan 1970 00:00:00 -0000";
+	long minutes = t.tm_gmtoff / 60;
+
+	return arena_printf(a, "%s, %02d %s %04lld %02d:%02d:%02d %c%02ld%02ld", days[t.tm_wday],
+			    t.tm_mday, months[t.tm_mon], t.tm_year + 1900LL, t.tm_hour, t.tm_min,
+			    t.tm_sec, minutes < 0 ? '-' : '+', (minutes < 0 ? -minutes : minutes) / 60,
+			    (minutes < 0 ? -minutes : minutes) % 60);
+}
+
+/* Without a source of random numbers the id must still be unique: time and process. */
+static void fill_random(unsigned char *out, size_t n)
+{
+	if (getrandom(out, n, 0) == (ssize_t)n)	/* up to 256 octets come whole */
+		return;
+	struct { struct timespec now; pid_t pid; } seed = { .pid = getpid() };
+
+	clock_gettime(CLOCK_REALTIME, &seed.now);
+	for (size_t i = 0; i < sizeof(seed); i++)
+		out[i % n] ^= ((const unsigned char *)&seed)[i];
+}
+
+const char *ident_message_id(struct arena *a, const char *domain)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+	unsigned char octets[24] = { 0 };
+	char word[sizeof(octets) + 1] = "";
+
+	fill_random(octets, sizeof(octets));
+	for (size_t i = 0; i < sizeof(octets); i++)
+		word[i] = digits[octets[i] & 31];	/* 24 times 5 bits */
+	return arena_printf(a, "<%llx.%s@%s>", (unsigned long long)time(NULL), word,
+			    domain && *domain ? domain : "msubmit.invalid");
+}
+
+static bool usable_host(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (strncasecmp(name, "localhost", 9) == 0)
+		return false;
+	if (len >= 10 && strcasecmp(name + len - 10, ".localhost") == 0)
+		return false;
+	return name[0] != '[' && strchr(name, '.') && address_domain_valid(name);
+}
+
+static void drop_last_dot(char *name)
+{
+	size_t len = strlen(name);
+
+	if (len && name[len - 1] == '.')
+		name[len - 1] = '\0';
+}
+
+/* Asks the resolver for the full name of host; full becomes "" if there is none. */
+static void find_full_name(const char *host, char *full, size_t room)
+{
+	struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+
+	full[0] = '\0';
+	if (getaddrinfo(host, NULL, &hints, &found) != 0)
+		return;
+	if (found && found->ai_canonname && strlen(found->ai_canonname) < room)
+		snprintf(full, room, "%s", found->ai_canonname);
+	if (found)
+		freeaddrinfo(found);
+	drop_last_dot(full);
+	if (!usable_host(full))
+		full[0] = '\0';
+}
+
+const char *ident_host(struct arena *a)
+{
+	/* the resolver may take seconds: it is asked once per name */
+	static char asked[256], answer[256];
+	char name[256] = "";
+
+	if (gethostname(name, sizeof(name) - 1) < 0)
+		return NULL;
+	drop_last_dot(name);
+	if (usable_host(name))
+		return arena_strdup(a, name);
+	if (name[0] == '\0' || strchr(name, '.') || strncasecmp(name, "localhost", 9) == 0)
+		return NULL;
+	if (strcmp(asked, name) != 0) {
+		find_full_name(name, answer, sizeof(answer));
+		memcpy(asked, name, sizeof(asked));
+	}
+	return answer[0] ? arena_strdup(a, answer) : NULL;
+}
+
+const char *ident_mailname(struct arena *a)
+{
+	struct strbuf text = STRBUF_INIT(4096);
+	struct error ignored;
+	const char *found = NULL;
+	int fd = fs_open_read("/etc/mailname");
+
+	if (fd < 0)
+		return NULL;
+	if (fs_read_fd(fd, "/etc/mailname", &text, &ignored) == 0) {
+		size_t skip = strspn(text.buf, " \t");
+
+		strbuf_consume(&text, skip);
+		strbuf_truncate(&text, strcspn(text.buf, " \t\r\n"));
+		drop_last_dot(text.buf);
+		if (text.len && address_domain_valid(text.buf))
+			found = arena_strdup(a, text.buf);
+	}
+	strbuf_release(&text);
+	close(fd);
+	return found;
+}
+
+const char *ident_login(struct arena *a)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw && pw->pw_name && *pw->pw_name)
+		return arena_strdup(a, pw->pw_name);
+	return arena_printf(a, "uid%lu", (unsigned long)getuid());
+}
+
+/* '&' stands for the login name with a capital (finger's old custom). */
+const char *ident_full_name(struct arena *a)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	struct strbuf name = STRBUF_INIT(1 << 16);
+
+	if (!pw || !pw->pw_gecos)
+		return NULL;
+	for (const char *s = pw->pw_gecos; *s && *s != ','; s++) {
+		if (*s != '&') {
+			strbuf_addch(&name, *s);
+			continue;
+		}
+		size_t at = name.len;
+
+		strbuf_addstr(&name, pw->pw_name);
+		if (name.len > at && name.buf[at] >= 'a' && name.buf[at] <= 'z')
+			name.buf[at] = (char)(name.buf[at] - 'a' + 'A');
+	}
+	size_t skip = strspn(name.buf, " \t");
+
+	while (name.len > skip && strchr(" \t", name.buf[name.len - 1]))
+		strbuf_truncate(&name, name.len - 1);
+	const char *found = name.len > skip ? arena_strdup(a, name.buf + skip) : NULL;
+
+	strbuf_release(&name);
+	return found;
+}
+
+const char *ident_address_literal(struct arena *a, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_storage room;
+	} own = { .room.ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(own);
+	char text[INET6_ADDRSTRLEN];
+
+	if (fd < 0 || getsockname(fd, &own.any, &len) < 0)
+		return "[127.0.0.1]";
+	if (own.any.sa_family == AF_INET &&
+	    inet_ntop(AF_INET, &own.in.sin_addr, text, sizeof(text)))
+		return arena_printf(a, "[%s]", text);
+	if (own.any.sa_family != AF_INET6)
+		return "[127.0.0.1]";
+	const struct in6_addr *six = &own.in6.sin6_addr;
+	bool mapped = IN6_IS_ADDR_V4MAPPED(six);
+	const char *shown = mapped ? inet_ntop(AF_INET, six->s6_addr + 12, text, sizeof(text))
+				   : inet_ntop(AF_INET6, six, text, sizeof(text));
+
+	return shown ? arena_printf(a, mapped ? "[%s]" : "[IPv6:%s]", shown) : "[127.0.0.1]";
+}

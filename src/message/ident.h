@@ -1,0 +1,32 @@
+/*
+ * Values that name this host, this user and this moment.
+ */
+#ifndef MESSAGE_IDENT_H
+#define MESSAGE_IDENT_H
+
+#include <time.h>
+
+struct arena;
+
+/* "Tue, 04 Mar 2025 10:20:30 +0100": local time, English names, numeric zone (RFC 5322, 3.3). */
+const char *ident_date(struct arena *a, time_t when);
+
+/* "<TIME.RANDOM@domain>" with at least 96 random bits (RFC 5322, 3.6.4). */
+const char *ident_message_id(struct arena *a, const char *domain);
+
+/* The host's fully-qualified name if it has a dot and is no kind of localhost; else NULL. */
+const char *ident_host(struct arena *a);
+
+/* Content of /etc/mailname (first line), NULL if there is none. */
+const char *ident_mailname(struct arena *a);
+
+/* Login name of the real uid: passwd, else "uidN". */
+const char *ident_login(struct arena *a);
+
+/* Full name of the real uid: first part of the GECOS field, '&' replaced; NULL if empty. */
+const char *ident_full_name(struct arena *a);
+
+/* "[192.0.2.7]" or "[IPv6:2001:db8::7]" of the local end of socket fd; "[127.0.0.1]" if none. */
+const char *ident_address_literal(struct arena *a, int fd);
+
+#endif

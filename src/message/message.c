@@ -1,0 +1,450 @@
+#include "config.h"
+#include "message/message.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "message/scan.h"
+#include "message/spool.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+#include "util/xalloc.h"
+
+#define BLOCK ((size_t)64 * 1024)
+
+/* What a line at the top of the message is. */
+enum line_kind { LINE_FIELD, LINE_FOLDED, LINE_MBOX, LINE_EMPTY, LINE_BODY };
+
+struct message_reader {
+	struct message_options options;
+	struct message *message;
+	uint64_t total;			/* octets got so far */
+
+	/* the header; lines are judged when they are complete */
+	uint64_t line_at;		/* where the line begins that comes next */
+	struct strbuf carry;		/* its octets from pieces before this one */
+	struct strbuf clean;		/* room for a line with NUL or CR in it */
+	bool skipping;			/* within an mbox line that is too long to keep */
+	struct header_field field;	/* the one being read ... */
+	struct strbuf text;		/* ... and its text */
+	size_t header_size;
+	size_t fields_alloc;
+	bool not_utf8;
+
+	bool in_body;
+	uint64_t scanned;		/* where in the spool the scan stands */
+	struct scan scan;
+};
+
+struct message_reader *message_reader_new(const struct message_options *opt)
+{
+	struct message_reader *r = xcalloc(1, sizeof(*r));
+	struct arena *a = arena_new();
+
+	r->options = *opt;
+	r->message = arena_alloc(a, sizeof(*r->message));
+	r->message->arena = a;
+	r->message->spool = spool_new();
+	strbuf_init(&r->carry, MESSAGE_HEADER_MAX);
+	strbuf_init(&r->clean, MESSAGE_HEADER_MAX);
+	strbuf_init(&r->text, MESSAGE_HEADER_MAX);
+	return r;
+}
+
+void message_free(struct message *m)
+{
+	if (!m)
+		return;
+	spool_free(m->spool);
+	arena_free(m->arena);
+}
+
+void message_reader_free(struct message_reader *r)
+{
+	if (!r)
+		return;
+	if (r->message)
+		xfree(r->message->header.field);
+	message_free(r->message);
+	strbuf_release(&r->carry);
+	strbuf_release(&r->clean);
+	strbuf_release(&r->text);
+	xfree(r);
+}
+
+/* The field that was read is complete: puts it on the list. */
+static void end_field(struct message_reader *r)
+{
+	struct message *m = r->message;
+	struct header *h = &m->header;
+
+	if (!r->text.len)
+		return;
+	if (h->n == r->fields_alloc) {
+		r->fields_alloc = h->n ? 2 * h->n : 16;
+		h->field = xrealloc(h->field, r->fields_alloc, sizeof(*h->field));
+	}
+	r->field.text = arena_strndup(m->arena, r->text.buf, r->text.len);
+	r->field.len = r->text.len;
+	h->field[h->n++] = r->field;
+	if (scan_8bit(r->text.buf, r->text.len)) {
+		m->header_8bit = true;
+		r->not_utf8 |= !text_is_utf8(r->text.buf, r->text.len);
+	}
+	strbuf_reset(&r->text);
+}
+
+/* The header has ended; the body begins at that offset of the spool. */
+static void begin_body(struct message_reader *r, uint64_t at)
+{
+	end_field(r);
+	strbuf_release(&r->carry);
+	r->in_body = true;
+	r->message->body_start = at;
+	r->scanned = at;
+	scan_init(&r->scan, !r->options.dots_ignored && !r->options.wire);
+}
+
+/*
+ * A header line without its end as it is to be: no NUL, no CRs before the
+ * end, a blank for each other CR.
+ */
+static const char *clean_line(struct message_reader *r, const char *line, size_t *len)
+{
+	size_t n = *len;
+	bool nul = n && memchr(line, '\0', n);
+
+	while (!nul && n && line[n - 1] == '\r')
+		n--;
+	*len = n;
+	if (!nul && !(n && memchr(line, '\r', n)))
+		return line;
+	strbuf_reset(&r->clean);
+	for (size_t i = 0; i < n; i++)
+		if (line[i])
+			strbuf_addch(&r->clean, line[i]);
+	while (r->clean.len && r->clean.buf[r->clean.len - 1] == '\r')
+		strbuf_truncate(&r->clean, r->clean.len - 1);
+	for (size_t i = 0; i < r->clean.len; i++)
+		if (r->clean.buf[i] == '\r')
+			r->clean.buf[i] = ' ';
+	r->message->had_nul |= nul;
+	*len = r->clean.len;
+	return r->clean.buf;
+}
+
+static bool is_mbox(const char *line, size_t len)
+{
+	while (len && *line == '>') {
+		line++;
+		len--;
+	}
+	return len >= 5 && memcmp(line, "From ", 5) == 0;
+}
+
+/*
+ * fields = *(field-name *WSP ":" unstructured CRLF *(1*WSP unstructured CRLF))
+ * (RFC 5322, sections 2.2, 2.2.3, 4.5). *name_out and *value_out for a field.
+ */
+static enum line_kind judge(const struct message_reader *r, const char *line, size_t len,
+			    size_t *name_out, size_t *value_out)
+{
+	bool first = !r->text.len;
+
+	if (!len)
+		return LINE_EMPTY;
+	if (!first && (*line == ' ' || *line == '\t'))
+		return LINE_FOLDED;
+	*name_out = header_field_start(line, len, value_out);
+	if (*name_out)
+		return LINE_FIELD;
+	return first && !r->options.wire && is_mbox(line, len) ? LINE_MBOX : LINE_BODY;
+}
+
+static int too_large(struct error *err)
+{
+	return error_set(err, EX_DATAERR, "5.6.0", "the header is larger than %zu octets",
+			 MESSAGE_HEADER_MAX);
+}
+
+/* A line of the header is complete: raw octets, with its LF where it has one. */
+static int header_line(struct message_reader *r, const char *raw, size_t raw_len,
+		       struct error *err)
+{
+	size_t len = raw_len, name = 0, value = 0;
+
+	if (raw[len - 1] == '\n')
+		len--;
+	const char *line = clean_line(r, raw, &len);
+	enum line_kind kind = judge(r, line, len, &name, &value);
+
+	if (kind == LINE_EMPTY || kind == LINE_BODY) {
+		begin_body(r, r->line_at + (kind == LINE_EMPTY ? raw_len : 0));
+		return 0;
+	}
+	r->line_at += raw_len;
+	if (kind == LINE_MBOX)
+		return 0;
+	if (len + 2 > MESSAGE_HEADER_MAX - r->header_size)
+		return too_large(err);
+	r->header_size += len + 2;
+	if (kind == LINE_FIELD) {
+		end_field(r);
+		r->field.id = header_find_id(line, name);
+		r->field.value = value;
+	}
+	strbuf_add(&r->text, line, len);
+	strbuf_add(&r->text, "\r\n", 2);
+	return 0;
+}
+
+/*
+ * A line longer than the header may be is judged by its beginning: text that
+ * has no header may begin with a line of any length.
+ */
+static int long_line(struct message_reader *r, const char *piece, size_t n, bool complete,
+		     struct error *err)
+{
+	size_t before = r->carry.len, len = MESSAGE_HEADER_MAX, name, value;
+
+	strbuf_add(&r->carry, piece, MESSAGE_HEADER_MAX - before);
+	const char *line = clean_line(r, r->carry.buf, &len);
+
+	switch (judge(r, line, len, &name, &value)) {
+	case LINE_FIELD:
+	case LINE_FOLDED:
+		return too_large(err);
+	case LINE_MBOX:
+		r->line_at += before + n;
+		r->skipping = !complete;
+		strbuf_reset(&r->carry);
+		return 0;
+	case LINE_EMPTY:
+	case LINE_BODY:
+		break;
+	}
+	begin_body(r, r->line_at);
+	return 0;
+}
+
+/* A line of the header, or a piece of one. */
+static int header_piece(struct message_reader *r, const char *piece, size_t n, bool complete,
+			struct error *err)
+{
+	int rc = 0;
+
+	if (r->skipping) {
+		r->line_at += n;
+		r->skipping = !complete;
+	} else if (n > MESSAGE_HEADER_MAX - r->carry.len) {
+		rc = long_line(r, piece, n, complete, err);
+	} else if (complete && !r->carry.len) {
+		rc = header_line(r, piece, n, err);
+	} else {
+		strbuf_add(&r->carry, piece, n);
+		if (complete) {
+			rc = header_line(r, r->carry.buf, r->carry.len, err);
+			strbuf_reset(&r->carry);
+		}
+	}
+	return rc;
+}
+
+static int take_header(struct message_reader *r, const char *data, size_t n, struct error *err)
+{
+	const char *end = data + n;
+
+	while (data < end && !r->in_body) {
+		const char *lf = memchr(data, '\n', (size_t)(end - data));
+		size_t len = (size_t)((lf ? lf + 1 : end) - data);
+
+		if (header_piece(r, data, len, lf != NULL, err))
+			return -1;
+		data += len;
+	}
+	return 0;
+}
+
+/*
+ * Scans up to offset "to" what has been spooled already: the line that has
+ * turned out to be the body's first may have begun in an earlier piece.
+ */
+static int catch_up(struct message_reader *r, uint64_t to, struct error *err)
+{
+	char block[8192];
+
+	while (r->scanned < to) {
+		uint64_t left = to - r->scanned;
+		ssize_t n = spool_read(r->message->spool, r->scanned, block,
+				       left < sizeof(block) ? (size_t)left : sizeof(block), err);
+
+		if (n < 0)
+			return -1;
+		scan_push(&r->scan, block, (size_t)n);
+		r->scanned += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* n octets more; they are in the spool. */
+static int take(struct message_reader *r, const char *data, size_t n, struct error *err)
+{
+	uint64_t pos = r->total;
+
+	r->total += n;
+	if (!r->in_body && take_header(r, data, n, err))
+		return -1;
+	if (!r->in_body)
+		return 0;
+	if (r->scanned < pos && catch_up(r, pos, err))
+		return -1;
+	if (r->scanned < r->total) {
+		size_t skip = (size_t)(r->scanned - pos);
+
+		scan_push(&r->scan, data + skip, n - skip);
+		r->scanned = r->total;
+	}
+	return 0;
+}
+
+int message_reader_push(struct message_reader *r, const char *data, size_t n, struct error *err)
+{
+	if (!n)
+		return 0;
+	if (r->scan.ended) {
+		r->total += n;
+		return 0;
+	}
+	if (spool_add(r->message->spool, data, n, err))
+		return -1;
+	return take(r, data, n, err);
+}
+
+/* The end of the input: a line without its end may be left. */
+static int take_end(struct message_reader *r, struct error *err)
+{
+	if (!r->in_body && r->carry.len) {
+		int rc = header_line(r, r->carry.buf, r->carry.len, err);
+
+		strbuf_reset(&r->carry);
+		if (rc)
+			return -1;
+	}
+	if (!r->in_body)
+		begin_body(r, r->total);
+	if (!r->scan.ended && catch_up(r, r->total, err))
+		return -1;
+	scan_finish(&r->scan);
+	return 0;
+}
+
+static void fill_facts(struct message_reader *r)
+{
+	struct message *m = r->message;
+	const struct scan *s = &r->scan;
+	struct header_field *field = arena_calloc(m->arena, m->header.n, sizeof(*field));
+
+	if (m->header.n)
+		memcpy(field, m->header.field, m->header.n * sizeof(*field));
+	xfree(m->header.field);
+	m->header.field = field;
+	m->header_utf8 = m->header_8bit && !r->not_utf8;
+	m->body_end = s->ended ? m->body_start + s->end : r->total;
+	m->ignored = s->ended ? r->total - m->body_start - s->at : 0;
+	m->body_size = s->size;
+	m->longest_line = s->longest;
+	m->body_canonical = s->canonical;
+	m->body_8bit = s->eight_bit;
+	m->had_nul |= s->nul;
+}
+
+int message_reader_finish(struct message_reader *r, struct message **out, struct error *err)
+{
+	int rc = take_end(r, err);
+
+	if (!rc) {
+		fill_facts(r);
+		*out = r->message;
+		r->message = NULL;
+	}
+	message_reader_free(r);
+	return rc;
+}
+
+/* As read(), but it waits for a descriptor that does not block. */
+static ssize_t read_some(int fd, char *buf, size_t n)
+{
+	for (;;) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		ssize_t got = read(fd, buf, n);
+
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+		if (errno == EAGAIN)
+			(void)poll(&ready, 1, -1);
+	}
+}
+
+/* The writer at the other end sees our exit status, not a broken pipe. */
+static void discard(int fd, char *buf, size_t n)
+{
+	if (isatty(fd))
+		return;
+	while (read_some(fd, buf, n) > 0)
+		;
+}
+
+static int read_stream(struct message_reader *r, int fd, struct error *err)
+{
+	char block[BLOCK];
+
+	for (;;) {
+		ssize_t n = read_some(fd, block, sizeof(block));
+
+		if (n < 0)
+			return error_errno(err, EX_NOINPUT, "4.3.0", "cannot read the message");
+		if (n == 0)
+			return 0;
+		if (message_reader_push(r, block, (size_t)n, err)) {
+			discard(fd, block, sizeof(block));
+			return -1;
+		}
+	}
+}
+
+static int read_in_place(struct message_reader *r, struct error *err)
+{
+	const struct spool *s = r->message->spool;
+	char block[BLOCK];
+
+	while (r->total < spool_size(s) && !r->scan.ended) {
+		ssize_t n = spool_read(s, r->total, block, sizeof(block), err);
+
+		if (n < 0) {
+			err->exit = EX_NOINPUT;	/* it is the input still */
+			return -1;
+		}
+		if (take(r, block, (size_t)n, err))
+			return -1;
+	}
+	r->total = spool_size(s);
+	return 0;
+}
+
+int message_read_fd(int fd, const struct message_options *opt, struct message **out,
+		    struct error *err)
+{
+	struct message_reader *r = message_reader_new(opt);
+	int rc = spool_in_place(r->message->spool, fd) ? read_in_place(r, err) :
+							 read_stream(r, fd, err);
+
+	if (rc) {
+		message_reader_free(r);
+		return -1;
+	}
+	return message_reader_finish(r, out, err);
+}

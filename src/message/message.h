@@ -1,0 +1,78 @@
+/*
+ * A message: its spool, its header, and what one pass over it has shown.
+ *
+ * Reading makes the header canonical (see header.h) and notes where the body
+ * lies in the spool; the body is made canonical when it is written (see
+ * writer.h) and never changed in place. Rules (sendmail.md, section 5):
+ * - each line by itself: LF, CRLF and any run of CRs before LF end a line; a
+ *   CR alone is a blank in the header and a line end in the body
+ * - without dots_ignored a line that is just "." ends the message, also in
+ *   the header; the rest of the input is read and thrown away, and counted
+ * - "From " and ">From " lines before the first field are dropped
+ * - the header ends at the first empty line, or before the first line that
+ *   is neither field nor continuation: that line begins the body
+ * - NUL is removed from header and body
+ * - a missing last line end is added
+ */
+#ifndef MESSAGE_MESSAGE_H
+#define MESSAGE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "message/header.h"
+#include "util/attr.h"
+
+struct arena;
+struct error;
+struct spool;
+
+#define MESSAGE_HEADER_MAX ((size_t)1024 * 1024)	/* octets of header; more is EX_DATAERR */
+#define MESSAGE_LINE_MAX 998				/* octets of a line without CRLF (RFC 5322) */
+
+struct message {
+	struct arena *arena;
+	struct spool *spool;
+	struct header header;
+	uint64_t body_start, body_end;	/* the body in the spool */
+	uint64_t body_size;		/* octets of the body on the wire, without dot-stuffing */
+	uint64_t ignored;		/* octets behind the lone dot */
+	uint64_t longest_line;		/* in body, octets without line end */
+	bool body_canonical;		/* body in the spool is as on the wire: CRLF only, no NUL */
+	bool body_8bit;			/* an octet above 127 in the body */
+	bool header_8bit;		/* the same in the header */
+	bool header_utf8;		/* header_8bit, and all of it valid UTF-8 */
+	bool had_nul;			/* a NUL was removed */
+};
+
+struct message_options {
+	bool dots_ignored;		/* -i: a lone dot is text */
+	bool wire;			/* from the listener: lines end with CRLF only, no mbox line */
+};
+
+/*
+ * Reads fd to its end. The descriptor stays open and the caller's, and must
+ * outlive the message (a regular file is read in place). EX_NOINPUT on a
+ * read error, EX_DATAERR for a header over the limit, EX_CANTCREAT and
+ * EX_IOERR for the temporary file. *out is to be freed with message_free().
+ */
+ATTR_CHECK int message_read_fd(int fd, const struct message_options *opt, struct message **out,
+			       struct error *err);
+
+/*
+ * The same from octets handed over in pieces: message_reader_new(),
+ * any number of message_reader_push(), then message_reader_finish().
+ */
+struct message_reader;
+struct message_reader *message_reader_new(const struct message_options *opt);
+ATTR_CHECK int message_reader_push(struct message_reader *r, const char *data, size_t n,
+				   struct error *err);
+/* Ends the message and frees the reader, also on failure. */
+ATTR_CHECK int message_reader_finish(struct message_reader *r, struct message **out,
+				     struct error *err);
+/* Gives up; accepts NULL. */
+void message_reader_free(struct message_reader *r);
+
+void message_free(struct message *m);
+
+#endif

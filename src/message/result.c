@@ -1,0 +1,62 @@
+#include "config.h"
+#include "message/result.h"
+
+#include "util/arena.h"
+
+void result_init(struct result *r, struct arena *a, size_t count)
+{
+	*r = (struct result){ .arena = a, .rcpt_count = count };
+	r->rcpt = arena_calloc(a, count, sizeof(*r->rcpt));
+}
+
+void result_set_error(struct result *r, size_t i, const struct error *err)
+{
+	r->rcpt[i].outcome = error_is_temporary(err) ? OUTCOME_DEFERRED : OUTCOME_REFUSED;
+	r->rcpt[i].error = *err;
+}
+
+void result_set_all(struct result *r, const struct error *err)
+{
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		enum outcome outcome = r->rcpt[i].outcome;
+
+		if (outcome == OUTCOME_NONE || outcome == OUTCOME_ACCEPTED)
+			result_set_error(r, i, err);
+	}
+}
+
+/* How much a recipient's end weighs; of two with the same weight the first counts. */
+static int weight(const struct rcpt_result *rcpt)
+{
+	switch (rcpt->outcome) {
+	case OUTCOME_REFUSED:
+		return rcpt->error.exit == EX_NOUSER ? 4 : 3;
+	case OUTCOME_DEFERRED:
+		return 2;
+	case OUTCOME_ACCEPTED:
+		return 1;
+	case OUTCOME_NONE:
+		break;
+	}
+	return 0;
+}
+
+void result_settle(struct result *r)
+{
+	const struct rcpt_result *worst = NULL;
+
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		struct rcpt_result *rcpt = &r->rcpt[i];
+
+		if (rcpt->outcome == OUTCOME_NONE) {
+			error_set(&rcpt->error, EX_TEMPFAIL, "4.3.0", "was not tried");
+			rcpt->outcome = OUTCOME_DEFERRED;
+		}
+		if (!worst || weight(rcpt) > weight(worst))
+			worst = rcpt;
+	}
+	if (!worst)
+		return;
+	r->outcome = worst->outcome;
+	r->error = worst->error;
+}

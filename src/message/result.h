@@ -1,0 +1,52 @@
+/*
+ * What became of each recipient and of the whole attempt.
+ */
+#ifndef MESSAGE_RESULT_H
+#define MESSAGE_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/error.h"
+
+struct arena;
+
+enum outcome { OUTCOME_NONE, OUTCOME_ACCEPTED, OUTCOME_DEFERRED, OUTCOME_REFUSED };
+
+struct rcpt_result {
+	enum outcome outcome;
+	struct error error;	/* why not; for ACCEPTED: reply and status */
+	const char *note;	/* 251, 252: the server's words for the user; NULL = none */
+};
+
+struct result {
+	struct arena *arena;
+	enum outcome outcome;
+	struct error error;		/* worst of all, the one that makes the exit code */
+	struct rcpt_result *rcpt;	/* in the order of the envelope */
+	size_t rcpt_count;
+	bool unknown;			/* sent, but the connection broke before the reply */
+	const char *server;		/* host:port */
+	const char *address;		/* numeric address in use */
+	const char *tls;		/* "TLS1.3 AES-256-GCM", NULL = clear */
+	const char *mechanism;		/* of AUTH, NULL = none */
+	const char *reply_text;		/* last reply of the transaction */
+};
+
+/* count recipients, all OUTCOME_NONE; lives in arena a. */
+void result_init(struct result *r, struct arena *a, size_t count);
+
+/* The same error for every recipient that has no outcome yet or was accepted so far at RCPT. */
+void result_set_all(struct result *r, const struct error *err);
+
+/* One recipient refused or deferred by err (its status says which). */
+void result_set_error(struct result *r, size_t i, const struct error *err);
+
+/*
+ * Outcome and error of the whole from those of the recipients: refused beats
+ * deferred beats accepted; among refused ones 67 beats 69 and 77, then the
+ * first one counts (sendmail.md 6.1).
+ */
+void result_settle(struct result *r);
+
+#endif

@@ -1,0 +1,155 @@
+#include "config.h"
+#include "message/scan.h"
+
+#define HIGH_BITS 0x8080808080808080U
+
+void scan_init(struct scan *s, bool lone_dot)
+{
+	*s = (struct scan){ .lone_dot = lone_dot, .canonical = true, .behind_lf = true };
+}
+
+static uint64_t load(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+bool scan_8bit(const char *data, size_t n)
+{
+	const char *end = data + n;
+
+	for (; end - data >= 32; data += 32) {
+		uint64_t all = load(data) | load(data + 8) | load(data + 16) | load(data + 24);
+
+		if (all & HIGH_BITS)
+			return true;
+	}
+	for (; end - data >= 8; data += 8)
+		if (load(data) & HIGH_BITS)
+			return true;
+	for (; data < end; data++)
+		if (*data & 0x80)
+			return true;
+	return false;
+}
+
+static void line_end(struct scan *s)
+{
+	s->size += s->line + 2;
+	if (s->line > s->longest)
+		s->longest = s->line;
+	s->line = 0;
+}
+
+/* CRs that no LF followed: each of them ends a line. */
+static void bare_cr(struct scan *s)
+{
+	line_end(s);
+	s->size += 2 * (s->cr - 1);
+	s->cr = 0;
+	s->canonical = false;
+}
+
+static const char *skip_cr(const char *p, const char *end)
+{
+	while (p < end && *p == '\r')
+		p++;
+	return p;
+}
+
+/*
+ * p is behind the dot (and CRs) that began a line and have not been counted.
+ * The place to go on; NULL when the block is used up or the body has ended.
+ */
+static const char *dot_line(struct scan *s, const char *data, const char *p, const char *end)
+{
+	const char *q = skip_cr(p, end);
+
+	s->held += (size_t)(q - p);
+	if (q == end)
+		return NULL;
+	if (*q == '\n') {
+		s->ended = true;
+		s->end = s->at + (size_t)(q - data) - s->held;
+		s->at += (size_t)(q - data) + 1;
+		return NULL;
+	}
+	s->line = 1;
+	s->cr = s->held - 1;
+	s->held = 0;
+	s->behind_lf = false;
+	return q;
+}
+
+/* One stretch of text and the line end or NUL behind it: where the next begins. */
+static const char *stretch(struct scan *s, struct scan_marks *marks, const char *p,
+			   const char *end)
+{
+	const char *stop = scan_stop(marks, p, end, end);
+
+	if (stop > p) {
+		if (s->cr)
+			bare_cr(s);
+		s->line += (size_t)(stop - p);
+	}
+	s->behind_lf = false;
+	p = stop;
+	if (p < end && *p == '\r') {
+		p = skip_cr(p, end);
+		s->cr += (size_t)(p - stop);
+	}
+	if (p < end && *p == '\n') {
+		s->canonical &= s->cr == 1;
+		s->cr = 0;
+		line_end(s);
+		s->behind_lf = true;
+		p++;
+	} else if (p < end && *p == '\0') {
+		s->nul = true;
+		s->canonical = false;
+		p++;
+	}
+	return p;
+}
+
+void scan_push(struct scan *s, const char *data, size_t n)
+{
+	const char *p = data, *end = data + n;
+	struct scan_marks marks = { NULL, NULL };
+	uint64_t start = s->at;
+
+	if (s->ended || !n)
+		return;
+	if (s->held)
+		p = dot_line(s, data, p, end);
+	while (p && p < end) {
+		if (s->behind_lf && *p == '.' && s->lone_dot) {
+			s->held = 1;
+			p = dot_line(s, data, p + 1, end);
+		} else {
+			p = stretch(s, &marks, p, end);
+		}
+	}
+	if (!s->ended)
+		s->at += n;
+	else	/* what stands behind the body says nothing about it */
+		n = s->end > start ? (size_t)(s->end - start) : 0;
+	if (!s->eight_bit)
+		s->eight_bit = scan_8bit(data, n);
+}
+
+void scan_finish(struct scan *s)
+{
+	if (s->held && !s->ended) {
+		s->ended = true;
+		s->end = s->at - s->held;
+	}
+	if (s->cr)
+		bare_cr(s);
+	if (s->line) {
+		line_end(s);
+		s->canonical = false;
+	}
+}

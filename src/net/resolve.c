@@ -1,0 +1,273 @@
+#include "config.h"
+#include "net/resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/xalloc.h"
+
+/* A question to the resolver; whoever lets go of it last frees it. */
+struct lookup {
+	atomic_int holders;
+	atomic_bool answered;		/* orders found and code between the threads */
+	int done;			/* written to when there is an answer */
+	int waiter;			/* the other end of it */
+	char *host;
+	struct addrinfo hints, *found;
+	int code, errno_now;
+};
+
+void address_text(const struct sockaddr *a, char *out, size_t room)
+{
+	const void *raw = NULL;
+
+	if (a->sa_family == AF_INET)
+		raw = &((const struct sockaddr_in *)a)->sin_addr;
+	else if (a->sa_family == AF_INET6)
+		raw = &((const struct sockaddr_in6 *)a)->sin6_addr;
+	if (!raw || !inet_ntop(a->sa_family, raw, out, (socklen_t)room))
+		snprintf(out, room, "%s", a->sa_family == AF_UNIX ? "local" : "unknown");
+}
+
+void address_list_release(struct address_list *list)
+{
+	xfree(list->v);
+	*list = (struct address_list){ 0 };
+}
+
+void address_list_interleave(struct address_list *list)
+{
+	for (size_t i = 1; i < list->n; i++) {
+		size_t other = i;
+
+		while (other < list->n &&
+		       list->v[other].to.any.sa_family == list->v[i - 1].to.any.sa_family)
+			other++;
+		if (other == list->n)
+			return;		/* one family is left */
+		struct address next = list->v[other];
+
+		memmove(list->v + i + 1, list->v + i, (other - i) * sizeof(next));
+		list->v[i] = next;
+	}
+}
+
+int resolve_error(const char *host, int code, int errno_now, struct error *err)
+{
+	switch (code) {
+	case EAI_NONAME:
+		return error_set(err, EX_NOHOST, "5.1.2", "host '%s' does not exist", host);
+#ifdef EAI_NODATA
+	case EAI_NODATA:
+#endif
+#ifdef EAI_ADDRFAMILY
+	case EAI_ADDRFAMILY:
+#endif
+		return error_set(err, EX_NOHOST, "5.1.2",
+				 "host '%s' does not exist, or has no address of the wanted kind",
+				 host);
+	case EAI_MEMORY:
+		return error_set(err, EX_OSERR, "4.3.0", "no memory to look up host '%s'", host);
+	case EAI_SYSTEM:
+		return error_set(err, EX_TEMPFAIL, "4.4.3", "cannot look up host '%s': %s", host,
+				 strerror(errno_now));
+	default:
+		return error_set(err, EX_TEMPFAIL, "4.4.3",
+				 "cannot look up host '%s': %s (check the network and "
+				 "/etc/resolv.conf)", host, gai_strerror(code));
+	}
+}
+
+/* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for getaddrinfo(). */
+static bool numeric(const char *host, unsigned port, struct address *out)
+{
+	in_port_t p = htons((in_port_t)port);
+
+	*out = (struct address){ 0 };
+	if (inet_pton(AF_INET, host, &out->to.in.sin_addr) == 1) {
+		out->to.in.sin_family = AF_INET;
+		out->to.in.sin_port = p;
+		out->len = sizeof(out->to.in);
+		return true;
+	}
+	if (inet_pton(AF_INET6, host, &out->to.in6.sin6_addr) == 1) {
+		out->to.in6.sin6_family = AF_INET6;
+		out->to.in6.sin6_port = p;
+		out->len = sizeof(out->to.in6);
+		return true;
+	}
+	return false;
+}
+
+static void take_answers(const struct addrinfo *found, unsigned port, struct address_list *out)
+{
+	size_t n = 0;
+
+	for (const struct addrinfo *a = found; a; a = a->ai_next)
+		n++;
+	out->v = xcalloc(n, sizeof(*out->v));
+	for (const struct addrinfo *a = found; a; a = a->ai_next) {
+		struct address *to = &out->v[out->n];
+
+		if (a->ai_addrlen > sizeof(to->to))
+			continue;
+		memcpy(&to->to, a->ai_addr, a->ai_addrlen);
+		to->len = a->ai_addrlen;
+		if (a->ai_family == AF_INET)
+			to->to.in.sin_port = htons((in_port_t)port);
+		else if (a->ai_family == AF_INET6)
+			to->to.in6.sin6_port = htons((in_port_t)port);
+		else
+			continue;
+		out->n++;
+	}
+	address_list_interleave(out);
+}
+
+static struct lookup *lookup_new(const char *host, int family)
+{
+	struct lookup *l = xcalloc(1, sizeof(*l));
+	int ends[2] = { -1, -1 };
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		ends[0] = ends[1] = -1;
+	l->waiter = ends[0];
+	l->done = ends[1];
+	l->host = xstrdup(host);
+	l->hints.ai_family = family;
+	l->hints.ai_socktype = SOCK_STREAM;
+	atomic_init(&l->holders, 2);
+	return l;
+}
+
+static void lookup_let_go(struct lookup *l)
+{
+	if (atomic_fetch_sub(&l->holders, 1) > 1)
+		return;
+	if (l->found)
+		freeaddrinfo(l->found);
+	if (l->done >= 0)
+		close(l->done);
+	if (l->waiter >= 0)
+		close(l->waiter);
+	xfree(l->host);
+	xfree(l);
+}
+
+static void lookup_ask(struct lookup *l)
+{
+	l->code = getaddrinfo(l->host, NULL, &l->hints, &l->found);
+	l->errno_now = errno;
+}
+
+static void *lookup_thread(void *arg)
+{
+	struct lookup *l = arg;
+
+	lookup_ask(l);
+	atomic_store(&l->answered, true);
+	if (write(l->done, "", 1) < 0) {
+		/* nobody waits any more */
+	}
+	lookup_let_go(l);
+	return NULL;
+}
+
+/* Signals are for the thread that waits. */
+static int lookup_start(struct lookup *l)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, before;
+
+	if (l->done < 0 || pthread_attr_init(&attr) != 0)
+		return -1;
+	sigfillset(&all);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int rc = pthread_create(&thread, &attr, lookup_thread, l);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return rc == 0 ? 0 : -1;
+}
+
+static int lookup_wait(struct lookup *l, const struct deadline *d, struct error *err)
+{
+	struct pollfd p = { .fd = l->waiter, .events = POLLIN };
+
+	for (;;) {
+		int ready = poll(&p, 1, deadline_poll_ms(d));
+
+		if (ready > 0 && atomic_load(&l->answered))
+			return 0;
+		if (ready == 0) {
+			deadline_error(d, err);
+			snprintf(err->status, sizeof(err->status), "4.4.3");
+			return -1;
+		}
+		if (ready < 0 && errno != EINTR)
+			return error_errno(err, EX_OSERR, "4.3.0", "cannot wait");
+	}
+}
+
+/* Without a thread (a limit on processes) the question is asked right here. */
+static int look_up(const char *host, unsigned port, int family, const struct deadline *d,
+		   struct address_list *out, struct error *err)
+{
+	struct lookup *l = lookup_new(host, family);
+	int rc = 0;
+
+	if (lookup_start(l) == 0) {
+		rc = lookup_wait(l, d, err);
+	} else {
+		atomic_store(&l->holders, 1);
+		lookup_ask(l);
+	}
+	if (rc == 0 && l->code != 0)
+		rc = resolve_error(host, l->code, l->errno_now, err);
+	if (rc == 0)
+		take_answers(l->found, port, out);
+	lookup_let_go(l);
+	return rc;
+}
+
+int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
+		 struct address_list *out, struct error *err)
+{
+	size_t len = strlen(host);
+	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
+	char *name = xstrndup(host + bracketed, bracketed ? len - 2 : len);
+	struct address_list found = { 0 };
+	struct address one;
+	int rc = 0;
+
+	if (!numeric(name, port, &one)) {
+		struct deadline until = *d;
+
+		until.what = "the address of the server (DNS)";
+		rc = look_up(name, port, family, &until, &found, err);
+	} else if (family != AF_UNSPEC && family != one.to.any.sa_family) {
+		rc = error_set(err, EX_NOHOST, "5.1.2", "host '%s' is not an %s address", host,
+			       family == AF_INET ? "IPv4" : "IPv6");
+	} else {
+		found.v = xcalloc(1, sizeof(*found.v));
+		found.v[found.n++] = one;
+	}
+	xfree(name);
+	if (rc == 0)
+		*out = found;
+	return rc;
+}

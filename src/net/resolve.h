@@ -1,0 +1,55 @@
+/*
+ * From the name of a host to its addresses, in the order to try them.
+ *
+ * A numeric address costs no resolver. A name goes to getaddrinfo(), in a
+ * thread of its own so that a dead name server cannot hold us beyond the
+ * deadline. The order is getaddrinfo()'s (RFC 6724) with the families
+ * interleaved (RFC 8305, section 4): a dead IPv6 costs one attempt, not all.
+ */
+#ifndef NET_RESOLVE_H
+#define NET_RESOLVE_H
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "util/attr.h"
+
+struct deadline;
+struct error;
+
+struct address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} to;
+	socklen_t len;
+};
+
+struct address_list {
+	struct address *v;
+	size_t n;
+};
+
+/*
+ * Fills *out (address_list_release() it). host may be an IPv6 address in
+ * brackets. EX_NOHOST 5.1.2 when the name does not exist or has no address
+ * of the family; EX_TEMPFAIL 4.4.3 for trouble with DNS.
+ */
+ATTR_CHECK int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
+			    struct address_list *out, struct error *err);
+
+void address_list_release(struct address_list *list);
+
+/* Puts the families in turn, the first one first, and keeps the order within each. */
+void address_list_interleave(struct address_list *list);
+
+/* Fills err for a getaddrinfo() code (errno_now: errno for EAI_SYSTEM) and returns -1. */
+int resolve_error(const char *host, int code, int errno_now, struct error *err);
+
+/* The numeric address, written to out (ADDRESS_TEXT octets do). */
+#define ADDRESS_TEXT INET6_ADDRSTRLEN
+void address_text(const struct sockaddr *a, char *out, size_t room);
+
+#endif

@@ -1,0 +1,350 @@
+#include "config.h"
+#include "net/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/resolve.h"
+#include "net/stream.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+/* A NAT box may forget an idle mapping while we wait for the reply to the final dot. */
+enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 30, KEEPALIVE_COUNT = 4 };
+
+enum { BUSY_RETRY_MS = 50 };
+
+struct socket {
+	struct stream stream;
+	int fd;
+	bool is_socket;			/* else read() and write() must do */
+};
+
+/* --- the stream -------------------------------------------------------- */
+
+static ssize_t lost(struct error *err)
+{
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return STREAM_AGAIN;
+	return error_errno(err, EX_TEMPFAIL, "4.4.2", "connection lost");
+}
+
+static ssize_t socket_read(struct stream *s, void *buf, size_t n, struct error *err)
+{
+	const struct socket *k = (const struct socket *)s;
+	ssize_t done;
+
+	do
+		done = k->is_socket ? recv(k->fd, buf, n, MSG_DONTWAIT) : read(k->fd, buf, n);
+	while (done < 0 && errno == EINTR);
+	return done < 0 ? lost(err) : done;
+}
+
+static ssize_t socket_write(struct stream *s, const void *buf, size_t n, struct error *err)
+{
+	const struct socket *k = (const struct socket *)s;
+	ssize_t done;
+
+	do
+		done = k->is_socket ? send(k->fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+				    : write(k->fd, buf, n);
+	while (done < 0 && errno == EINTR);
+	return done < 0 ? lost(err) : done;
+}
+
+/* poll() on one descriptor: what is ready of events, 0 when the time is up, or -1. */
+static int poll_until(int fd, int events, const struct deadline *d)
+{
+	struct pollfd p = { .fd = fd };
+
+	p.events = (short)((events & STREAM_IN ? POLLIN : 0) | (events & STREAM_OUT ? POLLOUT : 0));
+	for (;;) {
+		int n = poll(&p, 1, deadline_poll_ms(d));
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return n;
+		if (n < 0)
+			continue;
+		/* of an error or a hang-up the next read or write says what it is */
+		if (p.revents & (POLLERR | POLLHUP | POLLNVAL))
+			return events;
+		return (p.revents & POLLIN ? STREAM_IN : 0) |
+		       (p.revents & POLLOUT ? STREAM_OUT : 0);
+	}
+}
+
+static int socket_wait(struct stream *s, int events, const struct deadline *d, struct error *err)
+{
+	int ready = poll_until(((const struct socket *)s)->fd, events, d);
+
+	if (ready < 0)
+		return error_errno(err, EX_OSERR, "4.3.0", "cannot wait for the peer");
+	return ready ? ready : deadline_error(d, err);
+}
+
+static void socket_close(struct stream *s)
+{
+	(void)shutdown(((const struct socket *)s)->fd, SHUT_WR);
+}
+
+static void socket_free(struct stream *s)
+{
+	close(((struct socket *)s)->fd);
+	xfree(s);
+}
+
+static const struct stream_ops socket_ops = {
+	.name = "socket",
+	.read = socket_read,
+	.write = socket_write,
+	.wait = socket_wait,
+	.close = socket_close,
+	.free = socket_free,
+};
+
+static struct stream *stream_on(int fd, bool is_socket)
+{
+	struct socket *k = xcalloc(1, sizeof(*k));
+
+	k->stream.ops = &socket_ops;
+	k->fd = fd;
+	k->is_socket = is_socket;
+	return &k->stream;
+}
+
+struct stream *socket_stream_take(int fd)
+{
+	int type;
+	socklen_t len = sizeof(type);
+	bool is_socket = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (is_socket)	/* each call says MSG_DONTWAIT: others may share the socket */
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	else
+		(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	return stream_on(fd, is_socket);
+}
+
+int socket_fd(const struct stream *s)
+{
+	while (s->lower)
+		s = s->lower;
+	return s->ops == &socket_ops ? ((const struct socket *)s)->fd : -1;
+}
+
+void socket_peer_name(const struct stream *s, char *out, size_t room)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	int fd = socket_fd(s);
+
+	if (fd >= 0 && getpeername(fd, (struct sockaddr *)&a, &len) == 0)
+		address_text((const struct sockaddr *)&a, out, room);
+	else
+		snprintf(out, room, "local");
+}
+
+/* --- connecting -------------------------------------------------------- */
+
+/* Options that help but are not needed: failure is nothing to report. */
+static void set_options(int fd)
+{
+	static const struct { int level, name, value; } options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+#ifdef TCP_KEEPIDLE
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
+#endif
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+				 sizeof(options[i].value));
+}
+
+/*
+ * Waits for the end of a connect() that did not succeed at once; errno is
+ * its result. ETIMEDOUT when limit comes first.
+ */
+static int await_connect(int fd, const struct sockaddr *to, socklen_t len,
+			 const struct deadline *limit)
+{
+	while (errno == EAGAIN) {	/* the backlog of a local socket is full */
+		if (deadline_passed(limit)) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		(void)poll(NULL, 0, BUSY_RETRY_MS);
+		if (connect(fd, to, len) == 0)
+			return 0;
+	}
+	if (errno != EINPROGRESS && errno != EINTR)
+		return -1;
+	int ready = poll_until(fd, STREAM_OUT, limit);
+	int result = ready == 0 ? ETIMEDOUT : errno;
+	socklen_t size = sizeof(result);
+
+	if (ready > 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &size) < 0)
+		result = errno;
+	errno = result;
+	return result ? -1 : 0;
+}
+
+/* Binds to the source address if it is of the family of the socket. */
+static int bind_source(int fd, int family, const struct address *source)
+{
+	if (!source->len || source->to.any.sa_family != family)
+		return 0;
+#ifdef IP_BIND_ADDRESS_NO_PORT
+	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+#endif
+	return bind(fd, &source->to.any, source->len);
+}
+
+/* One address: the descriptor, or -1 with the reason appended to reasons. */
+static int connect_one(const struct sockaddr *to, socklen_t len, const struct address *source,
+		       const struct deadline *limit, struct strbuf *reasons)
+{
+	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		strbuf_addf(reasons, "cannot make a socket: %s", strerror(errno));
+		return -1;
+	}
+	if (source && bind_source(fd, to->sa_family, source) < 0) {
+		strbuf_addf(reasons, "cannot use the source address: %s", strerror(errno));
+		close(fd);
+		return -1;
+	}
+	if (to->sa_family != AF_UNIX)
+		set_options(fd);
+	if (connect(fd, to, len) == 0 || await_connect(fd, to, len, limit) == 0)
+		return fd;
+	if (errno == ETIMEDOUT && deadline_passed(limit))
+		strbuf_addf(reasons, "no answer within %u s", limit->seconds);
+	else
+		strbuf_addstr(reasons, strerror(errno));
+	close(fd);
+	return -1;
+}
+
+/* The limit for one address: its own or the whole, whichever comes first. */
+static struct deadline attempt_limit(const struct socket_target *target,
+				     const struct deadline *whole)
+{
+	return deadline_first(deadline_in(target->timeout, "the connection"), *whole);
+}
+
+/* All addresses, one after the other: the first that answers. */
+static int connect_list(const struct socket_target *target, const struct address_list *list,
+			const struct address *source, const struct deadline *whole,
+			struct strbuf *reasons)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct deadline limit = attempt_limit(target, whole);
+		char name[ADDRESS_TEXT];
+
+		address_text(&list->v[i].to.any, name, sizeof(name));
+		strbuf_addf(reasons, "%s%s: ", i ? "; " : "", name);
+		int fd = connect_one(&list->v[i].to.any, list->v[i].len, source, &limit, reasons);
+
+		if (fd >= 0)
+			return fd;
+		if (deadline_passed(whole)) {
+			strbuf_addstr(reasons, "; no time is left to try more");
+			break;
+		}
+	}
+	return -1;
+}
+
+static int parse_source(const char *text, struct address *source, struct error *err)
+{
+	static const struct deadline none = { 0 };
+	struct address_list list;
+
+	if (!text || !*text)
+		return 0;
+	unsigned char raw[sizeof(struct in6_addr)];
+
+	if (inet_pton(AF_INET, text, raw) != 1 && inet_pton(AF_INET6, text, raw) != 1)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "source address '%s' is no IPv4 or IPv6 address", text);
+	if (resolve_host(text, 0, AF_UNSPEC, &none, &list, err) < 0)
+		return -1;
+	*source = list.v[0];
+	address_list_release(&list);
+	return 0;
+}
+
+static int connect_host(const struct socket_target *target, const struct deadline *whole,
+			struct error *err)
+{
+	struct deadline limit = attempt_limit(target, whole);
+	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
+	struct address source = { 0 };
+	struct address_list list;
+
+	if (parse_source(target->source_ip, &source, err) < 0)
+		return -1;
+	if (resolve_host(target->host, target->port, target->family, &limit, &list, err) < 0)
+		return -1;
+	int fd = connect_list(target, &list, &source, whole, &reasons);
+
+	if (fd < 0)
+		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to %s:%u: %s%s",
+			  target->host, target->port, reasons.buf,
+			  strbuf_overflow(&reasons) ? "..." : "");
+	strbuf_release(&reasons);
+	address_list_release(&list);
+	return fd;
+}
+
+static int connect_path(const struct socket_target *target, const struct deadline *whole,
+			struct error *err)
+{
+	struct deadline limit = attempt_limit(target, whole);
+	struct strbuf reason = STRBUF_INIT(sizeof(err->text));
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = strlen(target->path);
+
+	if (len >= sizeof(to.sun_path))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "path of local socket '%s' is longer than %zu octets",
+				 target->path, sizeof(to.sun_path) - 1);
+	memcpy(to.sun_path, target->path, len);
+	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), NULL, &limit, &reason);
+
+	if (fd < 0)
+		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to local socket '%s': %s",
+			  target->path, reason.buf);
+	strbuf_release(&reason);
+	return fd;
+}
+
+int socket_connect(const struct socket_target *target, const struct deadline *whole,
+		   struct stream **out, struct error *err)
+{
+	int fd = target->path ? connect_path(target, whole, err)
+			      : connect_host(target, whole, err);
+
+	if (fd < 0)
+		return -1;
+	*out = stream_on(fd, true);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * The insides of a TLS stream, shared by tls.c (stream, handshake),
+ * tls_verify.c (is the peer's certificate acceptable?) and tls_info.c (what
+ * people and SASL want to know). Nobody else includes this.
+ */
+#ifndef NET_TLS_PRIVATE_H
+#define NET_TLS_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "net/gnutls_api.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "util/attr.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+struct truststore;
+
+struct tls {
+	struct stream stream;
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t credentials;
+	const struct tls_client *settings;	/* NULL at the server's end and after the handshake */
+	struct truststore *trust;		/* during the handshake only */
+	struct strbuf out;			/* records made but not yet taken by the lower stream */
+	size_t out_sent;
+	struct error fault;			/* of the lower stream, or of verification */
+	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
+	size_t first_count;
+	unsigned warnings;			/* warning alerts received */
+	bool server, verified, dead;
+};
+
+/* Loads trust store and CRL file, and checks the form of the fingerprint. */
+ATTR_CHECK int tls_verify_prepare(struct tls *t, struct error *err);
+
+/* The session's verify function: 0, or a GnuTLS error and t->fault. */
+int tls_verify_callback(gnutls_session_t session);
+
+/*
+ * RFC 9525, section 6.3: is the reference name host (ASCII, no final dot)
+ * the presented DNS-ID of n octets? Case is ignored; "*" stands for exactly
+ * one whole label, the left-most, and at least two must follow it.
+ */
+bool tls_dns_matches(const char *presented, size_t n, const char *host);
+
+/* Octets (4 or 16) of an address literal, brackets allowed; 0 for a name. */
+size_t tls_parse_address(const char *host, unsigned char out[16]);
+
+/* The subjectAltName of a certificate, parsed once; NULL if there is none. */
+gnutls_subject_alt_names_t tls_names_open(gnutls_x509_crt_t cert);
+
+/* Appends the DNS names and addresses, escaped, "a, b, c"; at most max, then "...". */
+void tls_add_names(struct strbuf *out, gnutls_x509_crt_t cert, unsigned max);
+
+/* Appends subject or issuer as RFC 4514 writes it, escaped. */
+void tls_add_dn(struct strbuf *out, gnutls_x509_crt_t cert, bool issuer);
+
+/* A certificate in DER parsed; NULL if it cannot be. x509_crt_deinit() it. */
+gnutls_x509_crt_t tls_parse_certificate(const gnutls_datum_t *der);
+
+/* Appends pairs of hex digits with ':' between. */
+void tls_add_hex(struct strbuf *out, const unsigned char *data, size_t n);
+
+/* Appends "2026-11-22", in UTC. */
+void tls_add_date(struct strbuf *out, time_t when);
+
+#endif

@@ -1,0 +1,225 @@
+#include "config.h"
+#include "server/auth.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util/dynlib.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+
+/* What an unknown user's password is compared with: costs as much, fits nothing. */
+static const char nobody[] = "$6$msubmit.nobody$";
+
+enum scheme_kind { SCHEME_CRYPT, SCHEME_PLAIN };
+
+struct scheme {
+	const char *name;
+	enum scheme_kind kind;
+	const char *begin;	/* what the hash must begin with; "" = anything */
+};
+
+static const struct scheme schemes[] = {
+	{ "PLAIN", SCHEME_PLAIN, "" },
+	{ "CRYPT", SCHEME_CRYPT, "" },
+	{ "SHA512-CRYPT", SCHEME_CRYPT, "$6$" },
+	{ "SHA256-CRYPT", SCHEME_CRYPT, "$5$" },
+	{ "BLF-CRYPT", SCHEME_CRYPT, "$2" },
+	{ "YESCRYPT", SCHEME_CRYPT, "$y$" },
+};
+
+static char *(*crypt_call)(const char *phrase, const char *setting);
+
+DYNLIB_NOTE(crypt, "[{\"feature\":\"auth-file\",\"description\":\"AUTH of the local listener\","
+	    "\"priority\":\"suggested\",\"soname\":[\"" CRYPT_SONAME "\"]}]");
+
+static int load_crypt(struct error *err)
+{
+	static void *handle;
+	static const struct dynlib_symbol symbols[] = { { "crypt", &crypt_call } };
+
+	return dynlib_load(&handle, CRYPT_SONAME, "libcrypt1", symbols, ARRAY_LEN(symbols), err);
+}
+
+void auth_login_release(struct auth_login *login)
+{
+	secret_release(&login->user);
+	secret_release(&login->password);
+}
+
+static int malformed(struct error *err)
+{
+	error_set(err, EX_NOPERM, "5.5.2", "malformed sign-in message");
+	err->reply = 501;
+	return -1;
+}
+
+static int refused(struct error *err)
+{
+	error_set(err, EX_NOPERM, "5.7.8", "sign-in refused");
+	err->reply = 535;
+	return -1;
+}
+
+static bool name_fits(const char *name, size_t len)
+{
+	return len > 0 && len <= AUTH_NAME_MAX && !memchr(name, '\0', len);
+}
+
+int auth_set_user(struct auth_login *login, const struct strbuf *text, struct error *err)
+{
+	if (!name_fits(text->buf, text->len))
+		return malformed(err);
+	secret_set(&login->user, text->buf, text->len);
+	return 0;
+}
+
+int auth_set_password(struct auth_login *login, const struct strbuf *text, struct error *err)
+{
+	if (!text->len || memchr(text->buf, '\0', text->len))
+		return malformed(err);
+	secret_set(&login->password, text->buf, text->len);
+	return 0;
+}
+
+/* message = [authzid] UTF8NUL authcid UTF8NUL passwd   (RFC 4616, section 2) */
+int auth_parse_plain(const struct strbuf *message, struct auth_login *login, struct error *err)
+{
+	const char *end = message->buf + message->len;
+	const char *user = memchr(message->buf, '\0', message->len);
+	const char *password = user ? memchr(user + 1, '\0', (size_t)(end - user - 1)) : NULL;
+
+	if (!password)
+		return malformed(err);
+	size_t authzid_len = (size_t)(user++ - message->buf);
+	size_t user_len = (size_t)(password++ - user);
+	size_t password_len = (size_t)(end - password);
+
+	if (!name_fits(user, user_len) || !password_len || memchr(password, '\0', password_len))
+		return malformed(err);
+	if (authzid_len &&
+	    (authzid_len != user_len || memcmp(message->buf, user, user_len) != 0))
+		return refused(err);
+	secret_set(&login->user, user, user_len);
+	secret_set(&login->password, password, password_len);
+	return 0;
+}
+
+/* No early end: the time tells only the length of what the client itself sent. */
+static bool equal_in_constant_time(const char *given, size_t given_len, const char *stored,
+				   size_t stored_len)
+{
+	volatile unsigned char difference = given_len != stored_len;
+
+	for (size_t i = 0; i < given_len; i++) {
+		size_t j = i < stored_len ? i : 0;
+
+		difference |= (unsigned char)((unsigned char)given[i] ^ (unsigned char)stored[j]);
+	}
+	return difference == 0;
+}
+
+/* crypt(3) reports failure with NULL or a string that begins with '*'. */
+static bool crypt_fits(const char *password, const char *hash)
+{
+	const char *made = crypt_call(password, hash);
+
+	return made && made[0] && made[0] != '*' &&
+		equal_in_constant_time(made, strlen(made), hash, strlen(hash));
+}
+
+/* The scheme of entry ("{NAME}..." or a bare hash), *hash_out behind it; NULL if unknown. */
+static const struct scheme *find_scheme(const char *entry, const char **hash_out)
+{
+	const char *end = entry[0] == '{' ? strchr(entry, '}') : NULL;
+
+	*hash_out = end ? end + 1 : entry;
+	if (!end)
+		return &schemes[1];
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t len = strlen(schemes[i].name);
+
+		if (len == (size_t)(end - entry - 1) &&
+		    strncasecmp(schemes[i].name, entry + 1, len) == 0)
+			return &schemes[i];
+	}
+	return NULL;
+}
+
+/* Compares with one entry of the file: what stands behind "USER:". */
+static int check_entry(char *entry, const struct auth_login *login, struct error *err)
+{
+	const char *hash;
+	const struct scheme *scheme = find_scheme(entry, &hash);
+	const struct secret *password = &login->password;
+
+	if (!scheme || strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0)
+		return error_set(err, EX_CONFIG, "5.3.5", "password scheme of user '%s' is "
+				 "unknown or does not fit the hash", login->user.data);
+	if (scheme->kind == SCHEME_PLAIN) {
+		size_t len = strlen(hash);
+
+		return len && equal_in_constant_time(password->data, password->len, hash, len) ?
+			0 : refused(err);
+	}
+	entry[strcspn(entry, ":")] = '\0';
+	if (load_crypt(err) < 0)
+		return -1;
+	return crypt_fits(password->data, hash) ? 0 : refused(err);
+}
+
+/* The first entry of the user in the file, which is cut into strings on the way; NULL if none. */
+static char *find_entry(struct strbuf *file, const struct secret *user)
+{
+	char *line = file->buf;
+	char *end = file->buf + file->len;
+
+	while (line < end) {
+		char *next = memchr(line, '\n', (size_t)(end - line));
+		size_t len = (size_t)((next ? next : end) - line);
+
+		if (len && line[len - 1] == '\r')
+			line[len - 1] = '\0';
+		line[len] = '\0';
+		if (line[0] != '#' && len > user->len && line[user->len] == ':' &&
+		    memcmp(line, user->data, user->len) == 0)
+			return line + user->len + 1;
+		line += len + 1;
+	}
+	return NULL;
+}
+
+/* As long as a wrong password takes; without the library there is nothing to hide. */
+static int check_nobody(const struct auth_login *login, struct error *err)
+{
+	struct error ignored;
+
+	if (load_crypt(&ignored) == 0)
+		(void)crypt_fits(login->password.data, nobody);
+	return refused(err);
+}
+
+int auth_check(const char *path, const struct auth_login *login, struct error *err)
+{
+	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	int rc = fs_read_secret(path, &file, err);
+
+	if (rc == 0) {
+		char *entry = find_entry(&file, &login->user);
+
+		rc = entry ? check_entry(entry, login, err) : check_nobody(login, err);
+	}
+	strbuf_release_secret(&file);
+	return rc;
+}
+
+int auth_check_file(const char *path, struct error *err)
+{
+	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	int rc = fs_read_secret(path, &file, err);
+
+	strbuf_release_secret(&file);
+	return rc;
+}

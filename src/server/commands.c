@@ -1,0 +1,426 @@
+#include "config.h"
+#include "server/commands.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "message/address.h"
+#include "net/wire.h"
+#include "server/listener.h"
+#include "server/params.h"
+#include "server/receive.h"
+#include "server/signin.h"
+#include "server/smtpd.h"
+#include "util/arena.h"
+#include "util/fs.h"
+#include "util/text.h"
+
+enum {
+	ANY_STATE = SMTPD_START | SMTPD_READY | SMTPD_MAIL | SMTPD_RCPT,
+	RCPT_DEFAULT = 1000
+};
+
+/* Flags of a row. */
+enum { NO_ARGUMENT = 1, IN_CLEAR = 2 };
+
+struct command {
+	const char *verb;
+	unsigned states;
+	unsigned flags;
+	void (*handler)(struct smtpd *, const char *arg);
+	const char *order;	/* text of 503 when the state is another, after EHLO */
+};
+
+/* --- greeting and odds and ends ------------------------------------------ */
+
+/*
+ * ehlo = "EHLO" SP ( Domain / address-literal ); what stands in trace fields
+ * is held to the letters of both, and the underscores of real host names.
+ */
+static bool host_name_fits(const char *name)
+{
+	static const char others[] = "-._:[]";
+	size_t i;
+
+	for (i = 0; name[i]; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr(others, name[i]))
+			return false;
+	return i > 0 && i <= 255;
+}
+
+static bool greet(struct smtpd *s, const char *arg, bool esmtp)
+{
+	if (!host_name_fits(arg)) {
+		smtpd_reply(s, 501, "5.5.4", "give the name of your host or its [address]");
+		return false;
+	}
+	strbuf_reset(&s->helo);
+	strbuf_addstr(&s->helo, arg);
+	s->esmtp = esmtp;
+	s->state = SMTPD_READY;
+	smtpd_reset(s);
+	return true;
+}
+
+static void run_helo(struct smtpd *s, const char *arg)
+{
+	if (greet(s, arg, false))
+		smtpd_reply_line(s, 250, ' ', "%s", smtpd_name(s));
+}
+
+static void run_ehlo(struct smtpd *s, const char *arg)
+{
+	if (!greet(s, arg, true))
+		return;
+	smtpd_reply_line(s, 250, '-', "%s", smtpd_name(s));
+	smtpd_reply_line(s, 250, '-', "PIPELINING");
+	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->size_limit);
+	smtpd_reply_line(s, 250, '-', "8BITMIME");
+	smtpd_reply_line(s, 250, '-', "SMTPUTF8");
+	if (s->options->cert_file && !s->tls)
+		smtpd_reply_line(s, 250, '-', "STARTTLS");
+	if (smtpd_offers_auth(s))
+		smtpd_reply_line(s, 250, '-', "AUTH %s", signin_mechanisms());
+	smtpd_reply_line(s, 250, ' ', "ENHANCEDSTATUSCODES");
+}
+
+static void run_noop(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reply(s, 250, "2.0.0", "ok");
+}
+
+static void run_rset(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reset(s);
+	smtpd_reply(s, 250, "2.0.0", "ok");
+}
+
+static void run_quit(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reply(s, 221, "2.0.0", "%s closing the connection", smtpd_name(s));
+	smtpd_end(s, NULL);
+}
+
+static void run_vrfy(struct smtpd *s, const char *arg)
+{
+	if (*arg)
+		smtpd_reply(s, 252, "2.5.2", "addresses are not verified here; send the message");
+	else
+		smtpd_reply(s, 501, "5.5.4", "VRFY needs an address");
+}
+
+static void run_help(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reply(s, 214, "2.0.0",
+		    "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+}
+
+static void run_missing(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reply(s, 502, "5.5.1", "command not implemented");
+}
+
+/* A browser was led here by somebody's page: what follows is not to be read as commands. */
+static void run_http(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	smtpd_reply(s, 421, "4.7.0", "this is a mail server");
+	smtpd_log(s, "result=closed reason='HTTP request'");
+	smtpd_end(s, NULL);
+}
+
+/* --- MAIL and RCPT --------------------------------------------------------- */
+
+/*
+ * The end of the path at p: behind the '>' that is not within quotes; NULL if
+ * there is none. Without brackets (not when strict) it ends at a blank.
+ *
+ * Path = "<" [ A-d-l ":" ] Mailbox ">"   (RFC 5321, section 4.1.2)
+ */
+static const char *path_end(const char *p, bool strict)
+{
+	bool bracket = *p == '<', quoted = false;
+
+	if (!bracket && strict)
+		return NULL;
+	for (; *p; p++) {
+		if (quoted && *p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (bracket && *p == '>')
+			return p + 1;
+		else if (!bracket && *p == ' ')
+			return p;
+		else if (strict && strchr(" \t(", *p))
+			return NULL;
+	}
+	return bracket || quoted ? NULL : p;
+}
+
+/*
+ * Reads "FROM:<path>" or "TO:<path>" and *rest_out behind it. The address,
+ * with a domain unless it is that of a postmaster, or NULL and err.
+ */
+static const char *parse_path(struct smtpd *s, const char *arg, const char *keyword,
+			      unsigned flags, const char **rest_out, struct error *err)
+{
+	bool strict = s->options->strict;
+	size_t len = strlen(keyword);
+	const char *end = NULL;
+	struct mailbox box;
+
+	if (strncasecmp(arg, keyword, len) == 0) {
+		arg += len + (strict ? 0 : strspn(arg + len, " "));
+		end = path_end(arg, strict);
+	}
+	if (!end || end == arg || (*end && *end != ' ')) {
+		error_set(err, EX_DATAERR, "5.5.4", "the form is %s<local@domain>", keyword);
+		return NULL;
+	}
+	*rest_out = end;
+	if (address_parse_one(s->arena, arena_strndup(s->arena, arg, (size_t)(end - arg)), flags,
+			      &box, err) < 0)
+		return NULL;
+	if (!*box.address || (!(flags & ADDRESS_NULL) && !box.domain &&
+			      strcasecmp(box.local, "postmaster") == 0))
+		return box.address;
+	if (!box.domain && !strict)
+		return address_format(s->arena, box.local, smtpd_name(s));
+	if (box.domain && address_domain_valid(box.domain))
+		return box.address;
+	error_set(err, EX_DATAERR, "5.1.3", "the address needs a %sdomain",
+		  box.domain ? "valid " : "");
+	return NULL;
+}
+
+/* Syntax errors of the address itself bear the status of its side. */
+static void refuse_path(struct smtpd *s, const struct error *err, const char *status)
+{
+	bool form = strcmp(err->status, "5.5.4") == 0;
+
+	smtpd_reply(s, 501, form ? "5.5.4" : status, "%s", err->text);
+}
+
+/* RFC 6531, section 3.5: such an address needs the parameter. */
+static bool needs_utf8(struct smtpd *s, const char *address)
+{
+	if (s->utf8 || text_is_ascii(address, strlen(address)))
+		return false;
+	smtpd_reply(s, 553, "5.6.7", "an address outside ASCII needs SMTPUTF8");
+	return true;
+}
+
+static bool fits_size(struct smtpd *s, uint64_t size)
+{
+	uint64_t limit = s->options->size_limit;
+
+	if (!limit || size <= limit)
+		return true;
+	smtpd_reply(s, 552, "5.3.4", "messages may have %" PRIu64 " octets", limit);
+	return false;
+}
+
+static void mail(struct smtpd *s, const char *arg)
+{
+	struct mail_params params = { .auth_announced = smtpd_offers_auth(s) };
+	const char *rest;
+	struct error err;
+	const char *sender = parse_path(s, arg, "FROM:", ADDRESS_NULL, &rest, &err);
+
+	if (!sender) {
+		refuse_path(s, &err, "5.1.7");
+		return;
+	}
+	if (params_mail(rest, &params, &err) < 0) {
+		smtpd_reply_error(s, err.reply, &err);
+		return;
+	}
+	s->utf8 = params.utf8;
+	s->body_8bit = params.body_8bit;
+	if (needs_utf8(s, sender) || !fits_size(s, params.size))
+		return;
+	s->envelope.sender = sender;
+	s->envelope.utf8 = params.utf8;
+	s->envelope.body = params.body_8bit ? BODY_8BITMIME : BODY_7BIT;
+	s->envelope.size = params.size;
+	s->state = SMTPD_MAIL;
+	smtpd_reply(s, 250, "2.1.0", "sender ok");
+}
+
+static void run_mail(struct smtpd *s, const char *arg)
+{
+	if (s->options->auth_required && !smtpd_signed_in(s)) {
+		smtpd_reply(s, 530, "5.7.0", "sign in first");
+		return;
+	}
+	mail(s, arg);
+	if (s->state != SMTPD_MAIL)	/* nothing of a refused MAIL stays */
+		smtpd_reset(s);
+}
+
+static bool rcpt(struct smtpd *s, const char *arg)
+{
+	unsigned most = s->options->max_rcpt ? s->options->max_rcpt : RCPT_DEFAULT;
+	const char *rest;
+	struct error err;
+
+	if (s->rcpt_accepted >= most) {
+		smtpd_reply(s, 452, "4.5.3", "no more than %u recipients a message", most);
+		return false;
+	}
+	const char *address = parse_path(s, arg, "TO:", 0, &rest, &err);
+
+	if (!address || !*address) {
+		if (address)
+			error_set(&err, EX_DATAERR, "5.1.3", "the recipient is empty");
+		refuse_path(s, &err, "5.1.3");
+		return false;
+	}
+	if (params_rcpt(rest, &err) < 0) {
+		smtpd_reply_error(s, err.reply, &err);
+		return false;
+	}
+	if (needs_utf8(s, address))
+		return false;
+	(void)envelope_add(&s->envelope, address, NULL);	/* one told twice is one */
+	s->rcpt_accepted++;
+	smtpd_reply(s, 250, "2.1.5", "recipient ok");
+	return true;
+}
+
+static void run_rcpt(struct smtpd *s, const char *arg)
+{
+	if (rcpt(s, arg))
+		s->state = SMTPD_RCPT;
+	else
+		s->refused_rcpt = true;
+}
+
+static void run_data(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	if (s->state == SMTPD_RCPT)
+		receive_data(s);
+	else if (s->refused_rcpt)
+		smtpd_reply(s, 554, "5.5.1", "no valid recipients");
+	else
+		smtpd_reply(s, 503, "5.5.1", "send RCPT first");
+}
+
+/* --- STARTTLS -------------------------------------------------------------- */
+
+static bool readable(const char *path)
+{
+	int fd = path ? fs_open_read(path) : -1;
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static void run_starttls(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	if (s->tls) {
+		smtpd_reply(s, 503, "5.5.1", "TLS is active already");
+	} else if (!s->options->cert_file) {
+		smtpd_reply(s, 502, "5.5.1", "STARTTLS is not offered");
+	} else if (wire_unread_now(s->wire) > 0) {
+		smtpd_reply(s, 501, "5.5.1", "pipelining after STARTTLS");
+		smtpd_log(s, "result=closed reason='data before TLS'");
+		smtpd_end(s, NULL);
+	} else if (!readable(s->options->cert_file) || !readable(s->options->key_file)) {
+		smtpd_log(s, "result='cannot read certificate or key'");
+		smtpd_reply(s, 454, "4.7.0", "TLS is not available now");
+	} else {
+		smtpd_reply(s, 220, "2.0.0", "ready to start TLS");
+		smtpd_flush(s);
+		if (!s->ended && smtpd_start_tls(s))
+			smtpd_log(s, "result=tls");
+	}
+}
+
+/* --- the table --------------------------------------------------------------- */
+
+static const struct command table[] = {
+	{ "EHLO", ANY_STATE, IN_CLEAR, run_ehlo, NULL },
+	{ "HELO", ANY_STATE, 0, run_helo, NULL },
+	{ "MAIL", SMTPD_READY, 0, run_mail, "a transaction is open already" },
+	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, run_rcpt, "send MAIL first" },
+	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, run_data, "send MAIL and RCPT first" },
+	{ "RSET", ANY_STATE, NO_ARGUMENT, run_rset, NULL },
+	{ "NOOP", ANY_STATE, IN_CLEAR, run_noop, NULL },
+	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, run_quit, NULL },
+	{ "VRFY", ANY_STATE, 0, run_vrfy, NULL },
+	{ "HELP", ANY_STATE, 0, run_help, NULL },
+	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, run_starttls,
+	  "not within a transaction" },
+	{ "AUTH", SMTPD_READY, 0, signin_run, "not within a transaction" },
+	{ "EXPN", ANY_STATE, 0, run_missing, NULL },
+	{ "ETRN", ANY_STATE, 0, run_missing, NULL },
+	{ "BDAT", ANY_STATE, 0, run_missing, NULL },
+	{ "TURN", ANY_STATE, 0, run_missing, NULL },
+	{ "SEND", ANY_STATE, 0, run_missing, NULL },
+	{ "SOML", ANY_STATE, 0, run_missing, NULL },
+	{ "SAML", ANY_STATE, 0, run_missing, NULL },
+	{ "GET", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "POST", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "PUT", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "HEAD", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "OPTIONS", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "CONNECT", ANY_STATE, IN_CLEAR, run_http, NULL },
+};
+
+static const struct command *find(const char *verb, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (strlen(table[i].verb) == len && strncasecmp(table[i].verb, verb, len) == 0)
+			return &table[i];
+	return NULL;
+}
+
+bool commands_is_auth(const struct strbuf *line)
+{
+	return line->len >= 5 && strncasecmp(line->buf, "AUTH ", 5) == 0;
+}
+
+static void run_order(struct smtpd *s, const struct command *command)
+{
+	smtpd_reply(s, 503, "5.5.1", "%s",
+		    s->state == SMTPD_START ? "send EHLO or HELO first" : command->order);
+}
+
+void commands_run(struct smtpd *s)
+{
+	struct strbuf *line = &s->line;
+
+	while (line->len && line->buf[line->len - 1] == ' ')
+		strbuf_truncate(line, line->len - 1);
+	size_t len = strcspn(line->buf, " ");
+	const struct command *command = find(line->buf, len);
+	const char *arg = line->buf + len + strspn(line->buf + len, " ");
+
+	if (!command)
+		smtpd_reply(s, 500, "5.5.2", "unknown command");
+	else if (s->options->require_tls && !s->tls && !(command->flags & IN_CLEAR))
+		smtpd_reply(s, 530, "5.7.0", "send STARTTLS first");
+	else if ((command->flags & NO_ARGUMENT) && *arg)
+		smtpd_reply(s, 501, "5.5.4", "%s takes no argument", command->verb);
+	else if (!(command->states & s->state))
+		run_order(s, command);
+	else
+		command->handler(s, arg);
+}

@@ -1,0 +1,494 @@
+#include "config.h"
+#include "server/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/socket.h"
+#include "server/auth.h"
+#include "server/background.h"
+#include "server/maildir.h"
+#include "server/smtpd.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+#include "util/xalloc.h"
+
+enum {
+	CLIENTS_DEFAULT = 50,
+	BACKLOG = 128,
+	END_LIMIT = 30,		/* seconds the workers have to end; then they are killed */
+	DRAIN_MS = 1000,	/* for a client to read our last reply before we close */
+	ACCEPT_PAUSE_MS = 100	/* no descriptors or memory: others may give some back */
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+struct listener {
+	const struct server_options *opt;
+	struct maildir maildir;
+	int fd;
+	pid_t *worker;		/* max_clients of them, 0 = free */
+	size_t workers_max, workers;
+};
+
+/* The signal handlers write here; one per process. */
+static int signal_pipe[2] = { -1, -1 };
+
+static void on_signal(int number)
+{
+	int saved = errno;
+	char c = (char)number;
+
+	/* a full pipe has enough in it to wake us */
+	(void)!write(signal_pipe[1], &c, 1);
+	errno = saved;
+}
+
+static void set_signal(int number, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler };
+
+	sigemptyset(&action.sa_mask);
+	(void)sigaction(number, &action, NULL);
+}
+
+static int open_signal_pipe(struct error *err)
+{
+	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe for signals");
+	return 0;
+}
+
+static void close_signal_pipe(void)
+{
+	close(signal_pipe[0]);
+	close(signal_pipe[1]);
+	signal_pipe[0] = signal_pipe[1] = -1;
+}
+
+static void tell(const struct server_options *opt, const char *line)
+{
+	if (opt->log)
+		opt->log(opt->log_ctx, line);
+}
+
+/* --- the address ----------------------------------------------------------- */
+
+static int parse_port(const char *text, in_port_t *port_out)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (*end || port > 65535 || end - text > 5)
+		return -1;
+	*port_out = htons((in_port_t)port);
+	return 0;
+}
+
+static bool is_loopback(const union address *a)
+{
+	return a->any.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) >> 24 == 127 :
+		IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
+/* ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT; no names are looked up. */
+static int parse_address(const char *text, union address *out)
+{
+	const char *colon = strrchr(text, ':');
+	in_port_t port;
+
+	if (!colon || parse_port(colon + 1, &port) < 0)
+		return -1;
+	bool bracket = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
+	char *host = bracket ? xstrndup(text + 1, (size_t)(colon - text) - 2) :
+		xstrndup(text, (size_t)(colon - text));
+	int rc = 0;
+
+	memset(out, 0, sizeof(*out));
+	if (bracket && inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+		out->v6.sin6_family = AF_INET6;
+		out->v6.sin6_port = port;
+	} else if (!bracket && (strcmp(host, "localhost") == 0 ||
+				inet_pton(AF_INET, host, &out->v4.sin_addr) == 1)) {
+		if (*host == 'l')
+			out->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		out->v4.sin_family = AF_INET;
+		out->v4.sin_port = port;
+	} else {
+		rc = -1;
+	}
+	xfree(host);
+	return rc;
+}
+
+static int open_socket(const char *listen_on, struct error *err)
+{
+	union address a;
+	int one = 1;
+
+	if (parse_address(listen_on, &a) < 0)
+		return error_set(err, EX_CONFIG, "5.3.5", "listen address '%s' is none of "
+				 "ADDRESS:PORT and [ADDRESS]:PORT", listen_on);
+	if (!is_loopback(&a))
+		return error_set(err, EX_CONFIG, "5.3.5", "listen address '%s' is not a loopback "
+				 "address: use 127.0.0.1 or [::1]", listen_on);
+	socklen_t len = a.any.sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6);
+	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+	    bind(fd, &a.any, len) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	error_errno(err, EX_OSERR, "4.3.0", "cannot listen on %s", listen_on);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Writes "ADDRESS:PORT" of the socket. */
+static void describe_socket(int fd, struct strbuf *out)
+{
+	union address a = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(a);
+	char host[INET6_ADDRSTRLEN] = "";
+
+	(void)getsockname(fd, &a.any, &len);
+	if (a.any.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof(host));
+		strbuf_addf(out, "[%s]:%u", host, ntohs(a.v6.sin6_port));
+	} else {
+		inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof(host));
+		strbuf_addf(out, "%s:%u", host, ntohs(a.v4.sin_port));
+	}
+}
+
+/* --- workers ----------------------------------------------------------------- */
+
+/* Reads what the client still says: closing with input unread would reset our last reply away. */
+static void drain(int fd)
+{
+	struct deadline d = deadline_in(1, "the client to close");
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char lost[4096];
+
+	while (!deadline_passed(&d) && poll(&p, 1, deadline_poll_ms(&d)) > 0)
+		if (recv(fd, lost, sizeof(lost), MSG_DONTWAIT) <= 0)
+			return;
+}
+
+/* One session, in its own process. */
+static void serve(struct listener *l, int fd)
+{
+	struct stream *stream = socket_stream_take(fd);
+	struct smtpd session;
+	struct error err;
+	char peer[INET6_ADDRSTRLEN + 8];
+
+	socket_peer_name(stream, peer, sizeof(peer));
+	smtpd_init_take(&session, l->opt, stream, &l->maildir.delivery, peer);
+	session.stop_fd = signal_pipe[0];
+	if (smtpd_run(&session, &err) < 0)
+		smtpd_log(&session, "result=broken reason='%s'", err.text);
+	else
+		smtpd_log(&session, "result=ended messages=%u", session.messages);
+	drain(fd);
+	smtpd_release(&session);
+}
+
+/* Never returns. The terminal's ^C is the parent's to handle. */
+static void be_worker(struct listener *l, int fd, const sigset_t *mask)
+{
+	struct error err;
+
+	close(l->fd);
+	close_signal_pipe();
+	set_signal(SIGCHLD, SIG_DFL);
+	set_signal(SIGINT, SIG_IGN);
+	set_signal(SIGHUP, SIG_IGN);
+	if (open_signal_pipe(&err) < 0)
+		_exit(EX_OSERR);
+	set_signal(SIGTERM, on_signal);
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	serve(l, fd);
+	_exit(0);
+}
+
+static void refuse_client(const struct listener *l, int fd)
+{
+	static const char text[] = "421 4.3.2 too many connections, try again later\r\n";
+
+	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(fd, SHUT_WR);
+	tell(l->opt, "result=refused reason='too many connections'");
+}
+
+/* A signal that comes between fork and the child's own handlers must not be lost. */
+static void start_worker(struct listener *l, int fd)
+{
+	sigset_t all, before;
+	size_t slot = 0;
+
+	while (l->worker[slot])
+		slot++;
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+
+	if (pid == 0)
+		be_worker(l, fd, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0) {
+		refuse_client(l, fd);
+		return;
+	}
+	l->worker[slot] = pid;
+	l->workers++;
+}
+
+static void reap(struct listener *l)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		for (size_t i = 0; i < l->workers_max; i++) {
+			if (l->worker[i] != pid)
+				continue;
+			l->worker[i] = 0;
+			l->workers--;
+		}
+	}
+}
+
+static void signal_workers(const struct listener *l, int number)
+{
+	for (size_t i = 0; i < l->workers_max; i++)
+		if (l->worker[i])
+			(void)kill(l->worker[i], number);
+}
+
+static void accept_all(struct listener *l)
+{
+	for (;;) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EWOULDBLOCK)
+				(void)poll(NULL, 0, ACCEPT_PAUSE_MS);
+			return;
+		}
+		reap(l);
+		if (l->workers < l->workers_max)
+			start_worker(l, fd);
+		else
+			refuse_client(l, fd);
+		close(fd);
+	}
+}
+
+/* Empties the pipe; true when one of the signals asks us to end. */
+static bool read_signals(void)
+{
+	char number;
+	bool stop = false;
+
+	while (read(signal_pipe[0], &number, 1) == 1)
+		stop |= number != SIGCHLD;
+	return stop;
+}
+
+static void wait_for_workers(struct listener *l)
+{
+	struct deadline d = deadline_in(END_LIMIT, "the workers");
+	struct pollfd p = { .fd = signal_pipe[0], .events = POLLIN };
+
+	signal_workers(l, SIGTERM);
+	for (reap(l); l->workers && !deadline_passed(&d); reap(l)) {
+		(void)poll(&p, 1, deadline_poll_ms(&d));
+		(void)read_signals();
+	}
+	signal_workers(l, SIGKILL);
+}
+
+static void serve_until_told(struct listener *l)
+{
+	struct pollfd p[2] = {
+		{ .fd = l->fd, .events = POLLIN },
+		{ .fd = signal_pipe[0], .events = POLLIN },
+	};
+
+	for (;;) {
+		(void)poll(p, 2, -1);
+		if (read_signals())
+			return;
+		reap(l);
+		accept_all(l);
+	}
+}
+
+/* --- start and end ------------------------------------------------------------- */
+
+/* What can be known to be wrong before the first client comes. */
+static int check_settings(const struct server_options *opt, struct error *err)
+{
+	if (!opt->listen || !*opt->listen)
+		return error_set(err, EX_CONFIG, "5.3.5", "no address to listen on: set 'listen'");
+	if (!opt->deliver || strncmp(opt->deliver, "maildir:", 8) != 0 || !opt->deliver[8])
+		return error_set(err, EX_CONFIG, "5.3.5", "delivery '%s' is not of the form "
+				 "maildir:PATH", opt->deliver ? opt->deliver : "");
+	if (!opt->cert_file != !opt->key_file)
+		return error_set(err, EX_CONFIG, "5.3.5", "certificate and key belong together: "
+				 "set both or none");
+	if (opt->require_tls && !opt->cert_file)
+		return error_set(err, EX_CONFIG, "5.3.5", "TLS is required of clients, and there "
+				 "is no certificate to offer it");
+	if (opt->auth_required && !opt->auth_file)
+		return error_set(err, EX_CONFIG, "5.3.5", "sign-in is required of clients, and "
+				 "there is no password file");
+	return 0;
+}
+
+static int check_readable(const char *path, struct error *err)
+{
+	int fd = fs_open_read(path);
+
+	if (fd < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+	close(fd);
+	return 0;
+}
+
+static int check_files(const struct server_options *opt, struct error *err)
+{
+	if (opt->cert_file && (check_readable(opt->cert_file, err) < 0 ||
+			       check_readable(opt->key_file, err) < 0))
+		return -1;
+	return opt->auth_file ? auth_check_file(opt->auth_file, err) : 0;
+}
+
+static int write_files(const struct listener *l, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(128);
+	int rc = 0;
+
+	describe_socket(l->fd, &text);
+	strbuf_addch(&text, '\n');
+	if (l->opt->port_file)
+		rc = background_write_file(l->opt->port_file, text.buf, err);
+	strbuf_reset(&text);
+	strbuf_addf(&text, "%ld\n", (long)getpid());
+	if (rc == 0 && l->opt->pid_file &&
+	    (rc = background_write_file(l->opt->pid_file, text.buf, err)) < 0 && l->opt->port_file)
+		unlink(l->opt->port_file);
+	strbuf_release(&text);
+	return rc;
+}
+
+static void remove_files(const struct listener *l)
+{
+	if (l->opt->port_file)
+		unlink(l->opt->port_file);
+	if (l->opt->pid_file)
+		unlink(l->opt->pid_file);
+}
+
+static void set_signals(bool foreground)
+{
+	set_signal(SIGPIPE, SIG_IGN);
+	set_signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
+	set_signal(SIGCHLD, on_signal);
+	set_signal(SIGTERM, on_signal);
+	set_signal(SIGINT, on_signal);
+	set_signal(SIGHUP, foreground ? on_signal : SIG_IGN);
+}
+
+static void say_ready(const struct listener *l)
+{
+	struct strbuf text = STRBUF_INIT(128);
+
+	strbuf_addstr(&text, "listening on ");
+	describe_socket(l->fd, &text);
+	tell(l->opt, text.buf);
+	strbuf_release(&text);
+}
+
+/* The server proper; background is its word to the process that waits, -1 in the foreground. */
+static int run_server(struct listener *l, int background, struct error *err)
+{
+	if (open_signal_pipe(err) < 0)
+		return -1;
+	set_signals(l->opt->foreground);
+	int rc = write_files(l, err);
+
+	if (rc == 0) {
+		if (background >= 0)
+			background_ready(background);
+		say_ready(l);
+		serve_until_told(l);
+		close(l->fd);
+		l->fd = -1;
+		wait_for_workers(l);
+		remove_files(l);
+	}
+	close_signal_pipe();
+	return rc;
+}
+
+static int go_on(struct listener *l, struct error *err)
+{
+	int pipe_fd = -1;
+
+	if (l->opt->foreground)
+		return run_server(l, -1, err);
+	int who = background_start(&pipe_fd, err);
+
+	if (who != BACKGROUND_SERVER)
+		return who == BACKGROUND_CALLER ? 0 : -1;
+	int rc = run_server(l, pipe_fd, err);
+
+	if (rc < 0)
+		background_failed(pipe_fd, err);
+	return rc;
+}
+
+int listener_run(const struct server_options *opt, struct error *err)
+{
+	struct listener l = { .opt = opt, .fd = -1 };
+
+	if (check_settings(opt, err) < 0 || check_files(opt, err) < 0)
+		return -1;
+	if (maildir_open(&l.maildir, opt->deliver + strlen("maildir:"),
+			 opt->name ? opt->name : "localhost", err) < 0)
+		return -1;
+	l.workers_max = opt->max_clients ? opt->max_clients : CLIENTS_DEFAULT;
+	l.worker = xcalloc(l.workers_max, sizeof(*l.worker));
+	l.fd = open_socket(opt->listen, err);
+	int rc = l.fd < 0 ? -1 : go_on(&l, err);
+
+	if (l.fd >= 0)
+		close(l.fd);
+	xfree(l.worker);
+	maildir_close(&l.maildir);
+	return rc;
+}

@@ -1,0 +1,50 @@
+/*
+ * The listener: sockets, and a bounded number of worker processes, one per
+ * connection.
+ *
+ * It listens on loopback only; anything else is refused (EX_CONFIG). Above
+ * max_clients a connection gets 421 4.3.2. SIGTERM and SIGINT end it: no new
+ * connections, the workers finish the command they are at, say 421 and end;
+ * SIGHUP does the same in the foreground and nothing in the background.
+ * Settings are checked, and the socket is bound, before the process goes to
+ * the background, so that the caller sees what is wrong.
+ */
+#ifndef SERVER_LISTENER_H
+#define SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/attr.h"
+
+struct error;
+
+struct server_options {
+	const char *listen;		/* ADDRESS:PORT, [ADDRESS]:PORT; port 0 = any free one */
+	const char *name;		/* in greeting and EHLO; NULL = "localhost" */
+	const char *deliver;		/* maildir:PATH */
+	const char *cert_file, *key_file;	/* NULL = no STARTTLS */
+	const char *auth_file;		/* NULL = no AUTH */
+	bool auth_required;		/* 530 to MAIL without sign-in */
+	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
+	bool auth_plain_loopback;	/* AUTH also without TLS */
+	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
+	unsigned max_clients, max_rcpt, idle_timeout;	/* 0 = 50, 1000, 300 s */
+	uint64_t size_limit;		/* octets; 0 = none */
+	const char *port_file;		/* receives "ADDRESS:PORT\n"; NULL = none */
+	const char *pid_file;		/* receives "PID\n"; NULL = none */
+	bool foreground;
+	void (*log)(void *ctx, const char *line);	/* one line per session event; or NULL */
+	void *log_ctx;
+};
+
+/*
+ * Runs until told to stop. In the background: returns 0 in the caller's
+ * process once the server stands with its files written, and again in the
+ * server's own process when it has ended. Both files are removed at the end.
+ * EX_CONFIG for settings, EX_OSERR when socket or process cannot be had,
+ * EX_CANTCREAT for the files and the Maildir.
+ */
+ATTR_CHECK int listener_run(const struct server_options *opt, struct error *err);
+
+#endif

@@ -1,0 +1,215 @@
+#include "config.h"
+#include "server/maildir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fs.h"
+
+enum { PENDING_MAX = 65536, NAME_MAX_OCTETS = 220, HOST_MAX_OCTETS = 100, NAME_TRIES = 5 };
+
+/* A host name as the convention wants it: '/' and ':' as octal escapes. */
+static void add_host(struct strbuf *name, const char *host)
+{
+	for (size_t n = 0; *host && n < HOST_MAX_OCTETS; host++, n++) {
+		unsigned char c = (unsigned char)*host;
+
+		if (c == '/' || c == ':')
+			strbuf_addf(name, "\\%03o", c);
+		else if (c > ' ' && c < 127)
+			strbuf_addch(name, (char)c);
+	}
+}
+
+/* Time, process, count and 64 random bits: unique on this host and beyond. */
+static int make_name(struct maildir *m)
+{
+	struct timespec now;
+	uint64_t salt;
+
+	if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	strbuf_reset(&m->name);
+	strbuf_addf(&m->name, "%jd.M%06ldP%ldQ%luR%016" PRIx64 ".", (intmax_t)now.tv_sec,
+		    now.tv_nsec / 1000, (long)getpid(), m->count, salt);
+	add_host(&m->name, m->host);
+	return 0;
+}
+
+static int cannot_store(struct maildir *m, struct error *err)
+{
+	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+
+	return error_errno(err, EX_CANTCREAT, full ? "4.3.1" : "4.3.0",
+			   "cannot store a message in %s", m->path);
+}
+
+static int maildir_begin(struct delivery *d, const char **id_out, struct error *err)
+{
+	struct maildir *m = (struct maildir *)d;
+
+	m->count++;
+	for (int i = 0; i < NAME_TRIES; i++) {
+		if (make_name(m) < 0)
+			break;
+		m->fd = openat(m->tmp, m->name.buf,
+			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (m->fd >= 0) {
+			strbuf_reset(&m->pending);
+			*id_out = m->name.buf;
+			return 0;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return cannot_store(m, err);
+}
+
+static int write_pending(struct maildir *m)
+{
+	if (fs_write_all(m->fd, m->pending.buf, m->pending.len) < 0)
+		return -1;
+	strbuf_reset(&m->pending);
+	return 0;
+}
+
+/* The input is canonical: every CR belongs to a line end, and is left out. */
+static int maildir_write(struct delivery *d, const char *data, size_t n, struct error *err)
+{
+	struct maildir *m = (struct maildir *)d;
+
+	while (n) {
+		size_t room = PENDING_MAX - m->pending.len;
+		size_t part = n < room ? n : room;
+		const char *cr = memchr(data, '\r', part);
+		size_t plain = cr ? (size_t)(cr - data) : part;
+
+		strbuf_add(&m->pending, data, plain);
+		if (m->pending.len == PENDING_MAX && write_pending(m) < 0)
+			return cannot_store(m, err);
+		data += plain + (cr != NULL);
+		n -= plain + (cr != NULL);
+	}
+	return 0;
+}
+
+static void maildir_abandon(struct delivery *d)
+{
+	struct maildir *m = (struct maildir *)d;
+
+	if (m->fd < 0)
+		return;
+	close(m->fd);
+	m->fd = -1;
+	unlinkat(m->tmp, m->name.buf, 0);
+}
+
+static int close_file(struct maildir *m)
+{
+	int fd = m->fd;
+
+	m->fd = -1;
+	return close(fd);
+}
+
+/* Some file systems have no links; the name is unique, so a rename overwrites nothing. */
+static int move_to_new(struct maildir *m)
+{
+	const char *name = m->name.buf;
+
+	if (linkat(m->tmp, name, m->new, name, 0) == 0)
+		return unlinkat(m->tmp, name, 0);
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
+		return -1;
+	return renameat(m->tmp, name, m->new, name);
+}
+
+static int maildir_commit(struct delivery *d, struct error *err)
+{
+	struct maildir *m = (struct maildir *)d;
+
+	if (write_pending(m) < 0 || fsync(m->fd) < 0) {
+		cannot_store(m, err);
+		maildir_abandon(d);
+		return -1;
+	}
+	if (close_file(m) == 0 && move_to_new(m) == 0 && fsync(m->new) == 0)
+		return 0;
+	cannot_store(m, err);
+	unlinkat(m->new, m->name.buf, 0);
+	unlinkat(m->tmp, m->name.buf, 0);
+	return -1;
+}
+
+static const struct delivery_ops maildir_ops = {
+	.begin = maildir_begin,
+	.write = maildir_write,
+	.commit = maildir_commit,
+	.abandon = maildir_abandon,
+};
+
+/* Opens folder name below dir (or name itself), after making it when it is missing. */
+static int open_folder(int dir, const char *name)
+{
+	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The three folders; those not needed later are closed again. */
+static int open_folders(struct maildir *m)
+{
+	int top = open_folder(AT_FDCWD, m->path);
+	int cur = top < 0 ? -1 : open_folder(top, "cur");
+
+	if (cur >= 0)
+		m->tmp = open_folder(top, "tmp");
+	if (m->tmp >= 0)
+		m->new = open_folder(top, "new");
+	/* the names of new folders must be as safe as the messages in them */
+	int rc = m->new < 0 ? -1 : fsync(top);
+	int saved = errno;
+
+	close_fd(&cur);
+	close_fd(&top);
+	errno = saved;
+	return rc;
+}
+
+int maildir_open(struct maildir *m, const char *path, const char *host, struct error *err)
+{
+	*m = (struct maildir){ .delivery.ops = &maildir_ops, .tmp = -1, .new = -1, .fd = -1,
+			       .path = path, .host = host };
+	strbuf_init(&m->name, NAME_MAX_OCTETS);
+	strbuf_init(&m->pending, PENDING_MAX);
+	if (open_folders(m) == 0)
+		return 0;
+	error_errno(err, EX_CANTCREAT, "5.3.5", "cannot open or make the Maildir %s", path);
+	maildir_close(m);
+	return -1;
+}
+
+void maildir_close(struct maildir *m)
+{
+	maildir_abandon(&m->delivery);
+	close_fd(&m->tmp);
+	close_fd(&m->new);
+	strbuf_release(&m->name);
+	strbuf_release(&m->pending);
+}

@@ -1,0 +1,41 @@
+/*
+ * Delivery into a Maildir: written in tmp/, synced, linked into new/ under
+ * the same unique name, the folder synced, and only then accepted.
+ *
+ * The message lies there with LF line ends, as all Unix readers of such
+ * folders expect; nothing else about its octets is changed. Missing folders
+ * are made (mode 0700), the parent must exist. Files have mode 0600.
+ */
+#ifndef SERVER_MAILDIR_H
+#define SERVER_MAILDIR_H
+
+#include <stddef.h>
+
+#include "server/delivery.h"
+#include "util/attr.h"
+#include "util/strbuf.h"
+
+struct error;
+
+struct maildir {
+	struct delivery delivery;
+	int tmp, new;			/* folders */
+	int fd;				/* file being written; -1 = none */
+	struct strbuf name;		/* unique name, the same in both folders */
+	struct strbuf pending;		/* octets not yet written */
+	const char *path;		/* borrowed, for texts */
+	const char *host;		/* borrowed, part of the unique name */
+	unsigned long count;		/* messages begun by this process */
+};
+
+/*
+ * Opens the Maildir at path. EX_CANTCREAT when it cannot be made or opened.
+ * path and host are borrowed and must outlive it.
+ */
+ATTR_CHECK int maildir_open(struct maildir *m, const char *path, const char *host,
+			    struct error *err);
+
+/* Gives the folders back; a message under way is abandoned. */
+void maildir_close(struct maildir *m);
+
+#endif

@@ -1,0 +1,372 @@
+#include "config.h"
+#include "server/smtpd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "net/socket.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "net/wire.h"
+#include "server/commands.h"
+#include "server/listener.h"
+#include "util/arena.h"
+#include "util/text.h"
+
+enum {
+	IDLE_DEFAULT = 300,	/* seconds: RFC 5321, section 4.5.3.2.7 */
+	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
+	HANDSHAKE_LIMIT = 60,
+	STOP_GRACE = 20,	/* seconds for the rest of a message when told to stop */
+	REPLY_MAX = 510,	/* octets of a reply line without CRLF */
+	NAME_OCTETS = 255,
+	LOG_MAX = 4096
+};
+
+static struct deadline idle_deadline(const struct smtpd *s)
+{
+	unsigned seconds = s->options->idle_timeout;
+
+	return deadline_in(seconds ? seconds : IDLE_DEFAULT, "the client");
+}
+
+const char *smtpd_name(const struct smtpd *s)
+{
+	return s->options->name ? s->options->name : "localhost";
+}
+
+bool smtpd_offers_auth(const struct smtpd *s)
+{
+	return s->options->auth_file && (s->tls || s->options->auth_plain_loopback);
+}
+
+bool smtpd_signed_in(const struct smtpd *s)
+{
+	return s->user.len > 0;
+}
+
+void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct stream *stream,
+		     struct delivery *delivery, const char *peer)
+{
+	*s = (struct smtpd){ .options = options, .delivery = delivery, .peer = peer, .stop_fd = -1,
+			     .pause_ms = 1000, .state = SMTPD_START };
+	s->wire = wire_new_take(stream);
+	strbuf_init(&s->helo, NAME_OCTETS);
+	strbuf_init(&s->user, NAME_OCTETS);
+	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);
+	s->arena = arena_new();
+	envelope_init(&s->envelope, s->arena);
+}
+
+void smtpd_release(struct smtpd *s)
+{
+	wire_free(s->wire);
+	arena_free(s->arena);
+	strbuf_release(&s->helo);
+	strbuf_release(&s->user);
+	strbuf_release_secret(&s->line);
+}
+
+void smtpd_reset(struct smtpd *s)
+{
+	arena_free(s->arena);
+	s->arena = arena_new();
+	envelope_init(&s->envelope, s->arena);
+	s->utf8 = s->body_8bit = s->refused_rcpt = false;
+	s->rcpt_accepted = 0;
+	if (s->state != SMTPD_START)
+		s->state = SMTPD_READY;
+}
+
+void smtpd_log(struct smtpd *s, const char *fmt, ...)
+{
+	struct strbuf line = STRBUF_INIT(LOG_MAX);
+	struct strbuf shown = STRBUF_INIT(4 * LOG_MAX);
+	va_list ap;
+
+	if (!s->options->log)
+		return;
+	strbuf_addf(&line, "host=%s tls=%s", s->peer, s->tls ? "on" : "off");
+	if (smtpd_signed_in(s))
+		strbuf_addf(&line, " user=%s", s->user.buf);
+	strbuf_addch(&line, ' ');
+	va_start(ap, fmt);
+	strbuf_vaddf(&line, fmt, ap);
+	va_end(ap);
+	text_escape_add(&shown, line.buf, line.len);
+	s->options->log(s->options->log_ctx, shown.buf);
+	strbuf_release(&line);
+	strbuf_release(&shown);
+}
+
+void smtpd_end(struct smtpd *s, const struct error *err)
+{
+	s->ended = true;
+	if (err && !s->error.exit)
+		s->error = *err;
+}
+
+static void put(struct smtpd *s, struct strbuf *line)
+{
+	struct deadline d = deadline_in(WRITE_LIMIT, "the client to read replies");
+	struct error err;
+
+	for (size_t i = 0; i < line->len; i++)
+		if ((unsigned char)line->buf[i] < ' ' || (unsigned char)line->buf[i] > 126)
+			line->buf[i] = '?';
+	if (line->len > REPLY_MAX)
+		strbuf_truncate(line, REPLY_MAX);
+	strbuf_addstr(line, "\r\n");
+	if (wire_put(s->wire, line->buf, line->len, NULL, &d, &err) < 0)
+		smtpd_end(s, &err);
+	strbuf_release(line);
+}
+
+void smtpd_reply_line(struct smtpd *s, int code, char separator, const char *fmt, ...)
+{
+	struct strbuf line = STRBUF_INIT(LOG_MAX);
+	va_list ap;
+
+	strbuf_addf(&line, "%d%c", code, separator);
+	va_start(ap, fmt);
+	strbuf_vaddf(&line, fmt, ap);
+	va_end(ap);
+	put(s, &line);
+}
+
+void smtpd_reply(struct smtpd *s, int code, const char *status, const char *fmt, ...)
+{
+	struct strbuf line = STRBUF_INIT(LOG_MAX);
+	va_list ap;
+
+	strbuf_addf(&line, "%d %s%s", code, status ? status : "", status ? " " : "");
+	va_start(ap, fmt);
+	strbuf_vaddf(&line, fmt, ap);
+	va_end(ap);
+	put(s, &line);
+	if (code >= 500)
+		s->errors++;
+}
+
+void smtpd_reply_error(struct smtpd *s, int code, const struct error *err)
+{
+	smtpd_reply(s, code, err->status, "%s", err->text);
+}
+
+void smtpd_flush(struct smtpd *s)
+{
+	struct deadline d = deadline_in(WRITE_LIMIT, "the client to read replies");
+	struct error err;
+
+	if (wire_flush(s->wire, &d, &err) < 0)
+		smtpd_end(s, &err);
+}
+
+static void say_stop(struct smtpd *s)
+{
+	smtpd_reply(s, 421, "4.3.2", "%s is shutting down, try again later", smtpd_name(s));
+	smtpd_end(s, NULL);
+}
+
+static void say_idle(struct smtpd *s, const struct deadline *d)
+{
+	struct error err;
+
+	deadline_error(d, &err);
+	smtpd_reply(s, 421, "4.4.2", "%s: too long without input", smtpd_name(s));
+	smtpd_end(s, &err);
+}
+
+/* Was the session told to stop? The grace begins with the first sight of it. */
+static bool stop_wanted(struct smtpd *s)
+{
+	struct pollfd p = { .fd = s->stop_fd, .events = POLLIN };
+
+	if (!s->stopping && s->stop_fd >= 0 && poll(&p, 1, 0) > 0) {
+		s->stopping = true;
+		s->stop_limit = deadline_in(STOP_GRACE, "the rest of the message");
+	}
+	return s->stopping;
+}
+
+void smtpd_pause(struct smtpd *s, unsigned ms)
+{
+	struct pollfd p = { .fd = s->stop_fd, .events = POLLIN };
+
+	if (ms)
+		(void)poll(&p, 1, (int)ms);
+}
+
+/*
+ * Waits until the socket has input or there is reason to stop. TLS may have
+ * eaten what woke us and still hold no whole record: then wait again.
+ */
+static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
+{
+	int fd = socket_fd(wire_stream(s->wire));
+
+	while (fd >= 0 && wire_unread_now(s->wire) == 0) {
+		struct pollfd p[2] = {
+			{ .fd = fd, .events = POLLIN },
+			{ .fd = s->stopping ? -1 : s->stop_fd, .events = POLLIN },
+		};
+		struct deadline limit = deadline_first(*d, s->stop_limit);
+
+		if (poll(p, 2, deadline_poll_ms(&limit)) < 0 && errno != EINTR) {
+			error_errno(&s->error, EX_OSERR, "4.3.0", "cannot wait for the client");
+			smtpd_end(s, NULL);
+			return false;
+		}
+		if (stop_wanted(s) && (!grace || deadline_passed(&s->stop_limit))) {
+			say_stop(s);
+			return false;
+		}
+		if (deadline_passed(&limit)) {
+			say_idle(s, &limit);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
+{
+	struct deadline d = idle_deadline(s);
+	struct error err;
+
+	if (wire_unread(s->wire) == 0) {
+		smtpd_flush(s);
+		if (s->ended || !wait_socket(s, grace, &d))
+			return false;
+	}
+	if (wire_peek(s->wire, data_out, n_out, &d, &err) < 0) {
+		if (deadline_passed(&d))
+			say_idle(s, &d);
+		smtpd_end(s, &err);
+		return false;
+	}
+	if (*n_out == 0) {
+		error_set(&err, EX_TEMPFAIL, "4.4.2", "client went away without QUIT");
+		smtpd_end(s, &err);
+		return false;
+	}
+	return true;
+}
+
+/* Adds up to n octets as far as the limit allows; true when some did not fit. */
+static bool add_some(struct strbuf *line, const char *data, size_t n)
+{
+	size_t room = line->limit - line->len;
+
+	strbuf_add(line, data, n < room ? n : room);
+	return n > room;
+}
+
+bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out, bool *bare_out)
+{
+	const char *data, *lf;
+	size_t n;
+	bool cr = false;	/* the octet before the LF, also when it was cut off */
+
+	strbuf_reset(line);
+	*cut_out = *bare_out = false;
+	do {
+		if (!smtpd_wait_input(s, false, &data, &n))
+			return false;
+		lf = memchr(data, '\n', n);
+		size_t part = lf ? (size_t)(lf - data) : n;
+
+		/* a CR kept back from the piece before was not the last octet after all */
+		if (part && cr) {
+			*bare_out = true;
+			*cut_out |= add_some(line, "\r", 1);
+		}
+		if (part) {
+			cr = data[part - 1] == '\r';
+			*cut_out |= add_some(line, data, part - cr);
+		}
+		wire_consume(s->wire, part + (lf != NULL));
+	} while (!lf);
+	*bare_out |= !cr || memchr(line->buf, '\r', line->len) || memchr(line->buf, 0, line->len);
+	return true;
+}
+
+static int put_tls_on(struct stream *lower, void *ctx, struct stream **out, struct error *err)
+{
+	struct smtpd *s = ctx;
+	struct tls_server settings = { .cert_file = s->options->cert_file,
+				       .key_file = s->options->key_file };
+	struct deadline d = deadline_in(HANDSHAKE_LIMIT, "the TLS handshake");
+
+	return tls_accept(lower, &settings, &d, out, err);
+}
+
+bool smtpd_start_tls(struct smtpd *s)
+{
+	struct error err;
+
+	if (wire_upgrade(s->wire, put_tls_on, s, &err) < 0) {
+		error_prefix(&err, "STARTTLS");
+		smtpd_end(s, &err);
+		return false;
+	}
+	s->tls = true;
+	s->state = SMTPD_START;
+	s->esmtp = false;
+	strbuf_reset(&s->helo);
+	strbuf_reset(&s->user);
+	smtpd_reset(s);
+	return true;
+}
+
+/* A line that cannot be a command; true when it was answered. */
+static bool refuse_line(struct smtpd *s, bool cut, bool bare)
+{
+	if (s->errors >= SMTPD_ERRORS_MAX) {
+		smtpd_reply(s, 421, "4.7.0", "too many errors, closing the connection");
+		smtpd_log(s, "result=closed reason='too many errors'");
+		smtpd_end(s, NULL);
+	} else if (cut) {
+		smtpd_reply(s, 500, commands_is_auth(&s->line) ? "5.5.6" : "5.5.2",
+			    "line too long");
+	} else if (memchr(s->line.buf, '\0', s->line.len)) {
+		smtpd_reply(s, 500, "5.5.2", "NUL in a command");
+	} else if (bare && s->options->strict) {
+		smtpd_reply(s, 500, "5.5.2", "commands end with CRLF and hold no other CR or LF");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void serve_one(struct smtpd *s)
+{
+	bool cut, bare;
+
+	if (!smtpd_read_line(s, &s->line, &cut, &bare))
+		return;
+	if (!commands_is_auth(&s->line) && s->line.len > SMTPD_LINE_MAX)
+		cut = true;
+	if (!refuse_line(s, cut, bare))
+		commands_run(s);
+	if (!s->ended && stop_wanted(s))
+		say_stop(s);
+}
+
+int smtpd_run(struct smtpd *s, struct error *err)
+{
+	smtpd_reply_line(s, 220, ' ', "%s ESMTP msubmit", smtpd_name(s));
+	while (!s->ended)
+		serve_one(s);
+	/* a client that does not wait for the last words has not failed */
+	struct deadline d = deadline_in(WRITE_LIMIT, "the client to read replies");
+	struct error ignored;
+
+	(void)!wire_flush(s->wire, &d, &ignored);
+	stream_close(wire_stream(s->wire));
+	if (!s->error.exit)
+		return 0;
+	*err = s->error;
+	return -1;
+}

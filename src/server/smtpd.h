@@ -1,0 +1,145 @@
+/*
+ * One session of the listener: RFC 5321 as a server for submission, over any
+ * stream (tests use memory), into any place (server/delivery.h).
+ *
+ * Guarantees: 250 to the final dot only when the message is stored for good;
+ * nothing is stored when the client goes away inside DATA; nothing of one
+ * transaction is left for the next; only CRLF.CRLF ends the data; replies
+ * come in order and are sent when no more input is waiting (RFC 2920); what
+ * was known before STARTTLS is forgotten after it (RFC 3207), and octets sent
+ * ahead of the handshake end the session.
+ */
+#ifndef SERVER_SMTPD_H
+#define SERVER_SMTPD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message/envelope.h"
+#include "util/attr.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+struct arena;
+struct delivery;
+struct server_options;
+struct stream;
+struct wire;
+
+/* One bit each: the table of commands holds sets of them. */
+enum smtpd_state {
+	SMTPD_START = 1,	/* connected, no EHLO yet */
+	SMTPD_READY = 2,	/* EHLO given, no transaction */
+	SMTPD_MAIL = 4,		/* MAIL accepted, no recipient yet */
+	SMTPD_RCPT = 8		/* at least one recipient */
+};
+
+enum {
+	SMTPD_LINE_MAX = 512 + 26 + 14 + 10 + 500,	/* RFC 5321 + SIZE, BODY, SMTPUTF8, AUTH= */
+	SMTPD_AUTH_LINE_MAX = 12288,			/* RFC 4954, section 4 */
+	SMTPD_ERRORS_MAX = 20,
+	SMTPD_SIGN_IN_MAX = 3				/* failures in a session */
+};
+
+struct smtpd {
+	const struct server_options *options;
+	struct delivery *delivery;
+	struct wire *wire;
+	const char *peer;		/* client's address as text */
+	int stop_fd;			/* readable: end after the running command; -1 = never */
+	unsigned pause_ms;		/* before the reply to a failed sign-in */
+
+	enum smtpd_state state;
+	bool ended;			/* nothing more is read from the client */
+	bool stopping;			/* stop_fd was seen */
+	struct deadline stop_limit;	/* grace for a message under way */
+	struct error error;		/* why it ended, if not by QUIT; exit 0 otherwise */
+	bool tls, esmtp;
+	struct strbuf helo;		/* name given with EHLO or HELO */
+	struct strbuf user;		/* who has signed in; "" = nobody */
+	unsigned errors, sign_in_failures, messages;
+	struct strbuf line;		/* command being run */
+
+	struct arena *arena;		/* of the transaction, as all below */
+	struct envelope envelope;
+	bool utf8, body_8bit;		/* parameters of MAIL */
+	bool refused_rcpt;		/* a recipient was refused */
+	unsigned rcpt_accepted;		/* RCPT commands, repeated ones too */
+};
+
+/*
+ * Takes the stream. Options, delivery and peer are borrowed and must outlive
+ * it. stop_fd and pause_ms may be changed before smtpd_run().
+ */
+void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct stream *stream,
+		     struct delivery *delivery, const char *peer);
+void smtpd_release(struct smtpd *s);
+
+/*
+ * Serves the session to its end. -1 when it broke (the client went away
+ * without QUIT, silence, no TLS); err says how.
+ */
+ATTR_CHECK int smtpd_run(struct smtpd *s, struct error *err);
+
+/* --- for the commands ----------------------------------------------------- */
+
+/*
+ * One reply. status is the enhanced status, NULL for greeting, EHLO and 3xx;
+ * a code of 500 and above counts as an error. What does not fit the form of a
+ * reply (other than printable ASCII) becomes '?'.
+ */
+ATTR_PRINTF(4, 5)
+void smtpd_reply(struct smtpd *s, int code, const char *status, const char *fmt, ...);
+
+/* One line of a longer reply: code, ' ' or '-', text. */
+ATTR_PRINTF(4, 5)
+void smtpd_reply_line(struct smtpd *s, int code, char separator, const char *fmt, ...);
+
+/* The reply that an error asks for, with its status and text. */
+void smtpd_reply_error(struct smtpd *s, int code, const struct error *err);
+
+/* Sends what was put; ends the session on failure. */
+void smtpd_flush(struct smtpd *s);
+
+/* Ends the session without further words; err (may be NULL) is why. */
+void smtpd_end(struct smtpd *s, const struct error *err);
+
+/*
+ * A line from the client into line (limit as set there); *cut_out: it was
+ * longer, *bare_out: it did not end with CRLF alone, or held CR or NUL.
+ * false when there is none: then the session has ended, with 421 where that
+ * can still be said.
+ */
+ATTR_CHECK bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out,
+				bool *bare_out);
+
+/*
+ * At least one octet of input, as wire_peek(); replies are sent before
+ * waiting. false as above. grace: a stop lets it go on for a while.
+ */
+ATTR_CHECK bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out,
+				 size_t *n_out);
+
+/* Forgets the transaction; the state goes back to READY. */
+void smtpd_reset(struct smtpd *s);
+
+/* Puts a stream on top of the session's; ends the session on failure. */
+ATTR_CHECK bool smtpd_start_tls(struct smtpd *s);
+
+/* One line for the log, with what belongs to the session in front. */
+ATTR_PRINTF(2, 3)
+void smtpd_log(struct smtpd *s, const char *fmt, ...);
+
+/* A pause that a stop cuts short. */
+void smtpd_pause(struct smtpd *s, unsigned ms);
+
+/* Name of this server. */
+const char *smtpd_name(const struct smtpd *s);
+
+/* Is AUTH offered now, and was it used? */
+bool smtpd_offers_auth(const struct smtpd *s);
+bool smtpd_signed_in(const struct smtpd *s);
+
+#endif

@@ -1,0 +1,84 @@
+#include "config.h"
+#include "smtp/ehlo.h"
+
+#include <string.h>
+
+#include "conf/account.h"
+#include "smtp/ext_auth.h"
+#include "smtp/ext_starttls.h"
+#include "smtp/session.h"
+#include "util/error.h"
+#include "util/text.h"
+
+void ehlo_note_name(struct session *s)
+{
+	const char *text = s->reply.lines.n ? s->reply.lines.v[0] : "";
+
+	text_escape(s->server_name, sizeof(s->server_name), text, strcspn(text, " "));
+}
+
+static bool may_use_helo(const struct session *s)
+{
+	return s->protocol != SESSION_LMTP && !s->opt.needs_extensions && !starttls_wanted(s) &&
+		!auth_wanted(s);
+}
+
+static int say(struct session *s, enum stage stage, struct error *err)
+{
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, stage_name(stage));
+	strbuf_addch(&s->line, ' ');
+	strbuf_addstr(&s->line, s->opt.ehlo_name);
+	return session_command(s, stage, err);
+}
+
+/*
+ * ehlo-ok-rsp = "250-" domain [SP greet] CRLF *("250-" ehlo-line CRLF)
+ *               "250" SP ehlo-line CRLF          (RFC 5321, section 4.1.1.1)
+ * The first line is never a keyword, even if it looks like one.
+ */
+static int take_lines(struct session *s, struct error *err)
+{
+	ehlo_note_name(s);
+	for (size_t i = 1; i < s->reply.lines.n; i++) {
+		strvec_add(&s->keywords, s->reply.lines.v[i]);
+		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int helo(struct session *s, struct error *err)
+{
+	s->protocol = SESSION_SMTP;
+	if (say(s, STAGE_HELO, err) < 0)
+		return -1;
+	if (reply_class(&s->reply) != 2)
+		return reply_error(&s->reply, STAGE_HELO, err);
+	ehlo_note_name(s);
+	return 0;
+}
+
+int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct error *err)
+{
+	enum stage stage = s->protocol == SESSION_LMTP ? STAGE_LHLO : STAGE_EHLO;
+
+	if (helo_only && may_use_helo(s))
+		return helo(s, err);
+	struct deadline d = session_deadline(s, stage);
+
+	if (say(s, stage, err) < 0) {
+		/* a connection that was dropped, not silence and not garbage */
+		*retry_helo_out = s->dead && err->exit == EX_TEMPFAIL && !deadline_passed(&d) &&
+			may_use_helo(s);
+		return -1;
+	}
+	if (reply_class(&s->reply) == 2)
+		return take_lines(s, err);
+	if (reply_class(&s->reply) == 5 && may_use_helo(s))
+		return helo(s, err);
+	reply_error(&s->reply, stage, err);
+	if (reply_class(&s->reply) == 5 && stage == STAGE_EHLO)
+		error_append(err, " (and HELO is not enough: TLS, AUTH or an extension is needed)");
+	return -1;
+}

@@ -1,0 +1,30 @@
+/*
+ * EHLO, with HELO where the table of protocol.md B7 allows it, and LHLO
+ * (RFC 5321, section 4.1.1.1; RFC 2033, section 4.1).
+ *
+ * A HELO session has no extensions, so it is only used when nothing needs
+ * one: not TLS, not AUTH, not the envelope. A temporary refusal of EHLO
+ * never leads to HELO, or it could be used to strip TLS and AUTH.
+ */
+#ifndef SMTP_EHLO_H
+#define SMTP_EHLO_H
+
+#include <stdbool.h>
+
+#include "util/attr.h"
+
+struct error;
+struct session;
+
+/*
+ * Greets the server and notes what it announces. *retry_helo_out is set when
+ * the server dropped the connection instead of answering EHLO and a new one
+ * with HELO may be tried.
+ */
+ATTR_CHECK int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out,
+			  struct error *err);
+
+/* Takes the first word of the last reply as the name of the server. */
+void ehlo_note_name(struct session *s);
+
+#endif

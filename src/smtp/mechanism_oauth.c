@@ -1,0 +1,127 @@
+#include "config.h"
+#include "smtp/mechanism_kind.h"
+
+#include <string.h>
+
+#include "smtp/command.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define JSON_MAX 4096
+
+/* saslname: "," and "=" are written as =2C and =3D (RFC 5801, section 4) */
+static void add_saslname(struct strbuf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '=')
+			strbuf_addstr(out, "=3D");
+		else if (*s == ',')
+			strbuf_addstr(out, "=2C");
+		else
+			strbuf_addch(out, *s);
+	}
+}
+
+static int check(const struct exchange *x, struct error *err)
+{
+	const struct mechanism_input *in = x->in;
+	const char *name = x->mechanism->name;
+
+	if (!in->secret || !*in->secret)
+		return error_set(err, EX_CONFIG, "5.3.5", "AUTH %s: the access token is empty",
+				 name);
+	/* ^A would end the value: nobody may write fields of his own */
+	if (text_has_control(in->secret, strlen(in->secret)) ||
+	    (in->user && text_has_control(in->user, strlen(in->user))))
+		return error_set(err, EX_CONFIG, "5.3.5", "AUTH %s: control character in user or "
+				 "token", name);
+	return 0;
+}
+
+/*
+ * The value of "status" in {"status":"invalid_token",...}, which is all that
+ * is worth telling (RFC 7628, section 3.2.2). It is untrusted text: a string
+ * without escapes, of letters that can be shown.
+ */
+static void note_status(struct exchange *x, const char *json, size_t n)
+{
+	static const char key[] = "\"status\"";
+	const char *end = json + (n < JSON_MAX ? n : JSON_MAX);
+	const char *p = memmem(json, (size_t)(end - json), key, sizeof(key) - 1);
+
+	if (!p)
+		return;
+	for (p += sizeof(key) - 1; p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++)
+		;
+	if (p == end || *p++ != '"')
+		return;
+	const char *close = memchr(p, '"', (size_t)(end - p));
+
+	if (close)
+		text_escape(x->detail, sizeof(x->detail), p, (size_t)(close - p));
+}
+
+/* Behind the token the server sends nothing but the reason of a failure. */
+static int after_token(struct exchange *x, const char *in, size_t n, const char *answer,
+		       struct strbuf *out, struct error *err)
+{
+	if (x->steps > 1)
+		return error_set(err, EX_PROTOCOL, "5.5.0", "AUTH %s: the server does not come to "
+				 "an end", x->mechanism->name);
+	note_status(x, in, n);
+	strbuf_addstr(out, answer);
+	x->complete = false;
+	return 0;
+}
+
+/*
+ * client-resp = gs2-header kvsep *kvpair kvsep, kvsep = %x01 (RFC 7628,
+ * section 3.1); the gs2-header is "n," ["a=" saslname] ","
+ */
+static int oauthbearer_step(struct exchange *x, const char *in, size_t n, struct strbuf *out,
+			    struct error *err)
+{
+	const struct mechanism_input *set = x->in;
+
+	if (x->steps > 0)
+		return after_token(x, in, n, "\1", out, err);
+	if (check(x, err) < 0)
+		return -1;
+	strbuf_addstr(out, "n,");
+	if (set->user) {
+		strbuf_addstr(out, "a=");
+		add_saslname(out, set->user);
+	}
+	strbuf_addstr(out, ",\1host=");
+	strbuf_addstr(out, set->host);
+	strbuf_addstr(out, "\1port=");
+	command_add_number(out, set->port);
+	strbuf_addstr(out, "\1auth=Bearer ");
+	strbuf_addstr(out, set->secret);
+	strbuf_addstr(out, "\1\1");
+	x->complete = true;
+	return 0;
+}
+
+/* "user=" USER ^A "auth=Bearer " TOKEN ^A ^A; a failure is answered with an empty line */
+static int xoauth2_step(struct exchange *x, const char *in, size_t n, struct strbuf *out,
+			struct error *err)
+{
+	if (x->steps > 0)
+		return after_token(x, in, n, "", out, err);
+	if (check(x, err) < 0)
+		return -1;
+	if (!x->in->user)
+		return error_set(err, EX_CONFIG, "5.3.5", "AUTH XOAUTH2 needs 'user'");
+	strbuf_addstr(out, "user=");
+	strbuf_addstr(out, x->in->user);
+	strbuf_addstr(out, "\1auth=Bearer ");
+	strbuf_addstr(out, x->in->secret);
+	strbuf_addstr(out, "\1\1");
+	x->complete = true;
+	return 0;
+}
+
+const struct mechanism_kind mechanism_oauthbearer = { NULL, oauthbearer_step, NULL };
+const struct mechanism_kind mechanism_xoauth2 = { NULL, xoauth2_step, NULL };

@@ -1,0 +1,77 @@
+/*
+ * A transaction under way, and what each reply means for its recipients.
+ *
+ * For transaction.c and content.c, which send the commands. Nothing becomes
+ * OUTCOME_ACCEPTED before the reply to the content; until then a recipient
+ * that the server took is only STANDING.
+ */
+#ifndef SMTP_OUTCOME_H
+#define SMTP_OUTCOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "smtp/pipeline.h"
+#include "smtp/reply.h"
+#include "util/error.h"
+
+struct edits;
+struct envelope;
+struct message;
+struct result;
+struct session;
+struct transaction_options;
+
+struct candidate {
+	size_t index;		/* in envelope and result */
+	enum { UNASKED, ASKED, ANSWERED, STANDING } state;	/* STANDING: accepted at RCPT */
+};
+
+struct transaction {
+	struct session *s;
+	const struct envelope *e;
+	const struct message *m;
+	const struct edits *edits;
+	const struct transaction_options *opt;
+	struct result *result;
+	struct pipeline pipe;
+	struct candidate *rcpt;
+	size_t rcpt_count, standing;
+	size_t left;		/* recipients that wait for another transaction */
+	bool mail_refused;
+	bool retry;		/* once more, with what was switched off in the session */
+	bool drop_dsn;		/* a recipient was refused for its DSN parameters */
+	bool dsn_used;		/* a RCPT had parameters of DSN */
+	bool slow;		/* 503 within a group: no pipelining with this server */
+	bool sent;		/* the content was written whole */
+	struct error refusal;	/* the first refusal of a recipient; exit 0 = none */
+};
+
+/* Reads one reply of the group: the pipeline's function, ctx is the transaction. */
+void outcome_take_reply(void *ctx, const struct pipeline_expected *what, const struct reply *r);
+
+/* The error of all that have no outcome yet, of this transaction and of those to come. */
+void outcome_fail_open(struct transaction *t, const struct error *err);
+
+/* The same for those that stand. */
+void outcome_fail_standing(struct transaction *t, const struct error *err);
+
+/*
+ * The connection is lost. When the content had been written whole, what
+ * became of it is not known for those that were not refused before.
+ */
+void outcome_fail_lost(struct transaction *t, const struct error *err);
+
+/* One recipient (index in the envelope) is refused or deferred by err. */
+void outcome_refuse(struct transaction *t, size_t i, const struct error *err);
+
+/* One recipient has got the message, by r. */
+void outcome_accept(struct transaction *t, size_t i, const struct reply *r);
+
+/* The reply to the content, which counts for all that stand. */
+void outcome_finish(struct transaction *t, enum stage stage, const struct reply *r);
+
+/* Keeps the words of r as the last ones of the transaction, for the log. */
+void outcome_note_reply(struct transaction *t, const struct reply *r);
+
+#endif

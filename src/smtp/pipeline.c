@@ -1,0 +1,118 @@
+#include "config.h"
+#include "smtp/pipeline.h"
+
+#include "net/wire.h"
+#include "smtp/command.h"
+#include "smtp/session.h"
+#include "util/xalloc.h"
+
+/* Replies are taken when so many octets of them have come; more than any one reply. */
+#define UNREAD_MAX (WIRE_INPUT_MAX / 4)
+
+void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx)
+{
+	*p = (struct pipeline){ .session = s, .fn = fn, .ctx = ctx };
+}
+
+void pipeline_release(struct pipeline *p)
+{
+	xfree(p->queue);
+	p->queue = NULL;
+	p->head = p->count = p->alloc = 0;
+}
+
+void pipeline_break(struct pipeline *p, const struct error *err)
+{
+	if (p->broken)
+		return;
+	p->broken = p->lost = true;
+	p->session->dead = true;
+	p->error = *err;
+}
+
+/* Hands the reply in the session to its command. */
+static void answer(struct pipeline *p, const struct pipeline_expected *what)
+{
+	struct reply *r = &p->session->reply;
+
+	p->fn(p->ctx, what, r);
+	if (r->code == 421 && !p->broken) {
+		/* RFC 5321, section 3.8: it answers all that is unanswered */
+		reply_error(r, what->stage, &p->error);
+		p->broken = true;
+		p->session->dead = true;
+	}
+}
+
+static void take_reply(struct pipeline *p)
+{
+	struct error err;
+
+	if (session_reply(p->session, p->queue[p->head].stage, &err) < 0) {
+		pipeline_break(p, &err);
+		return;
+	}
+	p->head++;
+	answer(p, &p->queue[p->head - 1]);
+}
+
+static bool outstanding(const struct pipeline *p)
+{
+	return p->head < p->count && !p->broken;
+}
+
+static void expect(struct pipeline *p, const struct pipeline_expected *what)
+{
+	if (p->head == p->count)
+		p->head = p->count = 0;
+	if (p->count == p->alloc) {
+		p->alloc = p->alloc ? p->alloc * 2 : 16;
+		p->queue = xrealloc(p->queue, p->alloc, sizeof(*p->queue));
+	}
+	p->queue[p->count++] = *what;
+}
+
+/* Nothing may have been said before the first command of a group. */
+static bool quiet(struct pipeline *p, const struct pipeline_expected *what)
+{
+	struct error err;
+	int early = session_quiet(p->session, &err);
+
+	if (early < 0)
+		pipeline_break(p, &err);
+	else if (early)
+		answer(p, what);
+	return early == 0;
+}
+
+int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra, bool utf8,
+		 struct error *err)
+{
+	struct session *s = p->session;
+	const struct pipeline_expected what = { .stage = stage, .index = index };
+
+	if (command_check(&s->line, extra, utf8, err) < 0)
+		return -1;
+	if (p->broken || (!outstanding(p) && !quiet(p, &what)))
+		return 0;
+	struct deadline d = session_deadline(s, stage);
+	struct error broken;
+
+	expect(p, &what);
+	if (command_put(s->wire, &s->line, &d, &broken) < 0) {
+		/* what the server said before it went is still worth reading */
+		pipeline_finish(p);
+		pipeline_break(p, &broken);
+	}
+	while (outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
+		take_reply(p);
+	if (!session_has(s, EXT_PIPELINING))
+		pipeline_finish(p);
+	return 0;
+}
+
+void pipeline_finish(struct pipeline *p)
+{
+	while (outstanding(p))
+		take_reply(p);
+}

@@ -1,0 +1,357 @@
+#include "config.h"
+#include "smtp/reply.h"
+
+#include <string.h>
+
+#include "net/wire.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/text.h"
+
+#define HIDDEN_CODE 334		/* the code whose text may hold a secret, and may be long */
+
+struct stage_text {
+	const char *name;
+	const char *awaited;
+	const char *open, *close;	/* around the subject in texts */
+};
+
+static const struct stage_text stage_table[STAGE_COUNT] = {
+	[STAGE_GREETING] = { "greeting", "the greeting", " ", "" },
+	[STAGE_EHLO] = { "EHLO", "the reply to EHLO", " ", "" },
+	[STAGE_LHLO] = { "LHLO", "the reply to LHLO", " ", "" },
+	[STAGE_HELO] = { "HELO", "the reply to HELO", " ", "" },
+	[STAGE_STARTTLS] = { "STARTTLS", "the reply to STARTTLS", " ", "" },
+	[STAGE_AUTH] = { "AUTH", "the reply to AUTH", " ", "" },
+	[STAGE_MAIL] = { "MAIL FROM", "the reply to MAIL FROM", " <", ">" },
+	[STAGE_RCPT] = { "RCPT TO", "the reply to RCPT TO", " <", ">" },
+	[STAGE_DATA] = { "DATA", "the reply to DATA", " ", "" },
+	[STAGE_DOT] = { "the final dot", "the reply to the final dot", " for <", ">" },
+	[STAGE_BDAT] = { "BDAT", "the reply to BDAT", " for <", ">" },
+	[STAGE_RSET] = { "RSET", "the reply to RSET", " ", "" },
+	[STAGE_QUIT] = { "QUIT", "the reply to QUIT", " ", "" },
+	[STAGE_COMMAND] = { "command", "the reply to the command", " ", "" },
+};
+
+const char *stage_name(enum stage stage)
+{
+	return stage_table[stage].name;
+}
+
+const char *stage_awaited(enum stage stage)
+{
+	return stage_table[stage].awaited;
+}
+
+/* --- from a reply to an exit code -------------------------------------- */
+
+#define AT(stage) (1U << (stage))
+#define ANYWHERE (~0U)
+#define HELLOS (AT(STAGE_GREETING) | AT(STAGE_EHLO) | AT(STAGE_LHLO) | AT(STAGE_HELO))
+#define CONTENT (AT(STAGE_DATA) | AT(STAGE_DOT) | AT(STAGE_BDAT))
+
+/*
+ * The one table of ends (protocol.md A2; where sendmail.md 6.1 says
+ * otherwise, that counts). The first row that fits decides. status is what
+ * stands behind the class digit, "7." any status of that subject.
+ */
+struct verdict {
+	unsigned stages;
+	int class, code;	/* code 0 = any of the class */
+	const char *status;	/* NULL = any or none */
+	int exit;
+	const char *invented;	/* enhanced status when the server gave none */
+};
+
+static const struct verdict verdicts[] = {
+	{ AT(STAGE_AUTH), 4, 432, NULL, EX_NOPERM, "4.7.12" },
+	{ ANYWHERE, 4, 421, NULL, EX_TEMPFAIL, "4.3.2" },
+	{ AT(STAGE_AUTH) | AT(STAGE_STARTTLS), 4, 0, NULL, EX_TEMPFAIL, "4.7.0" },
+	{ ANYWHERE, 4, 0, NULL, EX_TEMPFAIL, "4.0.0" },
+
+	{ AT(STAGE_AUTH), 5, 500, NULL, EX_NOPERM, "5.5.6" },
+	{ AT(STAGE_AUTH), 5, 501, NULL, EX_PROTOCOL, "5.5.2" },
+	{ AT(STAGE_AUTH), 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
+	{ AT(STAGE_AUTH), 5, 504, NULL, EX_NOPERM, "5.5.4" },
+	{ AT(STAGE_AUTH), 5, 525, NULL, EX_NOPERM, "5.7.13" },
+	{ AT(STAGE_AUTH), 5, 534, NULL, EX_NOPERM, "5.7.9" },
+	{ AT(STAGE_AUTH), 5, 538, NULL, EX_NOPERM, "5.7.11" },
+	{ ANYWHERE, 5, 530, NULL, EX_NOPERM, "5.7.0" },
+	{ AT(STAGE_AUTH), 5, 0, NULL, EX_NOPERM, "5.7.8" },
+	{ HELLOS, 5, 0, NULL, EX_UNAVAILABLE, "5.3.2" },
+	{ AT(STAGE_STARTTLS), 5, 0, NULL, EX_UNAVAILABLE, "5.7.0" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.", EX_NOPERM, "5.7.0" },
+
+	{ AT(STAGE_RCPT), 5, 550, NULL, EX_NOUSER, "5.1.1" },
+	{ AT(STAGE_RCPT), 5, 551, NULL, EX_NOUSER, "5.1.6" },
+	{ AT(STAGE_RCPT), 5, 553, NULL, EX_NOUSER, "5.1.3" },
+	{ AT(STAGE_RCPT), 5, 0, "1.1", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 0, "1.2", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 0, "1.3", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 0, "1.6", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 0, "1.10", EX_NOHOST, "" },
+	{ AT(STAGE_RCPT), 5, 556, NULL, EX_NOHOST, "5.1.10" },
+	{ AT(STAGE_RCPT), 5, 552, NULL, EX_UNAVAILABLE, "5.2.2" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, NULL, EX_UNAVAILABLE, "5.5.4" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, NULL, EX_UNAVAILABLE, "5.5.4" },
+	{ AT(STAGE_MAIL) | CONTENT, 5, 552, NULL, EX_UNAVAILABLE, "5.3.4" },
+	{ AT(STAGE_BDAT), 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
+	{ ANYWHERE, 5, 0, NULL, EX_UNAVAILABLE, "5.0.0" },
+
+	/* good news that was not asked for */
+	{ ANYWHERE, 0, 0, NULL, EX_PROTOCOL, "5.5.0" },
+};
+
+/* Does status ("5.1.1") fit the pattern ("1.1", or "7." for all of that subject)? */
+static bool status_fits(const char *pattern, const char *status)
+{
+	size_t n = strlen(pattern);
+
+	if (!*status)
+		return false;
+	if (pattern[n - 1] == '.')
+		return strncmp(status + 2, pattern, n) == 0;
+	return strcmp(status + 2, pattern) == 0;
+}
+
+static const struct verdict *judge(const struct reply *r, enum stage stage)
+{
+	const struct verdict *v = verdicts;
+	int class = reply_class(r) < 4 ? 0 : reply_class(r);
+
+	while (!(v->stages & AT(stage)) || v->class != class ||
+	       (v->code && v->code != r->code) || (v->status && !status_fits(v->status, r->status)))
+		v++;
+	return v;
+}
+
+int reply_error_about(const struct reply *r, enum stage stage, const char *subject,
+		      struct error *err)
+{
+	const struct verdict *v = judge(r, stage);
+	const struct stage_text *t = &stage_table[stage];
+	struct strbuf words = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+	/* RFC 2034, section 4: no status in the greeting and in replies to EHLO */
+	bool own = r->status[0] && v->class != 0 && !(HELLOS & AT(stage));
+
+	reply_text(r, &words);
+	error_set(err, v->exit, own ? r->status : v->invented, "%s%s%s%s: %s%d%s%s%s%s", t->name,
+		  subject ? t->open : "", subject ? subject : "", subject ? t->close : "",
+		  v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "", r->status,
+		  words.len ? " " : "", words.buf);
+	err->reply = r->code;
+	strbuf_release(&words);
+	return -1;
+}
+
+int reply_error(const struct reply *r, enum stage stage, struct error *err)
+{
+	return reply_error_about(r, stage, NULL, err);
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+void reply_release(struct reply *r)
+{
+	strvec_release(&r->lines);
+	r->code = 0;
+	r->status[0] = '\0';
+}
+
+int reply_class(const struct reply *r)
+{
+	return r->code / 100;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* 1*3DIGIT, at most what is left; its length or 0 */
+static size_t digits(const char *s)
+{
+	size_t n = 0;
+
+	while (n < 4 && is_digit(s[n]))
+		n++;
+	return n <= 3 ? n : 0;
+}
+
+/*
+ * status-code = ("2" / "4" / "5") "." 1*3DIGIT "." 1*3DIGIT, then a space or
+ * the end (RFC 2034, section 4); its class is that of the reply code.
+ * Returns its length, 0 if there is none that can be used.
+ */
+static size_t status_length(const char *s, int class)
+{
+	if (class == 3 || s[0] != '0' + class || s[1] != '.')
+		return 0;
+	size_t subject = digits(s + 2);
+
+	if (!subject || s[2 + subject] != '.')
+		return 0;
+	size_t detail = digits(s + 3 + subject), n = 3 + subject + detail;
+
+	return detail && (s[n] == '\0' || s[n] == ' ') ? n : 0;
+}
+
+void reply_text(const struct reply *r, struct strbuf *out)
+{
+	for (size_t i = 0; i < r->lines.n; i++) {
+		const char *s = r->lines.v[i];
+
+		s += status_length(s, reply_class(r));
+		while (*s == ' ')
+			s++;
+		if (i)
+			strbuf_addstr(out, " / ");
+		text_escape_add(out, s, strlen(s));
+	}
+}
+
+/*
+ * The next line for the transcript only as far as it is no secret: as
+ * wire_read_line(), whose transcript cannot be told to look away.
+ */
+static int read_line_hidden(struct wire *w, struct strbuf *line, bool *cut_out,
+			    const struct deadline *d, struct error *err)
+{
+	const char *data, *lf = NULL;
+	size_t n;
+	bool cut = false;
+
+	strbuf_reset(line);
+	while (!lf) {
+		if (wire_peek(w, &data, &n, d, err) < 0)
+			return -1;
+		if (n == 0)
+			return 0;
+		lf = memchr(data, '\n', n);
+		size_t take = lf ? (size_t)(lf - data) : n, room = line->limit - line->len;
+
+		cut = cut || take > room;
+		strbuf_add(line, data, take < room ? take : room);
+		wire_consume(w, lf ? take + 1 : take);
+		if (!lf && deadline_passed(d))
+			return deadline_error(d, err);
+	}
+	if (line->len && line->buf[line->len - 1] == '\r')
+		strbuf_truncate(line, line->len - 1);
+	*cut_out = cut;
+	return 1;
+}
+
+static void note_hidden(struct wire *w, const struct strbuf *line)
+{
+	struct strbuf shown = STRBUF_INIT(REPLY_TOTAL_MAX);
+
+	if (strncmp(line->buf, "334", 3) == 0)
+		strbuf_addf(&shown, "334 <%zu octets hidden>", line->len > 4 ? line->len - 4 : 0);
+	else
+		strbuf_add(&shown, line->buf, line->len);
+	wire_note(w, WIRE_IN, shown.buf);
+	strbuf_release(&shown);
+}
+
+static int no_reply(const struct deadline *d, const struct strbuf *line, struct error *err)
+{
+	struct strbuf words = STRBUF_INIT(800);
+
+	text_escape_add(&words, line->buf, line->len < 200 ? line->len : 200);
+	error_set(err, EX_PROTOCOL, "5.5.0", "unparsable line instead of %s: '%s'", d->what,
+		  words.buf);
+	strbuf_release(&words);
+	return -1;
+}
+
+/*
+ * reply-line = code [ ( "-" / SP ) text ], code = %x32-35 2DIGIT (RFC 5321,
+ * section 4.2). Returns the code, 0 if the line is none.
+ */
+static int line_code(const struct strbuf *line)
+{
+	const char *s = line->buf;
+
+	if (line->len < 3 || s[0] < '2' || s[0] > '5' || !is_digit(s[1]) || !is_digit(s[2]))
+		return 0;
+	if (line->len > 3 && s[3] != ' ' && s[3] != '-')
+		return 0;
+	return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
+}
+
+/* Cuts what is too long, and makes a C string of any octets. */
+static void tidy(struct strbuf *line, int code)
+{
+	if (code != HIDDEN_CODE)
+		strbuf_truncate(line, REPLY_LINE_MAX);
+	for (char *nul = line->buf; line->len && (nul = memchr(nul, '\0', line->len -
+							       (size_t)(nul - line->buf)));)
+		*nul = '?';
+}
+
+/* Takes one line into out: 1 more to come, 0 it was the last, -1. */
+static int take_line(struct strbuf *line, const struct deadline *d, size_t *total,
+		     struct reply *out, struct error *err)
+{
+	int code = line_code(line);
+
+	if (!code || (out->code && out->code / 100 != code / 100))
+		return no_reply(d, line, err);
+	tidy(line, code);
+	*total += line->len;
+	bool more = line->len > 3 && line->buf[3] == '-';
+	const char *text = line->len > 3 ? line->buf + 4 : "";
+
+	if (out->lines.n == 0) {
+		size_t n = status_length(text, code / 100);
+
+		memcpy(out->status, text, n);
+		out->status[n] = '\0';
+	}
+	out->code = code;
+	strvec_add(&out->lines, text);
+	if (*total > REPLY_TOTAL_MAX || strvec_overflow(&out->lines))
+		return error_set(err, EX_PROTOCOL, "5.5.0", "%s is too long (limits: %d lines, "
+				 "%d octets)", d->what, REPLY_LINES_MAX, REPLY_TOTAL_MAX);
+	return more;
+}
+
+static int read_reply(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
+		      struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(REPLY_TOTAL_MAX);
+	size_t total = 0;
+	int more;
+
+	reply_release(out);
+	strvec_init(&out->lines, REPLY_LINES_MAX);
+	do {
+		bool cut = false;
+		int got = hidden ? read_line_hidden(w, &line, &cut, d, err)
+			: wire_read_line(w, &line, &cut, d, err);
+
+		if (got == 0)
+			more = error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the "
+					 "server while waiting for %s", d->what);
+		else
+			more = got < 0 ? -1 : take_line(&line, d, &total, out, err);
+		if (got > 0 && hidden)
+			note_hidden(w, &line);
+	} while (more > 0);
+	strbuf_release(&line);
+	if (more < 0)
+		reply_release(out);
+	return more;
+}
+
+int reply_read(struct wire *w, const struct deadline *d, struct reply *out, struct error *err)
+{
+	return read_reply(w, d, false, out, err);
+}
+
+int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *out,
+		      struct error *err)
+{
+	return read_reply(w, d, true, out, err);
+}

@@ -1,0 +1,77 @@
+/*
+ * Replies (RFC 5321, section 4.2; RFC 2034): read strictly, judged by code.
+ *
+ * A line is three digits 2-5 0-9 0-9, then '-' or ' ' or the end. Lines over
+ * REPLY_LINE_MAX are cut (334: 64 KiB), more than REPLY_LINES_MAX lines or
+ * REPLY_TOTAL_MAX octets, a line of another form, or lines that disagree in
+ * the first digit are EX_PROTOCOL: the session is over, never skipped. Lines
+ * that differ in the rest take the code of the last.
+ */
+#ifndef SMTP_REPLY_H
+#define SMTP_REPLY_H
+
+#include <stdbool.h>
+
+#include "util/attr.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+struct deadline;
+struct error;
+struct wire;
+
+#define REPLY_LINE_MAX 4096
+#define REPLY_LINES_MAX 512
+#define REPLY_TOTAL_MAX 65536
+
+/* Where in the session a reply belongs; the row of stage_table in reply.c. */
+enum stage {
+	STAGE_GREETING, STAGE_EHLO, STAGE_LHLO, STAGE_HELO, STAGE_STARTTLS, STAGE_AUTH, STAGE_MAIL,
+	STAGE_RCPT, STAGE_DATA, STAGE_DOT, STAGE_BDAT, STAGE_RSET, STAGE_QUIT, STAGE_COMMAND, STAGE_COUNT
+};
+
+struct reply {
+	int code;		/* 0 = none yet */
+	char status[12];	/* enhanced status of the first line, "" if none usable */
+	struct strvec lines;	/* texts behind the code, enhanced status kept */
+};
+
+#define REPLY_INIT { .lines = STRVEC_INIT(REPLY_LINES_MAX) }
+
+void reply_release(struct reply *r);
+
+/*
+ * Reads one reply. EX_TEMPFAIL 4.4.2 when the connection is closed or the
+ * deadline passes, EX_PROTOCOL 5.5.0 when it is no reply.
+ */
+ATTR_CHECK int reply_read(struct wire *w, const struct deadline *d, struct reply *out,
+			  struct error *err);
+
+/* The same for AUTH: the transcript shows how long a challenge is, not what it says. */
+ATTR_CHECK int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *out,
+				 struct error *err);
+
+/* 2, 3, 4 or 5. */
+int reply_class(const struct reply *r);
+
+/* The text of all lines in one, separated by " / ", without enhanced status; appended, escaped. */
+void reply_text(const struct reply *r, struct strbuf *out);
+
+/*
+ * Turns a reply that is not the one hoped for into an error, by the table of
+ * stage and code (protocol.md A2): exit code, enhanced status (invented when
+ * the server gave none) and text "STAGE WORDS: 550 5.1.1 text". Returns -1.
+ */
+int reply_error(const struct reply *r, enum stage stage, struct error *err);
+
+/* The same with what the command was about: "RCPT TO <a@example.org>: 550 ...". NULL = nothing. */
+int reply_error_about(const struct reply *r, enum stage stage, const char *subject,
+		      struct error *err);
+
+/* "MAIL FROM", "the final dot": for texts. */
+const char *stage_name(enum stage stage);
+
+/* "the reply to MAIL FROM": what a deadline of that stage waits for. */
+const char *stage_awaited(enum stage stage);
+
+#endif

@@ -1,0 +1,158 @@
+#include "config.h"
+#include "smtp/session.h"
+
+#include <string.h>
+
+#include "conf/account.h"
+#include "net/tls.h"
+#include "net/wire.h"
+#include "smtp/command.h"
+#include "smtp/ehlo.h"
+#include "util/arena.h"
+#include "util/error.h"
+
+#define GREETINGS_MAX 4		/* EHLO: in clear, after TLS, after AUTH, and one to spare */
+#define KEYWORDS_MAX REPLY_LINES_MAX
+#define MECHANISMS_MAX 64
+
+#define TIMEOUT(field) offsetof(struct timeouts, field)
+
+static const size_t stage_timeout[STAGE_COUNT] = {
+	[STAGE_GREETING] = TIMEOUT(greeting),
+	[STAGE_EHLO] = TIMEOUT(helo), [STAGE_LHLO] = TIMEOUT(helo), [STAGE_HELO] = TIMEOUT(helo),
+	[STAGE_STARTTLS] = TIMEOUT(starttls), [STAGE_AUTH] = TIMEOUT(auth),
+	[STAGE_MAIL] = TIMEOUT(mail), [STAGE_RCPT] = TIMEOUT(rcpt),
+	[STAGE_DATA] = TIMEOUT(data_init), [STAGE_DOT] = TIMEOUT(data_done),
+	[STAGE_BDAT] = TIMEOUT(data_done),	/* only ever BDAT LAST */
+	[STAGE_RSET] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
+	[STAGE_COMMAND] = TIMEOUT(mail),
+};
+
+struct deadline session_deadline(const struct session *s, enum stage stage)
+{
+	const char *timeouts = (const char *)&s->account->timeouts;
+	unsigned seconds;
+
+	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
+	return deadline_in(seconds, stage_awaited(stage));
+}
+
+bool session_has(const struct session *s, enum extension_id id)
+{
+	return s->announced[id];
+}
+
+int session_reply(struct session *s, enum stage stage, struct error *err)
+{
+	struct deadline d = session_deadline(s, stage);
+	int rc = stage == STAGE_AUTH ? reply_read_hidden(s->wire, &d, &s->reply, err)
+		: reply_read(s->wire, &d, &s->reply, err);
+
+	if (rc < 0 || s->reply.code == 421)
+		s->dead = true;
+	return rc;
+}
+
+int session_quiet(struct session *s, struct error *err)
+{
+	if (wire_unread_now(s->wire) <= 0)
+		return 0;
+	if (session_reply(s, STAGE_COMMAND, err) < 0)
+		return -1;
+	if (s->reply.code == 421)
+		return 1;
+	s->dead = true;
+	struct strbuf words = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+
+	reply_text(&s->reply, &words);
+	error_set(err, EX_PROTOCOL, "5.5.0", "the server sent a reply that nobody asked for: "
+		  "%d %s", s->reply.code, words.buf);
+	strbuf_release(&words);
+	return -1;
+}
+
+int session_command(struct session *s, enum stage stage, struct error *err)
+{
+	struct deadline d = session_deadline(s, stage);
+	int early = session_quiet(s, err);
+
+	if (early)
+		return early < 0 ? -1 : 0;
+	if (command_send(s->wire, &s->line, &d, err) < 0)
+		return -1;
+	return session_reply(s, stage, err);
+}
+
+void session_quit(struct session *s, bool wait)
+{
+	struct deadline d = session_deadline(s, STAGE_QUIT);
+	struct error ignored;
+
+	if (s->dead)
+		return;
+	s->dead = s->quit_sent = true;
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, "QUIT");
+	if (command_send(s->wire, &s->line, &d, &ignored) < 0 ||
+	    wire_flush(s->wire, &d, &ignored) < 0 || !wait)
+		return;
+	if (reply_read(s->wire, &d, &s->reply, &ignored) < 0)
+		return;		/* the end is the end, polite or not */
+}
+
+/* The server's name is all that the greeting tells (RFC 5321, section 4.2). */
+static int greeting(struct session *s, struct error *err)
+{
+	if (session_reply(s, STAGE_GREETING, err) < 0)
+		return -1;
+	if (reply_class(&s->reply) != 2)
+		return reply_error(&s->reply, STAGE_GREETING, err);
+	ehlo_note_name(s);
+	return 0;
+}
+
+static int hello(struct session *s, bool helo_only, bool *retry_helo_out, struct error *err)
+{
+	for (int i = 0; i < GREETINGS_MAX; i++) {
+		if (ehlo_greet(s, helo_only, retry_helo_out, err) < 0)
+			return -1;
+		enum ehlo_next next = extensions_after_ehlo(s, err);
+
+		if (next != EHLO_AGAIN)
+			return next == EHLO_FAILED ? -1 : 0;
+		extensions_forget(s);
+	}
+	return error_set(err, EX_SOFTWARE, "5.3.0", "the session does not get beyond EHLO");
+}
+
+int session_open(struct session *s, struct wire *wire, const struct session_options *opt,
+		 bool helo_only, bool *retry_helo_out, struct error *err)
+{
+	*s = (struct session){ .wire = wire, .opt = *opt, .account = opt->account,
+		.reply = REPLY_INIT, .mechanisms = STRVEC_INIT(MECHANISMS_MAX),
+		.keywords = STRVEC_INIT(KEYWORDS_MAX),
+		.clear_keywords = STRVEC_INIT(KEYWORDS_MAX),
+		.line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
+	s->arena = arena_new();
+	s->local = opt->account->socket != NULL;
+	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
+	s->encrypted = tls_is(wire_stream(wire));
+	s->verified = s->encrypted && (tls_verified(wire_stream(wire)) ||
+				       opt->account->tls.fingerprint);
+	*retry_helo_out = false;
+	if (greeting(s, err) == 0 && hello(s, helo_only, retry_helo_out, err) == 0)
+		return 0;
+	session_quit(s, true);
+	return -1;
+}
+
+void session_release(struct session *s)
+{
+	strvec_release(&s->mechanisms);
+	strvec_release(&s->keywords);
+	strvec_release(&s->clear_keywords);
+	reply_release(&s->reply);
+	strbuf_release(&s->line);
+	arena_free(s->arena);
+	s->arena = NULL;
+}

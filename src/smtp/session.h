@@ -1,0 +1,102 @@
+/*
+ * A session with the server, from greeting to QUIT.
+ *
+ * Straight-line: send, expect, decide. Holds what the server said; all of it
+ * is forgotten when TLS starts.
+ */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "smtp/extensions.h"
+#include "smtp/reply.h"
+#include "util/attr.h"
+#include "util/clock.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+struct account;
+struct arena;
+struct envelope;
+struct error;
+struct wire;
+
+/* Gives the password or token when AUTH needs it; 0, or -1 and err. */
+enum credential { CREDENTIAL_PASSWORD, CREDENTIAL_TOKEN };
+struct secret;
+typedef int credential_fn(void *ctx, enum credential, struct secret *out, struct error *);
+
+struct session_options {
+	const struct account *account;
+	const char *host;		/* name to verify, ASCII; as connected */
+	unsigned port;
+	credential_fn *credential;
+	void *credential_ctx;
+	const char *ehlo_name;		/* domain or address literal */
+	const struct envelope *envelope;	/* what will be sent; NULL = not known */
+	bool needs_extensions;		/* false: a HELO session will do */
+	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
+};
+
+struct session {
+	struct wire *wire;
+	struct session_options opt;
+	const struct account *account;
+	struct arena *arena;
+	enum session_protocol { SESSION_ESMTP, SESSION_SMTP, SESSION_LMTP } protocol;
+	bool announced[EXT_COUNT];
+	uint64_t size_limit;		/* 0 = none told */
+	unsigned rcpt_max;		/* LIMITS RCPTMAX, 0 = none */
+	struct strvec mechanisms;	/* of AUTH */
+	struct strvec keywords;		/* every EHLO line as it came */
+	struct strvec clear_keywords;	/* those of the EHLO before STARTTLS: for --serverinfo */
+	char server_name[256];		/* first word of greeting or EHLO */
+	bool encrypted, verified, authenticated;
+	bool local;			/* on a local socket */
+	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */
+	bool quit_sent;			/* QUIT went along with the data; dead as well */
+	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
+	const char *mechanism;		/* used for AUTH */
+	struct reply reply;		/* the last one */
+	struct strbuf line;		/* the command that is being built */
+};
+
+/*
+ * Greeting, EHLO (HELO, LHLO), STARTTLS, EHLO, AUTH as the account wants.
+ * Takes no ownership of wire. On failure the session is closed (QUIT where
+ * it makes sense), and still to be released. EHLO dropped without reply:
+ * *retry_helo_out is set when a new connection with HELO may be tried.
+ */
+ATTR_CHECK int session_open(struct session *s, struct wire *wire,
+			    const struct session_options *opt, bool helo_only,
+			    bool *retry_helo_out, struct error *err);
+
+/* QUIT unless dead (or already sent); does not wait longer than timeouts.quit. */
+void session_quit(struct session *s, bool wait);
+
+/* Frees what the session holds; not the wire. Harmless when called twice. */
+void session_release(struct session *s);
+
+/* Was the extension announced, known here and not switched off? */
+bool session_has(const struct session *s, enum extension_id id);
+
+/* --- for the other modules of this folder --- */
+
+/* The deadline of a stage by the account's timeouts. */
+struct deadline session_deadline(const struct session *s, enum stage stage);
+
+/*
+ * Has the server said anything that nobody asked for? 0: no; 1: a 421, which
+ * is in s->reply and ends the session; -1: anything else (EX_PROTOCOL 5.5.0).
+ */
+ATTR_CHECK int session_quiet(struct session *s, struct error *err);
+
+/* Reads a reply into s->reply. A failure and a 421 make the session dead. */
+ATTR_CHECK int session_reply(struct session *s, enum stage stage, struct error *err);
+
+/* Sends s->line and reads the reply; an unasked 421 counts as the reply. */
+ATTR_CHECK int session_command(struct session *s, enum stage stage, struct error *err);
+
+#endif

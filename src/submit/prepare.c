@@ -1,0 +1,150 @@
+#include "config.h"
+#include "submit/prepare.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "conf/aliases.h"
+#include "message/address.h"
+#include "message/envelope.h"
+#include "message/idna.h"
+#include "submit/route.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strvec.h"
+#include "util/text.h"
+
+#define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
+
+/*
+ * A local name becomes an address. Without any domain: "postmaster" goes as
+ * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
+ * bare names; the rest has nobody to go to.
+ */
+static int qualify(struct envelope *e, const struct account *a, const char *name,
+		   const char **out, struct error *err)
+{
+	const char *domain = a->qualify ? route_domain(e->arena, a) : NULL;
+
+	if (domain) {
+		*out = arena_printf(e->arena, "%s@%s", name, domain);
+		return 0;
+	}
+	if (a->qualify && strcasecmp(name, "postmaster") != 0)
+		return error_set(err, EX_NOUSER, "5.1.3",
+				 "'%s' has no alias, and no domain is known to complete it: "
+				 "set default_domain", name);
+	*out = name;
+	return 0;
+}
+
+/* What an alias says, as an address list like any other. */
+static int add_alias(struct envelope *e, const struct account *a, const char *target,
+		     const char *orcpt, struct error *err)
+{
+	struct address_list list;
+
+	if (address_parse_list(e->arena, target, strlen(target), 0, &list, err) < 0) {
+		err->exit = EX_CONFIG;
+		return error_prefix(err, "%s: alias of '%s'", a->aliases, orcpt);
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		const char *address = list.box[i].address;
+
+		if (!list.box[i].domain && qualify(e, a, address, &address, err) < 0)
+			return -1;
+		envelope_add(e, address, strcmp(address, orcpt) == 0 ? NULL : orcpt);
+	}
+	return 0;
+}
+
+/* One recipient without domain: aliases, then qualification. */
+static int add_local(struct envelope *e, const struct account *a, const struct aliases *aliases,
+		     const char *name, struct error *err)
+{
+	struct strvec targets = STRVEC_INIT(EXPANSION_MAX);
+	const char *orcpt = name;
+	int rc = 0;
+
+	if (aliases)
+		rc = aliases_expand(aliases, name, &targets, err);
+	if (rc == 0 && targets.n == 0)
+		strvec_add(&targets, name);
+	/* the name as it was asked for, if it can be completed at all */
+	struct error none;
+
+	(void)!qualify(e, a, name, &orcpt, &none);
+	for (size_t i = 0; rc == 0 && i < targets.n; i++) {
+		const char *address = targets.v[i];
+
+		if (strcasecmp(address, name) != 0)
+			rc = add_alias(e, a, address, orcpt, err);
+		else if ((rc = qualify(e, a, name, &address, err)) == 0)
+			envelope_add(e, address, NULL);
+	}
+	strvec_release(&targets);
+	return rc;
+}
+
+/* Domains in ASCII form; a local part beyond ASCII needs SMTPUTF8. */
+static int internationalise(struct envelope *e, const char **address, struct error *err)
+{
+	size_t len = strlen(*address);
+
+	if (text_is_ascii(*address, len))
+		return 0;
+	if (idna_address(e->arena, *address, address, err) < 0)
+		return -1;
+	if (!text_is_ascii(*address, strlen(*address)))
+		e->utf8 = true;
+	return 0;
+}
+
+static bool has_local_name(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!address_domain(e->rcpt[i].address))
+			return true;
+	}
+	return false;
+}
+
+static int expand_all(struct envelope *e, const struct account *a, struct error *err)
+{
+	struct aliases *aliases = NULL;
+	struct envelope old = *e;
+	int rc = 0;
+
+	if (a->aliases && aliases_load(a->aliases, &aliases, err) < 0)
+		return -1;
+	e->rcpt = NULL;
+	e->rcpt_count = e->rcpt_alloc = 0;
+	envelope_init(e, old.arena);
+	e->sender = old.sender;
+	e->envid = old.envid;
+	e->ret = old.ret;
+	for (size_t i = 0; rc == 0 && i < old.rcpt_count; i++) {
+		const struct recipient *r = &old.rcpt[i];
+
+		if (address_domain(r->address))
+			envelope_add(e, r->address, r->orcpt);
+		else
+			rc = add_local(e, a, aliases, r->address, err);
+	}
+	aliases_free(aliases);
+	return rc;
+}
+
+int prepare_envelope(struct envelope *e, const struct account *a, struct error *err)
+{
+	if (has_local_name(e) && expand_all(e, a, err) < 0)
+		return -1;
+	if (internationalise(e, &e->sender, err) < 0)
+		return error_prefix(err, "sender");
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (internationalise(e, &e->rcpt[i].address, err) < 0)
+			return error_prefix(err, "recipient");
+	}
+	return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * What is done to envelope and header before sending: aliases,
+ * qualification, fields removed and added, size and SMTPUTF8 policy.
+ */
+#ifndef SUBMIT_PREPARE_H
+#define SUBMIT_PREPARE_H
+
+#include <stdbool.h>
+
+#include "util/attr.h"
+
+struct account;
+struct edits;
+struct envelope;
+struct error;
+struct message;
+
+struct prepare_options {
+	const char *full_name;	/* -F; NULL = not given, "" = none wanted */
+	bool no_fixes;		/* -G: the header stays as it is, but for Bcc */
+};
+
+/*
+ * Expands aliases of e's recipients and qualifies those without a domain
+ * (EX_NOUSER when there is nothing to qualify with); domains to A-labels
+ * unless the address needs SMTPUTF8 anyway.
+ */
+ATTR_CHECK int prepare_envelope(struct envelope *e, const struct account *a, struct error *err);
+
+/*
+ * Lists the edits of m's header (sendmail.md 5.5-5.7), settles body, size
+ * and utf8 of the envelope. EX_DATAERR for a message that cannot be sent.
+ */
+ATTR_CHECK int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
+			       const struct account *a, const struct prepare_options *opt,
+			       struct error *err);
+
+#endif

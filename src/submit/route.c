@@ -1,0 +1,145 @@
+#include "config.h"
+#include "submit/route.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "message/address.h"
+#include "message/ident.h"
+#include "util/arena.h"
+#include "util/error.h"
+
+static bool is_pattern(const char *s)
+{
+	return strpbrk(s, "*?") != NULL;
+}
+
+/* The account's own address: the first of 'from' that is no pattern. */
+static const char *plain_from(const struct account *a)
+{
+	for (const char *const *f = a->from; f && *f; f++) {
+		if (!is_pattern(*f))
+			return *f;
+	}
+	return NULL;
+}
+
+static bool owns(const struct account *a, const char *address)
+{
+	for (const char *const *f = a->from; f && *f; f++) {
+		if (address_match(*f, address))
+			return true;
+	}
+	return false;
+}
+
+static const struct account *find_owner(const struct config *c, const char *address)
+{
+	const struct account *a;
+
+	for (size_t i = 0; address && *address && (a = config_nth(c, i)) != NULL; i++) {
+		if (owns(a, address))
+			return a;
+	}
+	return NULL;
+}
+
+int route_account(const struct config *c, const struct route_request *req,
+		  const struct account **out, struct error *err)
+{
+	const struct account *found;
+
+	if (req->account) {
+		found = config_account(c, req->account);
+		if (!found)
+			return error_set(err, EX_CONFIG, "5.3.5", "no account '%s': tried %s",
+					 req->account, config_searched(c));
+	} else {
+		found = find_owner(c, req->sender);
+		if (!found)
+			found = find_owner(c, req->header_from);
+		if (!found)
+			found = config_default(c);
+		if (!found)
+			return error_set(err, EX_CONFIG, "5.3.5",
+					 "no account: tried %s; write one, or give --host=NAME",
+					 config_searched(c));
+	}
+	if (!found->host && !found->socket)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "account '%s' has neither 'host' nor 'socket'", found->name);
+	*out = found;
+	return 0;
+}
+
+const char *route_domain(struct arena *a, const struct account *account)
+{
+	const char *from = plain_from(account), *domain = account->default_domain;
+
+	if (!domain && from)
+		domain = address_domain(from);
+	if (!domain)
+		domain = account->maildomain;
+	if (!domain)
+		domain = ident_mailname(a);
+	return domain ? domain : ident_host(a);
+}
+
+/* Does the address belong to this host rather than to a domain of mail? */
+static bool is_local(struct arena *a, const char *address)
+{
+	const char *domain = address_domain(address);
+
+	if (!domain || strcasecmp(domain, "localhost") == 0)
+		return true;
+	const char *dot = strchr(domain, '.');
+
+	if (strncasecmp(domain, "localhost.", 10) == 0 || !dot)
+		return true;
+	const char *host = ident_host(a);
+
+	return host && strcasecmp(domain, host) == 0;
+}
+
+/* msmtp's auto_from: login@maildomain. */
+static const char *automatic(struct arena *a, const struct account *account)
+{
+	const char *login = ident_login(a);
+	const char *domain = account->maildomain;
+
+	return address_format(a, login, domain && *domain ? domain : NULL);
+}
+
+static const char *qualified(struct arena *a, const struct account *account, const char *address)
+{
+	if (!*address || address_domain(address) || !account->qualify)
+		return address;
+	const char *domain = route_domain(a, account);
+
+	return domain ? arena_printf(a, "%s@%s", address, domain) : address;
+}
+
+int route_sender(struct arena *a, const struct account *account,
+		 const struct route_request *req, const char **out, struct error *err)
+{
+	const char *from = account->auto_from ? automatic(a, account) : plain_from(account);
+	const char *sender = req->sender;
+	struct mailbox box;
+
+	if (!sender || account->from_override == FROM_OVERRIDE_NO)
+		sender = sender && !*sender ? "" : from ? from : sender;
+	if (!sender)
+		sender = ident_login(a);
+	if (from && *sender && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
+	    !owns(account, sender) && is_local(a, sender))
+		sender = from;
+	/* 'from' is text of the configuration: it passes the same parser */
+	if (address_parse_one(a, sender, ADDRESS_NULL, &box, err) < 0) {
+		err->exit = EX_CONFIG;
+		return error_prefix(err, "account '%s': envelope sender", account->name);
+	}
+	*out = qualified(a, account, box.address);
+	return 0;
+}

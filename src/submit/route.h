@@ -1,0 +1,41 @@
+/*
+ * Which account, and which envelope sender (sendmail.md 4.1, behaviour 5 and 10).
+ */
+#ifndef SUBMIT_ROUTE_H
+#define SUBMIT_ROUTE_H
+
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct account;
+struct arena;
+struct config;
+struct error;
+struct message;
+
+struct route_request {
+	const char *account;	/* -a; NULL = choose */
+	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
+	const char *header_from;	/* address of the header's From, for the choice only; NULL */
+};
+
+/*
+ * The account: by option; else the first whose 'from' patterns match -f;
+ * else the first that matches the header's From; else the default.
+ * EX_CONFIG when there is none, with the places that were searched.
+ */
+ATTR_CHECK int route_account(const struct config *c, const struct route_request *req,
+			     const struct account **out, struct error *err);
+
+/*
+ * The envelope sender for that account, qualified and clean: see
+ * from_override. "" is the null reverse-path and never replaced.
+ */
+ATTR_CHECK int route_sender(struct arena *a, const struct account *account,
+			    const struct route_request *req, const char **out, struct error *err);
+
+/* default_domain, else the domain of from, else maildomain, /etc/mailname, the host's name; or NULL. */
+const char *route_domain(struct arena *a, const struct account *account);
+
+#endif

@@ -1,0 +1,112 @@
+#include "config.h"
+#include "util/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/xalloc.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CHUNK_SIZE 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CHUNK_SIZE 1
+#endif
+#endif
+#ifndef CHUNK_SIZE
+#define CHUNK_SIZE 4000
+#endif
+
+struct chunk {
+	struct chunk *next;
+	size_t used, size;
+	alignas(max_align_t) char data[];
+};
+
+struct arena {
+	struct chunk *chunks;
+};
+
+struct arena *arena_new(void)
+{
+	return xcalloc(1, sizeof(struct arena));
+}
+
+void arena_free(struct arena *a)
+{
+	if (!a)
+		return;
+	for (struct chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		xfree(c);
+	}
+	xfree(a);
+}
+
+static struct chunk *chunk_add(struct arena *a, size_t need)
+{
+	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
+	struct chunk *c = xcalloc(1, sizeof(*c) + size);
+
+	c->size = size;
+	c->next = a->chunks;
+	a->chunks = c;
+	return c;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+	const size_t align = alignof(max_align_t);
+	struct chunk *c = a->chunks;
+
+	if (size > SIZE_MAX / 2)
+		return xrealloc(NULL, SIZE_MAX, 2);	/* ends the process */
+	if (CHUNK_SIZE > 1)
+		size = (size + align - 1) & ~(align - 1);
+	if (!c || c->size - c->used < size || size == 0)
+		c = chunk_add(a, size ? size : 1);
+	void *p = c->data + c->used;
+
+	c->used += size;
+	return p;
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+	if (size && count > SIZE_MAX / size)
+		return xrealloc(NULL, count, size);	/* ends the process */
+	return arena_alloc(a, count * size);
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *copy = arena_alloc(a, n + 1);
+
+	if (n)
+		memcpy(copy, s, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap, again;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
+	char *s = arena_alloc(a, n > 0 ? (size_t)n + 1 : 1);
+
+	if (n > 0)
+		vsnprintf(s, (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return s;
+}

@@ -1,0 +1,36 @@
+/*
+ * Memory that is given back all at once.
+ *
+ * One arena per lifetime: configuration, message, session. Strings taken
+ * from input live in the arena of what they describe and are never freed
+ * singly. In sanitizer builds each allocation is its own malloc, so that an
+ * access past its end is found.
+ */
+#ifndef UTIL_ARENA_H
+#define UTIL_ARENA_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct arena;
+
+/* A new, empty arena; never NULL. */
+struct arena *arena_new(void);
+
+/* Frees the arena and all that was taken from it; accepts NULL. */
+void arena_free(struct arena *a);
+
+/* Zeroed memory of size octets, aligned for any type; never NULL. */
+void *arena_alloc(struct arena *a, size_t size);
+
+/* Zeroed memory for count objects of size octets; never NULL. */
+void *arena_calloc(struct arena *a, size_t count, size_t size);
+
+/* Copies of a string, of n octets (a NUL is added), of a formatted string. */
+char *arena_strdup(struct arena *a, const char *s);
+char *arena_strndup(struct arena *a, const char *s, size_t n);
+ATTR_PRINTF(2, 3) char *arena_printf(struct arena *a, const char *fmt, ...);
+
+#endif

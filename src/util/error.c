@@ -1,0 +1,98 @@
+#include "config.h"
+#include "util/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/text.h"
+
+/* Replaces the text, escaped, and marks where it had to be cut. */
+static void set_text(struct error *err, const char *raw, size_t len)
+{
+	size_t room = sizeof(err->text);
+	size_t need = text_escape(err->text, room, raw, len);
+
+	if (need >= room)
+		memcpy(err->text + room - 4, "...", 4);
+}
+
+/* The raw text may be twice what fits: escaping only makes it longer. */
+ATTR_PRINTF(3, 0)
+static size_t format(char *raw, size_t room, const char *fmt, va_list ap)
+{
+	int n = vsnprintf(raw, room, fmt, ap);
+
+	if (n < 0)
+		n = 0;
+	return (size_t)n < room ? (size_t)n : room - 1;
+}
+
+static void set_head(struct error *err, int exit, const char *status)
+{
+	err->exit = exit;
+	err->reply = 0;
+	snprintf(err->status, sizeof(err->status), "%s", status);
+}
+
+int error_set(struct error *err, int exit, const char *status, const char *fmt, ...)
+{
+	char raw[2 * sizeof(err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	size_t len = format(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	set_head(err, exit, status);
+	set_text(err, raw, len);
+	return -1;
+}
+
+int error_errno(struct error *err, int exit, const char *status, const char *fmt, ...)
+{
+	char raw[2 * sizeof(err->text)];
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	size_t len = format(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	set_head(err, exit, status);
+	set_text(err, raw, len);
+	errno = saved;
+	return error_append(err, ": %s", strerror(saved));
+}
+
+int error_prefix(struct error *err, const char *fmt, ...)
+{
+	char raw[3 * sizeof(err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	size_t len = format(raw, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	int more = snprintf(raw + len, sizeof(raw) - len, ": %s", err->text);
+
+	if (more > 0)
+		len += (size_t)more;
+	set_text(err, raw, len);
+	return -1;
+}
+
+int error_append(struct error *err, const char *fmt, ...)
+{
+	char raw[3 * sizeof(err->text)];
+	size_t len = (size_t)snprintf(raw, sizeof(raw), "%s", err->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	len += format(raw + len, sizeof(raw) - len, fmt, ap);
+	va_end(ap);
+	set_text(err, raw, len);
+	return -1;
+}
+
+int error_is_temporary(const struct error *err)
+{
+	return err->status[0] == '4';
+}

@@ -1,0 +1,45 @@
+/*
+ * Why something failed.
+ *
+ * A function that can fail returns 0 or -1 and takes struct error * as its
+ * last parameter: untouched on success, complete on failure. The lowest
+ * layer says what happened; a layer above may put in front what it alone
+ * knows. A server's refusal and a local fault are the same type. The text is
+ * one printable line, lower case, without full stop; it ends in "..." when
+ * it was cut. No allocation, no ownership.
+ */
+#ifndef UTIL_ERROR_H
+#define UTIL_ERROR_H
+
+#include <stdarg.h>
+#include <sysexits.h>
+
+#include "util/attr.h"
+
+struct error {
+	int exit;		/* sysexits code; 0 = no error */
+	char status[12];	/* enhanced status: 4.x.x = try again, 5.x.x = do not */
+	int reply;		/* server's reply code, 0 when the fault is ours */
+	char text[1024];	/* one printable line */
+};
+
+/* Fills err and returns -1. Unprintable octets of the text are escaped. */
+ATTR_PRINTF(4, 5)
+int error_set(struct error *err, int exit, const char *status, const char *fmt, ...);
+
+/* As error_set() with errno's text behind ": "; keeps errno. */
+ATTR_PRINTF(4, 5)
+int error_errno(struct error *err, int exit, const char *status, const char *fmt, ...);
+
+/* Puts "PREFIX: " in front of the text and returns -1. */
+ATTR_PRINTF(2, 3)
+int error_prefix(struct error *err, const char *fmt, ...);
+
+/* Puts text behind what is there and returns -1. */
+ATTR_PRINTF(2, 3)
+int error_append(struct error *err, const char *fmt, ...);
+
+/* Is it worth trying again later? True for enhanced status 4.x.x. */
+int error_is_temporary(const struct error *err);
+
+#endif

@@ -1,0 +1,190 @@
+#include "config.h"
+#include "util/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+int fs_open_read(const char *path)
+{
+	/* O_NONBLOCK: a FIFO without writer must not hang the open itself */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+		close(fd);
+		errno = EISDIR;
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode))
+		(void)fcntl(fd, F_SETFL, 0);
+	return fd;
+}
+
+int fs_read_fd(int fd, const char *name, struct strbuf *out, struct error *err)
+{
+	for (;;) {
+		char part[8192];
+		ssize_t n = read(fd, part, sizeof(part));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_errno(err, EX_IOERR, "4.3.0", "cannot read %s", name);
+		if (n == 0)
+			return 0;
+		strbuf_add(out, part, (size_t)n);
+		explicit_bzero(part, (size_t)n);
+		if (strbuf_overflow(out))
+			return error_set(err, EX_DATAERR, "5.3.4", "%s is larger than %zu octets",
+					 name, out->limit);
+	}
+}
+
+int fs_check_secret(int fd, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", path);
+	if (!S_ISREG(st.st_mode))
+		return 0;	/* a pipe of the caller's own making */
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "%s holds a secret and belongs to user %lu, not to you: "
+				 "run 'chown %lu %s'", path, (unsigned long)st.st_uid,
+				 (unsigned long)geteuid(), path);
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "%s holds a secret and others may read it (mode %04o): "
+				 "run 'chmod 600 %s'", path, (unsigned)(st.st_mode & 07777), path);
+	return 0;
+}
+
+int fs_read_secret(const char *path, struct strbuf *out, struct error *err)
+{
+	int fd = fs_open_read(path);
+
+	if (fd < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+	int rc = fs_check_secret(fd, path, err);
+
+	if (rc == 0)
+		rc = fs_read_fd(fd, path, out, err);
+	close(fd);
+	return rc;
+}
+
+int fs_write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t done = write(fd, p, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -1;
+		p += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+static int temp_in(const char *dir)
+{
+#ifdef O_TMPFILE
+	int direct = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (direct >= 0)
+		return direct;
+#endif
+	char name[4096];
+	int n = snprintf(name, sizeof(name), "%s/msubmit-XXXXXX", dir);
+
+	if (n < 0 || (size_t)n >= sizeof(name)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	int fd = mkostemp(name, O_CLOEXEC);
+
+	if (fd >= 0)
+		unlink(name);
+	return fd;
+}
+
+int fs_temp_file(int *fd_out, struct error *err)
+{
+	const char *places[] = { secure_getenv("TMPDIR"), "/var/tmp", "/tmp" };
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		int fd = places[i] && *places[i] ? temp_in(places[i]) : -1;
+
+		if (fd >= 0) {
+			*fd_out = fd;
+			return 0;
+		}
+	}
+	return error_errno(err, EX_CANTCREAT, "4.3.0",
+			   "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp");
+}
+
+int fs_sync_dir(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	if (rc < 0)
+		error_errno(err, EX_IOERR, "4.3.0", "cannot sync folder %s", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+char *fs_home(void)
+{
+	const char *home = secure_getenv("HOME");
+
+	if (!home || !*home) {
+		const struct passwd *pw = getpwuid(getuid());
+
+		home = pw ? pw->pw_dir : NULL;
+	}
+	return home && *home ? xstrdup(home) : NULL;
+}
+
+char *fs_expand_home(const char *path)
+{
+	size_t skip = strncmp(path, "~/", 2) == 0 ? 1 : strncmp(path, "$HOME/", 6) == 0 ? 5 : 0;
+	char *home = skip ? fs_home() : NULL;
+
+	if (!home)
+		return xstrdup(path);
+	struct strbuf full = STRBUF_INIT(1 << 20);
+
+	strbuf_addf(&full, "%s%s", home, path + skip);
+	xfree(home);
+	return strbuf_detach(&full);
+}
+
+const char *fs_denied_hint(const char *path, int error_number)
+{
+	struct stat st;
+
+	if (error_number != EACCES && error_number != EPERM)
+		return "";
+	if (stat(path, &st) < 0 || st.st_uid != geteuid() || !(st.st_mode & S_IRUSR))
+		return "";
+	return " (file mode allows it; check AppArmor/SELinux: journalctl -k -g DENIED)";
+}

@@ -1,0 +1,22 @@
+/*
+ * Running another program: no shell, no inherited descriptors, stdin from
+ * /dev/null, standard output taken up to a bound, under a time limit.
+ */
+#ifndef UTIL_PROC_H
+#define UTIL_PROC_H
+
+#include "util/attr.h"
+
+struct error;
+struct strbuf;
+
+/*
+ * Runs argv (looked up in PATH) and appends what it prints to out; stderr is
+ * the caller's. seconds: its time limit, after which it is killed. Fails with
+ * EX_CONFIG when it cannot be run or ends with a status other than 0, and
+ * with EX_TEMPFAIL on timeout. The output is never part of the error text.
+ */
+ATTR_CHECK int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out,
+			    struct error *err);
+
+#endif

@@ -1,0 +1,124 @@
+#include "config.h"
+#include "util/text.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+size_t text_utf8_char(const char *s, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	size_t len = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2
+		: u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* RFC 3629, section 4: no overlong forms, surrogates, or above 10FFFF */
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+bool text_is_utf8(const char *s, size_t n)
+{
+	while (n) {
+		size_t len = text_utf8_char(s, n);
+
+		if (len == 0)
+			return false;
+		s += len;
+		n -= len;
+	}
+	return true;
+}
+
+bool text_is_ascii(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)s[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+bool text_has_control(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+void text_lower(char *s)
+{
+	for (; *s; s++) {
+		if (*s >= 'A' && *s <= 'Z')
+			*s = (char)(*s - 'A' + 'a');
+	}
+}
+
+/* C1 controls (80-9F), U+2028-202E and U+2066-2069 change how a line is shown. */
+static bool deceives(const unsigned char *u, size_t len)
+{
+	if (len == 2)
+		return u[0] == 0xc2 && u[1] < 0xa0;
+	if (len != 3 || u[0] != 0xe2)
+		return false;
+	return (u[1] == 0x80 && u[2] >= 0xa8 && u[2] <= 0xae) ||
+	       (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9);
+}
+
+/* Length of the piece at s that can be shown as it is; 0 if it cannot. */
+static size_t showable(const char *s, size_t n)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (c < 0x80)
+		return c >= 0x20 && c != 0x7f;
+	size_t len = text_utf8_char(s, n);
+
+	return len && !deceives((const unsigned char *)s, len) ? len : 0;
+}
+
+size_t text_escape(char *out, size_t room, const char *s, size_t n)
+{
+	size_t need = 0, done = 0;
+	bool full = false;
+
+	while (n) {
+		char hex[5];
+		size_t take = showable(s, n), put = take ? take : 4;
+
+		if (!take)
+			snprintf(hex, sizeof(hex), "\\x%02X", (unsigned char)*s);
+		full = full || put >= room - done;
+		if (!full) {
+			memcpy(out + done, take ? s : hex, put);
+			done += put;
+		}
+		need += put;
+		s += take ? take : 1;
+		n -= take ? take : 1;
+	}
+	out[done] = '\0';
+	return need;
+}
+
+void text_escape_add(struct strbuf *out, const char *s, size_t n)
+{
+	if (n > SIZE_MAX / 4 - 1)
+		return;
+	char *room = xmalloc(4 * n + 1);
+
+	strbuf_add(out, room, text_escape(room, 4 * n + 1, s, n));
+	xfree(room);
+}

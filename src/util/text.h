@@ -1,0 +1,43 @@
+/*
+ * Octets made fit to be shown, and small questions about ASCII and UTF-8.
+ *
+ * Everything that a server, a user or a file said passes through
+ * text_escape() before it reaches a terminal, a log or an error text:
+ * control characters, bidirectional controls and invalid UTF-8 become \xHH.
+ */
+#ifndef UTIL_TEXT_H
+#define UTIL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct strbuf;
+
+/*
+ * Writes the n octets of s to out (room octets, NUL included, room > 0),
+ * escaped and never cut inside an escape or a character. Returns the length
+ * that would have been needed without the NUL, as snprintf() does.
+ */
+size_t text_escape(char *out, size_t room, const char *s, size_t n);
+
+/* Appends the n octets of s, escaped. */
+void text_escape_add(struct strbuf *out, const char *s, size_t n);
+
+/* Length (1-4) of the valid UTF-8 character at s, 0 if there is none. */
+size_t text_utf8_char(const char *s, size_t n);
+
+/* Are all n octets valid UTF-8 (shortest form, no surrogates)? */
+ATTR_PURE bool text_is_utf8(const char *s, size_t n);
+
+/* Are all n octets below 128? */
+ATTR_PURE bool text_is_ascii(const char *s, size_t n);
+
+/* Is there a control character (0-31, 127) among the n octets? */
+ATTR_PURE bool text_has_control(const char *s, size_t n);
+
+/* ASCII lower case in place. */
+void text_lower(char *s);
+
+#endif

@@ -1,0 +1,177 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "util/error.h"
+#include "util/text.h"
+
+#define ROOM sizeof(((struct error *)0)->text)
+
+static void test_set(void **state)
+{
+	struct error err = { .reply = 550, .text = "old" };
+
+	assert_int_equal(error_set(&err, EX_DATAERR, "5.1.3", "address '%s': %s %d", "a", "why", 7),
+			 -1);
+	assert_int_equal(err.exit, EX_DATAERR);
+	assert_int_equal(err.reply, 0);
+	assert_string_equal(err.status, "5.1.3");
+	assert_string_equal(err.text, "address 'a': why 7");
+	(void)state;
+}
+
+static void test_escaped(void **state)
+{
+	struct error err;
+
+	error_set(&err, EX_DATAERR, "5.0.0", "a\r\nb\033[1m \303\266 \377 %s", "c\nd\177");
+	assert_string_equal(err.text, "a\\x0D\\x0Ab\\x1B[1m \303\266 \\xFF c\\x0Ad\\x7F");
+	/* what is escaped already stays as it is */
+	error_prefix(&err, "x\ny");
+	assert_string_equal(err.text, "x\\x0Ay: a\\x0D\\x0Ab\\x1B[1m \303\266 \\xFF c\\x0Ad\\x7F");
+	error_append(&err, " z\tz");
+	assert_string_equal(err.text, "x\\x0Ay: a\\x0D\\x0Ab\\x1B[1m \303\266 \\xFF c\\x0Ad\\x7F "
+			    "z\\x09z");
+	(void)state;
+}
+
+static void test_errno(void **state)
+{
+	static const int codes[] = { ENOENT, EACCES, ENOSPC, ECONNREFUSED };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		struct error err;
+		char want[200] = "cannot open 'x': ";
+
+		memcpy(want + strlen(want), strerror(codes[i]), strlen(strerror(codes[i])) + 1);
+		errno = codes[i];
+		assert_int_equal(error_errno(&err, EX_IOERR, "4.3.0", "cannot open '%s'", "x"), -1);
+		assert_int_equal(errno, codes[i]);
+		assert_int_equal(err.exit, EX_IOERR);
+		assert_string_equal(err.text, want);
+	}
+	(void)state;
+}
+
+static void test_prefix_and_append(void **state)
+{
+	struct error err;
+
+	error_set(&err, EX_PROTOCOL, "4.7.5", "certificate has expired");
+	err.reply = 454;
+	assert_int_equal(error_prefix(&err, "%s:%d", "mail.example.org", 587), -1);
+	assert_int_equal(error_prefix(&err, "account '%s'", "work"), -1);
+	assert_string_equal(err.text,
+			    "account 'work': mail.example.org:587: certificate has expired");
+	assert_int_equal(error_append(&err, " (%d days ago)", 3), -1);
+	assert_string_equal(err.text, "account 'work': mail.example.org:587: certificate has "
+			    "expired (3 days ago)");
+	/* they change nothing else */
+	assert_int_equal(err.exit, EX_PROTOCOL);
+	assert_int_equal(err.reply, 454);
+	assert_string_equal(err.status, "4.7.5");
+	(void)state;
+}
+
+/* Sizes n-1, n, n+1 and far beyond: always one line that ends, "..." only when cut. */
+static void test_cut(void **state)
+{
+	static const size_t sizes[] = { ROOM - 2, ROOM - 1, ROOM, ROOM + 1, 2 * ROOM - 1, 2 * ROOM,
+					2 * ROOM + 1, 20 * ROOM };
+	static char text[20 * ROOM + 1];
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct error err;
+
+		memset(text, 'x', sizes[i]);
+		text[sizes[i]] = '\0';
+		error_set(&err, EX_OSERR, "4.3.0", "%s", text);
+		size_t len = strlen(err.text);
+		bool cut = sizes[i] >= ROOM;
+
+		assert_int_equal(len, cut ? ROOM - 1 : sizes[i]);
+		assert_string_equal(err.text + len - 3, cut ? "..." : "xxx");
+		error_prefix(&err, "%s", text);
+		assert_int_equal(strlen(err.text), ROOM - 1);
+		assert_string_equal(err.text + ROOM - 4, "...");
+		error_append(&err, "%s", text);
+		assert_int_equal(strlen(err.text), ROOM - 1);
+		assert_string_equal(err.text + ROOM - 4, "...");
+	}
+	(void)state;
+}
+
+/* Characters of several octets, and escapes, at every place where the text is cut. */
+static void test_cut_characters(void **state)
+{
+	static const char *const unit[] = { "\303\266", "\342\202\254", "\360\237\230\200", "\001" };
+
+	for (size_t k = 0; k < ARRAY_LEN(unit); k++) {
+		for (size_t shift = 0; shift < 8; shift++) {
+			struct error err;
+			char text[2 * ROOM];
+			size_t at = shift, n = strlen(unit[k]);
+
+			memset(text, 'x', sizeof(text));
+			for (; at + n < sizeof(text); at += n)
+				memcpy(text + at, unit[k], n);
+			text[at] = '\0';
+			error_set(&err, EX_OSERR, "4.3.0", "%s", text);
+			size_t len = strlen(err.text);
+
+			assert_true(len < ROOM);
+			assert_string_equal(err.text + len - 3, "...");
+			assert_false(text_has_control(err.text, len));
+			assert_true(text_is_utf8(err.text, len));
+			if (k < 3)
+				assert_null(strchr(err.text, '\\'));
+		}
+	}
+	(void)state;
+}
+
+static void test_long_status(void **state)
+{
+	struct error err;
+
+	error_set(&err, EX_OSERR, "5.1234.567890", "x");
+	assert_int_equal(strlen(err.status), sizeof(err.status) - 1);
+	(void)state;
+}
+
+static void test_temporary(void **state)
+{
+	struct error err;
+
+	error_set(&err, EX_TEMPFAIL, "4.4.2", "x");
+	assert_true(error_is_temporary(&err));
+	error_set(&err, EX_UNAVAILABLE, "5.0.0", "x");
+	assert_false(error_is_temporary(&err));
+	error_set(&err, EX_UNAVAILABLE, "", "x");
+	assert_false(error_is_temporary(&err));
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_escaped),
+		cmocka_unit_test(test_errno),
+		cmocka_unit_test(test_prefix_and_append),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_cut_characters),
+		cmocka_unit_test(test_long_status),
+		cmocka_unit_test(test_temporary),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

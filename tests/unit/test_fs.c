@@ -1,0 +1,371 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+static char dir[64], file[128];
+
+/* An empty folder for each case, and in it the name of a file that is not there. */
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/msubmit-fs-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/file", dir);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(file);
+	return rmdir(dir);
+}
+
+static void make_file(const char *text, mode_t mode)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fs_write_all(fd, text, strlen(text)), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+#define assert_text(err, words) do { \
+	if (!strstr((err).text, words)) \
+		fail_msg("'%s' is not in '%s'", words, (err).text); \
+} while (0)
+
+/* --- opening -------------------------------------------------------------- */
+
+static void open_for_reading(void **state)
+{
+	(void)state;
+	assert_int_equal(fs_open_read(file), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(fs_open_read(dir), -1);
+	assert_int_equal(errno, EISDIR);
+	make_file("x", 0600);
+	int fd = fs_open_read(file);
+
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+}
+
+static void fifo_without_writer_does_not_hang(void **state)
+{
+	(void)state;
+	assert_int_equal(mkfifo(file, 0600), 0);
+	int fd = fs_open_read(file);
+
+	assert_true(fd >= 0);
+	assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static void read_with_a_bound(void **state)
+{
+	(void)state;
+	static const struct { size_t limit; int rc; } cases[] = {
+		{ 0, -1 }, { 9, -1 }, { 10, 0 }, { 11, 0 },
+	};
+
+	make_file("0123456789", 0600);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(cases[i].limit);
+		struct error err = { 0 };
+		int fd = fs_open_read(file);
+
+		assert_int_equal(fs_read_fd(fd, "the file", &out, &err), cases[i].rc);
+		if (cases[i].rc == 0) {
+			assert_string_equal(out.buf, "0123456789");
+		} else {
+			assert_int_equal(err.exit, EX_DATAERR);
+			assert_string_equal(err.status, "5.3.4");
+			assert_text(err, "the file is larger than ");
+		}
+		close(fd);
+		strbuf_release(&out);
+	}
+}
+
+static void read_much(void **state)
+{
+	(void)state;
+	struct strbuf text = STRBUF_INIT(200000), out = STRBUF_INIT(200000);
+	struct error err = { 0 };
+
+	for (unsigned i = 0; text.len < 100000; i++)
+		strbuf_addf(&text, "%u ", i);
+	make_file(text.buf, 0600);
+	int fd = fs_open_read(file);
+
+	assert_int_equal(fs_read_fd(fd, "x", &out, &err), 0);
+	assert_string_equal(out.buf, text.buf);
+	close(fd);
+	strbuf_release(&text);
+	strbuf_release(&out);
+}
+
+static void read_error(void **state)
+{
+	(void)state;
+	struct strbuf out = STRBUF_INIT(100);
+	struct error err = { 0 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(fs_read_fd(fd, "standard input", &out, &err), -1);
+	assert_int_equal(err.exit, EX_IOERR);
+	assert_string_equal(err.text, "cannot read standard input: Is a directory");
+	close(fd);
+	strbuf_release(&out);
+}
+
+/* --- secrets -------------------------------------------------------------- */
+
+static void mode_of_a_secret(void **state)
+{
+	(void)state;
+	static const struct { mode_t mode; int rc; } cases[] = {
+		{ 0600, 0 }, { 0400, 0 }, { 0700, 0 }, { 0640, -1 }, { 0620, -1 }, { 0604, -1 },
+		{ 0602, -1 }, { 0644, -1 }, { 0666, -1 }, { 0440, -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(100);
+		struct error err = { 0 };
+		char words[20];
+
+		make_file("hunter2\n", cases[i].mode);
+		assert_int_equal(fs_read_secret(file, &out, &err), cases[i].rc);
+		if (cases[i].rc == 0) {
+			assert_string_equal(out.buf, "hunter2\n");
+		} else {
+			assert_int_equal(out.len, 0);
+			assert_int_equal(err.exit, EX_CONFIG);
+			snprintf(words, sizeof(words), "(mode %04o)", (unsigned)cases[i].mode);
+			assert_text(err, words);
+			assert_text(err, "run 'chmod 600 /tmp/");
+		}
+		strbuf_release(&out);
+		unlink(file);
+	}
+}
+
+static void secret_of_someone_else(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+
+	make_file("x", 0600);
+	if (chown(file, 12345, (gid_t)-1) < 0)
+		skip();		/* only root can make this case */
+	int fd = fs_open_read(file);
+
+	assert_int_equal(fs_check_secret(fd, file, &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_text(err, "belongs to user 12345, not to you: run 'chown ");
+	close(fd);
+}
+
+static void secret_elsewhere(void **state)
+{
+	(void)state;
+	struct strbuf out = STRBUF_INIT(4);
+	struct error err = { 0 };
+	int fd[2];
+
+	assert_int_equal(fs_read_secret(file, &out, &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_text(err, "cannot open /tmp/");
+	assert_text(err, "No such file or directory");
+	make_file("12345", 0600);
+	assert_int_equal(fs_read_secret(file, &out, &err), -1);
+	assert_int_equal(err.exit, EX_DATAERR);
+	assert_null(strstr(err.text, "1234"));
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(fs_check_secret(fd[0], "a pipe", &err), 0);
+	close(fd[0]);
+	assert_int_equal(fs_check_secret(fd[0], "a closed one", &err), -1);
+	close(fd[1]);
+	strbuf_release(&out);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void write_all(void **state)
+{
+	(void)state;
+	int fd[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(fs_write_all(fd[1], "", 0), 0);
+	close(fd[0]);
+	assert_int_equal(fs_write_all(fd[1], "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(fd[1]);
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	if (full >= 0) {
+		assert_int_equal(fs_write_all(full, "x", 1), -1);
+		assert_int_equal(errno, ENOSPC);
+		close(full);
+	}
+}
+
+static void check_temp_file(const char *where)
+{
+	struct error err = { 0 };
+	struct stat st;
+	char link[64], target[256];
+	int fd = -1;
+
+	assert_int_equal(fs_temp_file(&fd, &err), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_nlink, 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(fs_write_all(fd, "abc", 3), 0);
+	assert_int_equal(pread(fd, target, 3, 0), 3);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+
+	if (n > 0) {
+		target[n] = '\0';
+		if (strncmp(target, where, strlen(where)) != 0)
+			fail_msg("%s is not in %s", target, where);
+	}
+	close(fd);
+}
+
+static void temporary_file(void **state)
+{
+	(void)state;
+	char *before = secure_getenv("TMPDIR");
+	char *saved = before ? xstrdup(before) : NULL;
+
+	setenv("TMPDIR", dir, 1);
+	check_temp_file(dir);
+	setenv("TMPDIR", file, 1);	/* is not there */
+	check_temp_file("/var/tmp/");
+	setenv("TMPDIR", "", 1);
+	check_temp_file("/var/tmp/");
+	unsetenv("TMPDIR");
+	check_temp_file("/var/tmp/");
+	if (saved)
+		setenv("TMPDIR", saved, 1);
+	xfree(saved);
+}
+
+static void sync_a_folder(void **state)
+{
+	(void)state;
+	struct error err = { 0 };
+
+	assert_int_equal(fs_sync_dir(dir, &err), 0);
+	assert_int_equal(fs_sync_dir(file, &err), -1);
+	assert_int_equal(err.exit, EX_IOERR);
+	assert_text(err, "cannot sync folder /tmp/");
+	make_file("", 0600);
+	assert_int_equal(fs_sync_dir(file, &err), -1);
+	assert_text(err, "Not a directory");
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+static void home_folder(void **state)
+{
+	(void)state;
+	static const struct { const char *path, *full; } cases[] = {
+		{ "~/.msmtprc", "/home/joe/.msmtprc" }, { "$HOME/x y", "/home/joe/x y" },
+		{ "~/", "/home/joe/" }, { "~", "~" }, { "$HOME", "$HOME" }, { "~joe/x", "~joe/x" },
+		{ "/etc/~/x", "/etc/~/x" }, { "", "" }, { "$HOMEX/x", "$HOMEX/x" },
+	};
+	char *before = secure_getenv("HOME");
+	char *saved = before ? xstrdup(before) : NULL;
+
+	setenv("HOME", "/home/joe", 1);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *full = fs_expand_home(cases[i].path);
+
+		assert_string_equal(full, cases[i].full);
+		xfree(full);
+	}
+	char *home = fs_home();
+
+	assert_string_equal(home, "/home/joe");
+	xfree(home);
+	/* without $HOME the passwd entry counts, if there is one */
+	unsetenv("HOME");
+	home = fs_home();
+	setenv("HOME", "", 1);
+	char *same = fs_home();
+
+	assert_int_equal(home == NULL, same == NULL);
+	if (home) {
+		assert_int_equal(home[0], '/');
+		assert_string_equal(home, same);
+	}
+	xfree(home);
+	xfree(same);
+	if (saved)
+		setenv("HOME", saved, 1);
+	xfree(saved);
+}
+
+static void hint_for_a_denied_file(void **state)
+{
+	(void)state;
+	make_file("x", 0600);
+	assert_non_null(strstr(fs_denied_hint(file, EACCES), "AppArmor"));
+	assert_non_null(strstr(fs_denied_hint(file, EPERM), "AppArmor"));
+	assert_string_equal(fs_denied_hint(file, ENOENT), "");
+	assert_int_equal(chmod(file, 0), 0);
+	assert_string_equal(fs_denied_hint(file, EACCES), "");
+	unlink(file);
+	assert_string_equal(fs_denied_hint(file, EACCES), "");
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(open_for_reading),
+		CASE(fifo_without_writer_does_not_hang),
+		CASE(read_with_a_bound),
+		CASE(read_much),
+		CASE(read_error),
+		CASE(mode_of_a_secret),
+		CASE(secret_of_someone_else),
+		CASE(secret_elsewhere),
+		CASE(write_all),
+		CASE(temporary_file),
+		CASE(sync_a_folder),
+		CASE(home_folder),
+		CASE(hint_for_a_denied_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "util/attr.h"
+#include "util/error.h"
+#include "util/proc.h"
+#include "util/strbuf.h"
+
+static struct strbuf out = STRBUF_INIT(100000);
+static struct error err;
+
+#define ARGV(...) ((char *const[]){ __VA_ARGS__, NULL })
+
+static char *arg(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+static int run(const char *a, const char *b, const char *c)
+{
+	char *argv[] = { arg(a), b ? arg(b) : NULL, c ? arg(c) : NULL, NULL };
+
+	strbuf_reset(&out);
+	memset(&err, 0, sizeof(err));
+	return proc_capture(argv, 60, &out, &err);
+}
+
+static int shell(const char *script)
+{
+	return run("sh", "-c", script);
+}
+
+static void expect_failure(int rc, int code, const char *words)
+{
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.exit, code);
+	if (!strstr(err.text, words))
+		fail_msg("'%s' is not in '%s'", words, err.text);
+	/* no child is left behind */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void output_is_taken(void **state)
+{
+	(void)state;
+	assert_int_equal(run("printf", "a b\\nc", NULL), 0);
+	assert_string_equal(out.buf, "a b\nc");
+	/* behind what is there */
+	assert_int_equal(proc_capture(ARGV(arg("printf"), arg("d")), 60, &out, &err), 0);
+	assert_string_equal(out.buf, "a b\ncd");
+	assert_int_equal(shell("printf 'x\\0y'; sleep 0.1; printf z"), 0);
+	assert_int_equal(out.len, 4);
+	assert_memory_equal(out.buf, "x\0yz", 4);
+	assert_int_equal(run("true", NULL, NULL), 0);
+	assert_int_equal(out.len, 0);
+}
+
+/* An argument is an argument, whatever is in it. */
+static void no_shell(void **state)
+{
+	(void)state;
+	assert_int_equal(run("printf", "%s", "$HOME `id` ; * \"'"), 0);
+	assert_string_equal(out.buf, "$HOME `id` ; * \"'");
+}
+
+static void stdin_is_empty(void **state)
+{
+	(void)state;
+	assert_int_equal(run("cat", NULL, NULL), 0);
+	assert_int_equal(out.len, 0);
+}
+
+static void descriptors_are_not_inherited(void **state)
+{
+	(void)state;
+	int fd = fcntl(STDERR_FILENO, F_DUPFD, 7);
+
+	assert_true(fd >= 7 && fd <= 9);
+	assert_int_equal(shell("(echo x >&7) 2>/dev/null || printf closed"), 0);
+	close(fd);
+	assert_string_equal(out.buf, "closed");
+}
+
+static void sigpipe_has_its_default(void **state)
+{
+	(void)state;
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+
+	expect_failure(shell("kill -PIPE $$; printf ignored"), EX_CONFIG, "ended by signal 13");
+	signal(SIGPIPE, before);
+}
+
+static void failures(void **state)
+{
+	(void)state;
+	expect_failure(run("/no/such/msubmit-program", NULL, NULL), EX_CONFIG,
+		       "cannot run command '/no/such/msubmit-program': No such file");
+	expect_failure(run("/", NULL, NULL), EX_CONFIG,
+		       "cannot run command '/': Permission denied");
+	expect_failure(run("false", NULL, NULL), EX_CONFIG, "command 'false' ended with status 1");
+	expect_failure(shell("exit 3"), EX_CONFIG, "command 'sh' ended with status 3");
+	expect_failure(shell("exit 127"), EX_CONFIG, "command 'sh' ended with status 127");
+	expect_failure(shell("kill -9 $$"), EX_CONFIG, "command 'sh' was ended by signal 9");
+}
+
+static void output_is_never_in_the_text(void **state)
+{
+	(void)state;
+	expect_failure(shell("printf hunter2; exit 1"), EX_CONFIG, "status 1");
+	assert_null(strstr(err.text, "hunter2"));
+}
+
+static void output_has_a_limit(void **state)
+{
+	(void)state;
+	static const struct { size_t limit; int rc; } cases[] = { { 4, -1 }, { 5, 0 }, { 6, 0 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf small = STRBUF_INIT(cases[i].limit);
+		int rc = proc_capture(ARGV(arg("printf"), arg("12345")), 60, &small, &err);
+
+		assert_int_equal(rc, cases[i].rc);
+		strbuf_release(&small);
+	}
+	struct strbuf small = STRBUF_INIT(100);
+	int rc = proc_capture(ARGV(arg("cat"), arg("/dev/zero")), 60, &small, &err);
+
+	expect_failure(rc, EX_CONFIG, "command 'cat' prints more than 100 octets");
+	strbuf_release(&small);
+}
+
+static void time_limit(void **state)
+{
+	(void)state;
+	strbuf_reset(&out);
+	int rc = proc_capture(ARGV(arg("sh"), arg("-c"), arg("printf x; sleep 100 & sleep 100")), 1,
+			      &out, &err);
+
+	expect_failure(rc, EX_TEMPFAIL, "command 'sh' did not end within 1 s");
+}
+
+static int release(void **state)
+{
+	(void)state;
+	strbuf_release(&out);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_is_taken),
+		cmocka_unit_test(no_shell),
+		cmocka_unit_test(stdin_is_empty),
+		cmocka_unit_test(descriptors_are_not_inherited),
+		cmocka_unit_test(sigpipe_has_its_default),
+		cmocka_unit_test(failures),
+		cmocka_unit_test(output_is_never_in_the_text),
+		cmocka_unit_test(output_has_a_limit),
+		cmocka_unit_test(time_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, release);
+}

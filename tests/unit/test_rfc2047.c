@@ -1,0 +1,237 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "message/rfc2047.h"
+#include "util/attr.h"
+#include "util/base64.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Decodes one encoded word at s; its length, 0 if there is none. Checks its form. */
+static size_t decode_word(const char *s, struct strbuf *out)
+{
+	if (strncmp(s, "=?", 2) != 0)
+		return 0;
+	const char *kind = strchr(s + 2, '?');
+	const char *end = kind && kind[1] && kind[2] == '?' ? strstr(kind + 3, "?=") : NULL;
+
+	if (!end)
+		return 0;
+	size_t mark = out->len;
+
+	assert_true(end + 2 - s <= 75);
+	if (kind[1] == 'B') {
+		assert_int_equal(base64_decode(out, kind + 3, (size_t)(end - kind - 3)), 0);
+	} else {
+		assert_int_equal(kind[1], 'Q');
+		for (const char *c = kind + 3; c < end; c++) {
+			assert_true(*c > ' ' && *c < 127 && *c != '?');
+			if (*c == '=') {
+				char hex[3] = { c[1], c[2], '\0' };
+
+				strbuf_addch(out, (char)strtol(hex, NULL, 16));
+				c += 2;
+			} else {
+				strbuf_addch(out, *c == '_' ? ' ' : *c);
+			}
+		}
+	}
+	/* each word holds whole characters */
+	if (strncmp(s, "=?utf-8?", 8) == 0)
+		assert_true(text_is_utf8(out->buf + mark, out->len - mark));
+	else
+		assert_memory_equal(s, "=?unknown-8bit?", 15);
+	return (size_t)(end + 2 - s);
+}
+
+/* RFC 2047, section 6.2: blanks between encoded words vanish. */
+static void decode(const char *s, struct strbuf *out)
+{
+	bool after_word = false;
+
+	while (*s) {
+		const char *start = s;
+
+		while (is_blank(*s))
+			s++;
+		struct strbuf word = STRBUF_INIT(1 << 20);
+		size_t len = decode_word(s, &word);
+
+		if (!(len && after_word)) {
+			for (const char *c = start; c < s; c++) {
+				if (*c != '\r' && *c != '\n')
+					strbuf_addch(out, *c);
+			}
+		}
+		strbuf_add(out, word.buf, word.len);
+		strbuf_release(&word);
+		s += len;
+		while (!len && *s && !is_blank(*s))
+			strbuf_addch(out, *s++);
+		after_word = len > 0;
+	}
+}
+
+static void check_lines(const char *s, size_t column)
+{
+	for (; *s; s++) {
+		if (*s == '\n') {
+			column = 0;
+			assert_true(s[1] == ' ');
+		} else if (*s != '\r') {
+			column++;
+			assert_true(column <= 76);
+		}
+	}
+}
+
+static void test_encode(void **state)
+{
+	static const struct {
+		const char *text;
+		enum rfc2047_place place;
+		const char *want;
+	} cases[] = {
+		{ "Keld J\303\270rn Simonsen", RFC2047_PHRASE,
+		  "=?utf-8?Q?Keld_J=C3=B8rn_Simonsen?=" },
+		{ "\343\201\202", RFC2047_TEXT, "=?utf-8?B?44GC?=" },
+		{ "aaaa\303\244", RFC2047_TEXT, "=?utf-8?Q?aaaa=C3=A4?=" },	/* 2 of 6 */
+		{ "aaa\303\244", RFC2047_TEXT, "=?utf-8?B?YWFhw6Q=?=" },	/* 2 of 5 */
+		{ "a.b, c: d; e\303\244 fghi jklm", RFC2047_TEXT,
+		  "=?utf-8?Q?a.b,_c:_d;_e=C3=A4_fghi_jklm?=" },
+		{ "a.b, c: d; e\303\244 fghi jklm", RFC2047_PHRASE,
+		  "=?utf-8?Q?a=2Eb=2C_c=3A_d=3B_e=C3=A4_fghi_jklm?=" },
+		{ "abc (d) \"e\" \303\244 fghi", RFC2047_COMMENT,
+		  "=?utf-8?Q?abc_=28d=29_=22e=22_=C3=A4_fghi?=" },
+		{ "abc (d) \"e\" \303\244 fghi", RFC2047_TEXT,
+		  "=?utf-8?Q?abc_(d)_\"e\"_=C3=A4_fghi?=" },
+		{ "a=b_c?d abcdefgh", RFC2047_TEXT, "=?utf-8?Q?a=3Db=5Fc=3Fd_abcdefgh?=" },
+		{ "caf\351", RFC2047_TEXT, "=?unknown-8bit?Q?caf=E9?=" },
+		{ "abcdef\r\n ghi\n\303\244", RFC2047_TEXT, "=?utf-8?Q?abcdef_ghi=C3=A4?=" },
+		{ "tab\there abcdef", RFC2047_TEXT, "=?utf-8?Q?tab=09here_abcdef?=" },
+		{ "", RFC2047_TEXT, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(1000);
+
+		rfc2047_encode(&out, cases[i].text, strlen(cases[i].text), cases[i].place, 0);
+		assert_string_equal(out.buf, cases[i].want);
+		strbuf_release(&out);
+	}
+	(void)state;
+}
+
+/* Any length and column: words within 75, lines within 76, and it reads back. */
+static void test_round_trip(void **state)
+{
+	static const char *const unit[] = {
+		"\303\244", "a\303\244bcdefg ", "\360\237\230\200", "\343\201\202 x", "abcdefghi\351",
+		"  \303\244  ",
+	};
+
+	for (size_t k = 0; k < ARRAY_LEN(unit); k++) {
+		struct strbuf text = STRBUF_INIT(1 << 16);
+
+		for (int reps = 1; reps < 40; reps++) {
+			strbuf_addstr(&text, unit[k]);
+			for (size_t column = 0; column < 100; column += column < 40 ? 13 : 1) {
+				struct strbuf out = STRBUF_INIT(1 << 16), back = STRBUF_INIT(1 << 16);
+
+				rfc2047_encode(&out, text.buf, text.len, RFC2047_PHRASE, column);
+				if (column && column <= 76)
+					check_lines(out.buf, column);
+				if (column == 0)
+					assert_null(strchr(out.buf, '\n'));
+				decode(out.buf, &back);
+				if (out.buf[0] == '\r')	/* began with a new line */
+					strbuf_consume(&back, 1);
+				assert_string_equal(back.buf, text.buf);
+				strbuf_release(&out);
+				strbuf_release(&back);
+			}
+		}
+		strbuf_release(&text);
+	}
+	(void)state;
+}
+
+static void test_unstructured(void **state)
+{
+	static const struct { const char *text, *want; } cases[] = {
+		{ "plain text", "plain text" },
+		{ "  spaces \t kept ", "  spaces \t kept " },
+		{ "", "" },
+		{ "Re: gr\303\274\303\237e an alle",
+		  "Re: =?utf-8?B?Z3LDvMOfZQ==?= an alle" },
+		{ "a \303\244 b \303\244 c", "a =?utf-8?B?w6QgYiDDpA==?= c" },
+		{ "=?utf-8?Q?x?= plain", "=?utf-8?Q?x?= plain" },
+		{ "=?utf-8?Q?x?= \303\244", "=?utf-8?Q?x?= =?utf-8?B?IMOk?=" },
+		{ "\303\244 =?utf-8?Q?x?=", "=?utf-8?B?w6Qg?= =?utf-8?Q?x?=" },
+		{ "\303\244 b =?utf-8?Q?x?=", "=?utf-8?B?w6Q=?= b =?utf-8?Q?x?=" },
+		{ "=?utf-8?Q?x?= b \303\244", "=?utf-8?Q?x?= b =?utf-8?B?w6Q=?=" },
+		{ "\303\244\r\n \303\244", "=?utf-8?B?w6Qgw6Q=?=" },
+		{ "a\r\n b \303\244", "a\r\n b =?utf-8?B?w6Q=?=" },
+		{ "caf\351 x", "=?unknown-8bit?Q?caf=E9?= x" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(1000), back = STRBUF_INIT(1000);
+		struct strbuf want = STRBUF_INIT(1000);
+
+		rfc2047_encode_text(&out, cases[i].text, strlen(cases[i].text), 0);
+		assert_string_equal(out.buf, cases[i].want);
+		decode(out.buf, &back);
+		decode(cases[i].text, &want);
+		assert_string_equal(back.buf, want.buf);
+		strbuf_release(&out);
+		strbuf_release(&back);
+		strbuf_release(&want);
+	}
+	(void)state;
+}
+
+static void test_unstructured_long(void **state)
+{
+	struct strbuf text = STRBUF_INIT(1 << 20), out = STRBUF_INIT(1 << 20);
+	struct strbuf back = STRBUF_INIT(1 << 20);
+
+	for (int i = 0; i < 3000; i++)
+		strbuf_addf(&text, "w\303\266rd%d ", i);
+	strbuf_addstr(&text, "end");
+	rfc2047_encode_text(&out, text.buf, text.len, strlen("Subject: "));
+	check_lines(out.buf, strlen("Subject: "));
+	assert_true(text_is_ascii(out.buf, out.len));
+	decode(out.buf, &back);
+	assert_string_equal(back.buf, text.buf);
+	strbuf_release(&text);
+	strbuf_release(&out);
+	strbuf_release(&back);
+	(void)state;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_unstructured),
+		cmocka_unit_test(test_unstructured_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
