@@ -12,6 +12,7 @@ only makes keys and signatures. In FOLDER (keys have mode 0600):
   bad-NAME.pem            each of the certificates that must be refused; key: server.key
   ok-NAME.pem             unusual ones that are good
   staple-NAME.der         stapled OCSP answers for server.pem
+  rsa.pem rsa.key         as server.pem, with an RSA key
   crl-revoked.pem         a list that revokes server.pem      crl-empty.pem
   encrypted.key           server.key with a passphrase
   bundle.pem              many CAs, ca.pem among them
@@ -260,6 +261,8 @@ class Maker:
         self.write('ok-no-usage.pem', self.leaf(usage=None))
         self.write('ok-second-name.pem', self.leaf(
             subject='other.example', names=[dns('a.example.org'), dns('LOCALhost')]))
+        self.write('rsa.pem', Certificate('localhost', self.key('rsa.key', 'rsa'), self.ca,
+                                          names=LOCALHOST))
         encrypted = os.path.join(self.folder, 'encrypted.key')
         openssl('pkey', '-in', self.server_key.path, '-aes128', '-passout', 'pass:x',
                 '-out', encrypted)
@@ -287,7 +290,6 @@ class Maker:
             'no-intermediate': root_less,
             'unknown-ca': self.leaf(self.ca2),
             'must-staple': self.leaf(must_staple=True),
-            'issuer-not-ca': self.leaf(self.server),
         }
         for label, cert in certificates.items():
             self.write('bad-%s.pem' % label, cert)
@@ -297,6 +299,8 @@ class Maker:
         narrow = Certificate('Narrow Intermediate', self.mid_key, self.ca, ca=True,
                              permitted='example.com')
         self.write('bad-constraint.pem', self.leaf(narrow), narrow)
+        self.write('bad-issuer-not-ca.pem', self.leaf(self.server, subject='below a leaf'),
+                   self.server)
         broken = self.leaf()
         broken.der = broken.der[:-4] + bytes(b ^ 0x55 for b in broken.der[-4:])
         self.write('bad-signature.pem', broken)

@@ -23,53 +23,29 @@ def binary():
 
 
 class Certificates:
-    """A CA and a certificate for localhost, made when first asked for."""
+    """The files of certs.py, made when first asked for."""
 
     def __init__(self, folder):
         self.folder = folder
         self.lock = threading.Lock()
-        self.made = {}
 
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def openssl(self, *args):
-        subprocess.run(('openssl',) + args, check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-
-    def key(self, name):
-        self.openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', self.path(name + '.key'))
-
-    def authority(self, name):
-        self.key(name)
-        self.openssl('req', '-x509', '-new', '-key', self.path(name + '.key'), '-days', '30',
-                     '-subj', '/CN=%s of the tests' % name, '-out', self.path(name + '.pem'))
-
-    def leaf(self, name, authority, names):
-        self.key(name)
-        self.openssl('req', '-new', '-key', self.path(name + '.key'), '-subj', '/CN=' + name,
-                     '-out', self.path(name + '.csr'))
-        with open(self.path(name + '.ext'), 'w') as f:
-            f.write('subjectAltName=%s\nbasicConstraints=CA:FALSE\n'
-                    'extendedKeyUsage=serverAuth,clientAuth\n' % names)
-        self.openssl('x509', '-req', '-in', self.path(name + '.csr'), '-CA', self.path(authority + '.pem'),
-                     '-CAkey', self.path(authority + '.key'), '-set_serial', str(abs(hash(name)) % 10**9 + 1),
-                     '-days', '30', '-extfile', self.path(name + '.ext'), '-out', self.path(name + '.pem'))
+    def make(self):
+        with self.lock:
+            if not os.path.isdir(self.folder):
+                maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'certs.py')
+                subprocess.run([sys.executable, '-B', maker, self.folder], check=True,
+                               stdout=subprocess.DEVNULL)
+        return self.folder
 
     def __call__(self, name):
-        """(certificate, key, CA) of 'server', 'other-name', 'unknown-ca' or 'client'."""
-        with self.lock:
-            if 'ca' not in self.made:
-                os.makedirs(self.folder, exist_ok=True)
-                self.authority('ca')
-                self.made['ca'] = True
-            if name not in self.made:
-                if name == 'unknown-ca':
-                    self.authority('foreign')
-                names = 'DNS:wrong.example.org' if name == 'other-name' else 'DNS:localhost,IP:127.0.0.1'
-                self.leaf(name, 'foreign' if name == 'unknown-ca' else 'ca', names)
-                self.made[name] = True
-        return self.path(name + '.pem'), self.path(name + '.key'), self.path('ca.pem')
+        """(certificate, key, CA) of 'server', 'client', 'bad-...' or 'ok-...'."""
+        path = os.path.join(self.make(), name)
+        key = path if name in ('client', 'rsa') else os.path.join(self.folder, 'server')
+        return path + '.pem', key + '.key', os.path.join(self.folder, 'ca.pem')
+
+    def bad(self):
+        """Names of all certificates that must be refused."""
+        return sorted(n[:-4] for n in os.listdir(self.make()) if n.startswith('bad-'))
 
 
 def environment(home):
@@ -128,5 +104,22 @@ def run_tap(tests):
                     print('#   ' + line)
             sys.stdout.flush()
             failed += bool(failures)
-    print('# %d passed, %d failed, %.1f s' % (len(tests) - failed, failed, time.monotonic() - started))
+    print('# %d passed, %d failed, %.1f s' %
+          (len(tests) - failed, failed, time.monotonic() - started))
     return 1 if failed else 0
+
+
+def run_once(program, args, data, home, limit=20):
+    """(exit status, stdout, stderr, failures) of one run with data on standard input."""
+    child = subprocess.Popen(['msubmit'] + args, executable=program, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env=environment(home), cwd=home)
+    failures = []
+    try:
+        out, err = child.communicate(data, timeout=limit * SCALE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, err = child.communicate()
+        failures.append('not finished after %g s' % (limit * SCALE))
+    return (child.returncode, out.decode('utf-8', 'surrogateescape'),
+            err.decode('utf-8', 'surrogateescape'), failures)

@@ -5,36 +5,11 @@ It plays one dialogue and watches every octet that the client sends: what was
 not negotiated, what breaks the syntax of RFC 5321 and what comes at the wrong
 moment is a failure, whatever the dialogue says.
 
-A dialogue is a list of connections, each a list of steps. In text:
-
-    S: 220 peer          reply line(s); " / " starts a new line, CRLF is added
-    C: EHLO *            the client's next line; * stands for anything, \\* is a star
-    C: <message>         the data up to the final dot
-    C: BDAT * LAST       the octets of a chunk are read with its command line
-    EOF                  the client closes now
-    GET "\\x05\\x01"       exactly these octets come
-    RAW "250 half"       octets as they are, no CRLF
-    BYTES n              from here on everything is sent in pieces of n octets
-    WAIT n               n seconds pass
-    SILENCE              nothing is said until the client closes
-    DRIP "x"             these octets over and over, five times a second, until the client closes
-    CLOSE, CUT, RESET    polite end, end without TLS close_notify, TCP reset
-    TLS [...]            handshake; words: refused, cert=NAME, max=1.2, client,
-                         early="octets" (sent in the same segment as Finished)
-    FLIGHT n             n more lines are there, although nothing was answered
-    ALONE                nothing more comes before the answer
-    CONNECT              the next connection begins
-    TIMES n  ...         the rest of the line n times
-
-Several steps may stand on one line. \\r \\n \\t \\0 \\xNN \\\\ are escapes; {x*500}
-repeats, {b64:text} encodes. When a dialogue has ended, RSET and QUIT are
-answered and the client has to close.
+What it plays is written as dialogue.py tells; what the client may do is in watch.py.
 
 Use on the command line: peer.py [--port N] [--cert F --key F] [--unix PATH] FILE
 """
 import argparse
-import base64
-import os
 import re
 import select
 import socket
@@ -44,121 +19,18 @@ import sys
 import threading
 import time
 
-MAIL_PARAMETERS = {'SIZE': 'SIZE', 'BODY': '8BITMIME', 'SMTPUTF8': 'SMTPUTF8', 'RET': 'DSN',
-                   'ENVID': 'DSN', 'AUTH': 'AUTH'}
-RCPT_PARAMETERS = {'NOTIFY': 'DSN', 'ORCPT': 'DSN'}
-ROOM = {'SIZE': 26, 'BODY': 16, 'AUTH': 500, 'SMTPUTF8': 10, 'RET': 16, 'ENVID': 108,
-        'NOTIFY': 36, 'ORCPT': 508}
-ONE_ROUND = {'PLAIN', 'EXTERNAL', 'ANONYMOUS', 'OAUTHBEARER', 'XOAUTH2'}
-LAST_IN_GROUP = {'EHLO', 'LHLO', 'HELO', 'DATA', 'STARTTLS', 'AUTH', 'QUIT', 'VRFY', 'NOOP'}
-STEP = re.compile(r'(?:^|\s+)(?=[SC]:(?:\s|$))|(?:^|\s\s+|(?<=\S)\t+)(?=(?:TLS|CLOSE|CUT|RESET|SILENCE|EOF|'
-                  r'CONNECT|ALONE)\b|(?:WAIT|BYTES|RAW|GET|FLIGHT|DRIP) )')
-DIALOGUE_LINE = re.compile(r'(?:[SC]:(?:\s|$)|(?:TLS|CLOSE|CUT|RESET|SILENCE|EOF|CONNECT|ALONE)\b'
-                           r'|(?:WAIT|BYTES|RAW|GET|TIMES|FLIGHT|DRIP) )')
-ESCAPE = re.compile(r'\\(x[0-9A-Fa-f]{2}|.)', re.S)
+from dialogue import DIALOGUE_LINE, parse_dialogue, pattern, quoted
+from watch import ClientGone, Violation, Watch
 
 
-class Violation(Exception):
-    """The client did what it must not do, or not what the dialogue says."""
-
-
-class ClientGone(Exception):
-    """The connection ended."""
-
-
-def unescape(text):
-    """Text with escapes as octets."""
-    def one(match):
-        what = match.group(1)
-        if what[0] == 'x':
-            octet = int(what[1:], 16)
-            return chr(octet) if octet < 128 else chr(0xDC00 + octet)
-        return {'n': '\n', 'r': '\r', 't': '\t', '0': '\0'}.get(what, what)
-    return ESCAPE.sub(one, text).encode('utf-8', 'surrogateescape')
-
-
-def expand(text):
-    """{x*500} and {b64:...}; the result is still escaped text."""
-    text = re.sub(r'\{b64:([^}]*)\}',
-                  lambda m: base64.b64encode(unescape(m.group(1))).decode(), text)
-    return re.sub(r'\{([^{}]+)\*(\d+)\}', lambda m: m.group(1) * int(m.group(2)), text)
-
-
-def quoted(text):
-    """The octets of "..." with escapes."""
-    text = text.strip()
-    if len(text) < 2 or text[0] != '"' or text[-1] != '"':
-        raise ValueError('not a quoted string: ' + text)
-    return unescape(expand(text[1:-1]))
-
-
-def pattern(text):
-    """A compiled pattern: * is anything, \\* a star, everything else itself."""
-    out = []
-    for piece in re.split(r'(\\x[0-9A-Fa-f]{2}|\\.|\*)', text, flags=re.S):
-        if piece == '*':
-            out.append(b'.*')
-        elif piece:
-            out.append(re.escape(unescape(piece)))
-    return re.compile(b''.join(out), re.S)
-
-
-def parse_step(text):
-    text = text.strip()
-    if text[:2] in ('S:', 'C:'):
-        rest = expand(text[2:].strip())
-        if text[0] == 'C':
-            return ('C', rest)
-        return ('S', b''.join(unescape(l) + b'\r\n' for l in re.split(r' +/ +', rest)))
-    word, _, rest = text.partition(' ')
-    if word in ('RAW', 'GET', 'DRIP'):
-        return (word, quoted(rest))
-    if word in ('WAIT', 'BYTES', 'FLIGHT'):
-        return (word, float(rest))
-    return (word, rest.strip())
-
-
-def parse_dialogue(lines):
-    """Connections (lists of steps) from the lines of a dialogue."""
-    connections = [[]]
-    for line in lines:
-        line = line.strip()
-        times = 1
-        if line.startswith('TIMES '):
-            _, count, line = line.split(None, 2)
-            times = int(count)
-        # Octet strings may hold anything that looks like a step.
-        steps = [parse_step(line)] if line.startswith(('RAW ', 'GET ', 'DRIP ')) else \
-            [parse_step(s) for s in STEP.split(line) if s.strip()]
-        for step in steps * times:
-            if step[0] == 'CONNECT':
-                connections.append([])
-            else:
-                connections[-1].append(step)
-    return connections if connections != [[]] else []
-
-
-class Connection:
-    """One accepted socket: octets, TLS and the watch on what the client does."""
+class Connection(Watch):
+    """One accepted socket: octets, TLS and the steps of the dialogue."""
 
     def __init__(self, sock, peer):
-        self.sock, self.peer = sock, peer
-        self.buf = bytearray()
-        self.tls = None
+        super().__init__(peer)
+        self.sock = sock
         self.eof = False
         self.piece = 0
-        self.said = 0           # replies sent
-        self.command = ''       # verb of the command to be answered
-        self.words = []
-        self.keywords = None    # None: no EHLO yet
-        self.asking = None
-        self.in_mail = False
-        self.accepted = 0
-        self.utf8 = self.body8 = False
-        self.reading_data = self.auth_open = False
-        self.closing = False    # 221 or 421 was said
-        self.message = bytearray()
-        self.chunk_bytes = 0
 
     # octets
 
@@ -264,6 +136,8 @@ class Connection:
         setting = dict(w.split('=', 1) for w in words if '=' in w)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         chain = self.peer.certificate(setting.get('cert', 'server'))
+        # Weak certificates are the client's to refuse, not ours.
+        context.set_ciphers('DEFAULT:@SECLEVEL=0')
         context.load_cert_chain(chain[0], chain[1])
         if setting.get('max') == '1.2' or 'early' in setting:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -274,7 +148,7 @@ class Connection:
         if self.buf:
             raise Violation('the client spoke before the handshake: %r' % bytes(self.buf))
         engine = context.wrap_bio(incoming, outgoing, server_side=True)
-        before = self.tls
+        first = True
         refused = 'refused' in words
         end = time.monotonic() + self.peer.timeout
         while True:
@@ -298,9 +172,10 @@ class Connection:
                 if refused and data is not None:
                     return
                 raise Violation('client gave up in the handshake' if ready else 'no handshake')
-            if before is None and incoming.pending == 0 and data[:1] not in (b'\x16', b'\x15', b'\x14', b'\x17'):
+            if first and data[:1] != b'\x16':
                 raise Violation('clear text where a handshake should be: %r' % data[:60])
             incoming.write(data)
+            first = False
         if 'early' in setting:
             engine.write(quoted(setting['early']))
         self.tls = (engine, incoming, outgoing)
@@ -316,177 +191,6 @@ class Connection:
             self.sock.sendall(data)
         except OSError:
             pass
-
-    # the watch
-
-    def check_ahead(self, reply):
-        """Before a reply: has the client sent more than it may?"""
-        if self.reading_data or self.peer.allow('ahead'):
-            return
-        if self.said == 0:
-            if self.pending(0.01):
-                raise Violation('sent before the greeting: %r' % bytes(self.buf))
-            return
-        ahead = self.pending()
-        if not ahead:
-            return
-        one_round = self.command == 'AUTH' and len(self.words) > 2 and self.tls and \
-            self.words[1] in ONE_ROUND
-        if self.keywords is None or 'PIPELINING' not in self.keywords:
-            raise Violation('sent ahead without PIPELINING: %r' % bytes(self.buf))
-        if self.command in LAST_IN_GROUP and not one_round:
-            raise Violation('%s is not the last of its group: %r' % (self.command, bytes(self.buf)))
-
-    def noticed(self, reply):
-        """What our own reply changes."""
-        self.said += 1
-        lines = reply.split(b'\r\n')[:-1]
-        code = lines[-1][:3] if lines else b''
-        ok = code[:1] == b'2'
-        verb = self.command
-        if verb in ('EHLO', 'LHLO') and ok:
-            self.keywords = {}
-            self.in_mail = False
-            for text in lines[1:]:
-                words = text[4:].decode('latin-1').replace('=', ' ').split()
-                if words:
-                    self.keywords.setdefault(words[0].upper(), []).extend(words[1:])
-        elif verb == 'HELO' and ok:
-            self.keywords = {}
-            self.in_mail = False
-        elif verb == 'MAIL':
-            self.in_mail, self.accepted = ok, 0
-        elif verb == 'RCPT' and ok:
-            self.accepted += 1
-        elif verb in ('RSET', 'dot', 'BDAT LAST') and (ok or verb != 'RSET'):
-            self.in_mail = False
-        elif verb == 'DATA' and code[:1] == b'3':
-            self.reading_data = True
-        self.auth_open = code == b'334'
-        if code in (b'221', b'421'):
-            self.closing = True
-
-    def check_line(self, data):
-        text = data[:-2]
-        if not data.endswith(b'\r\n') or b'\r' in text:
-            raise Violation('bare CR or LF: %r' % data)
-        if any(c < 32 or c == 127 for c in text):
-            raise Violation('control character: %r' % data)
-        if self.closing:
-            raise Violation('a command after 221 or 421: %r' % data)
-        return text
-
-    def check_command(self, data):
-        text = self.check_line(data)
-        self.words = text.decode('latin-1').split(' ')
-        verb = self.command = self.words[0].upper()
-        eight = any(c > 127 for c in text)
-        if eight and not (verb in ('MAIL', 'RCPT') and self.has('SMTPUTF8')):
-            raise Violation('8-bit octets in a command: %r' % data)
-        room = 512
-        if verb in ('EHLO', 'LHLO', 'HELO'):
-            self.check_hello(verb, text)
-        elif verb in ('MAIL', 'RCPT'):
-            room += self.check_path(verb, text, eight)
-        elif verb == 'DATA':
-            self.check_state('DATA', self.in_mail, 'outside a transaction')
-            self.check_state('DATA', self.accepted or self.has('PIPELINING'), 'without recipient')
-        elif verb == 'BDAT':
-            self.check_state('BDAT', self.has('CHUNKING'), 'not announced')
-            self.check_state('BDAT', self.in_mail or self.has('PIPELINING'), 'outside a transaction')
-        elif verb == 'STARTTLS':
-            self.check_state(verb, self.has('STARTTLS'), 'not announced')
-            self.check_state(verb, not self.tls, 'twice')
-        elif verb == 'AUTH':
-            offered = [m.upper() for m in (self.keywords or {}).get('AUTH', [])]
-            self.check_state(verb, self.words[1:2] and self.words[1] in offered, 'mechanism not announced')
-            self.check_state(verb, not self.in_mail, 'in a transaction')
-        elif verb not in ('QUIT', 'RSET', 'NOOP', 'HELP', 'VRFY'):
-            raise Violation('unknown command: %r' % data)
-        if len(data) > room:
-            raise Violation('command line of %d octets, %d allowed' % (len(data), room))
-
-    def check_state(self, verb, fine, words):
-        if not fine:
-            raise Violation('%s %s' % (verb, words))
-
-    def has(self, keyword):
-        return bool(self.keywords) and keyword in self.keywords
-
-    def check_hello(self, verb, text):
-        name = text[5:].decode('latin-1')
-        domain = re.fullmatch(r'[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?', name)
-        literal = re.fullmatch(r'\[(\d+\.\d+\.\d+\.\d+|IPv6:[0-9A-Fa-f:.]+)\]', name)
-        if not domain and not literal:
-            raise Violation('%s name is neither domain nor address literal: %r' % (verb, name))
-        if self.in_mail:
-            raise Violation('%s in a transaction' % verb)
-        if (verb == 'LHLO') != self.peer.lmtp:
-            raise Violation('%s to this kind of server' % verb)
-
-    def check_path(self, verb, text, eight):
-        """Syntax of MAIL and RCPT; the octets that their parameters allow."""
-        head = b'MAIL FROM:<' if verb == 'MAIL' else b'RCPT TO:<'
-        path = re.match(re.escape(head) + rb'((?:"(?:[^"\\]|\\.)*"|[^<>" ])*)>(?: (.*))?$', text)
-        if not path:
-            raise Violation('%s syntax: %r' % (verb, text))
-        if self.keywords is None:
-            raise Violation('%s before EHLO' % verb)
-        if verb == 'MAIL':
-            self.check_state(verb, not self.in_mail, 'in a transaction')
-            self.utf8 = self.body8 = False
-            self.message = bytearray()
-            # Sent ahead, RCPT is looked at before MAIL was answered.
-            self.in_mail = True
-        else:
-            self.check_state(verb, self.in_mail or self.has('PIPELINING'), 'outside a transaction')
-            if not path.group(1):
-                raise Violation('RCPT without address')
-        room = 0
-        table = MAIL_PARAMETERS if verb == 'MAIL' else RCPT_PARAMETERS
-        seen = set()
-        for param in (path.group(2) or b'').split(b' ') if path.group(2) is not None else ():
-            name, _, value = param.decode('latin-1').partition('=')
-            if name not in table or name in seen:
-                raise Violation('parameter %r of %s' % (name, verb))
-            if not self.has(table[name]):
-                raise Violation('parameter %s although %s was not announced' % (name, table[name]))
-            seen.add(name)
-            room += ROOM[name]
-            self.utf8 = self.utf8 or name == 'SMTPUTF8'
-            self.body8 = self.body8 or (name == 'BODY' and value == '8BITMIME')
-        if eight and not self.utf8:
-            raise Violation('8-bit address without SMTPUTF8: %r' % text)
-        return room
-
-    def check_data_line(self, data, in_header):
-        text = data[:-2]
-        if not data.endswith(b'\r\n') or b'\r' in text:
-            raise Violation('bare CR or LF in the data: %r' % data[:200])
-        if b'\0' in text:
-            raise Violation('NUL in the data: %r' % data[:200])
-        if len(text) > 998 and not self.peer.allow('long-lines'):
-            raise Violation('line of %d octets in the data' % len(text))
-        if any(c > 127 for c in text):
-            if in_header and not self.utf8 and not self.peer.allow('8bit-header'):
-                raise Violation('8-bit header without SMTPUTF8: %r' % data[:200])
-            if not in_header and not self.body8 and not self.peer.allow('8bit-body'):
-                raise Violation('8-bit body without BODY=8BITMIME: %r' % data[:200])
-        if in_header and not self.peer.allow('bcc') and \
-                re.match(rb'(resent-)?bcc[ \t]*:', text, re.I):
-            raise Violation('a blind copy field on the wire: %r' % data)
-
-    def check_message(self):
-        data = bytes(self.message)
-        in_header = True
-        for text in data.splitlines(True) if b'\r' not in data.replace(b'\r\n', b'') else \
-                data.split(b'\n'):
-            if in_header and text == b'\r\n':
-                in_header = False
-            self.check_data_line(text if text.endswith(b'\n') else text + b'\n', in_header)
-        if in_header and data and not self.peer.allow('no-separator'):
-            raise Violation('no empty line behind the header')
-        self.peer.messages.append(data)
 
     # steps
 
@@ -591,6 +295,8 @@ class Connection:
             self.expect_line(value)
         elif kind == 'RAW':
             self.send(value)
+            if value.endswith(b'\n'):
+                self.noticed(value.replace(b'\r\n', b'\n').replace(b'\n', b'\r\n'))
             self.said += 1
         elif kind == 'GET':
             data = self.octets(len(value))

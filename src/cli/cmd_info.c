@@ -72,7 +72,8 @@ static void list_scope(struct strbuf *out, enum setting_scope scope, const char 
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(out, "%s\t%s\t%s%s\n", table[i].key, name,
 			    table[i].def ? table[i].def : "",
-			    table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ? "\tclassic" : "");
+			    table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ?
+			    "\tclassic" : "");
 }
 
 int cmd_list_settings(const struct invocation *inv)

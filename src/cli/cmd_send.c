@@ -125,14 +125,16 @@ static int collect_recipients(struct send *s, struct error *err)
 static int prepare(struct send *s, struct error *err)
 {
 	const struct invocation *inv = s->inv;
-	const struct prepare_options opt = { .full_name = inv->full_name, .no_fixes = inv->gateway };
+	const struct prepare_options opt = { .full_name = inv->full_name,
+					     .no_fixes = inv->gateway };
 
 	if (envelope_add_words(&s->envelope, inv->word, inv->words, report_word, (void *)inv,
 			       err) < 0)
 		return -1;
 	if (!inv->read_recipients && s->envelope.rcpt_count == 0)
 		return error_set(err, EX_USAGE, "5.5.4",
-				 "no recipients: give addresses, or -t to take them from the header");
+				 "no recipients: give addresses, "
+				 "or -t to take them from the header");
 	if (config_load(&inv->config, &s->config, err) < 0 || read_message(s, err) < 0 ||
 	    choose_account(s, err) < 0 || collect_recipients(s, err) < 0)
 		return -1;

@@ -82,7 +82,8 @@ int option_notify(struct invocation *inv, const struct option *o, const char *va
 		int bit = 0;
 
 		if (names_find(names, arena_strndup(inv->arena, s, len), &bit) < 0)
-			return bad_value(o, value, "never or a list of success, failure, delay", err);
+			return bad_value(o, value, "never or a list of success, failure, delay",
+					 err);
 		bits |= (unsigned)bit;
 		s += len;
 		if (!*s)
@@ -113,7 +114,8 @@ int option_envid(struct invocation *inv, const struct option *o, const char *val
 {
 	size_t len = strlen(value);
 
-	if (len == 0 || len > ENVID_MAX || text_has_control(value, len) || !text_is_ascii(value, len))
+	if (len == 0 || len > ENVID_MAX || text_has_control(value, len) ||
+	    !text_is_ascii(value, len))
 		return bad_value(o, value, "1 to 100 printable ASCII characters", err);
 	inv->envid = value;
 	return 0;
@@ -171,7 +173,8 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 	}
 	if (value && strcmp(value, "s") == 0)
 		return error_set(err, EX_USAGE, "5.5.4",
-				 "-bs (SMTP on standard input) is not supported: give recipients or -t");
+				 "-bs (SMTP on standard input) is not supported: "
+				 "give recipients or -t");
 	return error_set(err, EX_USAGE, "5.5.4",
 			 "unknown mode '-b%s': see 'msubmit --help'", value ? value : "");
 }

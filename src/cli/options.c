@@ -195,7 +195,8 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 	if (!o)
 		return parse_setting(inv, p, name, len, value, err);
 	if (o->arg == OPTION_NONE && value)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s' takes no argument", o->name);
+		return error_set(err, EX_USAGE, "5.5.4", "option '--%s' takes no argument",
+				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
 		return missing(p->argv[p->i], err);
 	return o->apply(inv, o, value, err);
@@ -221,7 +222,8 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 			continue;
 		}
 		if (word[1] == '\0')
-			return error_set(err, EX_USAGE, "5.5.4", "'-' is neither option nor address");
+			return error_set(err, EX_USAGE, "5.5.4",
+					 "'-' is neither option nor address");
 		int rc = word[1] == '-' ? parse_long(inv, p, err) : parse_cluster(inv, p, err);
 
 		if (rc < 0)
@@ -262,8 +264,10 @@ static int take_name(struct invocation *inv, const char *argv0, struct error *er
 static int check_together(const struct invocation *inv, struct error *err)
 {
 	static const char *const alone[COMMAND_COUNT] = {
-		[COMMAND_QUEUE_LIST] = "listing the queue", [COMMAND_QUEUE_RUN] = "running the queue",
-		[COMMAND_QUEUE_COUNT] = "counting the queue", [COMMAND_SERVE] = "the listener",
+		[COMMAND_QUEUE_LIST] = "listing the queue",
+		[COMMAND_QUEUE_RUN] = "running the queue",
+		[COMMAND_QUEUE_COUNT] = "counting the queue",
+		[COMMAND_SERVE] = "the listener",
 	};
 	const char *what = alone[inv->command];
 

@@ -54,7 +54,7 @@ struct tls_settings {
 	bool certcheck;			/* verify chain, name and time */
 	const char *trust_file;		/* "system" or a PEM bundle */
 	const char *crl_file;
-	const char *fingerprint;	/* hex, SHA-256, SHA-1 or MD5: accept just this certificate */
+	const char *fingerprint;	/* hex: accept just this certificate */
 	const char *cert_file, *key_file;	/* client certificate, PEM */
 	const char *priorities;		/* GnuTLS priority string */
 	const char *host_override;	/* name to check and to send as SNI */

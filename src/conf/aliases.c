@@ -66,8 +66,6 @@ static char *split_entry(char *line, char **name)
 {
 	char *end, *colon;
 
-	while (is_blank(*line))
-		line++;
 	if (*line == '"') {
 		end = strchr(line + 1, '"');
 		colon = end ? end + 1 : NULL;

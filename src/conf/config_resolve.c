@@ -163,16 +163,18 @@ static int apply_bases(struct source *src, struct section *s, struct account *ta
 			return blame(&at, s->line, err);
 		}
 		if (base->entered || depth > DEPTH_MAX || src->bases++ > BASES_MAX) {
-			error_set(err, EX_CONFIG, "5.3.5", "account '%s': '%s' below it %s", s->name,
-				  *name, base->entered ? "stands on it: a loop" :
+			error_set(err, EX_CONFIG, "5.3.5", "account '%s': '%s' below it %s",
+				  s->name, *name, base->entered ? "stands on it: a loop" :
 				  "stands on too many others");
 			return blame(&at, s->line, err);
 		}
 		base->entered = true;
 		rc = apply_bases(src, base, target, depth + 1, err);
 		base->entered = false;
-		struct source from = { .config = src->config, .file = base->file,
-				       .public_only = src->public_only || base->file != src->file };
+		const struct source from = {
+			.config = src->config, .file = base->file,
+			.public_only = base->file != src->file,
+		};
 
 		if (rc < 0 || apply(&from, SCOPE_ACCOUNT, target, base->own.first, NULL, err) < 0)
 			return -1;

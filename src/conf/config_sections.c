@@ -91,7 +91,7 @@ static int read_bases(struct config *c, struct section *s, char *list, struct er
 		if (!*s->base[i])
 			return error_set(err, EX_CONFIG, "5.3.5",
 					 "section '%s': a name is missing behind ':'", s->name);
-		list = comma + 1;
+		list = comma ? comma + 1 : list;
 	}
 	return 0;
 }
@@ -113,8 +113,8 @@ static int check_defined(const struct config_file *f, const struct section *s, s
 		const struct section *found = find_section(f, SCOPE_ACCOUNT, *base);
 
 		if (!found || found == s)
-			return error_set(err, EX_CONFIG, "5.3.5", "account '%s' is not defined above",
-					 *base);
+			return error_set(err, EX_CONFIG, "5.3.5",
+					 "account '%s' is not defined above", *base);
 	}
 	return 0;
 }
@@ -135,7 +135,8 @@ static int named_section(struct reader *r, enum setting_scope scope, char *rest,
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "'%s' needs a name without ':' and ','", kind);
 	if (find_section(f, scope, rest))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind, rest);
+		return error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind,
+				 rest);
 	if (f->count >= SECTIONS_MAX)
 		return error_set(err, EX_CONFIG, "5.3.5", "more than %d sections", SECTIONS_MAX);
 	s = config_section_add(r->config, f, scope, rest);
@@ -183,7 +184,9 @@ static int unquote(const struct config_file *f, const struct setting *row, char 
 {
 	const char *close;
 
-	if (**value != '"' || row->type == SETTING_ARGV || (row->flags & SETTING_RAW && !f->classic))
+	if (**value != '"' || row->type == SETTING_ARGV)
+		return 0;
+	if (row->flags & SETTING_RAW && !f->classic)
 		return 0;
 	if (f->classic) {
 		*value = classic_unquote(*value);

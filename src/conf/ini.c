@@ -181,14 +181,14 @@ int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct erro
 	if (f.failed)
 		return -1;
 	if (rc != 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s: libinih cannot read it (%d)", h->name,
-				 rc);
+		return error_set(err, EX_CONFIG, "5.3.5", "%s: libinih cannot read it (%d)",
+				 h->name, rc);
 	return 0;
 }
 
 /*
- * escape = "\" ( "a" / "b" / "e" / "f" / "n" / "r" / "t" / "v" / "\" / DQUOTE / "'" / "?"
- *               / 1*3OCTDIG / "x" 1*2HEXDIG )
+ * escape = "\" ( "a" / "b" / "e" / "f" / "n" / "r" / "t" / "v" / "\" / DQUOTE
+ *               / "'" / "?" / 1*3OCTDIG / "x" 1*2HEXDIG )
  * Returns the octet and moves *p behind it; -1 when it is none, or NUL.
  */
 static int read_escape(const char **p)

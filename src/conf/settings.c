@@ -367,13 +367,13 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 /* --- printing --------------------------------------------------------------- */
 
 /* Written bare where it comes back the same, else as a C string. */
-static void print_string(const char *v, const char *also, struct strbuf *out)
+static void print_string(const char *v, struct strbuf *out)
 {
 	size_t len = strlen(v);
 	bool bare = len && *v != '"' && !strchr(" \t", *v) && !strchr(" \t", v[len - 1]);
 
 	for (const char *p = v; bare && *p; p++)
-		bare = ((unsigned char)*p >= 32 || *p == '\t') && *p != 127 && !strchr(also, *p);
+		bare = ((unsigned char)*p >= 32 || *p == '\t') && *p != 127;
 	if (bare) {
 		strbuf_addstr(out, v);
 		return;
@@ -390,6 +390,22 @@ static void print_string(const char *v, const char *also, struct strbuf *out)
 	strbuf_addch(out, '"');
 }
 
+/* One word of a command, so that read_word() gives it back. */
+static void print_word(const char *v, struct strbuf *out)
+{
+	bool bare = *v && !strpbrk(v, " \t'\"\\");
+
+	if (!bare)
+		strbuf_addch(out, '"');
+	for (; *v; v++) {
+		if (*v == '"' || *v == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *v);
+	}
+	if (!bare)
+		strbuf_addch(out, '"');
+}
+
 static void print_time(unsigned seconds, struct strbuf *out)
 {
 	if (seconds)
@@ -403,7 +419,10 @@ static void print_words(const char *const *list, bool command, struct strbuf *ou
 	for (const char *const *w = list; w && *w; w++) {
 		if (w != list)
 			strbuf_addstr(out, command ? " " : ", ");
-		print_string(*w, command ? " \t'\"\\" : "", out);
+		if (command)
+			print_word(*w, out);
+		else
+			strbuf_addstr(out, *w);
 	}
 }
 
@@ -421,7 +440,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 	switch (s->type) {
 	case SETTING_STRING:
 		if (*(const char *const *)field)
-			print_string(*(const char *const *)field, "", out);
+			print_string(*(const char *const *)field, out);
 		break;
 	case SETTING_UINT:
 		strbuf_addf(out, "%u", *(const unsigned *)field);

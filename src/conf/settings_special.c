@@ -186,7 +186,8 @@ static const struct name_value auth_names[] = {
 /* mechanism = 1*20( ALPHA / DIGIT / "-" / "_" ) (RFC 4422, section 3.1) */
 static bool is_mechanism(const char *value)
 {
-	size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+	size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				 "0123456789-_");
 
 	return n >= 1 && n <= 20 && !value[n];
 }

@@ -284,7 +284,8 @@ static int route(struct address_parser *p)
 	if (!any)
 		return 0;
 	if (address_peek(p) != ':')
-		return address_fail(p, address_peek(p) == '>' ? "empty local part" : "route without ':'");
+		return address_fail(p, address_peek(p) == '>' ? "empty local part"
+							      : "route without ':'");
 	p->pos++;
 	return 0;
 }
@@ -297,8 +298,10 @@ static int addr_spec(struct address_parser *p, struct mailbox *box)
 		return address_fail(p, "empty local part");
 	if (p->piece_n == 0 && address_peek(p) == '>')
 		return address_fail(p, "empty address");
+	if (p->piece_n == 0 && address_peek(p) < 0)
+		return address_fail(p, "unbalanced '<'");
 	if (p->piece_n == 0)
-		return address_peek(p) < 0 ? address_fail(p, "unbalanced '<'") : address_fail_here(p);
+		return address_fail_here(p);
 	size_t end = run_end(p, 0);
 
 	if (end == 0)
@@ -463,8 +466,8 @@ static int list(struct address_parser *p)
 int address_parse_list(struct arena *a, const char *text, size_t len, unsigned flags,
 		       struct address_list *out, struct error *err)
 {
-	struct address_parser p = { .arena = a, .err = err, .text = text, .len = len, .flags = flags,
-			    .word = STRBUF_INIT(len + 2) };
+	struct address_parser p = { .arena = a, .err = err, .text = text, .len = len,
+				    .flags = flags, .word = STRBUF_INIT(len + 2) };
 	int rc = list(&p);
 
 	if (rc == 0) {

@@ -32,24 +32,40 @@ const char *ident_date(struct arena *a, time_t when)
 	/* a zone with odd seconds (before 1920 or so) cannot be written: UTC then */
 	if (!local && !gmtime_r(&when, &t))
 		return "Thu, 01 Jan 1970 00:00:00 -0000";
-	long minutes = t.tm_gmtoff / 60;
+	char sign = t.tm_gmtoff < 0 ? '-' : '+';
+	long minutes = (t.tm_gmtoff < 0 ? -t.tm_gmtoff : t.tm_gmtoff) / 60;
 
 	return arena_printf(a, "%s, %02d %s %04lld %02d:%02d:%02d %c%02ld%02ld", days[t.tm_wday],
 			    t.tm_mday, months[t.tm_mon], t.tm_year + 1900LL, t.tm_hour, t.tm_min,
-			    t.tm_sec, minutes < 0 ? '-' : '+', (minutes < 0 ? -minutes : minutes) / 60,
-			    (minutes < 0 ? -minutes : minutes) % 60);
+			    t.tm_sec, sign, minutes / 60, minutes % 60);
 }
 
-/* Without a source of random numbers the id must still be unique: time and process. */
+/*
+ * Without a source of random numbers the id must still be unique: moment,
+ * process and a counter, spread over all octets (splitmix64).
+ */
+static void fill_unique(unsigned char *out, size_t n)
+{
+	static uint64_t counter;
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t x = ((uint64_t)now.tv_sec << 30 ^ (uint64_t)now.tv_nsec) +
+		     ((uint64_t)getpid() << 40) + (counter++ << 20);
+
+	for (size_t i = 0; i < n; i++) {
+		x += 0x9e3779b97f4a7c15U;
+		uint64_t z = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
+
+		z = (z ^ z >> 27) * 0x94d049bb133111ebU;
+		out[i] = (unsigned char)(z >> 56);
+	}
+}
+
 static void fill_random(unsigned char *out, size_t n)
 {
-	if (getrandom(out, n, 0) == (ssize_t)n)	/* up to 256 octets come whole */
-		return;
-	struct { struct timespec now; pid_t pid; } seed = { .pid = getpid() };
-
-	clock_gettime(CLOCK_REALTIME, &seed.now);
-	for (size_t i = 0; i < sizeof(seed); i++)
-		out[i % n] ^= ((const unsigned char *)&seed)[i];
+	if (getrandom(out, n, 0) != (ssize_t)n)	/* up to 256 octets come whole */
+		fill_unique(out, n);
 }
 
 const char *ident_message_id(struct arena *a, const char *domain)

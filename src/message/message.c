@@ -358,6 +358,7 @@ static void fill_facts(struct message_reader *r)
 	m->body_size = s->size;
 	m->longest_line = s->longest;
 	m->body_canonical = s->canonical;
+	m->body_crlf = s->crlf;
 	m->body_8bit = s->eight_bit;
 	m->had_nul |= s->nul;
 }

@@ -27,8 +27,9 @@ struct arena;
 struct error;
 struct spool;
 
-#define MESSAGE_HEADER_MAX ((size_t)1024 * 1024)	/* octets of header; more is EX_DATAERR */
-#define MESSAGE_LINE_MAX 998				/* octets of a line without CRLF (RFC 5322) */
+/* Octets of header, canonical, without the empty line; more is EX_DATAERR. */
+#define MESSAGE_HEADER_MAX ((size_t)1024 * 1024)
+#define MESSAGE_LINE_MAX 998	/* octets of a line without CRLF (RFC 5322) */
 
 struct message {
 	struct arena *arena;
@@ -38,7 +39,8 @@ struct message {
 	uint64_t body_size;		/* octets of the body on the wire, without dot-stuffing */
 	uint64_t ignored;		/* octets behind the lone dot */
 	uint64_t longest_line;		/* in body, octets without line end */
-	bool body_canonical;		/* body in the spool is as on the wire: CRLF only, no NUL */
+	bool body_canonical;		/* the body in the spool is as on the wire */
+	bool body_crlf;			/* the same, but the last line may lack its end */
 	bool body_8bit;			/* an octet above 127 in the body */
 	bool header_8bit;		/* the same in the header */
 	bool header_utf8;		/* header_8bit, and all of it valid UTF-8 */
@@ -46,8 +48,8 @@ struct message {
 };
 
 struct message_options {
-	bool dots_ignored;		/* -i: a lone dot is text */
-	bool wire;			/* from the listener: lines end with CRLF only, no mbox line */
+	bool dots_ignored;	/* -i: a lone dot is text */
+	bool wire;		/* from the listener: no lone dot, no mbox line */
 };
 
 /*

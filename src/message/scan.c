@@ -1,11 +1,13 @@
 #include "config.h"
 #include "message/scan.h"
 
+#include "message/wide.h"
+
 #define HIGH_BITS 0x8080808080808080U
 
 void scan_init(struct scan *s, bool lone_dot)
 {
-	*s = (struct scan){ .lone_dot = lone_dot, .canonical = true, .behind_lf = true };
+	*s = (struct scan){ .lone_dot = lone_dot, .crlf = true, .behind_lf = true };
 }
 
 static uint64_t load(const char *p)
@@ -20,12 +22,11 @@ bool scan_8bit(const char *data, size_t n)
 {
 	const char *end = data + n;
 
-	for (; end - data >= 32; data += 32) {
-		uint64_t all = load(data) | load(data + 8) | load(data + 16) | load(data + 24);
-
-		if (all & HIGH_BITS)
+#if WIDE
+	for (; end - data >= 64; data += 64)
+		if (wide_8bit64(data))
 			return true;
-	}
+#endif
 	for (; end - data >= 8; data += 8)
 		if (load(data) & HIGH_BITS)
 			return true;
@@ -49,7 +50,7 @@ static void bare_cr(struct scan *s)
 	line_end(s);
 	s->size += 2 * (s->cr - 1);
 	s->cr = 0;
-	s->canonical = false;
+	s->crlf = false;
 }
 
 static const char *skip_cr(const char *p, const char *end)
@@ -101,18 +102,71 @@ static const char *stretch(struct scan *s, struct scan_marks *marks, const char 
 		s->cr += (size_t)(p - stop);
 	}
 	if (p < end && *p == '\n') {
-		s->canonical &= s->cr == 1;
+		s->crlf &= s->cr == 1;
 		s->cr = 0;
 		line_end(s);
 		s->behind_lf = true;
 		p++;
 	} else if (p < end && *p == '\0') {
 		s->nul = true;
-		s->canonical = false;
+		s->crlf = false;
 		p++;
 	}
 	return p;
 }
+
+#if WIDE
+/*
+ * p begins a line. Passes lines that all end with LF or all with CRLF, as
+ * long as there is nothing to decide: the place where the first line begins
+ * that may be another kind, p itself at worst.
+ */
+static const char *regular_lines(struct scan *s, struct scan_marks *marks, const char *p,
+				 const char *end)
+{
+	const char *line = p, *limit;
+	uint64_t lines = 0, longest = s->longest, carry = 0;
+
+	marks->cr = scan_mark(marks->cr, p, end, '\r');
+	marks->nul = scan_mark(marks->nul, p, end, '\0');
+	limit = marks->nul;
+	bool crlf = marks->cr < limit, dot = *p == '.' && s->lone_dot;
+
+	for (; limit - p >= 64 && !dot; p += 64) {
+		uint64_t lf = wide_mask64(p, '\n');
+
+		if (crlf) {
+			uint64_t cr = wide_mask64(p, '\r');
+
+			if ((cr << 1 | carry) != lf)
+				break;
+			carry = cr >> 63;
+		}
+		for (; lf && !dot; lf &= lf - 1) {
+			const char *next = p + wide_first(lf) + 1;
+			uint64_t len = (uint64_t)(next - line) - 1 - crlf;
+
+			s->size += len + 2;
+			longest = len > longest ? len : longest;
+			lines++;
+			line = next;
+			dot = s->lone_dot && next < end && *next == '.';
+		}
+	}
+	s->longest = longest;
+	s->crlf &= crlf || !lines;
+	return line;
+}
+#else
+static const char *regular_lines(struct scan *s, struct scan_marks *marks, const char *p,
+				 const char *end)
+{
+	(void)s;
+	(void)marks;
+	(void)end;
+	return p;
+}
+#endif
 
 void scan_push(struct scan *s, const char *data, size_t n)
 {
@@ -125,6 +179,10 @@ void scan_push(struct scan *s, const char *data, size_t n)
 	if (s->held)
 		p = dot_line(s, data, p, end);
 	while (p && p < end) {
+		if (s->behind_lf)
+			p = regular_lines(s, &marks, p, end);
+		if (p == end)
+			break;
 		if (s->behind_lf && *p == '.' && s->lone_dot) {
 			s->held = 1;
 			p = dot_line(s, data, p + 1, end);
@@ -148,8 +206,7 @@ void scan_finish(struct scan *s)
 	}
 	if (s->cr)
 		bare_cr(s);
-	if (s->line) {
+	s->canonical = s->crlf && !s->line;
+	if (s->line)
 		line_end(s);
-		s->canonical = false;
-	}
 }

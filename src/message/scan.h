@@ -26,7 +26,8 @@ struct scan {
 	uint64_t at;		/* octets read so far, those of the dot's line included */
 	uint64_t size;		/* octets on the wire, without dot-stuffing */
 	uint64_t longest;	/* longest line, without its end */
-	bool canonical;		/* the octets are as they will be on the wire */
+	bool crlf;		/* lines end with CRLF, no NUL; the last may lack its end */
+	bool canonical;		/* crlf, and the last line has its end */
 	bool eight_bit;		/* an octet above 127 */
 	bool nul;		/* a NUL was removed */
 
@@ -41,7 +42,7 @@ void scan_init(struct scan *s, bool lone_dot);
 /* Reads n more octets; nothing once the lone dot was found. */
 void scan_push(struct scan *s, const char *data, size_t n);
 
-/* The end of the input: size, longest and canonical are complete after it. */
+/* The end of the input: size, longest, crlf and canonical hold after it. */
 void scan_finish(struct scan *s);
 
 /* Is there an octet above 127? */

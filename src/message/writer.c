@@ -7,6 +7,7 @@
 #include "message/message.h"
 #include "message/scan.h"
 #include "message/spool.h"
+#include "message/wide.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
@@ -129,10 +130,57 @@ static void pass_end(struct writer *w)
 	w->p = p;
 }
 
+#if WIDE
+/*
+ * Text whose lines end with LF alone, 16 octets a step, as long as the next
+ * step is sure to find room and octets.
+ */
+static void convert_regular(struct writer *w, struct room *o)
+{
+	w->marks.cr = scan_mark(w->marks.cr, w->p, w->end, '\r');
+	w->marks.nul = scan_mark(w->marks.nul, w->p, w->end, '\0');
+	const char *p = w->p, *limit = w->marks.cr < w->marks.nul ? w->marks.cr : w->marks.nul;
+	char *out = o->p, *full = o->p + o->left;
+	size_t dots = 0;
+
+	while (limit - p >= 16 && full - out >= 16 + 3) {
+		if (w->line_start && w->dots && *p == '.') {
+			*out++ = '.';
+			dots++;
+		}
+		unsigned lf = wide_copy16(out, p, '\n');
+		unsigned n = lf ? wide_first(lf) : 16;
+
+		p += n;
+		out += n;
+		w->line_start = lf != 0;
+		if (lf) {
+			memcpy(out, "\r\n", 2);
+			out += 2;
+			p++;
+		}
+	}
+	w->given += (uint64_t)(out - o->p) - dots;
+	w->p = p;
+	o->left -= (size_t)(out - o->p);
+	o->p = out;
+}
+#else
+static void convert_regular(struct writer *w, struct room *o)
+{
+	(void)w;
+	(void)o;
+}
+#endif
+
 /* Any octets to lines that end with CRLF; the rules are those of scan.h. */
 static void convert(struct writer *w, struct room *o)
 {
 	while (put_breaks(w, o) && w->p < w->end && o->left >= 2) {
+		if (!w->cr)
+			convert_regular(w, o);
+		if (w->p == w->end || o->left < 2)
+			break;
 		size_t most = o->left - 1;	/* one octet for a dot */
 		const char *limit = (size_t)(w->end - w->p) > most ? w->p + most : w->end;
 		const char *stop = scan_stop(&w->marks, w->p, limit, w->end);
@@ -164,7 +212,7 @@ static const char *line_dot(const char *p, const char *end)
 	return end;
 }
 
-/* The same for octets that are canonical: whole blocks but for dots. */
+/* The same where all lines end with CRLF: whole blocks but for dots. */
 static void copy(struct writer *w, struct room *o)
 {
 	while (w->p < w->end && o->left >= 2) {
@@ -182,7 +230,7 @@ static int fill(struct writer *w, struct room *o, struct error *err)
 {
 	const struct message *m = w->message;
 	uint64_t left = m->body_end - w->next;
-	bool direct = m->body_canonical && !w->dots;
+	bool direct = m->body_crlf && !w->dots;
 	size_t n;
 	const char *data = spool_peek(m->spool, w->next, &n);
 
@@ -206,6 +254,7 @@ static int fill(struct writer *w, struct room *o, struct error *err)
 		o->p += n;
 		o->left -= n;
 		w->given += n;
+		w->line_start = o->p[-1] == '\n';
 	} else {
 		load(w, data, n);
 	}
@@ -232,7 +281,7 @@ static int write_body(struct writer *w, struct room *o, struct error *err)
 		if (fill(w, o, err))
 			return -1;
 	}
-	if (w->message->body_canonical)
+	if (w->message->body_crlf)
 		copy(w, o);
 	else
 		convert(w, o);

@@ -9,8 +9,8 @@
 #define NET_GNUTLS_API_H
 
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <gnutls/x509-ext.h>
+#include <gnutls/x509.h>
 
 #include "util/attr.h"
 

@@ -74,16 +74,23 @@ static bool blocked(const struct tls *t)
 	return t->out_sent < t->out.len;
 }
 
+/* What we say may find the connection closed, and what the peer said before still tell why. */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t n)
 {
 	struct tls *t = ptr;
-	ssize_t done = flush(t, &t->fault) < 0
-		? -1 : stream_read(t->stream.lower, data, n, &t->fault);
+	struct error unsent = { 0 };
+	bool lost = flush(t, &unsent) < 0;
+	ssize_t done = stream_read(t->stream.lower, data, n, &t->fault);
 
+	if (lost && done <= 0) {
+		t->fault = unsent;
+		done = -1;
+	}
 	if (done < 0) {
 		gtls.transport_set_errno(t->session, done == STREAM_AGAIN ? EAGAIN : EIO);
 		return -1;
 	}
+	t->ended |= done == 0;
 	for (ssize_t i = 0; i < done && t->first_count < sizeof(t->first); i++)
 		t->first[t->first_count++] = ((const unsigned char *)data)[i];
 	return done;
@@ -91,7 +98,13 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t n)
 
 /* --- what went wrong ---------------------------------------------------- */
 
-/* An SMTP server greets with three digits (RFC 5321, section 4.2); no TLS record begins so. */
+/* The content types of RFC 8446, section 5.1, from change_cipher_spec to heartbeat. */
+static bool is_record(const struct tls *t)
+{
+	return t->first_count > 0 && t->first[0] >= 20 && t->first[0] <= 24;
+}
+
+/* An SMTP server greets with three digits (RFC 5321, section 4.2). */
 static bool is_clear_text(const struct tls *t)
 {
 	return t->first_count == sizeof(t->first) && isdigit(t->first[0]) &&
@@ -152,7 +165,7 @@ static int tls_fail(struct tls *t, int code, const char *doing, struct error *er
 		*err = t->fault;
 	else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		alert_error(t, err);
-	else if (code == GNUTLS_E_PREMATURE_TERMINATION)
+	else if (code == GNUTLS_E_PREMATURE_TERMINATION || t->ended)
 		error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the %s %s", peer(t),
 			  doing);
 	else if (code == GNUTLS_E_REHANDSHAKE)
@@ -165,27 +178,36 @@ static int tls_fail(struct tls *t, int code, const char *doing, struct error *er
 	return -1;
 }
 
+static const char in_handshake[] = "during the TLS handshake";
+static const char in_session[] = "in the middle of the session";
+
+/* Codes of the library that deserve more than its own words. */
+static void explain(struct tls *t, int code)
+{
+	if (t->fault.exit)
+		return;
+	if (t->first_count && !is_record(t))
+		not_tls(t, &t->fault);
+	else if (code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
+		error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+			  "the %s has no TLS version that is allowed here%s", peer(t),
+			  t->server ? "" : " (see tls_priorities)");
+	else if (code == GNUTLS_E_DH_PRIME_UNACCEPTABLE)
+		error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+			  "the Diffie-Hellman prime of the %s is too short "
+			  "(see tls_min_dh_prime_bits)", peer(t));
+}
+
 static int handshake_fail(struct tls *t, int code, struct error *err)
 {
-	static const char doing[] = "during the TLS handshake";
-
-	if (!t->fault.exit && code != GNUTLS_E_FATAL_ALERT_RECEIVED &&
-	    (is_clear_text(t) || code == GNUTLS_E_UNEXPECTED_PACKET_LENGTH ||
-	     code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)) {
-		if (is_clear_text(t) || t->first[0] < 20 || t->first[0] > 23)
-			not_tls(t, &t->fault);
-		else
-			error_set(&t->fault, EX_PROTOCOL, "5.7.5",
-				  "the %s has no TLS version that is allowed here "
-				  "(see tls_priorities)", peer(t));
-	}
+	explain(t, code);
 	/* the alert tells the peer's administrator why; nothing waits for it */
 	gtls.alert_send_appropriate(t->session, code);
 	struct error ignored;
 
 	if (flush(t, &ignored) < 0)
 		strbuf_reset(&t->out);
-	return tls_fail(t, code, doing, err);
+	return tls_fail(t, code, in_handshake, err);
 }
 
 /* --- the stream --------------------------------------------------------- */
@@ -214,7 +236,7 @@ static ssize_t tls_read(struct stream *s, void *buf, size_t n, struct error *err
 	if (got == GNUTLS_E_WARNING_ALERT_RECEIVED && ++t->warnings <= WARNINGS_MAX)
 		return STREAM_AGAIN;
 	return is_again(got) ? STREAM_AGAIN
-			     : tls_fail(t, (int)got, "without the end mark of TLS", err);
+			     : tls_fail(t, (int)got, in_session, err);
 }
 
 /* Accepted octets are records in t->out; they go down here, or while something is waited for. */
@@ -227,18 +249,18 @@ static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct err
 	if (t->dead)
 		return dead(t, err);
 	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, "while sending", err);
+		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
 	if (blocked(t))
 		return STREAM_AGAIN;
 	for (int i = 0; i < RECORDS_AT_ONCE && taken < n; i++) {
 		ssize_t put = gtls.record_send(t->session, data + taken, n - taken);
 
 		if (put < 0)
-			return tls_fail(t, (int)put, "while sending", err);
+			return tls_fail(t, (int)put, in_session, err);
 		taken += (size_t)put;
 	}
 	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, "while sending", err);
+		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
 	return (ssize_t)taken;
 }
 
@@ -250,7 +272,7 @@ static int tls_wait(struct stream *s, int events, const struct deadline *d, stru
 		if (t->dead)
 			return dead(t, err);
 		if (flush(t, &t->fault) < 0)
-			return tls_fail(t, GNUTLS_E_PUSH_ERROR, "while sending", err);
+			return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
 		int ready = events & STREAM_OUT && !blocked(t) ? STREAM_OUT : 0;
 
 		if (events & STREAM_IN && gtls.record_check_pending(t->session) > 0)
@@ -274,7 +296,8 @@ static void tls_close(struct stream *s)
 		if (flush(t, &ignored) < 0)
 			t->dead = true;
 	}
-	stream_close(t->stream.lower);
+	if (!blocked(t))	/* else the end would overtake what is still to be sent */
+		stream_close(t->stream.lower);
 }
 
 /* Frees all but the lower stream. */
@@ -336,8 +359,8 @@ static int take_pair(struct tls *t, const char *cert_file, const char *key_file,
 	if (code >= 0)
 		return 0;
 	if (code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-		return error_set(err, EX_CONFIG, "5.3.5", "key %s does not belong to certificate %s",
-				 key_file, cert_file);
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "key %s does not belong to certificate %s", key_file, cert_file);
 	if (code == GNUTLS_E_DECRYPTION_FAILED)
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "key %s is protected by a passphrase: store it without one "
@@ -429,7 +452,7 @@ static int handshake(struct tls *t, const struct deadline *d, struct error *err)
 		if (code < 0)
 			return handshake_fail(t, code, err);
 		if (flush(t, &t->fault) < 0)
-			return tls_fail(t, GNUTLS_E_PUSH_ERROR, "", err);
+			return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_handshake, err);
 		return 0;
 	}
 }

@@ -25,7 +25,7 @@ struct stream;
 struct tls;
 
 struct tls_client {
-	const char *host;		/* name or address to check, in ASCII; SNI unless an address */
+	const char *host;		/* name (ASCII) or address to check; SNI if a name */
 	bool verify;
 	const char *trust_file;		/* "system" or PEM */
 	const char *crl_file;		/* NULL = none */

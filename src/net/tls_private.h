@@ -23,15 +23,17 @@ struct tls {
 	struct stream stream;
 	gnutls_session_t session;
 	gnutls_certificate_credentials_t credentials;
-	const struct tls_client *settings;	/* NULL at the server's end and after the handshake */
+	const struct tls_client *settings;	/* only in a client's handshake */
 	struct truststore *trust;		/* during the handshake only */
-	struct strbuf out;			/* records made but not yet taken by the lower stream */
+	struct strbuf out;			/* records that did not yet go down */
 	size_t out_sent;
 	struct error fault;			/* of the lower stream, or of verification */
 	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
 	size_t first_count;
 	unsigned warnings;			/* warning alerts received */
-	bool server, verified, dead;
+	bool server, verified;
+	bool ended;				/* the lower stream is at its end */
+	bool dead;				/* fault says why */
 };
 
 /* Loads trust store and CRL file, and checks the form of the fingerprint. */

@@ -35,7 +35,7 @@ struct command {
 	const char *order;	/* text of 503 when the state is another, after EHLO */
 };
 
-/* --- greeting and odds and ends ------------------------------------------ */
+/* --- greeting and odds and ends ------------------------------------------- */
 
 /*
  * ehlo = "EHLO" SP ( Domain / address-literal ); what stands in trace fields
@@ -138,7 +138,7 @@ static void run_http(struct smtpd *s, const char *arg)
 	smtpd_end(s, NULL);
 }
 
-/* --- MAIL and RCPT --------------------------------------------------------- */
+/* --- MAIL and RCPT -------------------------------------------------------- */
 
 /*
  * The end of the path at p: behind the '>' that is not within quotes; NULL if
@@ -319,7 +319,7 @@ static void run_data(struct smtpd *s, const char *arg)
 		smtpd_reply(s, 503, "5.5.1", "send RCPT first");
 }
 
-/* --- STARTTLS -------------------------------------------------------------- */
+/* --- STARTTLS ------------------------------------------------------------- */
 
 static bool readable(const char *path)
 {
@@ -353,7 +353,7 @@ static void run_starttls(struct smtpd *s, const char *arg)
 	}
 }
 
-/* --- the table --------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static const struct command table[] = {
 	{ "EHLO", ANY_STATE, IN_CLEAR, run_ehlo, NULL },

@@ -15,11 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "message/ident.h"
 #include "net/socket.h"
 #include "server/auth.h"
 #include "server/background.h"
 #include "server/maildir.h"
 #include "server/smtpd.h"
+#include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -90,7 +92,7 @@ static void tell(const struct server_options *opt, const char *line)
 		opt->log(opt->log_ctx, line);
 }
 
-/* --- the address ----------------------------------------------------------- */
+/* --- the address ---------------------------------------------------------- */
 
 static int parse_port(const char *text, in_port_t *port_out)
 {
@@ -182,7 +184,7 @@ static void describe_socket(int fd, struct strbuf *out)
 	}
 }
 
-/* --- workers ----------------------------------------------------------------- */
+/* --- workers -------------------------------------------------------------- */
 
 /* Reads what the client still says: closing with input unread would reset our last reply away. */
 static void drain(int fd)
@@ -347,7 +349,7 @@ static void serve_until_told(struct listener *l)
 	}
 }
 
-/* --- start and end ------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------- */
 
 /* What can be known to be wrong before the first client comes. */
 static int check_settings(const struct server_options *opt, struct error *err)
@@ -366,6 +368,10 @@ static int check_settings(const struct server_options *opt, struct error *err)
 	if (opt->auth_required && !opt->auth_file)
 		return error_set(err, EX_CONFIG, "5.3.5", "sign-in is required of clients, and "
 				 "there is no password file");
+	if (opt->name && (!*opt->name || strchr(opt->name, ' ') ||
+			  text_has_control(opt->name, strlen(opt->name))))
+		return error_set(err, EX_CONFIG, "5.3.5", "server name '%s' is no host name",
+				 opt->name);
 	return 0;
 }
 
@@ -472,23 +478,39 @@ static int go_on(struct listener *l, struct error *err)
 	return rc;
 }
 
+static int run(struct listener *l, struct error *err)
+{
+	const struct server_options *opt = l->opt;
+
+	if (maildir_open(&l->maildir, opt->deliver + strlen("maildir:"), opt->name, err) < 0)
+		return -1;
+	l->workers_max = opt->max_clients ? opt->max_clients : CLIENTS_DEFAULT;
+	l->worker = xcalloc(l->workers_max, sizeof(*l->worker));
+	l->fd = open_socket(opt->listen, err);
+	int rc = l->fd < 0 ? -1 : go_on(l, err);
+
+	if (l->fd >= 0)
+		close(l->fd);
+	xfree(l->worker);
+	maildir_close(&l->maildir);
+	return rc;
+}
+
 int listener_run(const struct server_options *opt, struct error *err)
 {
-	struct listener l = { .opt = opt, .fd = -1 };
+	struct server_options complete = *opt;
+	struct listener l = { .opt = &complete, .fd = -1 };
 
 	if (check_settings(opt, err) < 0 || check_files(opt, err) < 0)
 		return -1;
-	if (maildir_open(&l.maildir, opt->deliver + strlen("maildir:"),
-			 opt->name ? opt->name : "localhost", err) < 0)
-		return -1;
-	l.workers_max = opt->max_clients ? opt->max_clients : CLIENTS_DEFAULT;
-	l.worker = xcalloc(l.workers_max, sizeof(*l.worker));
-	l.fd = open_socket(opt->listen, err);
-	int rc = l.fd < 0 ? -1 : go_on(&l, err);
+	struct arena *arena = arena_new();
 
-	if (l.fd >= 0)
-		close(l.fd);
-	xfree(l.worker);
-	maildir_close(&l.maildir);
+	if (!opt->name)
+		complete.name = ident_host(arena);
+	if (!complete.name)
+		complete.name = "localhost";
+	int rc = run(&l, err);
+
+	arena_free(arena);
 	return rc;
 }

@@ -21,7 +21,7 @@ struct error;
 
 struct server_options {
 	const char *listen;		/* ADDRESS:PORT, [ADDRESS]:PORT; port 0 = any free one */
-	const char *name;		/* in greeting and EHLO; NULL = "localhost" */
+	const char *name;		/* in greeting and EHLO; NULL = the host's */
 	const char *deliver;		/* maildir:PATH */
 	const char *cert_file, *key_file;	/* NULL = no STARTTLS */
 	const char *auth_file;		/* NULL = no AUTH */

@@ -28,7 +28,7 @@ static int put_quit(struct transaction *t, bool now, struct error *err)
 {
 	struct session *s = t->s;
 
-	if (!now || !t->opt->last)
+	if (!now || !t->opt->last || !session_has(s, EXT_PIPELINING))
 		return 0;
 	struct deadline d = session_deadline(s, STAGE_QUIT);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/account.h"
+#include "net/wire.h"
 #include "smtp/ext_auth.h"
 #include "smtp/ext_starttls.h"
 #include "smtp/session.h"
@@ -65,11 +66,10 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 
 	if (helo_only && may_use_helo(s))
 		return helo(s, err);
-	struct deadline d = session_deadline(s, stage);
-
 	if (say(s, stage, err) < 0) {
-		/* a connection that was dropped, not silence and not garbage */
-		*retry_helo_out = s->dead && err->exit == EX_TEMPFAIL && !deadline_passed(&d) &&
+		/* a connection that was dropped: not silence, not garbage, not half a reply */
+		*retry_helo_out = s->dead && err->exit == EX_TEMPFAIL &&
+			wire_unread(s->wire) == 0 && wire_unread_now(s->wire) < 0 &&
 			may_use_helo(s);
 		return -1;
 	}

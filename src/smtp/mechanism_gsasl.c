@@ -8,6 +8,8 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
+#define CHALLENGE_MAX ((size_t)128 * 1024)
+
 static Gsasl *library;	/* one for the life of the process */
 
 static int library_open(struct error *err)
@@ -103,6 +105,37 @@ static int failed(const struct exchange *x, int rc, struct error *err)
 			 gs.strerror(rc));
 }
 
+/*
+ * The library takes the first realm of a DIGEST-MD5 challenge, whatever it
+ * was told: so the account's own is put in front of the server's.
+ * realm = "realm" "=" <"> realm-value <">              (RFC 2831, section 2.1.1)
+ */
+static void add_realm(struct strbuf *challenge, const char *realm, const char *in, size_t n)
+{
+	strbuf_addstr(challenge, "realm=\"");
+	for (; *realm; realm++) {
+		if (*realm == '"' || *realm == '\\')
+			strbuf_addch(challenge, '\\');
+		strbuf_addch(challenge, *realm);
+	}
+	strbuf_addstr(challenge, "\",");
+	strbuf_add(challenge, in, n);
+}
+
+static int call_library(struct exchange *x, const char *in, size_t n, char **answer,
+			size_t *length)
+{
+	struct strbuf challenge = STRBUF_INIT(CHALLENGE_MAX);
+
+	if (x->steps > 0 || !x->in->realm || strcmp(x->mechanism->name, "DIGEST-MD5") != 0)
+		return gs.step(x->state, in, n, answer, length);
+	add_realm(&challenge, x->in->realm, in, n);
+	int rc = gs.step(x->state, challenge.buf, challenge.len, answer, length);
+
+	strbuf_release(&challenge);
+	return rc;
+}
+
 static int step(struct exchange *x, const char *in, size_t n, struct strbuf *out,
 		struct error *err)
 {
@@ -110,9 +143,13 @@ static int step(struct exchange *x, const char *in, size_t n, struct strbuf *out
 	char *answer = NULL;
 	size_t length = 0;
 
+	/* the library would say it all once more */
+	if (x->complete)
+		return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH %s: the server does not come to "
+				 "an end", x->mechanism->name);
 	if (scram && x->steps == 1 && check_iterations(x, in, n, err) < 0)
 		return -1;
-	int rc = gs.step(x->state, in, n, &answer, &length);
+	int rc = call_library(x, in, n, &answer, &length);
 
 	if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE)
 		return failed(x, rc, err);

@@ -262,6 +262,9 @@ static int no_reply(const struct deadline *d, const struct strbuf *line, struct 
 	error_set(err, EX_PROTOCOL, "5.5.0", "unparsable line instead of %s: '%s'", d->what,
 		  words.buf);
 	strbuf_release(&words);
+	/* a TLS record (RFC 8446, section 5.1): alert 21 or handshake 22, version 3.x */
+	if (line->len > 2 && (line->buf[0] == 0x15 || line->buf[0] == 0x16) && line->buf[1] == 3)
+		error_append(err, ": the server speaks TLS from the start: use tls = implicit");
 	return -1;
 }
 

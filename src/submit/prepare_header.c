@@ -244,7 +244,8 @@ static int check_size(const struct envelope *e, const struct account *a, struct 
 {
 	if (a->max_size && e->size > a->max_size)
 		return error_set(err, EX_UNAVAILABLE, "5.3.4",
-				 "message is %" PRIu64 " octets, max_size of account '%s' is %" PRIu64,
+				 "message is %" PRIu64 " octets, "
+				 "max_size of account '%s' is %" PRIu64,
 				 e->size, a->name, a->max_size);
 	return 0;
 }

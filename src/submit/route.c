@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -91,12 +92,12 @@ const char *route_domain(struct arena *a, const struct account *account)
 static bool is_local(struct arena *a, const char *address)
 {
 	const char *domain = address_domain(address);
+	char node[256];
 
-	if (!domain || strcasecmp(domain, "localhost") == 0)
+	if (!domain || strcasecmp(domain, "localhost") == 0 ||
+	    strncasecmp(domain, "localhost.", strlen("localhost.")) == 0)
 		return true;
-	const char *dot = strchr(domain, '.');
-
-	if (strncasecmp(domain, "localhost.", 10) == 0 || !dot)
+	if (gethostname(node, sizeof(node)) == 0 && strcasecmp(domain, node) == 0)
 		return true;
 	const char *host = ident_host(a);
 

@@ -17,7 +17,7 @@ struct message;
 struct route_request {
 	const char *account;	/* -a; NULL = choose */
 	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
-	const char *header_from;	/* address of the header's From, for the choice only; NULL */
+	const char *header_from;	/* address of the header's From, for the choice only */
 };
 
 /*
@@ -35,7 +35,10 @@ ATTR_CHECK int route_account(const struct config *c, const struct route_request 
 ATTR_CHECK int route_sender(struct arena *a, const struct account *account,
 			    const struct route_request *req, const char **out, struct error *err);
 
-/* default_domain, else the domain of from, else maildomain, /etc/mailname, the host's name; or NULL. */
+/*
+ * What completes an address: default_domain, else the domain of from, else
+ * maildomain, /etc/mailname, the host's name; NULL if none is known.
+ */
 const char *route_domain(struct arena *a, const struct account *account);
 
 #endif

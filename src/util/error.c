@@ -13,8 +13,11 @@ static void set_text(struct error *err, const char *raw, size_t len)
 	size_t room = sizeof(err->text);
 	size_t need = text_escape(err->text, room, raw, len);
 
-	if (need >= room)
-		memcpy(err->text + room - 4, "...", 4);
+	if (need >= room) {
+		/* once more in less room, so that no character or escape is cut in half */
+		text_escape(err->text, room - 3, raw, len);
+		memcpy(err->text + strlen(err->text), "...", 4);
+	}
 }
 
 /* The raw text may be twice what fits: escaping only makes it longer. */

@@ -21,7 +21,8 @@ int log_file(const char *path, const char *line)
 	if (strcmp(path, "-") == 0)
 		return fs_write_all(STDOUT_FILENO, line, strlen(line)) < 0 ||
 		       fs_write_all(STDOUT_FILENO, "\n", 1) < 0 ? -1 : 0;
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		      0600);
 
 	if (fd < 0)
 		return -1;

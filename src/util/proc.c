@@ -52,7 +52,8 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 			continue;
 		if (ready == 0)
 			return error_set(err, EX_TEMPFAIL, "4.3.0",
-					 "command '%s' did not end within %u s", name, limit->seconds);
+					 "command '%s' did not end within %u s", name,
+					 limit->seconds);
 		ssize_t n = read(fd, part, sizeof(part));
 
 		if (n < 0 && errno == EINTR)
@@ -63,7 +64,8 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 		explicit_bzero(part, (size_t)n);
 		if (strbuf_overflow(out))
 			return error_set(err, EX_CONFIG, "5.3.5",
-					 "command '%s' prints more than %zu octets", name, out->limit);
+					 "command '%s' prints more than %zu octets", name,
+					 out->limit);
 	}
 }
 

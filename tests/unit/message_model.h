@@ -18,6 +18,7 @@
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/xalloc.h"
 
 #define MODEL_MAX ((size_t)64 * 1024 * 1024)
 
@@ -129,19 +130,16 @@ static inline const char *model_write(const struct message *m, const struct edit
 				      enum writer_form form, size_t piece, struct strbuf *out)
 {
 	struct writer *w = writer_new(m, e, form);
+	char *room = xmalloc(piece);	/* of that size, so that one octet more is found */
 	struct error err;
 	ssize_t got;
 
-	do {
-		char *room = strbuf_reserve(out, piece);
-
-		got = writer_read(w, room, piece, &err);
-		if (got > 0)
-			strbuf_commit(out, (size_t)got);
-	} while (got > 0);
+	while ((got = writer_read(w, room, piece, &err)) > 0)
+		strbuf_add(out, room, (size_t)got);
 	uint64_t size = writer_size(w);
 
 	writer_free(w);
+	xfree(room);
 	MODEL_MUST(got == 0);
 	MODEL_MUST(size == edits_wire_size(e, m));
 	MODEL_MUST(form == WRITER_DOTS || out->len == size);
@@ -192,6 +190,11 @@ static inline const char *model_check_body(const struct message *m, const char *
 	MODEL_MUST(m->body_8bit == eight_bit);
 	MODEL_MUST(m->body_canonical == (body->len == dot - start &&
 					 memcmp(body->buf, data + start, body->len) == 0));
+	size_t raw = dot - start;
+	bool open = body->len == raw + 2 && raw && data[dot - 1] != '\n';
+
+	MODEL_MUST(m->body_crlf == (m->body_canonical ||
+				    (open && memcmp(body->buf, data + start, raw) == 0)));
 	MODEL_MUST(m->had_nul || !memchr(data + start, 0, dot - start));
 	size_t left = dot;
 

@@ -112,7 +112,9 @@ static void test_cut(void **state)
 /* Characters of several octets, and escapes, at every place where the text is cut. */
 static void test_cut_characters(void **state)
 {
-	static const char *const unit[] = { "\303\266", "\342\202\254", "\360\237\230\200", "\001" };
+	static const char *const unit[] = {
+		"\303\266", "\342\202\254", "\360\237\230\200", "\001",
+	};
 
 	for (size_t k = 0; k < ARRAY_LEN(unit); k++) {
 		for (size_t shift = 0; shift < 8; shift++) {

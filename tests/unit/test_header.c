@@ -130,8 +130,10 @@ static void test_field_start(void **state)
 	static const struct { const char *line; size_t name, value; } cases[] = {
 		{ "To: a", 2, 3 }, { "To:a", 2, 3 }, { "To:", 2, 3 }, { "To : a", 2, 4 },
 		{ "To \t : a", 2, 6 }, { "X-1!#~: v", 6, 7 }, { "a:b:c", 1, 2 },
-		{ "", 0, 0 }, { ":", 0, 0 }, { ": a", 0, 0 }, { " To: a", 0, 0 }, { "\tTo: a", 0, 0 },
-		{ "To", 0, 0 }, { "To ", 0, 0 }, { "Hello world", 0, 0 }, { "Hello world: x", 0, 0 },
+		{ "", 0, 0 }, { ":", 0, 0 }, { ": a", 0, 0 }, { " To: a", 0, 0 },
+		{ "\tTo: a", 0, 0 },
+		{ "To", 0, 0 }, { "To ", 0, 0 }, { "Hello world", 0, 0 },
+		{ "Hello world: x", 0, 0 },
 		{ "To\001: a", 0, 0 }, { "T\177: a", 0, 0 }, { "T\303\266: a", 0, 0 },
 		{ "From x Mon Jan 1 10:00:00", 0, 0 }, { "From : x", 4, 6 }, { ".", 0, 0 },
 	};

@@ -183,7 +183,8 @@ static const struct {
 	size_t len;
 } spellings[] = {
 	{ S("\n.\n") }, { S("\n.\r\n") }, { S("\r\n.\n") }, { S("\r.\r") }, { S("\r.\r\n") },
-	{ S("\r\n.\r") }, { S("\n.\r") }, { S("\r.\n") }, { S("\r\n\0.\r\n") }, { S("\r\n.\0\r\n") },
+	{ S("\r\n.\r") }, { S("\n.\r") }, { S("\r.\n") }, { S("\r\n\0.\r\n") },
+	{ S("\r\n.\0\r\n") },
 	{ S("\r\r\n.\r\r\n") }, { S("\r\n.\r\r\n") }, { S("\n\n.\r\n") }, { S("\r\0\n.\r\n") },
 	{ S("\r\n.\r\0\n") }, { S("\r\n . \r\n") },
 };

@@ -23,7 +23,7 @@
 #include "util/fs.h"
 #include "util/strbuf.h"
 
-/* --- calls that can be made to fail, and a record of their order -------------- */
+/* --- calls that can be made to fail, and a record of their order ---------- */
 
 static char record[64];
 static int fail_fsync;		/* the Nth fails; 0 = none */
@@ -73,7 +73,7 @@ int renameat(int from, const char *old, int to, const char *new)
 	return (int)syscall(SYS_renameat2, from, old, to, new, 0);
 }
 
-/* --- a folder for each test ------------------------------------------------------ */
+/* --- a folder for each test ----------------------------------------------- */
 
 static char top[64], box[80];
 static struct maildir maildir;
@@ -207,7 +207,7 @@ static void assert_nothing_left(void)
 	assert_int_equal(maildir.fd, -1);
 }
 
-/* --- the tests --------------------------------------------------------------------- */
+/* --- the tests ------------------------------------------------------------ */
 
 static void test_deliver(void **state)
 {

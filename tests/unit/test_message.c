@@ -122,7 +122,8 @@ static void test_cases(void **state)
 			struct strbuf out = STRBUF_INIT(100000);
 			struct message_options opt = options(cases[i].flags);
 			struct error err;
-			struct message *m = model_read(cases[i].in, cases[i].len, piece, &opt, &err);
+			struct message *m = model_read(cases[i].in, cases[i].len, piece,
+						       &opt, &err);
 
 			for (size_t k = 0; k < m->header.n; k++)
 				strbuf_addstr(&out, m->header.field[k].text);
@@ -366,11 +367,15 @@ static void test_long_first_line(void **state)
 		{ "From a", 0, false },
 		{ "From a\n>From b", 0, false },
 	};
+	static const size_t lengths[] = {
+		MESSAGE_HEADER_MAX - 3, MESSAGE_HEADER_MAX + 2, 2 * MESSAGE_HEADER_MAX + 50000,
+	};
 	struct message_options opt = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		for (size_t n = MESSAGE_HEADER_MAX - 3; n < MESSAGE_HEADER_MAX + 3; n += 5) {
+		for (size_t k = 0; k < ARRAY_LEN(lengths); k++) {
+			const size_t n = lengths[k];
 			struct strbuf in = STRBUF_INIT(4 * MESSAGE_HEADER_MAX);
 
 			strbuf_addstr(&in, forms[i].prefix);
@@ -465,6 +470,40 @@ static void test_random(void **state)
 				fail_msg("round %d: %s", round, wrong);
 		}
 		xfree(text);
+	}
+}
+
+/*
+ * Regular lines with one odd octet, or none, at each offset: what is passed in
+ * wide steps and what is looked at must give the same.
+ */
+static void test_one_odd_octet(void **state)
+{
+	static const char odd[] = { '\r', '\n', '\0', '.', (char)0x80 };
+	static const char *const ends[] = { "\n", "\r\n" };
+	static const size_t widths[] = { 0, 1, 14, 15, 16, 61, 62, 63, 64, 150 };
+	char text[420];
+
+	(void)state;
+	for (size_t kind = 0; kind < ARRAY_LEN(ends) * ARRAY_LEN(widths); kind++) {
+		const char *end = ends[kind % 2];
+		size_t width = widths[kind / 2], line = width + strlen(end);
+
+		for (size_t at = 0; at < sizeof(text); at++) {
+			struct message_options opt = options(at % 2 ? DOTS : 0);
+
+			for (size_t i = 0; i < sizeof(text); i++)
+				text[i] = i % line < width ? 'x' : end[i % line - width];
+			text[0] = '\n';
+			text[at] = odd[(at / 2 + kind) % sizeof(odd)];
+			if (at > 300)
+				text[at - 200] = odd[at % sizeof(odd)];
+			const char *wrong = model_check(text, sizeof(text), 1 + at % 97,
+							16 + at * 7 % 300, &opt);
+
+			if (wrong)
+				fail_msg("kind %zu at %zu: %s", kind, at, wrong);
+		}
 	}
 }
 
@@ -683,6 +722,7 @@ int main(void)
 		cmocka_unit_test(test_long_first_line),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_one_odd_octet),
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_file_sizes),
 		cmocka_unit_test(test_empty_file),

@@ -23,7 +23,7 @@
 #include "util/error.h"
 #include "util/strvec.h"
 
-/* --- a place that keeps messages in memory ------------------------------------- */
+/* --- a place that keeps messages in memory -------------------------------- */
 
 struct store {
 	struct delivery delivery;
@@ -98,7 +98,7 @@ static const struct delivery_ops store_ops = {
 	.abandon = store_abandon,
 };
 
-/* --- a session in memory ------------------------------------------------------------ */
+/* --- a session in memory -------------------------------------------------- */
 
 struct run {
 	struct server_options opt;
@@ -226,7 +226,8 @@ static const struct {
 	{ HELLO TO HELLO "DATA\r\n", "220 250 250/2.1.0 250/2.1.5 250 503/5.5.1", 0 },
 	{ HELLO TO "EHLO\r\nDATA\r\n" BODY,
 	  "220 250 250/2.1.0 250/2.1.5 501/5.5.4 354 250/2.0.0", 1 },
-	{ HELLO TO "DATA\r\n" BODY "DATA\r\n", "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0 503/5.5.1", 1 },
+	{ HELLO TO "DATA\r\n" BODY "DATA\r\n",
+	  "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0 503/5.5.1", 1 },
 	/* commands */
 	{ "NOOP\r\nNOOP x\r\nRSET\r\nHELP\r\nVRFY joe\r\nVRFY\r\n",
 	  "220 250/2.0.0 250/2.0.0 250/2.0.0 214/2.0.0 252/2.5.2 501/5.5.4", 0 },
@@ -238,7 +239,8 @@ static const struct {
 	{ HELLO TO "DATA x\r\n", "220 250 250/2.1.0 250/2.1.5 501/5.5.4", 0 },
 	{ "EHLO\r\nEHLO a b\r\nEHLO <x>\r\nEHLO a\x01\r\nEHLO a\xc3\xa4\r\nHELO\r\n",
 	  "220 501/5.5.4 501/5.5.4 501/5.5.4 501/5.5.4 501/5.5.4 501/5.5.4", 0 },
-	{ "EHLO [127.0.0.1]\r\nEHLO [IPv6:::1]\r\nEHLO my_host-1.example.\r\n", "220 250 250 250", 0 },
+	{ "EHLO [127.0.0.1]\r\nEHLO [IPv6:::1]\r\nEHLO my_host-1.example.\r\n",
+	  "220 250 250 250", 0 },
 	{ "GET / HTTP/1.1\r\nNOOP\r\n", "220 421/4.7.0", 0 },
 	{ "POST / HTTP/1.1\r\nHost: x\r\n\r\n" HELLO TO, "220 421/4.7.0", 0 },
 	{ HELLO "STARTTLS\r\nAUTH PLAIN\r\n", "220 250 502/5.5.1 502/5.5.1", 0 },
@@ -268,7 +270,7 @@ static void test_dialogues(void **state)
 	}
 }
 
-/* --- paths and parameters ------------------------------------------------------------- */
+/* --- paths and parameters ------------------------------------------------- */
 
 static const struct {
 	const char *arg, *code;		/* when strict */
@@ -401,7 +403,8 @@ static void test_utf8_transaction(void **state)
 	run(&r, HELLO "MAIL FROM:<a@x.example> SMTPUTF8 BODY=8BITMIME\r\n"
 	    "RCPT TO:<\xc3\xa4@y.example>\r\nDATA\r\n" BODY
 	    "MAIL FROM:<a@x.example>\r\nRCPT TO:<\xc3\xa4@y.example>\r\n");
-	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0 250/2.1.0 553/5.6.7");
+	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0 "
+			    "250/2.1.0 553/5.6.7");
 	assert_non_null(strstr(r.store.messages.v[0], "\twith UTF8SMTP id ID\r\n"));
 	assert_non_null(strstr(r.store.messages.v[0], "\tfor <\xc3\xa4@y.example>;\r\n"));
 	run_release(&r);
@@ -446,7 +449,7 @@ static void test_ehlo(void **state)
 	run_release(&r);
 }
 
-/* --- messages --------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static void test_stored_text(void **state)
 {
@@ -469,7 +472,7 @@ static void test_stored_text(void **state)
 	assert_string_equal(text + strlen(text) - (sizeof(tail) - 1), tail);
 	assert_null(strstr(text, " for <"));
 	assert_non_null(strstr(r.log.buf, "from=<a@x.example> recipients=2 to=<b@y.example>,"
-			       "<c@y.example> size=24 id=ID reply=250 result=stored\n"));
+			       "<c@y.example> size=23 id=ID reply=250 result=stored\n"));
 	run_release(&r);
 }
 
@@ -675,7 +678,7 @@ static void test_replies_cannot_be_written(void **state)
 	run_release(&r);
 }
 
-/* --- commands in every order against a model ------------------------------------------------ */
+/* --- commands in every order against a model ------------------------------ */
 
 struct model {
 	bool greeted, mail;
@@ -683,10 +686,13 @@ struct model {
 	bool refused;
 };
 
-enum step { STEP_EHLO, STEP_MAIL, STEP_RCPT, STEP_BAD_RCPT, STEP_DATA, STEP_RSET, STEP_NOOP, STEPS };
+enum step {
+	STEP_EHLO, STEP_MAIL, STEP_RCPT, STEP_BAD_RCPT, STEP_DATA, STEP_RSET, STEP_NOOP, STEPS
+};
 
 static const char *const step_text[STEPS] = {
-	HELLO, "MAIL FROM:<a@x.example>\r\n", "RCPT TO:<", "RCPT TO:<@>\r\n", "DATA\r\n", "RSET\r\n",
+	HELLO, "MAIL FROM:<a@x.example>\r\n", "RCPT TO:<", "RCPT TO:<@>\r\n", "DATA\r\n",
+	"RSET\r\n",
 	"NOOP\r\n",
 };
 
@@ -797,7 +803,7 @@ static void test_all_orders(void **state)
 	run_release(&r);
 }
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits --------------------------------------------------------------- */
 
 static void test_max_rcpt(void **state)
 {
@@ -806,7 +812,8 @@ static void test_max_rcpt(void **state)
 	(void)state;
 	run_init(&r);
 	r.opt.max_rcpt = 3;
-	run(&r, HELLO TO "RCPT TO:<c@y.example>\r\nRCPT TO:<c@y.example>\r\nRCPT TO:<d@y.example>\r\n"
+	run(&r, HELLO TO "RCPT TO:<c@y.example>\r\nRCPT TO:<c@y.example>\r\n"
+	    "RCPT TO:<d@y.example>\r\n"
 	    "DATA\r\n" BODY TO);
 	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 250/2.1.5 250/2.1.5 452/4.5.3 "
 			    "354 250/2.0.0 250/2.1.0 250/2.1.5");
@@ -896,7 +903,8 @@ static void test_loose_line_ends(void **state)
 	(void)state;
 	run_init(&r);
 	r.opt.strict = false;
-	run(&r, "EHLO x\nMAIL FROM:<a@x.example>\nRCPT TO:<b@y.example>\nDATA\nSubject: x\n\nbody\n.\n"
+	run(&r, "EHLO x\nMAIL FROM:<a@x.example>\nRCPT TO:<b@y.example>\nDATA\n"
+	    "Subject: x\n\nbody\n.\n"
 	    "MAIL FROM:<forged@x.example>\n\r\n.\r\nQUIT\n");
 	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0 221/2.0.0");
 	assert_int_equal(r.store.messages.n, 1);
@@ -904,7 +912,7 @@ static void test_loose_line_ends(void **state)
 	run_release(&r);
 }
 
-/* --- pipelining ------------------------------------------------------------------------------------ */
+/* --- pipelining ----------------------------------------------------------- */
 
 /* What comes in one piece is answered in one: greeting first, then all the rest. */
 static void test_one_write_per_flight(void **state)
@@ -949,7 +957,7 @@ static void test_lockstep(void **state)
 	run_release(&r);
 }
 
-/* --- STARTTLS without TLS: what must be refused before the handshake ----------------------------- */
+/* --- STARTTLS without TLS: what must be refused before the handshake ------ */
 
 static void test_starttls(void **state)
 {
@@ -983,13 +991,14 @@ static void test_require_tls(void **state)
 	r.opt.require_tls = true;
 	r.opt.auth_file = "/nonexistent/auth";
 	r.opt.auth_plain_loopback = true;
-	run(&r, HELLO TO "DATA\r\nHELO x\r\nRSET\r\nVRFY x\r\nHELP\r\nAUTH PLAIN\r\nNOOP\r\nQUIT\r\n");
+	run(&r, HELLO TO "DATA\r\nHELO x\r\nRSET\r\nVRFY x\r\nHELP\r\n"
+	    "AUTH PLAIN\r\nNOOP\r\nQUIT\r\n");
 	assert_string_equal(codes(&r), "220 250 530/5.7.0 530/5.7.0 530/5.7.0 530/5.7.0 530/5.7.0 "
 			    "530/5.7.0 530/5.7.0 530/5.7.0 250/2.0.0 221/2.0.0");
 	run_release(&r);
 }
 
-/* --- AUTH -------------------------------------------------------------------------------------------- */
+/* --- AUTH ----------------------------------------------------------------- */
 
 static char auth_path[64];
 
@@ -1062,7 +1071,8 @@ static const struct {
 	{ "AUTH PLAIN " JOE "\r\nMAIL FROM:<a@x.example> AUTH=a+4g\r\n", "235/2.7.0 501/5.5.4" },
 	{ "AUTH PLAIN " JOE "\r\nEHLO again\r\nMAIL FROM:<a@x.example>\r\n",
 	  "235/2.7.0 250 250/2.1.0" },
-	{ "AUTH PLAIN " JOE "\r\n" TO "DATA\r\n" BODY, "235/2.7.0 250/2.1.0 250/2.1.5 354 250/2.0.0" },
+	{ "AUTH PLAIN " JOE "\r\n" TO "DATA\r\n" BODY,
+	  "235/2.7.0 250/2.1.0 250/2.1.5 354 250/2.0.0" },
 	{ "AUTH PLAIN\r\n", "334" },
 };
 
@@ -1153,7 +1163,7 @@ static void test_auth_line_limit(void **state)
 	}
 }
 
-/* --- on sockets: silence and being told to stop ------------------------------------------------ */
+/* --- on sockets: silence and being told to stop --------------------------- */
 
 struct live {
 	struct run r;
@@ -1167,10 +1177,12 @@ static void live_open(struct live *l)
 	int fds[2];
 
 	run_init(&l->r);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+			 0);
 	assert_int_equal(pipe(l->stop), 0);
 	l->client = fds[1];
-	smtpd_init_take(&l->s, &l->r.opt, socket_stream_take(fds[0]), &l->r.store.delivery, "local");
+	smtpd_init_take(&l->s, &l->r.opt, socket_stream_take(fds[0]), &l->r.store.delivery,
+			"local");
 	l->s.stop_fd = l->stop[0];
 }
 
@@ -1217,7 +1229,9 @@ static void test_idle(void **state)
 
 static void test_stop(void **state)
 {
-	static const char *const said[] = { "", HELLO TO, HELLO TO "NOO", HELLO TO "DATA\r\n" BODY };
+	static const char *const said[] = {
+		"", HELLO TO, HELLO TO "NOO", HELLO TO "DATA\r\n" BODY
+	};
 	static const char *const answered[] = { "220 421/4.3.2", "220 250 421/4.3.2",
 		"220 250 421/4.3.2", "220 250 421/4.3.2" };
 	struct live l;

@@ -40,6 +40,12 @@ static size_t expected_utf8(const unsigned char *u, size_t n)
 	return 0;
 }
 
+static void check_utf8(const unsigned char u[4], size_t n)
+{
+	if (text_utf8_char((const char *)u, n) != expected_utf8(u, n))
+		fail_msg("%02x %02x %02x %02x, %zu octets", u[0], u[1], u[2], u[3], n);
+}
+
 static void test_utf8_char(void **state)
 {
 	static const unsigned char third[] = { 0x00, 0x7f, 0x80, 0xbf, 0xc0, 0xff };
@@ -50,11 +56,8 @@ static void test_utf8_char(void **state)
 				unsigned char u[4] = { (unsigned char)a, (unsigned char)b,
 						       third[k / 6], third[k % 6] };
 
-				for (size_t n = 1; n <= 4; n++) {
-					if (text_utf8_char((const char *)u, n) != expected_utf8(u, n))
-						fail_msg("%02x %02x %02x %02x, %zu octets", u[0], u[1],
-							 u[2], u[3], n);
-				}
+				for (size_t n = 1; n <= 4; n++)
+					check_utf8(u, n);
 			}
 		}
 	}

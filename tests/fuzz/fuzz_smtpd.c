@@ -1,0 +1,149 @@
+#include "config.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/memory.h"
+#include "server/delivery.h"
+#include "server/listener.h"
+#include "server/smtpd.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What has to hold is checked here, in all builds. */
+#define MUST(condition) do { if (!(condition)) abort(); } while (0)
+
+struct sink {
+	struct delivery delivery;
+	bool open;
+	char last;		/* octet before */
+	size_t stored;
+};
+
+static int sink_begin(struct delivery *d, const char **id_out, struct error *err)
+{
+	struct sink *s = (struct sink *)d;
+
+	(void)err;
+	MUST(!s->open);
+	s->open = true;
+	s->last = '\n';
+	*id_out = "ID";
+	return 0;
+}
+
+/* Canonical octets only, however they are cut. */
+static int sink_write(struct delivery *d, const char *data, size_t n, struct error *err)
+{
+	struct sink *s = (struct sink *)d;
+
+	(void)err;
+	MUST(s->open);
+	for (size_t i = 0; i < n; i++) {
+		MUST(data[i] != '\0');
+		MUST((data[i] == '\n') == (s->last == '\r'));
+		s->last = data[i];
+	}
+	return 0;
+}
+
+static int sink_commit(struct delivery *d, struct error *err)
+{
+	struct sink *s = (struct sink *)d;
+
+	(void)err;
+	MUST(s->open && s->last == '\n');
+	s->open = false;
+	s->stored++;
+	return 0;
+}
+
+static void sink_abandon(struct delivery *d)
+{
+	struct sink *s = (struct sink *)d;
+
+	MUST(s->open);
+	s->open = false;
+}
+
+static const struct delivery_ops sink_ops = {
+	.begin = sink_begin, .write = sink_write, .commit = sink_commit, .abandon = sink_abandon,
+};
+
+/* Lines of three digits, a separator and printable text, CRLF, none too long. */
+static void check_replies(const struct strbuf *out, size_t stored)
+{
+	const char *p = out->buf, *end = out->buf + out->len;
+	size_t accepted = 0;
+
+	while (p < end) {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+
+		MUST(lf && lf - p >= 5 && lf - p <= 512 && lf[-1] == '\r');
+		MUST(p[0] >= '2' && p[0] <= '5' && (p[3] == ' ' || p[3] == '-'));
+		for (const char *q = p; q < lf - 1; q++)
+			MUST(*q >= ' ' && *q <= '~');
+		accepted += strncmp(p, "250 2.0.0 stored", 16) == 0;
+		p = lf + 1;
+	}
+	MUST(accepted == stored);
+}
+
+static size_t ends_of_data(const char *text, size_t n)
+{
+	size_t count = 0;
+
+	while (n >= 3 && (text = memmem(text, n, ".\r\n", 3))) {
+		count++;
+		text += 3;
+		n = strlen(text);
+	}
+	return count;
+}
+
+/* The first octet chooses the settings, the second the size of the pieces. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size < 2 || size > 65536)
+		return 0;
+	struct sink sink = { .delivery.ops = &sink_ops };
+	struct strbuf out = STRBUF_INIT((size_t)1 << 24);
+	const struct server_options opt = {
+		.name = "srv.example",
+		.strict = (data[0] & 1) != 0,
+		.auth_plain_loopback = (data[0] & 2) != 0,
+		.auth_file = data[0] & 4 ? "/nonexistent/auth" : NULL,
+		.auth_required = (data[0] & 8) != 0,
+		.require_tls = (data[0] & 16) != 0,
+		.cert_file = data[0] & 32 ? "/nonexistent/cert" : NULL,
+		.key_file = data[0] & 32 ? "/nonexistent/key" : NULL,
+		.size_limit = data[0] & 64 ? 100 : 0,
+		.max_rcpt = data[0] & 128 ? 2 : 0,
+	};
+	/* the search for ends of data reads strings; one NUL more changes no session */
+	char *text = xcalloc(size - 1, 1);
+	struct stream *peer = memory_new(&out);
+	struct smtpd s;
+	struct error err;
+
+	memcpy(text, data + 2, size - 2);
+	memory_say_bytes(peer, text, size - 2);
+	memory_end(peer);
+	memory_read_max(peer, data[1]);
+	smtpd_init_take(&s, &opt, peer, &sink.delivery, "127.0.0.1");
+	s.pause_ms = 0;
+	(void)!smtpd_run(&s, &err);
+	smtpd_release(&s);
+	MUST(!sink.open);
+	check_replies(&out, sink.stored);
+	if (!memchr(text, '\0', size - 2))
+		MUST(sink.stored <= ends_of_data(text, size - 2));
+	strbuf_release(&out);
+	xfree(text);
+	return 0;
+}

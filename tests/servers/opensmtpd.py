@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""OpenSMTPD: submission by STARTTLS and by implicit TLS, and plain relay."""
+import subprocess
+
+import common
+from common import Instance, PASSWORD, Service, Sink, USER
+
+MECHANISMS = ('PLAIN', 'LOGIN')
+
+CONFIG = '''
+pki mx.example.net cert "/etc/tls/server.pem"
+pki mx.example.net key "/etc/tls/server.key"
+table users file:/etc/users
+smtp max-message-size "%(size)d"
+listen on 127.0.0.1 port %(starttls)d tls-require pki mx.example.net auth <users> hostname mx.example.net
+listen on 127.0.0.1 port %(implicit)d smtps pki mx.example.net auth <users> hostname mx.example.net
+listen on 127.0.0.1 port %(plain)d hostname mx.example.net
+action "sink" relay host smtp://127.0.0.1:%(sink)d
+match from any for rcpt-to "unknown@example.org" reject
+match from any for any action "sink"
+'''
+
+
+def configure(instance, sink, ports):
+    for folder in ('var/lib/opensmtpd/empty', 'var/mail'):
+        instance.folder(folder)
+    instance.folder('var/spool/smtpd', 0o711)
+    hashed = subprocess.run(['openssl', 'passwd', '-6', '-stdin'], input=PASSWORD.encode(), check=True,
+                            stdout=subprocess.PIPE).stdout.decode()
+    instance.file('etc/users', '%s %s\n' % (USER, hashed.strip()), 0o640, 'opensmtpd')
+    instance.file('etc/smtpd.conf', CONFIG % dict(ports, sink=sink.port, size=common.SIZE_LIMIT))
+    instance.file('etc/ssl/certs/ca-certificates.crt', '')
+
+
+def run(certs, home):
+    ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
+    sink = Sink()
+    with Instance('opensmtpd', ('opensmtpd', 'opensmtpq')) as instance:
+        instance.certificates(certs, 'rsa')     # with OpenSSL 3 it cannot sign by ECDSA
+        configure(instance, sink, ports)
+        instance.ready(ports, instance.start('/usr/sbin/smtpd', '-d', '-v', '-f', '/etc/smtpd.conf'))
+        service = Service('opensmtpd', sink, certs, home, ports=ports, mechanisms=MECHANISMS)
+        return common.run_cases(instance, [common.check_offered(service)] + common.cases(service))
+
+
+if __name__ == '__main__':
+    common.main(run)

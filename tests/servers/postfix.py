@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Postfix: submission by STARTTLS and by implicit TLS, signed in through Dovecot; plain relay."""
+import common
+import dovecot
+from common import Instance, Service, Sink
+
+# Postfix does not tell Dovecot of client certificates, which therefore offers no EXTERNAL.
+MECHANISMS = dovecot.MECHANISMS[:-1]
+
+MAIN = '''
+compatibility_level = 3.6
+queue_directory = /var/spool/postfix
+data_directory = /var/lib/postfix
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+meta_directory = /etc/postfix
+shlib_directory = /usr/lib/postfix
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /var/log/postfix.log
+myhostname = mx.example.net
+mydestination =
+alias_maps =
+alias_database =
+mynetworks = 127.0.0.1/32
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+relayhost = [127.0.0.1]:%(sink)d
+smtp_tls_security_level = none
+smtputf8_enable = yes
+message_size_limit = %(size)d
+mailbox_size_limit = 0
+virtual_mailbox_limit = 0
+smtpd_peername_lookup = no
+smtpd_error_sleep_time = 0
+smtpd_recipient_limit = 2000
+smtpd_client_connection_count_limit = 0
+smtpd_recipient_restrictions =
+  check_recipient_access inline:{{unknown@example.org = 550 5.1.1 no such user}}
+smtpd_relay_restrictions = permit_mynetworks reject
+smtpd_tls_chain_files = /etc/tls/both.pem
+smtpd_tls_CAfile = /etc/tls/ca.pem
+smtpd_tls_ask_ccert = yes
+smtpd_tls_session_cache_database =
+smtpd_tls_loglevel = 1
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_sasl_tls_security_options = noanonymous
+smtpd_sasl_security_options = noanonymous
+'''
+
+MASTER = '''
+127.0.0.1:%(plain)d inet n - n - - smtpd
+127.0.0.1:%(starttls)d inet n - n - - smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+  -o { smtpd_relay_restrictions = permit_sasl_authenticated reject }
+127.0.0.1:%(implicit)d inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o { smtpd_relay_restrictions = permit_sasl_authenticated reject }
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+'''
+
+SASL = '''
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
+    mode = 0666
+  }
+}
+'''
+
+QUEUES = 'active bounce corrupt defer deferred flush hold incoming private saved trace'.split()
+
+
+def configure(instance, sink, ports):
+    instance.folder('var/spool/postfix')
+    for queue in QUEUES:
+        instance.folder('var/spool/postfix/' + queue, 0o700, 'postfix', 'root')
+    instance.folder('var/spool/postfix/pid')
+    instance.folder('var/spool/postfix/public', 0o710, 'postfix', 'postdrop')
+    instance.folder('var/spool/postfix/maildrop', 0o730, 'postfix', 'postdrop')
+    instance.folder('var/lib/postfix', 0o700, 'postfix', 'root')
+    both = b''
+    for name in ('server.key', 'server.pem'):
+        with open(instance.path('etc/tls/' + name), 'rb') as f:
+            both += f.read()
+    instance.file('etc/tls/both.pem', both, 0o600)
+    instance.file('etc/postfix/main.cf', MAIN % dict(sink=sink.port, size=common.SIZE_LIMIT))
+    instance.file('etc/postfix/master.cf', MASTER % ports)
+
+
+def run(certs, home):
+    ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
+    sink = Sink()
+    with Instance('postfix', ('postfix', 'postdrop') + dovecot.USERS) as instance:
+        instance.certificates(certs)
+        configure(instance, sink, ports)
+        dovecot.configure(instance, dovecot.Introspection(), '', SASL, MECHANISMS)
+        dovecot.start(instance)
+        common.wait_for('Dovecot', lambda: instance.exists('var/spool/postfix/private/auth'))
+        instance.ready(ports, instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d'))
+        service = Service('postfix', sink, certs, home, ports=ports, mechanisms=MECHANISMS, utf8=True,
+                          chunking=True)
+        return common.run_cases(instance, [common.check_offered(service)] + common.cases(service))
+
+
+if __name__ == '__main__':
+    common.main(run)

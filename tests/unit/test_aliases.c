@@ -1,0 +1,238 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "conf/aliases.h"
+#include "conf_scratch.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+static struct aliases *load(const char *text)
+{
+	struct aliases *a = NULL;
+	struct error err = { .exit = 0 };
+
+	if (aliases_load(scratch_file("aliases", text, 0644), &a, &err) < 0)
+		fail_msg("'%s': %s", text, err.text);
+	return a;
+}
+
+/* {file, name, what it becomes} */
+static const char *const cases[][3] = {
+	{ "", "root", "root" },
+	{ "root: a@b\n", "root", "a@b" }, { "root: a@b", "root", "a@b" },
+	{ "root: a@b\r\n", "root", "a@b" }, { "ROOT: a@b\n", "root", "a@b" },
+	{ "root: a@b\n", "Root", "a@b" }, { "root : a@b\n", "root", "a@b" },
+	{ "root:a@b\n", "root", "a@b" }, { "root: a@b\n", "cron", "cron" },
+	{ "root: a@b, c@d ,e@f\n", "root", "a@b c@d e@f" },
+	{ "root: a@b,\n c@d,\n\te@f\n", "root", "a@b c@d e@f" },
+	{ "root: a@b\n c@d\n", "root", "a@b c@d" },
+	{ "root:\n a@b\n", "root", "a@b" },
+	{ "root: a@b,\n# note\n\n c@d # note\nx: y@z\n", "root", "a@b c@d" },
+	{ "root: a@b,,c@d,\n", "root", "a@b c@d" },
+	{ "# root: x@y\nroot: a@b # c@d\n", "root", "a@b" },
+	{ "root: a#b@c\n", "root", "a#b@c" },
+	{ "root: \"a # b\"@c\n", "root", "\"a # b\"@c" },
+	{ "root: \"a, b\"@c, d@e\n", "root", "\"a, b\"@c d@e" },
+	{ "root: Joe <a@b>, \"X, Y\" <c@d>\n", "root", "a@b c@d" },
+	{ "\"odd name\": a@b\n", "odd name", "a@b" }, { "\"odd\" : a@b\n", "odd", "a@b" },
+	/* through several names */
+	{ "root: joe\njoe: a@b\n", "root", "a@b" },
+	{ "root: joe, jane\njoe: a@b\njane: a@b, c@d\n", "root", "a@b c@d" },
+	{ "root: joe\n", "root", "joe" },
+	{ "root: joe, joe, A@B, a@b\n", "root", "joe A@B" },
+	{ "a: b, c\nb: d\nc: d\nd: x@y\n", "a", "x@y" },
+	/* the name itself stays */
+	{ "root: root, a@b\n", "root", "root a@b" }, { "root: \\root, a@b\n", "root", "root a@b" },
+	{ "joe: \\root\nroot: a@b\n", "joe", "root" }, { "root: Root\n", "root", "Root" },
+	/* default */
+	{ "default: a@b\n", "joe", "a@b" }, { "default: a@b\njoe: c@d\n", "joe", "c@d" },
+	{ "root: joe\ndefault: a@b\n", "root", "a@b" },
+	{ "default: admin\n", "joe", "admin" }, { "default: admin\nadmin: a@b\n", "joe", "a@b" },
+	{ "default: \\admin\nadmin: a@b\n", "joe", "admin" },
+	/* what is not asked for does not matter */
+	{ "list: |/bin/cat\nroot: a@b\n", "root", "a@b" },
+	{ "bad: <<>>\nroot: a@b\n", "root", "a@b" }, { "x: x1\nx1: x\nroot: a@b\n", "root", "a@b" },
+};
+
+static void names_are_expanded(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct aliases *a = load(cases[i][0]);
+		struct strvec out = STRVEC_INIT(1000);
+		struct strbuf text = STRBUF_INIT(1000);
+		struct error err = { .exit = 0 };
+
+		if (aliases_expand(a, cases[i][1], &out, &err) < 0)
+			fail_msg("'%s': %s", cases[i][0], err.text);
+		for (size_t k = 0; k < out.n; k++)
+			strbuf_addf(&text, "%s%s", k ? " " : "", out.v[k]);
+		assert_string_equal(text.buf, cases[i][2]);
+		strbuf_release(&text);
+		strvec_release(&out);
+		aliases_free(a);
+	}
+}
+
+/* {file, name, part of the error} */
+static const char *const failing[][3] = {
+	{ "a: b\nb: a\n", "a", "aliases:1: alias 'a': leads back to itself" },
+	{ "a: b\nb: c\nc: b\n", "a", "aliases:2: alias 'b': leads back to itself" },
+	{ "\na: |/bin/cat\n", "a", "aliases:2: alias 'a': '|/bin/cat' is a command" },
+	{ "a: \"|cat x\"\n", "a", "is a command" }, { "a: /var/mail/x\n", "a", "is a command" },
+	{ "a: \"/var/mail/x y\"\n", "a", "is a command" },
+	{ "a: :include:/etc/list\n", "a", "is a command, file or included list" },
+	{ "a: x@y, :INCLUDE:/etc/list\n", "a", "included list" },
+	{ "r: a\na: |x\n", "r", "aliases:2: alias 'a'" },
+	{ "a:\n", "a", "alias 'a': no address behind the name" }, { "a: ,\n", "a", "no address" },
+	{ "a: x@y z@w\n", "a", "alias 'a'" }, { "a: x@\n", "a", "alias 'a'" },
+	{ "a: \\\n", "a", "alias 'a'" }, { "default: |x\n", "joe", "alias 'default'" },
+	{ "a: \001@b\n", "a", "alias 'a'" },
+};
+
+static void wrong_targets_fail_when_used(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(failing); i++) {
+		struct aliases *a = load(failing[i][0]);
+		struct strvec out = STRVEC_INIT(1000);
+		struct error err = { .exit = 0 };
+
+		if (aliases_expand(a, failing[i][1], &out, &err) == 0)
+			fail_msg("'%s' was taken", failing[i][0]);
+		assert_int_equal(err.exit, EX_CONFIG);
+		assert_has(err.text, failing[i][2]);
+		strvec_release(&out);
+		aliases_free(a);
+	}
+}
+
+static void wrong_lines_fail_at_once(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "root\n", "aliases:1: the line is not 'name: address, ...'" },
+		{ ": a@b\n", "aliases:1: the line is not" }, { "\"root: a@b\n", "aliases:1: the line" },
+		{ "\"root\" a@b\n", "aliases:1: the line is not" },
+		{ "# x\n a@b\n", "aliases:2: the first line begins with a blank" },
+		{ "a: b@c\nA: d@e\n", "aliases:2: the name stands in the file twice" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct aliases *a = NULL;
+		struct error err = { .exit = 0 };
+
+		assert_int_equal(aliases_load(scratch_file("aliases", texts[i][0], 0644), &a, &err),
+				 -1);
+		assert_int_equal(err.exit, EX_CONFIG);
+		assert_has(err.text, texts[i][1]);
+		assert_null(a);
+	}
+}
+
+static void files_that_cannot_be_read(void **state)
+{
+	struct aliases *a = NULL;
+	struct error err = { .exit = 0 };
+
+	(void)state;
+	assert_int_equal(aliases_load(scratch_path("none"), &a, &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_has(err.text, "cannot open aliases");
+	assert_int_equal(aliases_load(scratch, &a, &err), -1);
+	assert_int_equal(aliases_load(scratch_bytes("nul", "a: b@c\nd\0: e\n", 13, 0644), &a, &err),
+			 -1);
+	assert_has(err.text, "nul:2: the line holds a NUL octet");
+	aliases_free(NULL);
+}
+
+/* n names, each of which leads to the next, the last to an address */
+static int chain(unsigned n, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(1 << 16);
+	struct strvec out = STRVEC_INIT(10);
+
+	for (unsigned i = 0; i < n; i++)
+		strbuf_addf(&text, "n%u: n%u\n", i, i + 1);
+	strbuf_addf(&text, "n%u: x@y\n", n);
+	struct aliases *a = load(text.buf);
+	int rc = aliases_expand(a, "n0", &out, err);
+
+	if (rc == 0) {
+		assert_int_equal(out.n, 1);
+		assert_string_equal(out.v[0], "x@y");
+	}
+	strbuf_release(&text);
+	strvec_release(&out);
+	aliases_free(a);
+	return rc;
+}
+
+static void ten_levels(void **state)
+{
+	struct error err = { .exit = 0 };
+
+	(void)state;
+	assert_int_equal(chain(9, &err), 0);
+	assert_int_equal(chain(10, &err), 0);
+	assert_int_equal(chain(11, &err), -1);
+	assert_has(err.text, "more than 10 names deep");
+}
+
+static void results_are_bounded_and_added(void **state)
+{
+	struct aliases *a = load("root: a@b, c@d\n");
+	struct strvec out = STRVEC_INIT(2);
+	struct error err = { .exit = 0 };
+
+	(void)state;
+	strvec_add(&out, "A@B");
+	assert_int_equal(aliases_expand(a, "root", &out, &err), 0);
+	assert_int_equal(out.n, 2);
+	assert_string_equal(out.v[0], "A@B");
+	assert_int_equal(aliases_expand(a, "joe", &out, &err), -1);
+	assert_has(err.text, "too many addresses");
+	strvec_release(&out);
+	aliases_free(a);
+}
+
+/* many lines that go on must not cost their square */
+static void long_lists(void **state)
+{
+	struct strbuf text = STRBUF_INIT(1 << 22);
+	struct strvec out = STRVEC_INIT(100000);
+	struct error err = { .exit = 0 };
+
+	(void)state;
+	strbuf_addstr(&text, "all:");
+	for (unsigned i = 0; i < 3000; i++)
+		strbuf_addf(&text, "\n  user%u@example.org,   # number %u", i, i);
+	struct aliases *a = load(text.buf);
+
+	assert_int_equal(aliases_expand(a, "all", &out, &err), 0);
+	assert_int_equal(out.n, 3000);
+	assert_string_equal(out.v[2999], "user2999@example.org");
+	strbuf_release(&text);
+	strvec_release(&out);
+	aliases_free(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_expanded),
+		cmocka_unit_test(wrong_targets_fail_when_used),
+		cmocka_unit_test(wrong_lines_fail_at_once),
+		cmocka_unit_test(files_that_cannot_be_read),
+		cmocka_unit_test(ten_levels),
+		cmocka_unit_test(results_are_bounded_and_added),
+		cmocka_unit_test(long_lists),
+	};
+
+	return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}

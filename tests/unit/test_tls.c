@@ -1,0 +1,1549 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "certs.h"
+#include "net/gnutls_api.h"
+#include "net/socket.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "net/tls_private.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/proc.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+#define EXTRA(X) \
+	X(alert_send) \
+	X(certificate_server_set_request) \
+	X(certificate_set_known_dh_params) \
+	X(certificate_set_ocsp_status_request_function2) \
+	X(certificate_set_x509_key_file) \
+	X(rehandshake) \
+	X(session_key_update) \
+	X(session_ticket_enable_server) \
+	X(session_ticket_key_generate) \
+	X(transport_set_int2)
+static struct {
+#define EXTRA_MEMBER(name) __typeof__(gnutls_##name) *name;
+	EXTRA(EXTRA_MEMBER)
+} extra;
+
+static const char normal[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+static const char tls12[] = "NORMAL:-VERS-ALL:+VERS-TLS1.2";
+static const char tls13[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3";
+static const char tls12_no_ems[] = "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH";
+
+#define assert_text(text, words) do { \
+	if (!strstr(text, words)) \
+		fail_msg("'%s' is not in '%s'", words, text); \
+} while (0)
+
+static void assert_error(const struct error *err, int exit, const char *status, const char *words)
+{
+	if (err->exit != exit || strcmp(err->status, status) != 0 || !strstr(err->text, words))
+		fail_msg("%d %s '%s' wanted, %d %s '%s' came", exit, status, words, err->exit,
+			 err->status, err->text);
+}
+
+/* --- the server's end, by the library alone, in a process of its own ------ */
+
+enum act {
+	ACT_ECHO,	/* returns all it gets, then says goodbye */
+	ACT_SILENT_END,	/* says "hi" and closes without the end mark */
+	ACT_RENEGOTIATE,
+	ACT_KEY_UPDATE,	/* echo with a new key, asked of the client too, every few records */
+	ACT_WARNINGS,	/* sends many warning alerts, then echo */
+	ACT_BINDING,	/* sends its tls-exporter or tls-unique */
+	ACT_COUNT_CERTS,
+	ACT_END_FIRST,	/* end mark at once, then reads on */
+	ACT_READ_END,	/* exit status: 0 if the client ends politely */
+};
+
+struct scene {
+	const char *cert, *key, *staple;
+	const char *priorities;
+	int request;		/* gnutls_certificate_request_t */
+	bool tickets, unique;
+	enum act act;
+};
+
+/* Exit codes of that process. */
+enum { PEER_OK = 0, PEER_SETUP = 9, PEER_HANDSHAKE = 10, PEER_PREMATURE = 11, PEER_IO = 12 };
+
+static void peer_send(gnutls_session_t s, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		ssize_t done = gtls.record_send(s, p, n);
+
+		if (done == GNUTLS_E_AGAIN || done == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (done < 0)
+			_exit(PEER_IO);
+		p += done;
+		n -= (size_t)done;
+	}
+}
+
+static ssize_t peer_recv(gnutls_session_t s, void *buf, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = gtls.record_recv(s, buf, n);
+	while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
+	return got;
+}
+
+static void peer_echo(gnutls_session_t s, bool updates)
+{
+	static char buf[20000];
+	ssize_t got;
+	unsigned round = 0;
+
+	while ((got = peer_recv(s, buf, sizeof(buf))) > 0) {
+		if (updates && round++ % 5 == 0 && round < 30 &&
+		    extra.session_key_update(s, GNUTLS_KU_PEER) < 0)
+			_exit(PEER_IO);
+		peer_send(s, buf, (size_t)got);
+	}
+	if (got < 0)
+		_exit(got == GNUTLS_E_PREMATURE_TERMINATION ? PEER_PREMATURE : PEER_IO);
+	gtls.bye(s, GNUTLS_SHUT_WR);
+}
+
+static void peer_binding(gnutls_session_t s, bool unique)
+{
+	gnutls_datum_t binding;
+
+	if (gtls.session_channel_binding(s, unique ? GNUTLS_CB_TLS_UNIQUE : GNUTLS_CB_TLS_EXPORTER,
+					 &binding) < 0)
+		peer_send(s, "none", 4);
+	else
+		peer_send(s, binding.data, binding.size);
+	gtls.bye(s, GNUTLS_SHUT_WR);
+}
+
+static void peer_act(gnutls_session_t s, const struct scene *scene)
+{
+	unsigned count = 0;
+	char text[16], buf[10];
+	ssize_t got;
+
+	switch (scene->act) {
+	case ACT_SILENT_END:
+		peer_send(s, "hi", 2);
+		break;
+	case ACT_RENEGOTIATE:
+		extra.rehandshake(s);
+		peer_recv(s, buf, sizeof(buf));
+		break;
+	case ACT_WARNINGS:
+		for (int i = 0; i < 10; i++)
+			extra.alert_send(s, GNUTLS_AL_WARNING, GNUTLS_A_USER_CANCELED);
+		peer_echo(s, false);
+		break;
+	case ACT_BINDING:
+		peer_binding(s, scene->unique);
+		break;
+	case ACT_COUNT_CERTS:
+		gtls.certificate_get_peers(s, &count);
+		peer_send(s, text, (size_t)snprintf(text, sizeof(text), "%u", count));
+		break;
+	case ACT_END_FIRST:
+		gtls.bye(s, GNUTLS_SHUT_WR);
+		peer_recv(s, buf, sizeof(buf));
+		break;
+	case ACT_READ_END:
+		while ((got = peer_recv(s, buf, sizeof(buf))) > 0)
+			;
+		if (got < 0)
+			_exit(got == GNUTLS_E_PREMATURE_TERMINATION ? PEER_PREMATURE : PEER_IO);
+		break;
+	default:
+		peer_echo(s, scene->act == ACT_KEY_UPDATE);
+	}
+}
+
+/* Whatever is in the file, also what the library itself would not offer. */
+static int peer_staple(gnutls_session_t s, void *path, gnutls_datum_t *out)
+{
+	struct strbuf text = STRBUF_INIT(65536);
+	struct error err = { 0 };
+	int fd = fs_open_read(path);
+
+	(void)s;
+	if (fd < 0 || fs_read_fd(fd, path, &text, &err) < 0)
+		_exit(PEER_SETUP);
+	*out = (gnutls_datum_t){ .size = (unsigned)text.len };
+	out->data = (unsigned char *)strbuf_detach(&text);
+	return 0;
+}
+
+static int peer_credentials(const struct scene *scene, gnutls_certificate_credentials_t *out)
+{
+	gnutls_certificate_credentials_t c;
+	const char *key = scene->key ? scene->key : "server.key";
+
+	if (gtls.certificate_allocate_credentials(&c) < 0 ||
+	    extra.certificate_set_x509_key_file(c, certs_path(scene->cert), certs_path(key),
+						GNUTLS_X509_FMT_PEM) < 0)
+		return -1;
+	*out = c;
+	extra.certificate_set_known_dh_params(c, GNUTLS_SEC_PARAM_LOW);
+	return scene->staple
+		? extra.certificate_set_ocsp_status_request_function2(
+			c, 0, peer_staple, (void *)(uintptr_t)certs_path(scene->staple))
+		: 0;
+}
+
+static int peer_ignores(gnutls_session_t s)
+{
+	(void)s;
+	return 0;
+}
+
+static void peer_run(int fd, const struct scene *scene)
+{
+	gnutls_certificate_credentials_t c = NULL;
+	gnutls_session_t s = NULL;
+	gnutls_datum_t ticket_key;
+	int code;
+
+	alarm(60);
+	if (peer_credentials(scene, &c) < 0 || gtls.init(&s, GNUTLS_SERVER) < 0 ||
+	    gtls.priority_set_direct(s, scene->priorities ? scene->priorities : normal, NULL) < 0 ||
+	    gtls.credentials_set(s, GNUTLS_CRD_CERTIFICATE, c) < 0)
+		_exit(PEER_SETUP);
+	extra.certificate_server_set_request(s, (gnutls_certificate_request_t)scene->request);
+	gtls.session_set_verify_function(s, peer_ignores);
+	if (scene->tickets) {
+		extra.session_ticket_key_generate(&ticket_key);
+		extra.session_ticket_enable_server(s, &ticket_key);
+	}
+	extra.transport_set_int2(s, fd, fd);
+	do
+		code = gtls.handshake(s);
+	while (code == GNUTLS_E_AGAIN || code == GNUTLS_E_INTERRUPTED ||
+	       code == GNUTLS_E_WARNING_ALERT_RECEIVED);
+	if (code < 0) {
+		gtls.alert_send_appropriate(s, code);
+		_exit(PEER_HANDSHAKE);
+	}
+	peer_act(s, scene);
+	_exit(PEER_OK);
+}
+
+/* --- a lower stream that makes trouble ------------------------------------ */
+
+struct dribble {
+	struct stream stream;
+	unsigned reads, writes;
+	int fail_write_after;	/* octets; -1 = never */
+};
+
+static ssize_t dribble_read(struct stream *s, void *buf, size_t n, struct error *err)
+{
+	struct dribble *d = (struct dribble *)s;
+
+	return n && d->reads++ % 2 ? STREAM_AGAIN : stream_read(s->lower, buf, n ? 1 : 0, err);
+}
+
+static ssize_t dribble_write(struct stream *s, const void *buf, size_t n, struct error *err)
+{
+	struct dribble *d = (struct dribble *)s;
+
+	if (d->fail_write_after == 0)
+		return error_set(err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+	if (d->writes++ % 2)
+		return STREAM_AGAIN;
+	ssize_t done = stream_write(s->lower, buf, n > 7 ? 7 : n, err);
+
+	if (done > 0 && d->fail_write_after > 0)
+		d->fail_write_after = d->fail_write_after > done ? d->fail_write_after - (int)done
+								 : 0;
+	return done;
+}
+
+static int dribble_wait(struct stream *s, int events, const struct deadline *d, struct error *err)
+{
+	return stream_wait(s->lower, events, d, err);
+}
+
+static void dribble_close(struct stream *s)
+{
+	stream_close(s->lower);
+}
+
+static void dribble_free(struct stream *s)
+{
+	stream_free(s->lower);
+	xfree(s);
+}
+
+static const struct stream_ops dribble_ops = {
+	.name = "dribble", .read = dribble_read, .write = dribble_write, .wait = dribble_wait,
+	.close = dribble_close, .free = dribble_free,
+};
+
+static struct stream *dribble_new(struct stream *lower, int fail_write_after)
+{
+	struct dribble *d = xcalloc(1, sizeof(*d));
+
+	d->stream = (struct stream){ &dribble_ops, lower };
+	d->fail_write_after = fail_write_after;
+	return &d->stream;
+}
+
+/* --- connecting ----------------------------------------------------------- */
+
+struct trial {
+	struct scene scene;
+	struct tls_client client;
+	bool dribble;
+	int fail_write_after;	/* with dribble; 0 = never */
+	/* filled in */
+	pid_t pid;
+	struct stream *tls;
+	struct error err;
+};
+
+static const struct deadline limit = { .seconds = 60, .what = "the peer" };
+
+static struct deadline limit_now(void)
+{
+	return deadline_in(limit.seconds, limit.what);
+}
+
+/* Starts the peer and connects; the result of tls_connect(). */
+static int trial_start(struct trial *t)
+{
+	struct deadline d = limit_now();
+	int pair[2];
+
+	if (!t->client.host)
+		t->client.host = "localhost";
+	if (!t->client.trust_file)
+		t->client.trust_file = certs_path("ca.pem");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	t->pid = fork();
+	if (t->pid == 0) {
+		close(pair[0]);
+		peer_run(pair[1], &t->scene);
+	}
+	close(pair[1]);
+	struct stream *lower = socket_stream_take(pair[0]);
+
+	if (t->dribble)
+		lower = dribble_new(lower, t->fail_write_after ? t->fail_write_after : -1);
+	t->err = (struct error){ 0 };
+	t->tls = NULL;
+	int rc = tls_connect(lower, &t->client, &d, &t->tls, &t->err);
+
+	if (rc < 0)
+		stream_free(lower);
+	assert_int_equal(rc == 0, t->tls != NULL);
+	return rc;
+}
+
+/* The exit status of the peer. */
+static int trial_end(struct trial *t)
+{
+	int status;
+
+	stream_free(t->tls);
+	t->tls = NULL;
+	assert_int_equal(waitpid(t->pid, &status, 0), t->pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static ssize_t read_some(struct trial *t, void *buf, size_t n)
+{
+	struct deadline d = limit_now();
+	ssize_t got;
+
+	while ((got = stream_read(t->tls, buf, n, &t->err)) == STREAM_AGAIN) {
+		if (stream_wait(t->tls, STREAM_IN, &d, &t->err) < 0)
+			return -1;
+	}
+	return got;
+}
+
+/* One short echo: the stream works. */
+static void echo_once(struct trial *t)
+{
+	struct deadline d = limit_now();
+	char buf[5] = "";
+
+	assert_int_equal(stream_write_all(t->tls, "hello", 5, &d, &t->err), 0);
+	assert_int_equal(stream_read_exact(t->tls, buf, 5, &d, &t->err), 0);
+	assert_memory_equal(buf, "hello", 5);
+}
+
+/* --- certificates ---------------------------------------------------------- */
+
+struct verification {
+	const char *cert, *host, *staple, *crl;
+	const char *reasons[3];		/* none = acceptable */
+};
+
+static const struct verification verifications[] = {
+	{ .cert = "server.pem" },
+	{ .cert = "server.pem", .host = "LocalHost" },
+	{ .cert = "server.pem", .host = "localhost." },
+	{ .cert = "server.pem", .host = "127.0.0.1" },
+	{ .cert = "server.pem", .host = "::1" },
+	{ .cert = "server.pem", .host = "[::1]" },
+	{ .cert = "server.pem", .staple = "staple-good.der" },
+	{ .cert = "server.pem", .crl = "crl-empty.pem" },
+	{ .cert = "chain.pem" },
+	{ .cert = "ok-wildcard.pem", .host = "mail.example.org" },
+	{ .cert = "ok-no-usage.pem" },
+	{ .cert = "ok-second-name.pem" },
+	{ .cert = "ok-must-staple.pem", .staple = "staple-must.der" },
+	/* the twelve of the guide */
+	{ .cert = "bad-expired.pem", .reasons = { "it has expired on 20" } },
+	{ .cert = "bad-not-yet.pem", .reasons = { "it is not valid before 20" } },
+	{ .cert = "bad-wrong-host.pem", .reasons = { "name does not match",
+						     "(names: mail.example.com)",
+						     "tls_host_override" } },
+	{ .cert = "bad-self-signed.pem", .reasons = { "self-signed and not trusted",
+						      "tls_fingerprint = ", "tls_trust_file" } },
+	{ .cert = "bad-usage.pem", .reasons = { "may not be used for a server" } },
+	{ .cert = "bad-nul.pem", .reasons = { "name does not match",
+					      "localhost\\x00.example.com" } },
+	{ .cert = "bad-nul-common-name.pem", .reasons = { "name does not match" } },
+	{ .cert = "bad-common-name.pem", .reasons = { "name does not match",
+						      "only a common name does not count" } },
+	{ .cert = "bad-common-name-other-san.pem", .reasons = { "name does not match" } },
+	{ .cert = "server.pem", .staple = "staple-revoked.der", .reasons = { "been revoked" } },
+	{ .cert = "bad-sha1.pem", .reasons = { "too weak", "SHA1" } },
+	{ .cert = "bad-address-as-dns.pem", .host = "127.0.0.1",
+	  .reasons = { "name does not match" } },
+	{ .cert = "bad-wrong-host.pem", .host = "127.0.0.1", .reasons = { "does not match" } },
+	{ .cert = "bad-wildcard-all.pem", .reasons = { "name does not match" } },
+	{ .cert = "bad-wildcard-top.pem", .host = "example.com", .reasons = { "not match" } },
+	{ .cert = "bad-wildcard-top.pem", .host = "a.localhost", .reasons = { "not match" } },
+	{ .cert = "bad-wildcard-part.pem", .host = "world.example.org",
+	  .reasons = { "not match" } },
+	{ .cert = "bad-wildcard-part.pem", .host = "a.b.example.org", .reasons = { "not match" } },
+	{ .cert = "bad-no-intermediate.pem", .reasons = { "issuer 'CN=Test Intermediate'",
+							  "intermediate certificate" } },
+	/* and more */
+	{ .cert = "bad-unknown-ca.pem", .reasons = { "issuer 'CN=Unknown CA' is not known" } },
+	{ .cert = "bad-must-staple.pem", .reasons = { "demands a stapled OCSP answer" } },
+	{ .cert = "bad-issuer-not-ca.pem", .reasons = { "issuer" } },
+	{ .cert = "bad-expired-intermediate.pem",
+	  .reasons = { "its issuer's certificate 'CN=Old Intermediate' has expired" } },
+	{ .cert = "bad-constraint.pem", .reasons = { "constraint" } },
+	{ .cert = "bad-signature.pem", .reasons = { "not acceptable" } },
+	{ .cert = "server.pem", .staple = "staple-delegated.der", .reasons = { "revoked" } },
+	{ .cert = "server.pem", .staple = "staple-old.der", .reasons = { "OCSP" } },
+	{ .cert = "server.pem", .staple = "staple-foreign.der", .reasons = { "OCSP" } },
+	{ .cert = "server.pem", .crl = "crl-revoked.pem", .reasons = { "been revoked" } },
+	{ .cert = "ok-wildcard.pem", .host = "example.org", .reasons = { "not match" } },
+	{ .cert = "ok-wildcard.pem", .host = "a.b.example.org", .reasons = { "not match" } },
+	{ .cert = "server.pem", .host = "::2", .reasons = { "not match" } },
+	/* all that is wrong is named */
+	{ .cert = "bad-expired.pem", .host = "mail.example.org",
+	  .reasons = { "expired on", "; ",
+		       "name does not match (names: localhost, 127.0.0.1, ::1)" } },
+	{ .cert = "bad-self-signed.pem", .host = "mail.example.org",
+	  .reasons = { "certificate of mail.example.org is not acceptable: ", "self-signed",
+		       "name does not match" } },
+};
+
+static void verify_case(const struct verification *v, const char *priorities, bool verify)
+{
+	char crl[128] = "";
+	struct trial t = {
+		.scene = { .cert = v->cert, .staple = v->staple, .priorities = priorities },
+		.client = { .host = v->host, .verify = verify },
+	};
+
+	if (v->crl) {
+		snprintf(crl, sizeof(crl), "%s", certs_path(v->crl));
+		t.client.crl_file = crl;
+	}
+	int rc = trial_start(&t);
+
+	if ((rc == 0) != (!verify || !v->reasons[0]))
+		fail_msg("%s as %s: %d (%s)", v->cert, t.client.host, rc, t.err.text);
+	if (rc == 0) {
+		assert_int_equal(tls_verified(t.tls), verify);
+		echo_once(&t);
+		stream_close(t.tls);
+		assert_int_equal(trial_end(&t), PEER_OK);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(v->reasons) && v->reasons[i]; i++)
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", v->reasons[i]);
+	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);	/* it was told */
+}
+
+/* Each in both versions of TLS, and once unverified: the peer itself has no fault. */
+static void test_certificates(void **state)
+{
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(verifications); i++) {
+		verify_case(&verifications[i], tls13, true);
+		verify_case(&verifications[i], tls12, true);
+		verify_case(&verifications[i], normal, false);
+	}
+}
+
+static void test_dns_matches(void **state)
+{
+	static const struct {
+		const char *presented, *host;
+		bool matches;
+	} cases[] = {
+		{ "mail.example.org", "mail.example.org", true },
+		{ "MAIL.example.ORG", "mail.EXAMPLE.org", true },
+		{ "mail.example.org", "mail.example.or", false },
+		{ "mail.example.or", "mail.example.org", false },
+		{ "xmail.example.org", "mail.example.org", false },
+		{ "", "", false },
+		{ "", "a", false },
+		{ "a", "", false },
+		{ "localhost", "localhost", true },
+		{ "*.example.org", "mail.example.org", true },
+		{ "*.EXAMPLE.org", "mail.example.ORG", true },
+		{ "*.example.org", ".example.org", false },
+		{ "*.example.org", "example.org", false },
+		{ "*.example.org", "a.mail.example.org", false },
+		{ "*.example.org", "*.example.org", true },
+		{ "*.org", "example.org", false },
+		{ "*.org.", "example.org.", false },
+		{ "*.", "example.", false },
+		{ "*", "example", false },
+		{ "*", "*", false },
+		{ "*.*", "a.b", false },
+		{ "*.*.org", "a.b.org", false },
+		{ "*.b.*", "a.b.c", false },
+		{ "m*.example.org", "mail.example.org", false },
+		{ "*l.example.org", "mail.example.org", false },
+		{ "m*l.example.org", "mail.example.org", false },
+		{ "mail.*.org", "mail.example.org", false },
+		{ "xn--*.example.org", "xn--a.example.org", false },
+		{ "*.example..", "a.example..", true },	/* no such host; harmless */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (tls_dns_matches(cases[i].presented, strlen(cases[i].presented), cases[i].host)
+		    != cases[i].matches)
+			fail_msg("'%s' against '%s'", cases[i].presented, cases[i].host);
+	}
+	assert_false(tls_dns_matches("mail.example.org\0.evil.example", 30, "mail.example.org"));
+	assert_false(tls_dns_matches("mail.example.org\0", 17, "mail.example.org"));
+	assert_false(tls_dns_matches("*.example.org\0", 14, "mail.example.org"));
+}
+
+static void test_parse_address(void **state)
+{
+	static const struct {
+		const char *host;
+		size_t n;
+	} cases[] = {
+		{ "127.0.0.1", 4 }, { "255.255.255.255", 4 }, { "::1", 16 }, { "[::1]", 16 },
+		{ "[2001:db8::25]", 16 }, { "::ffff:192.0.2.1", 16 }, { "localhost", 0 },
+		{ "127.0.0.1.", 0 }, { "127.1", 0 }, { "[127.0.0.1]", 0 }, { "[::1", 0 },
+		{ "::1]", 0 }, { "[]", 0 }, { "[", 0 }, { "", 0 }, { "1.2.3.4.example.org", 0 },
+		{ "[::1%lo]", 0 }, { "[11111111111111111111111111111111111111111111111111111]", 0 },
+	};
+	unsigned char out[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (tls_parse_address(cases[i].host, out) != cases[i].n)
+			fail_msg("'%s'", cases[i].host);
+	}
+	assert_int_equal(tls_parse_address("192.0.2.25", out), 4);
+	assert_memory_equal(out, "\xc0\x00\x02\x19", 4);
+}
+
+/* --- fingerprints ---------------------------------------------------------- */
+
+/* What openssl prints behind '='. */
+static void openssl_line(struct strbuf *out, const char *cert, const char *option)
+{
+	char openssl[] = "openssl", x509[] = "x509", noout[] = "-noout", in[] = "-in";
+	char fingerprint[] = "-fingerprint", file[128], how[32];
+	char *const argv[] = { openssl, x509, noout, fingerprint, how, in, file, NULL };
+	struct error err = { 0 };
+
+	snprintf(file, sizeof(file), "%s", certs_path(cert));
+	snprintf(how, sizeof(how), "%s", option);
+	assert_int_equal(proc_capture(argv, 60, out, &err), 0);
+	char *value = strchr(out->buf, '=');
+
+	assert_non_null(value);
+	strbuf_consume(out, (size_t)(value + 1 - out->buf));
+	strbuf_truncate(out, strcspn(out->buf, "\n"));
+}
+
+static void try_fingerprint(const char *fingerprint, const char *cert, bool verify, bool good)
+{
+	struct trial t = {
+		.scene = { .cert = cert },
+		.client = { .host = "mail.example.org", .verify = verify,
+			    .fingerprint = fingerprint, .trust_file = "/nonexistent" },
+	};
+	int rc = trial_start(&t);
+
+	if ((rc == 0) != good)
+		fail_msg("%s with %s: %s", cert, fingerprint, t.err.text);
+	if (rc == 0) {
+		assert_false(tls_verified(t.tls));
+		echo_once(&t);
+		stream_close(t.tls);
+		assert_int_equal(trial_end(&t), PEER_OK);
+		return;
+	}
+	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "mail.example.org is not acceptable");
+	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);
+}
+
+static void without_colons(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s != ':')
+			*to++ = (char)(*s >= 'A' && *s <= 'F' ? *s + 32 : *s);
+	}
+	*to = '\0';
+}
+
+/* Exactly that leaf is accepted: of a wrong name, unknown issuer, expired; no other one is. */
+static void test_fingerprint(void **state)
+{
+	static const char *const kinds[][2] = {
+		{ "-sha256", "SHA256:" }, { "-sha1", "sha1:" }, { "-md5", "Md5:" },
+	};
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct strbuf value = STRBUF_INIT(1000), named = STRBUF_INIT(1000);
+
+		openssl_line(&value, "bad-self-signed.pem", kinds[i][0]);
+		strbuf_addf(&named, "%s%s", kinds[i][1], value.buf);
+		try_fingerprint(value.buf, "bad-self-signed.pem", true, true);
+		try_fingerprint(named.buf, "bad-self-signed.pem", true, true);
+		try_fingerprint(value.buf, "server.pem", true, false);
+		try_fingerprint(value.buf, "server.pem", false, false);
+		without_colons(value.buf);
+		try_fingerprint(value.buf, "bad-self-signed.pem", false, true);
+		value.buf[0] = (char)(value.buf[0] == '0' ? '1' : '0');
+		try_fingerprint(value.buf, "bad-self-signed.pem", true, false);
+		strbuf_release(&value);
+		strbuf_release(&named);
+	}
+}
+
+static void test_fingerprint_text(void **state)
+{
+	struct strbuf is = STRBUF_INIT(1000), wanted = STRBUF_INIT(1000);
+	struct trial t = { .scene = { .cert = "server.pem" } };
+
+	(void)state;
+	certs_need();
+	openssl_line(&is, "server.pem", "-sha256");
+	openssl_line(&wanted, "bad-expired.pem", "-sha256");
+	t.client.fingerprint = wanted.buf;
+	assert_int_equal(trial_start(&t), -1);
+	assert_text(t.err.text, is.buf);
+	assert_text(t.err.text, wanted.buf);
+	assert_text(t.err.text, "tls_fingerprint wants");
+	trial_end(&t);
+	strbuf_release(&is);
+	strbuf_release(&wanted);
+}
+
+/* --- settings that are wrong: nothing is sent ------------------------------ */
+
+static void wrong_setting(struct tls_client client, int exit, const char *words)
+{
+	struct deadline d = limit_now();
+	struct error err = { 0 };
+	struct stream *out = NULL;
+	char buf[16];
+	int pair[2];
+
+	client.host = "localhost";
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	struct stream *lower = socket_stream_take(pair[0]);
+
+	assert_int_equal(tls_connect(lower, &client, &d, &out, &err), -1);
+	assert_null(out);
+	assert_error(&err, exit, "5.3.5", words);
+	assert_true(recv(pair[1], buf, sizeof(buf), MSG_DONTWAIT) < 0);
+	stream_free(lower);
+	close(pair[1]);
+}
+
+static void test_wrong_settings(void **state)
+{
+	static const char *const fingerprints[] = {
+		"", ":", "aa", "zz", "SHA256:", "SHA1:AA:BB",
+		"000102030405060708090a0b0c0d0e", "000102030405060708090a0b0c0d0e0f0",
+		"0001020304050607:08090a0b0c0d0e0f:", "0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0",
+		"SHA256:000102030405060708090a0b0c0d0e0f",
+		"MD5:000102030405060708090a0b0c0d0e0f10111213",
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+		"000102030405060708090a0b0c0d0e0g",
+		"00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f",
+	};
+	char ca[128], open_key[128];
+	struct strbuf key = STRBUF_INIT(65536);
+	struct error err = { 0 };
+
+	(void)state;
+	certs_need();
+	snprintf(ca, sizeof(ca), "%s", certs_path("ca.pem"));
+	snprintf(open_key, sizeof(open_key), "%s", certs_path("open.key"));
+	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++)
+		wrong_setting((struct tls_client){ .fingerprint = fingerprints[i] }, EX_CONFIG,
+			      "is not 64, 40 or 32 hex digits");
+	int fd = open(certs_path("junk.key"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(fs_write_all(fd, "no key\n", 7), 0);
+	close(fd);
+#define WRONG(exit, words, ...) \
+	wrong_setting((struct tls_client){ .verify = true, .trust_file = ca, __VA_ARGS__ }, \
+		      exit, words)
+	wrong_setting((struct tls_client){ .verify = true, .trust_file = "/nonexistent/ca.pem" },
+		      EX_OSFILE, "trust file /nonexistent/ca.pem: No such file");
+	wrong_setting((struct tls_client){ .verify = true, .trust_file = "/dev/null" }, EX_CONFIG,
+		      "no certificate in trust file /dev/null");
+	WRONG(EX_OSFILE, "CRL file /nonexistent/crl", .crl_file = "/nonexistent/crl");
+	WRONG(EX_CONFIG, "CRL file", .crl_file = ca);
+	WRONG(EX_CONFIG, "wrong from 'GARBAGE'", .priorities = "NORMAL:GARBAGE");
+	WRONG(EX_CONFIG, "tls_priorities", .priorities = "");
+	WRONG(EX_CONFIG, "cannot open certificate /nonexistent", .cert_file = "/nonexistent");
+	WRONG(EX_CONFIG, "does not belong to certificate", .cert_file = certs_path("client.pem"),
+	      .key_file = certs_path("server.key"));
+	WRONG(EX_CONFIG, "passphrase", .cert_file = certs_path("client.pem"),
+	      .key_file = certs_path("encrypted.key"));
+	WRONG(EX_CONFIG, "cannot use certificate", .cert_file = certs_path("client.key"),
+	      .key_file = certs_path("client.key"));
+	WRONG(EX_CONFIG, "cannot use certificate", .cert_file = certs_path("client.pem"),
+	      .key_file = certs_path("junk.key"));
+	assert_int_equal(fs_read_secret(certs_path("client.key"), &key, &err), 0);
+	fd = open(open_key, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(fs_write_all(fd, key.buf, key.len), 0);
+	assert_int_equal(fchmod(fd, 0640), 0);
+	close(fd);
+	WRONG(EX_CONFIG, "chmod 600", .cert_file = certs_path("client.pem"), .key_file = open_key);
+	strbuf_release(&key);
+}
+
+/* A key in the same file as its certificate: then that file is the secret. */
+static void test_key_in_certificate_file(void **state)
+{
+	char both[128];
+	struct strbuf text = STRBUF_INIT(65536);
+	struct error err = { 0 };
+
+	(void)state;
+	certs_need();
+	snprintf(both, sizeof(both), "%s", certs_path("both.pem"));
+	assert_int_equal(fs_read_secret(certs_path("client.key"), &text, &err), 0);
+	int from = fs_open_read(certs_path("client.pem"));
+
+	assert_int_equal(fs_read_fd(from, "client.pem", &text, &err), 0);
+	close(from);
+	int fd = open(both, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(fs_write_all(fd, text.buf, text.len), 0);
+	close(fd);
+	struct trial t = {
+		.scene = { .cert = "server.pem", .request = GNUTLS_CERT_REQUIRE,
+			   .act = ACT_COUNT_CERTS },
+		.client = { .verify = true, .cert_file = both },
+	};
+	char count[4] = "";
+
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(read_some(&t, count, sizeof(count)), 1);
+	assert_string_equal(count, "1");
+	trial_end(&t);
+	assert_int_equal(chmod(both, 0644), 0);
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_CONFIG, "5.3.5", "chmod 600");
+	trial_end(&t);
+	strbuf_release(&text);
+}
+
+/* --- client certificates ---------------------------------------------------- */
+
+static void test_client_certificate(void **state)
+{
+	static const char *const versions[] = { tls12, tls13 };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		char cert[128], key[128], count[4] = "";
+		struct trial t = {
+			.scene = { .cert = "server.pem", .priorities = versions[i],
+				   .request = GNUTLS_CERT_REQUEST, .act = ACT_COUNT_CERTS },
+			.client = { .verify = true, .cert_file = cert, .key_file = key },
+		};
+
+		snprintf(cert, sizeof(cert), "%s", certs_path("client.pem"));
+		snprintf(key, sizeof(key), "%s", certs_path("client.key"));
+		assert_int_equal(trial_start(&t), 0);
+		assert_true(tls_sent_certificate(t.tls));
+		assert_int_equal(read_some(&t, count, sizeof(count)), 1);
+		assert_string_equal(count, "1");
+		trial_end(&t);
+
+		t.scene.request = GNUTLS_CERT_IGNORE;	/* not asked for, not sent */
+		assert_int_equal(trial_start(&t), 0);
+		assert_false(tls_sent_certificate(t.tls));
+		trial_end(&t);
+
+		t.scene.request = GNUTLS_CERT_REQUEST;
+		t.client.cert_file = NULL;
+		assert_int_equal(trial_start(&t), 0);
+		assert_false(tls_sent_certificate(t.tls));
+		trial_end(&t);
+	}
+}
+
+/* In TLS 1.3 the refusal shows at the first read only. */
+static void test_client_certificate_wanted(void **state)
+{
+	char buf[10];
+	struct trial t = {
+		.scene = { .cert = "server.pem", .request = GNUTLS_CERT_REQUIRE,
+			   .priorities = tls13 },
+		.client = { .verify = true },
+	};
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), -1);
+	assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "set tls_cert_file");
+	trial_end(&t);
+	t.scene.priorities = tls12;
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "alert");
+	trial_end(&t);
+}
+
+/* --- handshakes that go wrong ---------------------------------------------- */
+
+/* The peer says text (n octets) whatever comes, then closes after having read a little. */
+static int raw_handshake(const char *text, size_t n, bool starttls, struct error *err)
+{
+	struct tls_client client = {
+		.host = "localhost", .verify = true, .trust_file = certs_path("ca.pem"),
+		.port = 587, .starttls = starttls,
+	};
+	struct deadline d = limit_now();
+	struct stream *out = NULL;
+	int pair[2], status;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char buf[4096];
+
+		alarm(60);
+		close(pair[0]);
+		if (n && fs_write_all(pair[1], text, n) < 0)
+			_exit(1);
+		shutdown(pair[1], SHUT_WR);
+		while (read(pair[1], buf, sizeof(buf)) > 0)
+			;
+		_exit(0);
+	}
+	close(pair[1]);
+	struct stream *lower = socket_stream_take(pair[0]);
+	int rc = tls_connect(lower, &client, &d, &out, err);
+
+	assert_null(out);
+	stream_free(lower);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return rc;
+}
+
+static void test_not_tls(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		bool starttls;
+		int exit;
+		const char *status, *words;
+	} cases[] = {
+		{ "220 mail.example.org ESMTP\r\n", 28, false, EX_PROTOCOL, "5.7.5",
+		  "server on port 587 speaks plain SMTP: use tls = starttls" },
+		{ "554 no\r\n", 8, false, EX_PROTOCOL, "5.7.5", "use tls = starttls" },
+		{ "421", 3, false, EX_PROTOCOL, "5.7.5", "use tls = starttls" },
+		{ "250-mail.example.org\r\n250 AUTH PLAIN\r\n", 38, true, EX_PROTOCOL, "5.7.5",
+		  "sent clear text where TLS should begin" },
+		{ "HTTP/1.1 400 Bad Request\r\n\r\n", 28, false, EX_PROTOCOL, "5.7.5",
+		  "port 587 does not speak TLS" },
+		{ "SSH-2.0-OpenSSH_9\r\n", 19, false, EX_PROTOCOL, "5.7.5", "does not speak TLS" },
+		{ "\0\0\0\0\0\0\0\0\0\0", 10, false, EX_PROTOCOL, "5.7.5", "does not speak TLS" },
+		{ "", 0, false, EX_TEMPFAIL, "4.4.2",
+		  "connection closed by the server during the TLS handshake" },
+		{ "\x16", 1, false, EX_TEMPFAIL, "4.4.2", "connection closed" },
+		{ "\x16\x03\x03\x00\x40\x02\x00", 7, false, EX_TEMPFAIL, "4.4.2",
+		  "connection closed" },
+		/* fatal alerts: handshake_failure, protocol_version, certificate_required */
+		{ "\x15\x03\x03\x00\x02\x02\x28", 7, false, EX_TEMPFAIL, "4.7.5",
+		  "the server ended TLS with the alert 'Handshake failed' (40)" },
+		{ "\x15\x03\x03\x00\x02\x02\x46", 7, true, EX_TEMPFAIL, "4.7.5", "tls_priorities" },
+		{ "\x15\x03\x03\x00\x02\x02\x74", 7, true, EX_TEMPFAIL, "4.7.5", "tls_cert_file" },
+		{ "\x15\x03\x03\x00\x02\x02\xfe", 7, true, EX_TEMPFAIL, "4.7.5", "(254)" },
+		/* a record of handshake type that is none */
+		{ "\x16\x03\x03\x00\x04\xff\x00\x00\x00", 9, false, EX_TEMPFAIL, "4.7.5",
+		  "TLS failed during the TLS handshake: " },
+	};
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err = { 0 };
+
+		assert_int_equal(raw_handshake(cases[i].text, cases[i].n, cases[i].starttls, &err),
+				 -1);
+		assert_error(&err, cases[i].exit, cases[i].status, cases[i].words);
+	}
+}
+
+/* Silence ends with the deadline, whose text says what was waited for. */
+static void test_handshake_timeout(void **state)
+{
+	struct tls_client client = { .host = "localhost" };
+	struct deadline d = { .at = 1, .seconds = 7, .what = "the TLS handshake" };
+	struct error err = { 0 };
+	struct stream *out = NULL;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct stream *lower = socket_stream_take(pair[0]);
+
+	assert_int_equal(tls_connect(lower, &client, &d, &out, &err), -1);
+	assert_error(&err, EX_TEMPFAIL, "4.4.2", "timeout after 7 s waiting for the TLS handshake");
+	stream_free(lower);
+	close(pair[1]);
+}
+
+/* Warning alerts without end do not keep the handshake going for ever. */
+static void test_handshake_warnings(void **state)
+{
+	struct strbuf text = STRBUF_INIT(10000);
+	struct error err = { 0 };
+
+	(void)state;
+	certs_need();
+	for (int i = 0; i < 100; i++)
+		strbuf_add(&text, "\x15\x03\x03\x00\x02\x01\x5a", 7);
+	assert_int_equal(raw_handshake(text.buf, text.len, false, &err), -1);
+	assert_int_equal(err.exit, EX_TEMPFAIL);
+	strbuf_release(&text);
+}
+
+static void test_old_version(void **state)
+{
+	struct trial t = {
+		.scene = { .cert = "server.pem", .priorities = "NORMAL:-VERS-ALL:+VERS-TLS1.1" },
+		.client = { .verify = true },
+	};
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), -1);
+	assert_true(t.err.exit == EX_TEMPFAIL || t.err.exit == EX_PROTOCOL);
+	assert_text(t.err.text, "tls_priorities");
+	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);
+}
+
+/* The lower stream's own error comes up unchanged, at whatever octet it strikes. */
+static void test_lower_error(void **state)
+{
+	(void)state;
+	certs_need();
+	for (int after = 1; after < 600; after += 37) {
+		struct deadline d = limit_now();
+		struct trial t = {
+			.scene = { .cert = "server.pem" }, .client = { .verify = true },
+			.dribble = true, .fail_write_after = after,
+		};
+		int rc = trial_start(&t);
+
+		if (rc == 0)
+			rc = stream_write_all(t.tls, "some more octets", 16, &d, &t.err);
+		if (rc == 0) {
+			char buf[16];
+
+			rc = stream_read_exact(t.tls, buf, 16, &d, &t.err);
+		}
+		if (rc < 0)
+			assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+		else
+			assert_true(after > 400);
+		trial_end(&t);
+	}
+}
+
+/* --- data ------------------------------------------------------------------- */
+
+static unsigned char pattern(size_t i)
+{
+	return (unsigned char)(i * 31 + (i >> 8) * 7 + (i >> 16));
+}
+
+/*
+ * Sends total octets and reads them back at the same time, as wire does it:
+ * with a peer that stops reading while its own output is stuck, only a client
+ * that reads while it writes comes to an end.
+ */
+static void pump(struct trial *t, size_t total, size_t step)
+{
+	unsigned char *out = xmalloc(step), in[9000];
+	size_t sent = 0, got = 0;
+
+	while (got < total) {
+		struct deadline d = limit_now();
+		size_t n = total - sent < step ? total - sent : step;
+		ssize_t done = STREAM_AGAIN;
+
+		for (size_t i = 0; i < n; i++)
+			out[i] = pattern(sent + i);
+		if (n) {
+			done = stream_write(t->tls, out, n, &t->err);
+			if (done == -1)
+				fail_msg("write: %s", t->err.text);
+			sent += done > 0 ? (size_t)done : 0;
+		}
+		ssize_t came = stream_read(t->tls, in, sizeof(in), &t->err);
+
+		if (came == -1 || came == 0)
+			fail_msg("read: %zd %s", came, t->err.text);
+		for (ssize_t i = 0; i < came; i++, got++) {
+			if (in[i] != pattern(got))
+				fail_msg("octet %zu of %zu is wrong", got, total);
+		}
+		if (came == STREAM_AGAIN && done == STREAM_AGAIN)
+			assert_true(stream_wait(t->tls, STREAM_IN | (n ? STREAM_OUT : 0), &d,
+						&t->err) > 0);
+	}
+	xfree(out);
+}
+
+static void pump_case(enum act act, const char *priorities, bool dribble, bool tickets,
+		      size_t total, size_t step)
+{
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = act, .priorities = priorities,
+			   .tickets = tickets },
+		.client = { .verify = true }, .dribble = dribble,
+	};
+	char buf[4];
+
+	if (trial_start(&t) < 0)
+		fail_msg("%s", t.err.text);
+	pump(&t, total, step);
+	stream_close(t.tls);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), 0);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), 0);	/* and stays at its end */
+	assert_int_equal(trial_end(&t), PEER_OK);
+}
+
+static void test_data(void **state)
+{
+	static const size_t steps[] = { 1, 2, 100, 16383, 16384, 16385, 65536, 65537, 200000 };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		pump_case(ACT_ECHO, tls13, false, false, steps[i] < 100 ? 300 : 500000, steps[i]);
+		pump_case(ACT_ECHO, tls12, false, false, steps[i] < 100 ? 300 : 500000, steps[i]);
+	}
+	pump_case(ACT_ECHO, tls13, false, false, 6 * 1024 * 1024, 300000);
+}
+
+/* One octet in and seven out at a time, each second time not at all. */
+static void test_dribble(void **state)
+{
+	(void)state;
+	certs_need();
+	pump_case(ACT_ECHO, tls13, true, false, 20000, 4000);
+	pump_case(ACT_ECHO, tls12, true, false, 20000, 4000);
+	pump_case(ACT_KEY_UPDATE, tls13, true, false, 20000, 700);
+}
+
+/* New keys and tickets in the middle of the data. */
+static void test_key_update(void **state)
+{
+	(void)state;
+	certs_need();
+	pump_case(ACT_KEY_UPDATE, tls13, false, false, 600000, 5000);
+	pump_case(ACT_KEY_UPDATE, tls13, false, true, 600000, 100000);
+	pump_case(ACT_ECHO, tls13, false, true, 1000, 10);
+	pump_case(ACT_ECHO, tls12, false, true, 1000, 10);
+	pump_case(ACT_WARNINGS, tls12, false, false, 1000, 10);
+}
+
+/* --- ends ------------------------------------------------------------------- */
+
+/* Without close_notify the end may be an attacker's: an error, and the stream is dead. */
+static void test_premature_end(void **state)
+{
+	static const char *const versions[] = { tls12, tls13 };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		struct deadline d = limit_now();
+		struct trial t = {
+			.scene = { .cert = "server.pem", .act = ACT_SILENT_END,
+				   .priorities = versions[i] },
+			.client = { .verify = true },
+		};
+		char buf[10] = "", first[1024];
+
+		assert_int_equal(trial_start(&t), 0);
+		assert_int_equal(read_some(&t, buf, sizeof(buf)), 2);
+		assert_string_equal(buf, "hi");
+		assert_int_equal(read_some(&t, buf, sizeof(buf)), -1);
+		assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "connection closed by the server");
+		snprintf(first, sizeof(first), "%s", t.err.text);
+		t.err = (struct error){ 0 };
+		assert_int_equal(stream_read(t.tls, buf, sizeof(buf), &t.err), -1);
+		assert_string_equal(t.err.text, first);
+		assert_int_equal(stream_write(t.tls, "secret", 6, &t.err), -1);
+		assert_string_equal(t.err.text, first);
+		assert_int_equal(stream_wait(t.tls, STREAM_IN | STREAM_OUT, &d, &t.err), -1);
+		stream_close(t.tls);
+		assert_int_equal(trial_end(&t), PEER_OK);
+	}
+}
+
+static void test_renegotiation(void **state)
+{
+	char buf[10];
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = ACT_RENEGOTIATE, .priorities = tls12 },
+		.client = { .verify = true },
+	};
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), -1);
+	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "renegotiate");
+	trial_end(&t);
+}
+
+/* stream_close() says so to the peer; stream_free() alone does not. */
+static void test_close(void **state)
+{
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = ACT_READ_END },
+		.client = { .verify = true },
+	};
+	char buf[10];
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	stream_close(t.tls);
+	assert_int_equal(trial_end(&t), PEER_OK);
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(trial_end(&t), PEER_PREMATURE);
+	t.scene.act = ACT_END_FIRST;
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), 0);
+	stream_close(t.tls);
+	assert_int_equal(trial_end(&t), PEER_OK);
+}
+
+/* No octet of what was to be protected shows below, nor in a stream that died. */
+static void test_no_clear_text(void **state)
+{
+	struct deadline d = limit_now();
+	struct error err = { 0 };
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = ACT_SILENT_END },
+		.client = { .verify = true },
+	};
+	char buf[10];
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	struct stream *lower = t.tls->lower;
+
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), 2);
+	assert_int_equal(read_some(&t, buf, sizeof(buf)), -1);
+	int pair[2];
+
+	/* the dead stream gets a fresh, working descriptor below: nothing may come out of it */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	t.tls->lower = socket_stream_take(pair[0]);
+	assert_int_equal(stream_write(t.tls, "AUTH PLAIN", 10, &err), -1);
+	assert_int_equal(stream_wait(t.tls, STREAM_OUT, &d, &err), -1);
+	stream_close(t.tls);
+	assert_true(recv(pair[1], buf, sizeof(buf), MSG_DONTWAIT) <= 0);
+	stream_free(t.tls->lower);
+	t.tls->lower = lower;
+	close(pair[1]);
+	trial_end(&t);
+}
+
+/* --- what is told about a session ------------------------------------------- */
+
+static void binding_case(const char *client, const char *server, bool unique, size_t wanted)
+{
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = ACT_BINDING, .priorities = server,
+			   .unique = unique },
+		.client = { .verify = true, .priorities = client },
+	};
+	struct strbuf ours = STRBUF_INIT(100);
+	char theirs[100];
+
+	assert_int_equal(trial_start(&t), 0);
+	int rc = tls_channel_binding(t.tls, unique, &ours);
+
+	assert_int_equal(rc, wanted ? 0 : -1);
+	assert_int_equal(ours.len, wanted);
+	ssize_t n = read_some(&t, theirs, sizeof(theirs));
+
+	if (wanted) {
+		assert_int_equal(n, wanted);
+		assert_memory_equal(ours.buf, theirs, wanted);
+	}
+	strbuf_release(&ours);
+	trial_end(&t);
+}
+
+static void test_channel_binding(void **state)
+{
+	(void)state;
+	certs_need();
+	binding_case(NULL, tls13, false, 32);
+	binding_case(NULL, tls13, true, 0);
+	binding_case(NULL, tls12, false, 32);
+	binding_case(NULL, tls12, true, 12);
+	binding_case(tls12_no_ems, tls12, false, 0);
+	binding_case(tls12_no_ems, tls12, true, 0);
+	binding_case(NULL, tls12_no_ems, true, 0);
+}
+
+static void test_describe(void **state)
+{
+	static const char *const versions[][2] = { { tls12, "TLS1.2 ECDHE-ECDSA-SECP256R1 " },
+						   { tls13, "TLS1.3 ECDHE-SECP256R1 " } };
+	struct strbuf pin = STRBUF_INIT(1000), line = STRBUF_INIT(1000);
+
+	(void)state;
+	certs_need();
+	openssl_line(&pin, "server.pem", "-sha256");
+	strbuf_addf(&line, "\ncertificate SHA256: %s\n", pin.buf);
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		struct trial t = { .scene = { .cert = "server.pem", .priorities = versions[i][0] },
+				   .client = { .verify = true } };
+		struct strbuf out = STRBUF_INIT(10000);
+
+		assert_int_equal(trial_start(&t), 0);
+		tls_describe(t.tls, &out);
+		assert_text(out.buf, versions[i][1]);
+		assert_text(out.buf, "SHA256 AES-");
+		strbuf_reset(&out);
+		tls_describe_certificate(t.tls, &out);
+		assert_text(out.buf, "subject: CN=localhost\nissuer: CN=Test CA\nvalid from: 20");
+		assert_text(out.buf, "\nvalid until: 20");
+		assert_text(out.buf, "\nnames: localhost, 127.0.0.1, ::1\n");
+		assert_text(out.buf, line.buf);
+		assert_text(out.buf, "\npublic key SHA256: ");
+		assert_int_equal(out.buf[out.len - 1], '\n');
+		strbuf_release(&out);
+		trial_end(&t);
+	}
+	strbuf_release(&pin);
+	strbuf_release(&line);
+}
+
+static void test_library_version(void **state)
+{
+	struct strbuf out = STRBUF_INIT(100);
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(tls_library_version(&out, &err), 0);
+	assert_int_equal(strncmp(out.buf, "GnuTLS 3.", 9), 0);
+	strbuf_release(&out);
+}
+
+static void test_is(void **state)
+{
+	struct trial t = { .scene = { .cert = "server.pem" } };
+
+	(void)state;
+	assert_false(tls_is(NULL));
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	assert_true(tls_is(t.tls));
+	assert_false(tls_is(t.tls->lower));
+	trial_end(&t);
+}
+
+/* The server's prime has 2048 bits when the client does not ask for a named group. */
+static void test_dh_bits(void **state)
+{
+	static const char dhe[] = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA";
+	struct trial t = {
+		.scene = { .cert = "rsa.pem", .key = "rsa.key", .priorities = dhe },
+		.client = { .verify = true, .min_dh_prime_bits = 2048,
+			    .priorities = "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+DHE-RSA:"
+					  "-GROUP-DH-ALL" },
+	};
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	echo_once(&t);
+	trial_end(&t);
+	t.client.min_dh_prime_bits = 2049;
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "tls_min_dh_prime_bits");
+	trial_end(&t);
+}
+
+/* --- the server's end --------------------------------------------------------- */
+
+/* tls_accept() in a process of its own, which returns what it reads. */
+static pid_t accept_start(int fd, const struct tls_server *settings)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	struct deadline d = limit_now();
+	struct error err = { 0 };
+	struct stream *tls = NULL, *lower = socket_stream_take(fd);
+	char buf[1000];
+	ssize_t n;
+
+	alarm(60);
+	if (tls_accept(lower, settings, &d, &tls, &err) < 0)
+		_exit(err.exit);
+	if (tls_verified(tls) || tls_sent_certificate(tls))
+		_exit(1);
+	for (;;) {
+		n = stream_read(tls, buf, sizeof(buf), &err);
+		if (n == STREAM_AGAIN && stream_wait(tls, STREAM_IN, &d, &err) > 0)
+			continue;
+		if (n <= 0 || stream_write_all(tls, buf, (size_t)n, &d, &err) < 0)
+			break;
+	}
+	stream_close(tls);
+	stream_free(tls);
+	_exit(n == 0 ? 0 : err.exit);
+}
+
+static int accept_status(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_accept(void **state)
+{
+	static const char *const versions[] = { NULL, tls12, tls13 };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		struct tls_server server = { certs_path("chain.pem"), certs_path("server.key") };
+		struct trial t = { .client = { .host = "localhost", .verify = true,
+					       .trust_file = certs_path("ca.pem"),
+					       .priorities = versions[i] } };
+		struct deadline d = limit_now();
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		pid_t pid = accept_start(pair[1], &server);
+
+		close(pair[1]);
+		struct stream *lower = socket_stream_take(pair[0]);
+
+		assert_int_equal(tls_connect(lower, &t.client, &d, &t.tls, &t.err), 0);
+		assert_true(tls_verified(t.tls));
+		echo_once(&t);
+		pump(&t, 100000, 5000);
+		stream_close(t.tls);
+		stream_free(t.tls);
+		assert_int_equal(accept_status(pid), 0);
+	}
+}
+
+/* The server takes no version below TLS 1.2, no clear text, and no key that others can read. */
+static void test_accept_refuses(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+		int exit;
+	} cases[] = {
+		{ "EHLO client\r\n", 13, EX_PROTOCOL },
+		{ "GET / HTTP/1.0\r\n\r\n", 18, EX_PROTOCOL },
+		{ "", 0, EX_TEMPFAIL },
+		{ "\x16\x03\x01\x00\x05", 5, EX_TEMPFAIL },
+		{ "\x15\x03\x03\x00\x02\x02\x28", 7, EX_TEMPFAIL },
+	};
+	struct tls_server server = { certs_path("server.pem"), certs_path("server.key") };
+	int pair[2];
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		pid_t pid = accept_start(pair[1], &server);
+
+		close(pair[1]);
+		assert_int_equal(fs_write_all(pair[0], cases[i].text, cases[i].n), 0);
+		shutdown(pair[0], SHUT_WR);
+		if (accept_status(pid) != cases[i].exit)
+			fail_msg("case %zu", i);
+		close(pair[0]);
+	}
+	struct trial t = { .client = { .host = "localhost", .verify = true,
+				       .trust_file = certs_path("ca.pem"),
+				       .priorities = "NORMAL:-VERS-ALL:+VERS-TLS1.1" } };
+	struct deadline d = limit_now();
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	pid_t pid = accept_start(pair[1], &server);
+
+	close(pair[1]);
+	struct stream *lower = socket_stream_take(pair[0]);
+
+	assert_int_equal(tls_connect(lower, &t.client, &d, &t.tls, &t.err), -1);
+	stream_free(lower);
+	assert_int_not_equal(accept_status(pid), 0);
+}
+
+static void accept_wrong(const char *cert, const char *key, const char *words)
+{
+	struct tls_server server = { cert, key };
+	struct deadline d = limit_now();
+	struct error err = { 0 };
+	struct stream *out = NULL;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct stream *lower = socket_stream_take(pair[0]);
+
+	assert_int_equal(tls_accept(lower, &server, &d, &out, &err), -1);
+	assert_error(&err, EX_CONFIG, "5.3.5", words);
+	stream_free(lower);
+	close(pair[1]);
+}
+
+static void test_accept_settings(void **state)
+{
+	(void)state;
+	certs_need();
+	accept_wrong("/nonexistent", certs_path("server.key"), "cannot open certificate");
+	accept_wrong(certs_path("server.pem"), "/nonexistent", "cannot open /nonexistent");
+	accept_wrong(certs_path("server.pem"), certs_path("client.key"), "does not belong");
+	accept_wrong(certs_path("server.pem"), certs_path("encrypted.key"), "passphrase");
+	assert_int_equal(chmod(certs_path("ca2.key"), 0644), 0);
+	accept_wrong(certs_path("ca2.pem"), certs_path("ca2.key"), "chmod 600");
+}
+
+static int setup(void **state)
+{
+	struct error err = { 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+	if (gnutls_api_load(&err) < 0)
+		return -1;
+	void *lib = dlopen(GNUTLS_SONAME, RTLD_LAZY | RTLD_LOCAL), *entry;
+
+	if (!lib)
+		return -1;
+#define EXTRA_LOAD(name) \
+	entry = dlsym(lib, "gnutls_" #name); \
+	if (!entry) \
+		return -1; \
+	memcpy(&extra.name, &entry, sizeof(entry));
+	EXTRA(EXTRA_LOAD)
+	return certs_setup(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_dns_matches),
+		cmocka_unit_test(test_parse_address),
+		cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test(test_fingerprint_text),
+		cmocka_unit_test(test_wrong_settings),
+		cmocka_unit_test(test_key_in_certificate_file),
+		cmocka_unit_test(test_client_certificate),
+		cmocka_unit_test(test_client_certificate_wanted),
+		cmocka_unit_test(test_not_tls),
+		cmocka_unit_test(test_handshake_timeout),
+		cmocka_unit_test(test_handshake_warnings),
+		cmocka_unit_test(test_old_version),
+		cmocka_unit_test(test_lower_error),
+		cmocka_unit_test(test_data),
+		cmocka_unit_test(test_dribble),
+		cmocka_unit_test(test_key_update),
+		cmocka_unit_test(test_premature_end),
+		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_no_clear_text),
+		cmocka_unit_test(test_channel_binding),
+		cmocka_unit_test(test_describe),
+		cmocka_unit_test(test_library_version),
+		cmocka_unit_test(test_is),
+		cmocka_unit_test(test_dh_bits),
+		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_accept_refuses),
+		cmocka_unit_test(test_accept_settings),
+	};
+
+	return cmocka_run_group_tests(tests, setup, certs_teardown);
+}
