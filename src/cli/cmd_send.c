@@ -88,7 +88,8 @@ static const char *header_from(const struct send *s)
 static int choose_account(struct send *s, struct error *err)
 {
 	s->route = (struct route_request){ .account = s->inv->account, .sender = s->inv->sender,
-					   .header_from = header_from(s) };
+					   .header_from = header_from(s),
+					   .envelope = &s->envelope };
 	if (!s->route.sender && s->inv->read_envelope_from)
 		s->route.sender = s->route.header_from;
 	if (route_account(s->config, &s->route, &s->account, err) < 0)
@@ -108,8 +109,13 @@ static int collect_recipients(struct send *s, struct error *err)
 
 	if (s->inv->read_recipients && envelope_add_header(e, s->message, err) < 0)
 		return -1;
-	if (e->rcpt_count == 0)
-		return no_recipients(s, err);
+	return e->rcpt_count == 0 ? no_recipients(s, err) : 0;
+}
+
+static int prepare_recipients(struct send *s, struct error *err)
+{
+	struct envelope *e = &s->envelope;
+
 	if (prepare_envelope(e, s->account, err) < 0)
 		return -1;
 	unsigned notify = s->inv->dsn_notify ? s->inv->dsn_notify : s->account->dsn_notify;
@@ -136,7 +142,8 @@ static int prepare(struct send *s, struct error *err)
 				 "no recipients: give addresses, "
 				 "or -t to take them from the header");
 	if (config_load(&inv->config, &s->config, err) < 0 || read_message(s, err) < 0 ||
-	    choose_account(s, err) < 0 || collect_recipients(s, err) < 0)
+	    collect_recipients(s, err) < 0 || choose_account(s, err) < 0 ||
+	    prepare_recipients(s, err) < 0)
 		return -1;
 	return prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err);
 }

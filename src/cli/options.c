@@ -145,18 +145,6 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 	return 0;
 }
 
-/* A key that is on when it is only named: --tls, --syslog. */
-static bool may_stand_alone(const struct setting *s)
-{
-	static const char *const keys[] = { "tls", "auth", "syslog" };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(s->key, keys[i]) == 0)
-			return true;
-	}
-	return s->type == SETTING_BOOL;
-}
-
 /* Tries a value at once, so that a wrong one is named before anything is read. */
 static int parse_setting(struct invocation *inv, struct position *p, const char *name, size_t len,
 			 const char *value, struct error *err)
@@ -177,7 +165,7 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "'--%s' would show a secret to everyone who lists processes: "
 				 "use --password-file, --password-command or --password-fd", key);
-	if (!value && may_stand_alone(s))
+	if (!value && s->flags & SETTING_SWITCH)
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
 		return missing(p->argv[p->i], err);

@@ -107,6 +107,8 @@ struct account {
 	struct auth_settings auth;
 
 	const char *const *from;	/* patterns; the first without wildcard is the sender */
+	const char *const *match_user;	/* login names, patterns: this account is theirs */
+	const char *const *match_to;	/* patterns: the account for mail to these alone */
 	enum from_override from_override;
 	const char *from_full_name;
 	const char *default_domain;

@@ -58,7 +58,7 @@ static int handshake(struct session *s, struct error *err)
 		return -1;
 	if (wire_unread_now(s->wire) > 0)
 		return error_set(err, EX_PROTOCOL, "5.5.0",
-				 "the server sent data after the TLS handshake before it was asked");
+				 "the server spoke after the TLS handshake before it was asked");
 	return 0;
 }
 

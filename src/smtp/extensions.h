@@ -29,7 +29,8 @@ enum ehlo_next { EHLO_CONTINUE, EHLO_AGAIN, EHLO_FAILED };
 
 struct extension {
 	const char *keyword;
-	size_t mail_octets, rcpt_octets;	/* by which its parameters lengthen a command (A5) */
+	/* Octets by which its parameters raise the limit of the command line (A5). */
+	size_t mail_octets, rcpt_octets;
 	/* Takes the words behind the keyword; bad ones are ignored or an error. */
 	int (*parse)(struct session *, const struct strvec *args, struct error *);
 	/* Work to do after EHLO; AGAIN forgets all and greets anew. Runs announced or not. */

@@ -33,7 +33,7 @@ struct pipeline {
 	struct pipeline_expected *queue;
 	size_t head, count, alloc;	/* queue[head..count) is unanswered */
 	bool broken;			/* no more replies will come: see error */
-	bool lost;			/* ... because the connection or the order is lost, not by 421 */
+	bool lost;			/* ... and the connection with it, not by a 421 */
 	struct error error;
 };
 

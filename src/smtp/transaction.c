@@ -45,7 +45,8 @@ static void put_recipients(struct transaction *t)
 		const struct recipient *r = &t->e->rcpt[t->rcpt[k].index];
 		struct error err;
 
-		if (t->pipe.broken || t->mail_refused || (t->opt->strict_recipients && t->refusal.exit))
+		if (t->pipe.broken || t->mail_refused ||
+		    (t->opt->strict_recipients && t->refusal.exit))
 			return;
 		if (t->left && !session_has(t->s, EXT_PIPELINING)) {
 			t->left += t->rcpt_count - k;	/* too many: the rest is not even asked */

@@ -17,7 +17,7 @@ struct message;
 
 struct prepare_options {
 	const char *full_name;	/* -F; NULL = not given, "" = none wanted */
-	bool no_fixes;		/* -G: the header stays as it is, but for Bcc */
+	bool no_fixes;		/* -G: the header stays as it is, Bcc too */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/address.h"
+#include "message/envelope.h"
 #include "message/ident.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -27,13 +28,59 @@ static const char *plain_from(const struct account *a)
 	return NULL;
 }
 
-static bool owns(const struct account *a, const char *address)
+static bool list_matches(const char *const *patterns, const char *word)
 {
-	for (const char *const *f = a->from; f && *f; f++) {
-		if (address_match(*f, address))
+	for (; patterns && *patterns; patterns++) {
+		if (address_match(*patterns, word))
 			return true;
 	}
 	return false;
+}
+
+static bool owns(const struct account *a, const char *address)
+{
+	return list_matches(a->from, address);
+}
+
+static bool takes_all(const struct account *a, const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!list_matches(a->match_to, e->rcpt[i].address))
+			return false;
+	}
+	return e->rcpt_count > 0;
+}
+
+static const struct account *find_by_recipients(const struct config *c, const struct envelope *e)
+{
+	const struct account *a;
+
+	for (size_t i = 0; e && (a = config_nth(c, i)) != NULL; i++) {
+		if (a->match_to && takes_all(a, e))
+			return a;
+	}
+	return NULL;
+}
+
+/* The login name is looked up only where an account asks for it. */
+static const struct account *find_by_user(const struct config *c)
+{
+	struct arena *scratch = NULL;
+	const char *login = NULL;
+	const struct account *a, *found = NULL;
+
+	for (size_t i = 0; !found && (a = config_nth(c, i)) != NULL; i++) {
+		if (!a->match_user)
+			continue;
+		if (!login) {
+			scratch = arena_new();
+			login = ident_login(scratch);
+		}
+		if (list_matches(a->match_user, login))
+			found = a;
+	}
+	arena_free(scratch);
+	return found;
 }
 
 static const struct account *find_owner(const struct config *c, const char *address)
@@ -61,6 +108,10 @@ int route_account(const struct config *c, const struct route_request *req,
 		found = find_owner(c, req->sender);
 		if (!found)
 			found = find_owner(c, req->header_from);
+		if (!found)
+			found = find_by_recipients(c, req->envelope);
+		if (!found)
+			found = find_by_user(c);
 		if (!found)
 			found = config_default(c);
 		if (!found)

@@ -11,19 +11,22 @@
 struct account;
 struct arena;
 struct config;
+struct envelope;
 struct error;
-struct message;
 
 struct route_request {
 	const char *account;	/* -a; NULL = choose */
 	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
 	const char *header_from;	/* address of the header's From, for the choice only */
+	const struct envelope *envelope;	/* recipients, for the choice only; NULL = unknown */
 };
 
 /*
  * The account: by option; else the first whose 'from' patterns match -f;
- * else the first that matches the header's From; else the default.
- * EX_CONFIG when there is none, with the places that were searched.
+ * else the first that matches the header's From; else the first whose
+ * match_to patterns match every recipient; else the first whose match_user
+ * has the caller's login name; else the default. EX_CONFIG when there is
+ * none, with the places that were searched.
  */
 ATTR_CHECK int route_account(const struct config *c, const struct route_request *req,
 			     const struct account **out, struct error *err);

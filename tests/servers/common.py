@@ -216,6 +216,9 @@ class Instance:
         self.file('etc/services', 'smtp 25/tcp\nsubmissions 465/tcp\nsubmission 587/tcp\n')
         for folder in ('tmp', 'var/tmp', 'var/log', 'run'):
             self.folder(folder, 0o1777)
+        for folder in ('bin', 'sbin', 'lib', 'lib64'):          # as in newer Debian
+            if self.exists('usr/' + folder) and not self.exists(folder):
+                os.symlink('usr/' + folder, self.path(folder))
         if not self.exists('var/run'):
             os.symlink('../run', os.path.join(self.root, 'var/run'))
         self.folder('dev')
@@ -257,9 +260,9 @@ class Instance:
         self.chown(name, owner)
         os.chmod(path, mode)
 
-    def certificates(self, certs, which='server'):
-        """A server's key and certificate, and the CA, in etc/tls."""
-        for name, source in zip(('server.pem', 'server.key', 'ca.pem'), certs(which)):
+    def certificates(self, certs):
+        """The server's key and certificate, and the CA, in etc/tls."""
+        for name, source in zip(('server.pem', 'server.key', 'ca.pem'), certs('server')):
             with open(source, 'rb') as f:
                 self.file('etc/tls/' + name, f.read(), 0o600 if name.endswith('.key') else 0o644)
 

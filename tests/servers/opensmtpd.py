@@ -36,7 +36,7 @@ def run(certs, home):
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
     sink = Sink()
     with Instance('opensmtpd', ('opensmtpd', 'opensmtpq')) as instance:
-        instance.certificates(certs, 'rsa')     # with OpenSSL 3 it cannot sign by ECDSA
+        instance.certificates(certs)
         configure(instance, sink, ports)
         instance.ready(ports, instance.start('/usr/sbin/smtpd', '-d', '-v', '-f', '/etc/smtpd.conf'))
         service = Service('opensmtpd', sink, certs, home, ports=ports, mechanisms=MECHANISMS)

@@ -115,7 +115,8 @@ static inline void peer_script(struct peer *p, const char *const *lines)
 			struct strbuf say = STRBUF_INIT(1024 * 1024);
 
 			for (; *text; text++)
-				strbuf_add(&say, *text == '\n' ? "\r\n" : text, *text == '\n' ? 2 : 1);
+				strbuf_add(&say, *text == '\n' ? "\r\n" : text,
+					   *text == '\n' ? 2 : 1);
 			strbuf_addstr(&say, "\r\n");
 			memory_say_bytes(p->stream, say.buf, say.len);
 			strbuf_release(&say);

@@ -76,7 +76,8 @@ static void test_each_octet(void **state)
 
 			text[at] = (char)c;
 			strbuf_add(&line, text, 5);
-			assert_int_equal(command_check(&line, 0, false, &err), c >= 32 && c < 127 ? 0 : -1);
+			assert_int_equal(command_check(&line, 0, false, &err),
+					 c >= 32 && c < 127 ? 0 : -1);
 			strbuf_release(&line);
 		}
 	}
@@ -125,7 +126,8 @@ static void trace(void *ctx, enum wire_direction direction, const char *text, si
 
 static void begin(struct sender *s)
 {
-	*s = (struct sender){ .written = STRBUF_INIT(1024 * 1024), .seen = STRBUF_INIT(1024 * 1024) };
+	*s = (struct sender){ .written = STRBUF_INIT(1024 * 1024),
+		.seen = STRBUF_INIT(1024 * 1024) };
 	s->wire = wire_new_take(memory_new(&s->written));
 	wire_set_trace(s->wire, trace, s);
 }
@@ -165,7 +167,8 @@ static void test_secret(void **state)
 	static const struct {
 		const char *open, *secret, *seen;
 	} table[] = {
-		{ "AUTH PLAIN ", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm", "AUTH PLAIN <28 octets hidden>\n" },
+		{ "AUTH PLAIN ", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm",
+		  "AUTH PLAIN <28 octets hidden>\n" },
 		{ "", "cGVuY2ls", "<8 octets hidden>\n" },
 		{ "", "", "<0 octets hidden>\n" },
 		{ "AUTH EXTERNAL ", "=", "AUTH EXTERNAL <1 octets hidden>\n" },
@@ -214,7 +217,8 @@ static void test_bad_secret(void **state)
 		struct sender s;
 
 		begin(&s);
-		assert_int_equal(command_send_secret(s.wire, "", secrets[i], strlen(secrets[i]), &soon,
+		assert_int_equal(command_send_secret(s.wire, "", secrets[i], strlen(secrets[i]),
+						     &soon,
 						     &s.err), -1);
 		assert_int_equal(s.err.exit, EX_SOFTWARE);
 		assert_null(strstr(s.err.text, secrets[i]));

@@ -204,7 +204,8 @@ static const struct fact facts[] = {
 	{ "8bit not offered", { "SIZE" }, .body = BODY_8BITMIME, .exit = 69, .status = "5.6.3",
 	  .text = "8BITMIME" },
 	{ "utf8", { "SMTPUTF8" }, .utf8 = true },
-	{ "utf8 sender", { "8BITMIME" }, .utf8 = true, .sender = "j\xc3\xb6@example.org", .exit = 69,
+	{ "utf8 sender", { "8BITMIME" }, .utf8 = true, .sender = "j\xc3\xb6@example.org",
+	  .exit = 69,
 	  .status = "5.6.7", .text = "'j\xc3\xb6@example.org' needs SMTPUTF8" },
 	{ "utf8 recipient", { "8BITMIME" }, .utf8 = true, .recipient = "\xc3\xb6@example.org",
 	  .exit = 69, .status = "5.6.7", .text = "'\xc3\xb6@example.org' needs SMTPUTF8" },
@@ -242,7 +243,8 @@ static void test_checks(void **state)
 			p->envelope.sender = f->sender;
 		if (f->recipient)
 			p->envelope.rcpt[0].address = f->recipient;
-		assert_int_equal(extensions_check(&p->session, &p->envelope, &p->err), f->exit ? -1 : 0);
+		assert_int_equal(extensions_check(&p->session, &p->envelope, &p->err),
+				 f->exit ? -1 : 0);
 		if (f->exit) {
 			assert_int_equal(p->err.exit, f->exit);
 			assert_string_equal(p->err.status, f->status);
@@ -300,8 +302,10 @@ static const struct {
 	  26 + 17 + 27 + DSN_MAIL_OCTETS },
 	{ { NULL }, "a@b", "x", 900, BODY_8BITMIME, DSN_RET_HDRS, true, "", 0 },
 	{ { "SIZE" }, "a@b", NULL, 1, BODY_8BITMIME, DSN_RET_NONE, false, " SIZE=1", 26 },
-	{ { "8BITMIME" }, "a@b", NULL, 1, BODY_8BITMIME, DSN_RET_NONE, false, " BODY=8BITMIME", 17 },
-	{ { "SMTPUTF8" }, "a@b", NULL, 1, BODY_8BITMIME, DSN_RET_NONE, false, " BODY=8BITMIME", 27 },
+	{ { "8BITMIME" }, "a@b", NULL, 1, BODY_8BITMIME, DSN_RET_NONE, false, " BODY=8BITMIME",
+	  17 },
+	{ { "SMTPUTF8" }, "a@b", NULL, 1, BODY_8BITMIME, DSN_RET_NONE, false, " BODY=8BITMIME",
+	  27 },
 	{ { "SMTPUTF8" }, "a@b", NULL, 1, BODY_7BIT, DSN_RET_NONE, true, " SMTPUTF8", 27 },
 	{ { "DSN" }, "a@b", NULL, 1, BODY_7BIT, DSN_RET_FULL, false, " RET=FULL", DSN_MAIL_OCTETS },
 	{ { "DSN" }, "", "x", 1, BODY_7BIT, DSN_RET_FULL, false, " ENVID=x", DSN_MAIL_OCTETS },
@@ -322,7 +326,8 @@ static void test_mail_params(void **state)
 		p->envelope.body = mails[i].body;
 		p->envelope.ret = mails[i].ret;
 		p->envelope.utf8 = mails[i].utf8;
-		assert_int_equal(extensions_mail_params(&p->session, &p->envelope, &out), mails[i].octets);
+		assert_int_equal(extensions_mail_params(&p->session, &p->envelope, &out),
+				 mails[i].octets);
 		assert_string_equal(out.buf, mails[i].params);
 		strbuf_release(&out);
 		peer_free(p);
@@ -335,12 +340,14 @@ static const struct {
 	const char *params;
 } rcpts[] = {
 	{ "a@b", "b@example.org", NULL, 0, "" },
-	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_NEVER, " NOTIFY=NEVER ORCPT=rfc822;b@example.org" },
+	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_NEVER,
+	  " NOTIFY=NEVER ORCPT=rfc822;b@example.org" },
 	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_NEVER | DSN_NOTIFY_DELAY,
 	  " NOTIFY=NEVER ORCPT=rfc822;b@example.org" },
 	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY,
 	  " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b@example.org" },
-	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_DELAY, " NOTIFY=DELAY ORCPT=rfc822;b@example.org" },
+	{ "a@b", "b@example.org", NULL, DSN_NOTIFY_DELAY,
+	  " NOTIFY=DELAY ORCPT=rfc822;b@example.org" },
 	{ "a@b", "x+y=z@example.org", NULL, DSN_NOTIFY_DELAY,
 	  " NOTIFY=DELAY ORCPT=rfc822;x+2By+3Dz@example.org" },
 	{ "a@b", "b@example.org", "root@example.org", 0, " ORCPT=rfc822;root@example.org" },

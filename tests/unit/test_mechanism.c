@@ -68,10 +68,12 @@ static int load_server(void **state)
 {
 	static void *handle;
 	static const struct dynlib_symbol symbols[] = {
-		{ "gsasl_server_start", &lib.server_start }, { "gsasl_callback_set", &lib.callback_set },
+		{ "gsasl_server_start", &lib.server_start },
+		{ "gsasl_callback_set", &lib.callback_set },
 		{ "gsasl_step", &lib.step }, { "gsasl_property_set", &lib.property_set },
 		{ "gsasl_property_fast", &lib.property_fast }, { "gsasl_finish", &lib.finish },
-		{ "gsasl_init", &lib.init }, { "gsasl_done", &lib.done }, { "gsasl_free", &lib.free },
+		{ "gsasl_init", &lib.init }, { "gsasl_done", &lib.done },
+		{ "gsasl_free", &lib.free },
 	};
 	struct error err;
 
@@ -94,7 +96,8 @@ static int unload_server(void **state)
 /* --- helpers ------------------------------------------------------------- */
 
 static const struct mechanism_input defaults = {
-	.user = "user", .secret = "pencil", .host = "mail.example.org", .service = "smtp", .port = 587,
+	.user = "user", .secret = "pencil", .host = "mail.example.org", .service = "smtp",
+	.port = 587,
 	.scram_min_iterations = 4096,
 };
 
@@ -209,7 +212,8 @@ static void test_order(void **state)
 	assert_null(mechanism_find("PLAINER"));
 	assert_null(mechanism_find(""));
 	for (size_t i = 0; i < mechanism_count; i++) {
-		bool readable = strstr("PLAIN LOGIN OAUTHBEARER XOAUTH2", mechanisms[i].name) != NULL;
+		bool readable = strstr("PLAIN LOGIN OAUTHBEARER XOAUTH2",
+				       mechanisms[i].name) != NULL;
 
 		assert_int_equal((mechanisms[i].flags & MECHANISM_READABLE) != 0, readable);
 	}
@@ -345,7 +349,8 @@ static void test_xoauth2(void **state)
 
 	assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), 0);
 	base64_encode(&coded, answer.buf, answer.len);
-	assert_string_equal(coded.buf, "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZG"
+	assert_string_equal(coded.buf,
+			    "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZG"
 			    "OWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==");
 	expect_answer(x, "{ \"schemes\":\"bearer\", \"status\" : \"401\" }", "");
 	assert_string_equal(exchange_detail(x), "401");
@@ -525,15 +530,18 @@ static void test_iterations(void **state)
 
 		assert_int_equal(exchange_step(x, NULL, 0, &first, &err), 0);
 		/* "n,,n=user,r=NONCE" */
-		strbuf_addf(&server_first, "r=%s%s", strstr(first.buf, ",r=") + 3, counts[i].behind_nonce);
+		strbuf_addf(&server_first, "r=%s%s", strstr(first.buf, ",r=") + 3,
+			    counts[i].behind_nonce);
 		int rc = exchange_step(x, server_first.buf, server_first.len, &answer, &err);
 
 		assert_int_equal(rc, counts[i].exit ? -1 : 0);
-		if (counts[i].exit && (err.exit != counts[i].exit || !strstr(err.text, counts[i].text)))
+		if (counts[i].exit &&
+		    (err.exit != counts[i].exit || !strstr(err.text, counts[i].text)))
 			fail_msg("%s: %d %s", counts[i].behind_nonce, err.exit, err.text);
 		assert_false(exchange_complete(x));
 		if (!counts[i].exit)	/* a signature that is none */
-			expect_failure(x, "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", EX_PROTOCOL,
+			expect_failure(x, "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+				       EX_PROTOCOL,
 				       "could not prove");
 		exchange_free(x);
 		strbuf_release(&first);

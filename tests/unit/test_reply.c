@@ -185,6 +185,8 @@ static void test_bad(void **state)
 static void test_ends(void **state)
 {
 	(void)state;
+	static const char *const said[] = { "connection closed by the server while waiting for "
+		"the reply to MAIL FROM", "connection lost", "timeout after 60 s" };
 	static const char *const parts[] = { "", "2", "250", "250 o", "250-ok\r\n", "250 ok\r" };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -204,9 +206,7 @@ static void test_ends(void **state)
 			assert_int_equal(read_one(&r, how >= 3), -1);
 			assert_int_equal(r.err.exit, EX_TEMPFAIL);
 			assert_string_equal(r.err.status, "4.4.2");
-			assert_non_null(strstr(r.err.text, how % 3 == 0 ? "connection closed by the server while "
-					       "waiting for the reply to MAIL FROM" : how % 3 == 1
-					       ? "connection lost" : "timeout after 60 s"));
+			assert_non_null(strstr(r.err.text, said[how % 3]));
 			end(&r);
 		}
 	}
@@ -363,8 +363,10 @@ static void test_verdicts(void **state)
 		begin(&r, data.buf, data.len);
 		assert_int_equal(read_one(&r, false), 0);
 		assert_int_equal(bare ? reply_error(&r.reply, verdicts[i].stage, &r.err)
-				 : reply_error_about(&r.reply, verdicts[i].stage, "PLAIN", &r.err), -1);
-		if (r.err.exit != verdicts[i].exit || strcmp(r.err.status, verdicts[i].status) != 0 ||
+				 : reply_error_about(&r.reply, verdicts[i].stage, "PLAIN", &r.err),
+				 -1);
+		if (r.err.exit != verdicts[i].exit ||
+		    strcmp(r.err.status, verdicts[i].status) != 0 ||
 		    !strstr(r.err.text, verdicts[i].text))
 			fail_msg("%zu: %d %s %s", i, r.err.exit, r.err.status, r.err.text);
 		assert_int_equal(r.err.reply, verdicts[i].code);

@@ -145,7 +145,8 @@ static void test_switched_off(void **state)
 	recipients(p, "b@example.org");
 	peer_message(p, TEXT, strlen(TEXT));
 	peer_greeted(p, FULL);
-	script(p, "C: MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n", "S: 250 ok",
+	script(p, "C: MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n",
+	       "S: 250 ok",
 	       "S: 250 ok", "S: 354 go", "C: .\r\n", "S: 250 ok");
 	peer_run(p, false);
 	accepted(p, 0);
@@ -236,7 +237,7 @@ static void test_endings(void **state)
 		add_reply(&group, t->rcpt);
 		add_reply(&group, t->data);
 		strbuf_addf(&dot, "S: %s", t->dot ? t->dot : "250 reset");
-		script(p, t->keywords[5] == 'P' && strstr(t->keywords, "CHUNK") ? "C: BDAT" : "C: DATA\r\n",
+		script(p, strstr(t->keywords, "CHUNKING") ? "C: BDAT" : "C: DATA\r\n",
 		       group.buf, t->dot ? "C: \r\n.\r\n" : "C: RSET\r\n", dot.buf);
 		peer_run(p, false);
 		assert_outcome(p, 0, t->outcome, t->exit, t->status);
@@ -254,7 +255,8 @@ static void test_some_refused(void **state)
 	(void)state;
 	struct peer *p = ready(PIPE, "b@example.org", "c@example.org", "d@example.org");
 
-	script(p, "C: DATA\r\n", "S: 250 ok", "S: 550 5.1.1 no b", "S: 450 4.2.1 c later", "S: 250 ok",
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 550 5.1.1 no b", "S: 450 4.2.1 c later",
+	       "S: 250 ok",
 	       "S: 354 go", "C: .\r\n", "S: 250 2.0.0 ok");
 	peer_run(p, false);
 	assert_outcome(p, 0, OUTCOME_REFUSED, 67, "5.1.1");
@@ -286,7 +288,8 @@ static void test_strict(void **state)
 	static const char *const keywords[] = { FULL, PIPE, "" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
-		struct peer *p = ready(keywords[i], "b@example.org", "c@example.org", "d@example.org");
+		struct peer *p = ready(keywords[i], "b@example.org", "c@example.org",
+				       "d@example.org");
 
 		p->account.strict_recipients = true;
 		if (*keywords[i])
@@ -298,7 +301,8 @@ static void test_strict(void **state)
 		peer_run(p, true);
 		for (size_t k = 0; k < 3; k++)
 			assert_outcome(p, k, OUTCOME_REFUSED, 67, "5.1.1");
-		assert_says(p->result.rcpt[0].error.text, "not sent, as another recipient was refused: "
+		assert_says(p->result.rcpt[0].error.text,
+			    "not sent, as another recipient was refused: "
 			    "RCPT TO <c@example.org>: 550 no c");
 		assert_null(strstr(p->written.buf, "DATA"));
 		assert_null(strstr(p->written.buf, "BDAT"));
@@ -347,14 +351,16 @@ static void test_too_many(void **state)
 
 		print_message("%s\n", limits[i].reply);
 		strbuf_addf(&reply, "S: %s", limits[i].reply);
-		script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", reply.buf, "S: 354 go", "C: .\r\n",
+		script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", reply.buf, "S: 354 go",
+		       "C: .\r\n",
 		       "S: 250 ok");
 		peer_run(p, true);
 		accepted(p, 0);
 		if (limits[i].left) {
 			assert_int_equal(p->result.rcpt[1].outcome, OUTCOME_NONE);
 			assert_false(p->session.quit_sent);
-			script(p, "C: RCPT TO:<c@example.org>\r\nDATA\r\n", "S: 250 ok", "S: 250 ok",
+			script(p, "C: RCPT TO:<c@example.org>\r\nDATA\r\n", "S: 250 ok",
+			       "S: 250 ok",
 			       "S: 354 go", "C: .\r\nQUIT\r\n", "S: 250 ok");
 			peer_run(p, true);
 			accepted(p, 1);
@@ -373,7 +379,8 @@ static void test_too_many_stops_asking(void **state)
 	(void)state;
 	struct peer *p = ready("", "b@example.org", "c@example.org", "d@example.org");
 
-	script(p, "C: MAIL", "S: 250 ok", "C: b@example.org>\r\n", "S: 250 ok", "C: c@example.org>\r\n",
+	script(p, "C: MAIL", "S: 250 ok", "C: b@example.org>\r\n", "S: 250 ok",
+	       "C: c@example.org>\r\n",
 	       "S: 452 too many", "C: DATA\r\n", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok");
 	peer_run(p, true);
 	accepted(p, 0);
@@ -396,7 +403,8 @@ static void test_split(void **state)
 		script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok");
 		if (i < 2)
 			script(p, "S: 250 ok");
-		script(p, "S: 354 go", i < 2 ? "C: \r\n.\r\n" : "C: \r\n.\r\nQUIT\r\n", "S: 250 ok");
+		script(p, "S: 354 go", i < 2 ? "C: \r\n.\r\n" : "C: \r\n.\r\nQUIT\r\n",
+		       "S: 250 ok");
 		peer_run(p, true);
 		for (size_t k = 0; k < 5; k++)
 			assert_int_equal(p->result.rcpt[k].outcome,
@@ -498,7 +506,8 @@ static void test_size_dropped(void **state)
 	struct peer *p = ready(PIPE, "b@example.org");
 
 	script(p, "C: SIZE=26\r\n", "S: 555 size?", "S: 503 no", "S: 503 no",
-	       "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: .\r\n",
+	       "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go",
+	       "C: .\r\n",
 	       "S: 250 ok");
 	peer_run(p, true);
 	accepted(p, 0);
@@ -552,7 +561,8 @@ static void test_bad_addresses(void **state)
 	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
 
 	p->envelope.rcpt[0].address = "x@y>\r\nRCPT TO:<evil@example.org";
-	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok");
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n",
+	       "S: 250 ok");
 	peer_run(p, true);
 	assert_outcome(p, 0, OUTCOME_REFUSED, 65, "5.5.2");
 	accepted(p, 1);
@@ -593,10 +603,12 @@ static void test_lost_after_dot(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
 
-		script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 550 no", "S: 354 go", "C: .\r\n",
+		script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 550 no", "S: 354 go",
+		       "C: .\r\n",
 		       ends[i]);
 		peer_run(p, false);
-		assert_int_equal(p->result.rcpt[0].outcome, i == 2 ? OUTCOME_REFUSED : OUTCOME_DEFERRED);
+		assert_int_equal(p->result.rcpt[0].outcome,
+				 i == 2 ? OUTCOME_REFUSED : OUTCOME_DEFERRED);
 		assert_int_equal(p->result.rcpt[0].error.exit, i == 2 ? 76 : 75);
 		assert_says(p->result.rcpt[0].error.text, "may have been accepted");
 		assert_outcome(p, 1, OUTCOME_REFUSED, 67, "5.1.1");
@@ -683,7 +695,8 @@ static void test_421(void **state)
 	peer_free(p);
 
 	p = ready(PIPE, "b@example.org");
-	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: .\r\n", "S: 421 bye", "END");
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: .\r\n", "S: 421 bye",
+	       "END");
 	peer_run(p, false);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.3.2");
 	assert_null(strstr(p->result.rcpt[0].error.text, "may have been accepted"));
@@ -739,7 +752,8 @@ static struct peer *ready_large(const char *keywords, size_t size)
 
 	strbuf_addstr(&text, "Subject: large\n\n");
 	while (text.len < size)
-		strbuf_addstr(&text, ".2345678901234567890123456789012345678901234567890123456789\n");
+		strbuf_addstr(&text,
+			      ".2345678901234567890123456789012345678901234567890123456789\n");
 	recipients(p, "b@example.org");
 	peer_message(p, text.buf, text.len);
 	strbuf_release(&text);
@@ -752,7 +766,8 @@ static void test_large_chunk(void **state)
 	(void)state;
 	struct peer *p = ready_large("\n250-PIPELINING\n250 CHUNKING", 300000);
 
-	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n", "C: QUIT",
+	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
+	       "C: QUIT",
 	       "S: 250 2.0.0 all of it");
 	peer_run(p, true);
 	accepted(p, 0);
@@ -776,7 +791,8 @@ static void test_refused_in_mid_transfer(void **state)
 		  "the final dot: 552 5.3.4 too large" },
 		{ "\n250 PIPELINING", "C: Subject", "S: 421 4.3.0 shutting down", 75, "4.3.0",
 		  "421 4.3.0 shutting down" },
-		{ "\n250 PIPELINING", "C: Subject", "S: 250 thanks", 76, "5.5.0", "before the message "
+		{ "\n250 PIPELINING", "C: Subject", "S: 250 thanks", 76, "5.5.0",
+		  "before the message "
 		  "was sent" },
 		{ "\n250 CHUNKING", "C: Subject", "S: 552 5.3.4 too large", 69, "5.3.4",
 		  "BDAT: 552 5.3.4 too large" },
@@ -817,7 +833,8 @@ static void test_many_recipients(void **state)
 	strbuf_addstr(&replies, "S: 250 ok");
 	for (size_t i = 0; i < COUNT; i++) {
 		p->envelope.rcpt[i].address = arena_printf(p->arena, "r%zu@example.org", i);
-		strbuf_addf(&replies, "\n%s", i % 100 == 7 ? "550 5.1.1 no" : "250 2.1.5 fine, that one "
+		strbuf_addf(&replies, "\n%s",
+			    i % 100 == 7 ? "550 5.1.1 no" : "250 2.1.5 fine, that one "
 			    "is known here and will get it, with a very long text to fill buffers");
 	}
 	result_init(&p->result, p->arena, COUNT);
@@ -863,15 +880,19 @@ static void test_lmtp(void **state)
 		struct peer *p = ready_lmtp(keywords[i]);
 
 		if (i == 0)
-			script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no c", "S: 250 ok",
+			script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no c",
+			       "S: 250 ok",
 			       "S: 354 go", "C: \r\n.\r\n");
 		else	/* no BDAT LAST before it is known that somebody stands */
-			script(p, "C: d@example.org>\r\n", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no c",
+			script(p, "C: d@example.org>\r\n", "S: 250 ok", "S: 250 ok",
+			       "S: 550 5.1.1 no c",
 			       "S: 250 ok", "C: BDAT 26 LAST\r\n" WIRE_TEXT);
-		script(p, "S: 452 4.2.2 <b@example.org> over quota", "S: 250 2.0.0 <d@example.org> saved");
+		script(p, "S: 452 4.2.2 <b@example.org> over quota",
+		       "S: 250 2.0.0 <d@example.org> saved");
 		peer_run(p, true);
 		assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.2.2");
-		assert_says(p->result.rcpt[0].error.text, "the final dot for <b@example.org>: 452 4.2.2 "
+		assert_says(p->result.rcpt[0].error.text,
+			    "the final dot for <b@example.org>: 452 4.2.2 "
 			    "<b@example.org> over quota");
 		assert_outcome(p, 1, OUTCOME_REFUSED, 67, "5.1.1");
 		accepted(p, 2);
@@ -941,7 +962,8 @@ static void test_pieces(void **state)
 		memory_read_max(p->stream, n);
 		memory_write_max(p->stream, n);
 		memory_stutter(p->stream);
-		script(p, "C: QUIT\r\n", "S: 250-2.1.0 ok\n250 2.1.0 really", "S: 550-5.1.1 no\n550 5.1.1 b",
+		script(p, "C: QUIT\r\n", "S: 250-2.1.0 ok\n250 2.1.0 really",
+		       "S: 550-5.1.1 no\n550 5.1.1 b",
 		       "S: 250 2.1.5 ok", "S: 250 2.0.0 queued", "S: 221 bye");
 		peer_run(p, true);
 		assert_outcome(p, 0, OUTCOME_REFUSED, 67, "5.1.1");
