@@ -74,6 +74,8 @@ STAGES = {
     'BDAT': ('BDAT * LAST', '250 2.0.0 ok', '451 4.3.0 later', '554 5.6.0 spam', 'data-done'),
     'QUIT': ('QUIT', '221 2.0.0 bye', '451 4.3.0 later', '500 5.5.1 what', 'quit'),
 }
+# Before it what the server says would be data in front of TLS: the cell 'early'.
+CLIENT_HELLO = 'GET "\\x16\\x03"'
 HANDSHAKE = {
     '4xx': ['RAW "454 4.7.0 no TLS\\r\\n"', 'SILENCE'],
     '5xx': ['RAW "554 5.7.0 no TLS\\r\\n"', 'SILENCE'],
@@ -173,7 +175,7 @@ def dialogue(stage, fault, mode):
             if fault == 'early':
                 steps[-1] = 'RAW "220 go\\r\\n\\x16\\x03\\x03\\x00\\x04\\x02\\x00\\x00\\x00"'
                 return steps + ['SILENCE']
-            return steps + HANDSHAKE[fault]
+            return steps + ([] if fault == 'extra' else [CLIENT_HELLO]) + HANDSHAKE[fault]
         if name == 'handshake':
             steps.append('TLS')
             keywords = []

@@ -75,16 +75,34 @@ static const char *exit_name(int code)
 	return name ? name : "EX_SOFTWARE";
 }
 
-/* " key=value", escaped; quoted when it holds blanks. */
+/* Escaped, the delimiter too, so that no server's words look like a key of ours. */
+static void add_quoted(struct strbuf *out, const char *value)
+{
+	const char *mark = strchr(value, '\'') && !strchr(value, '"') ? "\"" : "'";
+
+	strbuf_addstr(out, mark);
+	for (const char *p = value;; p++) {
+		size_t n = strcspn(p, mark);
+
+		text_escape_add(out, p, n);
+		p += n;
+		if (!*p)
+			break;
+		strbuf_addf(out, "\\x%02X", (unsigned)(unsigned char)*p);
+	}
+	strbuf_addstr(out, mark);
+}
+
+/* " key=value", escaped; quoted when it holds blanks or quotes. */
 static void add_pair(struct strbuf *out, const char *key, const char *value)
 {
 	if (!value || !*value)
 		return;
-	bool quote = strpbrk(value, " \"'") != NULL;
-
-	strbuf_addf(out, "%s%s=%s", out->len ? " " : "", key, quote ? "'" : "");
-	text_escape_add(out, value, strlen(value));
-	strbuf_addstr(out, quote ? "'" : "");
+	strbuf_addf(out, "%s%s=", out->len ? " " : "", key);
+	if (strpbrk(value, " \"'"))
+		add_quoted(out, value);
+	else
+		text_escape_add(out, value, strlen(value));
 }
 
 static void add_recipients(struct strbuf *out, const struct envelope *e)

@@ -15,12 +15,10 @@ void result_set_error(struct result *r, size_t i, const struct error *err)
 	r->rcpt[i].error = *err;
 }
 
-void result_set_all(struct result *r, const struct error *err)
+void result_set_rest(struct result *r, const struct error *err)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++) {
-		enum outcome outcome = r->rcpt[i].outcome;
-
-		if (outcome == OUTCOME_NONE || outcome == OUTCOME_ACCEPTED)
+		if (r->rcpt[i].outcome == OUTCOME_NONE)
 			result_set_error(r, i, err);
 	}
 }

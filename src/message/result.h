@@ -36,8 +36,8 @@ struct result {
 /* count recipients, all OUTCOME_NONE; lives in arena a. */
 void result_init(struct result *r, struct arena *a, size_t count);
 
-/* The same error for every recipient that has no outcome yet or was accepted so far at RCPT. */
-void result_set_all(struct result *r, const struct error *err);
+/* The same error for every recipient that has no outcome yet. */
+void result_set_rest(struct result *r, const struct error *err);
 
 /* One recipient refused or deferred by err (its status says which). */
 void result_set_error(struct result *r, size_t i, const struct error *err);

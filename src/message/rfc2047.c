@@ -16,6 +16,7 @@
 #define WORD_MAX ((size_t)75)
 #define LINE_MAX_ENCODED ((size_t)76)
 #define CHAR_MAX_Q ((size_t)12)		/* four octets, escaped */
+#define UNKNOWN "unknown-8bit"		/* RFC 1428 */
 
 struct encoder {
 	const char *charset;
@@ -92,7 +93,8 @@ static void add_word(struct strbuf *out, const struct encoder *e, const char *s,
 	strbuf_addstr(out, "?=");
 }
 
-static struct encoder choose(const char *s, size_t n, enum rfc2047_place place)
+static struct encoder choose(const char *s, size_t n, enum rfc2047_place place,
+			     const char *charset)
 {
 	struct encoder e = { .place = place, .utf8 = text_is_utf8(s, n) };
 	size_t escaped = 0;
@@ -100,16 +102,16 @@ static struct encoder choose(const char *s, size_t n, enum rfc2047_place place)
 	for (size_t i = 0; i < n; i++)
 		escaped += q_cost(&e, s[i]) > 1;
 	e.b = escaped > n / 3;
-	e.charset = e.utf8 ? "utf-8" : "unknown-8bit";
+	e.charset = e.utf8 ? "utf-8" : charset;
 	e.overhead = strlen(e.charset) + strlen("=?" "?B?" "?=");
 	return e;
 }
 
 /* The n octets hold no CR and LF. */
 static void encode_line(struct strbuf *out, const char *s, size_t n, enum rfc2047_place place,
-			size_t column)
+			size_t column, const char *charset)
 {
-	struct encoder e = choose(s, n, place);
+	struct encoder e = choose(s, n, place, charset);
 	size_t room = WORD_MAX;
 
 	if (column) {
@@ -131,8 +133,8 @@ static void encode_line(struct strbuf *out, const char *s, size_t n, enum rfc204
 	}
 }
 
-void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		    size_t column)
+void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
+		       size_t column, const char *charset)
 {
 	char *line = xmalloc(n);
 	size_t len = 0;
@@ -141,8 +143,14 @@ void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047
 		if (text[i] != '\r' && text[i] != '\n')
 			line[len++] = text[i];
 	}
-	encode_line(out, line, len, place, column);
+	encode_line(out, line, len, place, column, charset);
 	xfree(line);
+}
+
+void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
+		    size_t column)
+{
+	rfc2047_encode_as(out, text, n, place, column, UNKNOWN);
 }
 
 enum kind { KIND_NONE, KIND_PLAIN, KIND_RAW, KIND_ENCODED };
@@ -206,7 +214,8 @@ static size_t column_after(const struct strbuf *out, size_t from, size_t column)
  * Decoders drop the blanks between two encoded words: those next to an
  * encoded word that was there before are encoded too, so that they stay.
  */
-void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column)
+void rfc2047_encode_text_as(struct strbuf *out, const char *text, size_t n, size_t column,
+			    const char *charset)
 {
 	enum kind before = KIND_NONE;
 	bool fold = column > 0;
@@ -230,7 +239,8 @@ void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t 
 				at = t.start;
 			column = column_after(out, mark, column);
 			mark = out->len;
-			rfc2047_encode(out, text + at, end - at, RFC2047_TEXT, fold ? column : 0);
+			rfc2047_encode_as(out, text + at, end - at, RFC2047_TEXT,
+					  fold ? column : 0, charset);
 			if (behind)
 				strbuf_addch(out, ' ');
 			at = end;
@@ -238,4 +248,9 @@ void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t 
 		before = t.kind;
 		column = column_after(out, mark, column);
 	}
+}
+
+void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column)
+{
+	rfc2047_encode_text_as(out, text, n, column, UNKNOWN);
 }

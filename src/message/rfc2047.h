@@ -27,6 +27,10 @@ enum rfc2047_place {
 void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
 		    size_t column);
 
+/* The same; charset is what text is in that is not UTF-8. */
+void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
+		       size_t column, const char *charset);
+
 /*
  * Appends an unstructured value in which only what needs it is encoded:
  * words with non-ASCII octets and what lies between them. Encoded words that
@@ -34,5 +38,9 @@ void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047
  * folding inside an encoded part vanish. column as above.
  */
 void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column);
+
+/* The same; charset is what text is in that is not UTF-8. */
+void rfc2047_encode_text_as(struct strbuf *out, const char *text, size_t n, size_t column,
+			    const char *charset);
 
 #endif

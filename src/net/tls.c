@@ -171,8 +171,8 @@ static int tls_fail(struct tls *t, int code, const char *doing, struct error *er
 	else if (code == GNUTLS_E_REHANDSHAKE)
 		error_set(err, EX_PROTOCOL, "5.7.5",
 			  "the %s wants to renegotiate TLS, which is refused", peer(t));
-	else
-		error_set(err, EX_TEMPFAIL, "4.7.5", "TLS failed %s: %s", doing,
+	else	/* nothing came to an end: what came is wrong */
+		error_set(err, EX_PROTOCOL, "5.7.5", "TLS failed %s: %s", doing,
 			  gtls.strerror(code));
 	t->fault = *err;
 	return -1;

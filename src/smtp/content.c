@@ -180,6 +180,8 @@ static void after_data(struct transaction *t)
 
 	if (t->standing == 0) {
 		dot_alone(t);
+	} else if (reply_class(&s->reply) == 3 && wire_unread_now(s->wire) > 0) {
+		interrupted(t, STAGE_DOT);
 	} else if (reply_class(&s->reply) == 3) {
 		send_content(t, DATA_LINES);
 	} else {
@@ -205,20 +207,35 @@ static void ask_data(struct transaction *t)
 		after_data(t);
 }
 
+/* One reply more, or none: the session is over, so how it ends does not matter. */
+static int further_reply(struct session *s)
+{
+	struct deadline d = session_deadline(s, STAGE_QUIT);
+	struct reply reply = REPLY_INIT;
+	struct error ignored;
+	int code = reply_read(s->wire, &d, &reply, &ignored) < 0 ? 0 : reply.code;
+
+	reply_release(&reply);
+	return code;
+}
+
 /*
  * More replies than commands: one of them answered something else, and the
- * 250 may not be the message's. Only the 221 for QUIT and a 421 may follow.
+ * 250 may not be the message's. QUIT went along with the data, so its reply
+ * costs no round trip; a server that says something else than 221 to it says
+ * nothing after that.
  */
 static bool miscounted(const struct transaction *t, struct error *err)
 {
 	struct session *s = t->s;
-	const char *data;
-	size_t n;
-	struct deadline d = session_deadline(s, STAGE_QUIT);
 
-	if (wire_unread(s->wire) < 3 || wire_peek(s->wire, &data, &n, &d, err) < 0 || n < 3)
+	if (!s->quit_sent && wire_unread_now(s->wire) <= 0)
 		return false;
-	if ((s->quit_sent && memcmp(data, "221", 3) == 0) || memcmp(data, "421", 3) == 0)
+	int code = further_reply(s);
+
+	if (code == 0 || code == 221 || code == 421)
+		return false;
+	if (s->quit_sent && further_reply(s) == 0)
 		return false;
 	error_set(err, EX_PROTOCOL, "5.5.0", "the server sent more replies than it got commands");
 	return true;
@@ -250,7 +267,7 @@ static void send_flight(struct transaction *t)
 	pipeline_finish(p);
 	if (p->broken)
 		return;
-	if (t->standing && miscounted(t, &err))
+	if (t->standing && reply_class(&s->reply) == 2 && miscounted(t, &err))
 		pipeline_break(p, &err);
 	else if (t->standing)
 		outcome_finish(t, STAGE_BDAT, &s->reply);

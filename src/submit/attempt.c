@@ -250,7 +250,7 @@ void submit_attempt(const struct account *a, const struct envelope *e, const str
 	struct error err;
 
 	if (attempt_init(&t, a, result->arena, &err) < 0) {
-		result_set_all(result, &err);
+		result_set_rest(result, &err);
 		result_settle(result);
 		return;
 	}
@@ -261,7 +261,7 @@ void submit_attempt(const struct account *a, const struct envelope *e, const str
 		before = open;
 		if (open_session(&t, &err) < 0) {
 			(void)name_server(&t, &err);
-			result_set_all(result, &err);
+			result_set_rest(result, &err);
 			open = 0;
 			break;
 		}
@@ -273,7 +273,7 @@ void submit_attempt(const struct account *a, const struct envelope *e, const str
 	} while (open > 0 && open < before);
 	if (open > 0) {
 		error_set(&err, EX_TEMPFAIL, "4.5.3", "the server took no more recipients");
-		result_set_all(result, &err);
+		result_set_rest(result, &err);
 	}
 	prefix_results(&t, result);
 	result_settle(result);

@@ -59,16 +59,22 @@ static int add_alias(struct envelope *e, const struct account *a, const char *ta
 	return 0;
 }
 
-/* One recipient without domain: aliases, then qualification. */
+/*
+ * One recipient without domain: aliases, then qualification. Where the name
+ * needs quotes in an address, the file has it without or in its own.
+ */
 static int add_local(struct envelope *e, const struct account *a, const struct aliases *aliases,
 		     const char *name, struct error *err)
 {
 	struct strvec targets = STRVEC_INIT(EXPANSION_MAX);
 	const char *orcpt = name;
+	struct mailbox box;
 	int rc = 0;
 
+	if (address_parse_one(e->arena, name, 0, &box, err) < 0)
+		return -1;
 	if (aliases)
-		rc = aliases_expand(aliases, name, &targets, err);
+		rc = aliases_expand(aliases, box.local, &targets, err);
 	if (rc == 0 && targets.n == 0)
 		strvec_add(&targets, name);
 	/* the name as it was asked for, if it can be completed at all */
@@ -78,7 +84,7 @@ static int add_local(struct envelope *e, const struct account *a, const struct a
 	for (size_t i = 0; rc == 0 && i < targets.n; i++) {
 		const char *address = targets.v[i];
 
-		if (strcasecmp(address, name) != 0)
+		if (strcasecmp(address, name) != 0 && strcasecmp(address, box.local) != 0)
 			rc = add_alias(e, a, address, orcpt, err);
 		else if ((rc = qualify(e, a, name, &address, err)) == 0)
 			envelope_add(e, address, NULL);
@@ -110,20 +116,26 @@ static bool has_local_name(const struct envelope *e)
 	return false;
 }
 
+/* Takes all recipients out; the same, or others, may be added then. */
+static struct envelope empty_list(struct envelope *e)
+{
+	struct envelope old = *e;
+
+	e->rcpt = NULL;
+	e->rcpt_count = e->rcpt_alloc = 0;
+	e->index = NULL;
+	return old;
+}
+
 static int expand_all(struct envelope *e, const struct account *a, struct error *err)
 {
 	struct aliases *aliases = NULL;
-	struct envelope old = *e;
 	int rc = 0;
 
 	if (a->aliases && aliases_load(a->aliases, &aliases, err) < 0)
 		return -1;
-	e->rcpt = NULL;
-	e->rcpt_count = e->rcpt_alloc = 0;
-	envelope_init(e, old.arena);
-	e->sender = old.sender;
-	e->envid = old.envid;
-	e->ret = old.ret;
+	const struct envelope old = empty_list(e);
+
 	for (size_t i = 0; rc == 0 && i < old.rcpt_count; i++) {
 		const struct recipient *r = &old.rcpt[i];
 
@@ -136,15 +148,37 @@ static int expand_all(struct envelope *e, const struct account *a, struct error 
 	return rc;
 }
 
+static bool all_ascii(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address)))
+			return false;
+	}
+	return true;
+}
+
+/* Two spellings of a domain may turn out to be one: then the address is used once. */
+static int internationalise_all(struct envelope *e, struct error *err)
+{
+	if (all_ascii(e))
+		return 0;
+	const struct envelope old = empty_list(e);
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		const char *address = old.rcpt[i].address;
+
+		if (internationalise(e, &address, err) < 0)
+			return error_prefix(err, "recipient");
+		envelope_add(e, address, old.rcpt[i].orcpt);
+	}
+	return 0;
+}
+
 int prepare_envelope(struct envelope *e, const struct account *a, struct error *err)
 {
 	if (has_local_name(e) && expand_all(e, a, err) < 0)
 		return -1;
 	if (internationalise(e, &e->sender, err) < 0)
 		return error_prefix(err, "sender");
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (internationalise(e, &e->rcpt[i].address, err) < 0)
-			return error_prefix(err, "recipient");
-	}
-	return 0;
+	return internationalise_all(e, err);
 }

@@ -11,6 +11,7 @@
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/ident.h"
+#include "message/idna.h"
 #include "message/message.h"
 #include "message/spool.h"
 #include "submit/prepare.h"
@@ -34,12 +35,20 @@ struct job {
 	bool domain_known;
 };
 
-/* The domain that completes addresses, looked up when first needed; NULL = unknown. */
+/*
+ * The domain that completes addresses, looked up when first needed, in ASCII
+ * where it has such a form; NULL = unknown.
+ */
 static const char *domain_of(struct job *j)
 {
-	if (!j->domain_known)
-		j->domain = route_domain(j->arena, j->account);
+	struct error none;
+
+	if (j->domain_known)
+		return j->domain;
 	j->domain_known = true;
+	j->domain = route_domain(j->arena, j->account);
+	if (j->domain)
+		(void)!idna_to_ascii(j->arena, j->domain, &j->domain, &none);
 	return j->domain;
 }
 
@@ -120,7 +129,8 @@ static int add_from(struct job *j, struct error *err)
 	const struct route_request none = { 0 };
 
 	/* a message without return path still has an author */
-	if (!*address && route_sender(j->arena, j->account, &none, &address, err) < 0)
+	if (!*address && (route_sender(j->arena, j->account, &none, &address, err) < 0 ||
+			  idna_address(j->arena, address, &address, err) < 0))
 		return -1;
 	if (!name || !*name)
 		return edits_add(j->edits, "From", address, err);
@@ -143,13 +153,21 @@ static bool wanted(struct job *j, enum header_id id, enum set_header set)
 	return true;
 }
 
+/* Is it a name that every host has? */
+static bool is_localhost(const char *domain)
+{
+	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
+}
+
+/* The sender's domain says nothing about the message when it is "localhost". */
 static const char *message_id(struct job *j)
 {
 	const char *domain = address_domain(j->envelope->sender);
 
-	if (!domain)
+	if (!domain || is_localhost(domain))
 		domain = domain_of(j);
-	return ident_message_id(j->arena, domain ? domain : "msubmit.invalid");
+	return ident_message_id(j->arena, domain && !is_localhost(domain) ? domain :
+						  "msubmit.invalid");
 }
 
 static bool is_resent(const struct job *j)
@@ -250,6 +268,16 @@ static int check_size(const struct envelope *e, const struct account *a, struct 
 	return 0;
 }
 
+/* A From of ours may hold an address that needs SMTPUTF8. */
+static bool added_8bit(const struct edits *edits)
+{
+	for (size_t i = 0; i < edits->added_n; i++) {
+		if (!text_is_ascii(edits->added[i], strlen(edits->added[i])))
+			return true;
+	}
+	return false;
+}
+
 int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
 		    const struct account *a, const struct prepare_options *opt,
 		    struct error *err)
@@ -261,10 +289,11 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 	if (!opt->no_fixes) {
 		drop_fields(&j);
 		complete_addresses(&j);
-		if (add_resent(&j, err) < 0 || add_fields(&j, err) < 0 || add_mime(&j, err) < 0)
+		/* those of a Resent block come last, so that they stand at the block */
+		if (add_fields(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0)
 			return -1;
 	}
-	e->body = m->body_8bit || m->header_8bit ? BODY_8BITMIME : BODY_7BIT;
+	e->body = m->body_8bit || m->header_8bit || added_8bit(edits) ? BODY_8BITMIME : BODY_7BIT;
 	e->header_utf8 = e->utf8 && m->header_8bit;
 	e->size = edits_wire_size(edits, m);
 	return check_size(e, a, err);

@@ -94,6 +94,23 @@ static const struct account *find_owner(const struct config *c, const char *addr
 	return NULL;
 }
 
+/* What is put behind an '@' is no address that a parser has seen: it is looked at here. */
+static int check_account(const struct account *a, struct error *err)
+{
+	if (!a->host && !a->socket)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "account '%s' has neither 'host' nor 'socket'", a->name);
+	if (a->default_domain && !address_domain_valid(a->default_domain))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "account '%s': default_domain '%s' is not a domain", a->name,
+				 a->default_domain);
+	if (a->maildomain && !address_domain_valid(a->maildomain))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "account '%s': maildomain '%s' is not a domain", a->name,
+				 a->maildomain);
+	return 0;
+}
+
 int route_account(const struct config *c, const struct route_request *req,
 		  const struct account **out, struct error *err)
 {
@@ -119,19 +136,30 @@ int route_account(const struct config *c, const struct route_request *req,
 					 "no account: tried %s; write one, or give --host=NAME",
 					 config_searched(c));
 	}
-	if (!found->host && !found->socket)
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "account '%s' has neither 'host' nor 'socket'", found->name);
+	if (check_account(found, err) < 0)
+		return -1;
 	*out = found;
 	return 0;
 }
 
+/* 'from' may be written as "Joe <joe@example.org>" or in other ways. */
+static const char *from_domain(struct arena *a, const struct account *account)
+{
+	const char *from = plain_from(account);
+	struct mailbox box;
+	struct error unreadable;
+
+	if (!from || address_parse_one(a, from, 0, &box, &unreadable) < 0)
+		return NULL;
+	return box.domain;
+}
+
 const char *route_domain(struct arena *a, const struct account *account)
 {
-	const char *from = plain_from(account), *domain = account->default_domain;
+	const char *domain = account->default_domain;
 
-	if (!domain && from)
-		domain = address_domain(from);
+	if (!domain)
+		domain = from_domain(a, account);
 	if (!domain)
 		domain = account->maildomain;
 	if (!domain)
@@ -155,15 +183,6 @@ static bool is_local(struct arena *a, const char *address)
 	return host && strcasecmp(domain, host) == 0;
 }
 
-/* msmtp's auto_from: login@maildomain. */
-static const char *automatic(struct arena *a, const struct account *account)
-{
-	const char *login = ident_login(a);
-	const char *domain = account->maildomain;
-
-	return address_format(a, login, domain && *domain ? domain : NULL);
-}
-
 static const char *qualified(struct arena *a, const struct account *account, const char *address)
 {
 	if (!*address || address_domain(address) || !account->qualify)
@@ -176,7 +195,7 @@ static const char *qualified(struct arena *a, const struct account *account, con
 int route_sender(struct arena *a, const struct account *account,
 		 const struct route_request *req, const char **out, struct error *err)
 {
-	const char *from = account->auto_from ? automatic(a, account) : plain_from(account);
+	const char *from = plain_from(account);
 	const char *sender = req->sender;
 	struct mailbox box;
 

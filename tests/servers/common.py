@@ -6,6 +6,7 @@ ports and folders, nothing of the machine's. A Service says where a server liste
 and what it offers; cases() makes the same tests for each.
 """
 import os
+import random
 import re
 import shutil
 import signal
@@ -39,12 +40,17 @@ def skip_all(why):
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(('127.0.0.1', 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports below those that the system gives to clients, which could take one meanwhile."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
     return ports
 
 
@@ -82,6 +88,7 @@ class Mail:
 
     def __init__(self, sender, params):
         self.sender, self.params, self.rcpts, self.data = sender, params, {}, b''
+        self.order = []         # of recipients, as they were named
 
 
 class Sink:
@@ -135,6 +142,7 @@ class Sink:
                 say('550 5.1.1 no such user')
             elif found and mail:
                 mail.rcpts[found.group(2)] = found.group(3).split()
+                mail.order.append(found.group(2).decode('utf-8', 'backslashreplace'))
                 say('250 2.1.5 ok')
             elif verb == b'DATA' and mail and mail.rcpts:
                 say('354 go on')
@@ -373,7 +381,8 @@ class Run:
 
     def __init__(self, argv, message, home, secrets=(), **options):
         options.setdefault('env', harness.environment(home))
-        done = subprocess.run(argv, input=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        options['input' if isinstance(message, bytes) else 'stdin'] = message
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               cwd=home, timeout=WAIT * 2, check=False, **options)
         self.exit = done.returncode
         self.stdout, self.stderr = (x.decode('utf-8', 'replace') for x in (done.stdout, done.stderr))
@@ -619,6 +628,22 @@ def case_dsn(service, mode):
     return case
 
 
+def case_file(service, mode):
+    """Standard input is a regular file, read from where it stands; raw UTF-8 in the header."""
+    def case():
+        rcpt = service.new_address()
+        message = (HEADER % (rcpt, 'Gr\u00fcn', rcpt)).encode() + b'.\nx\n'
+        with tempfile.TemporaryFile() as f:
+            f.write(b'not of the message\n')
+            start = f.tell()
+            f.write(message)
+            f.flush()
+            os.lseek(f.fileno(), start, os.SEEK_SET)
+            service.msubmit(mode, ['--', rcpt], f).want(0)
+        check_octets(service.sink.wait(rcpt).data, message)
+    return case
+
+
 def case_no_dsn(service, mode):
     def case():
         run, _ = service.send(mode, b'x\n', ['-N', 'failure'])
@@ -681,6 +706,7 @@ def cases(service):
                        ('partial acceptance forbidden', case_strict), ('size limit', case_size),
                        ('many recipients', case_many), ('null sender', case_null_sender),
                        ('recipients from the header', case_header_recipients),
+                       ('regular file, raw UTF-8 in the header', case_file),
                        ('quoted local part', case_quoted), ('international domain', case_idn),
                        ('UTF-8 local parts', case_utf8 if service.utf8 else case_no_utf8),
                        ('DSN', case_dsn if service.dsn else case_no_dsn)):

@@ -927,7 +927,7 @@ static void test_not_tls(void **state)
 		{ "\x15\x03\x03\x00\x02\x02\x74", 7, true, EX_TEMPFAIL, "4.7.5", "tls_cert_file" },
 		{ "\x15\x03\x03\x00\x02\x02\xfe", 7, true, EX_TEMPFAIL, "4.7.5", "(254)" },
 		/* a record of handshake type that is none */
-		{ "\x16\x03\x03\x00\x04\xff\x00\x00\x00", 9, false, EX_TEMPFAIL, "4.7.5",
+		{ "\x16\x03\x03\x00\x04\xff\x00\x00\x00", 9, false, EX_PROTOCOL, "5.7.5",
 		  "TLS failed during the TLS handshake: " },
 	};
 
