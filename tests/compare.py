@@ -6,6 +6,8 @@ same sender and the same recipients in the same order, or both fail. Where sendm
 something else than msmtp does, the case says what each does, and why; both are checked.
 """
 import email.parser
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 import os
 import shutil
 import subprocess
@@ -58,7 +60,11 @@ SAME = [
     ('no blank behind the colon', '-t', 'To:a@example.com\nCc:b@example.com\n'),
     ('local names', '-t', 'To: root, joe, A <jane>\n'),
     ('sub-addresses and odd atoms', '-t', "To: a+b=c@example.com, o'x{y}|z@example.com, #!$%&*/?^_`~@e.com\n"),
-    ('address literals', '-t', 'To: a@[192.0.2.1], b@[IPv6:2001:db8::1]\n'),
+    ('address literal', '-t', 'To: a@[192.0.2.1]\n'),
+    ('quoted local part with an at sign', '-t', 'To: J <"a@b"@example.com>\n'),
+    ('list as one argument', ['a@example.com,b@example.com'], ''),
+    ('name and address as one argument', ['A, B <b@example.com>', 'C (c, d) <c@example.com>'], ''),
+    ('group as one argument', ['Team: a@example.com, b@example.com;'], ''),
     ('Resent-To', '-t', 'To: a@example.com\nResent-To: b@example.com\n'),
     ('Resent-Cc and -Bcc', '-t', 'To: a@example.com\nBcc: c@example.com\n'
      'Resent-Cc: b@example.com\nResent-Bcc: d@example.com\n'),
@@ -83,8 +89,6 @@ DIFFERENT = [
      ['@example.com', 'b@example.com'], ['"john doe"@example.com', 'b@example.com'], QUOTED),
     ('quoted local part that needs no quotes', '-t', 'To: "john"@example.com\n',
      ['@example.com'], ['john@example.com'], QUOTED),
-    ('quoted local part with an at sign', '-t', 'To: J <"a@b"@example.com>\n',
-     ['@example.com'], ['"a@b"@example.com'], QUOTED),
     ('named twice', '-t', 'To: a@example.com\nCc: A <a@example.com>\n',
      ['a@example.com', 'a@example.com'], ['a@example.com'], ONCE),
     ('argument and header', '-t a@example.com', 'To: a@example.com\n',
@@ -96,20 +100,23 @@ DIFFERENT = [
      'a route is dropped (RFC 5321, appendix C)'),
     ('blank before the colon', '-t', 'To : a@example.com\nCc: b@example.com\n',
      ['b@example.com'], ['a@example.com', 'b@example.com'], 'old form of RFC 5322, 4.5'),
-    ('blanks between addresses', '-t', 'To: a@example.com b@example.com\n',
+    ('no comma between addresses', '-t', 'To: a@example.com b@example.com\n',
+     ['b@example.com'], NOBODY, WRONG + '; msmtp loses the first'),
+    ('blank between addresses in an argument', ['a@example.com b@example.com'], '',
      ['b@example.com'], ['a@example.com', 'b@example.com'], 'as other sendmails read it; none is lost'),
-    ('list as one argument', ['a@example.com,b@example.com'], '',
-     ['a@example.com,b@example.com'], ['a@example.com', 'b@example.com'],
-     'cron passes MAILTO as one word'),
+    ('IPv6 address literal', '-t', 'To: a@[IPv6:2001:db8::1]\n',
+     ['1]'], ['a@[IPv6:2001:db8::1]'], 'its colons are not those of a group'),
 ]
 
-# Fields that both make: (name, arguments, header, field)
+# Fields that both make, once decoded: (name, arguments, header, field). Without -F the two
+# differ: msubmit adds the full name that the user has in the password file.
 FIELDS = [
-    ('From is added', 'a@example.com', 'X-No: From\n', 'From'),
+    ('From is added', ['-F', '', 'a@example.com'], 'X-No: From\n', 'From'),
     ('From with a name', '-F Tester a@example.com', 'X-No: From\n', 'From'),
     ('From with two names', ['-F', 'Test User', 'a@example.com'], 'X-No: From\n', 'From'),
     ('From is kept', 'a@example.com', HEAD, 'From'),
-    ('From is replaced', '--set-from-header=on -f s@example.com a@example.com', HEAD, 'From'),
+    ('From is replaced', ['--set-from-header=on', '-f', 's@example.com', '-F', '', 'a@example.com'],
+     HEAD, 'From'),
     ('From is replaced, with a name', ['--set-from-header=on', '-f', 's@example.com', '-F', 'Test User',
                                        'a@example.com'], HEAD, 'From'),
     ('From is not added', '--set-from-header=off a@example.com', 'X-No: From\n', 'From'),
@@ -120,6 +127,17 @@ FIELDS = [
     ('Message-ID is kept', 'a@example.com', HEAD + 'Message-ID: <1@example.com>\n', 'Message-ID'),
     ('Message-ID is not added', '--set-msgid-header=off a@example.com', HEAD, 'Message-ID'),
     ('To is undisclosed', '--undisclosed-recipients=on a@example.com', HEAD + 'To: a@example.com\n', 'To'),
+]
+
+SPECIALS = 'a name with specials is quoted (RFC 5322, 3.2.3); msmtp writes a broken field'
+
+# (name, full name given, From by msmtp, by msubmit, why)
+NAMES = [
+    ('dots', 'J. R. Tester', 'J. R. Tester <sender@example.com>', '"J. R. Tester" <sender@example.com>',
+     SPECIALS),
+    ('not ASCII', 'Test \u00dcser', None, 'Test \u00dcser <sender@example.com>',
+     'encoded (RFC 2047); as new versions of msmtp do, old ones send the octets'),
+    ('comma', 'Tester, J', 'Tester, J <sender@example.com>', '"Tester, J" <sender@example.com>', SPECIALS),
 ]
 ADDED = ('Date', 'Message-ID')          # both add them, with values of their own
 
@@ -135,7 +153,7 @@ class Outcome:
             words = args.split() if isinstance(args, str) else args
             done = subprocess.run([program, '-C', rc] + words, input=message.encode(), cwd=home,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
-                                  env=harness.environment(home), check=False)
+                                  env=dict(harness.environment(home), LC_ALL='C.UTF-8'), check=False)
             sink.close()
         self.exit, self.text = done.returncode, done.stderr.decode('utf-8', 'replace')
         mail = sink.mails[0] if sink.mails else None
@@ -176,12 +194,26 @@ def case_different(args, header, their_rcpts, our_rcpts):
     return case
 
 
+def decoded(outcome, field):
+    return [str(make_header(decode_header(v))) for v in outcome.header.get_all(field, [])]
+
+
 def case_field(args, header, field):
     def case():
         theirs, ours = both(args, with_body(header))
-        values = [o.header.get_all(field) if o.header else o.text for o in (theirs, ours)]
+        values = [decoded(o, field) for o in (theirs, ours)]
+        if field == 'From':     # <a@b> is a@b
+            values = [getaddresses(v) for v in values]
         return [] if values[0] == values[1] and theirs.rcpts and ours.rcpts else \
             ['%s: msmtp %r, msubmit %r' % (field, *values)]
+    return case
+
+
+def case_name(name, their_from, our_from):
+    def case():
+        theirs, ours = both(['-F', name, 'a@example.com'], with_body('X-No: From\n'))
+        values = decoded(theirs, 'From'), decoded(ours, 'From')
+        return [] if (not their_from or values[0] == [their_from]) and values[1] == [our_from] else ['msmtp %r, msubmit %r' % values]
     return case
 
 
@@ -202,6 +234,8 @@ def main():
     tests += [('known difference: %s: %s' % (n, why), case_different(a, h, t, o))
               for n, a, h, t, o, why in DIFFERENT]
     tests += [('same field: ' + n, case_field(a, h, f)) for n, a, h, f in FIELDS]
+    tests += [('known difference: From: %s: %s' % (n, why), case_name(g, t, o))
+              for n, g, t, o, why in NAMES]
     tests.append(('both add %s' % ' and '.join(ADDED), case_added))
     return harness.run_tap(tests)
 

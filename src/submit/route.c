@@ -202,7 +202,7 @@ int route_sender(struct arena *a, const struct account *account,
 	if (!sender || account->from_override == FROM_OVERRIDE_NO)
 		sender = sender && !*sender ? "" : from ? from : sender;
 	if (!sender)
-		sender = ident_login(a);
+		sender = address_format(a, ident_login(a), NULL);
 	if (from && *sender && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
 	    !owns(account, sender) && is_local(a, sender))
 		sender = from;

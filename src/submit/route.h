@@ -18,7 +18,7 @@ struct route_request {
 	const char *account;	/* -a; NULL = choose */
 	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
 	const char *header_from;	/* address of the header's From, for the choice only */
-	const struct envelope *envelope;	/* recipients, for the choice only; NULL = unknown */
+	const struct envelope *envelope;	/* recipients, for the choice; NULL = unknown */
 };
 
 /*

@@ -45,7 +45,8 @@ static void print_again(struct target *t, const struct setting *s)
 	struct error err;
 
 	setting_print(&t->account, s, &first);
-	if (s->type == SETTING_ARGV && setting_set(&t->account, s, t->arena, first.buf, &err) == 0) {
+	if (s->type == SETTING_ARGV &&
+	    setting_set(&t->account, s, t->arena, first.buf, &err) == 0) {
 		setting_print(&t->account, s, &second);
 		assert(strcmp(first.buf, second.buf) == 0);
 	}

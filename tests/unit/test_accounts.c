@@ -169,7 +169,8 @@ static void loops_and_missing_bases(void **state)
 	load_fails("[account x]\n[account a : b]\n[account b : b]\n",
 		   "rc:3: account 'b': 'b' below it stands on it: a loop");
 	load_fails("[account a : b]\n", "rc:1: account 'a': there is no account 'b'");
-	load_fails("[account b]\n[account a : b, ]\n", "rc:2: section 'a': a name is missing behind ':'");
+	load_fails("[account b]\n[account a : b, ]\n",
+		   "rc:2: section 'a': a name is missing behind ':'");
 	load_fails("[account a :]\n", "rc:1: section 'a': a name is missing behind ':'");
 	/* two ways to the same base are no loop */
 	load("[account a : b, c]\n[account b : d]\n[account c : d]\n[account d]\nhost = d\n");
@@ -202,65 +203,66 @@ static void deep_and_wide_inheritance_ends(void **state)
 
 /* {text, error} */
 static const char *const wrong[][2] = {
-	{ "host = x\n", "rc:1: key 'host': stands above any section; put '[account default]' or "
-			"'[defaults]' in front of it" },
-	{ "[account a]\nhots = x\n", "rc:2: key 'hots': unknown; did you mean 'host'?" },
-	{ "[account a]\nxyzzy = x\n", "rc:2: key 'xyzzy': unknown" },
-	{ "[account a]\nlisten = x\n",
-	  "rc:2: key 'listen': unknown here: it belongs to a section [listen NAME]" },
-	{ "[listen a]\nhost = x\n",
-	  "rc:2: key 'host': unknown here: it belongs to a section [account NAME]" },
-	{ "[listen a]\nlistn = x\n", "rc:2: key 'listn': unknown; did you mean 'listen'?" },
-	{ "[account a]\nport = 99999\n", "rc:2: key 'port': '99999' is out of range: from 1 to 65535" },
-	{ "[defaults]\nport = x\n", "rc:2: key 'port': 'x' is not a number" },
-	{ "[account a]\n\nport = x\nhots = y\n", "rc:4: key 'hots': unknown; did you mean 'host'?" },
-	{ "[account a]\nport = x\nport = 25\n", "rc:2: key 'port': 'x' is not a number" },
-	{ "[account a]\n[account a]\n", "rc:2: account 'a' was already defined" },
-	{ "[account a]\n[account a : b]\n", "rc:2: account 'a' was already defined" },
-	{ "[listen a]\n[listen a]\n", "rc:2: listen 'a' was already defined" },
-	{ "[account]\n", "rc:1: 'account' needs a name without ':' and ','" },
-	{ "[account a,b]\n", "rc:1: 'account' needs a name without ':' and ','" },
-	{ "[account : b]\n", "rc:1: 'account' needs a name without ':' and ','" },
-	{ "[listen a : b]\n", "rc:1: 'listen' needs a name without ':' and ','" },
-	{ "[defaults x]\n", "rc:1: 'defaults' takes no name" },
-	{ "[acount a]\n", "rc:1: section 'acount a': must be [defaults], [account NAME] or "
-			  "[listen NAME]" },
-	{ "[]\n", "rc:1: section '': must be [defaults], [account NAME] or [listen NAME]" },
-	{ "[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value'" },
-	{ "[account a]\nuser = \"x\n", "rc:2: key 'user': no closing quote" },
-	{ "[account a]\nuser = \"x\" y\n",
-	  "rc:2: key 'user': text behind the closing quote (write \\\" for a quote inside)" },
-	{ "[account a]\npassword = \"x\n", "rc:2: key 'password': no closing quote" },
-	{ "[account a]\nuser = \"a\\nb\"\n", "rc:2: key 'user': the value holds a line end" },
-	{ "[account a]\npassword_command = a 'b\n",
-	  "rc:2: key 'password_command': no closing quote" },
-	{ "[account a]\ntls = onn\n",
-	  "rc:2: key 'tls': 'onn' is not one of auto, starttls, implicit, off, on" },
-	{ "[account a]\nhost = h\nport = 25\nprotocol = lmtp\n",
-	  "rc:1: account 'a': LMTP must not be spoken on port 25 (RFC 2033)" },
-	{ "[account a]\nhost = ${MSUBMIT}x\n",
-	  "rc:2: key 'host': environment variable 'MSUBMIT' is not set" },
-	{ "[account a]\nhost = ${}\n", "rc:2: key 'host': '${' begins no variable '${NAME}' (write "
-				       "'$${' for the text itself)" },
-	{ "[account a]\nhost = ${a\n", "rc:2: key 'host': '${' begins no variable '${NAME}' (write "
-				       "'$${' for the text itself)" },
-	{ "[account a]\npassword_command = x ${1A}\n",
-	  "rc:2: key 'password_command': '${' begins no variable '${NAME}' (write "
-	  "'$${' for the text itself)" },
-	{ "[listen a]\nmax_rcpt = 0\n",
-	  "rc:2: key 'max_rcpt': '0' is out of range: from 1 to 1000000" },
-	{ "account a\ndefaults\nport x\naccount b\n", "rc:3: key 'port': 'x' is not a number" },
-	{ "account a\ndefaults\nport x\n", "rc:3: key 'port': 'x' is not a number" },
-	{ "account a\nprotocol lmtp\nhost h\nport 25\n",
-	  "rc:1: account 'a': LMTP must not be spoken on port 25 (RFC 2033)" },
-	{ "account a\nhots x\n", "rc:2: key 'hots': unknown; did you mean 'host'?" },
-	{ "account a : b\n", "rc:1: account 'b' is not defined above" },
-	{ "account a : a\n", "rc:1: account 'a' is not defined above" },
-	{ "account a\naccount a\n", "rc:2: account 'a' was already defined" },
-	{ "host x\naccount default\n", "rc:2: account 'default' was already defined" },
-	{ "account a\nport smtp\n", "rc:2: key 'port': 'smtp' is not a number" },
-	{ "account a\ntimeout\n", "rc:2: key 'timeout': '' is not a number" },
-	{ "account a\neval exit 3\n", "rc:2: key 'eval': command '/bin/sh' ended with status 3" },
+	{"host = x\n", "rc:1: key 'host': stands above any section; put '[account default]' or "
+		       "'[defaults]' in front of it"},
+	{"[account a]\nhots = x\n", "rc:2: key 'hots': unknown; did you mean 'host'?"},
+	{"[account a]\nxyzzy = x\n", "rc:2: key 'xyzzy': unknown"},
+	{"[account a]\nlisten = x\n",
+	 "rc:2: key 'listen': unknown here: it belongs to a section [listen NAME]"},
+	{"[listen a]\nhost = x\n",
+	 "rc:2: key 'host': unknown here: it belongs to a section [account NAME]"},
+	{"[listen a]\nlistn = x\n", "rc:2: key 'listn': unknown; did you mean 'listen'?"},
+	{"[account a]\nport = 99999\n",
+	 "rc:2: key 'port': '99999' is out of range: from 1 to 65535"},
+	{"[defaults]\nport = x\n", "rc:2: key 'port': 'x' is not a number"},
+	{"[account a]\n\nport = x\nhots = y\n", "rc:4: key 'hots': unknown; did you mean 'host'?"},
+	{"[account a]\nport = x\nport = 25\n", "rc:2: key 'port': 'x' is not a number"},
+	{"[account a]\n[account a]\n", "rc:2: account 'a' was already defined"},
+	{"[account a]\n[account a : b]\n", "rc:2: account 'a' was already defined"},
+	{"[listen a]\n[listen a]\n", "rc:2: listen 'a' was already defined"},
+	{"[account]\n", "rc:1: 'account' needs a name without ':' and ','"},
+	{"[account a,b]\n", "rc:1: 'account' needs a name without ':' and ','"},
+	{"[account : b]\n", "rc:1: 'account' needs a name without ':' and ','"},
+	{"[listen a : b]\n", "rc:1: 'listen' needs a name without ':' and ','"},
+	{"[defaults x]\n", "rc:1: 'defaults' takes no name"},
+	{"[acount a]\n", "rc:1: section 'acount a': must be [defaults], [account NAME] or "
+			 "[listen NAME]"},
+	{"[]\n", "rc:1: section '': must be [defaults], [account NAME] or [listen NAME]"},
+	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value'"},
+	{"[account a]\nuser = \"x\n", "rc:2: key 'user': no closing quote"},
+	{"[account a]\nuser = \"x\" y\n",
+	 "rc:2: key 'user': text behind the closing quote (write \\\" for a quote inside)"},
+	{"[account a]\npassword = \"x\n", "rc:2: key 'password': no closing quote"},
+	{"[account a]\nuser = \"a\\nb\"\n", "rc:2: key 'user': the value holds a line end"},
+	{"[account a]\npassword_command = a 'b\n",
+	 "rc:2: key 'password_command': no closing quote"},
+	{"[account a]\ntls = onn\n",
+	 "rc:2: key 'tls': 'onn' is not one of auto, starttls, implicit, off, on"},
+	{"[account a]\nhost = h\nport = 25\nprotocol = lmtp\n",
+	 "rc:1: account 'a': LMTP must not be spoken on port 25 (RFC 2033)"},
+	{"[account a]\nhost = ${MSUBMIT_TEST_UNSET}x\n",
+	 "rc:2: key 'host': environment variable 'MSUBMIT_TEST_UNSET' is not set"},
+	{"[account a]\nhost = ${}\n", "rc:2: key 'host': '${' begins no variable '${NAME}' (write "
+				      "'$${' for the text itself)"},
+	{"[account a]\nhost = ${a\n", "rc:2: key 'host': '${' begins no variable '${NAME}' (write "
+				      "'$${' for the text itself)"},
+	{"[account a]\npassword_command = x ${1A}\n",
+	 "rc:2: key 'password_command': '${' begins no variable '${NAME}' (write "
+	 "'$${' for the text itself)"},
+	{"[listen a]\nmax_rcpt = 0\n",
+	 "rc:2: key 'max_rcpt': '0' is out of range: from 1 to 1000000"},
+	{"account a\ndefaults\nport x\naccount b\n", "rc:3: key 'port': 'x' is not a number"},
+	{"account a\ndefaults\nport x\n", "rc:3: key 'port': 'x' is not a number"},
+	{"account a\nprotocol lmtp\nhost h\nport 25\n",
+	 "rc:1: account 'a': LMTP must not be spoken on port 25 (RFC 2033)"},
+	{"account a\nhots x\n", "rc:2: key 'hots': unknown; did you mean 'host'?"},
+	{"account a : b\n", "rc:1: account 'b' is not defined above"},
+	{"account a : a\n", "rc:1: account 'a' is not defined above"},
+	{"account a\naccount a\n", "rc:2: account 'a' was already defined"},
+	{"host x\naccount default\n", "rc:2: account 'default' was already defined"},
+	{"account a\nport smtp\n", "rc:2: key 'port': 'smtp' is not a number"},
+	{"account a\ntimeout\n", "rc:2: key 'timeout': '' is not a number"},
+	{"account a\neval exit 3\n", "rc:2: key 'eval': command '/bin/sh' ended with status 3"},
 };
 
 static void errors_name_file_line_and_key(void **state)
@@ -369,7 +371,7 @@ static void a_nearer_password_replaces_the_farther(void **state)
 	expect("b", "password_file", "/z");
 	expect("c", "password", "(hidden)");
 	expect("d", "password", "(hidden)");
-	load_options("[account a]\npassword = x\n", (const char *const[]){ "passwordeval=y", NULL });
+	load_options("[account a]\npassword = x\n", (const char *const[]){"passwordeval=y", NULL});
 	assert_false(secret_is_set(&get("a")->auth.password));
 }
 
@@ -446,7 +448,8 @@ static void classic_system_file(void **state)
 	(void)state;
 	setenv("USER", "joe", 1);
 	load("account default\nhost mail.oursite.example\nport 465\ntls on\ntls_starttls off\n"
-	     "from %U@oursite.example\nallow_from_override off\nset_from_header on\nsyslog LOG_MAIL\n");
+	     "from %U@oursite.example\nallow_from_override off\nset_from_header on\nsyslog "
+	     "LOG_MAIL\n");
 	expect("default", "tls", "implicit");
 	expect("default", "from", "joe@oursite.example");
 	expect("default", "from_override", "no");
@@ -510,7 +513,8 @@ static void classic_eval(void **state)
 	load_fails("account a\neval printf 'user a\\0b'\n",
 		   "rc:2: key 'eval': the command prints a NUL octet");
 	load_fails("account a\neval echo eval echo x\n", "rc:2: key 'eval': not allowed here");
-	load_fails("account a\neval true\nhots x\n", "rc:3: key 'hots': unknown; did you mean 'host'?");
+	load_fails("account a\neval true\nhots x\n",
+		   "rc:3: key 'hots': unknown; did you mean 'host'?");
 }
 
 static void ports(void **state)
@@ -629,7 +633,8 @@ static void files_that_cannot_be_read(void **state)
 	assert_has(failure.text, "rc:2: the line holds a NUL octet");
 }
 
-/* --- where files are looked for ------------------------------------------------------------------ */
+/* --- where files are looked for ------------------------------------------------------------------
+ */
 
 static bool system_file(void)
 {
@@ -706,8 +711,10 @@ static int two_files(const char *user, const char *system)
 static void user_accounts_come_before_system_accounts(void **state)
 {
 	(void)state;
-	assert_int_equal(two_files("[defaults]\nport = 26\n[account b]\nhost = ub\n",
-				   "account a\nhost sa\naccount b\nhost sb\naccount default\nhost sd\n"), 0);
+	assert_int_equal(
+		two_files("[defaults]\nport = 26\n[account b]\nhost = ub\n",
+			  "account a\nhost sa\naccount b\nhost sb\naccount default\nhost sd\n"),
+		0);
 	assert_string_equal(config_nth(config, 0)->host, "ub");
 	assert_string_equal(config_nth(config, 1)->host, "sa");
 	assert_string_equal(config_nth(config, 2)->host, "sd");
@@ -737,7 +744,8 @@ static void user_accounts_on_system_accounts(void **state)
 	expect("b", "host", "u");
 }
 
-/* --- options and environment --------------------------------------------------------------------- */
+/* --- options and environment ---------------------------------------------------------------------
+ */
 
 static void options_come_last(void **state)
 {
@@ -888,7 +896,8 @@ static void origins(void **state)
 	assert_string_equal(config_origin(config, &stranger, "host"), "default");
 }
 
-/* --- listeners ------------------------------------------------------------------------------------- */
+/* --- listeners
+ * ------------------------------------------------------------------------------------- */
 
 static void listeners(void **state)
 {

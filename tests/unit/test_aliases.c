@@ -115,11 +115,12 @@ static void wrong_targets_fail_when_used(void **state)
 static void wrong_lines_fail_at_once(void **state)
 {
 	static const char *const texts[][2] = {
-		{ "root\n", "aliases:1: the line is not 'name: address, ...'" },
-		{ ": a@b\n", "aliases:1: the line is not" }, { "\"root: a@b\n", "aliases:1: the line" },
-		{ "\"root\" a@b\n", "aliases:1: the line is not" },
-		{ "# x\n a@b\n", "aliases:2: the first line begins with a blank" },
-		{ "a: b@c\nA: d@e\n", "aliases:2: the name stands in the file twice" },
+		{"root\n", "aliases:1: the line is not 'name: address, ...'"},
+		{": a@b\n", "aliases:1: the line is not"},
+		{"\"root: a@b\n", "aliases:1: the line"},
+		{"\"root\" a@b\n", "aliases:1: the line is not"},
+		{"# x\n a@b\n", "aliases:2: the first line begins with a blank"},
+		{"a: b@c\nA: d@e\n", "aliases:2: the name stands in the file twice"},
 	};
 
 	(void)state;

@@ -104,38 +104,43 @@ static void expect_error(const char *text, size_t len, const char *wanted)
 }
 
 static const char *const readable[][2] = {
-	{ "", "" }, { "\n \n\t\n", "" }, { "# a\n  # b\n", "" },
-	{ "defaults\n", "1[defaults]\n" }, { "account a", "1[account a]\n" },
-	{ "account a:b", "1[account a:b]\n" },
-	{ "account  a : b , c \n", "1[account  a : b , c]\n" },
-	{ "account default : x\r\n", "1[account default : x]\n" },
-	{ "defaults\nport 25\n", "1[defaults]\n2 port=25\n" },
-	{ "account a\n  host \t h \t\nuser x y\n", "1[account a]\n2 host=h\n3 user=x y\n" },
-	{ "account a\ntls\ntls \n", "1[account a]\n2 tls=\n3 tls=\n" },
+	{"", ""},
+	{"\n \n\t\n", ""},
+	{"# a\n  # b\n", ""},
+	{"defaults\n", "1[defaults]\n"},
+	{"account a", "1[account a]\n"},
+	{"account a:b", "1[account a:b]\n"},
+	{"account  a : b , c \n", "1[account  a : b , c]\n"},
+	{"account default : x\r\n", "1[account default : x]\n"},
+	{"defaults\nport 25\n", "1[defaults]\n2 port=25\n"},
+	{"account a\n  host \t h \t\nuser x y\n", "1[account a]\n2 host=h\n3 user=x y\n"},
+	{"account a\ntls\ntls \n", "1[account a]\n2 tls=\n3 tls=\n"},
 	/* '#' is a comment at the start of a line only; ';' never is */
-	{ "account a\npassword a#b # c ; d\n", "1[account a]\n2 password=a#b # c ; d\n" },
-	{ "account a\npassword #x\n", "1[account a]\n2 password=#x\n" },
-	{ "account a\n;key x\n", "1[account a]\n2 ;key=x\n" },
+	{"account a\npassword a#b # c ; d\n", "1[account a]\n2 password=a#b # c ; d\n"},
+	{"account a\npassword #x\n", "1[account a]\n2 password=#x\n"},
+	{"account a\n;key x\n", "1[account a]\n2 ;key=x\n"},
 	/* quotes: only a pair around the whole, nothing is escaped */
-	{ "account a\nuser \" x \"\n", "1[account a]\n2 user= x \n" },
-	{ "account a\nuser \"a\"b\"\n", "1[account a]\n2 user=a\"b\n" },
-	{ "account a\nuser \"a\\\"\n", "1[account a]\n2 user=a\\\n" },
-	{ "account a\nuser \"a\nuser a\"\nuser \"\nuser \"\"\n",
-	  "1[account a]\n2 user=\"a\n3 user=a\"\n4 user=\"\n5 user=\n" },
-	{ "account a\nuser 'x'\n", "1[account a]\n2 user='x'\n" },
+	{"account a\nuser \" x \"\n", "1[account a]\n2 user= x \n"},
+	{"account a\nuser \"a\"b\"\n", "1[account a]\n2 user=a\"b\n"},
+	{"account a\nuser \"a\\\"\n", "1[account a]\n2 user=a\\\n"},
+	{"account a\nuser \"a\nuser a\"\nuser \"\nuser \"\"\n",
+	 "1[account a]\n2 user=\"a\n3 user=a\"\n4 user=\"\n5 user=\n"},
+	{"account a\nuser 'x'\n", "1[account a]\n2 user='x'\n"},
 	/* settings before any account: the account is called default */
-	{ "host h\nport 25\n", "1[account default]\n1 host=h\n2 port=25\n" },
-	{ "host h\naccount b\n", "1[account default]\n1 host=h\n2[account b]\n" },
-	{ "\xef\xbb\xbf" "account a\n", "1[account a]\n" },
-	{ "accounts a\n", "1[account default]\n1 accounts=a\n" },
-	{ "default\n", "1[account default]\n1 default=\n" },
-	{ "host=x\n", "1[account default]\n1 host=x=\n" },
-	{ "account a\nhost h", "1[account a]\n2 host=h\n" },
-	{ "account a\r\nhost h\r\n", "1[account a]\n2 host=h\n" },
+	{"host h\nport 25\n", "1[account default]\n1 host=h\n2 port=25\n"},
+	{"host h\naccount b\n", "1[account default]\n1 host=h\n2[account b]\n"},
+	{"\xef\xbb\xbf"
+	 "account a\n",
+	 "1[account a]\n"},
+	{"accounts a\n", "1[account default]\n1 accounts=a\n"},
+	{"default\n", "1[account default]\n1 default=\n"},
+	{"host=x\n", "1[account default]\n1 host=x=\n"},
+	{"account a\nhost h", "1[account a]\n2 host=h\n"},
+	{"account a\r\nhost h\r\n", "1[account a]\n2 host=h\n"},
 	/* eval */
-	{ "account a\neval echo x\nport 25\n", "1[account a]\nrun echo x\n2 user=joe\n3 port=25\n" },
-	{ "eval x y\n", "run x y\n1[account default]\n1 user=joe\n" },
-	{ "eval \"x y\"\n", "run x y\n1[account default]\n1 user=joe\n" },
+	{"account a\neval echo x\nport 25\n", "1[account a]\nrun echo x\n2 user=joe\n3 port=25\n"},
+	{"eval x y\n", "run x y\n1[account default]\n1 user=joe\n"},
+	{"eval \"x y\"\n", "run x y\n1[account default]\n1 user=joe\n"},
 };
 
 static void lines_become_events(void **state)
@@ -148,9 +153,11 @@ static void lines_become_events(void **state)
 static void eval_may_give_any_line(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "account b : c", "run x\n1[account b : c]\n" }, { "defaults", "run x\n1[defaults]\n" },
-		{ "", "run x\n" }, { "# comment", "run x\n" },
-		{ "  user  \"a b\"  ", "run x\n1[account default]\n1 user=a b\n" },
+		{"account b : c", "run x\n1[account b : c]\n"},
+		{"defaults", "run x\n1[defaults]\n"},
+		{"", "run x\n"},
+		{"# comment", "run x\n"},
+		{"  user  \"a b\"  ", "run x\n1[account default]\n1 user=a b\n"},
 	};
 
 	(void)state;

@@ -180,11 +180,13 @@ static void descriptor_with_long_content(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	account.auth.password_fd = open(scratch_bytes("pw", text, 65536, 0600), O_RDONLY | O_CLOEXEC);
+	account.auth.password_fd =
+		open(scratch_bytes("pw", text, 65536, 0600), O_RDONLY | O_CLOEXEC);
 	assert_int_equal(credentials_password(&account, false, &secret, &failure), 0);
 	assert_int_equal(secret.len, 65536);
 	close(account.auth.password_fd);
-	account.auth.password_fd = open(scratch_bytes("pw", text, 65537, 0600), O_RDONLY | O_CLOEXEC);
+	account.auth.password_fd =
+		open(scratch_bytes("pw", text, 65537, 0600), O_RDONLY | O_CLOEXEC);
 	expect_error("gives more than 65536 octets");
 	close(account.auth.password_fd);
 }
@@ -288,7 +290,8 @@ static void netrc_files(void **state)
 	assert_lacks(failure.text, "typed");
 }
 
-/* --- tokens ------------------------------------------------------------------------------------ */
+/* --- tokens ------------------------------------------------------------------------------------
+ */
 
 static void tokens(void **state)
 {
@@ -320,7 +323,8 @@ static void token_in_the_place_of_the_password(void **state)
 	expect_token("token");
 }
 
-/* --- the terminal ------------------------------------------------------------------------------ */
+/* --- the terminal ------------------------------------------------------------------------------
+ */
 
 /* The child's own terminal is fd; its exit status says what came of the question. */
 static void child(const char *terminal)
@@ -333,7 +337,8 @@ static void child(const char *terminal)
 		_exit(20);
 	rc = credentials_password(&account, true, &secret, &failure);
 	if (rc < 0)
-		_exit(failure.exit == EX_CONFIG && strstr(failure.text, "none was typed") ? 11 : 12);
+		_exit(failure.exit == EX_CONFIG && strstr(failure.text, "none was typed") ? 11
+											  : 12);
 	_exit(strcmp(secret.data, "se cret") == 0 ? 10 : 13);
 }
 

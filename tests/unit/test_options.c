@@ -139,25 +139,49 @@ static void test_good_command_lines(void **state)
 
 static void test_bad_command_lines(void **state)
 {
-	static const struct { const char *line, *text; } cases[] = {
-		{ "sendmail|-Z", "'-Z'" }, { "sendmail|-tZ", "'-Z'" }, { "sendmail|-w", "'-w'" },
-		{ "sendmail|-", "'-'" }, { "sendmail|--bogus", "--bogus" },
-		{ "sendmail|--hots=x|a@x", "--host" }, { "sendmail|-f", "argument" },
-		{ "sendmail|-F", "argument" }, { "sendmail|-o", "argument" },
-		{ "sendmail|-f|s@y, t@y|a@x", "-f" }, { "sendmail|-f|bad@@x|a@x", "-f" },
-		{ "sendmail|-f|a\r\nb@x|a@x", "-f" }, { "sendmail|-BFOO|a@x", "FOO" },
-		{ "sendmail|-Nbogus|a@x", "bogus" }, { "sendmail|-Nnever,delay|a@x", "never" },
-		{ "sendmail|-N|a@x", "a@x" }, { "sendmail|-Rbogus|a@x", "bogus" },
-		{ "sendmail|-V||a@x", "1 to 100" }, { "sendmail|-Va\tb|a@x", "printable" },
-		{ "sendmail|-b", "-b" }, { "sendmail|-bX", "-bX" }, { "sendmail|-bt", "-bt" },
-		{ "sendmail|-bs", "-bs" }, { "sendmail|-bS", "-bS" }, { "sendmail|-ba", "-ba" },
-		{ "sendmail|-bz", "-bz" }, { "sendmail|-Q", "'-Q'" }, { "sendmail|-Sx", "'-S'" },
-		{ "sendmail|-XV|a@x", "VERP" }, { "sendmail|-ez|a@x", "error modes" },
-		{ "sendmail|-oez|a@x", "error modes" }, { "sendmail|a@x|-C|/etc/passwd", "-C" },
-		{ "sendmail|-bp|a@x", "addresses" }, { "mailq|a@x", "addresses" },
-		{ "sendmail|-q|a@x", "addresses" }, { "sendmail|-q|-t", "-t" },
-		{ "sendmail|-bv|-t", "-t" }, { "rsmtp", "rsmtp" }, { "sendmail|--help=x", "--help" },
-		{ "sendmail|--password=x|a@x", "--password-file" }, { "sendmail|--host", "argument" },
+	static const struct { const char *line, *text;
+	} cases[] = {
+		{"sendmail|-Z", "'-Z'"},
+		{"sendmail|-tZ", "'-Z'"},
+		{"sendmail|-w", "'-w'"},
+		{"sendmail|-", "'-'"},
+		{"sendmail|--bogus", "--bogus"},
+		{"sendmail|--hots=x|a@x", "--host"},
+		{"sendmail|-f", "argument"},
+		{"sendmail|-F", "argument"},
+		{"sendmail|-o", "argument"},
+		{"sendmail|-f|s@y, t@y|a@x", "-f"},
+		{"sendmail|-f|bad@@x|a@x", "-f"},
+		{"sendmail|-f|a\r\nb@x|a@x", "-f"},
+		{"sendmail|-BFOO|a@x", "FOO"},
+		{"sendmail|-Nbogus|a@x", "bogus"},
+		{"sendmail|-Nnever,delay|a@x", "never"},
+		{"sendmail|-N|a@x", "a@x"},
+		{"sendmail|-Rbogus|a@x", "bogus"},
+		{"sendmail|-V||a@x", "1 to 100"},
+		{"sendmail|-Va\tb|a@x", "printable"},
+		{"sendmail|-b", "-b"},
+		{"sendmail|-bX", "-bX"},
+		{"sendmail|-bt", "-bt"},
+		{"sendmail|-bs", "-bs"},
+		{"sendmail|-bS", "-bS"},
+		{"sendmail|-ba", "-ba"},
+		{"sendmail|-bz", "-bz"},
+		{"sendmail|-Q", "'-Q'"},
+		{"sendmail|-Sx", "'-S'"},
+		{"sendmail|-XV|a@x", "VERP"},
+		{"sendmail|-ez|a@x", "error modes"},
+		{"sendmail|-oez|a@x", "error modes"},
+		{"sendmail|a@x|-C|/etc/passwd", "-C"},
+		{"sendmail|-bp|a@x", "addresses"},
+		{"mailq|a@x", "addresses"},
+		{"sendmail|-q|a@x", "addresses"},
+		{"sendmail|-q|-t", "-t"},
+		{"sendmail|-bv|-t", "-t"},
+		{"rsmtp", "rsmtp"},
+		{"sendmail|--help=x", "--help"},
+		{"sendmail|--password=x|a@x", "--password-file"},
+		{"sendmail|--host", "argument"},
 	};
 
 	(void)state;
@@ -192,7 +216,8 @@ static void test_settings_as_options(void **state)
 	struct parsed p;
 
 	(void)state;
-	parse(&p, "msubmit|--host=h|--port|25|--tls-trust-file=/x|--tls|--auth=off|-4|--syslog|a@x");
+	parse(&p,
+	      "msubmit|--host=h|--port|25|--tls-trust-file=/x|--tls|--auth=off|-4|--syslog|a@x");
 	assert_int_equal(p.rc, 0);
 	assert_int_equal(p.inv.config.override_n, 7);
 	assert_override(&p.inv, "host", "h");

@@ -972,7 +972,7 @@ static void test_handshake_warnings(void **state)
 	for (int i = 0; i < 100; i++)
 		strbuf_add(&text, "\x15\x03\x03\x00\x02\x01\x5a", 7);
 	assert_int_equal(raw_handshake(text.buf, text.len, false, &err), -1);
-	assert_int_equal(err.exit, EX_TEMPFAIL);
+	assert_int_equal(err.exit, EX_PROTOCOL);
 	strbuf_release(&text);
 }
 
