@@ -242,7 +242,9 @@ static int expand_name(struct expansion *x, const char *name, bool use_default, 
 
 	if (!e && use_default)
 		e = find(x->aliases, "default");
-	return e ? expand_entry(x, e, level, err) : add_address(x, name, err);
+	if (e)
+		return expand_entry(x, e, level, err);
+	return add_address(x, address_format(x->arena, name, NULL), err);
 }
 
 static int expand_target(struct expansion *x, const struct alias *e, const char *target,
