@@ -108,8 +108,9 @@ def test(function):
 # --- cron and at -----------------------------------------------------------------
 
 CRON = b'From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@host> /usr/local/bin/job --all\n' \
-       b'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n' \
-       b'X-Cron-Env: <SHELL=/bin/sh>\nX-Cron-Env: <HOME=/root>\nX-Cron-Env: <PATH=/usr/bin:/bin>\n\n'
+       b'MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n' \
+       b'Content-Transfer-Encoding: 8bit\nX-Cron-Env: <SHELL=/bin/sh>\n' \
+       b'X-Cron-Env: <HOME=/root>\nX-Cron-Env: <PATH=/usr/bin:/bin>\n\n'
 
 
 def cron(*argv, closed=(), sender=FROM):
@@ -119,7 +120,8 @@ def cron(*argv, closed=(), sender=FROM):
             os.umask(0)
             for fd in closed:
                 os.close(fd)
-        env = {k: v for k, v in desk.env.items() if k in ('HOME', 'PATH') or k.endswith('SAN_OPTIONS')}
+        env = {k: v for k, v in desk.env.items() 
+               if k in ('HOME', 'PATH') or k.endswith('SAN_OPTIONS')}
         env.update(LOGNAME='root', SHELL='/bin/sh', LANG='C')
         text = desk.run([desk.sendmail] + list(argv), CRON + LETTER, env=env, preexec_fn=enter)
         want('output', text, '')
@@ -136,8 +138,8 @@ def cron(*argv, closed=(), sender=FROM):
 def cron_refused(desk):
     """The server refuses: cron sees a status and an error on stderr."""
     desk.write('aliases', 'root: unknown@example.org\n')
-    text = desk.run([desk.sendmail, '-i', '-FCronDaemon', '-B8BITMIME', '-oem', 'root'], CRON + b'x\n',
-                    code=67)
+    text = desk.run([desk.sendmail, '-i', '-FCronDaemon', '-B8BITMIME', '-oem', 'root'],
+                    CRON + b'x\n', code=67)
     want('error', 'unknown@example.org' in text and text.startswith('sendmail: '), True)
 
 
@@ -165,7 +167,8 @@ def php_plain(desk):
 
 
 def php_headers(desk):
-    php(desk, 'mail("A B <a@example.org>, c@example.org", "=?UTF-8?Q?Gr=C3=BCn?=", "l1\\r\\nGr\\u{fc}n\\r\\n", '
+    php(desk, 'mail("A B <a@example.org>, c@example.org", "=?UTF-8?Q?Gr=C3=BCn?=", '
+              '"l1\\r\\nGr\\u{fc}n\\r\\n", '
               '"From: shop@example.org\\r\\nCc: d@example.org\\r\\nBcc: e@example.org\\r\\n'
               'MIME-Version: 1.0\\r\\nContent-Type: text/plain; charset=utf-8")',
         settings=['mail.add_x_header=On'])
@@ -179,12 +182,14 @@ def php_headers(desk):
 
 
 def php_array(desk):
-    php(desk, 'mail("a@example.org", "x", "body", ["From" => "shop@example.org", "X-Mailer" => "PHP"])')
+    php(desk, 'mail("a@example.org", "x", "body", '
+              '["From" => "shop@example.org", "X-Mailer" => "PHP"])')
     want('X-Mailer', parts(desk.mail(['a@example.org']))[0]['X-Mailer'], 'PHP')
 
 
 def php_sender(desk):
-    php(desk, 'mail("a@example.org", "x", "body", "From: shop@example.org", "-fbounce@example.org")')
+    php(desk, 'mail("a@example.org", "x", "body", "From: shop@example.org", '
+              '"-fbounce@example.org")')
     desk.mail(['a@example.org'], 'bounce@example.org')
 
 
@@ -207,8 +212,9 @@ def php_injection(desk):
 
 def repository(desk):
     """A repository with one commit; returns the octets of its patch."""
-    desk.env.update(GIT_CONFIG_NOSYSTEM='1', GIT_AUTHOR_NAME='J\u00f6rg', GIT_AUTHOR_EMAIL='j@example.org',
-                    GIT_COMMITTER_NAME='J\u00f6rg', GIT_COMMITTER_EMAIL='j@example.org')
+    desk.env.update(GIT_CONFIG_NOSYSTEM='1', GIT_AUTHOR_NAME='J\u00f6rg',
+                    GIT_AUTHOR_EMAIL='j@example.org', GIT_COMMITTER_NAME='J\u00f6rg',
+                    GIT_COMMITTER_EMAIL='j@example.org')
     desk.run(['git', 'init', '-q', 'repo'])
     desk.write('repo/file', LETTER)
     desk.run(['git', '-C', 'repo', 'add', 'file'])
@@ -222,8 +228,9 @@ def send_email(*options, sender=FROM):
         words = [o.replace('{sendmail}', desk.sendmail) for o in options]
         configuration = [w for w in words if w.startswith('sendemail.')]
         argv = ['git', '-C', 'repo'] + [x for c in configuration for x in ('-c', c)] + \
-            ['send-email', '--quiet', '--confirm=never', '--suppress-cc=all', '--to=List <list@example.org>',
-             '--cc=c@example.org', '--bcc=b@example.org', '--from=J\u00f6rg <j@example.org>', '-1']
+            ['send-email', '--quiet', '--confirm=never', '--suppress-cc=all',
+             '--to=List <list@example.org>', '--cc=c@example.org', '--bcc=b@example.org',
+             '--from=J\u00f6rg <j@example.org>', '-1']
         desk.run(argv + [w for w in words if w not in configuration])
         mail = desk.mail(['list@example.org', 'c@example.org', 'b@example.org'], sender)
         header, body = parts(mail)
@@ -237,8 +244,8 @@ def send_email(*options, sender=FROM):
 def send_email_refused(desk):
     repository(desk)
     desk.run(['git', '-C', 'repo', 'send-email', '--quiet', '--confirm=never', '--suppress-cc=all',
-              '--to=unknown@example.org', '--from=j@example.org', '--smtp-server=' + desk.sendmail, '-1'],
-             code=None)
+              '--to=unknown@example.org', '--from=j@example.org',
+              '--smtp-server=' + desk.sendmail, '-1'], code=None)
 
 
 # --- mail programs -------------------------------------------------------------------
@@ -249,8 +256,9 @@ def mutt(desk):
                          'set allow_8bit=yes\n' % desk.sendmail)
     desk.write('note.txt', LETTER)
     desk.env['LC_ALL'] = 'C.UTF-8'
-    desk.run(['mutt', '-n', '-F', desk.path('muttrc'), '-s', 'Gr\u00fcn', '-c', 'c@example.org', '-b',
-              'b@example.org', '-a', 'note.txt', '--', 'a@example.org'], LETTER)
+    desk.run(['mutt', '-n', '-F', desk.path('muttrc'), '-s', 'Gr\u00fcn', '-c',
+              'c@example.org', '-b', 'b@example.org', '-a', 'note.txt', '--',
+              'a@example.org'], LETTER)
     mail = desk.mail(['a@example.org', 'c@example.org', 'b@example.org'], 'joe@example.org')
     message = email.message_from_bytes(mail.data, policy=email.policy.default)
     want('Subject', message['Subject'], 'Gr\u00fcn')
@@ -264,11 +272,12 @@ def s_nail(desk):
     # as root it takes HOME from the password file
     desk.env.update(MAILRC='/dev/null', DEAD='/dev/null', LC_ALL='C.UTF-8')
     desk.run(['s-nail', '-n', '-S', 'mta=' + desk.sendmail,
-              '-S', 'mta-arguments=-C ' + desk.path('.msmtprc'), '-S', 'sendwait', '-S', 'v15-compat=yes',
-              '-S', 'from=joe@example.org', '-S', 'mime-encoding=8bit', '-s', 'Hello', '-c', 'c@example.org',
-              '-b', 'b@example.org', 'a@example.org'], LETTER)
+              '-S', 'mta-arguments=-C ' + desk.path('.msmtprc'), '-S', 'sendwait',
+              '-S', 'v15-compat=yes', '-S', 'from=joe@example.org', '-S', 'mime-encoding=8bit',
+              '-s', 'Hello', '-c', 'c@example.org', '-b', 'b@example.org', 'a@example.org'], LETTER)
     mail = desk.sink.mails[0] if desk.sink.mails else None
-    want('recipients', sorted(mail.order if mail else []), ['a@example.org', 'b@example.org', 'c@example.org'])
+    want('recipients', sorted(mail.order if mail else []),
+         ['a@example.org', 'b@example.org', 'c@example.org'])
     header, body = parts(mail)
     want('body', body, LETTER)
     want('Bcc', header['Bcc'], None)
@@ -286,7 +295,8 @@ TESTS = [
     ('cron of Debian', None, cron('-i', '-FCronDaemon', '-B8BITMIME', '-oem', 'root')),
     ('cron of Debian, descriptors 1 and 2 closed', None,
      cron('-i', '-FCronDaemon', '-B8BITMIME', '-oem', 'root', closed=(1, 2))),
-    ('cronie: -t, -f root', None, cron('-FCronDaemon', '-i', '-odi', '-oem', '-oi', '-t', '-f', 'root')),
+    ('cronie: -t, -f root', None,
+     cron('-FCronDaemon', '-i', '-odi', '-oem', '-oi', '-t', '-f', 'root')),
     ('cron: the server refuses', None, cron_refused),
     ('at', None, at),
     ('PHP: mail()', 'php', php_plain),
@@ -317,6 +327,7 @@ def installed(program):
 
 
 def main():
+    harness.binary()
     return harness.run_tap([(n, test(f)) if installed(p) else
                             ('%s # SKIP %s is not installed' % (n, p), None) for n, p, f in TESTS])
 

@@ -7,7 +7,9 @@ import threading
 import urllib.parse
 
 import common
-from common import Failure, HEADER, Instance, PASSWORD, Service, Sink, TOKEN, USER
+import suite
+from common import Failure, Instance, PASSWORD, Sink, TOKEN, USER
+from suite import HEADER, Service
 
 USERS = ('dovecot', 'dovenull', 'vmail')
 MECHANISMS = ('PLAIN', 'LOGIN', 'CRAM-MD5', 'DIGEST-MD5', 'SCRAM-SHA-1', 'SCRAM-SHA-256',
@@ -155,7 +157,7 @@ def case_lmtp(service, instance, body):
         message = (HEADER % (rcpts[0], 'x', rcpts[0])).encode() + body
         lmtp(service, instance, rcpts, message).want(0)
         for rcpt in rcpts:
-            common.check_octets(stored(instance, rcpt), message)
+            suite.check_octets(stored(instance, rcpt), message)
     return case
 
 
@@ -181,12 +183,12 @@ def run(certs, home):
         instance.ready(ports, process)
         service = Service('dovecot', sink, certs, home, mechanisms=MECHANISMS, chunking=True,
                           ports=ports)
-        tests = [common.check_offered(service)] + common.cases(service)
+        tests = [suite.check_offered(service)] + suite.cases(service)
         service.ports['lmtp'] = 0
-        for name, body in common.BODIES.items():
+        for name, body in suite.BODIES.items():
             tests.append(('dovecot: LMTP: octets: ' + name, case_lmtp(service, instance, body)))
         tests.append(('dovecot: LMTP: half a megabyte',
-                      case_lmtp(service, instance, common.BIG[:common.SIZE_LIMIT // 2])))
+                      case_lmtp(service, instance, suite.BIG[:common.SIZE_LIMIT // 2])))
         tests.append(('dovecot: LMTP: one of two refused', case_lmtp_refused(service, instance)))
         return common.run_cases(instance, tests)
 

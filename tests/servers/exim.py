@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Exim: submission by STARTTLS and by implicit TLS, plain relay; its own authenticators."""
 import common
-from common import Instance, PASSWORD, Service, Sink, USER
+import suite
+from common import Instance, PASSWORD, Sink, USER
+from suite import Service
 
 MECHANISMS = ('PLAIN', 'LOGIN', 'CRAM-MD5', 'EXTERNAL')
 
@@ -97,7 +99,7 @@ def run(certs, home):
         instance.ready(ports, instance.start('/usr/sbin/exim4', '-bdf'))
         service = Service('exim', sink, certs, home, ports=ports, mechanisms=MECHANISMS, utf8=True,
                           chunking=True)
-        return common.run_cases(instance, [common.check_offered(service)] + common.cases(service))
+        return common.run_cases(instance, [suite.check_offered(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

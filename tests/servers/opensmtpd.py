@@ -3,7 +3,9 @@
 import subprocess
 
 import common
-from common import Instance, PASSWORD, Service, Sink, USER
+import suite
+from common import Instance, PASSWORD, Sink, USER
+from suite import Service
 
 MECHANISMS = ('PLAIN', 'LOGIN')
 
@@ -12,7 +14,8 @@ pki mx.example.net cert "/etc/tls/server.pem"
 pki mx.example.net key "/etc/tls/server.key"
 table users file:/etc/users
 smtp max-message-size "%(size)d"
-listen on 127.0.0.1 port %(starttls)d tls-require pki mx.example.net auth <users> hostname mx.example.net
+listen on 127.0.0.1 port %(starttls)d tls-require pki mx.example.net auth <users> \\
+  hostname mx.example.net
 listen on 127.0.0.1 port %(implicit)d smtps pki mx.example.net auth <users> hostname mx.example.net
 listen on 127.0.0.1 port %(plain)d hostname mx.example.net
 action "sink" relay host smtp://127.0.0.1:%(sink)d
@@ -25,8 +28,8 @@ def configure(instance, sink, ports):
     for folder in ('var/lib/opensmtpd/empty', 'var/mail'):
         instance.folder(folder)
     instance.folder('var/spool/smtpd', 0o711)
-    hashed = subprocess.run(['openssl', 'passwd', '-6', '-stdin'], input=PASSWORD.encode(), check=True,
-                            stdout=subprocess.PIPE).stdout.decode()
+    hashed = subprocess.run(['openssl', 'passwd', '-6', '-stdin'], input=PASSWORD.encode(),
+                            check=True, stdout=subprocess.PIPE).stdout.decode()
     instance.file('etc/users', '%s %s\n' % (USER, hashed.strip()), 0o640, 'opensmtpd')
     instance.file('etc/smtpd.conf', CONFIG % dict(ports, sink=sink.port, size=common.SIZE_LIMIT))
     instance.file('etc/ssl/certs/ca-certificates.crt', '')
@@ -38,10 +41,11 @@ def run(certs, home):
     with Instance('opensmtpd', ('opensmtpd', 'opensmtpq')) as instance:
         instance.certificates(certs)
         configure(instance, sink, ports)
-        instance.ready(ports, instance.start('/usr/sbin/smtpd', '-d', '-v', '-f', '/etc/smtpd.conf'))
+        process = instance.start('/usr/sbin/smtpd', '-d', '-v', '-f', '/etc/smtpd.conf')
+        instance.ready(ports, process)
         service = Service('opensmtpd', sink, certs, home, ports=ports, mechanisms=MECHANISMS,
                           skip={'quoted local part': 'OpenSMTPD takes none'})
-        return common.run_cases(instance, [common.check_offered(service)] + common.cases(service))
+        return common.run_cases(instance, [suite.check_offered(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

@@ -2,7 +2,9 @@
 """Postfix: submission by STARTTLS and by implicit TLS, signed in through Dovecot; plain relay."""
 import common
 import dovecot
-from common import Instance, Service, Sink
+import suite
+from common import Instance, Sink
+from suite import Service
 
 # Postfix does not tell Dovecot of client certificates, which therefore offers no EXTERNAL.
 MECHANISMS = dovecot.MECHANISMS[:-1]
@@ -118,10 +120,11 @@ def run(certs, home):
         dovecot.configure(instance, dovecot.Introspection(), '', SASL, MECHANISMS)
         dovecot.start(instance)
         common.wait_for('Dovecot', lambda: instance.exists('var/spool/postfix/private/auth'))
-        instance.ready(ports, instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d'))
-        service = Service('postfix', sink, certs, home, ports=ports, mechanisms=MECHANISMS, utf8=True,
-                          chunking=True)
-        return common.run_cases(instance, [common.check_offered(service)] + common.cases(service))
+        process = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
+        instance.ready(ports, process)
+        service = Service('postfix', sink, certs, home, ports=ports, mechanisms=MECHANISMS,
+                          utf8=True, chunking=True)
+        return common.run_cases(instance, [suite.check_offered(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':
