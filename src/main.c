@@ -19,9 +19,12 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_PRINT_CONFIG] = cmd_print_config,
 	[COMMAND_LIST_SETTINGS] = cmd_list_settings,
 	[COMMAND_LIST_OPTIONS] = cmd_list_options,
+	[COMMAND_LIST_EXTENSIONS] = cmd_list_extensions,
 	[COMMAND_VERSION] = cmd_version,
 	[COMMAND_HELP] = cmd_help,
 	[COMMAND_NOTHING] = cmd_nothing,
+	[COMMAND_SMTP] = cmd_smtp,
+	[COMMAND_TRACK_QUERY] = cmd_track_query,
 };
 
 int main(int argc, char **argv)

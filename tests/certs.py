@@ -15,9 +15,11 @@ only makes keys and signatures. In FOLDER (keys have mode 0600):
   rsa.pem rsa.key         as server.pem, with an RSA key
   crl-revoked.pem         a list that revokes server.pem      crl-empty.pem
   encrypted.key           server.key with a passphrase
+  client-locked.key client.p12      the client's, with the passphrase 'sesame'
   bundle.pem              many CAs, ca.pem among them
   store/NAME.pem          CAs for the comparison of trust stores
   peers/NAME.pem          chains for that comparison
+  trust/                  a folder of CAs, ca.pem among them
 """
 
 import datetime
@@ -223,7 +225,7 @@ def signer_bits(spki):
 class Maker:
     def __init__(self, folder):
         self.folder = folder
-        for sub in ('', 'store', 'peers'):
+        for sub in ('', 'store', 'peers', 'trust'):
             os.makedirs(os.path.join(folder, sub), exist_ok=True)
         self.ca_key, self.server_key = self.key('ca.key'), self.key('server.key')
         self.ca2_key, self.mid_key = self.key('ca2.key'), self.key('intermediate.key')
@@ -267,6 +269,14 @@ class Maker:
         openssl('pkey', '-in', self.server_key.path, '-aes128', '-passout', 'pass:x',
                 '-out', encrypted)
         os.chmod(encrypted, 0o600)
+        client, locked, both = (os.path.join(self.folder, f)
+                                for f in ('client', 'client-locked.key', 'client.p12'))
+        openssl('pkey', '-in', client + '.key', '-aes128', '-passout', 'pass:sesame',
+                '-out', locked)
+        openssl('pkcs12', '-export', '-in', client + '.pem', '-inkey', client + '.key',
+                '-passout', 'pass:sesame', '-out', both)
+        os.chmod(locked, 0o600)
+        os.chmod(both, 0o600)
 
     def bad(self):
         stranger = Certificate('localhost', self.server_key, names=LOCALHOST, usage=[SERVER_AUTH])
@@ -374,6 +384,8 @@ class Maker:
     def bundles(self):
         filler = self.filler(60)
         self.write('store/filler.pem', *filler)
+        self.write('trust/filler.pem', *filler[:20])
+        self.write('trust/ours.crt', self.ca)
         self.write('bundle.pem', *filler[:40], '# a comment - with dashes -----\n', self.ca,
                    *filler[40:])
 

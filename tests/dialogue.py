@@ -13,6 +13,7 @@ A dialogue is a list of connections, each a list of steps. In text:
     WAIT n               n seconds pass
     SILENCE              nothing is said until the client closes
     DRIP "x"             these octets over and over, five times a second, until the client closes
+    FLOOD "x"            the same without a pause, as fast as they are taken
     CLOSE, CUT, RESET    polite end, end without TLS close_notify, TCP reset
     TLS [...]            handshake; words: refused, cert=NAME, max=1.2, client,
                          early="octets" (sent in the same segment as Finished)
@@ -29,7 +30,7 @@ import base64
 import re
 
 ALONE_WORDS = 'TLS|CLOSE|CUT|RESET|SILENCE|EOF|CONNECT|ALONE'
-VALUE_WORDS = 'WAIT|BYTES|RAW|GET|FLIGHT|DRIP'
+VALUE_WORDS = 'WAIT|BYTES|RAW|GET|FLIGHT|DRIP|FLOOD'
 # Where a step begins within a line: one blank before S: and C:, two before the words.
 STEP = re.compile(r'(?:^|\s+)(?=[SC]:(?:\s|$))|(?:^|\s\s+|(?<=\S)\t+)(?=(?:%s)\b|(?:%s) )' %
                   (ALONE_WORDS, VALUE_WORDS))
@@ -82,7 +83,7 @@ def parse_step(text):
             return ('C', rest)
         return ('S', b''.join(unescape(l) + b'\r\n' for l in re.split(r' +/ +', rest)))
     word, _, rest = text.partition(' ')
-    if word in ('RAW', 'GET', 'DRIP'):
+    if word in ('RAW', 'GET', 'DRIP', 'FLOOD'):
         return (word, quoted(rest))
     if word in ('WAIT', 'BYTES', 'FLIGHT'):
         return (word, float(rest))
@@ -99,7 +100,7 @@ def parse_dialogue(lines):
             _, count, line = line.split(None, 2)
             times = int(count)
         # Octet strings may hold anything that looks like a step.
-        steps = [parse_step(line)] if line.startswith(('RAW ', 'GET ', 'DRIP ')) else \
+        steps = [parse_step(line)] if line.startswith(('RAW ', 'GET ', 'DRIP ', 'FLOOD ')) else \
             [parse_step(s) for s in STEP.split(line) if s.strip()]
         for step in steps * times:
             if step[0] == 'CONNECT':

@@ -212,6 +212,8 @@ class Connection(Watch):
             raise Violation('expected %r, got %r' % (want, text.decode('utf-8', 'replace')))
         if self.command == 'BDAT':
             self.read_chunk(text)
+        elif self.command == 'BURL' and text.endswith(b' LAST'):
+            self.end_chunks()
 
     def read_chunk(self, text):
         match = re.fullmatch(rb'BDAT (\d+)( LAST)?', text)
@@ -219,10 +221,15 @@ class Connection(Watch):
             raise Violation('BDAT syntax: %r' % text)
         self.message += self.octets(int(match.group(1)))
         if match.group(2):
-            self.command = 'BDAT LAST'
-            # Sent ahead to a server that accepts nobody, it is no message.
-            if self.accepted:
-                self.check_message()
+            self.end_chunks()
+
+    def end_chunks(self):
+        if self.peer.lmtp and not self.accepted:
+            raise Violation('BDAT LAST by LMTP without recipient, which has no reply')
+        self.command = 'BDAT LAST'
+        # Sent ahead to a server that accepts nobody, it is no message.
+        if self.accepted:
+            self.check_message()
 
     def expect_message(self):
         """Data up to the lone dot."""
@@ -263,6 +270,22 @@ class Connection(Watch):
                 break
             self.receive(0.2)
             self.buf.clear()
+
+    def flood(self, octets):
+        """As much as the client takes, a gigabyte if it likes, until it closes."""
+        octets *= 65536 // len(octets) + 1
+        self.sock.settimeout(self.peer.timeout)
+        try:
+            while True:
+                if self.tls:
+                    self.tls[0].write(octets)
+                    self.push()
+                else:
+                    self.sock.sendall(octets)
+        except socket.timeout:
+            raise Violation('the client neither reads nor closes')
+        except OSError:
+            self.eof = True
 
     def close(self, how):
         if how == 'RESET':
@@ -308,6 +331,8 @@ class Connection(Watch):
             time.sleep(value)
         elif kind == 'DRIP':
             self.drip(value)
+        elif kind == 'FLOOD':
+            self.flood(value)
         elif kind == 'SILENCE':
             self.drain()
         elif kind in ('CLOSE', 'CUT', 'RESET'):

@@ -5,13 +5,42 @@ at the first octet that does not fit.
 """
 import re
 
-MAIL_PARAMETERS = {'SIZE': 'SIZE', 'BODY': '8BITMIME', 'SMTPUTF8': 'SMTPUTF8', 'RET': 'DSN',
-                   'ENVID': 'DSN', 'AUTH': 'AUTH'}
-RCPT_PARAMETERS = {'NOTIFY': 'DSN', 'ORCPT': 'DSN'}
-ROOM = {'SIZE': 26, 'BODY': 16, 'AUTH': 500, 'SMTPUTF8': 10, 'RET': 16, 'ENVID': 108,
-        'NOTIFY': 36, 'ORCPT': 508}
+DATE_TIME = r'\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T[0-2]\d:[0-5]\d:[0-6]\dZ'
+XTEXT = r'(?:[!-*,-<>-~]|\+[0-9A-F]{2})'
+UNITEXT = r'(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})'
+
+# name -> (keywords of which one must be announced, octets more, grammar of the value or None).
+# The order is that of protocol.md A5.
+MAIL_PARAMETERS = {
+    'SIZE': (['SIZE'], 26, r'\d{1,20}'),
+    'BODY': (['8BITMIME', 'SMTPUTF8', 'BINARYMIME'], 16, '7BIT|8BITMIME|BINARYMIME'),
+    'SMTPUTF8': (['SMTPUTF8'], 10, None),
+    'REQUIRETLS': (['REQUIRETLS'], 11, None),
+    'RET': (['DSN'], 16, 'FULL|HDRS'),
+    'ENVID': (['DSN', 'MTRK'], 108, XTEXT + '{1,100}'),
+    'AUTH': (['AUTH'], 500, '<>|' + XTEXT + '+'),
+    'MT-PRIORITY': (['MT-PRIORITY'], 15, '0|-?[1-9]'),
+    'BY': (['DELIVERBY'], 17, r'(?:[1-9]\d{0,8};R|-?\d{1,9};N)T?'),
+    'HOLDFOR': (['FUTURERELEASE'], 34, r'[1-9]\d{0,8}'),
+    'HOLDUNTIL': (['FUTURERELEASE'], 34, DATE_TIME),
+    'MTRK': (['MTRK'], 40, r'[A-Za-z0-9+/]{27}(?::[1-9]\d{0,8})?'),
+    'SUBMITTER': (['SUBMITTER'], 500, XTEXT + r'+'),
+    'SOLICIT': (['NO-SOLICITING'], 1007, r'[A-Za-z][\w.:-]*(?:,[A-Za-z][\w.:-]*)*'),
+    'CONPERM': (['CONPERM'], 8, None),
+    'PRDR': (['PRDR'], 5, None),
+    'TRANSID': (['CHECKPOINT'], 88, r'<[!-?A-~]+@[!-?A-~]+>'),
+}
+RCPT_PARAMETERS = {
+    'NOTIFY': (['DSN'], 36, r'NEVER|(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY)){0,2}'),
+    'ORCPT': (['DSN', 'MTRK'], 508, 'rfc822;%s+|utf-8;%s+' % (XTEXT, UNITEXT)),
+    'RRVS': (['RRVS'], 33, DATE_TIME + '(?:;[CR])?'),
+    'CONNEG': (['CONNEG'], 7, None),
+}
+TOGETHER = [('HOLDFOR', 'HOLDUNTIL')]   # at most one of each
 ONE_ROUND = {'PLAIN', 'EXTERNAL', 'ANONYMOUS', 'OAUTHBEARER', 'XOAUTH2'}
-LAST_IN_GROUP = {'EHLO', 'LHLO', 'HELO', 'DATA', 'STARTTLS', 'AUTH', 'QUIT', 'VRFY', 'NOOP'}
+LAST_IN_GROUP = {'EHLO', 'LHLO', 'HELO', 'DATA', 'STARTTLS', 'AUTH', 'QUIT', 'VRFY', 'NOOP',
+                 'EXPN', 'ETRN', 'ATRN', 'XCLIENT'}
+TERMINAL = ('SEND', 'SOML', 'SAML')      # RFC 821: MAIL by another name
 
 
 class Violation(Exception):
@@ -38,12 +67,16 @@ class Watch:
         self.utf8 = self.body8 = False
         self.reading_data = self.auth_open = False
         self.closing = False    # 221 or 421 was said
+        self.binary = self.authenticated = False
+        self.reversed = False   # after ATRN the client is the server
         self.message = bytearray()
 
     def check_ahead(self, reply):
         """Before a reply: has the client sent more than it may?"""
-        if self.reading_data or self.peer.allow('ahead'):
+        if self.reading_data or self.reversed or self.peer.allow('ahead'):
             return
+        if self.keywords is None and self.peer.allow('early'):
+            return              # PIPECONNECT, announced on another connection
         if self.said == 0:
             if self.pending(0.01):
                 raise Violation('sent before the greeting: %r' % bytes(self.buf))
@@ -75,7 +108,11 @@ class Watch:
         elif verb == 'HELO' and ok:
             self.keywords = {}
             self.in_mail = False
-        elif verb == 'MAIL':
+        elif verb == 'XCLIENT' and code == b'220':
+            self.keywords = None
+        elif verb == 'ATRN':
+            self.reversed = self.reversed or ok
+        elif verb == 'MAIL' or verb in TERMINAL:
             self.in_mail, self.accepted = ok, 0
         elif verb == 'RCPT' and ok:
             self.accepted += 1
@@ -83,6 +120,10 @@ class Watch:
             self.in_mail = False
         elif verb == 'DATA' and lines[0][:1] == b'3':
             self.reading_data = True
+        elif verb == 'AUTH' and code == b'235':
+            self.authenticated = True
+        if verb == 'MAIL' and code == b'355':
+            self.in_mail, self.accepted = True, 1   # CHECKPOINT: the server has the recipients
         self.auth_open = code == b'334'
         if code in (b'221', b'421'):
             self.closing = True
@@ -99,23 +140,35 @@ class Watch:
 
     def check_command(self, data):
         text = self.check_line(data)
+        if self.reversed:
+            return
         self.words = text.decode('latin-1').split(' ')
         verb = self.command = self.words[0].upper()
         eight = any(c > 127 for c in text)
-        if eight and not (verb in ('MAIL', 'RCPT') and self.has('SMTPUTF8')):
+        if eight and not (verb in ('MAIL', 'RCPT', 'VRFY', 'EXPN') and self.has('SMTPUTF8')):
             raise Violation('8-bit octets in a command: %r' % data)
         room = 512
         ahead = self.has('PIPELINING')
         if verb in ('EHLO', 'LHLO', 'HELO'):
             self.check_hello(verb, text)
+        elif verb in TERMINAL:
+            self.check_state(verb, self.has(verb) or self.peer.allow('unannounced-' + verb.lower()),
+                             'not announced')
+            room += self.check_path(verb, text, eight)
         elif verb in ('MAIL', 'RCPT'):
             room += self.check_path(verb, text, eight)
         elif verb == 'DATA':
             self.check_state(verb, self.in_mail or ahead, 'outside a transaction')
             self.check_state(verb, self.accepted or ahead, 'without recipient')
-        elif verb == 'BDAT':
-            self.check_state('BDAT', self.has('CHUNKING'), 'not announced')
+            self.check_state(verb, not self.binary, 'of binary content')
+        elif verb in ('BDAT', 'BURL'):
+            self.check_state(verb, self.has('CHUNKING' if verb == 'BDAT' else 'BURL'),
+                             'not announced')
             self.check_state(verb, self.in_mail or ahead, 'outside a transaction')
+            if verb == 'BURL':
+                self.check_state(verb, self.tls, 'without TLS')
+                self.check_state(verb, self.authenticated or ahead, 'without AUTH')
+                room += len(data)
         elif verb == 'STARTTLS':
             self.check_state(verb, self.has('STARTTLS'), 'not announced')
             self.check_state(verb, not self.tls, 'twice')
@@ -124,10 +177,26 @@ class Watch:
             self.check_state(verb, len(self.words) > 1 and self.words[1] in offered,
                              'mechanism not announced')
             self.check_state(verb, not self.in_mail, 'in a transaction')
-        elif verb not in ('QUIT', 'RSET', 'NOOP', 'HELP', 'VRFY'):
+        elif verb in ('XCLIENT', 'XFORWARD'):
+            self.check_attributes(verb)
+        elif verb in ('ETRN', 'ATRN'):
+            self.check_state(verb, self.has(verb), 'not announced')
+            self.check_state(verb, not self.in_mail, 'in a transaction')
+        elif verb not in ('QUIT', 'RSET', 'NOOP', 'HELP', 'VRFY', 'EXPN') and \
+                not self.peer.allow('raw'):
             raise Violation('unknown command: %r' % data)
         if len(data) > room:
             raise Violation('command line of %d octets, %d allowed' % (len(data), room))
+
+    def check_attributes(self, verb):
+        """XCLIENT and XFORWARD: attributes that were listed, each once, in xtext."""
+        self.check_state(verb, self.has(verb), 'not announced')
+        self.check_state(verb, not self.in_mail, 'in a transaction')
+        names = [w.partition('=')[0] for w in self.words[1:]]
+        if not names or len(set(names)) < len(names) or set(names) - set(self.keywords[verb]):
+            raise Violation('%s with attributes %r' % (verb, names))
+        if not all(re.fullmatch('[A-Z-]+=' + XTEXT + '+', w) for w in self.words[1:]):
+            raise Violation('%s syntax: %r' % (verb, self.words))
 
     def check_state(self, verb, fine, words):
         if not fine:
@@ -149,15 +218,16 @@ class Watch:
 
     def check_path(self, verb, text, eight):
         """Syntax of MAIL and RCPT; the octets that their parameters allow."""
-        head = b'MAIL FROM:<' if verb == 'MAIL' else b'RCPT TO:<'
+        head = b'RCPT TO:<' if verb == 'RCPT' else verb.encode() + b' FROM:<'
         path = re.match(re.escape(head) + rb'((?:"(?:[^"\\]|\\.)*"|[^<>" ])*)>(?: (.*))?$', text)
         if not path:
             raise Violation('%s syntax: %r' % (verb, text))
         if self.keywords is None:
             raise Violation('%s before EHLO' % verb)
-        if verb == 'MAIL':
+        if verb != 'RCPT':
             self.check_state(verb, not self.in_mail, 'in a transaction')
             self.utf8 = self.body8 = False
+            self.binary = b' BODY=BINARYMIME' in text
             self.message = bytearray()
             # Sent ahead, RCPT is looked at before MAIL was answered.
             self.in_mail = True
@@ -165,22 +235,53 @@ class Watch:
             self.check_state(verb, self.in_mail or self.has('PIPELINING'), 'outside a transaction')
             if not path.group(1):
                 raise Violation('RCPT without address')
-        room = 0
-        table = MAIL_PARAMETERS if verb == 'MAIL' else RCPT_PARAMETERS
-        seen = set()
-        for param in (path.group(2) or b'').split(b' ') if path.group(2) is not None else ():
-            name, _, value = param.decode('latin-1').partition('=')
-            if name not in table or name in seen:
-                raise Violation('parameter %r of %s' % (name, verb))
-            if not self.has(table[name]):
-                raise Violation('parameter %s although %s was not announced' % (name, table[name]))
-            seen.add(name)
-            room += ROOM[name]
-            self.utf8 = self.utf8 or name == 'SMTPUTF8'
-            self.body8 = self.body8 or (name == 'BODY' and value == '8BITMIME')
+        room = self.check_parameters(verb, path.group(2), not path.group(1))
         if eight and not self.utf8:
             raise Violation('8-bit address without SMTPUTF8: %r' % text)
         return room
+
+    def check_parameters(self, verb, text, null_path):
+        """Announced, each once, well-formed, in order; the octets that they allow."""
+        room = 0
+        table = RCPT_PARAMETERS if verb == 'RCPT' else MAIL_PARAMETERS
+        if verb in TERMINAL:
+            table = {k: table[k] for k in ('SIZE', 'BODY')}
+        order = list(table)
+        seen = []
+        for param in text.split(b' ') if text is not None else ():
+            param = param.decode('utf-8', 'surrogateescape')
+            name, equals, value = param.partition('=')
+            if name in seen:
+                raise Violation('parameter %s of %s twice' % (name, verb))
+            keywords, more, grammar = table.get(name, ([name], len(param) + 1, False))
+            self.check_announced(name, value, keywords)
+            if grammar is None and equals:
+                raise Violation('parameter %s has a value: %r' % (name, param))
+            if grammar and not re.fullmatch(grammar, value):
+                raise Violation('parameter %s is malformed: %r' % (name, param))
+            if seen and name in order and \
+                    (seen[-1] not in order or order.index(seen[-1]) > order.index(name)):
+                raise Violation('parameter %s behind %s' % (name, seen[-1]))
+            seen.append(name)
+            room += more
+            self.utf8 = self.utf8 or name == 'SMTPUTF8'
+            self.body8 = self.body8 or (name == 'BODY' and value in ('8BITMIME', 'BINARYMIME'))
+        for group in TOGETHER:
+            if len([n for n in group if n in seen]) > 1:
+                raise Violation('parameters together: ' + ', '.join(group))
+        if null_path and ('HOLDFOR' in seen or 'HOLDUNTIL' in seen):
+            raise Violation('a release time with the null reverse-path')
+        return room
+
+    def check_announced(self, name, value, keywords):
+        if self.peer.allow('unannounced') or self.peer.allow('param=' + name):
+            return
+        if value == 'BINARYMIME':
+            keywords = ['BINARYMIME']
+        if not any(self.has(k) for k in keywords):
+            raise Violation('parameter %s although %s was not announced' % (name, keywords[0]))
+        if name == 'REQUIRETLS' and not self.tls:
+            raise Violation('REQUIRETLS without TLS')
 
     def check_data_line(self, data, in_header):
         text = data[:-2]
@@ -201,6 +302,9 @@ class Watch:
 
     def check_message(self):
         data = bytes(self.message)
+        if self.binary:
+            self.peer.messages.append(data)
+            return
         in_header = True
         for text in data.splitlines(True) if b'\r' not in data.replace(b'\r\n', b'') else \
                 data.split(b'\n'):

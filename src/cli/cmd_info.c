@@ -11,6 +11,7 @@
 #include "conf/settings.h"
 #include "message/idna.h"
 #include "net/tls.h"
+#include "smtp/extensions.h"
 #include "smtp/gsasl_api.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -38,6 +39,19 @@ int cmd_list_options(const struct invocation *inv)
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 
 	options_list(&out);
+	return print_and_release(inv, &out);
+}
+
+int cmd_list_extensions(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+
+	for (int id = 0; id < EXT_COUNT; id++) {
+		const struct extension *x = &extensions[id];
+
+		strbuf_addf(&out, "%s\t%s\t%s\n", x->keyword, x->option ? x->option : "-",
+			    extensions_level_name(x->level));
+	}
 	return print_and_release(inv, &out);
 }
 

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/events.h"
 #include "cli/options.h"
+#include "cli/raw_commands.h"
 #include "cli/report.h"
-#include "cli/trace.h"
+#include "cli/report_json.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/address.h"
@@ -15,17 +17,28 @@
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/message.h"
+#include "message/request.h"
 #include "message/result.h"
 #include "submit/attempt.h"
+#include "submit/burl.h"
+#include "submit/convert.h"
+#include "submit/mtrk.h"
 #include "submit/prepare.h"
+#include "submit/requests.h"
 #include "submit/route.h"
+#include "submit/tracking.h"
 #include "util/arena.h"
 #include "util/clock.h"
+#include "util/datetime.h"
 #include "util/error.h"
+#include "util/strbuf.h"
+
+#define URI_MAX 4096
 
 /* All that is open while one message is sent. */
 struct send {
 	const struct invocation *inv;
+	struct events *events;
 	struct arena *arena;
 	struct config *config;
 	struct message *message;
@@ -59,8 +72,11 @@ static void report_word(void *ctx, const struct error *err)
 
 static int read_message(struct send *s, struct error *err)
 {
-	const struct message_options opt = { .dots_ignored = s->inv->dots_ignored };
+	const struct message_options opt = { .dots_ignored = s->inv->dots_ignored,
+					     .binary = s->inv->binary_input };
 
+	if (s->inv->burl_whole)
+		return message_reader_finish(message_reader_new(&opt), &s->message, err);
 	s->input_read = true;
 	if (message_read_fd(STDIN_FILENO, &opt, &s->message, err) < 0)
 		return -1;
@@ -120,10 +136,22 @@ static int prepare_recipients(struct send *s, struct error *err)
 		return -1;
 	unsigned notify = s->inv->dsn_notify ? s->inv->dsn_notify : s->account->dsn_notify;
 
-	for (size_t i = 0; i < e->rcpt_count; i++)
-		e->rcpt[i].notify = notify;
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!e->rcpt[i].notify)
+			e->rcpt[i].notify = notify;
+	}
 	e->ret = s->inv->dsn_ret ? s->inv->dsn_ret : s->account->dsn_return;
 	e->envid = s->inv->envid;
+	return 0;
+}
+
+/* Those of --rcpt come first: what an option says about one counts. */
+static int add_rcpt_options(struct send *s, struct error *err)
+{
+	for (size_t i = 0; i < s->inv->rcpt_n; i++) {
+		if (request_recipient(&s->envelope, s->inv->rcpt[i], datetime_now(), err) < 0)
+			return error_prefix(err, "option '--rcpt'");
+	}
 	return 0;
 }
 
@@ -134,6 +162,17 @@ static int prepare(struct send *s, struct error *err)
 	const struct prepare_options opt = { .full_name = inv->full_name,
 					     .no_fixes = inv->gateway };
 
+	const struct burl_request burl = {
+		.piece = inv->burl, .n = inv->burl_n, .whole = inv->burl_whole,
+		.size = inv->burl_size, .eight = inv->body == BODY_8BITMIME,
+	};
+
+	if (inv->burl_whole && inv->read_recipients)
+		return error_set(err, EX_USAGE, "5.5.4", "-t needs a message on standard input, "
+				 "which --burl does not read");
+	s->envelope.body = inv->body == BODY_BINARYMIME ? BODY_BINARYMIME : BODY_7BIT;
+	if (add_rcpt_options(s, err) < 0)
+		return -1;
 	if (envelope_add_words(&s->envelope, inv->word, inv->words, report_word, (void *)inv,
 			       err) < 0)
 		return -1;
@@ -145,7 +184,12 @@ static int prepare(struct send *s, struct error *err)
 	    collect_recipients(s, err) < 0 || choose_account(s, err) < 0 ||
 	    prepare_recipients(s, err) < 0)
 		return -1;
-	return prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err);
+	if (prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err) < 0 ||
+	    requests_apply(&s->edits, &s->envelope, s->message, s->account, err) < 0)
+		return -1;
+	if (convert_lines(&s->message, &s->edits, &s->envelope, s->account, err) < 0)
+		return -1;
+	return burl_apply(&s->envelope, &burl, s->account, err);
 }
 
 /* The Message-ID that goes out: the message's own or the one added. */
@@ -164,22 +208,65 @@ static const char *message_id(const struct send *s)
 	return f ? header_value(s->arena, f) : NULL;
 }
 
+/* The message is sent: what is wrong here is only said. */
+static void keep_track(const struct send *s, const struct result *r)
+{
+	struct strbuf uri = STRBUF_INIT(URI_MAX);
+	struct error err;
+
+	if (tracking_keep(&s->envelope, r, &err) < 0)
+		report_line(s->inv, "the message cannot be tracked: %s", err.text);
+	mtrk_uri(&s->envelope, r, &uri);
+	strbuf_addch(&uri, '\n');
+	if (s->account->ext.track_uri)
+		(void)report_output(s->inv, uri.buf);
+	strbuf_release_secret(&uri);
+}
+
 static int submit(struct send *s)
 {
-	const struct attempt_options opt = { .trace = s->inv->verbose ? trace_line : NULL };
+	const struct attempt_options opt = { .trace = events_trace(s->events),
+					     .trace_ctx = s->events,
+					     .observer = events_observer(s->events),
+					     .before = s->inv->probes ? raw_commands_run : NULL,
+					     .before_ctx = (void *)s->inv };
+	const struct envelope *e = &s->envelope;
 	struct result result;
 	int64_t start = clock_ms();
 
-	result_init(&result, s->arena, s->envelope.rcpt_count);
-	submit_attempt(s->account, &s->envelope, s->message, &s->edits, &opt, &result);
-	return report_result(s->inv, s->account, &s->envelope, &result, message_id(s),
-			     (long)(clock_ms() - start));
+	result_init(&result, s->arena, e->rcpt_count);
+	submit_attempt(s->account, e, s->message, &s->edits, &opt, &result);
+	long spent = (long)(clock_ms() - start);
+
+	events_result(s->events, e, &result);
+	if (result.tracked)
+		keep_track(s, &result);
+	int status = report_result(s->inv, s->account, e, &result, message_id(s), spent);
+
+	if (s->inv->json &&
+	    report_result_json(s->inv, s->account, e, &result, message_id(s), spent) != EX_OK)
+		status = status ? status : EX_IOERR;
+	return status;
+}
+
+/* Nothing was sent: why, in every form that was asked for. */
+static int give_up(struct send *s, const struct error *err)
+{
+	if (!s->input_read)
+		drain_input();
+	if (s->account)
+		report_log_failure(s->inv, s->account, err);
+	if (s->events)
+		events_failure(s->events, err);
+	if (s->inv->json)
+		(void)report_failure_json(s->inv, err);
+	return report_failure(s->inv, err);
 }
 
 /* Called on a terminal without any word: nobody wants to type a message then. */
 static bool is_lost(const struct invocation *inv)
 {
-	return inv->words == 0 && !inv->read_recipients && isatty(STDIN_FILENO);
+	return inv->words == 0 && inv->rcpt_n == 0 && !inv->read_recipients && isatty(STDIN_FILENO);
 }
 
 int cmd_send(const struct invocation *inv)
@@ -192,15 +279,12 @@ int cmd_send(const struct invocation *inv)
 	if (is_lost(inv)) {
 		report_line(inv, "usage: msubmit [OPTION]... RECIPIENT... < MESSAGE; see --help");
 		status = EX_USAGE;
-	} else if (prepare(&s, &err) < 0) {
-		if (!s.input_read)
-			drain_input();
-		if (s.account)
-			report_log_failure(inv, s.account, &err);
-		status = report_failure(inv, &err);
+	} else if (events_open(inv, &s.events, &err) < 0 || prepare(&s, &err) < 0) {
+		status = give_up(&s, &err);
 	} else {
 		status = submit(&s);
 	}
+	events_free(s.events);
 	message_free(s.message);
 	config_free(s.config);
 	arena_free(s.arena);

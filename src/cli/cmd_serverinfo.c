@@ -2,23 +2,42 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/commands.h"
+#include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/trace.h"
+#include "cli/report_json.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "net/tls.h"
 #include "net/wire.h"
+#include "smtp/extensions.h"
+#include "smtp/mechanism.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
 #include "submit/route.h"
 #include "util/error.h"
+#include "util/json.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
 #define OUTPUT_MAX ((size_t)1024 * 1024)
+
+/* Does the program know what to do with the keyword of this EHLO line? */
+static bool is_known(const char *line)
+{
+	size_t len = strcspn(line, " =");
+
+	for (size_t i = 0; i < EXT_COUNT; i++) {
+		const char *keyword = extensions[i].keyword;
+
+		if (strlen(keyword) == len && strncasecmp(keyword, line, len) == 0)
+			return true;
+	}
+	return false;
+}
 
 static void add_keywords(struct strbuf *out, const struct strvec *lines, const char *title)
 {
@@ -26,8 +45,20 @@ static void add_keywords(struct strbuf *out, const struct strvec *lines, const c
 		return;
 	strbuf_addf(out, "%s\n", title);
 	for (size_t i = 0; i < lines->n; i++) {
-		strbuf_addstr(out, "    ");
+		strbuf_addstr(out, is_known(lines->v[i]) ? "    " : "  - ");
 		text_escape_add(out, lines->v[i], strlen(lines->v[i]));
+		strbuf_addch(out, '\n');
+	}
+}
+
+static void add_mechanisms(struct strbuf *out, const struct strvec *names)
+{
+	if (!names->n)
+		return;
+	strbuf_addstr(out, "ways to sign in:\n");
+	for (size_t i = 0; i < names->n; i++) {
+		strbuf_addstr(out, mechanism_find(names->v[i]) ? "    " : "  - ");
+		text_escape_add(out, names->v[i], strlen(names->v[i]));
 		strbuf_addch(out, '\n');
 	}
 }
@@ -48,29 +79,118 @@ static void describe(void *ctx, const struct session *s)
 	} else {
 		strbuf_addstr(out, "TLS: off\n");
 	}
-	add_keywords(out, &s->clear_keywords, "extensions before TLS:");
-	add_keywords(out, &s->keywords, s->encrypted ? "extensions under TLS:" : "extensions:");
+	add_keywords(out, &s->clear_keywords, "extensions before TLS ('-': of no use to msubmit):");
+	add_keywords(out, &s->keywords, s->encrypted ?
+		     "extensions under TLS ('-': of no use to msubmit):" :
+		     "extensions ('-': of no use to msubmit):");
+	add_mechanisms(out, &s->mechanisms);
 	if (s->size_limit)
 		strbuf_addf(out, "largest message: %" PRIu64 " octets\n", s->size_limit);
 }
 
-int cmd_serverinfo(const struct invocation *inv)
+static void add_keywords_json(struct json *j, const char *key, const struct strvec *lines)
+{
+	json_begin(j, key, '[');
+	for (size_t i = 0; i < lines->n; i++) {
+		const char *line = lines->v[i];
+		size_t len = strcspn(line, " =");
+
+		json_begin(j, NULL, '{');
+		json_octets(j, "keyword", line, len);
+		json_string(j, "parameters", line[len] ? line + len + 1 : "");
+		json_bool(j, "usable", is_known(line));
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+}
+
+/* "subject: CN=x" lines become members. */
+static void add_certificate_json(struct json *j, const struct stream *top)
+{
+	struct strbuf text = STRBUF_INIT(OUTPUT_MAX);
+
+	tls_describe_certificate(top, &text);
+	json_begin(j, "certificate", '{');
+	for (char *line = text.buf, *next; *line; line = next) {
+		size_t len = strcspn(line, "\n");
+		char *colon = strstr(line, ": ");
+
+		next = line + len + (line[len] == '\n');
+		line[len] = '\0';
+		if (!colon || colon > line + len)
+			continue;
+		*colon = '\0';
+		json_string(j, line, colon + 2);
+	}
+	json_end(j, '}');
+	strbuf_release(&text);
+}
+
+static void describe_json(void *ctx, const struct session *s)
+{
+	struct strbuf tls = STRBUF_INIT(OUTPUT_MAX);
+	struct json j = { .out = ctx };
+	const struct stream *top = wire_stream(s->wire);
+
+	json_begin(&j, NULL, '{');
+	json_string(&j, "server", s->server_name);
+	json_string(&j, "host", s->opt.host);
+	json_number(&j, "port", s->opt.port);
+	json_bool(&j, "verified", s->verified);
+	if (tls_is(top)) {
+		tls_describe(top, &tls);
+		json_string(&j, "tls", tls.buf);
+		add_certificate_json(&j, top);
+	} else {
+		json_string(&j, "tls", NULL);
+	}
+	add_keywords_json(&j, "extensions_before_tls", &s->clear_keywords);
+	add_keywords_json(&j, "extensions", &s->keywords);
+	json_begin(&j, "mechanisms", '[');
+	for (size_t i = 0; i < s->mechanisms.n; i++) {
+		json_begin(&j, NULL, '{');
+		json_string(&j, "name", s->mechanisms.v[i]);
+		json_bool(&j, "usable", mechanism_find(s->mechanisms.v[i]) != NULL);
+		json_end(&j, '}');
+	}
+	json_end(&j, ']');
+	json_number(&j, "size_limit", (int64_t)s->size_limit);
+	json_end(&j, '}');
+	strbuf_addch(ctx, '\n');
+	strbuf_release(&tls);
+}
+
+static int ask(const struct invocation *inv, struct events *events, struct config **config,
+	       struct strbuf *out, struct error *err)
 {
 	const struct route_request req = { .account = inv->account, .sender = inv->sender };
-	const struct attempt_options opt = { .trace = inv->verbose ? trace_line : NULL };
-	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
+					     .observer = events_observer(events) };
 	const struct account *account;
+
+	if (config_load(&inv->config, config, err) < 0 ||
+	    route_account(*config, &req, &account, err) < 0)
+		return -1;
+	return submit_info(account, &opt, inv->json ? describe_json : describe, out, err);
+}
+
+int cmd_serverinfo(const struct invocation *inv)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+	struct events *events = NULL;
 	struct config *config = NULL;
 	struct error err;
 	int status;
 
-	if (config_load(&inv->config, &config, &err) < 0 ||
-	    route_account(config, &req, &account, &err) < 0 ||
-	    submit_info(account, &opt, describe, &out, &err) < 0)
+	if (events_open(inv, &events, &err) < 0 || ask(inv, events, &config, &out, &err) < 0) {
+		if (inv->json)
+			(void)report_failure_json(inv, &err);
 		status = report_failure(inv, &err);
-	else
+	} else {
 		status = report_output(inv, out.buf);
+	}
 	strbuf_release(&out);
+	events_free(events);
 	config_free(config);
 	return status;
 }

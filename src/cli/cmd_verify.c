@@ -33,8 +33,8 @@ static int verify_word(struct arena *a, const struct account *account, const cha
 	}
 	for (size_t i = 0; i < e.rcpt_count; i++)
 		strbuf_addf(out, "%s... deliverable: mailer relay, host %s, user %s\n",
-			    e.rcpt[i].address, account->socket ? account->socket : account->host,
-			    e.rcpt[i].address);
+			    e.rcpt[i].address, account->socket ? account->socket :
+			    account->host ? account->host : "by MX", e.rcpt[i].address);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "cli/option_values.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -121,16 +122,6 @@ int option_envid(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-/* What is announced follows from the message, whatever -B says. */
-int option_body(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
-{
-	(void)inv;
-	if (strcasecmp(value, "7BIT") != 0 && strcasecmp(value, "8BITMIME") != 0)
-		return bad_value(o, value, "7BIT or 8BITMIME", err);
-	return 0;
-}
-
 int option_family(struct invocation *inv, const struct option *o, const char *value,
 		  struct error *err)
 {
@@ -242,6 +233,7 @@ int option_long_name(struct invocation *inv, const struct option *o, const char 
 		inv->dots_ignored = !is_false(arg);
 	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
 		return option_error_mode(inv, o, arg, err);
+	(void)option_long_setting(inv, value, len, arg);
 	return 0;
 }
 
@@ -271,6 +263,39 @@ int option_traffic(struct invocation *inv, const struct option *o, const char *v
 	if (value[0] == 'V')
 		return bad_value(o, value, "supported (VERP)", err);
 	return 0;
+}
+
+int option_check_trust(const struct invocation *inv, const char *what, struct error *err)
+{
+	if (inv->words)
+		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
+				 what);
+	if (strcmp(inv->name, "msubmit") != 0)
+		return error_set(err, EX_USAGE, "5.5.4",
+				 "%s is not taken when called as '%s': write it into the "
+				 "configuration, or call msubmit", what, inv->name);
+	return 0;
+}
+
+int option_events(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	char *rest;
+	long fd = strtol(value, &rest, 10);
+
+	if (rest == value || *rest || fd < 0 || fd > 65535)
+		return error_set(err, EX_USAGE, "5.5.4", "--%s: '%s' is no descriptor", o->name,
+				 value);
+	inv->events_fd = (int)fd;
+	return 0;
+}
+
+int option_trace(struct invocation *inv, const struct option *o, const char *value,
+		 struct error *err)
+{
+	(void)o;
+	inv->trace_file = value;
+	return option_check_trust(inv, "--trace", err);
 }
 
 void option_override(struct invocation *inv, const char *key, const char *value)

@@ -5,6 +5,7 @@
 #ifndef CLI_OPTION_VALUES_H
 #define CLI_OPTION_VALUES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cli/options.h"
@@ -34,7 +35,28 @@ struct option {
 option_fn option_flag, option_string, option_sender, option_config, option_notify, option_ret,
 	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,
 	option_command, option_error_mode, option_letter, option_long_name, option_tag,
-	option_traffic, option_ignore;
+	option_traffic, option_ignore, option_events, option_trace,
+	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient;
+
+/*
+ * Text from an untrusted source that a web program passes on to "sendmail"
+ * must not name a file to be written or a program to be run: such options
+ * are EX_USAGE (named what) under any name but our own, and behind the first
+ * address.
+ */
+int option_check_trust(const struct invocation *inv, const char *what, struct error *err);
+
+/* Of option_requests.c: recipients and parameters with requests to the server. */
+option_fn option_rcpt, option_at, option_require_tls, option_param;
+
+/* Of option_content.c: what the content is. */
+option_fn option_burl, option_burl_size;
+
+/* -O NAME=VALUE where NAME is a setting: notes it; false when it is none. */
+bool option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value);
+
+/* Makes commands of their own the command, where no message goes along. EX_USAGE. */
+ATTR_CHECK int options_choose_probes(struct invocation *inv, struct error *err);
 
 /* Notes a setting given on the command line. */
 void option_override(struct invocation *inv, const char *key, const char *value);

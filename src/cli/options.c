@@ -6,6 +6,8 @@
 
 #include "cli/option_values.h"
 #include "conf/settings.h"
+#include "net/proxyurl.h"
+#include "smtp/probe.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -29,7 +31,26 @@ static const struct option options[] = {
 	{ 'R', NULL, OPTION_REQUIRED, option_ret, 0, "part",
 	  "what a failure report returns: full or hdrs" },
 	{ 'V', NULL, OPTION_REQUIRED, option_envid, 0, "id", "envelope identifier of reports" },
-	{ 'B', NULL, OPTION_REQUIRED, option_body, 0, "type", "body type: 7BIT or 8BITMIME" },
+	{ 0, "rcpt", OPTION_REQUIRED, option_rcpt, 0, "address[,option]...",
+	  "recipient with notify=, orcpt=, rrvs= of its own" },
+	{ 0, "at", OPTION_REQUIRED, option_at, 0, "time",
+	  "have the server send it then: the same as --hold-until" },
+	{ 0, "require-tls", OPTION_ATTACHED, option_require_tls, 0, "=on|off|try",
+	  "TLS on the whole way: the same as --requiretls" },
+	{ 0, "mail-param", OPTION_REQUIRED, option_param, 0, "keyword[=value]",
+	  "one more parameter of MAIL, if the server offers it" },
+	{ 0, "rcpt-param", OPTION_REQUIRED, option_param, 0, "keyword[=value]",
+	  "one more parameter of RCPT, if the server offers it" },
+	{ 'B', NULL, OPTION_REQUIRED, option_body, 0, "type",
+	  "body type: 7BIT, 8BITMIME or BINARYMIME" },
+	{ 0, "binary-input", OPTION_NONE, option_flag, OPTION_FIELD(binary_input), NULL,
+	  "the body has binary parts: its octets are sent as they are" },
+	{ 0, "burl", OPTION_REQUIRED, option_burl, 0, "url",
+	  "the server fetches the message from there; standard input is not read" },
+	{ 0, "burl-part", OPTION_REQUIRED, option_burl, 1, "url|@file",
+	  "... or what follows the message: repeated for several pieces" },
+	{ 0, "burl-size", OPTION_REQUIRED, option_burl_size, 0, "octets",
+	  "size of the whole message with --burl and --burl-part" },
 	{ 'G', NULL, OPTION_NONE, option_flag, OPTION_FIELD(gateway), NULL,
 	  "relayed message: leave its header as it is" },
 	{ '4', NULL, OPTION_NONE, option_family, 4, NULL, "connect by IPv4 only" },
@@ -54,14 +75,66 @@ static const struct option options[] = {
 	  "the same as --print-config" },
 	{ 0, "serverinfo", OPTION_NONE, option_command, COMMAND_SERVERINFO, NULL,
 	  "show what the server offers, and its certificate" },
+	{ 0, "json", OPTION_NONE, option_flag, OPTION_FIELD(json), NULL,
+	  "print the result, or what --serverinfo finds, as JSON" },
+	{ 0, "events", OPTION_REQUIRED, option_events, 0, "fd",
+	  "write what happens as JSON lines to this descriptor" },
+	{ 0, "trace", OPTION_REQUIRED, option_trace, 0, "file",
+	  "append the dialogue to this file, secrets hidden" },
+	{ 0, "progress", OPTION_NONE, option_flag, OPTION_FIELD(progress), NULL,
+	  "show a meter from the start (on a terminal: for long transfers)" },
 	{ 0, "read-envelope-from", OPTION_NONE, option_flag, OPTION_FIELD(read_envelope_from), NULL,
 	  "without -f the envelope sender is that of the From field" },
 	{ 0, "foreground", OPTION_NONE, option_flag, OPTION_FIELD(foreground), NULL,
 	  "with -bd: stay in the foreground" },
+	{ 0, "vrfy", OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
+	  "ask the server whether it knows the address" },
+	{ 0, "verify", OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
+	  "the same as --vrfy" },
+	{ 0, "verify-with", OPTION_REQUIRED, option_verify_with, 0, "vrfy|rcpt",
+	  "rcpt: where VRFY says nothing, ask with RCPT" },
+	{ 0, "strict-verify", OPTION_NONE, option_flag, OPTION_FIELD(strict_verify), NULL,
+	  "a server that cannot tell is a failure (75)" },
+	{ 0, "expn", OPTION_REQUIRED, option_probe, PROBE_EXPN, "list",
+	  "ask the server who is on the mailing list" },
+	{ 0, "expand", OPTION_REQUIRED, option_probe, PROBE_EXPN, "list",
+	  "the same as --expn" },
+	{ 0, "smtp-help", OPTION_ATTACHED, option_probe, PROBE_HELP, "[=topic]",
+	  "show the help of the server" },
+	{ 0, "noop", OPTION_NONE, option_probe, PROBE_NOOP, NULL,
+	  "sign in, and see whether the server answers" },
+	{ 0, "rset", OPTION_NONE, option_probe, PROBE_RSET, NULL, "the same with RSET" },
+	{ 0, "etrn", OPTION_REQUIRED, option_probe, PROBE_ETRN, "host|@domain|#queue",
+	  "have the server send what it keeps for that host" },
+	{ 0, "rmqs", OPTION_REQUIRED, option_probe, PROBE_ETRN, "host|@domain|#queue",
+	  "the same as --etrn" },
+	{ 0, "atrn", OPTION_ATTACHED, option_probe, PROBE_ATRN, "[=domain,...]",
+	  "fetch the mail of these domains (ODMR)" },
+	{ 0, "smtp-command", OPTION_REQUIRED, option_probe, PROBE_RAW, "line",
+	  "send this command after sign-in, and show the reply" },
+	{ 0, "track-query", OPTION_REQUIRED, option_track_query, COMMAND_TRACK_QUERY,
+	  "id|uri|all", "ask where a tracked message is" },
+	{ 0, "query-track", OPTION_REQUIRED, option_track_query, COMMAND_TRACK_QUERY,
+	  "id|uri|all", "the same as --track-query" },
+	{ 0, "terminal", OPTION_REQUIRED, option_terminal, 0, "only|or|and|off",
+	  "show the message on the recipient's terminal" },
+	{ 0, "xclient", OPTION_REQUIRED, option_xclient, 0, NULL, NULL },	/* a key too */
+	{ 0, "xclient-addr", OPTION_REQUIRED, option_xclient, 0, "address", "its address" },
+	{ 0, "xclient-name", OPTION_REQUIRED, option_xclient, 0, "name", "its name" },
+	{ 0, "xclient-port", OPTION_REQUIRED, option_xclient, 0, "number", "its port" },
+	{ 0, "xclient-proto", OPTION_REQUIRED, option_xclient, 0, "SMTP|ESMTP", "its protocol" },
+	{ 0, "xclient-helo", OPTION_REQUIRED, option_xclient, 0, "name", "its EHLO name" },
+	{ 0, "xclient-login", OPTION_REQUIRED, option_xclient, 0, "name", "its user" },
+	{ 0, "xclient-destaddr", OPTION_REQUIRED, option_xclient, 0, "address",
+	  "the address it has come to" },
+	{ 0, "xclient-destport", OPTION_REQUIRED, option_xclient, 0, "number",
+	  "the port it has come to" },
 	{ 0, "list-settings", OPTION_NONE, option_command, COMMAND_LIST_SETTINGS, NULL,
 	  "list all keys: name, section, default" },
 	{ 0, "list-options", OPTION_NONE, option_command, COMMAND_LIST_OPTIONS, NULL,
 	  "list all options" },
+	{ 0, "list-extensions", OPTION_NONE, option_command, COMMAND_LIST_EXTENSIONS, NULL,
+	  "list all extensions: keyword, key that asks for it, level" },
 	{ 0, "version", OPTION_NONE, option_command, COMMAND_VERSION, NULL,
 	  "show the version, and those of the libraries" },
 	{ 0, "help", OPTION_NONE, option_command, COMMAND_HELP, NULL, "show this text" },
@@ -145,6 +218,19 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 	return 0;
 }
 
+/* Does the setting name a file that is written, or a program? */
+static bool reaches_out(const struct setting *s)
+{
+	static const char *const keys[] = { "passwordeval", "logfile", "port_file", "pid_file",
+					    "deliver", "atrn_deliver" };
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(s->key, keys[i]) == 0)
+			return true;
+	}
+	return s->type == SETTING_ARGV;
+}
+
 /* Tries a value at once, so that a wrong one is named before anything is read. */
 static int parse_setting(struct invocation *inv, struct position *p, const char *name, size_t len,
 			 const char *value, struct error *err)
@@ -161,14 +247,17 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		return near ? error_append(err, "; did you mean '--%s'?", near) :
 			error_append(err, ": see 'msubmit --help'");
 	}
-	if (s->flags & SETTING_NO_OPTION)
+	if (s->flags & SETTING_NO_OPTION ||
+	    (s->flags & SETTING_URL && value && proxyurl_has_password(value)))
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "'--%s' would show a secret to everyone who lists processes: "
-				 "use --password-file, --password-command or --password-fd", key);
+				 "use --%s-file or --%s-command", key, key, key);
 	if (!value && s->flags & SETTING_SWITCH)
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
 		return missing(p->argv[p->i], err);
+	if (reaches_out(s) && option_check_trust(inv, p->argv[p->i], err) < 0)
+		return -1;
 	option_override(inv, s->key, value);
 	return 0;
 }
@@ -256,10 +345,11 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_QUEUE_RUN] = "running the queue",
 		[COMMAND_QUEUE_COUNT] = "counting the queue",
 		[COMMAND_SERVE] = "the listener",
+		[COMMAND_TRACK_QUERY] = "--track-query",
 	};
 	const char *what = alone[inv->command];
 
-	if (what && (inv->words || inv->read_recipients))
+	if (what && (inv->words || inv->rcpt_n || inv->read_recipients))
 		return error_set(err, EX_USAGE, "5.5.4", "%s takes neither addresses nor -t", what);
 	if (inv->command == COMMAND_VERIFY && inv->read_recipients)
 		return error_set(err, EX_USAGE, "5.5.4", "-bv does not go with -t");
@@ -271,11 +361,13 @@ int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv
 {
 	struct position p = { .argc = argc, .argv = argv };
 
-	*inv = (struct invocation){ .arena = a };
+	*inv = (struct invocation){ .arena = a, .events_fd = -1 };
 	inv->word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->word));
 	if (take_name(inv, argc > 0 ? argv[0] : NULL, err) < 0 || parse_words(inv, &p, err) < 0)
 		return -1;
 	inv->config.override = inv->override;
+	if (options_choose_probes(inv, err) < 0)
+		return -1;
 	return check_together(inv, err);
 }
 
@@ -346,7 +438,7 @@ void options_help(struct strbuf *out)
 	}
 	strbuf_addstr(out, "  ");
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (!options[i].help)
+		if (!options[i].help && options[i].letter)
 			strbuf_addf(out, "-%c ", options[i].letter);
 	}
 	strbuf_addstr(out, "are taken and ignored\n\n"

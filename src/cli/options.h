@@ -18,13 +18,15 @@
 
 struct arena;
 struct error;
+struct probe_request;
 struct strbuf;
 
 enum command {
 	COMMAND_SEND, COMMAND_QUEUE_LIST, COMMAND_QUEUE_COUNT, COMMAND_QUEUE_RUN, COMMAND_ALIASES,
 	COMMAND_VERIFY, COMMAND_SERVE, COMMAND_SERVERINFO, COMMAND_PRINT_CONFIG,
-	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_VERSION, COMMAND_HELP,
-	COMMAND_NOTHING, COMMAND_COUNT
+	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
+	COMMAND_VERSION, COMMAND_HELP,
+	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_COUNT
 };
 
 struct invocation {
@@ -38,6 +40,8 @@ struct invocation {
 	const char *account;		/* -a */
 	const char **word;		/* recipients */
 	size_t words;
+	const char **rcpt;		/* --rcpt: recipients with options of their own */
+	size_t rcpt_n, rcpt_alloc;
 	bool read_recipients;		/* -t */
 	bool read_envelope_from;	/* msmtp's --read-envelope-from */
 	bool dots_ignored;		/* -i */
@@ -45,12 +49,28 @@ struct invocation {
 	bool verbose;			/* -v */
 	bool quiet;			/* -oeq: exit status only */
 	bool foreground;		/* -bD */
+	bool json;			/* --json: the result on standard output */
+	bool progress;			/* --progress: a meter from the first octet on */
+	int events_fd;			/* --events, -1 = none */
+	const char *trace_file;		/* --trace */
+	int body;			/* -B: enum body */
+	bool binary_input;		/* --binary-input, -B BINARYMIME */
+	const char **burl;		/* --burl, --burl-part */
+	size_t burl_n, burl_alloc;
+	bool burl_whole;		/* it is --burl */
+	unsigned long long burl_size;	/* --burl-size, 0 = not given */
 	const char *sender;		/* -f; NULL = not given, "" = null path */
 	const char *full_name;		/* -F; NULL = not given */
 	const char *envid;		/* -V */
 	unsigned dsn_notify;		/* -N, 0 = not given */
 	unsigned dsn_ret;		/* -R, 0 = not given */
 	const char *syslog_tag;		/* -L */
+	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */
+	size_t probes;
+	bool strict_verify;		/* --strict-verify */
+	bool verify_with_rcpt;		/* --verify-with=rcpt */
+	const char *xclient;		/* --xclient and --xclient-..., as the key has it */
+	const char *track_query;	/* --track-query */
 };
 
 /* Parses argv; strings of inv point into argv or live in arena a. */

@@ -142,6 +142,7 @@ static void log_text(struct strbuf *out, const struct account *a, const struct e
 	add_pair(out, "cipher", r->tls);
 	add_pair(out, "mechanism", r->mechanism);
 	add_pair(out, "msgid", message_id);
+	add_pair(out, "left_out", r->left_out);
 	snprintf(number, sizeof(number), "%ld.%03ld", milliseconds / 1000, milliseconds % 1000);
 	add_pair(out, "delay", number);
 }
@@ -233,6 +234,8 @@ static void tell_notes(const struct invocation *inv, const struct envelope *e,
 		if (r->rcpt[i].note)
 			report_line(inv, "recipient '%s': %s", e->rcpt[i].address, r->rcpt[i].note);
 	}
+	for (size_t i = 0; i < r->note_n; i++)
+		report_line(inv, "%s", r->note[i]);
 }
 
 int report_result(const struct invocation *inv, const struct account *a, const struct envelope *e,
@@ -247,7 +250,7 @@ int report_result(const struct invocation *inv, const struct account *a, const s
 		write_log(inv, a, text.buf, failed);
 		strbuf_release(&text);
 	}
-	if (inv->verbose || isatty(STDERR_FILENO))
+	if (inv->verbose || a->ext.conneg || isatty(STDERR_FILENO))
 		tell_notes(inv, e, r);
 	if (!failed)
 		return EX_OK;

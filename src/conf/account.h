@@ -13,20 +13,38 @@
 #define CONF_ACCOUNT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "net/proxyurl.h"
 #include "util/secret.h"
 
 enum protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
 
-/* TLS_AUTO: implicit on port 465, none on a local socket or for LMTP, else STARTTLS required. */
-enum tls_mode { TLS_AUTO, TLS_STARTTLS, TLS_IMPLICIT, TLS_OFF };
+/*
+ * TLS_AUTO: implicit on port 465, none on a local socket or for LMTP, else STARTTLS required.
+ * TLS_MAY: STARTTLS where it is offered, with any certificate; else in clear.
+ */
+enum tls_mode { TLS_AUTO, TLS_STARTTLS, TLS_IMPLICIT, TLS_OFF, TLS_MAY };
 
-/* AUTH_AUTO: on when user is set or a token or client certificate needs it. */
-enum auth_mode { AUTH_AUTO, AUTH_OFF, AUTH_ON, AUTH_MECHANISM };
+/*
+ * AUTH_AUTO: on when user is set or a token or client certificate needs it.
+ * AUTH_TRY: the same, and a message goes even when the server takes no sign-in.
+ */
+enum auth_mode { AUTH_AUTO, AUTH_OFF, AUTH_ON, AUTH_MECHANISM, AUTH_TRY };
 
 /* AUTH_PLAINTEXT_ALWAYS sends a password readably over an unprotected line. */
 enum auth_plaintext { AUTH_PLAINTEXT_TLS, AUTH_PLAINTEXT_ALWAYS };
+
+/* The weakest mechanism that will do; in the order of mechanism_strength(). */
+enum auth_minimum { AUTH_MINIMUM_ANY, AUTH_MINIMUM_PLAIN, AUTH_MINIMUM_SCRAM,
+	AUTH_MINIMUM_SCRAM_PLUS };
+
+/* The initial response: where RFC 4954 lets it; not; in a line of any length. */
+enum auth_initial { AUTH_INITIAL_AUTO, AUTH_INITIAL_NEVER, AUTH_INITIAL_ALWAYS };
+
+/* Which channel binding SCRAM-*-PLUS has: that of the version of TLS, one of them, none. */
+enum channel_binding { BINDING_AUTO, BINDING_TLS_UNIQUE, BINDING_TLS_EXPORTER, BINDING_OFF };
 
 /* When -f (or the login name) replaces the account's plain 'from': see sendmail.md 4.1. */
 enum from_override { FROM_OVERRIDE_NO, FROM_OVERRIDE_OWN_DOMAIN, FROM_OVERRIDE_ANY };
@@ -45,17 +63,103 @@ enum dsn_notify {
 /* DSN RET (RFC 3461, section 4.3). */
 enum dsn_ret { DSN_RET_NONE, DSN_RET_FULL, DSN_RET_HDRS };
 
-enum address_family { FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6 };
+/* FAMILY_PREFER_*: both, but one first. */
+enum address_family {
+	FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6, FAMILY_PREFER_IPV4, FAMILY_PREFER_IPV6
+};
+
+/* Servers that SRV records may name: in the domain, also those DNSSEC vouches for, any. */
+enum srv_live { SRV_LIVE_INSIDE, SRV_LIVE_DNSSEC, SRV_LIVE_ANY };
+
+/* One item of a list in 'host'. */
+struct server_entry {
+	bool srv;			/* SRV records of host; NULL = of the sender's domain */
+	const char *host;
+	unsigned port;			/* 0 = the account's */
+};
+
+/* How to get to the server. */
+struct connection_settings {
+	bool mx;			/* no smarthost: the servers of each recipient's domain */
+	enum srv_live srv_live;
+	const char *resolver;		/* ADDRESS[:PORT]; NULL = the system's */
+	unsigned race_ms;		/* happy_eyeballs; 0 = off */
+	bool source_ip_strict;
+	unsigned source_port, source_port_last;	/* 0 = any */
+	const char *interface;
+	bool keepalive;
+	unsigned keepalive_idle, keepalive_interval, keepalive_count;	/* 0 = our defaults */
+	bool nodelay;
+	unsigned linger;		/* seconds, 0 = off */
+	uint64_t send_buffer, recv_buffer;	/* octets, 0 = the system's */
+	uint64_t max_rate;		/* octets a second, 0 = no limit */
+	const char *const *tunnel;	/* argv of a command to talk to instead of a socket */
+};
+
+/* What proxy_host does not say. */
+struct proxy_settings {
+	enum proxy_type type;
+	const char *user;		/* NULL = no login */
+	struct secret password;
+	const char *password_file;
+	const char *const *password_command;
+	bool from_env;			/* take it from the environment when there is none */
+	const char *const *exceptions;
+};
+
+/* 8-bit content and a server without 8BITMIME: encode; refuse; encode for every server. */
+enum convert_8bit { CONVERT_8BIT_YES, CONVERT_8BIT_NO, CONVERT_8BIT_ALWAYS };
+
+/* Lines of more than 998 octets. */
+enum long_lines { LONG_LINES_ENCODE, LONG_LINES_SPLIT, LONG_LINES_REJECT, LONG_LINES_PASS };
+
+/* UTF-8 in header fields in ASCII: unless an address needs SMTPUTF8 anyway; never; always. */
+enum utf8_downgrade { UTF8_DOWNGRADE_AUTO, UTF8_DOWNGRADE_NEVER, UTF8_DOWNGRADE_ALWAYS };
+
+struct convert_settings {
+	enum convert_8bit eight;
+	enum long_lines lines;
+	enum utf8_downgrade headers;
+	bool signed_dkim;		/* also what has a DKIM-Signature, which breaks then */
+	const char *charset;		/* of octets that are no UTF-8; NULL = not known */
+};
+
+/* Stapled OCSP answers: used when they come, demanded, ignored. */
+enum tls_ocsp { TLS_OCSP_AUTO, TLS_OCSP_REQUIRE, TLS_OCSP_OFF };
+
+/* DANE: never, where the domain has it, always. */
+enum tls_dane { TLS_DANE_OFF, TLS_DANE_MAY, TLS_DANE_MUST };
+
+/* Who validates DNSSEC: libunbound, or a resolver on this host that is trusted to. */
+enum dnssec { DNSSEC_AUTO, DNSSEC_TRUST_AD };
+
+/* FIRST_NO: one command at a time up to the reply to the first RCPT. */
+enum pipelining { PIPELINING_NO, PIPELINING_YES, PIPELINING_FIRST_NO };
+
+/* AUTO: AUTH of one round goes in one group with the transaction, under verified TLS. */
+enum auth_pipelining { AUTH_PIPELINING_AUTO, AUTH_PIPELINING_OFF };
 
 struct tls_settings {
 	enum tls_mode mode;
 	bool follows_starttls;		/* conf only: tls = on or auto, so tls_starttls decides */
 	bool starttls, starttls_given;	/* conf only: msmtp's tls_starttls as written */
 	bool certcheck;			/* verify chain, name and time */
-	const char *trust_file;		/* "system" or a PEM bundle */
+	const char *trust_file;		/* "system", a PEM bundle, or its text */
+	const char *trust_dir;		/* instead of the system's */
 	const char *crl_file;
+	enum tls_ocsp ocsp;
 	const char *fingerprint;	/* hex: accept just this certificate */
-	const char *cert_file, *key_file;	/* client certificate, PEM */
+	const char *const *pins;	/* accept just those: see net/tls_pin.c */
+	enum tls_dane dane;
+	enum dnssec dnssec;
+	const char *dnssec_anchor;	/* file with the root's keys; NULL = the system's */
+	const char *cert_file, *key_file;	/* client certificate: PEM or URI of a token */
+	const char *pkcs12_file;	/* the same with its key in one */
+	const char *key_password_file;
+	const char *const *key_password_command;	/* argv */
+	const char *key_passwordeval;	/* run by /bin/sh */
+	bool only_tls13;		/* tls_min_version = 1.3 */
+	const char *session_cache;	/* folder, "auto" or "off" */
 	const char *priorities;		/* GnuTLS priority string */
 	const char *host_override;	/* name to check and to send as SNI */
 	unsigned min_dh_prime_bits;
@@ -66,6 +170,16 @@ struct auth_settings {
 	enum auth_mode mode;
 	const char *mechanism;		/* with AUTH_MECHANISM: upper case */
 	enum auth_plaintext plaintext;
+	enum auth_minimum minimum;
+	enum auth_initial initial;
+	enum channel_binding binding;
+	const char *const *mechanisms;	/* patterns; "!" in front: not these; NULL = all */
+	bool legacy;			/* CRAM-MD5, DIGEST-MD5, NTLM without being named */
+	bool retry;			/* another mechanism after a refused password */
+	bool transition;		/* PLAIN once, when the server asks for it by 432 */
+	bool remember;			/* nothing weaker than what has worked before */
+	bool one_sided;			/* auth_mutual = off: the server need not prove itself */
+	const char *service;		/* NULL = "smtp" */
 	const char *user, *authzid, *realm, *ntlmdomain;
 	struct secret password;		/* as written in the rc file */
 	const char *password_file;
@@ -74,6 +188,7 @@ struct auth_settings {
 	int password_fd;		/* -1 = none */
 	const char *password_credential;	/* name in $CREDENTIALS_DIRECTORY */
 	const char *netrc;		/* path; msmtp reads ~/.netrc and SYSCONFDIR/netrc */
+	bool no_keyring;		/* keyring = off */
 	struct secret token;		/* OAuth2 access token, as written */
 	const char *token_file;
 	const char *const *token_command;
@@ -88,6 +203,65 @@ struct timeouts {
 	unsigned data_init, data_xfer, data_done, rset, quit;
 };
 
+/* DSN ORCPT: with NOTIFY and for aliases, for every recipient, for none. */
+enum orcpt { ORCPT_AUTO, ORCPT_ALWAYS, ORCPT_NEVER };
+
+/* RFC 8689: REQUIRETLS_TRY asks where it is offered and sends without where it is not. */
+enum requiretls { REQUIRETLS_NO, REQUIRETLS_TRY, REQUIRETLS_YES };
+
+/* FUTURERELEASE (RFC 4865): as an interval, as a moment, or as the user wrote it. */
+enum hold_as { HOLD_AS_GIVEN, HOLD_AS_FOR, HOLD_AS_UNTIL };
+
+/*
+ * What is asked of the server by parameters of MAIL and RCPT. Texts are
+ * values that message/request.h can read, NULL = not asked for.
+ */
+struct ext_settings {
+	const char *const *policy;	/* NAME:LEVEL */
+	const char *const *force;	/* NAME: as if the server had announced it */
+	const char *const *mail_param, *const *rcpt_param;
+	const char *deliver_by;
+	const char *hold_for, *hold_until;
+	enum hold_as hold_as;
+	bool hold_sets_date;
+	const char *mt_priority;
+	bool mt_priority_tunnel, mt_priority_from_header;
+	const char *rrvs;
+	bool rrvs_header, rrvs_insecure;
+	enum requiretls requiretls;
+	bool tls_not_required;		/* adds TLS-Required: No */
+	const char *solicit;
+	bool solicit_check;
+	const char *track;
+	bool track_uri, mtrk_padding;
+	bool conperm, conneg;
+	const char *content_convert, *content_features;
+	const char *submitter;		/* "auto" or an address */
+	bool force_submitter;
+	const char *mail_auth;		/* "<>" or an address */
+	enum orcpt orcpt;
+	bool never_null_sender;		/* NOTIFY=NEVER without DSN: null reverse-path */
+	bool rrt_to_dsn;		/* Return-Receipt-To becomes NOTIFY */
+	bool limits, prdr;
+	bool esmtp;
+};
+
+/* The verb that begins a transaction (RFC 821, section 3.4). */
+enum send_mode { SEND_MODE_MAIL, SEND_MODE_SEND, SEND_MODE_SOML, SEND_MODE_SAML };
+
+/* TLS of a query for a message's way (RFC 3887, section 6). */
+enum mtqp_tls { MTQP_TLS_REQUIRED, MTQP_TLS_TRY, MTQP_TLS_OFF };
+
+/* Commands beside the plain transaction. */
+struct command_settings {
+	enum send_mode send_mode;
+	const char *const *xclient, *const *xforward;	/* ATTRIBUTE=value */
+	bool xclient_optional, xclient_before_starttls;
+	const char *const *atrn_domains;
+	const char *atrn_deliver;	/* maildir:PATH */
+	enum mtqp_tls mtqp_tls;
+};
+
 struct account {
 	const char *name;		/* "default" when the file gives none */
 	const char *file;		/* where its section stands; NULL = no file */
@@ -95,11 +269,15 @@ struct account {
 
 	const char *host;
 	unsigned port;			/* 0 = the protocol's own */
+	const struct server_entry *servers;	/* a list in host, which is the first then */
+	size_t server_n;		/* 0 = host alone */
+	struct connection_settings net;
+	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
 	enum address_family family;
-	const char *source_ip;
-	const char *proxy_host;		/* SOCKS5, as in msmtp */
+	const char *source_ip;		/* addresses, with commas between them */
+	const char *proxy_host;		/* NULL = none */
 	unsigned proxy_port;
 	const char *domain;		/* EHLO name; NULL or "auto": see message/ident.h */
 	struct timeouts timeouts;
@@ -120,16 +298,31 @@ struct account {
 	bool undisclosed_recipients;	/* replace To and Cc by an empty group */
 	bool remove_bcc;
 	bool add_mime;			/* say what an 8-bit body without MIME fields is */
+	struct convert_settings convert;
 	enum partial partial;
 	bool strict_recipients;		/* the same as partial = refuse */
 
 	unsigned dsn_notify;		/* enum dsn_notify bits */
 	enum dsn_ret dsn_return;
 	bool dsn_required;
-	bool pipelining, chunking;
+	enum pipelining pipelining;
+	enum auth_pipelining auth_pipelining;
+	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
+	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
+	bool chunking;
+	uint64_t chunk_size;		/* octets of one BDAT, 0 = CHUNKING is not used */
+	unsigned chunk_window;		/* BDAT commands that may be unanswered */
+	bool binarymime;
+	bool checkpoint;		/* resume a broken transfer (RFC 1845) */
+	uint64_t checkpoint_min;	/* ... of a message that is as large as that */
+	unsigned checkpoint_wait;	/* ... after so many seconds */
+	const char *const *burl_command;	/* makes a URL one that the server may use */
+	bool lmtp_keep_duplicates;	/* a recipient named twice is sent twice */
 	uint64_t max_size;		/* octets, 0 = no limit of our own */
 	unsigned max_recipients;	/* RCPT per transaction, 0 = what the server takes */
 	const char *const *disable_extensions;
+	struct ext_settings ext;
+	struct command_settings cmd;
 
 	const char *logfile;		/* path, "-" = standard output */
 	const char *logfile_time_format;	/* strftime() */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/config_parts.h"
+#include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/secret.h"
@@ -22,7 +23,8 @@ static int take_option(struct config *c, const struct config_override *o, struct
 	}
 	if (!row) {
 		config_unknown_key(SCOPE_ACCOUNT, o->key, err);
-	} else if (row->flags & SETTING_NO_OPTION) {
+	} else if (row->flags & SETTING_NO_OPTION ||
+		   (row->flags & SETTING_URL && o->value && proxyurl_has_password(o->value))) {
 		error_set(err, EX_CONFIG, "5.3.5", "key '%s': not on the command line, where "
 			  "everybody can see it", row->key);
 	} else {
@@ -79,6 +81,7 @@ static void forget(struct account *a)
 {
 	secret_release(&a->auth.password);
 	secret_release(&a->auth.token);
+	secret_release(&a->proxy.password);
 }
 
 void config_free(struct config *c)
@@ -165,14 +168,6 @@ const struct listen_settings *config_listen(const struct config *c, const char *
 const char *config_searched(const struct config *c)
 {
 	return c->searched.buf;
-}
-
-void config_files(const struct config *c, struct strbuf *out)
-{
-	for (const struct config_file *f = c->file; f; f = f->next) {
-		if (f->origin == ORIGIN_FILE)
-			strbuf_addf(out, "%s\n", f->name);
-	}
 }
 
 /* Does an assignment to row decide what setting s is? */

@@ -63,11 +63,8 @@ const struct account *config_nth(const struct config *c, size_t i);
 /* Listener by name (NULL: the first, or one made of defaults and overrides); NULL if none. */
 const struct listen_settings *config_listen(const struct config *c, const char *name);
 
-/* "~/.msmtprc (HOME unset), /etc/msmtprc (No such file or directory)": for errors. */
+/* "~/.msmtprc (HOME unset), /etc/msmtprc (read)": for errors. */
 const char *config_searched(const struct config *c);
-
-/* Appends each file that was read, one a line. */
-void config_files(const struct config *c, struct strbuf *out);
 
 /* Where a setting of an account came from: "FILE:LINE", "default", "option", "environment". */
 const char *config_origin(const struct config *c, const struct account *a, const char *key);

@@ -79,7 +79,8 @@ int config_env_read(struct config *c, struct error *err)
 
 	if (account && !config_has(&account->own, "host") && !config_has(&account->own, "socket") &&
 	    !config_has(&c->options[SCOPE_ACCOUNT], "host") &&
-	    !config_has(&c->options[SCOPE_ACCOUNT], "socket")) {
+	    !config_has(&c->options[SCOPE_ACCOUNT], "socket") &&
+	    !config_has(&account->own, "mx") && !config_has(&c->options[SCOPE_ACCOUNT], "mx")) {
 		strbuf_addstr(&c->searched, ", environment (MSUBMIT_HOST unset)");
 		account->shadowed = true;
 	}

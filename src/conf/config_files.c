@@ -51,6 +51,7 @@ static int read_open(struct config *c, int fd, const char *name, struct error *e
 {
 	struct config_file *f = config_file_add(c, name, ORIGIN_FILE);
 
+	searched(c, name, "read");
 	if (check_mode(fd, name, err) < 0)
 		return -1;
 	if (fs_read_fd(fd, name, &f->text, err) < 0) {

@@ -66,7 +66,7 @@ static int apply_one(const struct source *src, void *target, const struct assign
 	const char *value = a->value;
 	int rc = 0;
 
-	if (src->public_only && a->row->type == SETTING_SECRET)
+	if (src->public_only && (a->row->type == SETTING_SECRET || a->row->flags & SETTING_URL))
 		return 0;
 	if (a->expand && a->row->type != SETTING_ARGV)
 		rc = config_env_expand(arena, value, &value, err);
@@ -237,6 +237,9 @@ static void copy_account(struct account *to, const struct account *from)
 		secret_copy(&to->auth.password, &from->auth.password);
 	if (secret_is_set(&from->auth.token))
 		secret_copy(&to->auth.token, &from->auth.token);
+	to->proxy.password = (struct secret){ .data = NULL };
+	if (secret_is_set(&from->proxy.password))
+		secret_copy(&to->proxy.password, &from->proxy.password);
 }
 
 static int resolve_account(struct config *c, struct section *s, struct error *err)
@@ -333,7 +336,8 @@ static void add_option_account(struct config *c)
 {
 	const struct assignments *options = &c->options[SCOPE_ACCOUNT];
 
-	if (!config_has(options, "host") && !config_has(options, "socket"))
+	if (!config_has(options, "host") && !config_has(options, "socket") &&
+	    !config_has(options, "mx"))
 		return;
 	for (const struct config_file *f = c->file; f; f = f->next) {
 		for (const struct section *s = f->first; s; s = s->next) {

@@ -6,6 +6,7 @@
 
 #include "conf/classic.h"
 #include "conf/ini.h"
+#include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/proc.h"
@@ -223,7 +224,8 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	a->line = line;
 	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
 		    strstr(value, "${");
-	if (row->type == SETTING_SECRET && *value)
+	if ((row->type == SETTING_SECRET && *value) ||
+	    (row->flags & SETTING_URL && proxyurl_has_password(value)))
 		f->holds_secret = true;
 	return 0;
 }

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "conf/account.h"
+#include "conf/keyring.h"
 #include "conf/netrc.h"
 #include "conf/terminal.h"
+#include "conf/ticket.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/proc.h"
@@ -146,12 +148,12 @@ static int from_words(const char *const *words, const char *key, unsigned second
 	return rc;
 }
 
-static int from_shell(const char *command, unsigned seconds, struct secret *out,
+static int from_shell(const char *command, const char *key, unsigned seconds, struct secret *out,
 		      struct error *err)
 {
 	const char *const words[] = { "/bin/sh", "-c", command, NULL };
 
-	return from_words(words, "passwordeval", seconds, out, err);
+	return from_words(words, key, seconds, out, err);
 }
 
 /* The account's netrc, else the two that msmtp knows. */
@@ -169,6 +171,23 @@ static int from_netrc(const struct account *a, struct secret *out, bool *found, 
 	xfree(own);
 	if (rc == 0 && !*found)
 		rc = netrc_password(SYSCONFDIR "/netrc", false, host, auth->user, out, found, err);
+	return rc;
+}
+
+/* What is stored for the account's user at its host. */
+static int from_keyring(const struct account *a, struct secret *out, bool *found,
+			struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(SECRET_MAX);
+	int rc;
+
+	if (a->auth.no_keyring)
+		return 0;
+	rc = keyring_lookup(a->host ? a->host : "localhost", a->auth.user,
+			    a->auth.command_timeout, &text, found, err);
+	if (rc == 0 && *found)
+		rc = take_line(&text, "the key ring", out, err);
+	strbuf_release_secret(&text);
 	return rc;
 }
 
@@ -210,7 +229,8 @@ static int named_password(const struct account *a, struct secret *out, bool *fou
 		return from_words(auth->password_command, "password_command",
 				  auth->command_timeout, out, err);
 	if (auth->passwordeval)
-		return from_shell(auth->passwordeval, auth->command_timeout, out, err);
+		return from_shell(auth->passwordeval, "passwordeval", auth->command_timeout, out,
+				  err);
 	*found = false;
 	return 0;
 }
@@ -224,13 +244,15 @@ int credentials_password(const struct account *a, bool interactive, struct secre
 		return -1;
 	if (!found && from_netrc(a, out, &found, err) < 0)
 		return -1;
+	if (!found && from_keyring(a, out, &found, err) < 0)
+		return -1;
 	if (found)
 		return 0;
 	if (interactive && from_terminal(a, out, err) == 0)
 		return 0;
 	error_set(err, EX_CONFIG, "5.3.5", "no password for user '%s': set password_command, "
 		  "password_file, password_credential, passwordeval or password, or put it into "
-		  "~/.netrc", a->auth.user ? a->auth.user : "");
+		  "~/.netrc or the key ring", a->auth.user ? a->auth.user : "");
 	return error_append(err, "%s", interactive ? " (and none was typed)" : "");
 }
 
@@ -252,6 +274,11 @@ bool credentials_has_token(const struct account *a)
 	return has_own_token(&a->auth) || token_is_password(&a->auth);
 }
 
+bool credentials_has_ticket(void)
+{
+	return ticket_exists();
+}
+
 int credentials_token(const struct account *a, struct secret *out, struct error *err)
 {
 	const struct auth_settings *auth = &a->auth;
@@ -269,4 +296,33 @@ int credentials_token(const struct account *a, struct secret *out, struct error 
 		return credentials_password(a, false, out, err);
 	return error_set(err, EX_CONFIG, "5.3.5", "no access token: set oauth_token_command, "
 			 "oauth_token_file or oauth_token");
+}
+
+int credentials_proxy_password(const struct account *a, struct secret *out, struct error *err)
+{
+	const struct proxy_settings *p = &a->proxy;
+
+	if (secret_is_set(&p->password))
+		secret_copy(out, &p->password);
+	else if (p->password_file)
+		return from_file(p->password_file, out, err);
+	else if (p->password_command)
+		return from_words(p->password_command, "proxy_password_command",
+				  a->auth.command_timeout, out, err);
+	return 0;
+}
+
+int credentials_key_password(const struct account *a, struct secret *out, struct error *err)
+{
+	const struct tls_settings *t = &a->tls;
+	const unsigned seconds = a->auth.command_timeout;
+
+	if (t->key_password_file)
+		return from_file(t->key_password_file, out, err);
+	if (t->key_password_command)
+		return from_words(t->key_password_command, "tls_key_password_command", seconds,
+				  out, err);
+	if (t->key_passwordeval)
+		return from_shell(t->key_passwordeval, "tls_key_passwordeval", seconds, out, err);
+	return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * Passwords and tokens, fetched when AUTH needs them and not before: from
  * the rc file, file, descriptor, systemd credential, command (no shell),
- * msmtp's passwordeval (shell), netrc, keyring-less terminal; the first that
- * is set, in this order.
+ * msmtp's passwordeval (shell), netrc, the desktop's key ring, the terminal;
+ * the first that is set, in this order.
  */
 #ifndef CONF_CREDENTIALS_H
 #define CONF_CREDENTIALS_H
@@ -24,6 +24,23 @@ ATTR_CHECK int credentials_password(const struct account *a, bool interactive,
 
 /* The OAuth2 access token. */
 ATTR_CHECK int credentials_token(const struct account *a, struct secret *out, struct error *err);
+
+/*
+ * The password for the proxy: key, file, command; the first that is set.
+ * Left unset when there is none: some proxies want a name only.
+ */
+ATTR_CHECK int credentials_proxy_password(const struct account *a, struct secret *out,
+					  struct error *err);
+
+/*
+ * The passphrase (or PIN) of the client certificate's key: file, command,
+ * shell; the first that is set. Left unset when none is.
+ */
+ATTR_CHECK int credentials_key_password(const struct account *a, struct secret *out,
+					struct error *err);
+
+/* Are there Kerberos tickets to sign in with? */
+bool credentials_has_ticket(void);
 
 /* Is a source of a token configured? */
 bool credentials_has_token(const struct account *a);

@@ -135,13 +135,16 @@ static int read_number(const struct setting *s, const char *value, const char *s
 	errno = 0;
 	unsigned long long n = strtoull(value, &end, 10);
 
+	const char *wanted = *suffixes == 's' ? "a number of seconds, or like 5m, 1h, 2d" :
+		*suffixes ? "a number, or like 10K, 5M, 1G" : "a number";
+
 	if (*value < '0' || *value > '9' || errno)
-		return setting_refuse(s, value, "a number", err);
+		return setting_refuse(s, value, wanted, err);
 	if (*end) {
 		const char *letter = strchr(suffixes, fold(*end));
 
 		if (!letter || end[1])
-			return setting_refuse(s, value, "a number", err);
+			return setting_refuse(s, value, wanted, err);
 		factor = factors[letter - suffixes];
 	}
 	if (n > UINT64_MAX / factor || n * factor < s->min || n * factor > max)
@@ -345,6 +348,15 @@ int setting_set(void *target, const struct setting *s, struct arena *a, const ch
 	return s->set(target, s, a, value, err);
 }
 
+/* What the cleared field holds already need not be read from text: it is most of the table. */
+static bool is_zero(const struct setting *s, const char *def)
+{
+	if (s->type == SETTING_SIZE || s->type == SETTING_UINT)
+		return strcmp(def, "0") == 0;
+	return (s->type == SETTING_TIME || (s->type == SETTING_BOOL && !s->names)) &&
+		strcmp(def, "off") == 0;
+}
+
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
 {
 	size_t n;
@@ -357,7 +369,7 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 	for (const struct setting *end = s + n; s < end; s++) {
 		const char *def = classic && s->classic_def ? s->classic_def : s->def;
 		struct error err;
-		int rc = def ? setting_set(target, s, a, def, &err) : 0;
+		int rc = def && !is_zero(s, def) ? setting_set(target, s, a, def, &err) : 0;
 
 		assert(rc == 0);
 		(void)rc;

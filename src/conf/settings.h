@@ -39,7 +39,8 @@ enum {
 	SETTING_CLASSIC = 16,		/* msmtp's spelling of another key: never printed back */
 	SETTING_SWITCH = 32,		/* given without a value it means "on" */
 	SETTING_RAW = 64,		/* taken as written: quotes and ${VAR} are the shell's */
-	SETTING_BROAD = 128		/* sets several fields: goes before others of its section */
+	SETTING_BROAD = 128,		/* sets several fields: goes before others of its section */
+	SETTING_URL = 256		/* of a proxy; with a password as SECRET_FLAG, NO_OPTION */
 };
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };

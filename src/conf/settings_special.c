@@ -16,53 +16,6 @@
 
 /* --- server ------------------------------------------------------------------ */
 
-/* Port behind a host name; 0 if it is none. */
-static unsigned read_port(const char *text)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	return isdigit((unsigned char)*text) && !*end && n <= 65535 ? (unsigned)n : 0;
-}
-
-/*
- * host = name / address / name ":" port / "[" address "]" [":" port]
- * An address with several colons and no brackets is IPv6 without a port.
- */
-SETTING_SETTER(special_host)
-{
-	struct account *a = target;
-	const char *colon = strrchr(value, ':'), *start = value, *end = value + strlen(value);
-	const char *port = NULL;
-
-	if (*value == '[') {
-		end = strchr(value, ']');
-		if (!end || end == value + 1 || (end[1] && end[1] != ':'))
-			return setting_refuse(s, value, "[ADDRESS] or [ADDRESS]:PORT", err);
-		start = value + 1;
-		port = end[1] ? end + 2 : NULL;
-	} else if (colon && strchr(value, ':') == colon) {
-		end = colon;
-		port = colon + 1;
-	}
-	if (strpbrk(value, " \t,/") || (*value && start == end))
-		return setting_refuse(s, value, "the name or address of one server", err);
-	if (port && read_port(port) == 0)
-		return setting_refuse(s, value, "HOST:PORT, the port from 1 to 65535", err);
-	a->host = *value ? arena_strndup(arena, start, (size_t)(end - start)) : NULL;
-	if (port)
-		a->port = read_port(port);
-	return 0;
-}
-
-SETTING_PRINTER(special_host_print)
-{
-	const struct account *a = target;
-
-	(void)s;
-	strbuf_addstr(out, a->host ? a->host : "");
-}
-
 SETTING_PRINTER(special_port_print)
 {
 	const struct account *a = target;
@@ -102,7 +55,7 @@ static const struct name_value tls_names[] = {
 	{ "auto", TLS_AUTO }, { "starttls", TLS_STARTTLS }, { "implicit", TLS_IMPLICIT },
 	{ "off", TLS_OFF }, { "no", TLS_OFF }, { "false", TLS_OFF }, { "0", TLS_OFF },
 	{ "on", TLS_STARTTLS }, { "yes", TLS_STARTTLS }, { "true", TLS_STARTTLS },
-	{ "1", TLS_STARTTLS }, { NULL, 0 }
+	{ "1", TLS_STARTTLS }, { "may", TLS_MAY }, { NULL, 0 }
 };
 
 /* The two keys of msmtp may stand in any order and in different sections. */
@@ -119,7 +72,8 @@ SETTING_SETTER(special_tls)
 
 	(void)arena;
 	if (names_find(tls_names, value, &mode) < 0)
-		return setting_refuse(s, value, "one of auto, starttls, implicit, off, on", err);
+		return setting_refuse(s, value, "one of auto, starttls, implicit, may, off, on",
+				      err);
 	t->mode = (enum tls_mode)mode;
 	t->follows_starttls = mode == TLS_AUTO ||
 			      (mode == TLS_STARTTLS && strcasecmp(value, "starttls") != 0);
@@ -180,7 +134,7 @@ SETTING_PRINTER(special_fingerprint_print)
 static const struct name_value auth_names[] = {
 	{ "auto", AUTH_AUTO }, { "off", AUTH_OFF }, { "no", AUTH_OFF }, { "false", AUTH_OFF },
 	{ "0", AUTH_OFF }, { "on", AUTH_ON }, { "yes", AUTH_ON }, { "true", AUTH_ON },
-	{ "1", AUTH_ON }, { NULL, 0 }
+	{ "1", AUTH_ON }, { "try", AUTH_TRY }, { NULL, 0 }
 };
 
 /* mechanism = 1*20( ALPHA / DIGIT / "-" / "_" ) (RFC 4422, section 3.1) */
@@ -198,7 +152,7 @@ SETTING_SETTER(special_auth)
 	int mode = AUTH_MECHANISM;
 
 	if (names_find(auth_names, value, &mode) < 0 && !is_mechanism(value))
-		return setting_refuse(s, value, "on, off, auto or a mechanism", err);
+		return setting_refuse(s, value, "on, off, auto, try or a mechanism", err);
 	auth->mode = (enum auth_mode)mode;
 	auth->mechanism = NULL;
 	if (mode == AUTH_MECHANISM) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "message/message.h"
+#include "message/scan.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -124,4 +125,57 @@ uint64_t edits_wire_size(const struct edits *e, const struct message *m)
 			size += len;
 	}
 	return size;
+}
+
+const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
+		       size_t *len_out)
+{
+	while (*at < e->added_n + e->n) {
+		size_t i = (*at)++;
+
+		if (i < e->added_n) {
+			*len_out = strlen(e->added[i]);
+			return e->added[i];
+		}
+		const char *text = field_text(e, m, i - e->added_n, len_out);
+
+		if (text)
+			return text;
+	}
+	return NULL;
+}
+
+void edits_set_text(struct edits *e, size_t at, const char *text)
+{
+	if (at - 1 < e->added_n)
+		e->added[at - 1] = text;
+	else
+		e->field[at - 1 - e->added_n].text = text;
+}
+
+bool edits_header_8bit(const struct edits *e, const struct message *m)
+{
+	const char *text;
+	size_t at = 0, len;
+
+	while ((text = edits_next(e, m, &at, &len))) {
+		bool own = at > e->added_n && !e->field[at - 1 - e->added_n].text;
+
+		if ((!own || m->header_8bit) && scan_8bit(text, len))
+			return true;
+	}
+	return false;
+}
+
+void edits_copy(struct edits *to, const struct edits *e, struct arena *a)
+{
+	*to = *e;
+	to->arena = a;
+	to->field = arena_calloc(a, e->n, sizeof(*to->field));
+	to->added = NULL;
+	to->added_n = 0;
+	if (e->n)
+		memcpy(to->field, e->field, e->n * sizeof(*to->field));
+	for (size_t i = 0; i < e->added_n; i++)
+		list_add(to, e->added[i]);
 }

@@ -56,4 +56,21 @@ void edits_write_header(const struct edits *e, const struct message *m, struct s
 /* Octets of the whole message on the wire: header, empty line, body; no dot-stuffing. */
 uint64_t edits_wire_size(const struct edits *e, const struct message *m);
 
+
+/* Has the header, as it will be written, an octet above 127? */
+bool edits_header_8bit(const struct edits *e, const struct message *m);
+
+/*
+ * Walks over the fields as they will be written: *at begins with 0. The text
+ * of the next one and *len_out, NULL at the end. With edits_set_text() the
+ * field that was returned last gets another text; it must be canonical and
+ * live as long as e.
+ */
+const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
+		       size_t *len_out);
+void edits_set_text(struct edits *e, size_t at, const char *text);
+
+/* A copy of e in arena a that can be changed without touching e; texts are shared. */
+void edits_copy(struct edits *to, const struct edits *e, struct arena *a);
+
 #endif

@@ -77,13 +77,14 @@ static struct envelope_index *index_of(struct envelope *e)
 	return x;
 }
 
-static bool has(struct envelope *e, const char *address)
+/* The recipient with that address, NULL if there is none. */
+static struct recipient *find(struct envelope *e, const char *address)
 {
 	if (e->rcpt_count <= LINEAR) {
 		for (size_t i = 0; i < e->rcpt_count; i++)
 			if (address_equal(e->rcpt[i].address, address))
-				return true;
-		return false;
+				return &e->rcpt[i];
+		return NULL;
 	}
 	const struct envelope_index *x = index_of(e);
 
@@ -91,16 +92,20 @@ static bool has(struct envelope *e, const char *address)
 		size_t i = x->slot[at & (x->size - 1)];
 
 		if (!i)
-			return false;
+			return NULL;
 		if (address_equal(e->rcpt[i - 1].address, address))
-			return true;
+			return &e->rcpt[i - 1];
 	}
 }
 
 bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
 {
-	if (has(e, address))
+	struct recipient *same = find(e, address);
+
+	if (same) {
+		same->repeated++;
 		return false;
+	}
 	if (e->rcpt_count >= e->rcpt_alloc) {
 		size_t alloc = e->rcpt_count ? 2 * e->rcpt_count : 4;
 		struct recipient *list = arena_calloc(e->arena, alloc, sizeof(*list));
@@ -114,6 +119,19 @@ bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
 		.address = arena_strdup(e->arena, address),
 		.orcpt = orcpt ? arena_strdup(e->arena, orcpt) : NULL,
 	};
+	return true;
+}
+
+bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
+		     const struct recipient *like)
+{
+	struct recipient r = *like;
+
+	if (!envelope_add(e, address, r.orcpt ? r.orcpt : orcpt))
+		return false;
+	r.address = e->rcpt[e->rcpt_count - 1].address;
+	r.orcpt = e->rcpt[e->rcpt_count - 1].orcpt;
+	e->rcpt[e->rcpt_count - 1] = r;
 	return true;
 }
 

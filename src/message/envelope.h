@@ -15,12 +15,58 @@ struct envelope_index;
 struct error;
 struct message;
 
-enum body { BODY_7BIT, BODY_8BITMIME };
+enum body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+
+/*
+ * The content when the server is to fetch parts of it (BURL, RFC 4468): all
+ * of it in order. A part is a URL, text as it goes out, or the message.
+ */
+struct burl_part {
+	const char *url, *text;	/* both NULL: the message */
+	size_t len;		/* of text */
+};
+struct burl {
+	const struct burl_part *part;
+	size_t n;
+};
 
 struct recipient {
 	const char *address;	/* local@domain as RCPT TO:<...> takes it */
 	const char *orcpt;	/* address before aliasing, NULL = none */
 	unsigned notify;	/* enum dsn_notify bits, 0 = not asked for */
+	unsigned repeated;	/* how often it was named once more */
+	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
+	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
+	int64_t rrvs_ms;	/* since then: see util/datetime.h */
+};
+
+/* DELIVERBY (RFC 2852): what is to happen when it is too late. */
+enum by_mode { BY_NONE, BY_NOTIFY, BY_RETURN };
+
+/* FUTURERELEASE (RFC 4865): how the release was asked for. */
+enum hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };
+
+/*
+ * What is asked of the server beyond plain delivery, ready for the wire. A
+ * zeroed one asks for nothing. Moments are those of util/datetime.h.
+ */
+struct ext_request {
+	enum by_mode by;
+	bool by_trace;
+	int64_t by_ms;
+	enum hold hold;
+	int64_t hold_ms;
+	bool priority_given;
+	int priority;		/* -9..9 (RFC 6710) */
+	bool requiretls;	/* RFC 8689; whether it may be left out is the account's to say */
+	const char *solicit;	/* keywords with commas, no blanks (RFC 3865); NULL = none */
+	const char *mtrk;	/* certifier (RFC 3885); NULL = not to be tracked */
+	const char *mtrk_secret;	/* base64, for the query */
+	unsigned mtrk_timeout;	/* seconds, 0 = the server's own */
+	bool conperm, conneg;	/* RFC 4141 */
+	const char *features;	/* Content-Features of the message; NULL = none */
+	const char *submitter;	/* purported responsible address (RFC 4405); NULL = none */
+	const char *mail_auth;	/* who submitted it (RFC 4954); "" = <>, NULL = not told */
 };
 
 struct envelope {
@@ -34,6 +80,8 @@ struct envelope {
 	bool utf8;		/* an address or header field needs SMTPUTF8 */
 	bool header_utf8;	/* the header does (5.6.9), not only an address (5.6.7) */
 	uint64_t size;		/* octets on the wire, 0 = unknown */
+	struct ext_request ext;
+	const struct burl *burl;	/* NULL = the message is the content */
 	struct envelope_index *index;	/* of envelope_add() */
 };
 
@@ -41,11 +89,19 @@ struct envelope {
 void envelope_init(struct envelope *e, struct arena *a);
 
 /*
- * Adds a recipient unless an equal one (address_equal) is there; false then.
+ * Adds a recipient unless an equal one (address_equal) is there; false then,
+ * and its "repeated" is counted.
  * The cost does not grow with their number. Strings are copied. An address
  * that is in the list may only be changed to an equal one.
  */
 bool envelope_add(struct envelope *e, const char *address, const char *orcpt);
+
+/*
+ * The same with all that is asked for another recipient (which may be of the
+ * list itself); an orcpt that it has goes before the one given.
+ */
+bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
+		     const struct recipient *like);
 
 /*
  * Adds the recipients of command-line words: each word is an address list.

@@ -35,67 +35,65 @@ bool header_fold_needed(const char *text, size_t len)
  * on both sides. The last place up to LINE_WANTED, else the first up to the
  * limit; those inside quotes are the last choice. 0 = none.
  */
-static size_t find_break(const char *s, size_t n, bool *quoted)
+static size_t find_break(const char *s, size_t n, size_t limit, bool *quoted)
 {
-	size_t good = 0, poor = 0, end = n;
-	bool text = false, inside = *quoted, good_inside = false, poor_inside = false;
+	size_t good = 0, poor = 0;
+	bool text = false, inside = *quoted;
 
-	while (end && is_blank(s[end - 1]))
-		end--;
-	for (size_t i = 0; i < end && i <= MESSAGE_LINE_MAX; i++) {
+	while (n && is_blank(s[n - 1]))
+		n--;
+	for (size_t i = 0; i < n && i <= limit && !(good && i > LINE_WANTED); i++) {
 		bool blank = is_blank(s[i]);
 
-		if (blank && text && !inside && (i <= LINE_WANTED || !good)) {
+		if (blank && text && !inside)
 			good = i;
-			good_inside = inside;
-		} else if (blank && text && inside) {
+		else if (blank && text)
 			poor = i;
-			poor_inside = inside;
-		}
-		if (good && i >= LINE_WANTED)
-			break;
 		text = text || !blank;
 		if (s[i] == '\\' && inside)
 			i++;
 		else if (s[i] == '"')
 			inside = !inside;
 	}
-	*quoted = good ? good_inside : poor_inside;
+	*quoted = !good && poor;
 	return good ? good : poor;
 }
 
 /* The last place up to the limit that is not inside a character. */
-static size_t hard_break(const char *s)
+static size_t hard_break(const char *s, size_t limit)
 {
-	size_t at = MESSAGE_LINE_MAX;
+	size_t at = limit;
 
-	for (unsigned back = 0; back < 3 && ((unsigned char)s[at] & 0xc0) == 0x80; back++)
+	while (at > limit - 3 && ((unsigned char)s[at] & 0xc0) == 0x80)
 		at--;
 	return at;
 }
 
-/* One line without its end. */
+/* One line without its end; quoted tells whether it begins inside quotes. */
 static int fold_line(struct strbuf *out, const char *s, size_t n, bool *quoted, bool split)
 {
-	while (n > MESSAGE_LINE_MAX) {
-		bool inside = *quoted;
-		size_t at = find_break(s, n, &inside);
-		bool cut = at == 0;
+	size_t limit = MESSAGE_LINE_MAX;
+	const size_t wanted = n > limit ? LINE_WANTED : limit;
 
-		if (cut && !split)
+	while (n > wanted) {
+		bool inside = *quoted;
+		size_t at = find_break(s, n, limit, &inside);
+
+		if (at) {
+			*quoted = inside;
+			limit = MESSAGE_LINE_MAX;
+		} else if (n <= limit) {
+			break;
+		} else if (split) {
+			at = hard_break(s, limit);
+			limit = MESSAGE_LINE_MAX - 1;	/* behind a blank of ours */
+		} else {
 			return -1;
-		if (cut)
-			at = hard_break(s) - 1;	/* the next line may begin with a blank of ours */
-		while (cut && at > 1 && ((unsigned char)s[at] & 0xc0) == 0x80)
-			at--;
+		}
 		strbuf_add(out, s, at);
-		strbuf_addstr(out, cut ? "\r\n " : "\r\n");
+		strbuf_addstr(out, limit == MESSAGE_LINE_MAX ? "\r\n" : "\r\n ");
 		s += at;
 		n -= at;
-		*quoted = inside;
-		/* what follows our blank has room for one octet less */
-		if (cut && n > MESSAGE_LINE_MAX - 1 && n <= MESSAGE_LINE_MAX)
-			split = true;
 	}
 	strbuf_add(out, s, n);
 	return 0;
@@ -114,8 +112,8 @@ int header_fold(struct strbuf *out, const char *field, size_t len, bool split, s
 		if (fold_line(out, p, n, &quoted, split) < 0) {
 			strbuf_truncate(out, before);
 			return error_set(err, EX_DATAERR, "5.6.0",
-					 "header field '%.*s': a line of %zu octets has no blank where it "
-					 "could be folded; 998 octets are allowed",
+					 "header field '%.*s': a line of %zu octets has no blank "
+					 "where it could be folded; 998 octets are allowed",
 					 (int)strcspn(field, ":"), field, n);
 		}
 		if (!cr)

@@ -106,7 +106,7 @@ static void begin_body(struct message_reader *r, uint64_t at)
 	r->in_body = true;
 	r->message->body_start = at;
 	r->scanned = at;
-	scan_init(&r->scan, !r->options.dots_ignored && !r->options.wire);
+	scan_init(&r->scan, !r->options.dots_ignored && !r->options.wire && !r->options.binary);
 }
 
 /*
@@ -360,7 +360,13 @@ static void fill_facts(struct message_reader *r)
 	m->body_canonical = s->canonical;
 	m->body_crlf = s->crlf;
 	m->body_8bit = s->eight_bit;
-	m->had_nul |= s->nul;
+	if (r->options.binary && (!s->canonical || s->longest > MESSAGE_LINE_MAX)) {
+		m->body_binary = m->body_canonical = m->body_crlf = true;
+		m->body_size = m->body_end - m->body_start;
+		m->longest_line = 0;
+	} else {
+		m->had_nul |= s->nul;
+	}
 }
 
 int message_reader_finish(struct message_reader *r, struct message **out, struct error *err)

@@ -45,11 +45,13 @@ struct message {
 	bool header_8bit;		/* the same in the header */
 	bool header_utf8;		/* header_8bit, and all of it valid UTF-8 */
 	bool had_nul;			/* a NUL was removed */
+	bool body_binary;		/* the body goes out octet for octet: no text (RFC 3030) */
 };
 
 struct message_options {
 	bool dots_ignored;	/* -i: a lone dot is text */
 	bool wire;		/* from the listener: no lone dot, no mbox line */
+	bool binary;		/* the body is taken as it is; it is binary unless it is text */
 };
 
 /*

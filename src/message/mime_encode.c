@@ -206,14 +206,11 @@ static void wrap_qp(struct mime_encoder *e, const char *data, size_t n, struct s
 			e->escape = 0;
 			continue;
 		}
-		if (e->escape) {
-			e->escape--;
-		} else if (e->column > LINE_WRAP) {
+		if (!e->escape && e->column > LINE_WRAP) {
 			strbuf_addch(out, '=');
 			line_end(e, out);
 		}
-		if (c == '=')
-			e->escape = 2;
+		e->escape = e->escape ? e->escape - 1 : c == '=' ? 2 : 0;
 		qp_literal(e, c, out);
 	}
 }
@@ -234,7 +231,7 @@ static void push_split(struct mime_encoder *e, const char *data, size_t n, struc
 			line_end(e, out);
 			qp_literal(e, ' ', out);
 		}
-		qp_literal(e, e->kind == MIME_FILLER && c > 127 ? '?' : data[i], out);
+		qp_literal(e, (e->kind == MIME_FILLER && c > 127) || !c ? '?' : data[i], out);
 	}
 }
 

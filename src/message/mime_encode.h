@@ -21,7 +21,7 @@ enum mime_transfer {
 	MIME_TO_BASE64,		/* lines of 76; no line end behind the last */
 	MIME_WRAP_QP,		/* is quoted-printable, but its lines are too long */
 	MIME_WRAP_BASE64,	/* is base64, but its lines are too long */
-	MIME_SPLIT,		/* lines cut at 998 octets, between characters: CRLF and a blank */
+	MIME_SPLIT,		/* lines cut at 998 octets, between characters: CRLF, blank */
 	MIME_FILLER		/* the same, and a '?' for each octet above 127 */
 };
 

@@ -32,7 +32,7 @@ enum mime_kind {
 	MIME_MESSAGE,		/* holds a message */
 	MIME_EXTERNAL,		/* holds the header of a body that is elsewhere */
 	MIME_SEALED,		/* signed or encrypted (RFC 1847): not an octet may change */
-	MIME_RIGID		/* other message types: may not be encoded (RFC 2046, section 5.2) */
+	MIME_RIGID		/* other message types: not to be encoded (RFC 2046, 5.2) */
 };
 
 enum mime_encoding {
@@ -57,7 +57,7 @@ struct mime_entity {
 void mime_parse_header(const char *text, size_t len, enum mime_place place,
 		       struct mime_entity *out);
 
-/* One field of a header: its text with folding and CRLF, length of the name, offset of the value. */
+/* One field of a header: its text with its end, length of the name, offset of the value. */
 struct mime_field {
 	const char *text;
 	size_t len, name, value;

@@ -38,6 +38,7 @@ struct line {
 	const char *data;
 	size_t n;
 	bool starts, ends;
+	bool last;			/* all of a line, at the end of all, that has no end */
 };
 
 static const char crlf[] = "\r\n";
@@ -66,8 +67,8 @@ static bool boundary_in_use(const struct walk *w, const struct mime_entity *e)
 static int end_header(struct walk *w, bool blank, struct error *err)
 {
 	if (w->depth == MIME_DEPTH_MAX)
-		return error_set(err, EX_DATAERR, "5.6.0", "more than %d MIME parts inside each other",
-				 MIME_DEPTH_MAX);
+		return error_set(err, EX_DATAERR, "5.6.0",
+				 "more than %d MIME parts inside each other", MIME_DEPTH_MAX);
 	if (w->count == MIME_PARTS_MAX)
 		return error_set(err, EX_DATAERR, "5.6.0", "more than %d MIME parts",
 				 MIME_PARTS_MAX);
@@ -131,7 +132,8 @@ static bool is_delimiter(const struct mime_entity *e, const char *line, size_t n
 /* The level whose delimiter the line is, plus one; 0 = it is none. */
 static size_t find_delimiter(const struct walk *w, const struct line *line, bool *close)
 {
-	if (!line->starts || !line->ends || line->n < 3 || memcmp(line->data, "--", 2) != 0)
+	if (!line->starts || !(line->ends || line->last) || line->n < 3 ||
+	    memcmp(line->data, "--", 2) != 0)
 		return 0;
 	for (size_t i = w->depth; i > 0; i--) {
 		const struct level *l = &w->level[i - 1];
@@ -204,7 +206,7 @@ static int take_line(struct walk *w, const struct line *line, struct error *err)
 			return end_header(w, true, err);
 		if (is_header_line(w, line)) {
 			strbuf_add(&w->header, line->data, line->n);
-			if (line->ends)
+			if (line->ends || line->last)
 				strbuf_add(&w->header, crlf, 2);
 			if (!strbuf_overflow(&w->header))
 				return 0;
@@ -218,18 +220,43 @@ static int take_line(struct walk *w, const struct line *line, struct error *err)
 	return take_content(w, line, err);
 }
 
+static bool has_open_multipart(const struct walk *w)
+{
+	for (size_t i = 0; i < w->depth; i++) {
+		if (w->level[i].entity.kind == MIME_MULTIPART && !w->level[i].closed)
+			return true;
+	}
+	return false;
+}
+
+/* The last line end may belong to a delimiter that is missing. */
 static int finish(struct walk *w, struct error *err)
 {
 	if (cut_header(w, err) < 0)
 		return -1;
-	if (w->pending &&
+	const bool missing = w->pending && has_open_multipart(w);
+
+	if (w->pending && !missing &&
 	    w->handler->content(w->ctx, w->level[w->depth - 1].id, crlf, 2, err) < 0)
 		return -1;
 	while (w->depth) {
 		if (end_entity(w, err) < 0)
 			return -1;
 	}
-	return 0;
+	return missing ? w->handler->copy(w->ctx, crlf, 2, err) : 0;
+}
+
+/* The LF of the next CRLF in [p, end); any other CR or LF is binary content. */
+static const char *find_line_end(const char *p, const char *end)
+{
+	const char *lf = p;
+
+	while (lf < end && (lf = memchr(lf, '\n', (size_t)(end - lf)))) {
+		if (lf > p && lf[-1] == '\r')
+			return lf;
+		lf++;
+	}
+	return NULL;
 }
 
 /* Hands over the whole lines in the buffer; the octets that are used up. */
@@ -238,16 +265,16 @@ static ssize_t take_block(struct walk *w, const char *buf, size_t have, bool *st
 {
 	const char *p = buf, *end = buf + have, *lf;
 
-	while (p < end && (lf = memchr(p, '\n', (size_t)(end - p)))) {
-		const struct line line = { p, (size_t)(lf - p) - (lf > p), *starts, true };
+	while ((lf = find_line_end(p, end))) {
+		const struct line line = { p, (size_t)(lf - p) - 1, *starts, true, false };
 
 		if (take_line(w, &line, err) < 0)
 			return -1;
 		*starts = true;
 		p = lf + 1;
 	}
-	if (p == buf && have > FULL) {	/* longer than the buffer; its CR may be the last octet */
-		const struct line piece = { p, have - 1, *starts, false };
+	if (p == buf && have > FULL) {	/* longer than the buffer; its CR may be the last */
+		const struct line piece = { p, have - 1, *starts, false, false };
 
 		if (take_line(w, &piece, err) < 0)
 			return -1;
@@ -285,6 +312,11 @@ int mime_walk(struct writer *writer, const struct mime_walk_handler *handler, vo
 		}
 		have -= (size_t)used;
 		memmove(buf, buf + used, have);
+	}
+	if (rc == 0 && have) {
+		const struct line rest = { buf, have, starts, false, starts };
+
+		rc = take_line(&w, &rest, err);
 	}
 	if (rc == 0)
 		rc = finish(&w, err);

@@ -8,7 +8,8 @@
  * a delimiter when it is "--", the boundary of a multipart that is open
  * (inner ones first), perhaps "--", and blanks; a longer line that begins
  * like one is not. A delimiter of an outer multipart ends all inner ones. The
- * CRLF before a delimiter belongs to it. A line in a header that is neither
+ * CRLF before a delimiter belongs to it, and the last one of a message to a
+ * delimiter that is missing. A line in a header that is neither
  * field nor continuation begins the content, as if an empty line stood
  * before it.
  */
@@ -36,7 +37,8 @@ struct mime_walk_handler {
 		      size_t len, bool blank, struct error *err);
 	/*
 	 * Octets of an entity's content: of a leaf, or what stands before and
-	 * behind the parts of a multipart. A line end comes by itself.
+	 * behind the parts of a multipart. A line end (CRLF) comes by itself;
+	 * other CR and LF are within lines, and only in binary content.
 	 */
 	int (*content)(void *ctx, size_t id, const char *data, size_t n, struct error *err);
 	/* A delimiter, or a line end next to one: goes out as it is. */

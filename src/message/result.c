@@ -1,12 +1,42 @@
 #include "config.h"
 #include "message/result.h"
 
+#include <string.h>
+
 #include "util/arena.h"
+#include "util/strbuf.h"
+
+#define NOTE_MAX 4096
 
 void result_init(struct result *r, struct arena *a, size_t count)
 {
 	*r = (struct result){ .arena = a, .rcpt_count = count };
 	r->rcpt = arena_calloc(a, count, sizeof(*r->rcpt));
+}
+
+void result_note(struct result *r, const char *fmt, ...)
+{
+	struct strbuf text = STRBUF_INIT(NOTE_MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	bool known = false;
+
+	for (size_t i = 0; i < r->note_n; i++)
+		known |= strcmp(r->note[i], text.buf) == 0;
+	if (!known && r->note_n == r->note_alloc) {
+		r->note_alloc = r->note_n ? 2 * r->note_n : 4;
+		const char **grown = arena_calloc(r->arena, r->note_alloc, sizeof(*grown));
+
+		if (r->note_n)
+			memcpy(grown, r->note, r->note_n * sizeof(*grown));
+		r->note = grown;
+	}
+	if (!known)
+		r->note[r->note_n++] = arena_strdup(r->arena, text.buf);
+	strbuf_release(&text);
 }
 
 void result_set_error(struct result *r, size_t i, const struct error *err)

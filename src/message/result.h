@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/attr.h"
 #include "util/error.h"
 
 struct arena;
@@ -31,7 +32,14 @@ struct result {
 	const char *tls;		/* "TLS1.3 AES-256-GCM", NULL = clear */
 	const char *mechanism;		/* of AUTH, NULL = none */
 	const char *reply_text;		/* last reply of the transaction */
+	const char **note;		/* what the user may want to know although all is well */
+	size_t note_n, note_alloc;
+	const char *left_out;		/* extensions asked for and not offered; NULL = none */
+	bool tracked;			/* the server took the message with MTRK */
 };
+
+/* Adds a note for the user, unless it is there already. */
+ATTR_PRINTF(2, 3) void result_note(struct result *r, const char *fmt, ...);
 
 /* count recipients, all OUTCOME_NONE; lives in arena a. */
 void result_init(struct result *r, struct arena *a, size_t count);

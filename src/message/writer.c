@@ -266,7 +266,7 @@ static void end_body(struct writer *w)
 {
 	w->breaks = w->cr;
 	w->cr = 0;
-	if (!w->breaks && !w->line_start)
+	if (!w->breaks && !w->line_start && !w->message->body_binary)
 		w->breaks = 1;
 	w->stage = STAGE_DOT;
 }

@@ -3,12 +3,17 @@
  *
  * gtls.NAME(...) calls gnutls_NAME(...); the headers of the library give the
  * types, so a wrong argument is a warning as usual. Nothing of gtls may be
- * called before gnutls_api_load() has succeeded once.
+ * called before gnutls_api_load() has succeeded once. What few sessions need
+ * is in a table of its own, gtls_rare, with gnutls_rare_load(): each entry
+ * point costs as much to find as a line of SMTP to send.
  */
 #ifndef NET_GNUTLS_API_H
 #define NET_GNUTLS_API_H
 
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <gnutls/ocsp.h>
+#include <gnutls/pkcs11.h>
 #include <gnutls/x509-ext.h>
 #include <gnutls/x509.h>
 
@@ -39,6 +44,7 @@ struct error;
 	X(group_get) \
 	X(group_get_name) \
 	X(handshake) \
+	X(hash_fast) \
 	X(init) \
 	X(kx_get) \
 	X(kx_get_name) \
@@ -78,6 +84,22 @@ struct error;
 	X(x509_trust_list_add_system_trust) \
 	X(x509_trust_list_add_trust_mem)
 
+#define GNUTLS_RARE_API(X) \
+	X(certificate_set_pin_function) \
+	X(certificate_set_x509_key_file2) \
+	X(certificate_set_x509_simple_pkcs12_mem) \
+	X(ocsp_status_request_is_checked) \
+	X(pem_base64_decode2) \
+	X(session_get_data2) \
+	X(session_is_resumed) \
+	X(session_set_data) \
+	X(x509_crt_export2) \
+	X(x509_trust_list_add_cas) \
+	X(x509_trust_list_deinit) \
+	X(x509_trust_list_get_issuer) \
+	X(x509_trust_list_init) \
+	X(x509_trust_list_verify_crt2)
+
 struct gnutls_api {
 #define GNUTLS_MEMBER(name) __typeof__(gnutls_##name) *name;
 	GNUTLS_API(GNUTLS_MEMBER)
@@ -85,9 +107,17 @@ struct gnutls_api {
 	gnutls_free_function *free_memory;	/* the library's variable gnutls_free */
 };
 
+struct gnutls_rare_api {
+#define GNUTLS_MEMBER(name) __typeof__(gnutls_##name) *name;
+	GNUTLS_RARE_API(GNUTLS_MEMBER)
+#undef GNUTLS_MEMBER
+};
+
 extern struct gnutls_api gtls;
+extern struct gnutls_rare_api gtls_rare;
 
 /* Loads the library; later calls return at once. EX_CONFIG when it is missing. */
 ATTR_CHECK int gnutls_api_load(struct error *err);
+ATTR_CHECK int gnutls_rare_load(struct error *err);
 
 #endif

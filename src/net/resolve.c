@@ -64,6 +64,26 @@ void address_list_interleave(struct address_list *list)
 	}
 }
 
+void address_list_prefer(struct address_list *list, int family)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct address first = list->v[i];
+
+		if (first.to.any.sa_family != family)
+			continue;
+		memmove(list->v + 1, list->v, i * sizeof(first));
+		list->v[0] = first;
+		address_list_interleave(list);
+		return;
+	}
+}
+
+void address_list_drop(struct address_list *list, size_t i)
+{
+	memmove(list->v + i, list->v + i + 1, (list->n - i - 1) * sizeof(*list->v));
+	list->n--;
+}
+
 int resolve_error(const char *host, int code, int errno_now, struct error *err)
 {
 	switch (code) {
@@ -90,8 +110,7 @@ int resolve_error(const char *host, int code, int errno_now, struct error *err)
 	}
 }
 
-/* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for getaddrinfo(). */
-static bool numeric(const char *host, unsigned port, struct address *out)
+bool address_from_text(const char *host, unsigned port, struct address *out)
 {
 	in_port_t p = htons((in_port_t)port);
 
@@ -254,7 +273,7 @@ int resolve_host(const char *host, unsigned port, int family, const struct deadl
 	struct address one;
 	int rc = 0;
 
-	if (!numeric(name, port, &one)) {
+	if (!address_from_text(name, port, &one)) {
 		struct deadline until = *d;
 
 		until.what = "the address of the server (DNS)";

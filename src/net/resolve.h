@@ -10,6 +10,7 @@
 #define NET_RESOLVE_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -44,6 +45,15 @@ void address_list_release(struct address_list *list);
 
 /* Puts the families in turn, the first one first, and keeps the order within each. */
 void address_list_interleave(struct address_list *list);
+
+/* Puts the first address of the family in front, where there is one; the others in turn. */
+void address_list_prefer(struct address_list *list, int family);
+
+/* Takes the address at i, which is below n, out of the list. */
+void address_list_drop(struct address_list *list, size_t i);
+
+/* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for resolve_host(). */
+bool address_from_text(const char *host, unsigned port, struct address *out);
 
 /* Fills err for a getaddrinfo() code (errno_now: errno for EAI_SYSTEM) and returns -1. */
 int resolve_error(const char *host, int code, int errno_now, struct error *err);

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "net/socket.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -14,15 +13,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/dns.h"
+#include "net/race.h"
 #include "net/resolve.h"
+#include "net/sockopt.h"
 #include "net/stream.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
-
-/* A NAT box may forget an idle mapping while we wait for the reply to the final dot. */
-enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 30, KEEPALIVE_COUNT = 4 };
 
 enum { BUSY_RETRY_MS = 50 };
 
@@ -159,24 +158,6 @@ void socket_peer_name(const struct stream *s, char *out, size_t room)
 
 /* --- connecting -------------------------------------------------------- */
 
-/* Options that help but are not needed: failure is nothing to report. */
-static void set_options(int fd)
-{
-	static const struct { int level, name, value; } options[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, 1 },
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-#ifdef TCP_KEEPIDLE
-		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL },
-		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
-#endif
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(options); i++)
-		(void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
-				 sizeof(options[i].value));
-}
-
 /*
  * Waits for the end of a connect() that did not succeed at once; errno is
  * its result. ETIMEDOUT when limit comes first.
@@ -205,20 +186,9 @@ static int await_connect(int fd, const struct sockaddr *to, socklen_t len,
 	return result ? -1 : 0;
 }
 
-/* Binds to the source address if it is of the family of the socket. */
-static int bind_source(int fd, int family, const struct address *source)
-{
-	if (!source->len || source->to.any.sa_family != family)
-		return 0;
-#ifdef IP_BIND_ADDRESS_NO_PORT
-	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
-#endif
-	return bind(fd, &source->to.any, source->len);
-}
-
-/* One address: the descriptor, or -1 with the reason appended to reasons. */
-static int connect_one(const struct sockaddr *to, socklen_t len, const struct address *source,
-		       const struct deadline *limit, struct strbuf *reasons)
+/* One local socket: the descriptor, or -1 with the reason appended to reasons. */
+static int connect_one(const struct sockaddr *to, socklen_t len, const struct deadline *limit,
+		       struct strbuf *reasons)
 {
 	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -226,13 +196,6 @@ static int connect_one(const struct sockaddr *to, socklen_t len, const struct ad
 		strbuf_addf(reasons, "cannot make a socket: %s", strerror(errno));
 		return -1;
 	}
-	if (source && bind_source(fd, to->sa_family, source) < 0) {
-		strbuf_addf(reasons, "cannot use the source address: %s", strerror(errno));
-		close(fd);
-		return -1;
-	}
-	if (to->sa_family != AF_UNIX)
-		set_options(fd);
 	if (connect(fd, to, len) == 0 || await_connect(fd, to, len, limit) == 0)
 		return fd;
 	if (errno == ETIMEDOUT && deadline_passed(limit))
@@ -250,68 +213,62 @@ static struct deadline attempt_limit(const struct socket_target *target,
 	return deadline_first(deadline_in(target->timeout, "the connection"), *whole);
 }
 
-/* All addresses, one after the other: the first that answers. */
-static int connect_list(const struct socket_target *target, const struct address_list *list,
-			const struct address *source, const struct deadline *whole,
-			struct strbuf *reasons)
+static int find_addresses(const struct socket_target *target, const struct deadline *whole,
+			  struct address_list *list, struct error *err)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		struct deadline limit = attempt_limit(target, whole);
-		char name[ADDRESS_TEXT];
+	struct deadline limit = attempt_limit(target, whole);
+	int rc = target->resolver ?
+		dns_resolve(target->resolver, target->host, target->port, target->family, &limit,
+			    list, err) :
+		resolve_host(target->host, target->port, target->family, &limit, list, err);
 
-		address_text(&list->v[i].to.any, name, sizeof(name));
-		strbuf_addf(reasons, "%s%s: ", i ? "; " : "", name);
-		int fd = connect_one(&list->v[i].to.any, list->v[i].len, source, &limit, reasons);
-
-		if (fd >= 0)
-			return fd;
-		if (deadline_passed(whole)) {
-			strbuf_addstr(reasons, "; no time is left to try more");
-			break;
-		}
-	}
-	return -1;
+	if (rc == 0 && target->prefer)
+		address_list_prefer(list, target->prefer);
+	return rc;
 }
 
-static int parse_source(const char *text, struct address *source, struct error *err)
+/* Those before the winner have failed, or were slower. */
+static void keep_rest(struct address_list *list, size_t winner)
 {
-	static const struct deadline none = { 0 };
-	struct address_list list;
+	while (winner-- > 0)
+		address_list_drop(list, 0);
+}
 
-	if (!text || !*text)
-		return 0;
-	unsigned char raw[sizeof(struct in6_addr)];
+static int connect_list(const struct socket_target *target, struct address_list *list,
+			const struct deadline *whole, struct error *err)
+{
+	const struct race race = {
+		.list = list, .options = target->options, .delay_ms = target->race_ms,
+		.timeout = target->timeout,
+	};
+	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
+	size_t winner = 0;
+	int fd = race_run(&race, whole, &winner, &reasons);
 
-	if (inet_pton(AF_INET, text, raw) != 1 && inet_pton(AF_INET6, text, raw) != 1)
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "source address '%s' is no IPv4 or IPv6 address", text);
-	if (resolve_host(text, 0, AF_UNSPEC, &none, &list, err) < 0)
-		return -1;
-	*source = list.v[0];
-	address_list_release(&list);
-	return 0;
+	if (fd >= 0) {
+		keep_rest(list, winner);
+	} else {
+		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to %s:%u: %s%s",
+			  target->host, target->port, reasons.buf,
+			  strbuf_overflow(&reasons) ? "..." : "");
+		list->n = 0;
+	}
+	strbuf_release(&reasons);
+	return fd;
 }
 
 static int connect_host(const struct socket_target *target, const struct deadline *whole,
 			struct error *err)
 {
-	struct deadline limit = attempt_limit(target, whole);
-	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
-	struct address source = { 0 };
-	struct address_list list;
+	struct address_list own = { .n = 0 };
+	struct address_list *list = target->addresses ? target->addresses : &own;
+	int fd = -1;
 
-	if (parse_source(target->source_ip, &source, err) < 0)
+	if (target->options && sockopt_check_source(target->options->source_ip, err) < 0)
 		return -1;
-	if (resolve_host(target->host, target->port, target->family, &limit, &list, err) < 0)
-		return -1;
-	int fd = connect_list(target, &list, &source, whole, &reasons);
-
-	if (fd < 0)
-		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to %s:%u: %s%s",
-			  target->host, target->port, reasons.buf,
-			  strbuf_overflow(&reasons) ? "..." : "");
-	strbuf_release(&reasons);
-	address_list_release(&list);
+	if (list->n || find_addresses(target, whole, list, err) == 0)
+		fd = connect_list(target, list, whole, err);
+	address_list_release(&own);
 	return fd;
 }
 
@@ -328,7 +285,7 @@ static int connect_path(const struct socket_target *target, const struct deadlin
 				 "path of local socket '%s' is longer than %zu octets",
 				 target->path, sizeof(to.sun_path) - 1);
 	memcpy(to.sun_path, target->path, len);
-	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), NULL, &limit, &reason);
+	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), &limit, &reason);
 
 	if (fd < 0)
 		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to local socket '%s': %s",

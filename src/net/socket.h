@@ -2,27 +2,52 @@
  * Sockets: find the server, connect, and the lowest stream on the result.
  *
  * Numeric addresses cost no resolver. All addresses of a name are tried in
- * getaddrinfo()'s order; when none works the error lists each with its own
- * reason. Sockets are non-blocking, close-on-exec, TCP_NODELAY, keep-alive.
+ * getaddrinfo()'s order, raced where that is wanted (net/race.h); when none
+ * works the error lists each with its own reason. Sockets are non-blocking,
+ * close-on-exec, TCP_NODELAY, keep-alive.
  */
 #ifndef NET_SOCKET_H
 #define NET_SOCKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/attr.h"
 
+struct address_list;
 struct deadline;
 struct error;
 struct stream;
+
+/* Zero is the default of each. */
+struct socket_options {
+	const char *source_ip;		/* addresses to connect from, with commas between them */
+	bool source_strict;		/* no connection by a family that source_ip does not name */
+	unsigned port_first, port_last;	/* ports to connect from; 0 = any */
+	const char *interface;		/* NULL = any */
+	bool keepalive_off;
+	unsigned keepalive_idle, keepalive_interval, keepalive_count;	/* 0: 60 s, 30 s, 4 */
+	bool delay;			/* small packets wait for one another (no TCP_NODELAY) */
+	unsigned linger;		/* seconds that close() waits; 0 = not */
+	unsigned send_buffer, recv_buffer;	/* octets; 0 = the system's */
+};
 
 struct socket_target {
 	const char *host;	/* ASCII name or address (IPv6 also in brackets); NULL with path */
 	unsigned port;
 	const char *path;	/* local socket */
-	const char *source_ip;	/* NULL = any */
+	const struct socket_options *options;	/* NULL = defaults */
 	int family;		/* AF_UNSPEC, AF_INET, AF_INET6 */
+	int prefer;		/* the family to begin with; 0 = as the resolver says */
 	unsigned timeout;	/* seconds for each address */
+	unsigned race_ms;	/* delay between the addresses of a race; 0 = no race */
+	const char *resolver;	/* see net/dns.h; NULL = the system */
+	/*
+	 * NULL, or the addresses to try: filled when it is empty. After a
+	 * success the one in use stands in front, and those that failed are
+	 * gone. The caller's to release.
+	 */
+	struct address_list *addresses;
 };
 
 /*

@@ -1,12 +1,17 @@
 #include "config.h"
 #include "net/socks.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "net/resolve.h"
 #include "net/stream.h"
 #include "util/error.h"
+#include "util/secret.h"
 #include "util/strbuf.h"
+#include "util/xalloc.h"
 
 /*
  * RFC 1928. Octets:
@@ -16,10 +21,20 @@
  *   reply      05, reply code, 00, address type, address, port
  * where an address is 4 octets (type 1), a length octet and that many octets
  * (type 3), or 16 octets (type 4), and a port is two, high octet first.
+ * RFC 1929, after method 02:
+ *   login      01, length, name, length, password
+ *   verdict    01, 00 for yes
+ * Version 4:
+ *   request    04, command, port, address(4), user, 00
+ *              4a: address 0.0.0.1, and behind the 00 the name and 00
+ *   reply      00, code, 6 octets without meaning
  */
 enum {
 	SOCKS_VERSION = 5,
+	SOCKS4_VERSION = 4,
+	LOGIN_VERSION = 1,
 	METHOD_NONE = 0x00,		/* no login */
+	METHOD_PASSWORD = 0x02,
 	METHOD_REFUSED = 0xff,
 	COMMAND_CONNECT = 1,
 	ADDRESS_IPV4 = 1,
@@ -27,6 +42,7 @@ enum {
 	ADDRESS_IPV6 = 4,
 	NAME_MAX_LENGTH = 255,
 	PORT_LENGTH = 2,
+	REQUEST_MAX = 1024,
 };
 
 struct socks_reply {
@@ -54,51 +70,144 @@ static int check_version(unsigned char version, struct error *err)
 			 "port and type", version);
 }
 
-static int greet(struct stream *s, const struct deadline *d, struct error *err)
+/* --- version 5: signing in ---------------------------------------------------- */
+
+static int check_choice(unsigned char method, bool with_login, struct error *err)
 {
-	static const unsigned char hello[] = { SOCKS_VERSION, 1, METHOD_NONE };
+	if (method == METHOD_NONE || (with_login && method == METHOD_PASSWORD))
+		return 0;
+	if (method != METHOD_REFUSED)
+		return error_set(err, EX_PROTOCOL, "5.5.0",
+				 "the SOCKS proxy chose method 0x%02x, which was not offered",
+				 method);
+	if (with_login)
+		return error_set(err, EX_UNAVAILABLE, "5.7.0",
+				 "the SOCKS proxy takes neither a password nor no login");
+	return error_set(err, EX_UNAVAILABLE, "5.7.0",
+			 "the SOCKS proxy takes no connection without a login: set proxy_user "
+			 "and proxy_password");
+}
+
+static int greet(struct stream *s, bool with_login, unsigned char *method_out,
+		 const struct deadline *d, struct error *err)
+{
+	const unsigned char hello[] = {
+		SOCKS_VERSION, with_login ? 2 : 1, METHOD_NONE, METHOD_PASSWORD,
+	};
 	unsigned char choice[2];
 
-	if (stream_write_all(s, hello, sizeof(hello), d, err) < 0 ||
+	if (stream_write_all(s, hello, with_login ? 4 : 3, d, err) < 0 ||
 	    stream_read_exact(s, choice, sizeof(choice), d, err) < 0 ||
 	    check_version(choice[0], err) < 0)
 		return -1;
-	if (choice[1] == METHOD_REFUSED)
-		return error_set(err, EX_UNAVAILABLE, "5.7.0",
-				 "the SOCKS proxy takes no connection without a login");
-	if (choice[1] != METHOD_NONE)
-		return error_set(err, EX_PROTOCOL, "5.5.0",
-				 "the SOCKS proxy chose method 0x%02x, which was not offered",
-				 choice[1]);
+	*method_out = choice[1];
+	return check_choice(choice[1], with_login, err);
+}
+
+static int add_counted(struct strbuf *out, const char *what, const char *data, size_t n,
+		       struct error *err)
+{
+	if (n > NAME_MAX_LENGTH)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "the %s for the SOCKS proxy has %zu octets, more than %d", what,
+				 n, NAME_MAX_LENGTH);
+	strbuf_addch(out, (char)n);
+	strbuf_add(out, data, n);
 	return 0;
 }
 
-/* The name as it stands, without the brackets of an IPv6 address. */
-static int request(struct stream *s, const char *host, unsigned port, const struct deadline *d,
+static int sign_in(struct stream *s, const struct socks_request *r, const struct deadline *d,
 		   struct error *err)
+{
+	struct strbuf login = STRBUF_INIT(REQUEST_MAX);
+	const bool known = r->password && secret_is_set(r->password);
+	unsigned char verdict[2];
+	int rc;
+
+	strbuf_addch(&login, LOGIN_VERSION);
+	rc = add_counted(&login, "user", r->user, strlen(r->user), err);
+	if (rc == 0)
+		rc = add_counted(&login, "password", known ? r->password->data : "",
+				 known ? r->password->len : 0, err);
+	if (rc == 0)
+		rc = stream_write_all(s, login.buf, login.len, d, err);
+	strbuf_release_secret(&login);
+	if (rc < 0 || stream_read_exact(s, verdict, sizeof(verdict), d, err) < 0)
+		return -1;
+	if (verdict[0] != LOGIN_VERSION)
+		return error_set(err, EX_PROTOCOL, "5.5.0",
+				 "the SOCKS proxy answers the login in version 0x%02x", verdict[0]);
+	if (verdict[1] != 0)
+		return error_set(err, EX_NOPERM, "5.7.8",
+				 "the SOCKS proxy does not take the password of user '%s'",
+				 r->user);
+	return 0;
+}
+
+/* --- version 5: the request ------------------------------------------------------ */
+
+/* host without the brackets of an IPv6 address; xfree() it. */
+static char *bare_host(const char *host)
+{
+	size_t len = strlen(host);
+	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
+
+	return xstrndup(host + bracketed, bracketed ? len - 2 : len);
+}
+
+static int check_name(const char *host, struct error *err)
 {
 	size_t len = strlen(host);
 
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		host++;
-		len -= 2;
+	if (len >= 1 && len <= NAME_MAX_LENGTH)
+		return 0;
+	return error_set(err, EX_CONFIG, "5.3.5",
+			 "a SOCKS proxy takes host names of 1 to %d octets, not %zu",
+			 NAME_MAX_LENGTH, len);
+}
+
+static void add_port(struct strbuf *out, unsigned port)
+{
+	const unsigned char octets[PORT_LENGTH] = { (port >> 8) & 0xff, port & 0xff };
+
+	strbuf_add(out, octets, sizeof(octets));
+}
+
+/* An address is sent as one, wherever it was found. */
+static void add_address(struct strbuf *out, const struct address *a)
+{
+	if (a->to.any.sa_family == AF_INET) {
+		strbuf_addch(out, ADDRESS_IPV4);
+		strbuf_add(out, &a->to.in.sin_addr, sizeof(a->to.in.sin_addr));
+	} else {
+		strbuf_addch(out, ADDRESS_IPV6);
+		strbuf_add(out, &a->to.in6.sin6_addr, sizeof(a->to.in6.sin6_addr));
 	}
-	if (len == 0 || len > NAME_MAX_LENGTH)
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "a SOCKS proxy takes host names of 1 to %d octets, not %zu",
-				 NAME_MAX_LENGTH, len);
-	const unsigned char head[] = {
-		SOCKS_VERSION, COMMAND_CONNECT, 0, ADDRESS_NAME, (unsigned char)len,
-	};
-	const unsigned char tail[PORT_LENGTH] = { (port >> 8) & 0xff, port & 0xff };
-	struct strbuf all = STRBUF_INIT(sizeof(head) + NAME_MAX_LENGTH + sizeof(tail));
+}
+
+static int request(struct stream *s, const struct socks_request *r, const struct deadline *d,
+		   struct error *err)
+{
+	static const unsigned char head[] = { SOCKS_VERSION, COMMAND_CONNECT, 0 };
+	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
+	char *host = bare_host(r->host);
+	struct address numeric;
+	int rc = 0;
 
 	strbuf_add(&all, head, sizeof(head));
-	strbuf_add(&all, host, len);
-	strbuf_add(&all, tail, sizeof(tail));
-	int rc = stream_write_all(s, all.buf, all.len, d, err);
-
+	if (r->address) {
+		add_address(&all, r->address);
+	} else if (address_from_text(host, r->port, &numeric)) {
+		add_address(&all, &numeric);
+	} else if ((rc = check_name(host, err)) == 0) {
+		strbuf_addch(&all, ADDRESS_NAME);
+		rc = add_counted(&all, "host name", host, strlen(host), err);
+	}
+	add_port(&all, r->port);
+	if (rc == 0)
+		rc = stream_write_all(s, all.buf, all.len, d, err);
 	strbuf_release(&all);
+	xfree(host);
 	return rc;
 }
 
@@ -138,16 +247,91 @@ static int skip_address(struct stream *s, unsigned char type, const struct deadl
 	return stream_read_exact(s, rest, (size_t)len + PORT_LENGTH, d, err);
 }
 
-int socks5_connect(struct stream *s, const char *host, unsigned port, const struct deadline *d,
+int socks5_connect(struct stream *s, const struct socks_request *r, const struct deadline *d,
 		   struct error *err)
 {
-	unsigned char reply[4];
+	unsigned char reply[4], method;
 
-	if (greet(s, d, err) < 0 || request(s, host, port, d, err) < 0 ||
+	if (greet(s, r->user != NULL, &method, d, err) < 0 ||
+	    (method == METHOD_PASSWORD && sign_in(s, r, d, err) < 0) ||
+	    request(s, r, d, err) < 0 ||
 	    stream_read_exact(s, reply, sizeof(reply), d, err) < 0 ||
 	    check_version(reply[0], err) < 0)
 		return -1;
 	if (reply[1] != 0)
-		return refused(reply[1], host, port, err);
+		return refused(reply[1], r->host, r->port, err);
 	return skip_address(s, reply[3], d, err);
+}
+
+/* --- version 4 --------------------------------------------------------------------- */
+
+static const struct socks_reply replies4[] = {
+	{ 91, EX_TEMPFAIL, "4.4.1", "rejected or failed" },
+	{ 92, EX_NOPERM, "5.7.8", "it cannot ask this host who we are (identd)" },
+	{ 93, EX_NOPERM, "5.7.8", "the user is another one than this host says (identd)" },
+};
+
+static int request4(const struct socks_request *r, const char *host, struct strbuf *out,
+		    struct error *err)
+{
+	static const unsigned char by_name[] = { 0, 0, 0, 1 };
+	struct address numeric;
+	const struct address *a = r->address;
+
+	if (!a && address_from_text(host, r->port, &numeric))
+		a = &numeric;
+	if (a && a->to.any.sa_family != AF_INET)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "a SOCKS4 proxy cannot connect to IPv6 address '%s'", host);
+	if (!a && check_name(host, err) < 0)
+		return -1;
+	strbuf_addch(out, SOCKS4_VERSION);
+	strbuf_addch(out, COMMAND_CONNECT);
+	add_port(out, r->port);
+	strbuf_add(out, a ? (const void *)&a->to.in.sin_addr : by_name, sizeof(by_name));
+	strbuf_addstr(out, r->user ? r->user : "");
+	strbuf_addch(out, '\0');
+	if (!a) {
+		strbuf_addstr(out, host);
+		strbuf_addch(out, '\0');
+	}
+	if (strbuf_overflow(out))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "the user for the SOCKS proxy is too long");
+	return 0;
+}
+
+static int refused4(int code, const struct socks_request *r, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(replies4); i++) {
+		if (replies4[i].code == code)
+			return error_set(err, replies4[i].exit, replies4[i].status,
+					 "the SOCKS proxy cannot connect to %s:%u: %s", r->host,
+					 r->port, replies4[i].text);
+	}
+	return error_set(err, EX_PROTOCOL, "5.5.0",
+			 "the SOCKS proxy cannot connect to %s:%u: unknown reply %d", r->host,
+			 r->port, code);
+}
+
+int socks4_connect(struct stream *s, const struct socks_request *r, const struct deadline *d,
+		   struct error *err)
+{
+	enum { GRANTED = 90, REPLY_LENGTH = 8 };
+	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
+	unsigned char reply[REPLY_LENGTH];
+	char *host = bare_host(r->host);
+	int rc = request4(r, host, &all, err);
+
+	if (rc == 0)
+		rc = stream_write_all(s, all.buf, all.len, d, err);
+	strbuf_release(&all);
+	xfree(host);
+	if (rc < 0 || stream_read_exact(s, reply, sizeof(reply), d, err) < 0)
+		return -1;
+	if (reply[0] != 0)
+		return error_set(err, EX_PROTOCOL, "5.5.0",
+				 "the proxy does not speak SOCKS4 (first octet 0x%02x): check its "
+				 "port and type", reply[0]);
+	return reply[1] == GRANTED ? 0 : refused4(reply[1], r, err);
 }

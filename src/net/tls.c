@@ -11,7 +11,6 @@
 #include "net/truststore.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/fs.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -22,7 +21,7 @@ enum {
 	RECORDS_AT_ONCE = 4,		/* made before they go down in one write */
 	OUT_MAX = 1024 * 1024,		/* far above those records and any flight of a handshake */
 	WARNINGS_MAX = 16,
-	PEM_MAX = 4 * 1024 * 1024,
+	PRIORITIES_MAX = 128 * 1024,
 };
 
 static const struct stream_ops tls_ops;
@@ -303,6 +302,7 @@ static void tls_close(struct stream *s)
 /* Frees all but the lower stream. */
 static void tls_drop(struct tls *t)
 {
+	tls_resume_drop(t);
 	if (t->session)
 		gtls.deinit(t->session);
 	if (t->credentials)
@@ -312,10 +312,18 @@ static void tls_drop(struct tls *t)
 	xfree(t);
 }
 
+/* What is to be resumed must have ended well: many servers forget it otherwise. */
 static void tls_free(struct stream *s)
 {
 	struct stream *lower = s->lower;
+	struct tls *t = (struct tls *)s;
+	struct error ignored;
 
+	if (t->resume && !t->dead) {
+		tls_resume_save(t);
+		(void)gtls.bye(t->session, GNUTLS_SHUT_WR);
+		t->dead = flush(t, &ignored) < 0;
+	}
 	tls_drop((struct tls *)s);
 	stream_free(lower);
 }
@@ -336,76 +344,34 @@ bool tls_is(const struct stream *s)
 
 /* --- setting up --------------------------------------------------------- */
 
-static int read_certificate(const char *path, struct strbuf *out, struct error *err)
-{
-	int fd = fs_open_read(path);
-
-	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open certificate %s", path);
-	int rc = fs_read_fd(fd, path, out, err);
-
-	close(fd);
-	return rc;
-}
-
-static int take_pair(struct tls *t, const char *cert_file, const char *key_file,
-		     const struct strbuf *cert, const struct strbuf *key, struct error *err)
-{
-	gnutls_datum_t cert_text = { (unsigned char *)cert->buf, (unsigned)cert->len };
-	gnutls_datum_t key_text = { (unsigned char *)key->buf, (unsigned)key->len };
-	int code = gtls.certificate_set_x509_key_mem2(t->credentials, &cert_text, &key_text,
-						      GNUTLS_X509_FMT_PEM, NULL, 0);
-
-	if (code >= 0)
-		return 0;
-	if (code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "key %s does not belong to certificate %s", key_file, cert_file);
-	if (code == GNUTLS_E_DECRYPTION_FAILED)
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "key %s is protected by a passphrase: store it without one "
-				 "('openssl pkey -in %s -out NEW')", key_file, key_file);
-	return error_set(err, EX_CONFIG, "5.3.5", "cannot use certificate %s with key %s: %s",
-			 cert_file, key_file, gtls.strerror(code));
-}
-
-/* Without a file of its own the key is in the file of the certificate. */
-static int load_pair(struct tls *t, const char *cert_file, const char *key_file, struct error *err)
-{
-	struct strbuf cert = STRBUF_INIT(PEM_MAX), key = STRBUF_INIT(PEM_MAX);
-	int rc = -1;
-
-	if (!key_file)
-		key_file = cert_file;
-	if (read_certificate(cert_file, &cert, err) == 0 &&
-	    fs_read_secret(key_file, &key, err) == 0)
-		rc = take_pair(t, cert_file, key_file, &cert, &key, err);
-	strbuf_release_secret(&cert);
-	strbuf_release_secret(&key);
-	return rc;
-}
-
-static int library_error(int code, const char *what, struct error *err)
+int tls_library_error(int code, const char *what, struct error *err)
 {
 	return error_set(err, EX_SOFTWARE, "5.3.0", "TLS library: %s: %s", what,
 			 gtls.strerror(code));
 }
 
-static int set_priorities(struct tls *t, const char *priorities, struct error *err)
+/* Behind the priorities of the user, so that it holds whatever they are. */
+static const char only_tls13[] = ":-VERS-TLS1.2:-VERS-TLS1.1:-VERS-TLS1.0";
+
+static int set_priorities(struct tls *t, const char *priorities, bool new_only,
+			  struct error *err)
 {
+	struct strbuf all = STRBUF_INIT(PRIORITIES_MAX);
 	const char *bad = NULL;
 
-	if (!priorities)
-		priorities = default_priorities;
-	int code = gtls.priority_set_direct(t->session, priorities, &bad);
+	strbuf_addstr(&all, priorities ? priorities : default_priorities);
+	if (new_only)
+		strbuf_addstr(&all, only_tls13);
+	int code = gtls.priority_set_direct(t->session, all.buf, &bad), rc = 0;
 
 	if (code == GNUTLS_E_INVALID_REQUEST && bad && *bad)
-		return error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s' is wrong from '%s'",
-				 priorities, bad);
-	if (code < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s': %s", priorities,
-				 gtls.strerror(code));
-	return 0;
+		rc = error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s' is wrong from '%s'",
+			       all.buf, bad);
+	else if (code < 0)
+		rc = error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s': %s", all.buf,
+			       gtls.strerror(code));
+	strbuf_release(&all);
+	return rc;
 }
 
 static int tls_new(struct stream *lower, unsigned flags, struct tls **out, struct error *err)
@@ -425,7 +391,7 @@ static int tls_new(struct stream *lower, unsigned flags, struct tls **out, struc
 		code = gtls.credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->credentials);
 	if (code < 0) {
 		tls_drop(t);
-		return library_error(code, "cannot make a session", err);
+		return tls_library_error(code, "cannot make a session", err);
 	}
 	gtls.session_set_ptr(t->session, t);
 	gtls.transport_set_ptr(t->session, t);
@@ -470,20 +436,38 @@ static int set_server_name(struct tls *t, const char *host, struct error *err)
 		return 0;
 	int code = gtls.server_name_set(t->session, GNUTLS_NAME_DNS, host, n);
 
-	return code < 0 ? library_error(code, "cannot set the server's name", err) : 0;
+	return code < 0 ? tls_library_error(code, "cannot set the server's name", err) : 0;
 }
 
 static int client_prepare(struct tls *t, struct error *err)
 {
 	const struct tls_client *s = t->settings;
 
-	if (set_priorities(t, s->priorities, err) < 0 || set_server_name(t, s->host, err) < 0)
-		return -1;
-	if (s->cert_file && load_pair(t, s->cert_file, s->key_file, err) < 0)
+	if (set_priorities(t, s->priorities, s->only_tls13, err) < 0 ||
+	    set_server_name(t, s->host, err) < 0 || tls_load_client(t, err) < 0)
 		return -1;
 	if (s->min_dh_prime_bits)
 		gtls.dh_set_prime_bits(t->session, s->min_dh_prime_bits);
-	return tls_verify_prepare(t, err);
+	if (tls_verify_prepare(t, err) < 0)
+		return -1;
+	if (s->cache)
+		tls_resume_prepare(t);
+	return 0;
+}
+
+/* No session is used whose peer was not looked at, whatever the library did. */
+static int client_finish(struct tls *t, struct error *err)
+{
+	const struct tls_client *s = t->settings;
+
+	if (t->resume)
+		tls_resume_started(t);
+	if (t->verified || t->pinned)
+		return 0;
+	if (!s->verify && !s->fingerprint && !s->pins && !s->tlsa_n)
+		return 0;
+	return error_set(err, EX_PROTOCOL, "5.7.5", "the certificate of %s was not verified",
+			 s->host);
 }
 
 int tls_connect(struct stream *lower, const struct tls_client *settings, const struct deadline *d,
@@ -495,13 +479,13 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 	 * Tickets are for resumption, which a process for one message has no use for.
 	 */
 	const unsigned flags = GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP | GNUTLS_FORCE_CLIENT_CERT |
-			       GNUTLS_NO_TICKETS;
+			       (settings->cache ? 0 : GNUTLS_NO_TICKETS);
 	struct tls *t;
 
 	if (tls_new(lower, flags, &t, err) < 0)
 		return -1;
 	t->settings = settings;
-	if (client_prepare(t, err) < 0 || handshake(t, d, err) < 0) {
+	if (client_prepare(t, err) < 0 || handshake(t, d, err) < 0 || client_finish(t, err) < 0) {
 		tls_drop(t);
 		return -1;
 	}
@@ -521,8 +505,8 @@ int tls_accept(struct stream *lower, const struct tls_server *settings, const st
 
 	if (tls_new(lower, GNUTLS_SERVER, &t, err) < 0)
 		return -1;
-	if (set_priorities(t, NULL, err) < 0 ||
-	    load_pair(t, settings->cert_file, settings->key_file, err) < 0 ||
+	if (set_priorities(t, NULL, false, err) < 0 ||
+	    tls_load_pair(t, settings->cert_file, settings->key_file, err) < 0 ||
 	    handshake(t, d, err) < 0) {
 		tls_drop(t);
 		return -1;

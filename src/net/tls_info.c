@@ -133,6 +133,16 @@ bool tls_verified(const struct stream *s)
 	return tls_of(s)->verified;
 }
 
+bool tls_authenticated(const struct stream *s)
+{
+	return tls_of(s)->verified || tls_of(s)->pinned;
+}
+
+bool tls_resumed(const struct stream *s)
+{
+	return tls_of(s)->resumed;
+}
+
 bool tls_sent_certificate(const struct stream *s)
 {
 	const struct tls *t = tls_of(s);
@@ -165,6 +175,7 @@ void tls_describe(const struct stream *s, struct strbuf *out)
 	add_word(out, ' ', gtls.sign_get_name((gnutls_sign_algorithm_t)
 					      gtls.sign_algorithm_get(session)));
 	add_word(out, ' ', gtls.cipher_get_name(gtls.cipher_get(session)));
+	add_word(out, ' ', tls_of(s)->resumed ? "(resumed)" : NULL);
 }
 
 static void describe_certificate(const gnutls_datum_t *der, gnutls_x509_crt_t cert,
@@ -192,6 +203,10 @@ static void describe_certificate(const gnutls_datum_t *der, gnutls_x509_crt_t ce
 		strbuf_addstr(out, "\npublic key SHA256: ");
 		base64_encode(out, hash, n);
 	}
+	strbuf_addstr(out, "\nto accept its key only: tls_pin = ");
+	tls_add_pin(out, der, true);
+	strbuf_addstr(out, "\nto accept it only: tls_pin = ");
+	tls_add_pin(out, der, false);
 	strbuf_addch(out, '\n');
 }
 

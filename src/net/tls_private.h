@@ -1,7 +1,9 @@
 /*
  * The insides of a TLS stream, shared by tls.c (stream, handshake),
- * tls_verify.c (is the peer's certificate acceptable?) and tls_info.c (what
- * people and SASL want to know). Nobody else includes this.
+ * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable?),
+ * tls_pin.c and tls_dane.c (by what else than its chain?), tls_resume.c
+ * (sessions for later) and tls_info.c (what people and SASL want to know).
+ * Nobody else includes this.
  */
 #ifndef NET_TLS_PRIVATE_H
 #define NET_TLS_PRIVATE_H
@@ -17,6 +19,8 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
+struct secret;
+struct tls_resume;
 struct truststore;
 
 struct tls {
@@ -31,13 +35,57 @@ struct tls {
 	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
 	size_t first_count;
 	unsigned warnings;			/* warning alerts received */
-	bool server, verified;
+	bool server;
+	bool verified, pinned;		/* the peer's certificate: by chain or DANE, by pin */
+	bool resumed;
+	struct tls_resume *resume;	/* what is kept for a later session; NULL = nothing */
 	bool ended;				/* the lower stream is at its end */
 	bool dead;				/* fault says why */
 };
 
-/* Loads trust store and CRL file, and checks the form of the fingerprint. */
+/* "cannot do what: the library's words", EX_SOFTWARE. */
+int tls_library_error(int code, const char *what, struct error *err);
+
+/*
+ * Our own certificate: a pair of PEM files (without a key file the key is in
+ * the file of the certificate), or what a client's settings name; nothing if
+ * they name nothing. EX_CONFIG 5.3.5.
+ */
+ATTR_CHECK int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file,
+			     struct error *err);
+ATTR_CHECK int tls_load_client(struct tls *t, struct error *err);
+
+/* Loads trust store and CRL file, and checks the form of fingerprint and pins. */
 ATTR_CHECK int tls_verify_prepare(struct tls *t, struct error *err);
+
+/* The form of fingerprint and pins; EX_CONFIG. */
+ATTR_CHECK int tls_pin_prepare(const struct tls_client *settings, struct error *err);
+
+/* Is the leaf one of those that fingerprint or pins name? -1 and t->fault. */
+ATTR_CHECK int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf);
+
+/* Appends "spki-sha256:BASE64" or "cert-sha256:HEX" of a certificate; nothing if it fails. */
+void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key);
+
+/* Does a TLSA record fit (RFC 7672, section 3.1)? -1 and t->fault. */
+ATTR_CHECK int tls_dane_check(struct tls *t, const gnutls_datum_t *chain, unsigned n);
+
+/* The chain against the trust store, with all reasons in t->fault if it is not acceptable. */
+ATTR_CHECK int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n);
+
+/* Does a subjectAltName of the certificate match the name (or address) host? */
+bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host);
+
+/*
+ * Sessions to resume. prepare: offers one of the cache, if there is one for
+ * these settings. started: after the handshake, was it taken, and may the new
+ * one be kept? save: at the end, when the tickets have come. drop: without
+ * saving. A failure of the cache is never one of the session.
+ */
+void tls_resume_prepare(struct tls *t);
+void tls_resume_started(struct tls *t);
+void tls_resume_save(struct tls *t);
+void tls_resume_drop(struct tls *t);
 
 /* The session's verify function: 0, or a GnuTLS error and t->fault. */
 int tls_verify_callback(gnutls_session_t session);

@@ -9,8 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/certificate.h"
 #include "net/gnutls_api.h"
 #include "net/tls_private.h"
+#include "net/tlsa.h"
 #include "net/truststore.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -21,95 +23,6 @@
 #define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
 
 enum { NAMES_SHOWN = 8 };
-
-/* --- fingerprints ------------------------------------------------------- */
-
-struct fingerprint {
-	gnutls_digest_algorithm_t digest;
-	const char *name;
-	size_t n;
-};
-
-static const struct fingerprint fingerprints[] = {
-	{ GNUTLS_DIG_SHA256, "SHA256", 32 },
-	{ GNUTLS_DIG_SHA1, "SHA1", 20 },
-	{ GNUTLS_DIG_MD5, "MD5", 16 },
-};
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Pairs of hex digits, with or without ':' between; the number of octets or -1. */
-static int parse_hex(const char *s, unsigned char *out, size_t room)
-{
-	size_t n = 0;
-
-	for (; *s; n++) {
-		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
-
-		if (low < 0 || n == room)
-			return -1;
-		out[n] = (unsigned char)(high << 4 | low);
-		s += 2;
-		if (*s == ':' && s[1])
-			s++;
-	}
-	return (int)n;
-}
-
-/* The kind is told by the length; "SHA256:" in front is allowed and then must agree. */
-static const struct fingerprint *parse_fingerprint(const char *s, unsigned char *out)
-{
-	const struct fingerprint *named = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++) {
-		size_t n = strlen(fingerprints[i].name);
-
-		if (strncasecmp(s, fingerprints[i].name, n) == 0 && s[n] == ':') {
-			named = &fingerprints[i];
-			s += n + 1;
-			break;
-		}
-	}
-	int n = parse_hex(s, out, fingerprints[0].n);
-
-	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++) {
-		if (n == (int)fingerprints[i].n && (!named || named == &fingerprints[i]))
-			return &fingerprints[i];
-	}
-	return NULL;
-}
-
-static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
-{
-	unsigned char want[32], have[32];
-	size_t n = sizeof(have);
-	const struct fingerprint *f = parse_fingerprint(t->settings->fingerprint, want);
-	int code = f ? gtls.fingerprint(f->digest, leaf, have, &n) : GNUTLS_E_INVALID_REQUEST;
-
-	if (code < 0)
-		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
-				 "cannot compute the fingerprint of the certificate: %s",
-				 gtls.strerror(code));
-	if (n == f->n && memcmp(want, have, n) == 0)
-		return 0;
-	struct strbuf is = STRBUF_INIT(TEXT_MAX), wanted = STRBUF_INIT(TEXT_MAX);
-
-	tls_add_hex(&is, have, n);
-	tls_add_hex(&wanted, want, f->n);
-	error_set(&t->fault, EX_PROTOCOL, "5.7.5",
-		  "certificate of %s is not acceptable: its %s fingerprint is %s, and "
-		  "tls_fingerprint wants %s", t->settings->host, f->name, is.buf, wanted.buf);
-	strbuf_release(&is);
-	strbuf_release(&wanted);
-	return -1;
-}
 
 /* --- names -------------------------------------------------------------- */
 
@@ -158,7 +71,7 @@ size_t tls_parse_address(const char *host, unsigned char out[16])
  * RFC 7817, section 3, RFC 9525: only a subjectAltName of the matching type
  * counts; the common name never does, an address never matches a DNS-ID.
  */
-static bool name_matches(gnutls_x509_crt_t leaf, const char *host)
+bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host)
 {
 	unsigned char address[16];
 	size_t address_n = tls_parse_address(host, address), host_n = strlen(host);
@@ -212,17 +125,13 @@ static void advise(struct verdict *v, const char *text)
 	strbuf_addstr(&v->advice, text);
 }
 
-static void advise_fingerprint(struct verdict *v)
+static void advise_pin(struct verdict *v)
 {
 	struct strbuf text = STRBUF_INIT(TEXT_MAX);
-	unsigned char hash[32];
-	size_t n = sizeof(hash);
 
-	if (gtls.fingerprint(GNUTLS_DIG_SHA256, &v->chain[0], hash, &n) >= 0) {
-		strbuf_addstr(&text, "tls_fingerprint = ");
-		tls_add_hex(&text, hash, n);
-		advise(v, text.buf);
-	}
+	strbuf_addstr(&text, "tls_pin = ");
+	tls_add_pin(&text, &v->chain[0], true);
+	advise(v, text.buf);
 	strbuf_release(&text);
 }
 
@@ -230,7 +139,7 @@ static bool is_self_signed(const gnutls_datum_t *der)
 {
 	struct octets issuer, subject;
 
-	return truststore_names(der->data, der->size, &issuer, &subject) == 0 &&
+	return certificate_names(der->data, der->size, &issuer, &subject) == 0 &&
 	       issuer.n == subject.n && memcmp(issuer.data, subject.data, issuer.n) == 0;
 }
 
@@ -252,7 +161,7 @@ static void judge_issuer(struct verdict *v)
 	if (top)
 		gtls.x509_crt_deinit(top);
 	advise(v, "tls_trust_file = FILE with its CA");
-	advise_fingerprint(v);
+	advise_pin(v);
 }
 
 /* The library reports the first fault it meets, so the dates are looked at here as well. */
@@ -309,7 +218,10 @@ static void judge_name(struct verdict *v, gnutls_x509_crt_t leaf)
 {
 	struct strbuf names = STRBUF_INIT(TEXT_MAX);
 
-	if (!name_matches(leaf, v->t->settings->host)) {
+	const char *also = v->t->settings->also_host;
+
+	if (!tls_name_matches(leaf, v->t->settings->host) &&
+	    !(also && tls_name_matches(leaf, also))) {
 		tls_add_names(&names, leaf, NAMES_SHOWN);
 		add_reason(v, "its name does not match (names: %s)",
 			   names.len ? names.buf : "none, only a common name does not count");
@@ -368,14 +280,46 @@ static void judge(struct verdict *v)
 
 /* --- verification ------------------------------------------------------- */
 
+/* What a stapled OCSP answer, or the lack of one, may say against the certificate. */
+static const unsigned about_ocsp =
+	GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED | GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE |
+	GNUTLS_CERT_MISSING_OCSP_STATUS | GNUTLS_CERT_INVALID_OCSP_STATUS;
+
+static void ignore_ocsp(struct verdict *v)
+{
+	unsigned ignored = about_ocsp;
+
+	if (!v->t->settings->crl_file)
+		ignored |= GNUTLS_CERT_REVOKED;
+	v->status &= ~ignored;
+	if (v->status == GNUTLS_CERT_INVALID)
+		v->status = 0;
+}
+
 static int verify_peers(struct verdict *v)
 {
 	gnutls_typed_vdata_st purpose = {
 		.type = GNUTLS_DT_KEY_PURPOSE_OID,
 		.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER,
 	};
+	int code = gtls.certificate_verify_peers(v->t->session, &purpose, 1, &v->status);
 
-	return gtls.certificate_verify_peers(v->t->session, &purpose, 1, &v->status);
+	if (code >= 0 && v->t->settings->ocsp_ignored)
+		ignore_ocsp(v);
+	return code;
+}
+
+/* tls_ocsp = require: GnuTLS has judged an answer for this very certificate to be good. */
+static void judge_staple(struct verdict *v)
+{
+	const unsigned valid_now = GNUTLS_OCSP_SR_IS_AVAIL;
+
+	if (v->t->settings->ocsp_required &&
+	    !gtls_rare.ocsp_status_request_is_checked(v->t->session, valid_now))
+		add_reason(v, "the server sent no stapled OCSP answer, and tls_ocsp = require");
+	else if (v->t->settings->ocsp_required && !v->reasons.len &&
+		 !gtls_rare.ocsp_status_request_is_checked(v->t->session, 0))
+		add_reason(v, "the stapled OCSP answer is not valid");
 }
 
 /*
@@ -397,7 +341,7 @@ static void verify_chain(struct verdict *v)
 		add_reason(v, "its chain cannot be verified: %s", gtls.strerror(code));
 }
 
-static int check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
+int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 {
 	struct verdict v = {
 		.t = t, .chain = chain, .n = n,
@@ -407,6 +351,7 @@ static int check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 
 	verify_chain(&v);
 	judge(&v);
+	judge_staple(&v);
 	if (v.reasons.len)
 		rc = error_set(&t->fault, EX_PROTOCOL, "5.7.5",
 			       "certificate of %s is not acceptable: %s%s%s", t->settings->host,
@@ -415,6 +360,19 @@ static int check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 	strbuf_release(&v.reasons);
 	strbuf_release(&v.advice);
 	return rc;
+}
+
+/* A pin takes the place of the chain; TLSA records, where there are some, hold in any case. */
+static int check_peer(struct tls *t, const gnutls_datum_t *chain, unsigned n)
+{
+	const struct tls_client *s = t->settings;
+	const bool pinned = s->fingerprint || s->pins;
+
+	if (pinned && tls_pin_check(t, &chain[0]) < 0)
+		return -1;
+	if (s->tlsa_n)
+		return tls_dane_check(t, chain, n);
+	return pinned ? 0 : tls_check_chain(t, chain, n);
 }
 
 int tls_verify_callback(gnutls_session_t session)
@@ -429,10 +387,8 @@ int tls_verify_callback(gnutls_session_t session)
 	if (!chain || n == 0)
 		rc = error_set(&t->fault, EX_PROTOCOL, "5.7.5", "%s sent no certificate",
 			       t->settings->host);
-	else if (t->settings->fingerprint)
-		rc = check_fingerprint(t, &chain[0]);
 	else
-		rc = check_chain(t, chain, n);
+		rc = check_peer(t, chain, n);
 	return rc < 0 ? GNUTLS_E_CERTIFICATE_ERROR : 0;
 }
 
@@ -460,20 +416,39 @@ static int load_crl(struct tls *t, const char *path, struct error *err)
 	return rc;
 }
 
+/* TLSA records take the place of the usual verification, but for those that add to it. */
+static bool needs_store(const struct tls_client *s)
+{
+	if (!s->tlsa_n)
+		return !s->fingerprint && !s->pins;
+	for (size_t i = 0; i < s->tlsa_n; i++) {
+		if (s->tlsa[i].usage == TLSA_PKIX_TA || s->tlsa[i].usage == TLSA_PKIX_EE)
+			return true;
+	}
+	return false;
+}
+
+static int load_trust(struct tls *t, struct error *err)
+{
+	const struct tls_client *s = t->settings;
+
+	if (truststore_open(s->trust_file ? s->trust_file : "system", s->trust_dir, &t->trust,
+			    err) < 0)
+		return -1;
+	if (s->ocsp_required && gnutls_rare_load(err) < 0)
+		return -1;
+	return s->crl_file ? load_crl(t, s->crl_file, err) : 0;
+}
+
 int tls_verify_prepare(struct tls *t, struct error *err)
 {
 	const struct tls_client *s = t->settings;
-	unsigned char octets[32];
+	const bool pinned = s->fingerprint || s->pins;
 
-	if (s->fingerprint && !parse_fingerprint(s->fingerprint, octets))
-		return error_set(err, EX_CONFIG, "5.3.5",
-				 "tls_fingerprint '%s' is not 64, 40 or 32 hex digits "
-				 "(SHA256, SHA1, MD5)", s->fingerprint);
-	if (s->fingerprint || s->verify)
-		gtls.session_set_verify_function(t->session, tls_verify_callback);
-	if (s->fingerprint || !s->verify)
-		return 0;
-	if (truststore_open(s->trust_file ? s->trust_file : "system", &t->trust, err) < 0)
+	if (pinned && tls_pin_prepare(s, err) < 0)
 		return -1;
-	return s->crl_file ? load_crl(t, s->crl_file, err) : 0;
+	if (!pinned && !s->tlsa_n && !s->verify)
+		return 0;
+	gtls.session_set_verify_function(t->session, tls_verify_callback);
+	return needs_store(s) ? load_trust(t, err) : 0;
 }

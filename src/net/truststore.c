@@ -1,257 +1,46 @@
 #include "config.h"
 #include "net/truststore.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "net/certificate.h"
 #include "net/gnutls_api.h"
+#include "util/base64.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/xalloc.h"
 
 #define STORE_MAX ((size_t)64 * 1024 * 1024)
-#define NAMES_MAX ((size_t)64 * 1024)	/* octets of a certificate before the end of its subject */
+#define NAME_MAX_OCTETS ((size_t)64 * 1024)
 
-enum { READ_STEP = 4096 };
+enum {
+	READ_STEP = 4096,
+	FILES_MAX = 65536,	/* in a folder */
+	TWINS_MAX = 64,		/* files of one hash */
+	PATH_ROOM = 8192,
+};
 
 struct truststore {
-	struct strbuf text;
+	struct strbuf text;	/* of the file */
 	bool of_library;	/* no file: GnuTLS knows its own */
+	char *dir;		/* NULL = none */
+	struct strbuf found;	/* what was read of the folder, as PEM */
+	bool all_read;		/* all of the folder */
 };
 
-/*
- * A certificate that is decoded from base64 only as far as it is looked at.
- * With text == text_end it is in DER and all of it is there.
- */
-struct certificate {
-	const char *text, *text_end;
-	const unsigned char *der;
-	unsigned char *room;		/* where der is decoded to: NAMES_MAX octets and a group */
-	size_t have;
-	const unsigned char *digits;	/* value of each character; see digits_init() */
-};
+static const char pem_begin[] = "-----BEGIN";
 
-enum { DIGIT_BAD = 0x80 };
-
-/* --- PEM (RFC 7468): lazily decoded ------------------------------------- */
-
-static void digits_init(unsigned char digits[256])
-{
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	memset(digits, DIGIT_BAD, 256);
-	for (unsigned i = 0; i < 64; i++)
-		digits[(unsigned char)alphabet[i]] = (unsigned char)i;
-}
-
-static bool is_blank(char c)
-{
-	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
-}
-
-/* Four characters, possibly with white space between, to at most three octets. */
-static bool decode_slowly(struct certificate *c)
-{
-	uint32_t bits = 0;
-	int n = 0, pad = 0;
-
-	for (; n < 4 && c->text < c->text_end; c->text++) {
-		unsigned char d = c->digits[(unsigned char)*c->text];
-
-		if (is_blank(*c->text))
-			continue;
-		if (*c->text == '=')
-			pad++;
-		else if (d == DIGIT_BAD || pad)
-			return false;
-		bits = bits << 6 | (d & 63);
-		n++;
-	}
-	if (n < 4 || pad > 2)
-		return false;
-	for (int i = 0; i < 3 - pad; i++)
-		c->room[c->have++] = (unsigned char)(bits >> (16 - 8 * i));
-	return true;
-}
-
-/* Groups of four characters of the alphabet, until n octets are there or another one comes. */
-static void decode_fast(struct certificate *c, size_t n)
-{
-	const unsigned char *in = (const unsigned char *)c->text, *digits = c->digits;
-	size_t groups = (size_t)(c->text_end - c->text) / 4, wanted = (n - c->have + 2) / 3;
-	unsigned char *out = c->room + c->have;
-
-	for (groups = groups < wanted ? groups : wanted; groups; groups--, in += 4, out += 3) {
-		uint32_t a = digits[in[0]], b = digits[in[1]], d = digits[in[2]], e = digits[in[3]];
-
-		if ((a | b | d | e) & DIGIT_BAD)
-			break;
-		out[0] = (unsigned char)(a << 2 | b >> 4);
-		out[1] = (unsigned char)(b << 4 | d >> 2);
-		out[2] = (unsigned char)(d << 6 | e);
-	}
-	c->text = (const char *)in;
-	c->have = (size_t)(out - c->room);
-}
-
-/* Are the first n octets of the certificate there, after decoding what is needed? */
-static bool certificate_has(struct certificate *c, size_t n)
-{
-	if (n <= c->have)
-		return true;
-	if (n > NAMES_MAX)
-		return false;
-	while (c->have < n && c->text < c->text_end) {
-		decode_fast(c, n);
-		if (c->have < n && c->text < c->text_end && is_blank(*c->text))
-			c->text++;	/* the end of a line, mostly between two groups */
-		else if (c->have < n && !decode_slowly(c))
-			return false;
-	}
-	return c->have >= n;
-}
-
-static const char begin_line[] = "-----BEGIN ";
-static const char *const labels[] = { "CERTIFICATE-----", "X509 CERTIFICATE-----" };
-
-/* Behind the label of a certificate that follows "-----BEGIN ", else NULL. */
-static const char *after_label(const char *p, const char *end)
-{
-	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
-		size_t n = strlen(labels[i]);
-
-		if ((size_t)(end - p) > n && memcmp(p, labels[i], n) == 0)
-			return p + n;
-	}
-	return NULL;
-}
-
-/*
- * The next certificate of the PEM text at *pos: block is the whole of it for
- * GnuTLS, *body its base64. No character of base64 is a '-', so a search for
- * that octet finds both ends.
- */
-static bool pem_next(const char **pos, const char *end, struct octets *block, struct octets *body)
-{
-	const size_t dashes = 5;
-
-	for (const char *p = *pos; (p = memchr(p, '-', (size_t)(end - p))); p++) {
-		const char *label = NULL, *stop;
-
-		if ((size_t)(end - p) > sizeof(begin_line) &&
-		    memcmp(p, begin_line, sizeof(begin_line) - 1) == 0)
-			label = after_label(p + sizeof(begin_line) - 1, end);
-		if (!label)
-			continue;
-		stop = memchr(label, '-', (size_t)(end - label));
-		if (!stop)
-			break;
-		*body = (struct octets){ (const unsigned char *)label, (size_t)(stop - label) };
-		/* the block goes on to the end of the line "-----END CERTIFICATE-----" */
-		const char *tail = (size_t)(end - stop) > dashes
-			? memchr(stop + dashes, '-', (size_t)(end - stop) - dashes) : NULL;
-
-		*pos = tail && (size_t)(end - tail) > dashes ? tail + dashes : end;
-		*block = (struct octets){ (const unsigned char *)p, (size_t)(*pos - p) };
-		return true;
-	}
-	return false;
-}
-
-/* --- DER ---------------------------------------------------------------- */
-
-struct element {
-	unsigned tag;
-	size_t start, content, end;	/* offsets of its tag, its content, and what follows it */
-};
-
-/*
- * X.690, section 8.1: identifier octet (no tag numbers above 30 occur here),
- * length octets (short form, or long form of up to four octets; the
- * indefinite form is not DER), content. The element must end by limit.
- */
-static bool der_element(struct certificate *c, size_t at, size_t limit, struct element *e)
-{
-	size_t length, extra = 0;
-
-	if (limit - at < 2 || !certificate_has(c, at + 2) || (c->der[at] & 0x1f) == 0x1f)
-		return false;
-	length = c->der[at + 1];
-	if (length & 0x80) {
-		extra = length & 0x7f;
-		if (extra < 1 || extra > 4 || limit - at - 2 < extra ||
-		    !certificate_has(c, at + 2 + extra))
-			return false;
-		length = 0;
-		for (size_t i = 0; i < extra; i++)
-			length = length << 8 | c->der[at + 2 + i];
-	}
-	*e = (struct element){ .tag = c->der[at], .start = at, .content = at + 2 + extra };
-	if (length > limit - e->content)
-		return false;
-	e->end = e->content + length;
-	return true;
-}
-
-/* The element at *at must have this tag; *at moves behind it. */
-static bool der_expect(struct certificate *c, unsigned tag, size_t *at, size_t limit,
-		       struct element *e)
-{
-	if (!der_element(c, *at, limit, e) || e->tag != tag)
-		return false;
-	*at = e->end;
-	return true;
-}
-
-enum { DER_INTEGER = 0x02, DER_SEQUENCE = 0x30, DER_VERSION = 0xa0 };
-
-/*
- * RFC 5280, section 4.1:
- * Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature }
- * TBSCertificate ::= SEQUENCE { version [0] EXPLICIT DEFAULT v1,
- *	serialNumber INTEGER, signature SEQUENCE, issuer Name,
- *	validity SEQUENCE, subject Name, ... }
- */
-static bool find_names(struct certificate *c, size_t limit, struct element *issuer,
-		       struct element *subject)
-{
-	struct element whole, tbs, e;
-	size_t at = 0;
-
-	if (!der_expect(c, DER_SEQUENCE, &at, limit, &whole))
-		return false;
-	at = whole.content;
-	if (!der_expect(c, DER_SEQUENCE, &at, whole.end, &tbs))
-		return false;
-	at = tbs.content;
-	if (der_element(c, at, tbs.end, &e) && e.tag == DER_VERSION)
-		at = e.end;
-	return der_expect(c, DER_INTEGER, &at, tbs.end, &e) &&
-	       der_expect(c, DER_SEQUENCE, &at, tbs.end, &e) &&
-	       der_expect(c, DER_SEQUENCE, &at, tbs.end, issuer) &&
-	       der_expect(c, DER_SEQUENCE, &at, tbs.end, &e) &&
-	       der_expect(c, DER_SEQUENCE, &at, tbs.end, subject);
-}
-
-int truststore_names(const void *der, size_t n, struct octets *issuer_out,
-		     struct octets *subject_out)
-{
-	struct certificate c = { .der = der, .have = n };
-	struct element issuer, subject;
-
-	if (!find_names(&c, n, &issuer, &subject))
-		return -1;
-	*issuer_out = (struct octets){ c.der + issuer.start, issuer.end - issuer.start };
-	*subject_out = (struct octets){ c.der + subject.start, subject.end - subject.start };
-	return 0;
-}
-
-/* --- the store ---------------------------------------------------------- */
+/* --- files -------------------------------------------------------------- */
 
 /* Straight into the buffer: copying the system's bundle would cost as much as searching it. */
 static int read_store(const char *path, struct strbuf *text, struct error *err)
@@ -283,29 +72,72 @@ static int read_store(const char *path, struct strbuf *text, struct error *err)
 	return room && n == 0 ? 0 : -1;
 }
 
-static bool has_certificate(const struct truststore *store)
+static bool has_certificate(const struct strbuf *text)
 {
 	struct octets block, body;
-	const char *pos = store->text.buf;
+	const char *pos = text->buf;
 
-	return pem_next(&pos, pos + store->text.len, &block, &body);
+	return certificate_next_pem(&pos, pos + text->len, &block, &body);
 }
 
-int truststore_open(const char *trust_file, struct truststore **out, struct error *err)
+static bool is_inline(const char *file)
+{
+	return strncmp(file, pem_begin, sizeof(pem_begin) - 1) == 0;
+}
+
+/* A setting is one line: where it had ends of lines, "\n" or a blank stands. */
+static void take_inline(const char *s, struct strbuf *text)
+{
+	for (; *s; s++) {
+		bool end = s[0] == '\\' && s[1] == 'n';
+
+		strbuf_addch(text, end ? '\n' : *s);
+		s += end;
+	}
+}
+
+static int open_file(struct truststore *store, const char *file, struct error *err)
+{
+	const bool system = strcmp(file, "system") == 0;
+	const char *path = system ? SYSTEM_TRUST_BUNDLE : file;
+
+	if (is_inline(file)) {
+		take_inline(file, &store->text);
+		path = "setting";
+	} else if (system && (!*path || (access(path, F_OK) < 0 && errno == ENOENT))) {
+		store->of_library = true;
+		return 0;
+	} else if (read_store(path, &store->text, err) < 0) {
+		return -1;
+	}
+	if (has_certificate(&store->text))
+		return 0;
+	return error_set(err, EX_CONFIG, "5.3.5",
+			 "there is no certificate in trust file %s (PEM is expected)", path);
+}
+
+static int open_folder(struct truststore *store, const char *path, struct error *err)
+{
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return error_errno(err, EX_OSFILE, "5.3.5", "cannot open trust folder %s", path);
+	closedir(dir);
+	store->dir = xstrdup(path);
+	return 0;
+}
+
+int truststore_open(const char *file, const char *dir, struct truststore **out, struct error *err)
 {
 	struct truststore *store = xcalloc(1, sizeof(*store));
-	bool system = strcmp(trust_file, "system") == 0;
-	const char *path = system ? SYSTEM_TRUST_BUNDLE : trust_file;
 	int rc = 0;
 
 	strbuf_init(&store->text, STORE_MAX);
-	if (system && (!*path || (access(path, F_OK) < 0 && errno == ENOENT)))
-		store->of_library = true;
-	else
-		rc = read_store(path, &store->text, err);
-	if (rc == 0 && !store->of_library && !has_certificate(store))
-		rc = error_set(err, EX_CONFIG, "5.3.5",
-			       "there is no certificate in trust file %s (PEM is expected)", path);
+	strbuf_init(&store->found, STORE_MAX);
+	if (dir)
+		rc = open_folder(store, dir, err);
+	if (rc == 0 && !(dir && strcmp(file, "system") == 0))
+		rc = open_file(store, file, err);
 	if (rc < 0) {
 		truststore_free(store);
 		return -1;
@@ -318,9 +150,129 @@ void truststore_free(struct truststore *store)
 {
 	if (store) {
 		strbuf_release(&store->text);
+		strbuf_release(&store->found);
+		xfree(store->dir);
 		xfree(store);
 	}
 }
+
+static void identify(const char *path, struct strbuf *out)
+{
+	struct stat st;
+
+	strbuf_addf(out, "%s", path);
+	if (stat(path, &st) == 0)
+		strbuf_addf(out, " %" PRIdMAX " %" PRIdMAX ".%09ld %" PRIuMAX,
+			    (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+			    (uintmax_t)st.st_ino);
+	strbuf_addch(out, '\n');
+}
+
+void truststore_identify(const char *file, const char *dir, struct strbuf *out)
+{
+	if (dir)
+		identify(dir, out);
+	if (is_inline(file))
+		strbuf_addf(out, "%s\n", file);
+	else if (strcmp(file, "system") != 0)
+		identify(file, out);
+	else if (!dir)
+		identify(SYSTEM_TRUST_BUNDLE, out);
+}
+
+/* --- folders ------------------------------------------------------------ */
+
+/* The certificates of one file of the folder; what cannot be read there is not in the store. */
+static void read_found(struct truststore *store, const char *name)
+{
+	struct strbuf path = STRBUF_INIT(PATH_ROOM), text = STRBUF_INIT(STORE_MAX);
+	struct error ignored;
+
+	strbuf_addf(&path, "%s/%s", store->dir, name);
+	if (!strbuf_overflow(&path) && read_store(path.buf, &text, &ignored) == 0) {
+		const bool der = text.len && text.buf[0] == 0x30 && !has_certificate(&text);
+
+		strbuf_addstr(&store->found, der ? "-----BEGIN CERTIFICATE-----\n" : "");
+		if (der)
+			base64_encode(&store->found, text.buf, text.len);
+		else
+			strbuf_add(&store->found, text.buf, text.len);
+		strbuf_addstr(&store->found, der ? "\n-----END CERTIFICATE-----\n" : "\n");
+	}
+	strbuf_release(&path);
+	strbuf_release(&text);
+}
+
+/* "HASH.0", "HASH.1" and so on: what c_rehash and openssl rehash make. */
+static void read_hashed(struct truststore *store, const struct octets *name)
+{
+	struct strbuf canonical = STRBUF_INIT(NAME_MAX_OCTETS);
+	unsigned char hash[20];
+	size_t n = sizeof(hash), before;
+
+	if (certificate_canonical_name(name, &canonical) == 0) {
+		gnutls_datum_t data = { (unsigned char *)canonical.buf, (unsigned)canonical.len };
+		struct strbuf file = STRBUF_INIT(64);
+
+		for (int i = 0; i < TWINS_MAX; i++) {
+			if (gtls.fingerprint(GNUTLS_DIG_SHA1, &data, hash, &n) < 0)
+				break;
+			strbuf_reset(&file);
+			strbuf_addf(&file, "%02x%02x%02x%02x.%d", hash[3], hash[2], hash[1],
+				    hash[0], i);
+			before = store->found.len;
+			read_found(store, file.buf);
+			if (store->found.len == before)
+				break;
+		}
+		strbuf_release(&file);
+	}
+	strbuf_release(&canonical);
+}
+
+static bool is_certificate_file(const char *name)
+{
+	static const char *const endings[] = { ".pem", ".crt", ".cer" };
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		if (n > 4 && strcasecmp(name + n - 4, endings[i]) == 0)
+			return true;
+	}
+	/* or a hashed name */
+	return n > 9 && strspn(name, "0123456789abcdef") == 8 && name[8] == '.' &&
+	       strspn(name + 9, "0123456789") == n - 9;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void read_all(struct truststore *store)
+{
+	struct strvec names = STRVEC_INIT(FILES_MAX);
+	DIR *dir = store->all_read ? NULL : opendir(store->dir);
+	const struct dirent *entry;
+
+	store->all_read = true;
+	strbuf_reset(&store->found);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (is_certificate_file(entry->d_name))
+			strvec_add(&names, entry->d_name);
+	}
+	closedir(dir);
+	/* the same order on every file system */
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), compare_names);
+	for (size_t i = 0; i < names.n; i++)
+		read_found(store, names.v[i]);
+	strvec_release(&names);
+}
+
+/* --- choosing ----------------------------------------------------------- */
 
 static int add_pem(gnutls_x509_trust_list_t list, const void *text, size_t n)
 {
@@ -330,73 +282,93 @@ static int add_pem(gnutls_x509_trust_list_t list, const void *text, size_t n)
 						  GNUTLS_TL_NO_DUPLICATES, 0);
 }
 
-int truststore_add_all(const struct truststore *store, gnutls_x509_trust_list_t list)
+int truststore_add_all(struct truststore *store, gnutls_x509_trust_list_t list)
 {
+	int code = 0;
+
 	if (store->of_library)
 		return gtls.x509_trust_list_add_system_trust(list, GNUTLS_TL_NO_DUPLICATES, 0);
-	return add_pem(list, store->text.buf, store->text.len);
+	if (store->dir && !store->all_read)
+		read_all(store);
+	if (has_certificate(&store->found))
+		code = add_pem(list, store->found.buf, store->found.len);
+	if (code >= 0 && store->text.len) {
+		int more = add_pem(list, store->text.buf, store->text.len);
+
+		code = more < 0 ? more : code + more;
+	}
+	return code;
 }
 
-/* Is the subject of the certificate in body one of the names (or unreadable here)? */
-static bool is_wanted(struct certificate *c, const struct octets *body, const struct octets *names,
-		      size_t count)
+struct wanted {
+	struct octets *names;
+	size_t n;
+};
+
+static unsigned choose_from(const struct strbuf *text, const struct wanted *wanted,
+			    gnutls_x509_trust_list_t list)
 {
-	struct element issuer, subject;
+	const char *pos = text->buf, *end = pos + text->len;
+	struct octets block, body;
+	unsigned added = 0;
 
-	c->text = (const char *)body->data;
-	c->text_end = c->text + body->n;
-	c->have = 0;
-	if (!find_names(c, body->n, &issuer, &subject))
-		return true;
-	size_t n = subject.end - subject.start;
+	if (!text->len)
+		return 0;
+	struct certificate_reader *r = certificate_reader_new();
 
-	for (size_t i = 0; i < count; i++) {
-		if (names[i].n != n)
-			continue;
-		if (!certificate_has(c, subject.end))
-			return true;
-		if (memcmp(names[i].data, c->der + subject.start, n) == 0)
+	while (certificate_next_pem(&pos, end, &block, &body)) {
+		if (certificate_subject_among(r, &body, wanted->names, wanted->n) &&
+		    add_pem(list, block.data, block.n) > 0)
+			added++;
+	}
+	certificate_reader_free(r);
+	return added;
+}
+
+static bool is_repeated(const struct wanted *wanted, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (wanted->names[j].n == wanted->names[i].n &&
+		    memcmp(wanted->names[j].data, wanted->names[i].data, wanted->names[i].n) == 0)
 			return true;
 	}
 	return false;
 }
 
-static unsigned choose(const struct truststore *store, const struct octets *names, size_t count,
-		       gnutls_x509_trust_list_t list)
+static unsigned choose_from_folder(struct truststore *store, const struct wanted *wanted,
+				   gnutls_x509_trust_list_t list)
 {
-	unsigned char digits[256];
-	struct certificate c = { .room = xmalloc(NAMES_MAX + 4), .digits = digits };
-	const char *pos = store->text.buf, *end = pos + store->text.len;
-	struct octets block, body;
-	unsigned added = 0;
-
-	c.der = c.room;
-	digits_init(digits);
-	while (pem_next(&pos, end, &block, &body)) {
-		if (is_wanted(&c, &body, names, count) && add_pem(list, block.data, block.n) > 0)
-			added++;
+	for (size_t i = 0; !store->all_read && i < wanted->n; i++) {
+		if (!is_repeated(wanted, i))
+			read_hashed(store, &wanted->names[i]);
 	}
-	xfree(c.room);
-	return added;
+	unsigned added = choose_from(&store->found, wanted, list);
+
+	if (added || store->all_read)
+		return added;
+	read_all(store);
+	return choose_from(&store->found, wanted, list);
 }
 
-unsigned truststore_choose(const struct truststore *store, const gnutls_datum_t *chain, unsigned n,
+unsigned truststore_choose(struct truststore *store, const gnutls_datum_t *chain, unsigned n,
 			   gnutls_x509_trust_list_t list)
 {
-	struct octets *names = xcalloc(n, 2 * sizeof(*names));
+	struct wanted wanted = { xcalloc(n, 2 * sizeof(*wanted.names)), 2 * (size_t)n };
 	bool readable = !store->of_library;
-	int all;
+	unsigned added = 0;
 
-	for (unsigned i = 0; readable && i < n; i++)
-		readable = truststore_names(chain[i].data, chain[i].size, &names[2 * (size_t)i],
-					    &names[2 * (size_t)i + 1]) == 0;
+	for (size_t i = 0; readable && i < n; i++)
+		readable = certificate_names(chain[i].data, chain[i].size, &wanted.names[2 * i],
+					     &wanted.names[2 * i + 1]) == 0;
 	if (readable) {
-		unsigned added = choose(store, names, 2 * (size_t)n, list);
+		added = choose_from(&store->text, &wanted, list);
+		if (store->dir)
+			added += choose_from_folder(store, &wanted, list);
+	} else {
+		int all = truststore_add_all(store, list);
 
-		xfree(names);
-		return added;
+		added = all > 0 ? (unsigned)all : 0;
 	}
-	xfree(names);
-	all = truststore_add_all(store, list);
-	return all > 0 ? (unsigned)all : 0;
+	xfree(wanted.names);
+	return added;
 }

@@ -1,11 +1,14 @@
 /*
  * The certificates of CAs that the peer's chain is verified against.
  *
- * A store is a file of PEM certificates: the system's bundle or a file of the
- * user's. Parsing all of it costs more than the rest of a TLS session, so it
- * is only looked through: of each certificate the subject is decoded, and
- * those are handed to GnuTLS whose subject is, octet by octet, the issuer or
- * the subject of a certificate of the peer's chain.
+ * A store is PEM text - the system's bundle, a file of the user's, or the
+ * text itself - or a folder of files, or both. Parsing all of it costs more
+ * than the rest of a TLS session, so it is only looked through: of each
+ * certificate the subject is decoded, and those are handed to GnuTLS whose
+ * subject is, octet by octet, the issuer or the subject of a certificate of
+ * the peer's chain. In a folder with hashed names (openssl rehash) only the
+ * files are read that have the hash of such a name; when none of them fits,
+ * or there are no such names, all *.pem, *.crt and *.cer files are.
  *
  * Why that accepts what the whole store accepts: a certificate of the store
  * takes part in a verification in two ways only. As the issuer of a
@@ -29,20 +32,19 @@
 #include "util/attr.h"
 
 struct error;
+struct strbuf;
 struct truststore;
 
-struct octets {
-	const unsigned char *data;
-	size_t n;
-};
-
 /*
- * Reads the file, or for "system" the system's bundle; without such a bundle
- * the store is the one that GnuTLS was built with. EX_OSFILE 5.3.5 when the
- * file cannot be read, EX_CONFIG 5.3.5 when there is no certificate in it.
- * *out is the caller's.
+ * file: "system" is the system's bundle, and without such a bundle the store
+ * that GnuTLS was built with; a text that begins with "-----BEGIN" is the
+ * certificates themselves ("\n" may stand for the ends of lines); anything
+ * else is a path. dir: a folder, NULL = none; with it "system" is not read.
+ * EX_OSFILE 5.3.5 when file or folder cannot be read, EX_CONFIG 5.3.5 when
+ * there is no certificate in the file. *out is the caller's.
  */
-ATTR_CHECK int truststore_open(const char *trust_file, struct truststore **out, struct error *err);
+ATTR_CHECK int truststore_open(const char *file, const char *dir, struct truststore **out,
+			       struct error *err);
 
 void truststore_free(struct truststore *store);	/* accepts NULL */
 
@@ -50,17 +52,16 @@ void truststore_free(struct truststore *store);	/* accepts NULL */
  * Adds the certificates of the store that can matter for the n certificates
  * (DER) of chain to list; returns their number. GnuTLS must be loaded.
  */
-unsigned truststore_choose(const struct truststore *store, const gnutls_datum_t *chain, unsigned n,
+unsigned truststore_choose(struct truststore *store, const gnutls_datum_t *chain, unsigned n,
 			   gnutls_x509_trust_list_t list);
 
 /* Adds the whole store; the number of certificates or a GnuTLS error code. */
-int truststore_add_all(const struct truststore *store, gnutls_x509_trust_list_t list);
+int truststore_add_all(struct truststore *store, gnutls_x509_trust_list_t list);
 
 /*
- * Finds issuer and subject, tag and length included, in a certificate in DER
- * (RFC 5280, section 4.1). -1 if it is not of that form.
+ * Appends what changes when the store does: path, size and time of its files
+ * and folders. For the session cache (net/tls_cache.h).
  */
-ATTR_CHECK int truststore_names(const void *der, size_t n, struct octets *issuer_out,
-				struct octets *subject_out);
+void truststore_identify(const char *file, const char *dir, struct strbuf *out);
 
 #endif

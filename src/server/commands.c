@@ -270,6 +270,22 @@ static void run_mail(struct smtpd *s, const char *arg)
 		smtpd_reset(s);
 }
 
+/* Mail that was asked for by domain is for that domain (RFC 2645, section 5.2.1). */
+static bool wants_domain(struct smtpd *s, const char *address)
+{
+	const char *const *d = s->options->domains;
+	const char *at = strrchr(address, '@');
+
+	if (!d || (!at && strcasecmp(address, "postmaster") == 0))
+		return true;
+	for (; at && *d; d++) {
+		if (strcasecmp(at + 1, *d) == 0)
+			return true;
+	}
+	smtpd_reply(s, 550, "5.7.1", "mail for that domain was not asked for");
+	return false;
+}
+
 static bool rcpt(struct smtpd *s, const char *arg)
 {
 	unsigned most = s->options->max_rcpt ? s->options->max_rcpt : RCPT_DEFAULT;
@@ -292,7 +308,7 @@ static bool rcpt(struct smtpd *s, const char *arg)
 		smtpd_reply_error(s, err.reply, &err);
 		return false;
 	}
-	if (needs_utf8(s, address))
+	if (needs_utf8(s, address) || !wants_domain(s, address))
 		return false;
 	(void)envelope_add(&s->envelope, address, NULL);	/* one told twice is one */
 	s->rcpt_accepted++;

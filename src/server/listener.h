@@ -29,6 +29,7 @@ struct server_options {
 	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
 	bool auth_plain_loopback;	/* AUTH also without TLS */
 	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
+	const char *const *domains;	/* of the recipients taken; NULL = any */
 	unsigned max_clients, max_rcpt, idle_timeout;	/* 0 = 50, 1000, 300 s */
 	uint64_t size_limit;		/* octets; 0 = none */
 	const char *port_file;		/* receives "ADDRESS:PORT\n"; NULL = none */

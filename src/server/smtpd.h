@@ -77,6 +77,10 @@ void smtpd_init_take(struct smtpd *s, const struct server_options *options, stru
 		     struct delivery *delivery, const char *peer);
 void smtpd_release(struct smtpd *s);
 
+/* The same on a wire that is in use; to stay the caller's it is taken out before the release. */
+void smtpd_init_wire(struct smtpd *s, const struct server_options *options, struct wire *wire,
+		     struct delivery *delivery, const char *peer);
+
 /*
  * Serves the session to its end. -1 when it broke (the client went away
  * without QUIT, silence, no TLS); err says how.

@@ -5,6 +5,7 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
+#include "smtp/ahead.h"
 #include "smtp/ext_auth.h"
 #include "smtp/ext_starttls.h"
 #include "smtp/session.h"
@@ -20,8 +21,8 @@ void ehlo_note_name(struct session *s)
 
 static bool may_use_helo(const struct session *s)
 {
-	return s->protocol != SESSION_LMTP && !s->opt.needs_extensions && !starttls_wanted(s) &&
-		!auth_wanted(s);
+	return s->protocol != SESSION_LMTP && !s->opt.needs_extensions && !s->authenticated &&
+		(!starttls_wanted(s) || s->account->tls.mode == TLS_MAY) && !auth_wanted(s);
 }
 
 static int say(struct session *s, enum stage stage, struct error *err)
@@ -31,6 +32,17 @@ static int say(struct session *s, enum stage stage, struct error *err)
 	strbuf_addch(&s->line, ' ');
 	strbuf_addstr(&s->line, s->opt.ehlo_name);
 	return session_command(s, stage, err);
+}
+
+/* RFC 2033, section 5, demands them of a server; it works without. */
+static void note_missing(struct session *s)
+{
+	if (s->protocol != SESSION_LMTP)
+		return;
+	if (!session_has(s, EXT_PIPELINING))
+		wire_note(s->wire, WIRE_IN, "(no PIPELINING, which LMTP demands)");
+	if (!session_has(s, EXT_ENHANCEDSTATUSCODES))
+		wire_note(s->wire, WIRE_IN, "(no ENHANCEDSTATUSCODES, which LMTP demands)");
 }
 
 /*
@@ -46,6 +58,8 @@ static int take_lines(struct session *s, struct error *err)
 		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
 			return -1;
 	}
+	ahead_remember(s);
+	note_missing(s);
 	return 0;
 }
 
@@ -64,8 +78,11 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 {
 	enum stage stage = s->protocol == SESSION_LMTP ? STAGE_LHLO : STAGE_EHLO;
 
-	if (helo_only && may_use_helo(s))
+	if ((helo_only || !s->account->ext.esmtp) && may_use_helo(s))
 		return helo(s, err);
+	if (!s->account->ext.esmtp)
+		return error_set(err, EX_CONFIG, "5.3.5", "'esmtp = off' leaves no way to start "
+				 "TLS, to sign in or to speak LMTP");
 	if (say(s, stage, err) < 0) {
 		/* a connection that was dropped: not silence, not garbage, not half a reply */
 		*retry_helo_out = s->dead && err->exit == EX_TEMPFAIL &&
@@ -73,8 +90,13 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 			may_use_helo(s);
 		return -1;
 	}
-	if (reply_class(&s->reply) == 2)
+	/* some servers refuse a second EHLO after AUTH: what they said first stands */
+	if (s->authenticated && reply_class(&s->reply) == 5)
+		return 0;
+	if (reply_class(&s->reply) == 2) {
+		extensions_forget(s);
 		return take_lines(s, err);
+	}
 	if (reply_class(&s->reply) == 5 && may_use_helo(s))
 		return helo(s, err);
 	reply_error(&s->reply, stage, err);

@@ -1,15 +1,20 @@
 #include "config.h"
 #include "smtp/ext_auth.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "conf/account.h"
+#include "message/envelope.h"
 #include "net/tls.h"
 #include "net/wire.h"
+#include "smtp/ahead.h"
+#include "smtp/auth_choice.h"
+#include "smtp/auth_verdict.h"
 #include "smtp/command.h"
 #include "smtp/mechanism.h"
 #include "smtp/session.h"
+#include "util/arena.h"
 #include "util/base64.h"
 #include "util/error.h"
 #include "util/secret.h"
@@ -18,13 +23,12 @@
 #define BINDING_MAX 1024
 #define SECRET_MAX (1024 * 1024)	/* octets of a response; tokens go up to 64 KiB */
 
-/* What a try of one mechanism leads to. */
-enum verdict { AUTH_DONE, AUTH_FAILED, AUTH_NEXT, AUTH_WITHOUT_INITIAL };
-
 /* One sign-in: secrets are fetched once, whatever number of mechanisms is tried. */
 struct sign_in {
 	struct session *s;
+	struct auth_choice choice;
 	struct secret password, token;
+	bool stale, renewed;			/* the token is not valid; there was a second one */
 	struct strbuf exporter, unique;		/* channel bindings, base64; one at most is set */
 	struct strbuf response;			/* of the mechanism, octets */
 	struct strbuf coded;			/* the same in base64 */
@@ -32,24 +36,13 @@ struct sign_in {
 
 /* --- does it have to be? ----------------------------------------------- */
 
-static bool token_configured(const struct auth_settings *a)
-{
-	return secret_is_set(&a->token) || a->token_file || a->token_command;
-}
-
-static bool password_configured(const struct auth_settings *a)
-{
-	return secret_is_set(&a->password) || a->password_file || a->password_command ||
-		a->passwordeval || a->password_fd >= 0 || a->password_credential;
-}
-
 /* A client certificate alone is used for EXTERNAL where that is offered. */
 static bool certificate_only(const struct session *s)
 {
 	const struct account *a = s->account;
 
-	return a->auth.mode == AUTH_AUTO && a->tls.cert_file && !a->auth.user &&
-		!token_configured(&a->auth);
+	return a->auth.mode == AUTH_AUTO && (a->tls.cert_file || a->tls.pkcs12_file) &&
+		!a->auth.user && !auth_has_token(&a->auth);
 }
 
 bool auth_wanted(const struct session *s)
@@ -58,7 +51,9 @@ bool auth_wanted(const struct session *s)
 
 	if (s->opt.info_only || s->authenticated || a->mode == AUTH_OFF)
 		return false;
-	return a->mode != AUTH_AUTO || a->user || token_configured(a);
+	if (a->mode == AUTH_TRY)
+		return false;
+	return a->mode != AUTH_AUTO || a->user || auth_has_token(a);
 }
 
 /* "AUTH" *( SP mechanism ); a second line, or an old "AUTH=", adds to it */
@@ -72,103 +67,40 @@ int auth_parse(struct session *s, const struct strvec *args, struct error *err)
 	return 0;
 }
 
-/* --- which mechanism? -------------------------------------------------- */
-
-/* May the server be shown the secret itself? */
-static bool may_be_read(const struct session *s)
+/* "AUTH=" xtext / "AUTH=<>" (RFC 4954, section 5): announced is enough, used or not */
+void auth_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
 {
-	const struct account *a = s->account;
-
-	return s->verified || s->local || a->auth.plaintext == AUTH_PLAINTEXT_ALWAYS ||
-		(s->encrypted && a->tls.allow_insecure_auth);
-}
-
-/* Not with the weaker form when the stronger one could be had (RFC 5802, section 6). */
-static bool bound_form_offered(const struct sign_in *g, const struct mechanism *m)
-{
-	return (m->flags & MECHANISM_PROOF) && strncmp(m->name, "SCRAM-", 6) == 0 &&
-		(g->exporter.len || g->unique.len) &&
-		(strvec_has(&g->s->mechanisms, "SCRAM-SHA-1-PLUS") ||
-		 strvec_has(&g->s->mechanisms, "SCRAM-SHA-256-PLUS"));
-}
-
-/* Does the account say by other means than a name that it wants m? NULL or why not. */
-static const char *unwanted(const struct sign_in *g, const struct mechanism *m)
-{
-	const struct session *s = g->s;
-	const struct auth_settings *a = &s->account->auth;
-
-	if (m->flags & MECHANISM_NAMED)
-		return "only when named in 'auth'";
-	if ((m->flags & MECHANISM_LEGACY) && !s->account->classic)
-		return "weak: only when named in 'auth'";
-	if ((m->flags & MECHANISM_CERTIFICATE) &&
-	    (!s->encrypted || !tls_is(wire_stream(s->wire)) ||
-	     !tls_sent_certificate(wire_stream(s->wire)) || password_configured(a)))
-		return "no client certificate in use";
-	if ((m->flags & MECHANISM_TOKEN) && !token_configured(a))
-		return "no token configured";
-	if ((m->flags & MECHANISM_PASSWORD) &&
-	    (!a->user || (token_configured(a) && !password_configured(a))))
-		return a->user ? "no password configured" : "'user' is not set";
-	if (!(m->flags & MECHANISM_BINDING) && bound_form_offered(g, m))
-		return "its -PLUS form is to be used";
-	return NULL;
-}
-
-/* NULL when m can be used here and now, else why not. */
-static const char *hindrance(const struct sign_in *g, const struct mechanism *m)
-{
-	const struct auth_settings *a = &g->s->account->auth;
-	const char *why = NULL;
-
-	if (a->mode == AUTH_MECHANISM)
-		why = strcasecmp(a->mechanism, m->name) == 0 ? NULL : "not the one named in 'auth'";
-	else
-		why = unwanted(g, m);
-	if (why)
-		return why;
-	if ((m->flags & MECHANISM_BINDING) && !g->exporter.len && !g->unique.len)
-		return "no channel binding";
-	if ((m->flags & MECHANISM_READABLE) && !may_be_read(g->s))
-		return g->s->encrypted ? "needs a verified certificate" : "needs TLS";
-	return NULL;
-}
-
-/* "the server offers CRAM-MD5 (weak: ...), X (not known here)" */
-static int nothing_usable(const struct sign_in *g, struct error *err)
-{
-	const struct strvec *offered = &g->s->mechanisms;
-	struct strbuf list = STRBUF_INIT(2048);
-
-	for (size_t i = 0; i < offered->n; i++) {
-		const struct mechanism *m = mechanism_find(offered->v[i]);
-
-		strbuf_addf(&list, "%s%s (%s)", i ? ", " : "", offered->v[i],
-			    m ? hindrance(g, m) : "not known here");
-	}
-	error_set(err, EX_UNAVAILABLE, "5.7.4", "no way to sign in: the server offers %s",
-		  list.len ? list.buf : "no mechanism");
-	strbuf_release(&list);
-	return -1;
-}
-
-/* The binding that this TLS version has: tls-unique for 1.2, tls-exporter for 1.3 (RFC 9266). */
-static void get_bindings(struct sign_in *g)
-{
-	const struct stream *top = wire_stream(g->s->wire);
-	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
-
-	if (!tls_is(top))
+	(void)s;
+	if (!e->ext.mail_auth)
 		return;
-	if (tls_channel_binding(top, true, &raw) == 0)
-		base64_encode(&g->unique, raw.buf, raw.len);
-	else if (tls_channel_binding(top, false, &raw) == 0)
-		base64_encode(&g->exporter, raw.buf, raw.len);
-	strbuf_release_secret(&raw);
+	strbuf_addstr(out, " AUTH=");
+	if (e->ext.mail_auth[0])
+		xtext_add(out, e->ext.mail_auth);
+	else
+		strbuf_addstr(out, "<>");
 }
 
 /* --- one mechanism ----------------------------------------------------- */
+
+/*
+ * The binding that this TLS version has: tls-unique for 1.2, tls-exporter for
+ * 1.3 (RFC 9266). libgsasl prefers the exporter, so it hears of one only.
+ */
+static void get_bindings(struct sign_in *g)
+{
+	const enum channel_binding wanted = g->s->account->auth.binding;
+	const struct stream *top = wire_stream(g->s->wire);
+	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
+
+	if (!tls_is(top) || wanted == BINDING_OFF)
+		return;
+	if (wanted != BINDING_TLS_EXPORTER && tls_channel_binding(top, true, &raw) == 0)
+		base64_encode(&g->unique, raw.buf, raw.len);
+	else if (wanted != BINDING_TLS_UNIQUE && tls_channel_binding(top, false, &raw) == 0)
+		base64_encode(&g->exporter, raw.buf, raw.len);
+	g->choice.bound = g->unique.len || g->exporter.len;
+	strbuf_release_secret(&raw);
+}
 
 static int fetch(struct sign_in *g, enum credential kind, struct secret *secret, struct error *err)
 {
@@ -188,7 +120,8 @@ static int make_input(struct sign_in *g, const struct mechanism *m, struct mecha
 
 	*in = (struct mechanism_input){
 		.user = a->user, .authzid = a->authzid, .realm = a->realm,
-		.ntlmdomain = a->ntlmdomain, .host = g->s->opt.host, .service = "smtp",
+		.ntlmdomain = a->ntlmdomain, .host = g->s->opt.host,
+		.service = a->service && *a->service ? a->service : "smtp",
 		.port = g->s->opt.port, .scram_min_iterations = a->scram_min_iterations,
 		.cb_exporter = g->exporter.len ? g->exporter.buf : NULL,
 		.cb_unique = g->unique.len ? g->unique.buf : NULL,
@@ -232,6 +165,14 @@ static int send_response(struct sign_in *g, const char *open, const char *coded,
 	return -1;
 }
 
+/* " " initial-response behind the line; "=" is an empty one. */
+static int send_initial(struct sign_in *g, struct strbuf *line, struct error *err)
+{
+	strbuf_addch(line, ' ');
+	return send_response(g, line->buf, g->coded.len ? g->coded.buf : "=",
+			     g->coded.len ? g->coded.len : 1, err);
+}
+
 /* AUTH itself, with the initial response where there is one and it fits (RFC 4954, section 4). */
 static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial, struct error *err)
 {
@@ -242,15 +183,56 @@ static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial,
 	strbuf_addstr(line, m->name);
 	if (!initial)
 		return session_command(g->s, STAGE_AUTH, err);
-	int early = session_quiet(g->s, err);
+	int early = g->s->ahead_n ? 0 : session_quiet(g->s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	strbuf_addch(line, ' ');
-	if (send_response(g, line->buf, g->coded.len ? g->coded.buf : "=",
-			  g->coded.len ? g->coded.len : 1, err) < 0)
+	if (send_initial(g, line, err) < 0 || ahead_settle(g->s, err) < 0)
 		return -1;
 	return session_reply(g->s, STAGE_AUTH, err);
+}
+
+/* --- in one group with the transaction (RFC 4954, section 4) ----------- */
+
+/* The account has more to try when the first is refused: that needs an answer first. */
+static bool goes_on_anyway(const struct auth_settings *a)
+{
+	return a->mode == AUTH_TRY || a->retry || a->transition;
+}
+
+/*
+ * A mechanism that is done with its first words, to a server that is known
+ * for sure: nobody else could learn what follows, or take it for its own.
+ */
+static bool may_go_ahead(const struct sign_in *g, const struct mechanism *m)
+{
+	const struct session *s = g->s;
+
+	return (m->flags & MECHANISM_ONE_ROUND) && s->opt.message_follows && !s->opt.cautious &&
+		s->account->auth_pipelining == AUTH_PIPELINING_AUTO && s->encrypted &&
+		!goes_on_anyway(&s->account->auth) &&
+		s->verified && session_has(s, EXT_PIPELINING) && s->opt.envelope &&
+		!extensions_missing(s, s->opt.envelope);
+}
+
+/* Sent, and not waited for: auth_take_reply() judges the answer. */
+static enum auth_verdict go_ahead(struct sign_in *g, const struct mechanism *m, struct error *err)
+{
+	struct session *s = g->s;
+	int early = s->ahead_n ? 0 : session_quiet(s, err);
+
+	if (early > 0)
+		reply_error_about(&s->reply, STAGE_AUTH, m->name, err);
+	if (early)
+		return AUTH_FAILED;
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, "AUTH ");
+	strbuf_addstr(&s->line, m->name);
+	if (send_initial(g, &s->line, err) < 0)
+		return AUTH_FAILED;
+	s->auth_ahead = m;
+	ahead_expect(s, STAGE_AUTH);
+	return AUTH_AHEAD;
 }
 
 static bool fits_line(const struct sign_in *g, const struct mechanism *m)
@@ -259,7 +241,7 @@ static bool fits_line(const struct sign_in *g, const struct mechanism *m)
 }
 
 /* "*" and the 501 for it, after which err still says why (RFC 4954, section 4). */
-static enum verdict cancel(struct sign_in *g)
+static enum auth_verdict cancel(struct sign_in *g)
 {
 	struct error ignored;
 
@@ -305,53 +287,38 @@ static int answer(struct sign_in *g, struct exchange *x, bool pending, struct er
 	return session_reply(g->s, STAGE_AUTH, err);
 }
 
-/* Replies that allow another try; all others end the sign-in (protocol.md D1). */
-static enum verdict refused(int code, bool initial)
-{
-	static const struct {
-		int code;
-		enum verdict with_initial, without;
-	} table[] = {
-		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT },
-		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
-		{ 504, AUTH_NEXT, AUTH_NEXT },
-		{ 534, AUTH_NEXT, AUTH_NEXT },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (table[i].code == code)
-			return initial ? table[i].with_initial : table[i].without;
-	}
-	return AUTH_FAILED;
-}
-
-static enum verdict judge(struct sign_in *g, const struct mechanism *m, const struct exchange *x,
+static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m, const struct exchange *x,
 			  bool initial, struct error *err)
 {
 	const struct reply *r = &g->s->reply;
+	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
 
-	if (r->code == 235 && ((m->flags & MECHANISM_PROOF) == 0 || exchange_complete(x)))
+	if (r->code == 235 && (proved || g->s->account->auth.one_sided))
 		return AUTH_DONE;
 	if (r->code == 235) {
-		error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server did not prove that it "
-			  "knows the password", m->name);
+		error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server did not prove %s",
+			  m->name, m->flags & MECHANISM_TICKET ? "who it is"
+							       : "that it knows the password");
 		return AUTH_FAILED;
 	}
-	reply_error_about(r, STAGE_AUTH, m->name, err);
-	if (*exchange_detail(x))
-		error_append(err, " (token: %s)", exchange_detail(x));
-	return refused(r->code, initial);
+	auth_explain(g->s, r, m, exchange_detail(x), err);
+	/* some servers give no reason */
+	g->stale = exchange_stale(x) || (r->code == 535 && !*exchange_detail(x));
+	return auth_judge_code(r->code, initial);
 }
 
 /* The dialogue after the exchange is made: "AUTH", challenges, the last reply. */
-static enum verdict run(struct sign_in *g, const struct mechanism *m, struct exchange *x,
+static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struct exchange *x,
 			bool want_initial, struct error *err)
 {
 	bool first = (m->flags & MECHANISM_INITIAL) != 0, initial = false;
 
 	if (first && respond(g, x, NULL, 0, err) < 0)
 		return AUTH_NEXT;	/* nothing was sent yet */
-	initial = first && want_initial && fits_line(g, m);
+	initial = first && want_initial &&
+		(fits_line(g, m) || g->s->account->auth.initial == AUTH_INITIAL_ALWAYS);
+	if (initial && may_go_ahead(g, m))
+		return go_ahead(g, m, err);
 	if (send_auth(g, m, initial, err) < 0)
 		return AUTH_FAILED;
 	bool pending = first && !initial;
@@ -369,7 +336,7 @@ static enum verdict run(struct sign_in *g, const struct mechanism *m, struct exc
 	return judge(g, m, x, initial, err);
 }
 
-static enum verdict try_once(struct sign_in *g, const struct mechanism *m, bool initial,
+static enum auth_verdict try_once(struct sign_in *g, const struct mechanism *m, bool initial,
 			     struct error *err)
 {
 	struct mechanism_input in;
@@ -379,26 +346,137 @@ static enum verdict try_once(struct sign_in *g, const struct mechanism *m, bool 
 		return AUTH_FAILED;
 	if (exchange_new(m, &in, &x, err) < 0)
 		return err->exit == EX_CONFIG ? AUTH_FAILED : AUTH_NEXT;
-	enum verdict verdict = run(g, m, x, initial, err);
+	enum auth_verdict verdict = run(g, m, x, initial, err);
 
 	exchange_free(x);
 	return verdict == AUTH_NEXT && g->s->dead ? AUTH_FAILED : verdict;
 }
 
-static enum verdict try_mechanism(struct sign_in *g, const struct mechanism *m, struct error *err)
+/* Asks once for another token; false when there is none, and then err says so too. */
+static bool renew_token(struct sign_in *g, const struct mechanism *m, struct error *err)
 {
-	enum verdict verdict = try_once(g, m, true, err);
+	struct secret old = g->token;
+	struct error ignored;
+	bool other = false;
+
+	if (!(m->flags & MECHANISM_TOKEN) || !g->stale || g->renewed || g->s->dead ||
+	    g->s->opt.cautious || !auth_token_from_command(&g->s->account->auth))
+		return false;
+	g->renewed = true;
+	g->token = (struct secret){ 0 };
+	if (fetch(g, CREDENTIAL_TOKEN, &g->token, &ignored) == 0)
+		other = strcmp(g->token.data, old.data) != 0;
+	if (!other)
+		error_append(err, " (asked again, the command gave no other)");
+	secret_release(&old);
+	return other;
+}
+
+static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism *m, struct error *err)
+{
+	bool want_initial = g->s->account->auth.initial != AUTH_INITIAL_NEVER;
+	enum auth_verdict verdict = try_once(g, m, want_initial, err);
 
 	if (verdict == AUTH_WITHOUT_INITIAL && !g->s->dead)
 		verdict = try_once(g, m, false, err);
+	if (verdict == AUTH_REFUSED && renew_token(g, m, err))
+		verdict = try_once(g, m, want_initial, err);
+	if (m->flags & MECHANISM_BINDING)
+		g->choice.bound_used = true;
 	if (verdict == AUTH_DONE) {
 		g->s->authenticated = true;
 		g->s->mechanism = m->name;
+		auth_remember(g->s, m);
 	}
 	return verdict;
 }
 
+/* The reason that an OAuth server gives with a 334, before it refuses (RFC 7628, section 3.2.3). */
+static void take_challenge(struct session *s, const struct reply *r)
+{
+	const struct mechanism_input nobody = { .user = "x", .host = "x", .secret = "x" };
+	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX), answer = STRBUF_INIT(SECRET_MAX);
+	struct exchange *x = NULL;
+	struct error ignored;
+
+	if (r->lines.n == 1 && base64_decode(&text, r->lines.v[0], strlen(r->lines.v[0])) == 0 &&
+	    exchange_new(s->auth_ahead, &nobody, &x, &ignored) == 0 &&
+	    exchange_step(x, NULL, 0, &answer, &ignored) == 0 &&
+	    exchange_step(x, text.buf, text.len, &answer, &ignored) == 0)
+		s->auth_detail = arena_strdup(s->arena, exchange_detail(x));
+	s->auth_stale = x && exchange_stale(x);
+	exchange_free(x);
+	strbuf_release(&text);
+	strbuf_release_secret(&answer);
+}
+
+/* With 535 only a token may have been wrong that could be another one by now. */
+static bool another_may_do(const struct session *s, const struct mechanism *m,
+			   const struct reply *r)
+{
+	enum auth_verdict verdict = auth_judge_code(r->code, true);
+
+	if (verdict == AUTH_REFUSED)
+		return (m->flags & MECHANISM_TOKEN) && auth_token_from_command(&s->account->auth);
+	return verdict != AUTH_FAILED && verdict != AUTH_TRANSITION;
+}
+
+enum ahead_verdict auth_take_reply(struct session *s, const struct reply *r, struct error *err)
+{
+	const struct mechanism *m = s->auth_ahead;
+
+	if (r->code == 334 && !s->auth_challenged) {
+		/* the next line of ours is taken for the response, and answered as such */
+		s->auth_challenged = true;
+		if (m->flags & MECHANISM_TOKEN)
+			take_challenge(s, r);
+		return AHEAD_FINE;
+	}
+	s->auth_ahead = NULL;
+	if (r->code == 235 && !s->auth_challenged) {
+		s->authenticated = true;
+		s->mechanism = m->name;
+		auth_remember(s, m);
+		return AHEAD_FINE;
+	}
+	auth_explain(s, r, m, s->auth_detail, err);
+	bool token_refused = s->auth_challenged && (m->flags & MECHANISM_TOKEN);
+
+	/* those that allow another try, and a server that wants more than one round */
+	s->again = token_refused ? s->auth_stale && auth_token_from_command(&s->account->auth)
+				 : s->auth_challenged || another_may_do(s, m, r);
+	if (token_refused && reply_class(r) != 4)
+		err->exit = EX_NOPERM;	/* our line was no response: that is not the point */
+	s->auth_challenged = false;
+	return AHEAD_FAILED;
+}
+
 /* --- all of it --------------------------------------------------------- */
+
+/*
+ * 432: PLAIN lets the server see the password, so that it can store it in the
+ * form that the mechanism needs (RFC 4954, section 6).
+ */
+static bool transition(struct sign_in *g, struct error *err)
+{
+	const struct mechanism *plain = mechanism_find("PLAIN");
+	const struct session *s = g->s;
+
+	return s->account->auth.transition && s->verified && !s->dead &&
+		strvec_has(&s->mechanisms, plain->name) &&
+		mechanism_strength(plain) >= (unsigned)s->account->auth.minimum &&
+		try_mechanism(g, plain, err) == AUTH_DONE;
+}
+
+/* Does the verdict leave something to try? */
+static bool another(struct sign_in *g, const struct mechanism *m, enum auth_verdict verdict)
+{
+	if (verdict == AUTH_STRONGER)
+		auth_choice_raise(&g->choice, mechanism_strength(m) + 1,
+				  "the server wants a stronger one");
+	return !g->s->dead && (verdict == AUTH_NEXT || verdict == AUTH_STRONGER ||
+			       (verdict == AUTH_REFUSED && g->s->account->auth.retry));
+}
 
 static int sign_in(struct sign_in *g, struct error *err)
 {
@@ -407,15 +485,17 @@ static int sign_in(struct sign_in *g, struct error *err)
 	for (size_t i = 0; i < mechanism_count; i++) {
 		const struct mechanism *m = &mechanisms[i];
 
-		if (!strvec_has(&g->s->mechanisms, m->name) || hindrance(g, m))
+		if (!strvec_has(&g->s->mechanisms, m->name) || auth_hindrance(&g->choice, m))
 			continue;
-		enum verdict verdict = try_mechanism(g, m, err);
+		enum auth_verdict verdict = try_mechanism(g, m, err);
 
-		if (verdict != AUTH_NEXT)
-			return verdict == AUTH_DONE ? 0 : -1;
+		if (verdict == AUTH_TRANSITION)
+			return transition(g, err) ? 0 : -1;
+		if (!another(g, m, verdict))
+			return verdict == AUTH_DONE || verdict == AUTH_AHEAD ? 0 : -1;
 		tried = true;
 	}
-	return tried ? -1 : nothing_usable(g, err);
+	return tried ? -1 : auth_nothing_usable(&g->choice, err);
 }
 
 static int authenticate(struct session *s, struct error *err)
@@ -424,6 +504,8 @@ static int authenticate(struct session *s, struct error *err)
 		.unique = STRBUF_INIT(2 * BINDING_MAX), .response = STRBUF_INIT(SECRET_MAX),
 		.coded = STRBUF_INIT(2 * SECRET_MAX) };
 
+	if (auth_choice_begin(&g.choice, s, err) < 0)
+		return -1;
 	get_bindings(&g);
 	int rc = sign_in(&g, err);
 
@@ -436,21 +518,42 @@ static int authenticate(struct session *s, struct error *err)
 	return rc;
 }
 
+/* A client certificate is in use, nothing else is configured, and the server has EXTERNAL. */
+static bool certificate_wanted(const struct session *s)
+{
+	return certificate_only(s) && session_has(s, EXT_AUTH) &&
+		strvec_has(&s->mechanisms, "EXTERNAL") && tls_is(wire_stream(s->wire)) &&
+		tls_sent_certificate(wire_stream(s->wire));
+}
+
+/* auth = try: a message goes all the same, but not to a server that is not what it seems. */
+static bool goes_without(const struct session *s, const struct error *err)
+{
+	return s->account->auth.mode == AUTH_TRY && !s->dead && err->exit != EX_PROTOCOL;
+}
+
 enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 {
-	bool certificate = certificate_only(s) && !s->opt.info_only && !s->authenticated &&
-		session_has(s, EXT_AUTH) && strvec_has(&s->mechanisms, "EXTERNAL") &&
-		tls_is(wire_stream(s->wire)) && tls_sent_certificate(wire_stream(s->wire));
+	bool may = !s->opt.info_only && !s->authenticated &&
+		(s->account->auth.mode == AUTH_TRY || certificate_wanted(s));
+	int rc = -1;
 
-	if (!auth_wanted(s) && !certificate)
+	if (!auth_wanted(s) && !may)
 		return EHLO_CONTINUE;
-	if (!session_has(s, EXT_AUTH)) {
+	/* nothing secret goes out in clear before the server has said who it is (E24) */
+	if (s->ahead_n && (!s->encrypted || !session_has(s, EXT_AUTH)) && ahead_settle(s, err) < 0)
+		return EHLO_FAILED;
+	if (!session_has(s, EXT_AUTH))
 		error_set(err, EX_UNAVAILABLE, "5.7.4", "no way to sign in: the server does not "
 			  "offer AUTH%s", s->encrypted ? "" : " without TLS");
+	else
+		rc = authenticate(s, err);
+	if (rc < 0 && !goes_without(s, err))
 		return EHLO_FAILED;
+	if (rc < 0) {
+		wire_note(s->wire, WIRE_OUT, err->text);
+		return EHLO_CONTINUE;
 	}
-	if (authenticate(s, err) < 0)
-		return EHLO_FAILED;
 	/* some servers announce DSN and SMTPUTF8 only to those who have signed in */
 	return s->opt.envelope && extensions_missing(s, s->opt.envelope) ? EHLO_AGAIN
 		: EHLO_CONTINUE;

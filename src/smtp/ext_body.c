@@ -30,6 +30,34 @@ void body_8bit_mail_params(const struct session *s, const struct envelope *e, st
 		strbuf_addstr(out, " BODY=8BITMIME");
 }
 
+/* BINARYMIME without CHUNKING is nothing: there is no way to send it (RFC 3030, section 3). */
+static bool binary_offered(const struct session *s)
+{
+	return session_has(s, EXT_BINARYMIME) && session_has(s, EXT_CHUNKING);
+}
+
+bool body_binary_wanted(const struct session *s, const struct envelope *e)
+{
+	(void)s;
+	return e->body == BODY_BINARYMIME;
+}
+
+int body_binary_check(const struct session *s, const struct envelope *e, struct error *err)
+{
+	if (e->body != BODY_BINARYMIME || binary_offered(s))
+		return 0;
+	return error_set(err, EX_UNAVAILABLE, "5.6.3", "the message is binary and the server does "
+			 "not offer BINARYMIME: encode it as base64");
+}
+
+void body_binary_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
+{
+	(void)s;
+	if (e->body == BODY_BINARYMIME)
+		strbuf_addstr(out, " BODY=BINARYMIME");
+}
+
 bool body_utf8_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;

@@ -23,6 +23,11 @@ bool body_8bit_wanted(const struct session *s, const struct envelope *e);
 ATTR_CHECK int body_8bit_check(const struct session *s, const struct envelope *e,
 			       struct error *err);
 void body_8bit_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out);
+bool body_binary_wanted(const struct session *s, const struct envelope *e);
+ATTR_CHECK int body_binary_check(const struct session *s, const struct envelope *e,
+				 struct error *err);
+void body_binary_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out);
 bool body_utf8_wanted(const struct session *s, const struct envelope *e);
 ATTR_CHECK int body_utf8_check(const struct session *s, const struct envelope *e,
 			       struct error *err);

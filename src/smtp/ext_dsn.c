@@ -5,6 +5,8 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
+#include "smtp/ext_deliverby.h"
+#include "smtp/ext_requiretls.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -23,6 +25,12 @@ bool dsn_wanted(const struct session *s, const struct envelope *e)
 	return false;
 }
 
+enum ext_level dsn_floor(const struct session *s, const struct envelope *e)
+{
+	(void)e;
+	return s->account->dsn_required ? LEVEL_REQUIRE : LEVEL_FIXED;
+}
+
 /* Length of the value that xtext_add() makes. */
 static size_t xtext_length(const char *s)
 {
@@ -37,13 +45,9 @@ static size_t xtext_length(const char *s)
 
 int dsn_check(const struct session *s, const struct envelope *e, struct error *err)
 {
-	if (!session_has(s, EXT_DSN)) {
-		if (!s->account->dsn_required || !dsn_wanted(s, e))
-			return 0;
-		return error_set(err, EX_UNAVAILABLE, "5.3.3", "delivery notifications are "
-				 "required (dsn_required) and the server does not offer DSN");
-	}
-	if (e->envid && xtext_length(e->envid) > DSN_ENVID_MAX)
+	bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
+
+	if (sent && e->envid && xtext_length(e->envid) > DSN_ENVID_MAX)
 		return error_set(err, EX_DATAERR, "5.5.4", "the envelope id is longer than %d "
 				 "octets", DSN_ENVID_MAX);
 	return 0;
@@ -53,10 +57,10 @@ void dsn_mail_params(const struct session *s, const struct envelope *e, struct s
 {
 	static const char *const ret[] = { [DSN_RET_FULL] = "FULL", [DSN_RET_HDRS] = "HDRS" };
 
-	(void)s;
 	if (e->ret != DSN_RET_NONE && e->sender[0]) {
 		strbuf_addstr(out, " RET=");
-		strbuf_addstr(out, ret[e->ret]);
+		/* RFC 8689, section 5: such a message is not sent back whole */
+		strbuf_addstr(out, ret[requiretls_used(s, e) ? DSN_RET_HDRS : e->ret]);
 	}
 	if (e->envid) {
 		strbuf_addstr(out, " ENVID=");
@@ -120,18 +124,21 @@ static void add_orcpt(struct strbuf *out, const char *address)
 		strbuf_truncate(out, before);
 }
 
+void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct strbuf *out)
+{
+	if (s->account->ext.orcpt != ORCPT_NEVER)
+		add_orcpt(out, r->orcpt ? r->orcpt : r->address);
+}
+
 void dsn_rcpt_params(const struct session *s, const struct envelope *e, const struct recipient *r,
 		     struct strbuf *out)
 {
-	unsigned notify = r->notify;
+	unsigned notify = deliverby_notify(s, e, r->notify);
 
-	(void)s;
 	if (!e->sender[0])
 		notify &= ~(unsigned)DSN_NOTIFY_SUCCESS;
 	if (notify)
 		add_notify(out, notify);
-	if (r->orcpt)
-		add_orcpt(out, r->orcpt);
-	else if (notify)
-		add_orcpt(out, r->address);
+	if (r->orcpt || notify || e->ext.mtrk || s->account->ext.orcpt == ORCPT_ALWAYS)
+		dsn_add_orcpt(s, r, out);
 }

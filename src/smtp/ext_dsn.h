@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "smtp/extensions.h"
 #include "util/attr.h"
 
 struct envelope;
@@ -25,9 +26,13 @@ struct strbuf;
 
 /* Rows of the table of extensions. */
 bool dsn_wanted(const struct session *s, const struct envelope *e);
+enum ext_level dsn_floor(const struct session *s, const struct envelope *e);
 ATTR_CHECK int dsn_check(const struct session *s, const struct envelope *e, struct error *err);
 void dsn_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out);
 void dsn_rcpt_params(const struct session *s, const struct envelope *e, const struct recipient *r,
 		     struct strbuf *out);
+
+/* Appends " ORCPT=" of a recipient as it was asked for, unless it would be too long. */
+void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct strbuf *out);
 
 #endif

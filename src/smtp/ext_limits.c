@@ -6,11 +6,14 @@
 #include <strings.h>
 
 #include "conf/account.h"
+#include "message/address.h"
 #include "message/envelope.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/xalloc.h"
 
 /* 1*max DIGIT to the end of s: the value, 0 if it is no such number or does not fit. */
 static uint64_t number(const char *s, size_t max)
@@ -60,18 +63,110 @@ void size_mail_params(const struct session *s, const struct envelope *e, struct 
 	}
 }
 
+/* --- LIMITS ------------------------------------------------------------- */
+
 /* "LIMITS" 1*( SP name "=" value ); value = 1*6 DIGIT, no leading zero */
 int limits_parse(struct session *s, const struct strvec *args, struct error *err)
 {
-	static const char name[] = "RCPTMAX=";
+	const struct {
+		const char *name;
+		unsigned *limit;
+	} known[] = {
+		{ "RCPTMAX=", &s->rcpt_max }, { "MAILMAX=", &s->mail_max },
+		{ "RCPTDOMAINMAX=", &s->domain_max },
+	};
 
 	(void)err;
 	for (size_t i = 0; i < args->n; i++) {
-		const char *value = args->v[i] + sizeof(name) - 1;
+		for (size_t k = 0; k < ARRAY_LEN(known); k++) {
+			const size_t n = strlen(known[k].name);
+			const char *value = args->v[i] + n;
 
-		if (strncasecmp(args->v[i], name, sizeof(name) - 1) == 0 && *value != '0' &&
-		    number(value, 6))
-			s->rcpt_max = (unsigned)number(value, 6);
+			if (strncasecmp(args->v[i], known[k].name, n) == 0 && *value != '0' &&
+			    number(value, 6))
+				*known[k].limit = (unsigned)number(value, 6);
+		}
 	}
 	return 0;
+}
+
+bool limits_spent(const struct session *s)
+{
+	return s->mail_max && s->mail_count >= s->mail_max;
+}
+
+/* The domains of a session: open addressing, at most half full. */
+struct limits_domains {
+	char **slot;
+	size_t size;		/* a power of two */
+	size_t n;
+};
+
+/* FNV-1a of the domain in ASCII lower case */
+static size_t hash(const char *domain)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *domain; domain++) {
+		unsigned char c = (unsigned char)*domain;
+
+		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
+		h *= 16777619U;
+	}
+	return h;
+}
+
+/* The slot where the domain is, or would be. */
+static char **find(const struct limits_domains *d, const char *domain)
+{
+	size_t at = hash(domain) & (d->size - 1);
+
+	while (d->slot[at] && strcasecmp(d->slot[at], domain) != 0)
+		at = (at + 1) & (d->size - 1);
+	return &d->slot[at];
+}
+
+static void grow(struct limits_domains *d)
+{
+	const struct limits_domains old = *d;
+
+	d->size = old.size ? 2 * old.size : 16;
+	d->slot = xcalloc(d->size, sizeof(*d->slot));
+	for (size_t i = 0; i < old.size; i++) {
+		if (old.slot[i])
+			*find(d, old.slot[i]) = old.slot[i];
+	}
+	xfree(old.slot);
+}
+
+bool limits_take_domain(struct session *s, const char *address)
+{
+	const char *domain = address_domain(address);
+
+	if (!s->domain_max)
+		return true;
+	if (!domain)
+		domain = "";
+	if (!s->domains)
+		s->domains = xcalloc(1, sizeof(*s->domains));
+	if (2 * (s->domains->n + 1) > s->domains->size)
+		grow(s->domains);
+	char **slot = find(s->domains, domain);
+
+	if (*slot)
+		return true;
+	if (s->domains->n >= s->domain_max)
+		return false;
+	*slot = xstrdup(domain);
+	s->domains->n++;
+	return true;
+}
+
+void limits_domains_free(struct limits_domains *d)
+{
+	for (size_t i = 0; d && i < d->size; i++)
+		xfree(d->slot[i]);
+	if (d)
+		xfree(d->slot);
+	xfree(d);
 }

@@ -4,8 +4,12 @@
 #include "conf/account.h"
 #include "net/tls.h"
 #include "net/wire.h"
+#include "smtp/ahead.h"
+#include "smtp/observer.h"
 #include "smtp/session.h"
+#include "smtp/tls_start.h"
 #include "util/error.h"
+#include "util/secret.h"
 
 bool starttls_wanted(const struct session *s)
 {
@@ -17,34 +21,59 @@ bool starttls_wanted(const struct session *s)
 	case TLS_AUTO:
 		return !s->local && s->account->protocol != PROTOCOL_LMTP;
 	case TLS_STARTTLS:
+	case TLS_MAY:
 	case TLS_IMPLICIT:	/* not encrypted yet: whatever happened, never in clear */
 		break;
 	}
 	return true;
 }
 
-void starttls_settings(const struct account *a, const char *host, unsigned port, bool starttls,
-		       struct tls_client *out)
+/*
+ * "TLS-Required: No" (RFC 8689, section 3): the user wants the message
+ * delivered rather than protected. Not where a password is at stake, and not
+ * where 'tls' says more than auto. Always so with 'tls = may'.
+ */
+static bool tls_optional(const struct account *a)
 {
-	const struct tls_settings *t = &a->tls;
+	if (a->tls.mode == TLS_MAY)
+		return true;
+	return a->ext.tls_not_required && a->ext.requiretls == REQUIRETLS_NO &&
+		a->tls.mode == TLS_AUTO && !a->auth.user && !a->tls.cert_file &&
+		!a->tls.pkcs12_file &&
+		(a->auth.mode == AUTH_AUTO || a->auth.mode == AUTH_OFF) &&
+		!secret_is_set(&a->auth.token) && !a->auth.token_file && !a->auth.token_command;
+}
 
-	*out = (struct tls_client){
-		.host = t->host_override ? t->host_override : host,
-		.verify = t->certcheck, .trust_file = t->trust_file, .crl_file = t->crl_file,
-		.fingerprint = t->fingerprint, .cert_file = t->cert_file, .key_file = t->key_file,
-		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,
-		.port = port, .starttls = starttls,
+/* The account's wishes for this session, for smtp/tls_start.h. */
+static struct tls_start start_of(const struct session *s)
+{
+	return (struct tls_start){
+		.account = s->account, .host = s->opt.host, .domain = s->opt.tls_domain,
+		.port = s->opt.port, .starttls = true, .unverified = tls_optional(s->account),
+		.credential = s->opt.credential, .credential_ctx = s->opt.credential_ctx,
 	};
 }
 
 static int upgrade(struct stream *lower, void *ctx, struct stream **out, struct error *err)
 {
 	const struct session *s = ctx;
+	const struct tls_start start = start_of(s);
 	struct deadline d = deadline_in(s->account->timeouts.starttls, "the TLS handshake");
-	struct tls_client settings;
 
-	starttls_settings(s->account, s->opt.host, s->opt.port, true, &settings);
-	return tls_connect(lower, &settings, &d, out, err);
+	return tls_start(lower, &start, &d, out, err);
+}
+
+/* May the session go on in clear text? 1, 0, or -1: DANE has to be asked, and cannot be. */
+static int clear_allowed(const struct session *s, struct error *err)
+{
+	const struct tls_start start = start_of(s);
+	struct deadline d = deadline_in(s->account->timeouts.starttls, "DNS");
+
+	if (!tls_optional(s->account))
+		return 0;
+	int mandatory = tls_start_is_mandatory(&start, &d, err);
+
+	return mandatory < 0 ? -1 : !mandatory;
 }
 
 /* The injection defence around the handshake (protocol.md C1). */
@@ -65,15 +94,12 @@ static int handshake(struct session *s, struct error *err)
 static void now_encrypted(struct session *s)
 {
 	const struct stream *tls = wire_stream(s->wire);
-	struct strbuf text = STRBUF_INIT(512);
 
 	s->encrypted = true;
-	s->verified = tls_verified(tls) || s->account->tls.fingerprint;
+	s->verified = tls_authenticated(tls);
 	s->clear_keywords = s->keywords;
 	strvec_init(&s->keywords, s->clear_keywords.limit);
-	tls_describe(tls, &text);
-	wire_note(s->wire, WIRE_IN, text.buf);
-	strbuf_release(&text);
+	observer_secured(s->opt.observer, s->wire);
 }
 
 static int not_offered(const struct session *s, struct error *err)
@@ -89,9 +115,15 @@ enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 {
 	if (!starttls_wanted(s))
 		return EHLO_CONTINUE;
-	if (!session_has(s, EXT_STARTTLS)) {
-		not_offered(s, err);
+	/* what was announced once may be more today */
+	if (!session_has(s, EXT_STARTTLS) && s->ahead_n && ahead_settle(s, err) < 0)
 		return EHLO_FAILED;
+	if (!session_has(s, EXT_STARTTLS)) {
+		int allowed = clear_allowed(s, err);
+
+		if (allowed == 0)
+			not_offered(s, err);
+		return allowed > 0 ? EHLO_CONTINUE : EHLO_FAILED;
 	}
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "STARTTLS");

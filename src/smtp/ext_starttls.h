@@ -12,18 +12,12 @@
 
 #include "smtp/extensions.h"
 
-struct account;
 struct session;
-struct tls_client;
 
 /* Is TLS still to be started in this session? */
 bool starttls_wanted(const struct session *s);
 
 /* Row of the table of extensions. */
 enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err);
-
-/* What the account asks of TLS with host (as connected) and port. */
-void starttls_settings(const struct account *a, const char *host, unsigned port, bool starttls,
-		       struct tls_client *out);
 
 #endif

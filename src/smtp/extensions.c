@@ -8,48 +8,221 @@
 #include "message/envelope.h"
 #include "smtp/ext_auth.h"
 #include "smtp/ext_body.h"
+#include "smtp/ext_burl.h"
+#include "smtp/ext_checkpoint.h"
+#include "smtp/ext_conneg.h"
+#include "smtp/ext_deliverby.h"
 #include "smtp/ext_dsn.h"
+#include "smtp/ext_hold.h"
 #include "smtp/ext_limits.h"
+#include "smtp/ext_mtrk.h"
+#include "smtp/ext_params.h"
+#include "smtp/ext_prdr.h"
+#include "smtp/ext_priority.h"
+#include "smtp/ext_requiretls.h"
+#include "smtp/ext_rrvs.h"
+#include "smtp/ext_solicit.h"
 #include "smtp/ext_starttls.h"
+#include "smtp/ext_submitter.h"
+#include "smtp/ext_xclient.h"
+#include "smtp/send_mode.h"
 #include "smtp/session.h"
+#include "util/error.h"
+#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
 #define ARGUMENTS_MAX 128
 
 const struct extension extensions[EXT_COUNT] = {
+	[EXT_XCLIENT] = { .keyword = "XCLIENT", .after_ehlo = xclient_after_ehlo },
 	[EXT_STARTTLS] = { .keyword = "STARTTLS", .after_ehlo = starttls_after_ehlo },
-	[EXT_AUTH] = { .keyword = "AUTH", .parse = auth_parse, .after_ehlo = auth_after_ehlo },
-	[EXT_SIZE] = { .keyword = "SIZE", .parse = size_parse, .check = size_check,
-		.mail_params = size_mail_params, .mail_octets = 26 },
-	[EXT_8BITMIME] = { .keyword = "8BITMIME", .wanted = body_8bit_wanted,
-		.check = body_8bit_check, .mail_params = body_8bit_mail_params,
+	[EXT_SIZE] = { .keyword = "SIZE", .params = "SIZE", .parse = size_parse,
+		.check = size_check, .mail_params = size_mail_params, .mail_octets = 26 },
+	[EXT_8BITMIME] = { .keyword = "8BITMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
+		.wanted = body_8bit_wanted, .check = body_8bit_check,
+		.mail_params = body_8bit_mail_params, .mail_octets = 17 },
+	[EXT_BINARYMIME] = { .keyword = "BINARYMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
+		.wanted = body_binary_wanted, .check = body_binary_check,
+		.mail_params = body_binary_mail_params, .mail_octets = 16 },
+	[EXT_SMTPUTF8] = { .keyword = "SMTPUTF8", .level = LEVEL_DOWNGRADE, .params = "SMTPUTF8",
+		.wanted = body_utf8_wanted, .check = body_utf8_check,
+		.mail_params = body_utf8_mail_params, .mail_octets = 10 + 17 },
+	[EXT_REQUIRETLS] = { .keyword = "REQUIRETLS", .option = "requiretls",
+		.level = LEVEL_TRY, .status = "5.7.30", .params = "REQUIRETLS",
+		.parse = requiretls_parse, .wanted = requiretls_wanted,
+		.floor = requiretls_floor, .check = requiretls_check,
+		.mail_params = requiretls_mail_params, .mail_octets = 11 },
+	[EXT_DSN] = { .keyword = "DSN", .option = "dsn_notify", .level = LEVEL_TRY,
+		.params = "RET ENVID NOTIFY ORCPT", .wanted = dsn_wanted, .floor = dsn_floor,
+		.check = dsn_check, .mail_params = dsn_mail_params,
+		.mail_octets = DSN_MAIL_OCTETS, .rcpt_params = dsn_rcpt_params,
+		.rcpt_octets = DSN_RCPT_OCTETS },
+	[EXT_AUTH] = { .keyword = "AUTH", .option = "mail_auth", .params = "AUTH",
+		.parse = auth_parse, .after_ehlo = auth_after_ehlo,
+		.mail_params = auth_mail_params, .mail_octets = 500 },
+	[EXT_MT_PRIORITY] = { .keyword = "MT-PRIORITY", .option = "mt_priority",
+		.level = LEVEL_TRY, .params = "MT-PRIORITY", .wanted = priority_wanted,
+		.mail_params = priority_mail_params, .mail_octets = 15 },
+	[EXT_DELIVERBY] = { .keyword = "DELIVERBY", .option = "deliver_by", .level = LEVEL_TRY,
+		.params = "BY", .wanted = deliverby_wanted, .floor = deliverby_floor,
+		.check = deliverby_check, .mail_params = deliverby_mail_params,
 		.mail_octets = 17 },
-	[EXT_SMTPUTF8] = { .keyword = "SMTPUTF8", .wanted = body_utf8_wanted,
-		.check = body_utf8_check, .mail_params = body_utf8_mail_params,
-		.mail_octets = 10 + 17 },
-	[EXT_DSN] = { .keyword = "DSN", .wanted = dsn_wanted, .check = dsn_check,
-		.mail_params = dsn_mail_params, .mail_octets = DSN_MAIL_OCTETS,
-		.rcpt_params = dsn_rcpt_params, .rcpt_octets = DSN_RCPT_OCTETS },
+	[EXT_FUTURERELEASE] = { .keyword = "FUTURERELEASE", .option = "hold_for",
+		.level = LEVEL_REQUIRE, .params = "HOLDFOR HOLDUNTIL", .wanted = hold_wanted,
+		.check = hold_check, .mail_params = hold_mail_params, .mail_octets = 34 },
+	[EXT_MTRK] = { .keyword = "MTRK", .option = "track", .level = LEVEL_TRY,
+		.params = "MTRK ENVID ORCPT", .wanted = mtrk_wanted,
+		.mail_params = mtrk_mail_params, .mail_octets = 40 + 107,
+		.rcpt_params = mtrk_rcpt_params, .rcpt_octets = 507 },
+	[EXT_SUBMITTER] = { .keyword = "SUBMITTER", .option = "submitter", .level = LEVEL_TRY,
+		.params = "SUBMITTER", .wanted = submitter_wanted,
+		.mail_params = submitter_mail_params, .mail_octets = 500 },
+	[EXT_NO_SOLICITING] = { .keyword = "NO-SOLICITING", .option = "solicit",
+		.level = LEVEL_TRY, .params = "SOLICIT", .wanted = solicit_wanted,
+		.check = solicit_check, .mail_params = solicit_mail_params,
+		.mail_octets = 1007 },
+	[EXT_CONPERM] = { .keyword = "CONPERM", .option = "conperm", .level = LEVEL_REQUIRE,
+		.status = "5.6.3", .params = "CONPERM", .wanted = conperm_wanted,
+		.floor = conperm_floor, .mail_params = conperm_mail_params, .mail_octets = 8 },
+	[EXT_PRDR] = { .keyword = "PRDR", .option = "prdr", .level = LEVEL_TRY,
+		.params = "PRDR", .mail_params = prdr_mail_params, .mail_octets = 5 },
+	[EXT_CHECKPOINT] = { .keyword = "CHECKPOINT", .option = "checkpoint", .level = LEVEL_FIXED,
+		.params = "TRANSID", .mail_params = checkpoint_mail_params, .mail_octets = 88 },
+	[EXT_RRVS] = { .keyword = "RRVS", .option = "rrvs", .level = LEVEL_TRY,
+		.params = "RRVS", .wanted = rrvs_wanted, .rcpt_params = rrvs_rcpt_params,
+		.rcpt_octets = 33, .rcpt_check = rrvs_rcpt_check },
+	[EXT_CONNEG] = { .keyword = "CONNEG", .option = "conneg", .level = LEVEL_TRY,
+		.params = "CONNEG", .wanted = conneg_wanted,
+		.rcpt_params = conneg_rcpt_params, .rcpt_octets = 7 },
 	[EXT_ENHANCEDSTATUSCODES] = { .keyword = "ENHANCEDSTATUSCODES" },
 	[EXT_PIPELINING] = { .keyword = "PIPELINING" },
 	[EXT_CHUNKING] = { .keyword = "CHUNKING" },
+	[EXT_BURL] = { .keyword = "BURL", .level = LEVEL_REQUIRE, .parse = burl_parse,
+		.wanted = burl_wanted, .check = burl_check },
+	[EXT_PIPECONNECT] = { .keyword = "PIPECONNECT" },
+	[EXT_X_PIPE_CONNECT] = { .keyword = "X_PIPE_CONNECT" },
 	[EXT_LIMITS] = { .keyword = "LIMITS", .parse = limits_parse },
+	[EXT_XFORWARD] = { .keyword = "XFORWARD" },
+	[EXT_SEND] = { .keyword = "SEND", .option = "send_mode", .level = LEVEL_TRY,
+		.check = send_mode_check },
+	[EXT_SOML] = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY },
+	[EXT_SAML] = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY },
 };
+
+static const struct name_value levels[] = {
+	{ "-", LEVEL_FIXED }, { "try", LEVEL_TRY }, { "downgrade", LEVEL_DOWNGRADE },
+	{ "local", LEVEL_LOCAL }, { "require", LEVEL_REQUIRE }, { NULL, 0 }
+};
+
+const char *extensions_level_name(enum ext_level level)
+{
+	return names_name(levels, (int)level);
+}
+
+/* --- what the account says about extensions ---------------------------- */
+
+static char fold(char c)
+{
+	if (c == '-')
+		return '_';
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Case does not count, and "-" is "_". */
+static bool same_name(const char *row, const char *name, size_t len)
+{
+	while (len && *row && fold(*row) == fold(*name)) {
+		row++;
+		name++;
+		len--;
+	}
+	return len == 0 && !*row;
+}
+
+/* Is name (of len octets) the extension's keyword or the key that asks for it? */
+static bool is_named(enum extension_id id, const char *name, size_t len)
+{
+	const struct extension *x = &extensions[id];
+
+	return same_name(x->keyword, name, len) || (x->option && same_name(x->option, name, len));
+}
+
+static bool in_list(const char *const *list, enum extension_id id)
+{
+	for (; list && *list; list++) {
+		if (is_named(id, *list, strlen(*list)))
+			return true;
+	}
+	return false;
+}
 
 /* May the extension be used at all, as far as the account says? */
 static bool enabled(const struct session *s, enum extension_id id)
 {
 	const struct account *a = s->account;
 
-	if ((id == EXT_PIPELINING && !a->pipelining) || (id == EXT_CHUNKING && !a->chunking))
+	if ((id == EXT_PIPELINING && !a->pipelining) || (id == EXT_BINARYMIME && !a->binarymime) ||
+	    (id == EXT_CHUNKING && (!a->chunking || !a->chunk_size)) ||
+	    (id == EXT_LIMITS && !a->ext.limits))
 		return false;
-	for (const char *const *name = a->disable_extensions; name && *name; name++) {
-		if (strcasecmp(*name, extensions[id].keyword) == 0)
-			return false;
-	}
-	return true;
+	return !in_list(a->disable_extensions, id);
 }
+
+/* "NAME:LEVEL", the last one that is about the extension. */
+static enum ext_level policy(const struct account *a, enum extension_id id)
+{
+	int level = (int)extensions[id].level;
+
+	for (const char *const *p = a->ext.policy; p && *p; p++) {
+		const char *colon = strrchr(*p, ':');
+
+		if (colon && is_named(id, *p, (size_t)(colon - *p)))
+			(void)names_find(levels, colon + 1, &level);
+	}
+	return (enum ext_level)level;
+}
+
+enum ext_level extensions_level(const struct session *s, const struct envelope *e,
+				enum extension_id id)
+{
+	enum ext_level level = policy(s->account, id);
+	enum ext_level least = extensions[id].floor ? extensions[id].floor(s, e) : LEVEL_FIXED;
+
+	return level > least ? level : least;
+}
+
+/* No level may be chosen for what the account has other keys for. */
+static int check_name(const char *key, const char *name, size_t len, struct error *err)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		const struct extension *x = &extensions[id];
+
+		if (!is_named((enum extension_id)id, name, len))
+			continue;
+		if (x->level == LEVEL_FIXED && !(x->mail_params && strcmp(key, "force_ext") == 0))
+			return error_set(err, EX_CONFIG, "5.3.5", "key '%s': nothing can be said "
+					 "about %s here", key, x->keyword);
+		return 0;
+	}
+	return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%.*s' is no extension: see "
+			 "'msubmit --list-extensions'", key, (int)len, name);
+}
+
+int extensions_check_account(const struct account *a, struct error *err)
+{
+	for (const char *const *p = a->ext.policy; p && *p; p++) {
+		if (check_name("ext_policy", *p, strcspn(*p, ":"), err) < 0)
+			return -1;
+	}
+	for (const char *const *p = a->ext.force; p && *p; p++) {
+		if (check_name("force_ext", *p, strlen(*p), err) < 0)
+			return -1;
+	}
+	return xclient_check_account(a, err);
+}
+
+/* --- what the server announces ------------------------------------------ */
 
 static int note(struct session *s, enum extension_id id, const char *arguments, struct error *err)
 {
@@ -89,11 +262,39 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	return 0;
 }
 
+/* The announced line of that keyword, from behind it; NULL if there is none. */
+static const char *find_line(const struct session *s, const char *keyword, size_t len)
+{
+	for (size_t i = 0; i < s->keywords.n; i++) {
+		const char *line = s->keywords.v[i];
+
+		if (strncasecmp(line, keyword, len) == 0 && strchr(" \t", line[len]))
+			return line + len + strspn(line + len, " \t");
+	}
+	return NULL;
+}
+
+const char *extensions_arguments(const struct session *s, enum extension_id id)
+{
+	const char *keyword = extensions[id].keyword;
+
+	return s->announced[id] ? find_line(s, keyword, strlen(keyword)) : NULL;
+}
+
+bool extensions_announced(const struct session *s, const char *keyword, size_t len)
+{
+	for (const char *const *off = s->account->disable_extensions; off && *off; off++) {
+		if (strncasecmp(*off, keyword, len) == 0 && !(*off)[len])
+			return false;
+	}
+	return find_line(s, keyword, len) != NULL;
+}
+
 void extensions_forget(struct session *s)
 {
 	memset(s->announced, 0, sizeof(s->announced));
 	s->size_limit = 0;
-	s->rcpt_max = 0;
+	s->rcpt_max = s->mail_max = s->domain_max = 0;
 	s->server_name[0] = '\0';
 	strvec_release(&s->mechanisms);
 	strvec_release(&s->keywords);
@@ -101,6 +302,8 @@ void extensions_forget(struct session *s)
 
 enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err)
 {
+	for (int id = 0; s->account->ext.force && id < EXT_COUNT; id++)
+		s->announced[id] |= in_list(s->account->ext.force, (enum extension_id)id);
 	for (int id = 0; id < EXT_COUNT; id++) {
 		if (!extensions[id].after_ehlo)
 			continue;
@@ -112,10 +315,42 @@ enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err)
 	return EHLO_CONTINUE;
 }
 
+/* --- what the envelope asks for ------------------------------------------ */
+
+static bool wanted(const struct session *s, const struct envelope *e, enum extension_id id)
+{
+	return extensions[id].wanted && extensions[id].wanted(s, e);
+}
+
+static int check_missing(const struct session *s, const struct envelope *e,
+			 enum extension_id id, struct error *err)
+{
+	const struct extension *x = &extensions[id];
+
+	if (s->announced[id] || !wanted(s, e, id) || extensions_level(s, e, id) != LEVEL_REQUIRE)
+		return 0;
+	error_set(err, EX_UNAVAILABLE, x->status ? x->status : "5.3.3",
+		  "%s does not offer %s, which is required",
+		  s->server_name[0] ? s->server_name : "the server", x->keyword);
+	return x->option ? error_append(err, " by '%s'", x->option) : -1;
+}
+
 int extensions_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
 		if (extensions[id].check && extensions[id].check(s, e, err) < 0)
+			return -1;
+		if (check_missing(s, e, (enum extension_id)id, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int extensions_check_rcpt(const struct session *s, const struct envelope *e,
+			  const struct recipient *r, struct error *err)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		if (extensions[id].rcpt_check && extensions[id].rcpt_check(s, e, r, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -124,13 +359,85 @@ int extensions_check(const struct session *s, const struct envelope *e, struct e
 bool extensions_missing(const struct session *s, const struct envelope *e)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		if (extensions[id].wanted && !s->announced[id] &&
-		    enabled(s, (enum extension_id)id) && extensions[id].wanted(s, e))
+		if (!s->announced[id] && enabled(s, (enum extension_id)id) &&
+		    wanted(s, e, (enum extension_id)id))
 			return true;
 	}
 	return false;
 }
 
+void extensions_left_out(const struct session *s, const struct envelope *e, struct strvec *out)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		if (extensions[id].level != LEVEL_FIXED && !s->announced[id] &&
+		    wanted(s, e, (enum extension_id)id))
+			strvec_add(out, extensions[id].keyword);
+	}
+}
+
+/* Does the row say something about this command? */
+static bool has_params(const struct session *s, const struct envelope *e,
+		       const struct recipient *r, enum extension_id id)
+{
+	const struct extension *x = &extensions[id];
+	struct strbuf params = STRBUF_INIT(8192);
+
+	if (r && x->rcpt_params)
+		x->rcpt_params(s, e, r, &params);
+	else if (!r && x->mail_params)
+		x->mail_params(s, e, &params);
+	bool has = params.len > 0;
+
+	strbuf_release(&params);
+	return has;
+}
+
+/* May this row be left out of the command after all? */
+static bool is_droppable(struct session *s, const struct envelope *e, const struct recipient *r,
+			 enum extension_id id)
+{
+	struct error ignored;
+
+	if (!s->announced[id] || !extensions[id].option ||
+	    extensions_level(s, e, id) == LEVEL_REQUIRE || !has_params(s, e, r, id))
+		return false;
+	if (!r || !extensions[id].rcpt_check)
+		return true;
+	s->announced[id] = false;
+	bool fine = extensions[id].rcpt_check(s, e, r, &ignored) == 0;
+
+	s->announced[id] = true;
+	return fine;
+}
+
+bool extensions_droppable(struct session *s, const struct envelope *e, const struct recipient *r)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		if (is_droppable(s, e, r, (enum extension_id)id))
+			return true;
+	}
+	return false;
+}
+
+/* SIZE is told without being asked for: it goes only when nothing else can. */
+bool extensions_give_up(struct session *s, const struct envelope *e, const struct recipient *r)
+{
+	bool any = false;
+
+	for (int id = 0; id < EXT_COUNT; id++) {
+		if (is_droppable(s, e, r, (enum extension_id)id)) {
+			s->announced[id] = false;
+			any = true;
+		}
+	}
+	if (!any && !r && s->announced[EXT_SIZE] && e->size) {
+		s->announced[EXT_SIZE] = false;
+		any = true;
+	}
+	return any;
+}
+
+/* The rows' own, then what the user adds. */
 size_t extensions_mail_params(const struct session *s, const struct envelope *e,
 			      struct strbuf *out)
 {
@@ -144,7 +451,7 @@ size_t extensions_mail_params(const struct session *s, const struct envelope *e,
 		if (out->len != before)
 			octets += extensions[id].mail_octets;
 	}
-	return octets;
+	return octets + params_add(s, s->account->ext.mail_param, out);
 }
 
 size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
@@ -160,7 +467,7 @@ size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
 		if (out->len != before)
 			octets += extensions[id].rcpt_octets;
 	}
-	return octets;
+	return octets + params_add(s, s->account->ext.rcpt_param, out);
 }
 
 /* xtext = *( xchar / "+" 2HEXDIG ); xchar = %x21-2A / %x2C-3C / %x3E-7E */

@@ -2,8 +2,9 @@
  * The table of extensions and the loops over it.
  *
  * All knowledge of an extension is its row, and its ext_*.c when it has real
- * work. Order in the table is the order in which after_ehlo hooks run:
- * STARTTLS, then AUTH, then the rest.
+ * work. Order in the table is the order in which after_ehlo hooks run
+ * (STARTTLS, then AUTH, then the rest) and that of the parameters of MAIL
+ * and RCPT (protocol.md A5).
  */
 #ifndef SMTP_EXTENSIONS_H
 #define SMTP_EXTENSIONS_H
@@ -13,6 +14,7 @@
 
 #include "util/attr.h"
 
+struct account;
 struct envelope;
 struct error;
 struct recipient;
@@ -21,14 +23,29 @@ struct strbuf;
 struct strvec;
 
 enum extension_id {
-	EXT_STARTTLS, EXT_AUTH, EXT_SIZE, EXT_8BITMIME, EXT_SMTPUTF8, EXT_DSN,
-	EXT_ENHANCEDSTATUSCODES, EXT_PIPELINING, EXT_CHUNKING, EXT_LIMITS, EXT_COUNT
+	EXT_XCLIENT, EXT_STARTTLS, EXT_SIZE, EXT_8BITMIME, EXT_BINARYMIME, EXT_SMTPUTF8,
+	EXT_REQUIRETLS, EXT_DSN, EXT_AUTH,
+	EXT_MT_PRIORITY, EXT_DELIVERBY, EXT_FUTURERELEASE, EXT_MTRK, EXT_SUBMITTER,
+	EXT_NO_SOLICITING, EXT_CONPERM, EXT_PRDR, EXT_CHECKPOINT, EXT_RRVS, EXT_CONNEG,
+	EXT_ENHANCEDSTATUSCODES, EXT_PIPELINING, EXT_CHUNKING, EXT_BURL, EXT_PIPECONNECT,
+	EXT_X_PIPE_CONNECT, EXT_LIMITS, EXT_XFORWARD,
+	EXT_SEND, EXT_SOML, EXT_SAML, EXT_COUNT
 };
+
+/*
+ * What happens when the envelope asks for an extension that the server does
+ * not offer (protocol.md A1). FIXED: the account has nothing to say about it.
+ */
+enum ext_level { LEVEL_FIXED, LEVEL_TRY, LEVEL_DOWNGRADE, LEVEL_LOCAL, LEVEL_REQUIRE };
 
 enum ehlo_next { EHLO_CONTINUE, EHLO_AGAIN, EHLO_FAILED };
 
 struct extension {
 	const char *keyword;
+	const char *option;		/* the key that asks for it, where that is another name */
+	enum ext_level level;		/* the default */
+	const char *status;		/* when it is required and missing; NULL = 5.3.3 */
+	const char *params;		/* names of its parameters of MAIL and RCPT */
 	/* Octets by which its parameters raise the limit of the command line (A5). */
 	size_t mail_octets, rcpt_octets;
 	/* Takes the words behind the keyword; bad ones are ignored or an error. */
@@ -37,12 +54,17 @@ struct extension {
 	enum ehlo_next (*after_ehlo)(struct session *, struct error *);
 	/* Does the envelope ask for it? Then EHLO is sent once more after AUTH. */
 	bool (*wanted)(const struct session *, const struct envelope *);
+	/* The level below which the account cannot go; NULL = none. */
+	enum ext_level (*floor)(const struct session *, const struct envelope *);
 	/* Before MAIL, announced or not: may the envelope go? */
 	int (*check)(const struct session *, const struct envelope *, struct error *);
 	/* Appends " KEY=value"; only when announced. */
 	void (*mail_params)(const struct session *, const struct envelope *, struct strbuf *);
 	void (*rcpt_params)(const struct session *, const struct envelope *,
 			    const struct recipient *, struct strbuf *);
+	/* Before RCPT, announced or not: may this recipient be asked for? */
+	int (*rcpt_check)(const struct session *, const struct envelope *,
+			  const struct recipient *, struct error *);
 };
 
 extern const struct extension extensions[EXT_COUNT];
@@ -50,18 +72,56 @@ extern const struct extension extensions[EXT_COUNT];
 /* Notes one EHLO line ("SIZE 1000"); unknown keywords are kept for --serverinfo only. */
 ATTR_CHECK int extensions_parse_line(struct session *s, const char *line, struct error *err);
 
+/*
+ * What stands behind the keyword in the server's announcement, "" for
+ * nothing; NULL when it is not announced (forced ones too).
+ */
+const char *extensions_arguments(const struct session *s, enum extension_id id);
+
+/* Has the server announced that keyword (of len octets), known here or not? */
+bool extensions_announced(const struct session *s, const char *keyword, size_t len);
+
 /* Forgets all that was announced. */
 void extensions_forget(struct session *s);
 
 /* Runs the after_ehlo hooks in order until one does not continue. */
 enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err);
 
-/* Runs every check. */
+/* Are the names of ext_policy and force_ext those of extensions? EX_CONFIG. */
+ATTR_CHECK int extensions_check_account(const struct account *a, struct error *err);
+
+/* The level of an extension for this envelope. */
+enum ext_level extensions_level(const struct session *s, const struct envelope *e,
+				enum extension_id id);
+
+/*
+ * Appends the keywords of the extensions that the envelope asks for and that
+ * will be left out, because they are not offered.
+ */
+void extensions_left_out(const struct session *s, const struct envelope *e, struct strvec *out);
+
+/*
+ * The server stumbled over parameters of MAIL or (r not NULL) RCPT: gives up
+ * those of them that may be left out. False when there are none.
+ */
+bool extensions_give_up(struct session *s, const struct envelope *e, const struct recipient *r);
+
+/* Would it give up any? */
+bool extensions_droppable(struct session *s, const struct envelope *e, const struct recipient *r);
+
+/* "try", "downgrade", "local", "require"; "-" for FIXED. */
+const char *extensions_level_name(enum ext_level level);
+
+/* Runs every check; first, whether something that is required is missing. */
 ATTR_CHECK int extensions_check(const struct session *s, const struct envelope *e,
 				struct error *err);
 
 /* Is an extension that the envelope asks for not announced (and not switched off)? */
 bool extensions_missing(const struct session *s, const struct envelope *e);
+
+/* Runs every check of one recipient. */
+ATTR_CHECK int extensions_check_rcpt(const struct session *s, const struct envelope *e,
+				     const struct recipient *r, struct error *err);
 
 /*
  * Parameters of MAIL and RCPT from the announced rows, in the order of

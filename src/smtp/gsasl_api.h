@@ -22,6 +22,7 @@ struct strbuf;
 	X(free) \
 	X(init) \
 	X(property_set) \
+	X(saslprep) \
 	X(step) \
 	X(strerror) \
 	X(strerror_name)

@@ -6,26 +6,33 @@
 #include "smtp/mechanism_kind.h"
 #include "util/xalloc.h"
 
+#define AS MECHANISM_AUTHZID
 #define PASSWORD MECHANISM_PASSWORD
-#define TOKEN (MECHANISM_TOKEN | MECHANISM_READABLE | MECHANISM_INITIAL)
-#define SCRAM (MECHANISM_PASSWORD | MECHANISM_INITIAL | MECHANISM_PROOF)
+#define TOKEN (MECHANISM_TOKEN | MECHANISM_READABLE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND)
+#define TICKET (MECHANISM_TICKET | MECHANISM_INITIAL | MECHANISM_PROOF | AS)
+#define SCRAM (MECHANISM_PASSWORD | MECHANISM_INITIAL | MECHANISM_PROOF | AS)
 #define BOUND (SCRAM | MECHANISM_BINDING)
 
 /* In order of preference (protocol.md D2), never in the server's order. */
 const struct mechanism mechanisms[] = {
-	{ "EXTERNAL", MECHANISM_CERTIFICATE | MECHANISM_INITIAL, &mechanism_gsasl },
-	{ "GSSAPI", MECHANISM_NAMED | MECHANISM_INITIAL, &mechanism_gsasl },
-	{ "OAUTHBEARER", TOKEN, &mechanism_oauthbearer },
+	{ "EXTERNAL", MECHANISM_CERTIFICATE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND | AS,
+	  &mechanism_gsasl },
+	{ "GSSAPI", TICKET, &mechanism_gsasl },
+	{ "GS2-KRB5", TICKET, &mechanism_gsasl },
+	{ "OAUTHBEARER", TOKEN | AS, &mechanism_oauthbearer },
 	{ "XOAUTH2", TOKEN, &mechanism_xoauth2 },
 	{ "SCRAM-SHA-256-PLUS", BOUND, &mechanism_gsasl },
 	{ "SCRAM-SHA-1-PLUS", BOUND, &mechanism_gsasl },
 	{ "SCRAM-SHA-256", SCRAM, &mechanism_gsasl },
 	{ "SCRAM-SHA-1", SCRAM, &mechanism_gsasl },
-	{ "PLAIN", PASSWORD | MECHANISM_READABLE | MECHANISM_INITIAL, &mechanism_gsasl },
+	{ "PLAIN", PASSWORD | MECHANISM_READABLE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND | AS,
+	  &mechanism_gsasl },
 	{ "LOGIN", PASSWORD | MECHANISM_READABLE, &mechanism_gsasl },
 	{ "CRAM-MD5", PASSWORD | MECHANISM_LEGACY, &mechanism_gsasl },
-	{ "DIGEST-MD5", PASSWORD | MECHANISM_LEGACY | MECHANISM_PROOF, &mechanism_gsasl },
+	{ "DIGEST-MD5", PASSWORD | MECHANISM_LEGACY | MECHANISM_PROOF | AS, &mechanism_gsasl },
 	{ "NTLM", PASSWORD | MECHANISM_LEGACY | MECHANISM_INITIAL, &mechanism_gsasl },
+	{ "ANONYMOUS", MECHANISM_NAMED | MECHANISM_INITIAL | MECHANISM_ONE_ROUND,
+	  &mechanism_gsasl },
 };
 
 const size_t mechanism_count = ARRAY_LEN(mechanisms);
@@ -37,6 +44,15 @@ const struct mechanism *mechanism_find(const char *name)
 			return &mechanisms[i];
 	}
 	return NULL;
+}
+
+unsigned mechanism_strength(const struct mechanism *m)
+{
+	if (m->flags & (MECHANISM_BINDING | MECHANISM_CERTIFICATE))
+		return 3;
+	if ((m->flags & MECHANISM_PROOF) && !(m->flags & MECHANISM_LEGACY))
+		return 2;
+	return m->flags & MECHANISM_READABLE ? 1 : 0;
 }
 
 int exchange_new(const struct mechanism *m, const struct mechanism_input *in,
@@ -71,6 +87,11 @@ bool exchange_complete(const struct exchange *x)
 const char *exchange_detail(const struct exchange *x)
 {
 	return x->detail;
+}
+
+bool exchange_stale(const struct exchange *x)
+{
+	return x->stale;
 }
 
 void exchange_free(struct exchange *x)

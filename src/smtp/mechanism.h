@@ -20,6 +20,7 @@ struct exchange;
 struct strbuf;
 
 #define SCRAM_ITERATIONS_MAX 10000000u	/* more is an attack on our processor */
+#define MECHANISM_DETAIL 256		/* room for what a server says of a token */
 
 enum mechanism_flag {
 	MECHANISM_PASSWORD = 1,		/* needs user and password */
@@ -27,10 +28,13 @@ enum mechanism_flag {
 	MECHANISM_CERTIFICATE = 4,	/* rests on the client certificate */
 	MECHANISM_BINDING = 8,		/* needs a channel binding */
 	MECHANISM_READABLE = 16,	/* the server reads the secret: under verified TLS only */
-	MECHANISM_LEGACY = 32,		/* only by name (or in msmtp's own syntax) */
+	MECHANISM_LEGACY = 32,		/* only by name, or where the account allows such */
 	MECHANISM_NAMED = 64,		/* only by name */
 	MECHANISM_INITIAL = 128,	/* the client speaks first */
-	MECHANISM_PROOF = 256		/* the server must prove itself before 235 counts */
+	MECHANISM_PROOF = 256,		/* the server must prove itself before 235 counts */
+	MECHANISM_ONE_ROUND = 512,	/* done with the initial response */
+	MECHANISM_TICKET = 1024,	/* needs a Kerberos ticket */
+	MECHANISM_AUTHZID = 2048	/* has a place for an authorization identity */
 };
 
 struct mechanism_kind;
@@ -57,6 +61,13 @@ struct mechanism_input {
 /* The row of name (case ignored), NULL if unknown. */
 const struct mechanism *mechanism_find(const char *name);
 
+/*
+ * How much it withstands, as enum auth_minimum has it: 3 is bound to the TLS
+ * channel, with 2 both sides prove themselves and the server never reads the
+ * secret, 1 shows the secret to a verified server, 0 is all the rest.
+ */
+ATTR_PURE unsigned mechanism_strength(const struct mechanism *m);
+
 /* Begins an exchange: *out is to be freed with exchange_free(). */
 ATTR_CHECK int exchange_new(const struct mechanism *m, const struct mechanism_input *in,
 			    struct exchange **out, struct error *err);
@@ -71,8 +82,11 @@ ATTR_CHECK int exchange_step(struct exchange *x, const char *in, size_t n, struc
 /* Has the client said all, and has it seen all that it must? */
 bool exchange_complete(const struct exchange *x);
 
-/* What a failure message of the server's named as status (OAuth); "" if nothing. */
+/* What a failure message of the server's means (OAuth), in words; "" if there was none. */
 const char *exchange_detail(const struct exchange *x);
+
+/* Did it say that the token is not valid (any more)? */
+bool exchange_stale(const struct exchange *x);
 
 void exchange_free(struct exchange *x);	/* accepts NULL */
 

@@ -7,6 +7,7 @@
 #include "smtp/gsasl_api.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define CHALLENGE_MAX ((size_t)128 * 1024)
 
@@ -31,6 +32,22 @@ static void set(Gsasl_session *session, Gsasl_property property, const char *val
 		(void)gs.property_set(session, property, value);
 }
 
+/*
+ * Prepared by SASLprep, as RFC 4954 (section 4) wants it of both sides; a
+ * name that cannot be goes as it is, and the server decides.
+ */
+static void set_authzid(Gsasl_session *session, const char *name)
+{
+	char *prepared = NULL;
+
+	if (name && !text_is_ascii(name, strlen(name)) &&
+	    gs.saslprep(name, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+		prepared = NULL;
+	set(session, GSASL_AUTHZID, prepared ? prepared : name);
+	if (prepared)
+		gs.free(prepared);
+}
+
 static int start(struct exchange *x, struct error *err)
 {
 	const struct mechanism_input *in = x->in;
@@ -46,11 +63,13 @@ static int start(struct exchange *x, struct error *err)
 				 gs.strerror(rc));
 	x->state = session;
 	set(session, GSASL_AUTHID, in->user);
-	set(session, GSASL_AUTHZID, in->authzid);
+	set_authzid(session, in->authzid);
 	set(session, GSASL_PASSWORD, in->secret);
 	set(session, GSASL_SERVICE, in->service);
 	set(session, GSASL_HOSTNAME, in->host);
 	set(session, GSASL_REALM, strcmp(name, "NTLM") == 0 ? in->ntlmdomain : in->realm);
+	if (x->mechanism->flags & MECHANISM_NAMED)	/* ANONYMOUS: who it is, for the log */
+		set(session, GSASL_ANONYMOUS_TOKEN, in->user ? in->user : "");
 	if (x->mechanism->flags & MECHANISM_BINDING) {
 		/* of two the library prefers the exporter: the caller gives the right one */
 		set(session, GSASL_CB_TLS_EXPORTER, in->cb_exporter);
@@ -95,12 +114,19 @@ static int check_iterations(const struct exchange *x, const char *in, size_t n, 
 
 static int failed(const struct exchange *x, int rc, struct error *err)
 {
-	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF))
+	bool first = x->steps == 0;
+
+	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
 		return error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server could not prove "
 				 "that it knows the password", x->mechanism->name);
-	if (rc == GSASL_GSSAPI_INIT_SEC_CONTEXT_ERROR)
-		return error_set(err, EX_CONFIG, "5.7.0", "AUTH %s: %s (no valid ticket? see "
-				 "klist)", x->mechanism->name, gs.strerror(rc));
+	/* tickets expire, and the server that gives them may be out of reach */
+	if ((x->mechanism->flags & MECHANISM_TICKET) && first)
+		return error_set(err, EX_TEMPFAIL, "4.7.0", "AUTH %s: no valid ticket for %s/%s "
+				 "(see klist and kinit; libgsasl: %s)", x->mechanism->name,
+				 x->in->service, x->in->host, gs.strerror(rc));
+	if (x->mechanism->flags & MECHANISM_TICKET)
+		return error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server could not prove "
+				 "who it is (libgsasl: %s)", x->mechanism->name, gs.strerror(rc));
 	return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH %s: libgsasl: %s", x->mechanism->name,
 			 gs.strerror(rc));
 }

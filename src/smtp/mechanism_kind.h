@@ -12,7 +12,8 @@ struct exchange {
 	const struct mechanism_input *in;
 	unsigned steps;		/* taken before this one */
 	bool complete;
-	char detail[64];	/* see exchange_detail() */
+	bool stale;		/* see exchange_stale() */
+	char detail[MECHANISM_DETAIL];	/* see exchange_detail() */
 	void *state;		/* of the kind */
 };
 

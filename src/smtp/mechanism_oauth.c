@@ -1,6 +1,7 @@
 #include "config.h"
 #include "smtp/mechanism_kind.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "smtp/command.h"
@@ -33,33 +34,71 @@ static int check(const struct exchange *x, struct error *err)
 				 name);
 	/* ^A would end the value: nobody may write fields of his own */
 	if (text_has_control(in->secret, strlen(in->secret)) ||
-	    (in->user && text_has_control(in->user, strlen(in->user))))
-		return error_set(err, EX_CONFIG, "5.3.5", "AUTH %s: control character in user or "
-				 "token", name);
+	    (in->user && text_has_control(in->user, strlen(in->user))) ||
+	    (in->authzid && text_has_control(in->authzid, strlen(in->authzid))))
+		return error_set(err, EX_CONFIG, "5.3.5", "AUTH %s: control character in user, "
+				 "authzid or token", name);
 	return 0;
 }
 
 /*
- * The value of "status" in {"status":"invalid_token",...}, which is all that
- * is worth telling (RFC 7628, section 3.2.2). It is untrusted text: a string
- * without escapes, of letters that can be shown.
+ * The value of a member of {"status":"invalid_token",...} (RFC 7628, section
+ * 3.2.2): a string without escapes, or a number. It is untrusted text, of
+ * which little is believed and nothing fetched. "" when there is none.
  */
-static void note_status(struct exchange *x, const char *json, size_t n)
+static void find_member(const char *json, size_t n, const char *quoted_name, char *out, size_t room)
 {
-	static const char key[] = "\"status\"";
 	const char *end = json + (n < JSON_MAX ? n : JSON_MAX);
-	const char *p = memmem(json, (size_t)(end - json), key, sizeof(key) - 1);
+	const char *p = memmem(json, (size_t)(end - json), quoted_name, strlen(quoted_name));
 
+	*out = '\0';
 	if (!p)
 		return;
-	for (p += sizeof(key) - 1; p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++)
+	for (p += strlen(quoted_name); p < end && (*p == ' ' || *p == ':' || *p == '\t'); p++)
 		;
-	if (p == end || *p++ != '"')
-		return;
-	const char *close = memchr(p, '"', (size_t)(end - p));
+	bool is_string = p < end && *p == '"';
+	const char *close = p += is_string;
 
+	while (!is_string && close < end && *close >= '0' && *close <= '9')
+		close++;
+	if (is_string)
+		close = memchr(p, '"', (size_t)(end - p));
 	if (close)
-		text_escape(x->detail, sizeof(x->detail), p, (size_t)(close - p));
+		text_escape(out, room, p, (size_t)(close - p));
+}
+
+/* What the server's status means: codes of RFC 7628, numbers with XOAUTH2. */
+static const struct {
+	const char *status, *words;
+	bool stale;
+} statuses[] = {
+	{ "invalid_token", "the access token is not valid or has expired", true },
+	{ "400", "the access token is not valid or has expired", true },
+	{ "401", "the access token is not valid or has expired", true },
+	{ "invalid_scope", "the access token is not for sending mail", false },
+	{ "insufficient_scope", "the access token is not for sending mail", false },
+	{ "403", "the access token is not for sending mail", false },
+	{ "invalid_request", "the server did not understand the request", false },
+};
+
+static void note_status(struct exchange *x, const char *json, size_t n)
+{
+	const char *words = NULL;
+	char status[64], scope[100];
+
+	find_member(json, n, "\"status\"", status, sizeof(status));
+	find_member(json, n, "\"scope\"", scope, sizeof(scope));
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		if (strcmp(status, statuses[i].status) != 0)
+			continue;
+		words = statuses[i].words;
+		x->stale = statuses[i].stale;
+	}
+	if (!*status)
+		return;
+	(void)snprintf(x->detail, sizeof(x->detail), "%s%sstatus %s%s%s%s", words ? words : "",
+		       words ? " (" : "", status, *scope ? ", scope " : "", scope,
+		       words ? ")" : "");
 }
 
 /* Behind the token the server sends nothing but the reason of a failure. */
@@ -83,15 +122,16 @@ static int oauthbearer_step(struct exchange *x, const char *in, size_t n, struct
 			    struct error *err)
 {
 	const struct mechanism_input *set = x->in;
+	const char *identity = set->authzid ? set->authzid : set->user;
 
 	if (x->steps > 0)
 		return after_token(x, in, n, "\1", out, err);
 	if (check(x, err) < 0)
 		return -1;
 	strbuf_addstr(out, "n,");
-	if (set->user) {
+	if (identity) {
 		strbuf_addstr(out, "a=");
-		add_saslname(out, set->user);
+		add_saslname(out, identity);
 	}
 	strbuf_addstr(out, ",\1host=");
 	strbuf_addstr(out, set->host);

@@ -7,7 +7,12 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "smtp/ahead.h"
 #include "smtp/command.h"
+#include "smtp/ext_checkpoint.h"
+#include "smtp/ext_conneg.h"
+#include "smtp/ext_priority.h"
+#include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "util/arena.h"
@@ -33,6 +38,8 @@ void outcome_fail_lost(struct transaction *t, const struct error *err)
 {
 	struct error unknown = *err;
 
+	if (t->s->again || checkpoint_keep(t, err))
+		return;		/* another connection goes on with it */
 	if (t->sent && t->pipe.lost && !t->mail_refused) {
 		error_append(&unknown, "; the message may have been accepted all the same");
 		for (size_t k = 0; k < t->rcpt_count; k++) {
@@ -77,12 +84,20 @@ void outcome_accept(struct transaction *t, size_t i, const struct reply *r)
 	       r->status[0] ? sizeof(r->status) : sizeof("2.0.0"));
 }
 
+/* The server says with x.3.6 that it has put the message at another priority. */
+static void note_priority(struct transaction *t, const struct reply *r)
+{
+	if (priority_changed(t->s, r))
+		result_note(t->result, "the server changed the priority: %s", reply_words(t, r));
+}
+
 void outcome_finish(struct transaction *t, enum stage stage, const struct reply *r)
 {
 	struct error err;
 
 	outcome_note_reply(t, r);
 	if (reply_class(r) == 2) {
+		note_priority(t, r);
 		for (size_t k = 0; k < t->rcpt_count; k++) {
 			if (t->rcpt[k].state == STANDING)
 				outcome_accept(t, t->rcpt[k].index, r);
@@ -102,15 +117,26 @@ void outcome_note_reply(struct transaction *t, const struct reply *r)
 
 /* --- replies ----------------------------------------------------------- */
 
-/* Parameters that may be left out when the server stumbles over them. */
-static bool dsn_droppable(const struct transaction *t)
-{
-	return session_has(t->s, EXT_DSN) && !t->s->account->dsn_required;
-}
-
 static bool parameter_refused(const struct reply *r)
 {
 	return r->code == 501 || r->code == 555;
+}
+
+/* 501 may also mean the address: then there must be more than SIZE to blame (RFC 5321, 4.3.2). */
+static bool give_up(struct transaction *t, const struct reply *r)
+{
+	struct session *s = t->s;
+	bool size = session_has(s, EXT_SIZE);
+
+	if (!parameter_refused(r) || s->dead)
+		return false;
+	if (r->code == 501)
+		s->announced[EXT_SIZE] = false;
+	bool given_up = extensions_give_up(s, t->e, NULL);
+
+	if (r->code == 501)
+		s->announced[EXT_SIZE] = size;
+	return given_up;
 }
 
 static void mail_reply(struct transaction *t, const struct reply *r)
@@ -118,16 +144,14 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 	struct error err;
 	const struct envelope *e = t->e;
 
-	if (reply_class(r) == 2)
+	if (reply_class(r) == 2) {
+		note_priority(t, r);
+		return;
+	}
+	if (checkpoint_take(t, r))
 		return;
 	t->mail_refused = true;
-	if (parameter_refused(r) && !t->s->dead && dsn_droppable(t) && (e->ret || e->envid)) {
-		t->s->announced[EXT_DSN] = false;
-		t->retry = true;
-	} else if (r->code == 555 && !t->s->dead && session_has(t->s, EXT_SIZE) && e->size) {
-		t->s->announced[EXT_SIZE] = false;
-		t->retry = true;
-	}
+	t->retry = send_mode_fall_back(t->s, e, r) || give_up(t, r);
 	if (t->retry)
 		return;
 	outcome_note_reply(t, r);
@@ -156,8 +180,32 @@ static bool too_many(const struct transaction *t, const struct reply *r)
 	return true;
 }
 
+/* What the recipient takes, where that was asked (RFC 4141): may it get the message? */
+static bool content_fits(struct transaction *t, struct candidate *c, const struct reply *r)
+{
+	struct strbuf filter = STRBUF_INIT(REPLY_TOTAL_MAX);
+	struct error err;
+	bool fits = true;
+
+	if (conneg_used(t->s, t->e))
+		fits = conneg_take(t->s, t->e, r, &filter);
+	if (filter.len)
+		t->result->rcpt[c->index].note = arena_printf(t->result->arena, "takes %s",
+							      filter.buf);
+	if (!fits) {
+		t->unfit = true;
+		error_set(&err, EX_UNAVAILABLE, "5.6.5", "takes %s, and the server does not offer "
+			  "CONPERM to convert the message", filter.buf);
+		outcome_refuse(t, c->index, &err);
+	}
+	strbuf_release(&filter);
+	return fits;
+}
+
 static void rcpt_accepted(struct transaction *t, struct candidate *c, const struct reply *r)
 {
+	if (!content_fits(t, c, r))
+		return;
 	c->state = STANDING;
 	t->standing++;
 	if (r->code == 251 || r->code == 252)
@@ -183,9 +231,10 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 		rcpt_accepted(t, c, r);
 	} else if (too_many(t, r)) {
 		t->left++;
-	} else if (parameter_refused(r) && !t->s->dead && dsn_droppable(t) &&
-		   (rcpt->notify || rcpt->orcpt)) {
-		t->drop_dsn = true;
+	} else if (parameter_refused(r) && !t->s->dead &&
+		   extensions_droppable(t->s, t->e, rcpt)) {
+		c->state = STUMBLED;
+		t->drop_params = true;
 		t->left++;
 	} else if (r->code == 503 && !t->s->dead && session_has(t->s, EXT_PIPELINING)) {
 		t->slow = true;
@@ -197,14 +246,59 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 	}
 }
 
+/* The reply to a chunk: the first that is not good is the end of the message. */
+static void chunk_reply(struct transaction *t, enum stage stage, const struct reply *r)
+{
+	if (reply_class(r) == 2 || t->content_error.exit)
+		return;
+	outcome_note_reply(t, r);
+	reply_error(r, stage, &t->content_error);
+	t->s->dead = t->s->dead || reply_class(r) == 3;
+}
+
+/* Greeting, EHLO and AUTH that went ahead of this group. True when r was for one of them. */
+static bool ahead_reply(struct transaction *t, enum stage stage, const struct reply *r)
+{
+	struct session *s = t->s;
+
+	if (s->auth_challenged)
+		stage = STAGE_AUTH;
+	if (stage != STAGE_GREETING && stage != STAGE_EHLO && stage != STAGE_AUTH)
+		return false;
+	if (r->code == 421 || t->ahead_error.exit)
+		return true;	/* the pipeline ends all; or it has failed before */
+	switch (ahead_take(s, stage, r, &t->ahead_error)) {
+	case AHEAD_CHANGED:
+		t->changed = true;
+		break;
+	case AHEAD_FAILED:
+		outcome_note_reply(t, r);
+		break;
+	case AHEAD_FINE:
+		break;
+	}
+	return true;
+}
+
 void outcome_take_reply(void *ctx, const struct pipeline_expected *what, const struct reply *r)
 {
 	struct transaction *t = ctx;
 
-	if (what->stage == STAGE_MAIL) {
+	/* of a group whose beginning failed nothing counts, whatever the server says to it */
+	if (ahead_reply(t, what->stage, r) || t->ahead_error.exit)
+		return;
+	if (what->stage == STAGE_CHUNK || (what->stage == STAGE_BURL && !what->index))
+		chunk_reply(t, what->stage, r);
+	else if (what->stage == STAGE_MAIL) {
 		mail_reply(t, r);
 	} else if (what->stage == STAGE_RCPT) {
 		rcpt_reply(t, &t->rcpt[what->index], r);
+	} else if (what->stage == STAGE_XFORWARD && reply_class(r) != 2) {
+		struct error err;
+
+		t->mail_refused = true;
+		reply_error(r, STAGE_XFORWARD, &err);
+		outcome_fail_open(t, &err);
 	} else if (what->stage == STAGE_RSET && reply_class(r) != 2) {
 		struct error err;
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "smtp/pipeline.h"
 #include "smtp/reply.h"
@@ -24,7 +25,11 @@ struct transaction_options;
 
 struct candidate {
 	size_t index;		/* in envelope and result */
-	enum { UNASKED, ASKED, ANSWERED, STANDING } state;	/* STANDING: accepted at RCPT */
+	enum {
+		UNASKED, ASKED, ANSWERED,
+		STUMBLED,	/* refused for parameters that may be left out */
+		STANDING	/* accepted at RCPT */
+	} state;
 };
 
 struct transaction {
@@ -38,12 +43,22 @@ struct transaction {
 	struct candidate *rcpt;
 	size_t rcpt_count, standing;
 	size_t left;		/* recipients that wait for another transaction */
+	size_t set_aside;	/* those of them that were not even to be asked for */
 	bool mail_refused;
 	bool retry;		/* once more, with what was switched off in the session */
-	bool drop_dsn;		/* a recipient was refused for its DSN parameters */
-	bool dsn_used;		/* a RCPT had parameters of DSN */
+	bool drop_params;	/* a recipient was refused for its parameters (STUMBLED) */
+	bool params_used;	/* a RCPT had parameters */
 	bool slow;		/* 503 within a group: no pipelining with this server */
 	bool sent;		/* the content was written whole */
+	bool null_sender;	/* these recipients want no notice, and the server has no DSN */
+	bool prdr;		/* asked for PRDR */
+	bool unfit;		/* a recipient that stood must not get it as it is */
+	bool last_begun;	/* the last chunk's command was sent */
+	bool resumed;		/* CHECKPOINT: the server has the envelope and "from" octets */
+	uint64_t from;		/* octets of the content that it has */
+	struct error content_error;	/* a chunk was refused; exit 0 = none */
+	bool changed;		/* the server announces something else than was assumed */
+	struct error ahead_error;	/* what was sent ahead of all failed; exit 0 = it did not */
 	struct error refusal;	/* the first refusal of a recipient; exit 0 = none */
 };
 

@@ -2,6 +2,7 @@
 #include "smtp/pipeline.h"
 
 #include "net/wire.h"
+#include "smtp/ahead.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
 #include "util/xalloc.h"
@@ -9,9 +10,23 @@
 /* Replies are taken when so many octets of them have come; more than any one reply. */
 #define UNREAD_MAX (WIRE_INPUT_MAX / 4)
 
+static void expect(struct pipeline *p, const struct pipeline_expected *what)
+{
+	if (p->head == p->count)
+		p->head = p->count = 0;
+	if (p->count == p->alloc) {
+		p->alloc = p->alloc ? p->alloc * 2 : 16;
+		p->queue = xrealloc(p->queue, p->alloc, sizeof(*p->queue));
+	}
+	p->queue[p->count++] = *what;
+}
+
 void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx)
 {
 	*p = (struct pipeline){ .session = s, .fn = fn, .ctx = ctx };
+	for (unsigned i = 0; i < s->ahead_n; i++)
+		expect(p, &(const struct pipeline_expected){ .stage = s->ahead[i] });
+	s->ahead_n = 0;
 }
 
 void pipeline_release(struct pipeline *p)
@@ -48,7 +63,10 @@ static void take_reply(struct pipeline *p)
 {
 	struct error err;
 
-	if (session_reply(p->session, p->queue[p->head].stage, &err) < 0) {
+	enum stage stage = p->queue[p->head].stage;
+
+	if (session_reply(p->session, stage, &err) < 0) {
+		ahead_lost(p->session, stage);
 		pipeline_break(p, &err);
 		return;
 	}
@@ -61,15 +79,9 @@ static bool outstanding(const struct pipeline *p)
 	return p->head < p->count && !p->broken;
 }
 
-static void expect(struct pipeline *p, const struct pipeline_expected *what)
+size_t pipeline_outstanding(const struct pipeline *p)
 {
-	if (p->head == p->count)
-		p->head = p->count = 0;
-	if (p->count == p->alloc) {
-		p->alloc = p->alloc ? p->alloc * 2 : 16;
-		p->queue = xrealloc(p->queue, p->alloc, sizeof(*p->queue));
-	}
-	p->queue[p->count++] = *what;
+	return p->broken ? 0 : p->count - p->head;
 }
 
 /* Nothing may have been said before the first command of a group. */
@@ -85,6 +97,37 @@ static bool quiet(struct pipeline *p, const struct pipeline_expected *what)
 	return early == 0;
 }
 
+/* What the server said before it went is still worth reading. */
+static void write_failed(struct pipeline *p, const struct error *err)
+{
+	pipeline_finish(p);
+	pipeline_break(p, err);
+}
+
+int pipeline_say(struct pipeline *p, const struct pipeline_expected *what, size_t extra, bool utf8,
+		 const char *shown, struct error *err)
+{
+	struct session *s = p->session;
+	struct error failed;
+
+	if (command_check(&s->line, extra, utf8, err) < 0)
+		return -1;
+	if (p->broken || (!outstanding(p) && !quiet(p, what)))
+		return 0;
+	struct deadline d = session_deadline(s, what->stage);
+
+	strbuf_add(&s->line, "\r\n", 2);
+	if (wire_put(s->wire, s->line.buf, s->line.len, shown, &d, &failed) < 0)
+		write_failed(p, &failed);
+	return 0;
+}
+
+void pipeline_expect(struct pipeline *p, const struct pipeline_expected *what)
+{
+	if (!p->broken)
+		expect(p, what);
+}
+
 int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra, bool utf8,
 		 struct error *err)
 {
@@ -96,19 +139,28 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 	if (p->broken || (!outstanding(p) && !quiet(p, &what)))
 		return 0;
 	struct deadline d = session_deadline(s, stage);
-	struct error broken;
+	struct error failed;
 
 	expect(p, &what);
-	if (command_put(s->wire, &s->line, &d, &broken) < 0) {
-		/* what the server said before it went is still worth reading */
-		pipeline_finish(p);
-		pipeline_break(p, &broken);
-	}
+	if (command_put(s->wire, &s->line, &d, &failed) < 0)
+		write_failed(p, &failed);
 	while (outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
 		take_reply(p);
 	if (!session_has(s, EXT_PIPELINING))
 		pipeline_finish(p);
 	return 0;
+}
+
+void pipeline_take(struct pipeline *p)
+{
+	if (outstanding(p))
+		take_reply(p);
+}
+
+void pipeline_take_ready(struct pipeline *p)
+{
+	while (outstanding(p) && wire_unread_now(p->session->wire) > 0)
+		take_reply(p);
 }
 
 void pipeline_finish(struct pipeline *p)

@@ -5,7 +5,8 @@
  * the commands sent, never matched by its code or text, and handed to one
  * function. Without PIPELINING each command waits for its reply. A group has
  * no upper bound: the wire reads while it writes, and when many octets of
- * replies have come they are taken, which waits for nobody.
+ * replies have come they are taken, which waits for nobody. What the session
+ * itself has sent ahead (see ahead.h) stands at the head of the first group.
  */
 #ifndef SMTP_PIPELINE_H
 #define SMTP_PIPELINE_H
@@ -37,7 +38,7 @@ struct pipeline {
 	struct error error;
 };
 
-/* An empty group; replies go to fn. */
+/* A group with what the session has sent ahead; replies go to fn. */
 void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx);
 void pipeline_release(struct pipeline *p);
 
@@ -48,6 +49,22 @@ void pipeline_release(struct pipeline *p);
  */
 ATTR_CHECK int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra,
 			    bool utf8, struct error *err);
+
+/*
+ * The two halves of it for a command with content behind it: the line goes
+ * out (the transcript has shown instead, if it is not NULL), and when all
+ * octets have, its reply is expected.
+ */
+ATTR_CHECK int pipeline_say(struct pipeline *p, const struct pipeline_expected *what, size_t extra,
+			    bool utf8, const char *shown, struct error *err);
+void pipeline_expect(struct pipeline *p, const struct pipeline_expected *what);
+
+/* Replies that are still due. */
+size_t pipeline_outstanding(const struct pipeline *p);
+
+/* Reads the next reply that is due; those that have begun to come. */
+void pipeline_take(struct pipeline *p);
+void pipeline_take_ready(struct pipeline *p);
 
 /* Sends what is left and reads all replies that are due, or until broken. */
 void pipeline_finish(struct pipeline *p);

@@ -2,6 +2,7 @@
 #include "smtp/reply.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "net/wire.h"
 #include "util/clock.h"
@@ -25,9 +26,13 @@ static const struct stage_text stage_table[STAGE_COUNT] = {
 	[STAGE_AUTH] = { "AUTH", "the reply to AUTH", " ", "" },
 	[STAGE_MAIL] = { "MAIL FROM", "the reply to MAIL FROM", " <", ">" },
 	[STAGE_RCPT] = { "RCPT TO", "the reply to RCPT TO", " <", ">" },
+	[STAGE_XCLIENT] = { "XCLIENT", "the reply to XCLIENT", " ", "" },
+	[STAGE_XFORWARD] = { "XFORWARD", "the reply to XFORWARD", " ", "" },
 	[STAGE_DATA] = { "DATA", "the reply to DATA", " ", "" },
 	[STAGE_DOT] = { "the final dot", "the reply to the final dot", " for <", ">" },
 	[STAGE_BDAT] = { "BDAT", "the reply to BDAT", " for <", ">" },
+	[STAGE_CHUNK] = { "BDAT", "the reply to BDAT", " ", "" },
+	[STAGE_BURL] = { "BURL", "the reply to BURL", " ", "" },
 	[STAGE_RSET] = { "RSET", "the reply to RSET", " ", "" },
 	[STAGE_QUIT] = { "QUIT", "the reply to QUIT", " ", "" },
 	[STAGE_COMMAND] = { "command", "the reply to the command", " ", "" },
@@ -48,7 +53,8 @@ const char *stage_awaited(enum stage stage)
 #define AT(stage) (1U << (stage))
 #define ANYWHERE (~0U)
 #define HELLOS (AT(STAGE_GREETING) | AT(STAGE_EHLO) | AT(STAGE_LHLO) | AT(STAGE_HELO))
-#define CONTENT (AT(STAGE_DATA) | AT(STAGE_DOT) | AT(STAGE_BDAT))
+#define CHUNK (AT(STAGE_BDAT) | AT(STAGE_CHUNK))
+#define CONTENT (AT(STAGE_DATA) | AT(STAGE_DOT) | CHUNK)
 
 /*
  * The one table of ends (protocol.md A2; where sendmail.md 6.1 says
@@ -80,6 +86,18 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_AUTH), 5, 0, NULL, EX_NOPERM, "5.7.8" },
 	{ HELLOS, 5, 0, NULL, EX_UNAVAILABLE, "5.3.2" },
 	{ AT(STAGE_STARTTLS), 5, 0, NULL, EX_UNAVAILABLE, "5.7.0" },
+	{ AT(STAGE_XCLIENT) | AT(STAGE_XFORWARD), 5, 550, NULL, EX_NOPERM, "5.7.0" },
+	/* RFC 7293: owner changed, domain's owner changed, cannot be told */
+	{ AT(STAGE_RCPT), 5, 550, "7.17", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 550, "7.18", EX_NOUSER, "" },
+	{ AT(STAGE_RCPT), 5, 550, "7.19", EX_UNAVAILABLE, "" },
+	/* RFC 6710: priority too low, message too large for it; RFC 4865: quota of held mail */
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.15", EX_UNAVAILABLE, "" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 552, "7.", EX_UNAVAILABLE, "" },
+	/* RFC 8689: REQUIRETLS cannot be kept further on */
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.30", EX_UNAVAILABLE, "" },
+	/* RFC 4141: the parameter is not supported */
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 504, NULL, EX_UNAVAILABLE, "5.6.3" },
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.", EX_NOPERM, "5.7.0" },
 
 	{ AT(STAGE_RCPT), 5, 550, NULL, EX_NOUSER, "5.1.1" },
@@ -95,7 +113,9 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, NULL, EX_UNAVAILABLE, "5.5.4" },
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, NULL, EX_UNAVAILABLE, "5.5.4" },
 	{ AT(STAGE_MAIL) | CONTENT, 5, 552, NULL, EX_UNAVAILABLE, "5.3.4" },
-	{ AT(STAGE_BDAT), 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
+	{ CHUNK, 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
+	{ AT(STAGE_BURL), 5, 0, "7.", EX_NOPERM, "5.7.0" },
+	{ AT(STAGE_BURL), 5, 0, "6.6", EX_NOINPUT, "" },
 	{ ANYWHERE, 5, 0, NULL, EX_UNAVAILABLE, "5.0.0" },
 
 	/* good news that was not asked for */
@@ -254,6 +274,27 @@ static void note_hidden(struct wire *w, const struct strbuf *line)
 	strbuf_release(&shown);
 }
 
+/* A URL that is shown back has a token that is good for the message (RFC 4467, section 3). */
+static void hide_token(struct strbuf *line)
+{
+	static const char name[] = "urlauth=", hidden[] = "<hidden>";
+	struct strbuf rest = STRBUF_INIT(REPLY_TOTAL_MAX);
+
+	for (size_t at = 0; at + sizeof(name) - 1 <= line->len; at++) {
+		if (strncasecmp(line->buf + at, name, sizeof(name) - 1) != 0)
+			continue;
+		at += sizeof(name) - 1;
+		size_t end = at + strcspn(line->buf + at, " \t");
+
+		strbuf_reset(&rest);
+		strbuf_add(&rest, line->buf + end, line->len - end);
+		strbuf_truncate(line, at);
+		strbuf_addstr(line, hidden);
+		strbuf_add(line, rest.buf, rest.len);
+	}
+	strbuf_release(&rest);
+}
+
 static int no_reply(const struct deadline *d, const struct strbuf *line, struct error *err)
 {
 	struct strbuf words = STRBUF_INIT(800);
@@ -334,6 +375,8 @@ static int read_reply(struct wire *w, const struct deadline *d, bool hidden, str
 		int got = hidden ? read_line_hidden(w, &line, &cut, d, err)
 			: wire_read_line(w, &line, &cut, d, err);
 
+		if (got > 0 && hidden)
+			hide_token(&line);
 		if (got == 0)
 			more = error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the "
 					 "server while waiting for %s", d->what);

@@ -27,7 +27,8 @@ struct wire;
 /* Where in the session a reply belongs; the row of stage_table in reply.c. */
 enum stage {
 	STAGE_GREETING, STAGE_EHLO, STAGE_LHLO, STAGE_HELO, STAGE_STARTTLS, STAGE_AUTH, STAGE_MAIL,
-	STAGE_RCPT, STAGE_DATA, STAGE_DOT, STAGE_BDAT, STAGE_RSET, STAGE_QUIT, STAGE_COMMAND,
+	STAGE_RCPT, STAGE_XCLIENT, STAGE_XFORWARD, STAGE_DATA, STAGE_DOT, STAGE_BDAT,
+	STAGE_CHUNK, STAGE_BURL, STAGE_RSET, STAGE_QUIT, STAGE_COMMAND,
 	STAGE_COUNT
 };
 
@@ -48,7 +49,10 @@ void reply_release(struct reply *r);
 ATTR_CHECK int reply_read(struct wire *w, const struct deadline *d, struct reply *out,
 			  struct error *err);
 
-/* The same for AUTH: the transcript shows how long a challenge is, not what it says. */
+/*
+ * The same for AUTH and BURL: the transcript shows how long a challenge is,
+ * not what it says; the token of a URL is cut out of the reply.
+ */
 ATTR_CHECK int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *out,
 				 struct error *err);
 

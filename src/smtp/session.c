@@ -6,12 +6,14 @@
 #include "conf/account.h"
 #include "net/tls.h"
 #include "net/wire.h"
+#include "smtp/ahead.h"
 #include "smtp/command.h"
 #include "smtp/ehlo.h"
+#include "smtp/ext_limits.h"
 #include "util/arena.h"
 #include "util/error.h"
 
-#define GREETINGS_MAX 4		/* EHLO: in clear, after TLS, after AUTH, and one to spare */
+#define GREETINGS_MAX 5		/* EHLO: in clear, after TLS, XCLIENT, AUTH, one to spare */
 #define KEYWORDS_MAX REPLY_LINES_MAX
 #define MECHANISMS_MAX 64
 
@@ -23,8 +25,10 @@ static const size_t stage_timeout[STAGE_COUNT] = {
 	[STAGE_STARTTLS] = TIMEOUT(starttls), [STAGE_AUTH] = TIMEOUT(auth),
 	[STAGE_MAIL] = TIMEOUT(mail), [STAGE_RCPT] = TIMEOUT(rcpt),
 	[STAGE_DATA] = TIMEOUT(data_init), [STAGE_DOT] = TIMEOUT(data_done),
-	[STAGE_BDAT] = TIMEOUT(data_done),	/* only ever BDAT LAST */
+	[STAGE_BDAT] = TIMEOUT(data_done), [STAGE_BURL] = TIMEOUT(data_done),
+	[STAGE_CHUNK] = TIMEOUT(data_xfer),	/* BDAT that is not the last */
 	[STAGE_RSET] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
+	[STAGE_XCLIENT] = TIMEOUT(helo), [STAGE_XFORWARD] = TIMEOUT(mail),
 	[STAGE_COMMAND] = TIMEOUT(mail),
 };
 
@@ -45,7 +49,7 @@ bool session_has(const struct session *s, enum extension_id id)
 int session_reply(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
-	int rc = stage == STAGE_AUTH ? reply_read_hidden(s->wire, &d, &s->reply, err)
+	int rc = stage == STAGE_AUTH || stage == STAGE_BURL ? reply_read_hidden(s->wire, &d, &s->reply, err)
 		: reply_read(s->wire, &d, &s->reply, err);
 
 	if (rc < 0 || s->reply.code == 421)
@@ -74,11 +78,11 @@ int session_quiet(struct session *s, struct error *err)
 int session_command(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
-	int early = session_quiet(s, err);
+	int early = s->ahead_n ? 0 : session_quiet(s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (command_send(s->wire, &s->line, &d, err) < 0)
+	if (command_send(s->wire, &s->line, &d, err) < 0 || ahead_settle(s, err) < 0)
 		return -1;
 	return session_reply(s, stage, err);
 }
@@ -114,13 +118,17 @@ static int greeting(struct session *s, struct error *err)
 static int hello(struct session *s, bool helo_only, bool *retry_helo_out, struct error *err)
 {
 	for (int i = 0; i < GREETINGS_MAX; i++) {
-		if (ehlo_greet(s, helo_only, retry_helo_out, err) < 0)
+		if (!helo_only && ahead_hello(s, i == 0))
+			;
+		else if ((i == 0 && greeting(s, err) < 0) ||
+			 ehlo_greet(s, helo_only, retry_helo_out, err) < 0)
 			return -1;
 		enum ehlo_next next = extensions_after_ehlo(s, err);
 
 		if (next != EHLO_AGAIN)
 			return next == EHLO_FAILED ? -1 : 0;
-		extensions_forget(s);
+		if (!s->authenticated)
+			extensions_forget(s);
 	}
 	return error_set(err, EX_SOFTWARE, "5.3.0", "the session does not get beyond EHLO");
 }
@@ -137,10 +145,9 @@ int session_open(struct session *s, struct wire *wire, const struct session_opti
 	s->local = opt->account->socket != NULL;
 	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
 	s->encrypted = tls_is(wire_stream(wire));
-	s->verified = s->encrypted && (tls_verified(wire_stream(wire)) ||
-				       opt->account->tls.fingerprint);
+	s->verified = s->encrypted && tls_authenticated(wire_stream(wire));
 	*retry_helo_out = false;
-	if (greeting(s, err) == 0 && hello(s, helo_only, retry_helo_out, err) == 0)
+	if (hello(s, helo_only, retry_helo_out, err) == 0)
 		return 0;
 	session_quit(s, true);
 	return -1;
@@ -153,6 +160,8 @@ void session_release(struct session *s)
 	strvec_release(&s->clear_keywords);
 	reply_release(&s->reply);
 	strbuf_release(&s->line);
+	limits_domains_free(s->domains);
+	s->domains = NULL;
 	arena_free(s->arena);
 	s->arena = NULL;
 }

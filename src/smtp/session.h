@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "smtp/ahead.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
 #include "util/attr.h"
@@ -19,25 +20,38 @@
 
 struct account;
 struct arena;
+struct auth_memory;
 struct envelope;
 struct error;
+struct observer;
+struct limits_domains;
+struct mechanism;
 struct wire;
 
 /* Gives the password or token when AUTH needs it; 0, or -1 and err. */
-enum credential { CREDENTIAL_PASSWORD, CREDENTIAL_TOKEN };
+enum credential {
+	CREDENTIAL_PASSWORD, CREDENTIAL_TOKEN, CREDENTIAL_KEY_PASSWORD,
+	CREDENTIAL_TICKET	/* is there one of Kerberos? nothing is given */
+};
 struct secret;
 typedef int credential_fn(void *ctx, enum credential, struct secret *out, struct error *);
 
 struct session_options {
 	const struct account *account;
 	const char *host;		/* name to verify, ASCII; as connected */
+	const char *tls_domain;		/* the certificate may have this name instead; NULL = none */
 	unsigned port;
 	credential_fn *credential;
 	void *credential_ctx;
+	const struct observer *observer;	/* NULL = nobody watches */
 	const char *ehlo_name;		/* domain or address literal */
 	const struct envelope *envelope;	/* what will be sent; NULL = not known */
 	bool needs_extensions;		/* false: a HELO session will do */
 	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
+	bool message_follows;		/* a transaction comes at once: see ahead.h */
+	bool cautious;			/* nothing is sent ahead but what PIPELINING allows */
+	const struct ahead_memory *memory;	/* NULL = none */
+	const struct auth_memory *auth_memory;	/* NULL = none */
 };
 
 struct session {
@@ -49,6 +63,9 @@ struct session {
 	bool announced[EXT_COUNT];
 	uint64_t size_limit;		/* 0 = none told */
 	unsigned rcpt_max;		/* LIMITS RCPTMAX, 0 = none */
+	unsigned mail_max, domain_max;	/* the same: MAILMAX, RCPTDOMAINMAX */
+	unsigned mail_count;		/* MAIL commands of this connection */
+	struct limits_domains *domains;	/* of its recipients, when domain_max is set */
 	struct strvec mechanisms;	/* of AUTH */
 	struct strvec keywords;		/* every EHLO line as it came */
 	struct strvec clear_keywords;	/* those of the EHLO before STARTTLS: for --serverinfo */
@@ -58,7 +75,18 @@ struct session {
 	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */
 	bool quit_sent;			/* QUIT went along with the data; dead as well */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
+	bool xclient_sent;		/* we are somebody else now: never for another message */
+	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
+	enum stage ahead[4];		/* replies due before all others: see ahead.h */
+	unsigned ahead_n;
+	const struct mechanism *auth_ahead;	/* AUTH was sent ahead, and not answered */
+	bool auth_challenged;		/* ... but by 334: the next reply is its answer */
+	const char *auth_detail;	/* ... in which the server gave this reason; NULL = none */
+	bool auth_stale;		/* ... namely that the token is not valid */
+	bool again;			/* what was sent ahead was not taken: be cautious, anew */
+	bool changed;			/* the server announced something else than assumed */
+	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */
 	struct reply reply;		/* the last one */
 	struct strbuf line;		/* the command that is being built */
 };

@@ -4,12 +4,18 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "smtp/ahead.h"
 #include "smtp/content.h"
+#include "smtp/ext_checkpoint.h"
+#include "smtp/ext_limits.h"
+#include "smtp/ext_xclient.h"
+#include "smtp/ext_prdr.h"
 #include "smtp/outcome.h"
+#include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "util/xalloc.h"
 
-#define RETRIES_MAX 3		/* without pipelining, without DSN, without SIZE */
+#define RETRIES_MAX 4		/* without pipelining, parameters, SIZE, SOML */
 
 static int put(struct transaction *t, const char *command, enum stage stage, struct error *err)
 {
@@ -26,19 +32,37 @@ static void path(struct strbuf *line, const char *command, const char *address)
 	strbuf_addch(line, '>');
 }
 
+/* pipelining = first-no: one by one up to the reply to the first RCPT. */
+static bool first_alone(const struct transaction *t)
+{
+	return t->s->account->pipelining == PIPELINING_FIRST_NO;
+}
+
 static int put_mail(struct transaction *t, struct error *err)
 {
 	struct strbuf *line = &t->s->line;
 
-	path(line, "MAIL FROM:<", t->e->sender);
-	size_t extra = extensions_mail_params(t->s, t->e, line);
+	t->s->mail_count++;
+	enum send_mode mode = t->null_sender ? SEND_MODE_MAIL : send_mode(t->s, t->e);
 
-	return pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, session_has(t->s, EXT_SMTPUTF8), err);
+	path(line, send_mode_open(mode), t->null_sender ? "" : t->e->sender);
+	size_t extra = mode == SEND_MODE_MAIL ? extensions_mail_params(t->s, t->e, line) :
+		send_mode_params(t->s, t->e, line);
+
+	t->prdr = prdr_used(t->s, t->e);
+	t->params_used = extensions_droppable(t->s, t->e, NULL);
+
+	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, session_has(t->s, EXT_SMTPUTF8), err) < 0)
+		return -1;
+	if (first_alone(t) || checkpoint_resumes(t) || send_mode_uncertain(t->s, mode))
+		pipeline_finish(&t->pipe);
+	return 0;
 }
 
 /* All that are to be asked for; stops where asking on is useless. */
 static void put_recipients(struct transaction *t)
 {
+	const bool plain = send_mode(t->s, t->e) == SEND_MODE_MAIL;
 	struct strbuf *line = &t->s->line;
 
 	for (size_t k = 0; k < t->rcpt_count; k++) {
@@ -48,21 +72,36 @@ static void put_recipients(struct transaction *t)
 		if (t->pipe.broken || t->mail_refused ||
 		    (t->opt->strict_recipients && t->refusal.exit))
 			return;
-		if (t->left && !session_has(t->s, EXT_PIPELINING)) {
+		if (t->left > t->set_aside && !session_has(t->s, EXT_PIPELINING)) {
 			t->left += t->rcpt_count - k;	/* too many: the rest is not even asked */
 			return;
 		}
 		path(line, "RCPT TO:<", r->address);
-		size_t extra = extensions_rcpt_params(t->s, t->e, r, line);
+		size_t extra = plain ? extensions_rcpt_params(t->s, t->e, r, line) : 0;
 
-		t->dsn_used |= extra > 0;
+		t->params_used |= extra > 0;
 		t->rcpt[k].state = ASKED;
 		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, session_has(t->s, EXT_SMTPUTF8),
 				 &err) < 0) {
 			error_prefix(&err, "'%s'", r->address);
 			outcome_refuse(t, t->rcpt[k].index, &err);
 		}
+		if (k == 0 && first_alone(t))
+			pipeline_finish(&t->pipe);
 	}
+}
+
+/* XFORWARD counts for one transaction; nothing of that may go on when it is refused. */
+static int put_client(struct transaction *t, struct error *err)
+{
+	if (!t->s->account->cmd.xforward)
+		return 0;
+	for (size_t at = 0; xforward_next(t->s, &at);) {
+		if (pipeline_add(&t->pipe, STAGE_XFORWARD, 0, 0, false, err) < 0)
+			return -1;
+	}
+	pipeline_finish(&t->pipe);
+	return 0;
 }
 
 static void begin(struct transaction *t, struct error *err)
@@ -71,8 +110,13 @@ static void begin(struct transaction *t, struct error *err)
 	int rc = s->need_reset ? put(t, "RSET", STAGE_RSET, err) : 0;
 
 	s->need_reset = false;
+	if (rc == 0)
+		rc = put_client(t, err);
+	if (rc == 0 && (t->mail_refused || t->pipe.broken))
+		return;
 	if (rc == 0 && put_mail(t, err) == 0) {
-		put_recipients(t);
+		if (!t->resumed)
+			put_recipients(t);
 		if (!t->pipe.broken)
 			content_send(t);
 		return;
@@ -82,21 +126,77 @@ static void begin(struct transaction *t, struct error *err)
 	outcome_fail_open(t, err);
 }
 
+/* Without DSN, only the null reverse-path keeps notices away (RFC 3461, section 5.2.2). */
+static bool wants_null_sender(const struct transaction *t, const struct recipient *r)
+{
+	return t->s->account->ext.never_null_sender && r->notify & DSN_NOTIFY_NEVER &&
+		!session_has(t->s, EXT_DSN) && t->e->ext.hold == HOLD_NONE;
+}
+
+/* As often as it was named, where LMTP servers may do something else each time. */
+static void add_candidate(struct transaction *t, size_t i)
+{
+	const bool repeat = t->s->protocol == SESSION_LMTP && t->s->account->lmtp_keep_duplicates;
+
+	for (unsigned n = 0; n == 0 || (repeat && n <= t->e->rcpt[i].repeated); n++)
+		t->rcpt[t->rcpt_count++] = (struct candidate){ i, UNASKED };
+}
+
 /* Those without an outcome, as many as server and account allow at once. */
 static void choose_recipients(struct transaction *t)
 {
 	const unsigned own = t->s->account->max_recipients, limit = t->s->rcpt_max;
 	const unsigned max = !own || (limit && limit < own) ? limit : own;
+	struct error err;
 
 	t->rcpt_count = t->left = 0;
 	for (size_t i = 0; i < t->result->rcpt_count; i++) {
+		const struct recipient *r = &t->e->rcpt[i];
+
 		if (t->result->rcpt[i].outcome != OUTCOME_NONE)
 			continue;
-		if (max && t->rcpt_count == max)
+		if (extensions_check_rcpt(t->s, t->e, r, &err) < 0) {
+			outcome_refuse(t, i, &err);
+			continue;
+		}
+		if (t->rcpt_count == 0)
+			t->null_sender = wants_null_sender(t, r);
+		if ((max && t->rcpt_count == max) || t->null_sender != wants_null_sender(t, r) ||
+		    !limits_take_domain(t->s, r->address))
 			t->left++;
 		else
-			t->rcpt[t->rcpt_count++] = (struct candidate){ i, UNASKED };
+			add_candidate(t, i);
 	}
+	t->set_aside = t->left;
+}
+
+/* Recipients stumbled over parameters that may be left out: with the next try they are. */
+static void drop_params(struct transaction *t)
+{
+	for (size_t k = 0; k < t->rcpt_count; k++) {
+		if (t->rcpt[k].state == STUMBLED)
+			(void)extensions_give_up(t->s, t->e, &t->e->rcpt[t->rcpt[k].index]);
+	}
+}
+
+/*
+ * The group was made for what the server announced once. Whoever has got the
+ * message has got it; for the others nothing of it counts.
+ */
+static void assume_nothing(struct transaction *t)
+{
+	struct session *s = t->s;
+
+	for (size_t k = 0; k < t->rcpt_count; k++) {
+		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
+
+		if (r->outcome == OUTCOME_ACCEPTED)
+			continue;
+		r->outcome = OUTCOME_NONE;
+		s->changed = true;
+	}
+	s->need_reset = true;
+	s->again = s->changed && s->dead;
 }
 
 /* Runs one; true when it is to be run again at once. */
@@ -104,22 +204,59 @@ static bool run_once(struct transaction *t)
 {
 	struct error err;
 
-	choose_recipients(t);
-	if (t->rcpt_count == 0)
-		return false;
-	t->standing = 0;
-	t->mail_refused = t->retry = t->drop_dsn = t->dsn_used = t->slow = t->sent = false;
 	t->refusal = (struct error){ 0 };
+	choose_recipients(t);
+	if (t->opt->strict_recipients && t->refusal.exit) {
+		error_prefix(&t->refusal, "not sent, as another recipient was refused");
+		outcome_fail_open(t, &t->refusal);
+		return false;
+	}
+	if (t->rcpt_count == 0 || limits_spent(t->s))
+		return false;	/* what is left waits for another session */
+	t->standing = 0;
+	t->mail_refused = t->retry = t->drop_params = t->params_used = t->slow = t->sent = false;
+	t->unfit = t->last_begun = t->resumed = t->changed = false;
+	t->from = 0;
+	t->content_error = t->ahead_error = (struct error){ 0 };
+	checkpoint_begin(t);
 	pipeline_init(&t->pipe, t->s, outcome_take_reply, t);
 	begin(t, &err);
-	if (t->pipe.broken)
+	if (t->ahead_error.exit && !t->s->again)
+		outcome_fail_open(t, &t->ahead_error);
+	else if (t->pipe.broken)
 		outcome_fail_lost(t, &t->pipe.error);
+	if (t->changed)
+		assume_nothing(t);
 	pipeline_release(&t->pipe);
-	if (t->drop_dsn)
-		t->s->announced[EXT_DSN] = false;
+	if (t->drop_params)
+		drop_params(t);
 	if (t->slow)
 		t->s->announced[EXT_PIPELINING] = false;
-	return (t->retry || t->drop_dsn || t->slow) && !t->s->dead;
+	return (t->retry || t->drop_params || t->slow) && !t->s->dead && !t->s->again &&
+		!t->s->changed;
+}
+
+/* The message is not for this server, unless that is judged by what it announced once. */
+static void refuse(struct transaction *t, const struct error *err)
+{
+	struct session *s = t->s;
+	struct error failed;
+
+	if (!s->ahead_n)
+		outcome_fail_open(t, err);
+	else if (ahead_settle(s, &failed) == 0)
+		s->changed = true;
+	else if (!s->again)
+		outcome_fail_open(t, &failed);
+}
+
+static size_t count_candidates(const struct envelope *e)
+{
+	size_t n = e->rcpt_count;
+
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		n += e->rcpt[i].repeated;
+	return n;
 }
 
 void transaction_run(struct session *s, const struct envelope *e, const struct message *m,
@@ -133,10 +270,10 @@ void transaction_run(struct session *s, const struct envelope *e, const struct m
 	if (s->dead)
 		return;		/* the recipients wait for another session */
 	if (extensions_check(s, e, &err) < 0) {
-		outcome_fail_open(&t, &err);
+		refuse(&t, &err);
 		return;
 	}
-	t.rcpt = xcalloc(result->rcpt_count, sizeof(*t.rcpt));
+	t.rcpt = xcalloc(count_candidates(e), sizeof(*t.rcpt));
 	for (int i = 0; i <= RETRIES_MAX && run_once(&t); i++)
 		;
 	xfree(t.rcpt);

@@ -8,17 +8,30 @@
 #include <stddef.h>
 
 #include "util/attr.h"
+#include "util/error.h"
 
 struct edits;
 struct envelope;
-struct error;
 struct message;
 struct result;
 struct session;
 
+/*
+ * A transfer that is resumed after the connection broke (CHECKPOINT, RFC
+ * 1845): handed to each transaction of the same message and server.
+ */
+struct checkpoint {
+	const char *id, *spare;	/* TRANSID with its brackets; another, for a new beginning */
+	bool resume;		/* the server may have part of it */
+	bool lost;		/* the connection broke amid the content: resume */
+	bool *standing;		/* recipients that the server accepted then */
+	struct error error;	/* how it was lost */
+};
+
 struct transaction_options {
 	bool last;		/* no other message will follow: QUIT may go with the data */
 	bool strict_recipients;	/* one refusal ends it before the data */
+	struct checkpoint *checkpoint;	/* NULL = none wanted */
 };
 
 /*
@@ -26,7 +39,9 @@ struct transaction_options {
  * as few flights as the server allows, and fills in their outcomes. Those
  * that the server did not want in this transaction ("too many recipients")
  * stay NONE, and another transaction may follow. Never fails as such: every
- * end is told in result. Sets session->dead where nothing more can be said.
+ * end is told in result. Sets session->dead where nothing more can be said,
+ * session->again where another connection is to be opened for the rest, and
+ * session->changed where the same one takes it, but other extensions.
  */
 void transaction_run(struct session *s, const struct envelope *e, const struct message *m,
 		     const struct edits *edits, const struct transaction_options *opt,

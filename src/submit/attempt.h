@@ -12,12 +12,17 @@ struct edits;
 struct envelope;
 struct error;
 struct message;
+struct observer;
 struct result;
 struct session;
 
 struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
 	void *trace_ctx;
+	const struct observer *observer;	/* NULL = nobody watches */
+	/* Called after sign-in, before MAIL; -1 and err end the attempt. NULL = nothing. */
+	int (*before)(void *ctx, struct session *, struct error *);
+	void *before_ctx;
 };
 
 /*
@@ -29,11 +34,28 @@ void submit_attempt(const struct account *a, const struct envelope *e, const str
 		    struct result *result);
 
 /*
+ * The same for one server or domain: mx_domain is where direct delivery goes
+ * to (all recipients are in it); NULL stands for the account's servers, of
+ * which the next is tried when one cannot be used, up to the final dot.
+ */
+void submit_to(const struct account *a, const char *mx_domain, const struct envelope *e,
+	       const struct message *m, const struct edits *edits,
+	       const struct attempt_options *opt, struct result *result);
+
+/*
  * Opens a session only (--serverinfo), hands it to show, and quits. The
  * session asks for no password.
  */
 ATTR_CHECK int submit_info(const struct account *a, const struct attempt_options *opt,
 			   void (*show)(void *ctx, const struct session *), void *ctx,
 			   struct error *err);
+
+/*
+ * Opens a session with sign-in and hands it to run, which may send commands
+ * of its own, and make it dead when QUIT is not to follow. Without message.
+ */
+ATTR_CHECK int submit_session(const struct account *a, const struct attempt_options *opt,
+			      int (*run)(void *ctx, struct session *, struct error *), void *ctx,
+			      struct error *err);
 
 #endif

@@ -41,7 +41,7 @@ static int qualify(struct envelope *e, const struct account *a, const char *name
 
 /* What an alias says, as an address list like any other. */
 static int add_alias(struct envelope *e, const struct account *a, const char *target,
-		     const char *orcpt, struct error *err)
+		     const char *orcpt, const struct recipient *like, struct error *err)
 {
 	struct address_list list;
 
@@ -54,7 +54,7 @@ static int add_alias(struct envelope *e, const struct account *a, const char *ta
 
 		if (!list.box[i].domain && qualify(e, a, address, &address, err) < 0)
 			return -1;
-		envelope_add(e, address, strcmp(address, orcpt) == 0 ? NULL : orcpt);
+		envelope_add_as(e, address, strcmp(address, orcpt) == 0 ? NULL : orcpt, like);
 	}
 	return 0;
 }
@@ -64,8 +64,9 @@ static int add_alias(struct envelope *e, const struct account *a, const char *ta
  * needs quotes in an address, the file has it without or in its own.
  */
 static int add_local(struct envelope *e, const struct account *a, const struct aliases *aliases,
-		     const char *name, struct error *err)
+		     const struct recipient *like, struct error *err)
 {
+	const char *const name = like->address;
 	struct strvec targets = STRVEC_INIT(EXPANSION_MAX);
 	const char *orcpt = name;
 	struct mailbox box;
@@ -85,9 +86,9 @@ static int add_local(struct envelope *e, const struct account *a, const struct a
 		const char *address = targets.v[i];
 
 		if (strcasecmp(address, name) != 0 && strcasecmp(address, box.local) != 0)
-			rc = add_alias(e, a, address, orcpt, err);
+			rc = add_alias(e, a, address, orcpt, like, err);
 		else if ((rc = qualify(e, a, name, &address, err)) == 0)
-			envelope_add(e, address, NULL);
+			envelope_add_as(e, address, NULL, like);
 	}
 	strvec_release(&targets);
 	return rc;
@@ -140,9 +141,9 @@ static int expand_all(struct envelope *e, const struct account *a, struct error 
 		const struct recipient *r = &old.rcpt[i];
 
 		if (address_domain(r->address))
-			envelope_add(e, r->address, r->orcpt);
+			envelope_add_as(e, r->address, NULL, r);
 		else
-			rc = add_local(e, a, aliases, r->address, err);
+			rc = add_local(e, a, aliases, r, err);
 	}
 	aliases_free(aliases);
 	return rc;
@@ -169,7 +170,7 @@ static int internationalise_all(struct envelope *e, struct error *err)
 
 		if (internationalise(e, &address, err) < 0)
 			return error_prefix(err, "recipient");
-		envelope_add(e, address, old.rcpt[i].orcpt);
+		envelope_add_as(e, address, NULL, &old.rcpt[i]);
 	}
 	return 0;
 }

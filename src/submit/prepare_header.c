@@ -244,6 +244,7 @@ static int body_is_utf8(const struct message *m, bool *out, struct error *err)
 /* RFC 6152, section 3: 8-bit content must be MIME; say what it is. */
 static int add_mime(struct job *j, struct error *err)
 {
+	const char *charset = j->account->convert.charset;
 	bool utf8 = false;
 
 	if (!j->account->add_mime || !j->message->body_8bit || has(j, HEADER_MIME_VERSION) ||
@@ -252,7 +253,8 @@ static int add_mime(struct job *j, struct error *err)
 	if (body_is_utf8(j->message, &utf8, err) < 0 ||
 	    edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
 	    edits_add(j->edits, "Content-Type",
-		      utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=unknown-8bit",
+		      arena_printf(j->arena, "text/plain; charset=%s",
+				   utf8 ? "utf-8" : charset ? charset : "unknown-8bit"),
 		      err) < 0)
 		return -1;
 	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
@@ -266,16 +268,6 @@ static int check_size(const struct envelope *e, const struct account *a, struct 
 				 "max_size of account '%s' is %" PRIu64,
 				 e->size, a->name, a->max_size);
 	return 0;
-}
-
-/* A From of ours may hold an address that needs SMTPUTF8. */
-static bool added_8bit(const struct edits *edits)
-{
-	for (size_t i = 0; i < edits->added_n; i++) {
-		if (!text_is_ascii(edits->added[i], strlen(edits->added[i])))
-			return true;
-	}
-	return false;
 }
 
 int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
@@ -293,7 +285,10 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 		if (add_fields(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0)
 			return -1;
 	}
-	e->body = m->body_8bit || m->header_8bit || added_8bit(edits) ? BODY_8BITMIME : BODY_7BIT;
+	if (m->body_binary || e->body == BODY_BINARYMIME)
+		e->body = BODY_BINARYMIME;
+	else
+		e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
 	e->header_utf8 = e->utf8 && m->header_8bit;
 	e->size = edits_wire_size(edits, m);
 	return check_size(e, a, err);

@@ -97,7 +97,7 @@ static const struct account *find_owner(const struct config *c, const char *addr
 /* What is put behind an '@' is no address that a parser has seen: it is looked at here. */
 static int check_account(const struct account *a, struct error *err)
 {
-	if (!a->host && !a->socket)
+	if (!a->host && !a->socket && !a->net.mx)
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "account '%s' has neither 'host' nor 'socket'", a->name);
 	if (a->default_domain && !address_domain_valid(a->default_domain))
@@ -111,6 +111,25 @@ static int check_account(const struct account *a, struct error *err)
 	return 0;
 }
 
+/* Why no account fits: where we looked, and which there are. */
+static int no_account(const struct config *c, const char *name, struct error *err)
+{
+	const struct account *a;
+
+	if (name)
+		error_set(err, EX_CONFIG, "5.3.5", "no account '%s': tried %s", name,
+			  config_searched(c));
+	else
+		error_set(err, EX_CONFIG, "5.3.5", "no account: tried %s", config_searched(c));
+	for (size_t i = 0; (a = config_nth(c, i)) != NULL; i++)
+		error_append(err, "%s%s", i ? ", " : "; accounts: ", a->name);
+	if (name)
+		return -1;
+	return error_append(err, config_nth(c, 0) ?
+			    "; write [account default : NAME], or use -a NAME" :
+			    "; write one, or give --host=NAME");
+}
+
 int route_account(const struct config *c, const struct route_request *req,
 		  const struct account **out, struct error *err)
 {
@@ -119,8 +138,7 @@ int route_account(const struct config *c, const struct route_request *req,
 	if (req->account) {
 		found = config_account(c, req->account);
 		if (!found)
-			return error_set(err, EX_CONFIG, "5.3.5", "no account '%s': tried %s",
-					 req->account, config_searched(c));
+			return no_account(c, req->account, err);
 	} else {
 		found = find_owner(c, req->sender);
 		if (!found)
@@ -132,9 +150,7 @@ int route_account(const struct config *c, const struct route_request *req,
 		if (!found)
 			found = config_default(c);
 		if (!found)
-			return error_set(err, EX_CONFIG, "5.3.5",
-					 "no account: tried %s; write one, or give --host=NAME",
-					 config_searched(c));
+			return no_account(c, NULL, err);
 	}
 	if (check_account(found, err) < 0)
 		return -1;
@@ -183,13 +199,26 @@ static bool is_local(struct arena *a, const char *address)
 	return host && strcasecmp(domain, host) == 0;
 }
 
-static const char *qualified(struct arena *a, const struct account *account, const char *address)
+/*
+ * A bare name goes to a server only where the account does not complete
+ * addresses, and in msmtp's syntax only when somebody asked for it.
+ */
+static int qualify(struct arena *a, const struct account *account, bool asked,
+		   const char *address, const char **out, struct error *err)
 {
-	if (!*address || address_domain(address) || !account->qualify)
-		return address;
-	const char *domain = route_domain(a, account);
+	const char *domain = NULL;
 
-	return domain ? arena_printf(a, "%s@%s", address, domain) : address;
+	const bool bare = !account->qualify && (asked || !account->classic);
+
+	if (*address && !address_domain(address) && !bare) {
+		domain = account->qualify ? route_domain(a, account) : NULL;
+		if (!domain)
+			return error_set(err, EX_CONFIG, "5.1.7",
+					 "no domain is known to complete the sender '%s': "
+					 "set 'from' or default_domain", address);
+	}
+	*out = domain ? arena_printf(a, "%s@%s", address, domain) : address;
+	return 0;
 }
 
 int route_sender(struct arena *a, const struct account *account,
@@ -211,6 +240,5 @@ int route_sender(struct arena *a, const struct account *account,
 		err->exit = EX_CONFIG;
 		return error_prefix(err, "account '%s': envelope sender", account->name);
 	}
-	*out = qualified(a, account, box.address);
-	return 0;
+	return qualify(a, account, req->sender || from, box.address, out, err);
 }

@@ -17,13 +17,15 @@ int fs_open_read(const char *path)
 {
 	/* O_NONBLOCK: a FIFO without writer must not hang the open itself */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
+	struct stat st = { .st_mode = 0 };
 
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+		int why = S_ISDIR(st.st_mode) ? EISDIR : errno;
+
 		close(fd);
-		errno = EISDIR;
+		errno = why;
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode))

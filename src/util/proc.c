@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,19 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+
+/* Every descriptor above 2 ends at exec; an old kernel may not know close_range(). */
+static void close_later(void)
+{
+#ifdef HAVE_CLOSE_RANGE
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+#endif
+	long last = sysconf(_SC_OPEN_MAX);
+
+	for (int fd = 3; fd < (last > 0 && last < 65536 ? last : 65536); fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
 
 /* In the child: only async-signal-safe calls until exec. */
 ATTR_NORETURN static void child(char *const argv[], int out, int report)
@@ -23,13 +37,12 @@ ATTR_NORETURN static void child(char *const argv[], int out, int report)
 	    dup2(out, STDOUT_FILENO) < 0)
 		_exit(127);
 	signal(SIGPIPE, SIG_DFL);
-	setpgid(0, 0);
-#ifdef HAVE_CLOSE_RANGE
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-#else
-	for (int fd = 3; fd < 1024; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
+	/* its own group, to be killed whole; but one that may ask on the terminal stays in ours */
+	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (tty < 0 || tcgetpgrp(tty) != getpgrp())
+		setpgid(0, 0);
+	close_later();
 	execvp(argv[0], argv);
 	int code = errno;
 
@@ -37,6 +50,12 @@ ATTR_NORETURN static void child(char *const argv[], int out, int report)
 		/* the parent sees the exit status */
 	}
 	_exit(127);
+}
+
+static int too_late(const char *name, const struct deadline *limit, struct error *err)
+{
+	return error_set(err, EX_TEMPFAIL, "4.3.0", "command '%s' did not end within %u s", name,
+			 limit->seconds);
 }
 
 /* Reads fd to its end before the deadline. */
@@ -51,9 +70,7 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready == 0)
-			return error_set(err, EX_TEMPFAIL, "4.3.0",
-					 "command '%s' did not end within %u s", name,
-					 limit->seconds);
+			return too_late(name, limit, err);
 		ssize_t n = read(fd, part, sizeof(part));
 
 		if (n < 0 && errno == EINTR)
@@ -69,12 +86,34 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 	}
 }
 
-static int judge(pid_t pid, const char *name, int report, struct error *err)
+#define POLL_MS 5	/* between two looks at a command that has closed its output */
+
+/* Its exit status, before the deadline; it is killed then. false: it had to be. */
+static bool wait_for(pid_t pid, const struct deadline *limit, int *status)
+{
+	for (;;) {
+		bool late = deadline_passed(limit);
+
+		if (late) {
+			kill(-pid, SIGKILL);
+			kill(pid, SIGKILL);
+		}
+		pid_t done = waitpid(pid, status, late || !limit->at ? 0 : WNOHANG);
+
+		if (done == pid || (done < 0 && errno != EINTR))
+			return !late;
+		if (done == 0)
+			poll(NULL, 0, POLL_MS);
+	}
+}
+
+static int judge(pid_t pid, const char *name, int report, const struct deadline *limit,
+		 struct error *err)
 {
 	int status = 0, code = 0;
 
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	if (!wait_for(pid, limit, &status))
+		return too_late(name, limit, err);
 	if (read(report, &code, sizeof(code)) == (ssize_t)sizeof(code)) {
 		errno = code;
 		return error_errno(err, EX_CONFIG, "5.3.5", "cannot run command '%s'", name);
@@ -111,14 +150,13 @@ int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out, struc
 	data[1] = report[1] = -1;
 	rc = drain(data[0], argv[0], &limit, out, err);
 	if (rc < 0) {
-		struct error ignored;
+		struct deadline now = { .at = 1 };
+		int ignored;
 
-		kill(-pid, SIGKILL);
-		kill(pid, SIGKILL);
-		(void)judge(pid, argv[0], report[0], &ignored);
+		(void)wait_for(pid, &now, &ignored);
 		goto out;
 	}
-	rc = judge(pid, argv[0], report[0], err);
+	rc = judge(pid, argv[0], report[0], &limit, err);
 out:
 	for (int i = 0; i < 2; i++) {
 		if (data[i] >= 0)

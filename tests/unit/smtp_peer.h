@@ -38,6 +38,8 @@ struct peer {
 	bool retry_helo;
 	unsigned fetched;	/* credentials asked for */
 	const char *password, *token;
+	const char *next_token;	/* what the second call gives */
+	bool ticket;		/* of Kerberos */
 };
 
 static inline void peer_trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
@@ -55,7 +57,11 @@ static inline int peer_credential(void *ctx, enum credential kind, struct secret
 	struct peer *p = ctx;
 	const char *value = kind == CREDENTIAL_TOKEN ? p->token : p->password;
 
+	if (kind == CREDENTIAL_TICKET)
+		return p->ticket ? 0 : -1;
 	p->fetched++;
+	if (kind == CREDENTIAL_TOKEN && p->next_token && p->fetched > 1)
+		value = p->next_token;
 	if (!value)
 		return error_set(err, EX_CONFIG, "5.3.5", "no secret");
 	secret_set(out, value, strlen(value));
@@ -72,7 +78,9 @@ static inline struct peer *peer_new(void)
 	p->wire = wire_new_take(p->stream);
 	wire_set_trace(p->wire, peer_trace, p);
 	p->arena = arena_new();
-	p->account = (struct account){ .name = "test", .pipelining = true, .chunking = true,
+	p->account = (struct account){ .name = "test", .pipelining = PIPELINING_YES,
+		.chunking = true, .chunk_size = 1024 * 1024, .chunk_window = 4,
+		.binarymime = true, .ext = { .esmtp = true, .limits = true },
 		.tls = { .mode = TLS_OFF, .certcheck = true },
 		.auth = { .scram_min_iterations = 4096, .password_fd = -1 },
 		.timeouts = { .greeting = 60, .helo = 60, .starttls = 60, .auth = 60, .mail = 60,

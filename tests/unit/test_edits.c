@@ -187,6 +187,77 @@ static void test_message_without_header(void **state)
 	message_free(m);
 }
 
+static void test_next(void **state)
+{
+	struct fixture *f = *state;
+	const char *field;
+	size_t at = 0, len, n = 0;
+
+	edits_drop(&f->e, 0);
+	assert_int_equal(edits_add(&f->e, "Date", "x", &f->err), 0);
+	assert_int_equal(edits_add(&f->e, "Y", "z", &f->err), 0);
+	edits_replace(&f->e, 3, "Subject: new");
+	while ((field = edits_next(&f->e, f->m, &at, &len))) {
+		static const char *const want[] = { "Date: x\r\n", "Y: z\r\n",
+			"To: b@example.org,\r\n c@example.org\r\n", "Bcc: d@example.org\r\n",
+			"Subject: new\r\n" };
+
+		assert_int_equal(len, strlen(want[n]));
+		assert_memory_equal(field, want[n], len);
+		n++;
+		if (n == 2)
+			edits_set_text(&f->e, at, "Y: other\r\n");
+		if (n == 4)
+			edits_set_text(&f->e, at, "Bcc: other\r\n");
+	}
+	assert_int_equal(n, 5);
+	expect(f, "Date: x\r\nY: other\r\nTo: b@example.org,\r\n c@example.org\r\n"
+	       "Bcc: other\r\nSubject: new\r\n\r\n");
+}
+
+/* A copy may be changed; the first stays as it is. */
+static void test_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct edits copy;
+	size_t at = 0, len;
+
+	assert_int_equal(edits_add(&f->e, "Date", "x", &f->err), 0);
+	edits_copy(&copy, &f->e, f->m->arena);
+	edits_drop(&copy, 0);
+	assert_non_null(edits_next(&copy, f->m, &at, &len));
+	edits_set_text(&copy, at, "Date: y\r\n");
+	assert_int_equal(edits_add(&copy, "Z", "z", &f->err), 0);
+	expect(f, "Date: x\r\nFrom: a@example.org\r\nTo: b@example.org,\r\n c@example.org\r\n"
+	       "Bcc: d@example.org\r\nSubject: x\r\n\r\n");
+	f->e = copy;
+	expect(f, "Date: y\r\nZ: z\r\nTo: b@example.org,\r\n c@example.org\r\n"
+	       "Bcc: d@example.org\r\nSubject: x\r\n\r\n");
+}
+
+static void test_header_8bit(void **state)
+{
+	struct fixture *f = *state;
+	static const char raw[] = "A: b\nSubject: \xc3\xbc\n\n";
+	struct message *m = model_read(raw, strlen(raw),
+		0, &(struct message_options){ 0 }, &f->err);
+	struct edits e;
+
+	assert_false(edits_header_8bit(&f->e, f->m));
+	edits_replace(&f->e, 1, "To: \xc3\xbc");
+	assert_true(edits_header_8bit(&f->e, f->m));
+	edits_drop(&f->e, 1);
+	assert_false(edits_header_8bit(&f->e, f->m));
+	assert_int_equal(edits_add(&f->e, "X", "\xff", &f->err), 0);
+	assert_true(edits_header_8bit(&f->e, f->m));
+
+	edits_init(&e, m->arena, m);
+	assert_true(edits_header_8bit(&e, m));
+	edits_replace(&e, 1, "Subject: x");
+	assert_false(edits_header_8bit(&e, m));
+	message_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +269,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_add_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_add_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_message_without_header, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_next, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_header_8bit, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

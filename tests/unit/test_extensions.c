@@ -35,7 +35,7 @@ static void test_table(void **state)
 		const struct extension *x = &extensions[id];
 
 		assert_non_null(x->keyword);
-		assert_true(strspn(x->keyword, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") ==
+		assert_true(strspn(x->keyword, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") ==
 			    strlen(x->keyword));
 		assert_int_equal(x->mail_params != NULL, x->mail_octets > 0);
 		assert_int_equal(x->rcpt_params != NULL, x->rcpt_octets > 0);
@@ -366,7 +366,8 @@ static void test_rcpt_params(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rcpts); i++) {
 		struct peer *p = bare();
 		struct strbuf out = STRBUF_INIT(4096);
-		struct recipient r = { rcpts[i].address, rcpts[i].orcpt, rcpts[i].notify };
+		struct recipient r = { .address = rcpts[i].address, .orcpt = rcpts[i].orcpt,
+				       .notify = rcpts[i].notify };
 
 		p->envelope.sender = rcpts[i].sender;
 		assert_int_equal(extensions_rcpt_params(&p->session, &p->envelope, &r, &out), 0);
@@ -388,7 +389,7 @@ static void test_long_orcpt(void **state)
 		struct peer *p = bare();
 		struct strbuf out = STRBUF_INIT(4096);
 		char address[600];
-		struct recipient r = { "b@example.org", address, 0 };
+		struct recipient r = { .address = "b@example.org", .orcpt = address };
 
 		memset(address, 'x', n);
 		address[n] = '\0';

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <gsasl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "smtp/gsasl_api.h"
@@ -201,9 +202,10 @@ static size_t rank(const char *name)
 static void test_order(void **state)
 {
 	(void)state;
-	static const char *const order[] = { "EXTERNAL", "GSSAPI", "OAUTHBEARER", "XOAUTH2",
+	static const char *const order[] = { "EXTERNAL", "GSSAPI", "GS2-KRB5", "OAUTHBEARER",
+		"XOAUTH2",
 		"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
-		"LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM" };
+		"LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "ANONYMOUS" };
 
 	assert_int_equal(mechanism_count, ARRAY_LEN(order));
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
@@ -290,6 +292,99 @@ static void test_external(void **state)
 	exchange_free(x);
 }
 
+static void test_anonymous(void **state)
+{
+	(void)state;
+	struct mechanism_input in = { .user = "sirhc", .host = "h", .service = "smtp" };
+	struct exchange *x = begin("ANONYMOUS", &in);
+
+	expect_answer(x, NULL, "sirhc");	/* RFC 4505, section 4 */
+	assert_true(exchange_complete(x));
+	exchange_free(x);
+	in.user = NULL;
+	x = begin("ANONYMOUS", &in);
+	expect_answer(x, NULL, "");
+	exchange_free(x);
+}
+
+/* What each does with the identity to act as. */
+static void test_authzid(void **state)
+{
+	(void)state;
+	struct mechanism_input in = defaults;
+	struct strbuf answer = STRBUF_INIT(4096);
+	struct error err;
+
+	in.authzid = "ot,her=";
+	struct exchange *x = begin("SCRAM-SHA-256", &in);
+
+	assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), 0);
+	assert_memory_equal(answer.buf, "n,a=ot=2Cher=3D,n=user,r=", 25);
+	exchange_free(x);
+	in.authzid = "other";
+	x = begin("DIGEST-MD5", &in);
+	strbuf_reset(&answer);
+	static const char challenge[] = "realm=\"r\",nonce=\"OA6MG9tEQGm2hh\",qop=\"auth\","
+		"algorithm=md5-sess,charset=utf-8";
+
+	assert_int_equal(exchange_step(x, challenge, strlen(challenge), &answer, &err), 0);
+	assert_non_null(strstr(answer.buf, "authzid=\"other\""));
+	exchange_free(x);
+	/* the same by SASLprep: fullwidth A, and a soft hyphen that means nothing */
+	in.authzid = "\xef\xbc\xa1" "b\xc2\xad" "c\xc3\xbc";
+	x = begin("PLAIN", &in);
+	expect_answer(x, NULL, "Abc\xc3\xbc\0user\0pencil");
+	exchange_free(x);
+	in.authzid = "no\xff" "utf8";		/* as it is: the server will tell */
+	x = begin("PLAIN", &in);
+	expect_answer(x, NULL, "no\xff" "utf8\0user\0pencil");
+	exchange_free(x);
+	strbuf_release(&answer);
+}
+
+/* No ticket: said before anything goes to the server, and for now only. */
+static void test_no_ticket(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "GSSAPI", "GS2-KRB5" };
+
+	setenv("KRB5CCNAME", "FILE:/nonexistent/cache", 1);
+	setenv("KRB5_CONFIG", "/dev/null", 1);
+	setenv("KRB5_CLIENT_KTNAME", "/nonexistent/keytab", 1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct mechanism_input in = defaults;
+		struct strbuf answer = STRBUF_INIT(4096);
+		struct exchange *x = begin(names[i], &in);
+		struct error err = { 0 };
+
+		assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), -1);
+		assert_int_equal(err.exit, EX_TEMPFAIL);
+		assert_non_null(strstr(err.text, "no valid ticket for smtp/mail.example.org"));
+		assert_int_equal(answer.len, 0);
+		exchange_free(x);
+		strbuf_release(&answer);
+	}
+}
+
+static void test_strength(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		unsigned strength;
+	} table[] = {
+		{ "EXTERNAL", 3 }, { "GSSAPI", 2 }, { "GS2-KRB5", 2 }, { "OAUTHBEARER", 1 },
+		{ "XOAUTH2", 1 }, { "SCRAM-SHA-256-PLUS", 3 }, { "SCRAM-SHA-1-PLUS", 3 },
+		{ "SCRAM-SHA-256", 2 }, { "SCRAM-SHA-1", 2 }, { "PLAIN", 1 }, { "LOGIN", 1 },
+		{ "CRAM-MD5", 0 }, { "DIGEST-MD5", 0 }, { "NTLM", 0 }, { "ANONYMOUS", 0 },
+	};
+
+	assert_int_equal(mechanism_count, ARRAY_LEN(table));
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_int_equal(mechanism_strength(mechanism_find(table[i].name)),
+				 table[i].strength);
+}
+
 static void test_ntlm(void **state)
 {
 	(void)state;
@@ -322,7 +417,9 @@ static void test_oauthbearer(void **state)
 	/* RFC 7628, section 4.2: the failure, and what is to be said to it */
 	expect_answer(x, "{\"status\":\"invalid_token\",\"scope\":\"example_scope\"}", "\1");
 	assert_false(exchange_complete(x));
-	assert_string_equal(exchange_detail(x), "invalid_token");
+	assert_string_equal(exchange_detail(x), "the access token is not valid or has expired "
+			    "(status invalid_token, scope example_scope)");
+	assert_true(exchange_stale(x));
 	expect_failure(x, "{}", EX_PROTOCOL, "does not come to an end");
 	exchange_free(x);
 
@@ -331,6 +428,12 @@ static void test_oauthbearer(void **state)
 	expect_answer(x, NULL, "n,a=a=2Cb=3Dc,\1host=server.example.com\1port=143\1"
 		      "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\1\1");
 	exchange_free(x);
+	in.authzid = "team";			/* as whom, not who */
+	x = begin("OAUTHBEARER", &in);
+	expect_answer(x, NULL, "n,a=team,\1host=server.example.com\1port=143\1"
+		      "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\1\1");
+	exchange_free(x);
+	in.authzid = NULL;
 	in.user = NULL;				/* the token tells who it is */
 	in.secret = "t";
 	x = begin("OAUTHBEARER", &in);
@@ -353,7 +456,8 @@ static void test_xoauth2(void **state)
 			    "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZG"
 			    "OWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==");
 	expect_answer(x, "{ \"schemes\":\"bearer\", \"status\" : \"401\" }", "");
-	assert_string_equal(exchange_detail(x), "401");
+	assert_string_equal(exchange_detail(x), "the access token is not valid or has expired "
+			    "(status 401)");
 	exchange_free(x);
 	strbuf_release(&answer);
 	strbuf_release(&coded);
@@ -369,11 +473,24 @@ static void test_failure_json(void **state)
 	(void)state;
 	static const struct {
 		const char *json, *detail;
+		bool stale;
 	} table[] = {
-		{ "", "" }, { "{}", "" }, { "\"status\"", "" }, { "\"status\":", "" },
-		{ "\"status\":\"", "" }, { "\"status\":\"x", "" }, { "\"status\":\"x\"", "x" },
-		{ "{\"status\":401}", "" }, { "{\"status\":\"a\x1b[31m\"}", "a\\x1B[31m" },
-		{ "{\"statuses\":\"x\"}", "" },
+		{ "", "", false }, { "{}", "", false }, { "\"status\"", "", false },
+		{ "\"status\":", "", false }, { "\"status\":\"", "", false },
+		{ "\"status\":\"x", "", false }, { "\"status\":\"x\"", "status x", false },
+		{ "{\"status\":\"a\x1b[31m\"}", "status a\\x1B[31m", false },
+		{ "{\"statuses\":\"x\"}", "", false }, { "{\"status\":true}", "", false },
+		{ "{\"status\":401}", "the access token is not valid or has expired "
+		  "(status 401)", true },
+		{ "{\"status\":\"400\",\"schemes\":\"Bearer\",\"scope\":\"https://mail\"}",
+		  "the access token is not valid or has expired (status 400, scope https://mail)",
+		  true },
+		{ "{\"status\":\"insufficient_scope\",\"scope\":\"smtp\"}",
+		  "the access token is not for sending mail (status insufficient_scope, "
+		  "scope smtp)", false },
+		{ "{\"status\":\"invalid_request\"}",
+		  "the server did not understand the request (status invalid_request)", false },
+		{ "{\"scope\":\"smtp\"}", "", false },
 	};
 	struct mechanism_input in = { .user = "u", .secret = "t", .host = "h", .port = 1 };
 
@@ -383,6 +500,7 @@ static void test_failure_json(void **state)
 		expect_answer(x, NULL, "user=u\1auth=Bearer t\1\1");
 		expect_answer(x, table[i].json, "");
 		assert_string_equal(exchange_detail(x), table[i].detail);
+		assert_int_equal(exchange_stale(x), table[i].stale);
 		exchange_free(x);
 	}
 	struct strbuf far = STRBUF_INIT(10000);
@@ -587,6 +705,10 @@ int main(void)
 		cmocka_unit_test(test_cram_md5),
 		cmocka_unit_test(test_external),
 		cmocka_unit_test(test_ntlm),
+		cmocka_unit_test(test_anonymous),
+		cmocka_unit_test(test_authzid),
+		cmocka_unit_test(test_no_ticket),
+		cmocka_unit_test(test_strength),
 		cmocka_unit_test(test_oauthbearer),
 		cmocka_unit_test(test_xoauth2),
 		cmocka_unit_test(test_failure_json),

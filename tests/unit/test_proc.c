@@ -149,6 +149,26 @@ static void time_limit(void **state)
 	expect_failure(rc, EX_TEMPFAIL, "command 'sh' did not end within 1 s");
 }
 
+/* A command that closes its output and stays: the limit holds for its end too. */
+static void time_limit_behind_the_output(void **state)
+{
+	(void)state;
+	strbuf_reset(&out);
+	int rc = proc_capture(ARGV(arg("sh"), arg("-c"), arg("printf x; exec >&-; sleep 100")), 1,
+			      &out, &err);
+
+	expect_failure(rc, EX_TEMPFAIL, "command 'sh' did not end within 1 s");
+}
+
+/* ... and one that is done a little after its output is no failure. */
+static void end_behind_the_output(void **state)
+{
+	(void)state;
+	assert_int_equal(shell("printf x; exec >&-; sleep 0.1; exit 0"), 0);
+	assert_string_equal(out.buf, "x");
+	expect_failure(shell("printf x; exec >&-; sleep 0.1; exit 3"), EX_CONFIG, "status 3");
+}
+
 static int release(void **state)
 {
 	(void)state;
@@ -168,6 +188,8 @@ int main(void)
 		cmocka_unit_test(output_is_never_in_the_text),
 		cmocka_unit_test(output_has_a_limit),
 		cmocka_unit_test(time_limit),
+		cmocka_unit_test(time_limit_behind_the_output),
+		cmocka_unit_test(end_behind_the_output),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);

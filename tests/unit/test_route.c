@@ -197,6 +197,21 @@ static void senders_of_this_host(void **state)
 	}
 }
 
+/* Nobody said who sends: a bare login name is no sender in msmtp's syntax either. */
+static void bare_logins_are_refused(void **state)
+{
+	const struct route_request none = { 0 };
+	struct error err = { .exit = 0 };
+	const char *got = NULL;
+
+	(void)state;
+	load("account default\nhost h\n");
+	assert_int_equal(route_sender(arena, config_default(config), &none, &got, &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_has(err.text, "set 'from'");
+	assert_null(got);
+}
+
 /* msmtp's syntax: its defaults, so nothing is replaced or completed. */
 static void senders_as_in_msmtp(void **state)
 {
@@ -207,7 +222,7 @@ static void senders_as_in_msmtp(void **state)
 		{ "from me@own.example\nallow_from_override off", "x@y.example", "me@own.example" },
 		{ "from me@own.example\nallow_from_override off", "", "" },
 		{ "from me@own.example\nfrom_override own-domain", "root", "me@own.example" },
-		{ "", NULL, "LOGIN" }, { "", "root", "root" }, { "", "", "" },
+		{ "", "root", "root" }, { "", "", "" },
 		{ "qualify on\nfrom me@own.example", "root", "root@own.example" },
 		{ "auto_from on\nmaildomain m.example", NULL, "jane@m.example" },
 		{ "auto_from on\nmaildomain m.example", "x@y", "x@y" },
@@ -429,7 +444,8 @@ static void no_account(void **state)
 
 	(void)state;
 	refused("", &none, "no account: tried ");
-	refused("[account a]\nhost = h\n[account b]\nhost = h\n", &none, "--host=NAME");
+	refused("[account a]\nhost = h\n[account b]\nhost = h\n", &none,
+		"accounts: a, b; write [account default : NAME], or use -a NAME");
 	refused("[account a]\nhost = h\n", &named, "no account 'nil'");
 	refused("[account work]\nhost = h\n", &other_case, "no account 'WORK'");
 	refused("[account work]\nfrom = a@x\n", &none, "'work' has neither 'host' nor 'socket'");
@@ -463,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(senders_are_chosen, setup, teardown),
 		cmocka_unit_test_setup_teardown(senders_of_this_host, setup, teardown),
+		cmocka_unit_test_setup_teardown(bare_logins_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(senders_as_in_msmtp, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_from_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(domains_in_their_order, setup, teardown),

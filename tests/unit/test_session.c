@@ -442,9 +442,9 @@ static const struct {
 	{ "next by 504", "PLAIN LOGIN", { "C: AUTH PLAIN", "S: 504 no", "C: AUTH LOGIN\r\n",
 	  "S: 334 VXNlcm5hbWU6", "C: dXNlcg==\r\n", "S: 334 UGFzc3dvcmQ6", "C: cGVuY2ls\r\n",
 	  "S: 235 ok" }, 0, "LOGIN", "" },
-	{ "next by 534", "PLAIN LOGIN", { "C: AUTH PLAIN", "S: 534 weak", "C: AUTH LOGIN\r\n",
-	  "S: 535 bad" }, 77, "5.7.8", "AUTH LOGIN: 535" },
-	{ "none left", "PLAIN LOGIN", { "C: AUTH PLAIN", "S: 534 weak", "C: AUTH LOGIN\r\n",
+	{ "none stronger by 534", "PLAIN LOGIN", { "C: AUTH PLAIN", "S: 534 weak" }, 77, "5.7.9",
+	  "AUTH PLAIN: 534 weak" },
+	{ "none left", "PLAIN LOGIN", { "C: AUTH PLAIN", "S: 504 no", "C: AUTH LOGIN\r\n",
 	  "S: 504 no" }, 77, "5.5.4", "AUTH LOGIN: 504 no" },
 	{ "no initial by 501", "PLAIN", { "C: AUTH PLAIN ", "S: 501 no", "C: AUTH PLAIN\r\n",
 	  "S: 334",
@@ -478,7 +478,7 @@ static const struct {
 	  "CRAM-MD5 (weak: only when named in 'auth')" },
 	{ "token only", "XOAUTH2 GSSAPI", { NULL }, 69, "5.7.4",
 	  "XOAUTH2 (no token configured), GSSAPI "
-	  "(only when named in 'auth')" },
+	  "(no Kerberos ticket)" },
 	{ "case", "plain", { "C: AUTH PLAIN AHVz", "S: 235 ok" }, 0, "PLAIN", "" },
 };
 
@@ -560,7 +560,7 @@ static void test_named(void **state)
 	peer_free(p);
 
 	p = offered("CRAM-MD5");	/* as msmtp does with its own file */
-	p->account.classic = true;
+	p->account.auth.legacy = true;
 	script(p, "C: AUTH CRAM-MD5\r\n", "S: 535 no");
 	fails(p, 77, "5.7.8", "AUTH CRAM-MD5");
 	peer_free(p);
@@ -622,6 +622,7 @@ static void test_tokens(void **state)
 	struct peer *p = offered("PLAIN XOAUTH2 SCRAM-SHA-256");
 
 	p->account.auth.token_file = "/dev/null";
+	p->account.socket = "/run/smtp";
 	p->token = "t";
 	script(p, "C: AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHQBAQ==\r\n", "S: 235 ok");
 	opens(p);
@@ -630,17 +631,20 @@ static void test_tokens(void **state)
 	/* the reason of the failure is told */
 	p = offered("XOAUTH2 OAUTHBEARER");
 	p->account.auth.token_file = "/dev/null";
+	p->account.socket = "/run/smtp";
 	p->token = "t";
 	script(p, "C: AUTH OAUTHBEARER bixhPXVzZXIs", "S: 334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=",
 	       "C: AQ==\r\n", "S: 535 5.7.8 refused");
-	fails(p, 77, "5.7.8", "AUTH OAUTHBEARER: 535 5.7.8 refused (token: invalid_token)");
+	fails(p, 77, "5.7.8", "AUTH OAUTHBEARER: 535 5.7.8 refused; "
+	      "the access token is not valid or has expired (status invalid_token)");
 	peer_free(p);
 
 	p = offered("XOAUTH2");
 	p->account.auth.token_file = "/dev/null";
+	p->account.socket = "/run/smtp";
 	p->token = "t";
 	script(p, "C: AUTH XOAUTH2 ", "S: 334 eyJzdGF0dXMiOiI0MDEifQ==", "C: \r\n", "S: 535 no");
-	fails(p, 77, "5.7.8", "(token: 401)");
+	fails(p, 77, "5.7.8", "535 no; the access token is not valid or has expired (status 401)");
 	peer_free(p);
 }
 
@@ -664,6 +668,7 @@ static void test_initial_response_length(void **state)
 		token[table[i].token] = '\0';
 		p->token = token;
 		p->account.auth.token_file = "/dev/null";
+		p->account.socket = "/run/smtp";
 		if (table[i].initial)
 			script(p, "C: AUTH XOAUTH2 dXNl", "S: 235 ok");
 		else

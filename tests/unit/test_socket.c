@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/race.h"
+#include "net/resolve.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
@@ -171,12 +173,13 @@ static void source_address(void **state)
 	static const struct { const char *source, *seen; } cases[] = {
 		{ NULL, "127.0.0.1" }, { "", "127.0.0.1" }, { "127.0.0.1", "127.0.0.1" },
 		{ "127.0.0.2", "127.0.0.2" }, { "::1", "127.0.0.1" },
+		{ "::1, 127.0.0.3", "127.0.0.3" }, { "127.0.0.4,::1", "127.0.0.4" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct socket_options options = { .source_ip = cases[i].source };
 		struct socket_target target = {
-			.host = "127.0.0.1", .port = port, .source_ip = cases[i].source,
-			.timeout = 30,
+			.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
 		};
 		struct stream *s = connect_ok(&target);
 		struct sockaddr_in from;
@@ -188,12 +191,212 @@ static void source_address(void **state)
 		close(fd);
 		stream_free(s);
 	}
-	struct socket_target bad = { .host = "127.0.0.1", .port = port, .source_ip = "eth0" };
+	struct socket_options wrong = { .source_ip = "eth0" };
+	struct socket_target bad = { .host = "127.0.0.1", .port = port, .options = &wrong };
 
 	connect_fails(&bad, &none, EX_CONFIG, "5.3.5", "source address 'eth0'");
-	bad.source_ip = "192.0.2.77";
+	wrong.source_ip = "::1";
+	wrong.source_strict = true;
 	connect_fails(&bad, &none, EX_TEMPFAIL, "4.4.1",
 		      "127.0.0.1: cannot use the source address: ");
+	wrong.source_ip = "192.0.2.77";
+	connect_fails(&bad, &none, EX_TEMPFAIL, "4.4.1",
+		      "127.0.0.1: cannot use the source address: ");
+	close(server);
+}
+
+/* A port of our own, from a range in which some are taken. */
+static void source_port(void **state)
+{
+	(void)state;
+	unsigned port, taken;
+	int server = listen_on(AF_INET, &port), other = listen_on(AF_INET, &taken);
+	struct socket_options options = { .port_first = taken, .port_last = taken };
+	struct socket_target target = {
+		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
+		.family = AF_INET,
+	};
+
+	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1",
+		      "cannot use the source address: Address already in use");
+	options.port_first = taken > 60000 ? taken - 20 : taken;
+	options.port_last = options.port_first + 20;
+	struct stream *s = connect_ok(&target);
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	int fd = accept(server, (struct sockaddr *)&from, &len);
+
+	assert_true(fd >= 0);
+	assert_in_range(ntohs(from.sin_port), options.port_first, options.port_last);
+	assert_int_not_equal(ntohs(from.sin_port), taken);
+	close(fd);
+	stream_free(s);
+	close(server);
+	close(other);
+}
+
+static void options_of_the_socket(void **state)
+{
+	(void)state;
+	unsigned port;
+	int server = listen_on(AF_INET, &port);
+	struct socket_options options = {
+		.keepalive_idle = 11, .keepalive_interval = 12, .keepalive_count = 5,
+		.delay = true, .linger = 3, .send_buffer = 20000, .recv_buffer = 30000,
+	};
+	struct socket_target target = {
+		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
+	};
+	struct stream *s = connect_ok(&target);
+	struct linger linger;
+	socklen_t len = sizeof(linger);
+
+	assert_int_equal(option(socket_fd(s), IPPROTO_TCP, TCP_NODELAY), 0);
+	assert_int_equal(option(socket_fd(s), SOL_SOCKET, SO_KEEPALIVE), 1);
+#ifdef TCP_KEEPIDLE
+	assert_int_equal(option(socket_fd(s), IPPROTO_TCP, TCP_KEEPIDLE), 11);
+	assert_int_equal(option(socket_fd(s), IPPROTO_TCP, TCP_KEEPINTVL), 12);
+	assert_int_equal(option(socket_fd(s), IPPROTO_TCP, TCP_KEEPCNT), 5);
+#endif
+	assert_true(option(socket_fd(s), SOL_SOCKET, SO_SNDBUF) >= 20000);
+	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+	assert_true(linger.l_onoff && linger.l_linger == 3);
+	stream_free(s);
+	options = (struct socket_options){ .keepalive_off = true };
+	s = connect_ok(&target);
+	assert_int_equal(option(socket_fd(s), SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+	assert_false(linger.l_onoff);
+	stream_free(s);
+	options.interface = "no-such-if";
+	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1",
+		      "127.0.0.1: cannot use the interface: ");
+	close(server);
+}
+
+/* --- several addresses ---------------------------------------------------- */
+
+static struct address loopback(const char *text, unsigned port)
+{
+	struct address a;
+
+	assert_true(address_from_text(text, port, &a));
+	return a;
+}
+
+/* A port of 127.0.0.1 that answers nobody: its backlog is full. */
+struct deaf {
+	int server, full[20];
+	size_t n;
+	unsigned port;
+};
+
+static bool deaf_open(struct deaf *d)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	int rc = 0;
+
+	d->server = listen_on(AF_INET, &d->port);
+	d->n = 0;
+	to.sin_port = htons((in_port_t)d->port);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(listen(d->server, 0), 0);
+	while (d->n < ARRAY_LEN(d->full) && rc == 0) {
+		d->full[d->n] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		rc = connect(d->full[d->n++], (struct sockaddr *)&to, sizeof(to));
+	}
+	return rc < 0;
+}
+
+static void deaf_close(struct deaf *d)
+{
+	while (d->n)
+		close(d->full[--d->n]);
+	close(d->server);
+}
+
+/* The deaf first address must not hold up the second, although it has 30 s. */
+static void race_goes_on(void **state)
+{
+	(void)state;
+	struct deaf deaf;
+	unsigned port;
+	int server = listen_on(AF_INET, &port);
+
+	if (!deaf_open(&deaf)) {
+		deaf_close(&deaf);
+		close(server);
+		skip();
+	}
+	struct address v[2] = { loopback("127.0.0.1", deaf.port), loopback("127.0.0.1", port) };
+	const struct address_list list = { v, 2 };
+	const struct race race = { .list = &list, .delay_ms = 20, .timeout = 30 };
+	struct strbuf reasons = STRBUF_INIT(1000);
+	size_t winner = 9;
+	int fd = race_run(&race, &none, &winner, &reasons);
+
+	assert_true(fd >= 0);
+	assert_int_equal(winner, 1);
+	assert_int_equal(reasons.len, 0);
+	close(fd);
+	deaf_close(&deaf);
+	close(server);
+	strbuf_release(&reasons);
+}
+
+/* Both run: each is named with its own reason, in the order of the list. */
+static void race_tells_all(void **state)
+{
+	(void)state;
+	unsigned port, other;
+
+	close(listen_on(AF_INET, &port));
+	close(listen_on(AF_INET, &other));
+	struct address v[2] = { loopback("127.0.0.1", port), loopback("127.0.0.2", other) };
+	const struct address_list list = { v, 2 }, nothing = { v, 0 };
+
+	for (unsigned delay = 0; delay < 20; delay += 10) {
+		const struct race race = { .list = &list, .delay_ms = delay, .timeout = 30 };
+		struct strbuf reasons = STRBUF_INIT(1000);
+		size_t winner;
+
+		assert_int_equal(race_run(&race, &none, &winner, &reasons), -1);
+		assert_string_equal(reasons.buf, "127.0.0.1: Connection refused; "
+						 "127.0.0.2: Connection refused");
+		strbuf_release(&reasons);
+	}
+	const struct race empty = { .list = &nothing, .delay_ms = 10 };
+	struct strbuf reasons = STRBUF_INIT(1000);
+	size_t winner;
+
+	assert_int_equal(race_run(&empty, &none, &winner, &reasons), -1);
+	strbuf_release(&reasons);
+}
+
+/* Those left are kept for another try; a list that is there costs no lookup. */
+static void addresses_left(void **state)
+{
+	(void)state;
+	unsigned port, dead;
+	int server = listen_on(AF_INET, &port);
+	struct address_list list = { xcalloc(3, sizeof(struct address)), 3 };
+
+	close(listen_on(AF_INET, &dead));
+	list.v[0] = loopback("127.0.0.1", dead);
+	list.v[1] = loopback("127.0.0.1", port);
+	list.v[2] = loopback("127.0.0.1", dead);
+	struct socket_target target = {
+		.host = "no-such-name.invalid", .port = 25, .timeout = 30, .addresses = &list,
+	};
+	struct stream *s = connect_ok(&target);
+
+	stream_free(s);
+	assert_int_equal(list.n, 2);
+	assert_int_equal(ntohs(list.v[0].to.in.sin_port), port);
+	address_list_drop(&list, 0);
+	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1", "127.0.0.1: Connection refused");
+	assert_int_equal(list.n, 0);
+	address_list_release(&list);
 	close(server);
 }
 
@@ -530,6 +733,11 @@ int main(void)
 		cmocka_unit_test(refused_connection),
 		cmocka_unit_test(address_of_another_family),
 		cmocka_unit_test(source_address),
+		cmocka_unit_test(source_port),
+		cmocka_unit_test(options_of_the_socket),
+		cmocka_unit_test(race_goes_on),
+		cmocka_unit_test(race_tells_all),
+		cmocka_unit_test(addresses_left),
 		cmocka_unit_test(silent_server),
 		cmocka_unit_test(local_socket),
 		cmocka_unit_test(busy_local_socket),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "net/truststore.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/proc.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -138,7 +140,7 @@ static unsigned verify_chosen(const char *path, const struct chain *c, unsigned 
 	struct truststore *store;
 	struct error err = { 0 };
 
-	assert_int_equal(truststore_open(path, &store, &err), 0);
+	assert_int_equal(truststore_open(path, NULL, &store, &err), 0);
 	assert_int_equal(extra.x509_trust_list_init(&list, 0), 0);
 	*chosen_out = truststore_choose(store, c->der, c->n, list);
 	unsigned status = verify(list, c);
@@ -426,7 +428,7 @@ static void open_fails(const char *path, int exit, const char *words)
 	struct truststore *store = NULL;
 	struct error err = { 0 };
 
-	assert_int_equal(truststore_open(path, &store, &err), -1);
+	assert_int_equal(truststore_open(path, NULL, &store, &err), -1);
 	assert_null(store);
 	assert_int_equal(err.exit, exit);
 	assert_string_equal(err.status, "5.3.5");
@@ -450,7 +452,7 @@ static void test_open(void **state)
 	open_fails(write_text("empty.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n"
 			      "-----END PRIVATE KEY-----\n", 60), EX_CONFIG, "no certificate");
 	if (access(SYSTEM_TRUST_BUNDLE, R_OK) == 0) {
-		assert_int_equal(truststore_open("system", &store, &err), 0);
+		assert_int_equal(truststore_open("system", NULL, &store, &err), 0);
 		truststore_free(store);
 	}
 	truststore_free(NULL);
@@ -476,7 +478,7 @@ static void test_open_pipe(void **state)
 		_exit(fs_write_all(ends[1], text.buf, text.len) < 0);
 	close(ends[1]);
 	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
-	assert_int_equal(truststore_open(path, &store, &err), 0);
+	assert_int_equal(truststore_open(path, NULL, &store, &err), 0);
 	close(ends[0]);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -485,100 +487,6 @@ static void test_open_pipe(void **state)
 	extra.x509_trust_list_deinit(list, 1);
 	truststore_free(store);
 	strbuf_release(&text);
-}
-
-/* --- the walk through a certificate --------------------------------------- */
-
-static void test_names(void **state)
-{
-	struct chain c = { 0 };
-	struct octets issuer, subject;
-
-	(void)state;
-	certs_need();
-	chain_load(&c, "chain.pem");
-	assert_int_equal(truststore_names(c.der[0].data, c.der[0].size, &issuer, &subject), 0);
-	assert_int_equal(issuer.data[0], 0x30);
-	assert_int_equal(issuer.data[1], issuer.n - 2);
-	assert_memory_equal(issuer.data + issuer.n - 17, "Test Intermediate", 17);
-	assert_memory_equal(subject.data + subject.n - 9, "localhost", 9);
-	assert_int_equal(truststore_names(c.der[1].data, c.der[1].size, &issuer, &subject), 0);
-	assert_memory_equal(issuer.data + issuer.n - 7, "Test CA", 7);
-	/* cut at each octet: never beyond the end (the copy is as long as it says) */
-	for (size_t n = 0; n < c.der[0].size; n++) {
-		unsigned char *copy = xmalloc(n);
-
-		memcpy(copy, c.der[0].data, n);
-		assert_int_equal(truststore_names(copy, n, &issuer, &subject), -1);
-		xfree(copy);
-	}
-	chain_free(&c);
-}
-
-/* Each octet of the head set to each of a few values: no access outside, names stay inside. */
-static void test_names_damaged(void **state)
-{
-	static const unsigned char values[] = { 0, 1, 0x1f, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x84,
-						0x85, 0xa0, 0xff };
-	struct chain c = { 0 };
-
-	(void)state;
-	certs_need();
-	chain_load(&c, "ca.pem");
-	size_t n = c.der[0].size;
-	unsigned char *copy = xmalloc(n);
-
-	for (size_t at = 0; at < n && at < 160; at++) {
-		for (size_t v = 0; v < sizeof(values); v++) {
-			struct octets issuer, subject;
-
-			memcpy(copy, c.der[0].data, n);
-			copy[at] = values[v];
-			if (truststore_names(copy, n, &issuer, &subject) < 0)
-				continue;
-			assert_true(issuer.data > copy && issuer.data + issuer.n < copy + n);
-			assert_true(subject.data > copy && subject.data + subject.n < copy + n);
-		}
-	}
-	xfree(copy);
-	chain_free(&c);
-}
-
-static void test_names_crafted(void **state)
-{
-	static const struct {
-		const char *der;
-		size_t n;
-		int rc;
-	} cases[] = {
-		{ "", 0, -1 },
-		{ "\x30", 1, -1 },
-		{ "\x30\x80", 2, -1 },				/* indefinite length */
-		{ "\x30\x85\x01\x01\x01\x01\x01", 7, -1 },	/* length of five octets */
-		{ "\x30\x84\xff\xff\xff\xff", 6, -1 },
-		{ "\x3f\x01\x00", 3, -1 },			/* high tag number */
-		/* version 1 has no [0]; all parts empty */
-		{ "\x30\x0e\x30\x0c\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00\x00\x00", 16, 0 },
-		{ "\x30\x0c\x30\x0a\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00", 14, 0 },
-		{ "\x30\x0c\x30\x0a\x02\x00\x30\x00\x30\x00\x30\x00\x30\x01", 14, -1 },
-		{ "\x30\x0c\x30\x08\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00", 14, -1 },
-		{ "\x30\x0c\x31\x0a\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00", 14, -1 },
-		{ "\x30\x0c\x30\x0a\x03\x00\x30\x00\x30\x00\x30\x00\x30\x00", 14, -1 },
-		{ "\x30\x0e\x30\x0c\xa0\x00\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00", 16, 0 },
-		/* lengths in long form, longer than they need to be */
-		{ "\x30\x82\x00\x0d\x30\x81\x0a\x02\x00\x30\x00\x30\x00\x30\x00\x30\x00", 17, 0 },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct octets issuer, subject;
-		unsigned char *copy = xmalloc(cases[i].n);
-
-		memcpy(copy, cases[i].der, cases[i].n);
-		if (truststore_names(copy, cases[i].n, &issuer, &subject) != cases[i].rc)
-			fail_msg("case %zu", i);
-		xfree(copy);
-	}
 }
 
 /* With a chain that cannot be read the whole store is handed over. */
@@ -591,7 +499,7 @@ static void test_unreadable_chain(void **state)
 
 	(void)state;
 	certs_need();
-	assert_int_equal(truststore_open(certs_path("bundle.pem"), &store, &err), 0);
+	assert_int_equal(truststore_open(certs_path("bundle.pem"), NULL, &store, &err), 0);
 	assert_int_equal(extra.x509_trust_list_init(&list, 0), 0);
 	assert_int_equal(truststore_choose(store, &junk, 1, list), 61);
 	extra.x509_trust_list_deinit(list, 1);
@@ -617,6 +525,215 @@ static void test_unreadable_certificate(void **state)
 	strbuf_release(&pem);
 }
 
+/* --- the text itself ------------------------------------------------------ */
+
+/* With ends of lines as they are, as "\\n", and as blanks. */
+static void test_inline(void **state)
+{
+	static const char *const ends[] = { "\n", "\\n", " " };
+	struct strbuf pem = STRBUF_INIT(1 << 16);
+	struct chain c = { 0 };
+	unsigned chosen;
+
+	(void)state;
+	certs_need();
+	read_file("ca.pem", &pem);
+	chain_load(&c, "peers/direct.pem");
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct strbuf text = STRBUF_INIT(1 << 16);
+
+		for (size_t j = 0; j < pem.len; j++) {
+			if (pem.buf[j] == '\n')
+				strbuf_addstr(&text, ends[i]);
+			else
+				strbuf_addch(&text, pem.buf[j]);
+		}
+		assert_int_equal(verify_chosen(text.buf, &c, &chosen), 0);
+		assert_int_equal(chosen, 1);
+		strbuf_release(&text);
+	}
+	chain_free(&c);
+	strbuf_release(&pem);
+}
+
+/* --- folders -------------------------------------------------------------- */
+
+static const char *folder_file(const char *folder, const char *name)
+{
+	static char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+static void copy_to(const char *from, const char *folder, const char *name)
+{
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	char path[512];
+
+	read_file(from, &text);
+	snprintf(path, sizeof(path), "%s", folder_file(folder, name));
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fs_write_all(fd, text.buf, text.len), 0);
+	close(fd);
+	strbuf_release(&text);
+}
+
+static void rehash(const char *folder)
+{
+	char openssl[] = "openssl", command[] = "rehash", path[512];
+	char *const argv[] = { openssl, command, path, NULL };
+	struct strbuf out = STRBUF_INIT(1 << 16);
+	struct error err = { 0 };
+
+	snprintf(path, sizeof(path), "%s", folder);
+	if (proc_capture(argv, 60, &out, &err) < 0)
+		fail_msg("%s", err.text);
+	strbuf_release(&out);
+}
+
+/* The verdict on a chain with a folder, and how many certificates were taken from it. */
+static unsigned verify_with(const char *file, const char *folder, const char *chain_name,
+			    unsigned *chosen_out)
+{
+	gnutls_x509_trust_list_t list;
+	struct truststore *store;
+	struct error err = { 0 };
+	struct chain c = { 0 };
+
+	chain_load(&c, chain_name);
+	if (truststore_open(file, folder, &store, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(extra.x509_trust_list_init(&list, 0), 0);
+	*chosen_out = truststore_choose(store, c.der, c.n, list);
+	unsigned status = verify(list, &c);
+
+	extra.x509_trust_list_deinit(list, 1);
+	truststore_free(store);
+	chain_free(&c);
+	return status;
+}
+
+static const char *make_folder(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s", certs_path(name));
+	assert_int_equal(mkdir(path, 0700), 0);
+	return path;
+}
+
+/* Names of any kind: all files that may be certificates are looked through, no others. */
+static void test_folder(void **state)
+{
+	const char *folder;
+	unsigned chosen;
+
+	(void)state;
+	certs_need();
+	folder = make_folder("plain-folder");
+	copy_to("store/filler.pem", folder, "filler.pem");
+	copy_to("ca.pem", folder, "ours.CRT");
+	copy_to("ca2.pem", folder, "ca2.txt");
+	copy_to("server.key", folder, "key.pem");
+	assert_int_equal(symlink("/nonexistent", folder_file(folder, "dangling.pem")), 0);
+	assert_int_equal(verify_with("system", folder, "peers/direct.pem", &chosen), 0);
+	assert_int_equal(chosen, 1);
+	assert_int_not_equal(verify_with("system", folder, "bad-unknown-ca.pem", &chosen), 0);
+	/* a file beside the folder counts as well; the system's does not */
+	assert_int_equal(verify_with(certs_path("ca2.pem"), folder, "bad-unknown-ca.pem",
+				     &chosen), 0);
+	assert_int_equal(verify_with(certs_path("ca2.pem"), folder, "peers/direct.pem",
+				     &chosen), 0);
+}
+
+/* Of hashed names only the one file is opened: the others could not even be read. */
+static void test_folder_hashed(void **state)
+{
+	const char *folder;
+	unsigned chosen;
+
+	(void)state;
+	certs_need();
+	folder = make_folder("hashed-folder");
+	copy_to("ca.pem", folder, "ca.pem");
+	copy_to("ca2.pem", folder, "ca2.pem");
+	copy_to("store/twin-a.pem", folder, "twin-a.pem");
+	copy_to("store/twin-b.pem", folder, "twin-b.pem");
+	rehash(folder);
+	/* what is read behind the links' back is no certificate any more */
+	copy_to("server.key", folder, "ca2.pem");
+	assert_int_equal(verify_with("system", folder, "peers/direct.pem", &chosen), 0);
+	assert_int_equal(chosen, 1);
+	assert_int_equal(verify_with("system", folder, "peers/twin-a.pem", &chosen), 0);
+	assert_int_equal(chosen, 2);
+	assert_int_equal(verify_with("system", folder, "peers/twin-b.pem", &chosen), 0);
+	assert_int_not_equal(verify_with("system", folder, "bad-unknown-ca.pem", &chosen), 0);
+	/* one more, not hashed yet, is found all the same */
+	copy_to("ca2.pem", folder, "new.pem");
+	assert_int_equal(verify_with("system", folder, "bad-unknown-ca.pem", &chosen), 0);
+}
+
+/* Certificates in DER, as other systems keep them. */
+static void test_folder_der(void **state)
+{
+	struct chain c = { 0 };
+	const char *folder;
+	unsigned chosen;
+
+	(void)state;
+	certs_need();
+	folder = make_folder("der-folder");
+	chain_load(&c, "ca.pem");
+	int fd = open(folder_file(folder, "ca.cer"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_int_equal(fs_write_all(fd, c.der[0].data, c.der[0].size), 0);
+	close(fd);
+	chain_free(&c);
+	assert_int_equal(verify_with("system", folder, "peers/direct.pem", &chosen), 0);
+	assert_int_equal(chosen, 1);
+}
+
+static void test_folder_missing(void **state)
+{
+	struct truststore *store = NULL;
+	struct error err = { 0 };
+
+	(void)state;
+	assert_int_equal(truststore_open("system", "/nonexistent/dir", &store, &err), -1);
+	assert_int_equal(err.exit, EX_OSFILE);
+	assert_true(strstr(err.text, "trust folder /nonexistent/dir: No such") != NULL);
+	assert_int_equal(truststore_open("system", "/dev/null", &store, &err), -1);
+	assert_int_equal(err.exit, EX_OSFILE);
+	assert_null(store);
+}
+
+/* What is stored for a session changes when the store does. */
+static void test_identify(void **state)
+{
+	struct strbuf a = STRBUF_INIT(4096), b = STRBUF_INIT(4096);
+	const char *path = write_text("changing.pem", "one", 3);
+
+	(void)state;
+	truststore_identify(path, NULL, &a);
+	truststore_identify(path, NULL, &b);
+	assert_string_equal(a.buf, b.buf);
+	path = write_text("changing.pem", "three", 5);
+	strbuf_reset(&b);
+	truststore_identify(path, NULL, &b);
+	assert_string_not_equal(a.buf, b.buf);
+	strbuf_reset(&a);
+	truststore_identify("system", "/tmp", &a);
+	assert_null(strstr(a.buf, SYSTEM_TRUST_BUNDLE));
+	strbuf_reset(&a);
+	truststore_identify("-----BEGIN CERTIFICATE-----AAAA", NULL, &a);
+	assert_string_equal(a.buf, "-----BEGIN CERTIFICATE-----AAAA\n");
+	strbuf_release(&a);
+	strbuf_release(&b);
+}
+
 static int setup(void **state)
 {
 	load_library();
@@ -633,11 +750,14 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_open_pipe),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_damaged),
-		cmocka_unit_test(test_names_crafted),
 		cmocka_unit_test(test_unreadable_chain),
 		cmocka_unit_test(test_unreadable_certificate),
+		cmocka_unit_test(test_inline),
+		cmocka_unit_test(test_folder),
+		cmocka_unit_test(test_folder_hashed),
+		cmocka_unit_test(test_folder_der),
+		cmocka_unit_test(test_folder_missing),
+		cmocka_unit_test(test_identify),
 	};
 
 	return cmocka_run_group_tests(tests, setup, certs_teardown);

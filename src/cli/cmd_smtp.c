@@ -1,0 +1,247 @@
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/events.h"
+#include "cli/options.h"
+#include "cli/raw_commands.h"
+#include "cli/report.h"
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "conf/listen.h"
+#include "net/socket.h"
+#include "net/wire.h"
+#include "server/reversed.h"
+#include "smtp/probe.h"
+#include "smtp/session.h"
+#include "submit/attempt.h"
+#include "submit/route.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+#define NOTE_MAX 4096
+
+/* The commands of one session, and what became of them. */
+struct commands {
+	const struct invocation *inv;
+	const struct account *account;
+	struct reversed_options reversed;
+	struct arena *arena;
+	struct error worst;	/* exit 0: all is well */
+};
+
+/* What is for good counts more than what may pass; else the first one counts. */
+static void note_failure(struct commands *c, const struct error *err)
+{
+	report_failure(c->inv, err);
+	if (!c->worst.exit || (error_is_temporary(&c->worst) && !error_is_temporary(err)))
+		c->worst = *err;
+}
+
+/* --- the reversed session -------------------------------------------------- */
+
+static void log_message(void *ctx, const char *line)
+{
+	report_line(ctx, "%s", line);
+}
+
+/* "A,B" as a list. */
+static const char *const *split_domains(struct arena *a, const char *text)
+{
+	size_t count = 1;
+
+	for (const char *c = text; *c; c++)
+		count += *c == ',';
+	const char **list = arena_calloc(a, count + 1, sizeof(*list));
+
+	for (size_t i = 0; i < count; i++) {
+		size_t n = strcspn(text, ",");
+
+		list[i] = arena_strndup(a, text, n);
+		text += n + 1;
+	}
+	return list;
+}
+
+/* What is known of the other side before it is asked to turn round. */
+static int prepare_reversed(struct commands *c, const struct config *config,
+			    const struct probe_request *p, struct error *err)
+{
+	const struct account *a = c->account;
+	const struct listen_settings *l = config_listen(config, NULL);
+	struct reversed_options *r = &c->reversed;
+
+	r->deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
+	r->domains = p->arg ? split_domains(c->arena, p->arg) : a->cmd.atrn_domains;
+	r->name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
+	r->size_limit = l ? l->message_size_limit : 0;
+	r->log = c->inv->verbose ? log_message : NULL;
+	r->log_ctx = (void *)c->inv;
+	return reversed_check(r, err);
+}
+
+static int serve_reversed(struct commands *c, struct session *s, struct error *err)
+{
+	static const struct deadline none = { .at = 0 };
+	struct strbuf text = STRBUF_INIT(NOTE_MAX);
+	unsigned messages = 0;
+	char peer[128];
+
+	socket_peer_name(wire_stream(s->wire), peer, sizeof(peer));
+	wire_set_limit(s->wire, none);
+	s->dead = true;		/* there is nobody left to say QUIT to */
+	c->reversed.tls = s->encrypted;
+	int rc = reversed_run(&c->reversed, s->wire, peer, &messages, err);
+
+	strbuf_addf(&text, "%u message%s received\n", messages, messages == 1 ? "" : "s");
+	if (report_output(c->inv, text.buf) != EX_OK && rc == 0)
+		rc = error_set(err, EX_IOERR, "4.3.0", "cannot tell how many messages came");
+	strbuf_release(&text);
+	return rc < 0 ? error_prefix(err, "after ATRN") : 0;
+}
+
+/* --- one after the other --------------------------------------------------- */
+
+static int show(const struct invocation *inv, const struct strbuf *out, const struct strbuf *note,
+		struct error *err)
+{
+	if (note->len)
+		report_line(inv, "%s", note->buf);
+	if (out->len && report_output(inv, out->buf) != EX_OK)
+		return error_set(err, EX_IOERR, "4.3.0", "cannot write to standard output");
+	return 0;
+}
+
+static int run_one(struct commands *c, struct session *s, const struct probe_request *p,
+		   bool *last, struct error *err)
+{
+	const struct probe_options opt = { .strict = c->inv->strict_verify,
+					   .with_rcpt = c->inv->verify_with_rcpt };
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX), note = STRBUF_INIT(NOTE_MAX);
+	bool reversed = false;
+	int rc = probe_run(s, p, &opt, &out, &note, last, err);
+
+	if (rc == 0)
+		rc = show(c->inv, &out, &note, err);
+	if (rc == 0)
+		rc = probe_reversed(s, p, &reversed, err);
+	if (rc == 0 && reversed)
+		rc = serve_reversed(c, s, err);
+	strbuf_release(&out);
+	strbuf_release(&note);
+	return rc;
+}
+
+/* A server that said "go on" to a raw command waits for something that is not QUIT. */
+static void end_raw(struct session *s)
+{
+	if (reply_class(&s->reply) == 3)
+		s->dead = true;
+}
+
+static int run_all(void *ctx, struct session *s, struct error *err)
+{
+	struct commands *c = ctx;
+	bool given_up[PROBE_COUNT] = { false };
+
+	(void)err;
+	for (size_t i = 0; i < c->inv->probes; i++) {
+		const struct probe_request *p = &c->inv->probe[i];
+		struct error failure;
+
+		if (given_up[p->id])
+			continue;
+		if (s->dead) {
+			error_set(&failure, EX_TEMPFAIL, "4.4.2", "%s was not asked: the "
+				  "session is over", probe_name(p));
+			note_failure(c, &failure);
+			break;
+		}
+		if (run_one(c, s, p, &given_up[p->id], &failure) < 0)
+			note_failure(c, &failure);
+	}
+	end_raw(s);
+	return 0;
+}
+
+int raw_commands_run(void *ctx, struct session *s, struct error *err)
+{
+	const struct invocation *inv = ctx;
+	struct commands c = { .inv = inv };
+	bool last;
+
+	for (size_t i = 0; i < inv->probes; i++) {
+		if (s->dead)
+			return error_set(err, EX_TEMPFAIL, "4.4.2",
+					 "a raw command has ended the session");
+		if (run_one(&c, s, &inv->probe[i], &last, err) < 0)
+			return -1;
+	}
+	if (reply_class(&s->reply) == 3 && inv->probes) {
+		s->dead = true;
+		return error_set(err, EX_PROTOCOL, "5.5.0", "the server waits for more of a raw "
+				 "command: no message can follow");
+	}
+	return 0;
+}
+
+/* --- the command ----------------------------------------------------------- */
+
+/* The account, at the port of these commands where it has none of its own. */
+static void choose_port(const struct invocation *inv, struct account *copy)
+{
+	for (size_t i = 0; i < inv->probes && !copy->port && !copy->socket; i++)
+		copy->port = probe_port(&inv->probe[i]);
+}
+
+static int prepare(struct commands *c, const struct config *config, struct error *err)
+{
+	for (size_t i = 0; i < c->inv->probes; i++) {
+		const struct probe_request *p = &c->inv->probe[i];
+
+		if (p->id != PROBE_ATRN)
+			continue;
+		if (i + 1 < c->inv->probes)
+			return error_set(err, EX_USAGE, "5.5.4", "--atrn must be the last command");
+		return prepare_reversed(c, config, p, err);
+	}
+	return 0;
+}
+
+static int run(struct commands *c, struct events *events, struct config **config,
+	       struct error *err)
+{
+	const struct route_request req = { .account = c->inv->account, .sender = c->inv->sender };
+	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
+					     .observer = events_observer(events) };
+	struct account copy;
+
+	if (config_load(&c->inv->config, config, err) < 0 ||
+	    route_account(*config, &req, &c->account, err) < 0)
+		return -1;
+	copy = *c->account;
+	choose_port(c->inv, &copy);
+	if (prepare(c, *config, err) < 0)
+		return -1;
+	return submit_session(&copy, &opt, run_all, c, err);
+}
+
+int cmd_smtp(const struct invocation *inv)
+{
+	struct commands c = { .inv = inv, .arena = arena_new() };
+	struct events *events = NULL;
+	struct config *config = NULL;
+	struct error err;
+
+	if (events_open(inv, &events, &err) < 0 || run(&c, events, &config, &err) < 0)
+		note_failure(&c, &err);
+	events_free(events);
+	config_free(config);
+	arena_free(c.arena);
+	return c.worst.exit;
+}

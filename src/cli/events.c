@@ -1,0 +1,234 @@
+#include "config.h"
+#include "cli/events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+#include "cli/report_json.h"
+#include "message/envelope.h"
+#include "message/result.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/json.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+#include "util/xalloc.h"
+
+#define LINE_LIMIT ((size_t)1 << 20)
+#define TRANSFER_MS 100		/* between two events of a transfer */
+#define METER_AFTER_MS 1000	/* a transfer that is done by then shows no meter */
+#define METER_MS 200
+
+struct events {
+	const struct invocation *inv;
+	struct observer observer;
+	int fd;				/* of --events, -1 = none */
+	int trace_fd;			/* of --trace, -1 = none */
+	bool meter, metered;		/* wanted; something is on the terminal */
+	int64_t transfer_start, transfer_last;
+};
+
+/* {"event":"NAME","time":1795380684.123 ... the caller adds the rest. */
+static void begin(struct json *j, struct strbuf *line, const char *name)
+{
+	struct timespec now;
+
+	*j = (struct json){ .out = line };
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_begin(j, NULL, '{');
+	json_string(j, "event", name);
+	strbuf_addf(line, ",\"time\":%" PRId64 ".%03ld", (int64_t)now.tv_sec,
+		    now.tv_nsec / 1000000);
+}
+
+static void end(struct events *e, struct json *j, struct strbuf *line)
+{
+	json_end(j, '}');
+	strbuf_addch(line, '\n');
+	if (e->fd >= 0 && fs_write_all(e->fd, line->buf, line->len) < 0)
+		e->fd = -1;	/* nobody reads any more */
+	strbuf_release(line);
+}
+
+static void write_trace(int fd, enum wire_direction direction, const char *text, size_t n)
+{
+	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+
+	strbuf_addstr(&line, direction == WIRE_OUT ? "--> " : "<-- ");
+	text_escape_add(&line, text, n);
+	strbuf_addch(&line, '\n');
+	(void)!fs_write_all(fd, line.buf, line.len);
+	strbuf_release(&line);
+}
+
+static void trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	struct events *e = ctx;
+
+	if (e->inv->verbose)
+		write_trace(STDERR_FILENO, direction, text, n);
+	if (e->trace_fd >= 0)
+		write_trace(e->trace_fd, direction, text, n);
+	if (e->fd >= 0) {
+		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+		struct json j;
+
+		begin(&j, &line, direction == WIRE_OUT ? "command" : "reply");
+		json_octets(&j, "line", text, n);
+		end(e, &j, &line);
+	}
+}
+
+static void connected(void *ctx, const char *server, const char *address)
+{
+	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+	struct json j;
+
+	begin(&j, &line, "connection");
+	json_string(&j, "server", server);
+	json_string(&j, "address", address);
+	end(ctx, &j, &line);
+}
+
+static void secured(void *ctx, const char *tls, bool verified)
+{
+	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+	struct json j;
+
+	begin(&j, &line, "tls");
+	json_string(&j, "description", tls);
+	json_bool(&j, "verified", verified);
+	end(ctx, &j, &line);
+}
+
+/* "\r 12.5 of 40.0 MiB, 31 %": written over itself, wiped at the end. */
+static void show_meter(struct events *e, uint64_t done, uint64_t total)
+{
+	struct strbuf line = STRBUF_INIT(200);
+	double mib = 1024.0 * 1024.0;
+
+	if (done < total)
+		strbuf_addf(&line, "\r%s: %.1f of %.1f MiB, %.0f %%", e->inv->name,
+			    (double)done / mib, (double)total / mib,
+			    100.0 * (double)done / (double)total);
+	else
+		strbuf_addstr(&line, "\r\033[K");
+	(void)!fs_write_all(STDERR_FILENO, line.buf, line.len);
+	e->metered = done < total;
+	strbuf_release(&line);
+}
+
+static void transfer(void *ctx, uint64_t done, uint64_t total)
+{
+	struct events *e = ctx;
+	int64_t now = clock_ms();
+	bool last = done >= total;
+
+	if (!e->transfer_start)
+		e->transfer_start = now;
+	if (!last && now - e->transfer_last < (e->fd >= 0 ? TRANSFER_MS : METER_MS))
+		return;
+	e->transfer_last = now;
+	if (e->fd >= 0) {
+		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+		struct json j;
+
+		begin(&j, &line, "transfer");
+		json_number(&j, "octets", (int64_t)done);
+		json_number(&j, "total", (int64_t)total);
+		end(e, &j, &line);
+	}
+	bool due = e->inv->progress || now - e->transfer_start >= METER_AFTER_MS;
+
+	if (e->meter && due && (!last || e->metered))
+		show_meter(e, done, total);
+}
+
+static int open_trace(const char *path, int *fd_out, struct error *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
+		      0600);
+
+	if (fd < 0)
+		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot write the trace %s", path);
+	*fd_out = fd;
+	return 0;
+}
+
+int events_open(const struct invocation *inv, struct events **out, struct error *err)
+{
+	struct events e = { .inv = inv, .fd = inv->events_fd, .trace_fd = -1 };
+
+	if (e.fd >= 0 && fcntl(e.fd, F_GETFD) < 0)
+		return error_set(err, EX_USAGE, "5.5.4", "--events: descriptor %d is not open",
+				 e.fd);
+	if (inv->trace_file && open_trace(inv->trace_file, &e.trace_fd, err) < 0)
+		return -1;
+	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose));
+	*out = xcalloc(1, sizeof(e));
+	**out = e;
+	(*out)->observer = (struct observer){
+		.ctx = *out, .connected = e.fd >= 0 ? connected : NULL,
+		.secured = e.fd >= 0 ? secured : NULL,
+		.transfer = e.fd >= 0 || e.meter ? transfer : NULL,
+	};
+	return 0;
+}
+
+void events_free(struct events *e)
+{
+	if (e && e->trace_fd >= 0)
+		close(e->trace_fd);
+	xfree(e);
+}
+
+wire_trace_fn *events_trace(const struct events *e)
+{
+	return e->inv->verbose || e->fd >= 0 || e->trace_fd >= 0 ? trace : NULL;
+}
+
+const struct observer *events_observer(const struct events *e)
+{
+	return &e->observer;
+}
+
+static void end_event(struct events *e, const char *outcome, const struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+	struct json j;
+
+	begin(&j, &line, "end");
+	json_string(&j, "outcome", outcome);
+	json_number(&j, "exit", err ? err->exit : 0);
+	json_string(&j, "text", err ? err->text : NULL);
+	end(e, &j, &line);
+}
+
+void events_failure(struct events *e, const struct error *err)
+{
+	if (e->fd >= 0)
+		end_event(e, "failed", err);
+}
+
+void events_result(struct events *e, const struct envelope *envelope, const struct result *r)
+{
+	if (e->metered)
+		show_meter(e, 1, 1);
+	for (size_t i = 0; e->fd >= 0 && i < r->rcpt_count; i++) {
+		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+		struct json j;
+
+		begin(&j, &line, "recipient");
+		report_recipient_json(&j, envelope->rcpt[i].address, &r->rcpt[i]);
+		end(e, &j, &line);
+	}
+	if (e->fd >= 0)
+		end_event(e, report_outcome_name(r->outcome),
+			  r->outcome == OUTCOME_ACCEPTED ? NULL : &r->error);
+}

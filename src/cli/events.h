@@ -1,0 +1,49 @@
+/*
+ * To see what happens: the transcript (-v, --trace=FILE), JSON lines
+ * (--events=FD) and the progress meter.
+ *
+ * JSON lines, one object each, in the order in which things happen, all with
+ * "event" and "time" (Unix seconds with milliseconds):
+ *	connection	server, address
+ *	tls		description, verified
+ *	command		line, as in the transcript: secrets are not in it
+ *	reply		line
+ *	transfer	octets, total; at most ten a second, and the last
+ *	recipient	address, outcome, code, status, text
+ *	end		outcome, exit, text
+ * A reader that goes away changes nothing but that no more is written.
+ */
+#ifndef CLI_EVENTS_H
+#define CLI_EVENTS_H
+
+#include <stdbool.h>
+
+#include "net/wire.h"
+#include "smtp/observer.h"
+#include "util/attr.h"
+
+struct envelope;
+struct error;
+struct events;
+struct invocation;
+struct result;
+
+/*
+ * What inv asks to see. EX_USAGE for a descriptor that is not open,
+ * EX_CANTCREAT for a trace file that cannot be written (mode 0600, never
+ * through a symbolic link). *out is freed with events_free().
+ */
+ATTR_CHECK int events_open(const struct invocation *inv, struct events **out, struct error *err);
+void events_free(struct events *e);
+
+/* For struct attempt_options: NULL when nobody listens, so that it costs nothing. */
+wire_trace_fn *events_trace(const struct events *e);
+const struct observer *events_observer(const struct events *e);
+
+/* The events recipient and end. */
+void events_result(struct events *e, const struct envelope *envelope, const struct result *r);
+
+/* The event end for what failed before anything was sent. */
+void events_failure(struct events *e, const struct error *err);
+
+#endif

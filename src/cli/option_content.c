@@ -1,0 +1,75 @@
+#include "config.h"
+#include "cli/option_values.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "message/envelope.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/names.h"
+
+/*
+ * What is announced of text follows from the message, whatever -B says; that
+ * its octets are to be left alone cannot be known from it.
+ */
+int option_body(struct invocation *inv, const struct option *o, const char *value,
+		struct error *err)
+{
+	static const struct name_value names[] = {
+		{ "7BIT", BODY_7BIT }, { "8BITMIME", BODY_8BITMIME },
+		{ "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 }
+	};
+
+	if (names_find(names, value, &inv->body) < 0)
+		return error_set(err, EX_USAGE, "5.5.4", "option '-%c': '%s' is not 7BIT, 8BITMIME "
+				 "or BINARYMIME", o->letter, value);
+	inv->binary_input = inv->binary_input || inv->body == BODY_BINARYMIME;
+	return 0;
+}
+
+static int add_piece(struct invocation *inv, const char *piece)
+{
+	if (inv->burl_n == inv->burl_alloc) {
+		inv->burl_alloc = inv->burl_n ? 2 * inv->burl_n : 4;
+		const char **grown = arena_calloc(inv->arena, inv->burl_alloc, sizeof(*grown));
+
+		if (inv->burl_n)
+			memcpy(grown, inv->burl, inv->burl_n * sizeof(*grown));
+		inv->burl = grown;
+	}
+	inv->burl[inv->burl_n++] = piece;
+	return 0;
+}
+
+/* data: 0 for the whole message, 1 for a piece behind the one on standard input. */
+int option_burl(struct invocation *inv, const struct option *o, const char *value,
+		struct error *err)
+{
+	const bool whole = o->data == 0;
+
+	if (inv->burl_n && (whole || inv->burl_whole))
+		return error_set(err, EX_USAGE, "5.5.4", "--burl is the whole message: it stands "
+				 "alone, without --burl-part");
+	if (*value == '@' && !whole && option_check_trust(inv, "--burl-part=@FILE", err) < 0)
+		return -1;
+	inv->burl_whole = whole;
+	return add_piece(inv, value);
+}
+
+int option_burl_size(struct invocation *inv, const struct option *o, const char *value,
+		     struct error *err)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long n = strtoull(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || errno || *end)
+		return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not a number of "
+				 "octets", o->name, value);
+	inv->burl_size = n;
+	return 0;
+}

@@ -1,0 +1,479 @@
+#include "config.h"
+#include "message/request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "message/address.h"
+#include "message/envelope.h"
+#include "util/arena.h"
+#include "util/datetime.h"
+#include "util/error.h"
+#include "util/names.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define SOLICIT_MAX 1000	/* octets (RFC 3865, section 4.1) */
+#define ORCPT_TYPE_MAX 30
+
+static int refuse(const char *text, const char *want, struct error *err)
+{
+	return error_set(err, EX_USAGE, "5.5.4", "'%.100s' is not %s", text, want);
+}
+
+/* The time before the last ';', and the letters behind it. */
+static int time_and_letters(const char *text, int64_t now, struct datetime *time,
+			    const char **letters, struct error *err)
+{
+	char word[64];
+	size_t n = strcspn(text, ";");
+
+	if (n >= sizeof(word))
+		return refuse(text, "a time", err);
+	memcpy(word, text, n);
+	word[n] = '\0';
+	*letters = text[n] ? text + n + 1 : "";
+	return datetime_parse(word, now, time, err);
+}
+
+/* by-value = by-time ";" by-mode [by-trace]; by-time = ["-" / "+"] 1*9DIGIT */
+int request_deliver_by(const char *text, int64_t now, struct ext_request *out, struct error *err)
+{
+	static const struct name_value modes[] = {
+		{ "", BY_NOTIFY }, { "N", BY_NOTIFY }, { "R", BY_RETURN }, { "T", BY_NOTIFY },
+		{ "NT", BY_NOTIFY }, { "RT", BY_RETURN }, { NULL, 0 },
+	};
+	const char *letters;
+	struct datetime t;
+	int mode;
+
+	if (time_and_letters(text, now, &t, &letters, err) < 0)
+		return -1;
+	if (names_find(modes, letters, &mode) < 0)
+		return refuse(text, "TIME, TIME;N or TIME;R, with a T behind it for a trace", err);
+	if (t.seconds > DATETIME_SECONDS_MAX || t.seconds < -DATETIME_SECONDS_MAX)
+		return refuse(text, "within 999999999 seconds", err);
+	if (mode == BY_RETURN && t.seconds < 1)
+		return refuse(text, "in the future, as mode R wants it", err);
+	out->by = (enum by_mode)mode;
+	out->by_trace = strpbrk(letters, "Tt") != NULL;
+	out->by_ms = t.ms;
+	return 0;
+}
+
+int request_hold(const char *text, int64_t now, struct ext_request *out, struct error *err)
+{
+	struct datetime t;
+
+	if (datetime_parse(text, now, &t, err) < 0)
+		return -1;
+	if (t.seconds > DATETIME_SECONDS_MAX)
+		return refuse(text, "within 999999999 seconds", err);
+	if (t.duration && t.seconds < 1)
+		return refuse(text, "a time of at least one second", err);
+	out->hold = t.duration ? HOLD_FOR : HOLD_UNTIL;
+	out->hold_ms = t.ms;
+	return 0;
+}
+
+/* priority-value = ["-"] NZDIGIT / "0" (RFC 6710, section 7) */
+int request_priority(const char *text, int *out, struct error *err)
+{
+	/* MIXER and STANAG4406 (appendices A and B) have no name in common */
+	static const struct name_value names[] = {
+		{ "non-urgent", -4 }, { "normal", 0 }, { "urgent", 4 },
+		{ "deferred", -4 }, { "routine", -2 }, { "priority", 0 }, { "immediate", 2 },
+		{ "flash", 4 }, { "override", 6 }, { NULL, 0 },
+	};
+	bool negative = *text == '-';
+	const char *digit = text + negative;
+
+	if (names_find(names, text, out) == 0)
+		return 0;
+	if (*digit < '0' || *digit > '9' || digit[1] || (negative && *digit == '0'))
+		return refuse(text, "a priority from -9 to 9, or a name like urgent or flash", err);
+	*out = negative ? '0' - *digit : *digit - '0';
+	return 0;
+}
+
+/* rrvs-param = date-time [ ";" ( "C" / "R" ) ] (RFC 7293, section 3.1) */
+int request_rrvs(const char *text, int64_t now, struct recipient *out, struct error *err)
+{
+	const char *letters;
+	struct datetime t;
+
+	if (time_and_letters(text, now, &t, &letters, err) < 0)
+		return -1;
+	if (*letters && strcasecmp(letters, "C") != 0 && strcasecmp(letters, "R") != 0)
+		return refuse(text, "TIME, TIME;C or TIME;R", err);
+	out->rrvs = true;
+	out->rrvs_continue = *letters == 'C' || *letters == 'c';
+	out->rrvs_ms = t.ms;
+	return 0;
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Copies text without blanks and (nested) comments; false when one is not closed. */
+static bool strip(struct strbuf *out, const char *text)
+{
+	unsigned depth = 0;
+
+	for (; *text; text++) {
+		if (depth && *text == '\\' && text[1])
+			text++;
+		else if (*text == '(')
+			depth++;
+		else if (depth && *text == ')')
+			depth--;
+		else if (!depth && !strchr(" \t\r\n", *text))
+			strbuf_addch(out, *text);
+	}
+	return depth == 0;
+}
+
+/*
+ * Solicitation-keywords = word *("," word); word = ALPHA *( "." / "-" / "_" /
+ * ":" / ALPHA / DIGIT ) (RFC 3865, section 4.1); at most 1000 characters.
+ */
+static bool is_solicit(const char *p)
+{
+	for (;; p++) {
+		if (!is_letter(*p))
+			return false;
+		while (is_letter(*p) || is_digit(*p) || (*p && strchr(".-_:", *p)))
+			p++;
+		if (*p != ',')
+			return *p == '\0';
+	}
+}
+
+const char *request_solicit(struct arena *a, const char *text)
+{
+	struct strbuf bare = STRBUF_INIT(SOLICIT_MAX);
+	const char *kept = NULL;
+
+	if (strip(&bare, text) && !strbuf_overflow(&bare) && is_solicit(bare.buf))
+		kept = arena_strdup(a, bare.buf);
+	strbuf_release(&bare);
+	return kept;
+}
+
+/* mtrk-timeout = 1*9DIGIT (RFC 3885, section 3.1) */
+int request_track(const char *text, int64_t now, unsigned *out, struct error *err)
+{
+	struct datetime t;
+
+	if (strcasecmp(text, "on") == 0 || strcasecmp(text, "yes") == 0) {
+		*out = 0;
+		return 0;
+	}
+	if (datetime_parse(text, now, &t, err) < 0)
+		return -1;
+	if (t.seconds < 1 || t.seconds > DATETIME_SECONDS_MAX)
+		return refuse(text, "a time of at least one second", err);
+	*out = (unsigned)t.seconds;
+	return 0;
+}
+
+/* esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-"): its length, 0 if there is none */
+static size_t keyword_length(const char *p)
+{
+	size_t n = 0;
+
+	while (is_letter(p[n]) || is_digit(p[n]) || (n && p[n] == '-'))
+		n++;
+	return n;
+}
+
+/* esmtp-value = 1*(%d33-60 / %d62-126), and UTF-8 (RFC 6531, section 3.3) */
+static bool is_param_value(const char *p)
+{
+	size_t len = strlen(p);
+
+	return len && !strpbrk(p, " =") && !text_has_control(p, len) && text_is_utf8(p, len);
+}
+
+int request_param(const char *text, size_t *name_len_out, const char **ehlo_out,
+		  size_t *ehlo_len_out, const char **value_out, struct error *err)
+{
+	size_t name = keyword_length(text), ehlo = name;
+	const char *p = text + name, *from = text;
+
+	if (name && *p == '@') {
+		from = p + 1;
+		ehlo = keyword_length(from);
+		p = from + ehlo;
+	}
+	if (!name || !ehlo || (*p && *p != '=') || (*p && !is_param_value(p + 1)))
+		return refuse(text, "KEYWORD, KEYWORD=VALUE or KEYWORD@EHLONAME=VALUE", err);
+	*name_len_out = name;
+	*ehlo_out = from;
+	*ehlo_len_out = ehlo;
+	*value_out = *p ? p + 1 : NULL;
+	return 0;
+}
+
+/* --- notify ---------------------------------------------------------------- */
+
+/* The bits of enum dsn_notify of conf/account.h, which message may not include. */
+enum { NEVER = 1, SUCCESS = 2, FAILURE = 4, DELAY = 8 };
+
+static unsigned notify_bit(const char *word, size_t len)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} names[] = { { "never", NEVER }, { "success", SUCCESS }, { "failure", FAILURE },
+		      { "delay", DELAY } };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strlen(names[i].name) == len && strncasecmp(names[i].name, word, len) == 0)
+			return names[i].bit;
+	}
+	return 0;
+}
+
+unsigned request_notify(const char *text, size_t len)
+{
+	unsigned bits = 0;
+
+	for (size_t at = 0; at <= len;) {
+		size_t n = 0;
+
+		while (at + n < len && text[at + n] != ',')
+			n++;
+		unsigned bit = notify_bit(text + at, n);
+
+		if (!bit)
+			return 0;
+		bits |= bit;
+		at += n + 1;
+	}
+	return bits & NEVER && bits != NEVER ? 0 : bits;
+}
+
+/* --- one recipient with its own options ------------------------------------ */
+
+/* Where the address ends: at a comma that is neither quoted nor in <...>. */
+static size_t address_length(const char *p)
+{
+	bool quoted = false, angle = false;
+	size_t n = 0;
+
+	for (; p[n] && (quoted || angle || p[n] != ','); n++) {
+		if (quoted && p[n] == '\\' && p[n + 1])
+			n++;
+		else if (p[n] == '"')
+			quoted = !quoted;
+		else if (!quoted && (p[n] == '<' || p[n] == '>'))
+			angle = p[n] == '<';
+	}
+	return n;
+}
+
+/* The value's length: a list of notify goes on as long as its words are such. */
+static size_t value_length(const char *key, const char *value)
+{
+	size_t n = strcspn(value, ",");
+
+	while (strncasecmp(key, "notify=", 7) == 0 && value[n] == ',' &&
+	       notify_bit(value + n + 1, strcspn(value + n + 1, ",")))
+		n += 1 + strcspn(value + n + 1, ",");
+	return n;
+}
+
+static int set_notify(struct recipient *r, const char *value, int64_t now, struct error *err)
+{
+	(void)now;
+	r->notify = request_notify(value, strlen(value));
+	return r->notify ? 0 : refuse(value, "never, or a list of success, failure, delay", err);
+}
+
+/* Only addresses of type rfc822 are made here; the type may be written (RFC 3461, 4.2). */
+static int set_orcpt(struct recipient *r, const char *value, int64_t now, struct error *err)
+{
+	static const char type[] = "rfc822;";
+	const size_t n = sizeof(type) - 1;
+
+	(void)now;
+	if (strncasecmp(value, type, n) == 0)
+		value += n;
+	if (!*value || text_has_control(value, strlen(value)) ||
+	    !text_is_ascii(value, strlen(value)))
+		return refuse(value, "an address of printable ASCII", err);
+	r->orcpt = value;
+	return 0;
+}
+
+static int set_rrvs(struct recipient *r, const char *value, int64_t now, struct error *err)
+{
+	return request_rrvs(value, now, r, err);
+}
+
+static const struct {
+	const char *key;
+	int (*set)(struct recipient *, const char *value, int64_t now, struct error *);
+} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", set_rrvs } };
+
+/* "notify=success,failure": sets it, returns the octets that it took; 0 and err. */
+static size_t take_option(struct arena *a, struct recipient *r, const char *p, int64_t now,
+			  struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(recipient_keys); i++) {
+		const char *key = recipient_keys[i].key;
+		size_t n = strlen(key);
+
+		if (strncasecmp(p, key, n) != 0)
+			continue;
+		size_t len = value_length(key, p + n);
+
+		if (recipient_keys[i].set(r, arena_strndup(a, p + n, len), now, err) < 0)
+			return 0;
+		return n + len;
+	}
+	refuse(p, "notify=WHEN, orcpt=ADDRESS or rrvs=TIME", err);
+	return 0;
+}
+
+int request_recipient(struct envelope *e, const char *text, int64_t now, struct error *err)
+{
+	size_t n = address_length(text);
+	struct recipient r = { 0 };
+	struct mailbox box;
+
+	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0) {
+		err->exit = EX_USAGE;
+		return -1;
+	}
+	for (const char *p = text + n; *p; p += n) {
+		n = take_option(e->arena, &r, ++p, now, err);
+		if (n == 0)
+			return -1;
+		if (p[n] && p[n] != ',')
+			return refuse(p, "followed by a comma", err);
+	}
+	if (envelope_add(e, box.address, r.orcpt)) {
+		struct recipient *added = &e->rcpt[e->rcpt_count - 1];
+
+		r.address = added->address;
+		r.orcpt = added->orcpt;
+		*added = r;
+	}
+	return 0;
+}
+
+/* --- checks for the settings ----------------------------------------------- */
+
+static int check_deliver_by(const char *value, struct error *err)
+{
+	struct ext_request out;
+
+	return request_deliver_by(value, datetime_now(), &out, err);
+}
+
+static int check_hold_for(const char *value, struct error *err)
+{
+	struct ext_request out = { .hold = HOLD_NONE };
+
+	if (request_hold(value, datetime_now(), &out, err) < 0)
+		return -1;
+	return out.hold == HOLD_FOR ? 0 : refuse(value, "a time such as 2h30m", err);
+}
+
+static int check_hold_until(const char *value, struct error *err)
+{
+	struct ext_request out;
+
+	return request_hold(value, datetime_now(), &out, err);
+}
+
+static int check_priority(const char *value, struct error *err)
+{
+	int n;
+
+	return request_priority(value, &n, err);
+}
+
+static int check_rrvs(const char *value, struct error *err)
+{
+	struct recipient out;
+
+	return request_rrvs(value, datetime_now(), &out, err);
+}
+
+static int check_solicit(const char *value, struct error *err)
+{
+	struct arena *a = arena_new();
+	const char *good = request_solicit(a, value);
+
+	arena_free(a);
+	return good ? 0 : refuse(value, "a list of keywords like org.example:ADV", err);
+}
+
+static int check_track(const char *value, struct error *err)
+{
+	unsigned seconds;
+
+	return request_track(value, datetime_now(), &seconds, err);
+}
+
+static int check_address(const char *value, struct error *err)
+{
+	struct arena *a = arena_new();
+	struct mailbox box;
+	int rc = address_parse_one(a, value, 0, &box, err);
+
+	if (rc == 0 && (!box.domain || !text_is_ascii(box.address, strlen(box.address))))
+		rc = refuse(value, "an ASCII address with a domain", err);
+	arena_free(a);
+	return rc;
+}
+
+static int check_submitter(const char *value, struct error *err)
+{
+	return strcasecmp(value, "auto") == 0 ? 0 : check_address(value, err);
+}
+
+static int check_mail_auth(const char *value, struct error *err)
+{
+	return strcmp(value, "<>") == 0 ? 0 : check_address(value, err);
+}
+
+/* What goes behind a field name, on one line. */
+static int check_field(const char *value, struct error *err)
+{
+	size_t len = strlen(value);
+
+	if (text_has_control(value, len) || !text_is_ascii(value, len))
+		return refuse(value, "printable ASCII", err);
+	return 0;
+}
+
+int request_check(const char *key, const char *value, struct error *err)
+{
+	static const struct {
+		const char *key;
+		int (*check)(const char *value, struct error *);
+	} rows[] = {
+		{ "deliver_by", check_deliver_by }, { "hold_for", check_hold_for },
+		{ "hold_until", check_hold_until }, { "mt_priority", check_priority },
+		{ "rrvs", check_rrvs }, { "solicit", check_solicit }, { "track", check_track },
+		{ "submitter", check_submitter }, { "mail_auth", check_mail_auth },
+		{ "content_convert", check_field }, { "content_features", check_field },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (strcmp(rows[i].key, key) == 0)
+			return rows[i].check(value, err);
+	}
+	return 0;
+}

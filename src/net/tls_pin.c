@@ -1,0 +1,301 @@
+#include "config.h"
+#include "net/tls.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "net/certificate.h"
+#include "net/gnutls_api.h"
+#include "net/tls_private.h"
+#include "util/base64.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+#define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
+#define PIN_FILE_MAX ((size_t)1024 * 1024)
+
+enum { DIGEST_MAX = 32 };
+
+/* --- hex ---------------------------------------------------------------- */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Pairs of hex digits, with or without ':' between; the number of octets or -1. */
+static int parse_hex(const char *s, unsigned char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (; *s; n++) {
+		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+		if (low < 0 || n == room)
+			return -1;
+		out[n] = (unsigned char)(high << 4 | low);
+		s += 2;
+		if (*s == ':' && s[1])
+			s++;
+	}
+	return (int)n;
+}
+
+/* --- fingerprints: tls_fingerprint -------------------------------------- */
+
+struct fingerprint {
+	gnutls_digest_algorithm_t digest;
+	const char *name;
+	size_t n;
+};
+
+static const struct fingerprint fingerprints[] = {
+	{ GNUTLS_DIG_SHA256, "SHA256", 32 },
+	{ GNUTLS_DIG_SHA1, "SHA1", 20 },
+	{ GNUTLS_DIG_MD5, "MD5", 16 },
+};
+
+/* The kind is told by the length; "SHA256:" in front is allowed and then must agree. */
+static const struct fingerprint *parse_fingerprint(const char *s, unsigned char *out)
+{
+	const struct fingerprint *named = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++) {
+		size_t n = strlen(fingerprints[i].name);
+
+		if (strncasecmp(s, fingerprints[i].name, n) == 0 && s[n] == ':') {
+			named = &fingerprints[i];
+			s += n + 1;
+			break;
+		}
+	}
+	int n = parse_hex(s, out, DIGEST_MAX);
+
+	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++) {
+		if (n == (int)fingerprints[i].n && (!named || named == &fingerprints[i]))
+			return &fingerprints[i];
+	}
+	return NULL;
+}
+
+static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
+{
+	unsigned char want[DIGEST_MAX], have[DIGEST_MAX];
+	size_t n = sizeof(have);
+	const struct fingerprint *f = parse_fingerprint(t->settings->fingerprint, want);
+	int code = f ? gtls.fingerprint(f->digest, leaf, have, &n) : GNUTLS_E_INVALID_REQUEST;
+
+	if (code < 0)
+		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+				 "cannot compute the fingerprint of the certificate: %s",
+				 gtls.strerror(code));
+	if (n == f->n && memcmp(want, have, n) == 0)
+		return 0;
+	struct strbuf is = STRBUF_INIT(TEXT_MAX), wanted = STRBUF_INIT(TEXT_MAX);
+
+	tls_add_hex(&is, have, n);
+	tls_add_hex(&wanted, want, f->n);
+	error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		  "certificate of %s is not acceptable: its %s fingerprint is %s, and "
+		  "tls_fingerprint wants %s", t->settings->host, f->name, is.buf, wanted.buf);
+	strbuf_release(&is);
+	strbuf_release(&wanted);
+	return -1;
+}
+
+/* --- pins: tls_pin ------------------------------------------------------ */
+
+/*
+ * pin = "spki-sha256:" base64 / "cert-sha256:" hex / "file:" path
+ * The first is the SHA-256 of the SubjectPublicKeyInfo, as in RFC 7469,
+ * section 2.4; the file holds a certificate or a public key in PEM, of which
+ * the public key counts, so that a renewed certificate is still the one.
+ */
+struct pin {
+	bool key;			/* of the public key, else of the certificate */
+	unsigned char hash[DIGEST_MAX];
+};
+
+static int sha256(const void *data, size_t n, unsigned char out[DIGEST_MAX])
+{
+	gnutls_datum_t datum = { (unsigned char *)(uintptr_t)data, (unsigned)n };
+	size_t room = DIGEST_MAX;
+
+	return gtls.fingerprint(GNUTLS_DIG_SHA256, &datum, out, &room) < 0 ? -1 : 0;
+}
+
+/* Base64 of 32 octets; the padding may be left out, as copies often do. */
+static int parse_base64(const char *s, unsigned char out[DIGEST_MAX])
+{
+	struct strbuf padded = STRBUF_INIT(TEXT_MAX), octets = STRBUF_INIT(TEXT_MAX);
+	size_t n = strlen(s);
+	int rc = -1;
+
+	strbuf_addstr(&padded, s);
+	if (n % 4 && s[n - 1] != '=')
+		strbuf_addstr(&padded, n % 4 == 3 ? "=" : "==");
+	if (!strbuf_overflow(&padded) && base64_decode(&octets, padded.buf, padded.len) == 0 &&
+	    octets.len == DIGEST_MAX) {
+		memcpy(out, octets.buf, DIGEST_MAX);
+		rc = 0;
+	}
+	strbuf_release(&padded);
+	strbuf_release(&octets);
+	return rc;
+}
+
+static int hash_key(const gnutls_datum_t *der, unsigned char out[DIGEST_MAX])
+{
+	struct octets key;
+
+	if (certificate_public_key(der->data, der->size, &key) < 0)
+		return -1;
+	return sha256(key.data, key.n, out);
+}
+
+/* The public key of the first certificate or public key in a PEM text. */
+static int hash_pem(const struct strbuf *text, unsigned char out[DIGEST_MAX])
+{
+	const gnutls_datum_t pem = { (unsigned char *)text->buf, (unsigned)text->len };
+	gnutls_datum_t der = { NULL, 0 };
+	int rc = -1;
+
+	if (gtls_rare.pem_base64_decode2("CERTIFICATE", &pem, &der) >= 0)
+		rc = hash_key(&der, out);
+	else if (gtls_rare.pem_base64_decode2("PUBLIC KEY", &pem, &der) >= 0)
+		rc = sha256(der.data, der.size, out);
+	(*gtls.free_memory)(der.data);
+	return rc;
+}
+
+static int hash_file(const char *path, unsigned char out[DIGEST_MAX], struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(PIN_FILE_MAX);
+	int fd = fs_open_read(path), rc;
+
+	if (fd < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "tls_pin: cannot open %s", path);
+	rc = fs_read_fd(fd, path, &text, err);
+	close(fd);
+	if (rc == 0)
+		rc = gnutls_rare_load(err);
+	if (rc == 0 && hash_pem(&text, out) < 0)
+		rc = error_set(err, EX_CONFIG, "5.3.5",
+			       "tls_pin: there is no certificate or public key in %s (PEM)", path);
+	strbuf_release(&text);
+	return rc;
+}
+
+/* The rest of s behind the kind, or NULL. */
+static const char *after_kind(const char *s, const char *kind)
+{
+	size_t n = strlen(kind);
+
+	return strncasecmp(s, kind, n) == 0 ? s + n : NULL;
+}
+
+static int parse_pin(const char *s, struct pin *out, struct error *err)
+{
+	const char *rest;
+
+	*out = (struct pin){ .key = true };
+	if ((rest = after_kind(s, "file:"))) {
+		char *path = fs_expand_home(rest);
+		int rc = hash_file(path, out->hash, err);
+
+		xfree(path);
+		return rc;
+	}
+	if ((rest = after_kind(s, "spki-sha256:")) && parse_base64(rest, out->hash) == 0)
+		return 0;
+	out->key = false;
+	if ((rest = after_kind(s, "cert-sha256:")) &&
+	    parse_hex(rest, out->hash, DIGEST_MAX) == DIGEST_MAX)
+		return 0;
+	return error_set(err, EX_CONFIG, "5.3.5", "tls_pin '%s' is not spki-sha256:BASE64, "
+			 "cert-sha256:HEX or file:PATH (msubmit --serverinfo prints them)", s);
+}
+
+void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key)
+{
+	unsigned char hash[DIGEST_MAX];
+
+	if ((key ? hash_key(der, hash) : sha256(der->data, der->size, hash)) < 0)
+		return;
+	strbuf_addstr(out, key ? "spki-sha256:" : "cert-sha256:");
+	if (key)
+		base64_encode(out, hash, sizeof(hash));
+	for (size_t i = 0; !key && i < sizeof(hash); i++)
+		strbuf_addf(out, "%02x", hash[i]);
+}
+
+static void list_pins(const char *const *pins, struct strbuf *out)
+{
+	for (size_t i = 0; pins[i]; i++)
+		strbuf_addf(out, "%s%s", i ? ", " : "", pins[i]);
+}
+
+static int check_pins(struct tls *t, const gnutls_datum_t *leaf)
+{
+	const char *const *pins = t->settings->pins;
+	unsigned char key[DIGEST_MAX], cert[DIGEST_MAX];
+	struct pin pin;
+
+	if (hash_key(leaf, key) < 0 || sha256(leaf->data, leaf->size, cert) < 0)
+		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+				 "the certificate of %s cannot be read", t->settings->host);
+	for (size_t i = 0; pins[i]; i++) {
+		if (parse_pin(pins[i], &pin, &t->fault) < 0)
+			return -1;
+		if (memcmp(pin.hash, pin.key ? key : cert, DIGEST_MAX) == 0)
+			return 0;
+	}
+	struct strbuf is = STRBUF_INIT(TEXT_MAX), wanted = STRBUF_INIT(TEXT_MAX);
+
+	tls_add_pin(&is, leaf, true);
+	strbuf_addstr(&is, " and ");
+	tls_add_pin(&is, leaf, false);
+	list_pins(pins, &wanted);
+	error_set(&t->fault, EX_PROTOCOL, "5.7.5", "certificate of %s is not acceptable: it is %s, "
+		  "and tls_pin wants %s", t->settings->host, is.buf, wanted.buf);
+	strbuf_release(&is);
+	strbuf_release(&wanted);
+	return -1;
+}
+
+/* --- both --------------------------------------------------------------- */
+
+int tls_pin_prepare(const struct tls_client *s, struct error *err)
+{
+	unsigned char octets[DIGEST_MAX];
+	struct pin pin;
+
+	if (s->fingerprint && !parse_fingerprint(s->fingerprint, octets))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "tls_fingerprint '%s' is not 64, 40 or 32 hex digits "
+				 "(SHA256, SHA1, MD5)", s->fingerprint);
+	for (size_t i = 0; s->pins && s->pins[i]; i++) {
+		if (parse_pin(s->pins[i], &pin, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf)
+{
+	const struct tls_client *s = t->settings;
+
+	if ((s->fingerprint && check_fingerprint(t, leaf) < 0) ||
+	    (s->pins && check_pins(t, leaf) < 0))
+		return -1;
+	t->pinned = true;
+	return 0;
+}

@@ -1,0 +1,52 @@
+/*
+ * Which mechanism a session may sign in with (protocol.md D2).
+ *
+ * The server's list only says what is possible; the order is that of the
+ * table in mechanism.c. What stands against a mechanism is told in words,
+ * so that a sign-in that cannot be has a reason for each that was offered.
+ */
+#ifndef SMTP_AUTH_CHOICE_H
+#define SMTP_AUTH_CHOICE_H
+
+#include <stdbool.h>
+
+#include "util/attr.h"
+
+struct auth_settings;
+struct error;
+struct mechanism;
+struct session;
+
+struct auth_choice {
+	const struct session *s;
+	bool bound;		/* there is a channel binding */
+	bool bound_used;	/* ... which is good for one sign-in (RFC 9266, section 4.1) */
+	unsigned floor;		/* nothing weaker: see mechanism_strength() */
+	const char *floor_why;
+	enum { TICKET_UNKNOWN, TICKET_NONE, TICKET_FOUND } ticket;
+};
+
+/* Is there a source of a token, of a password, that the account itself names? */
+bool auth_has_token(const struct auth_settings *a);
+bool auth_has_password(const struct auth_settings *a);
+
+/* Begins with what the account demands, and with what it remembers (-1: cannot be told). */
+ATTR_CHECK int auth_choice_begin(struct auth_choice *c, const struct session *s,
+				 struct error *err);
+
+/* From now on nothing weaker than that; why is static text. */
+void auth_choice_raise(struct auth_choice *c, unsigned strength, const char *why);
+
+/* NULL when m can be used here and now, else why not. */
+const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m);
+
+/*
+ * "no way to sign in: the server offers A (why not), B (not known here)":
+ * EX_UNAVAILABLE 5.7.4, EX_NOPERM 5.7.9 when one is only too weak; -1.
+ */
+int auth_nothing_usable(struct auth_choice *c, struct error *err);
+
+/* After a sign-in with m: keeps it for the next one, if the account wants that. */
+void auth_remember(const struct session *s, const struct mechanism *m);
+
+#endif

@@ -1,0 +1,292 @@
+#include "config.h"
+#include "smtp/chunks.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "conf/account.h"
+#include "message/edits.h"
+#include "message/envelope.h"
+#include "net/wire.h"
+#include "smtp/command.h"
+#include "smtp/data.h"
+#include "smtp/ext_burl.h"
+#include "smtp/final.h"
+#include "smtp/outcome.h"
+#include "smtp/session.h"
+#include "smtp/transaction.h"
+#include "util/error.h"
+
+/* A chunk of which no more is left is sent to its end after a refusal, else we hang up. */
+#define FINISH_MAX ((uint64_t)1024 * 1024)
+
+enum { MORE, FINAL };		/* index of an expected reply */
+
+/* The content under way. */
+struct chunks {
+	struct transaction *t;
+	struct transfer *transfer;
+	bool flight;
+	size_t part;		/* of the envelope's burl */
+	uint64_t max;		/* octets of one chunk */
+	size_t window;
+	bool amid;		/* the end came within a chunk: no command would be seen as one */
+};
+
+/* One command and the octets behind it. */
+struct chunk {
+	const struct burl_part *part;
+	uint64_t octets;
+	bool last;
+};
+
+bool chunks_needed(const struct transaction *t)
+{
+	return t->e->burl || t->e->body == BODY_BINARYMIME;
+}
+
+unsigned long long chunks_octets(const struct transaction *t)
+{
+	const struct burl *b = t->e->burl;
+	uint64_t octets = b && b->part[0].url ? 0 : edits_wire_size(t->edits, t->m);
+
+	for (size_t i = 0; b && i < b->n; i++)
+		octets += b->part[i].len;
+	return octets - (t->from < octets ? t->from : octets);
+}
+
+static bool next_chunk(struct chunks *c, struct chunk *out)
+{
+	static const struct burl_part whole = { NULL, NULL, 0 };
+	const struct burl *b = c->t->e->burl;
+	const size_t parts = b ? b->n : 1;
+
+	if (c->part == parts)
+		return false;
+	*out = (struct chunk){ .part = b ? &b->part[c->part] : &whole };
+	if (out->part->text) {
+		out->octets = out->part->len;
+	} else if (!out->part->url) {
+		uint64_t left = transfer_left(c->transfer);
+
+		out->octets = left < c->max ? left : c->max;
+		if (out->octets < left)
+			return true;
+	}
+	c->part++;
+	out->last = c->part == parts;
+	return true;
+}
+
+static enum stage stage_of(const struct chunk *chunk)
+{
+	return chunk->part->url ? STAGE_BURL : chunk->last ? STAGE_BDAT : STAGE_CHUNK;
+}
+
+/* "BDAT" SP size [SP "LAST"] / "BURL" SP url [SP "LAST"] */
+static int put_command(struct chunks *c, const struct chunk *chunk, struct error *err)
+{
+	struct transaction *t = c->t;
+	struct strbuf *line = &t->s->line, shown = STRBUF_INIT(COMMAND_BUFFER_MAX);
+	const struct pipeline_expected what = { stage_of(chunk), chunk->last ? FINAL : MORE };
+	const char *url = chunk->part->url;
+
+	strbuf_reset(line);
+	strbuf_addstr(line, url ? "BURL " : "BDAT ");
+	if (url)
+		strbuf_addstr(line, url);
+	else
+		command_add_number(line, chunk->octets);
+	strbuf_addstr(line, chunk->last ? " LAST" : "");
+	if (url) {
+		strbuf_addstr(&shown, "BURL ");
+		burl_mask(url, &shown);
+		strbuf_addstr(&shown, chunk->last ? " LAST" : "");
+	}
+	int rc = pipeline_say(&t->pipe, &what, url ? strlen(url) : 0, false,
+			      url ? shown.buf : NULL, err);
+
+	strbuf_release(&shown);
+	return rc;
+}
+
+/*
+ * The server speaks amid a chunk. Replies to those before it are expected;
+ * one to the chunk itself can only be a refusal.
+ */
+static bool heard(void *ctx, uint64_t left)
+{
+	struct chunks *c = ctx;
+	struct transaction *t = c->t;
+
+	pipeline_take_ready(&t->pipe);
+	if (t->pipe.broken)
+		return true;
+	if (t->content_error.exit)
+		return left > FINISH_MAX;
+	return wire_unread(t->s->wire) > 0;
+}
+
+static enum data_end put_octets(struct chunks *c, const struct chunk *chunk, struct error *err)
+{
+	struct session *s = c->t->s;
+	struct deadline d = session_deadline(s, STAGE_CHUNK);
+
+	if (chunk->part->url)
+		return DATA_SENT;
+	if (!chunk->part->text)
+		return transfer_put(c->transfer, chunk->octets, c->flight ? NULL : heard, c, err);
+	return wire_put(s->wire, chunk->part->text, chunk->part->len, "", &d, err) == 0 ?
+		DATA_SENT : wire_unread_now(s->wire) > 0 ? DATA_ANSWERED : DATA_FAILED;
+}
+
+/* Not so far ahead that a refusal would be noticed late. */
+static void wait_for_room(struct chunks *c)
+{
+	struct pipeline *p = &c->t->pipe;
+
+	if (c->flight)
+		return;
+	while (pipeline_outstanding(p) >= c->window)
+		pipeline_take(p);
+	pipeline_take_ready(p);
+}
+
+/* Is there a reason to send no further chunk? */
+static bool refused(const struct chunks *c)
+{
+	return c->t->pipe.broken || (!c->flight && c->t->content_error.exit);
+}
+
+/* All chunks into the wire; DATA_ANSWERED as well when the server has refused one. */
+static enum data_end put_chunks(struct chunks *c, struct error *err)
+{
+	struct transaction *t = c->t;
+	struct chunk chunk;
+
+	while (next_chunk(c, &chunk)) {
+		wait_for_room(c);
+		if (refused(c))
+			return DATA_ANSWERED;
+		if (put_command(c, &chunk, err) < 0)
+			return DATA_FAILED;
+		if (t->pipe.broken)
+			return DATA_ANSWERED;
+		t->last_begun = chunk.last;
+		enum data_end end = put_octets(c, &chunk, err);
+
+		c->amid = end != DATA_SENT;
+		if (c->amid)
+			return end;
+		/* the reply to the last one is due when it is flushed: see send_all() */
+		if (c->flight || !chunk.last)
+			pipeline_expect(&t->pipe, &(const struct pipeline_expected){
+				stage_of(&chunk), chunk.last ? FINAL : MORE });
+	}
+	return DATA_SENT;
+}
+
+/* A chunk was refused: nothing more is sent of the message (RFC 3030, section 2). */
+static void give_up(struct transaction *t, bool amid)
+{
+	struct session *s = t->s;
+	/* a server that does not know what BDAT is here may know DATA */
+	const bool again = t->content_error.reply == 503 && !t->last_begun && !amid &&
+		!chunks_needed(t);
+
+	/* how many replies a lost LAST has with LMTP, nobody has said */
+	if (amid || (s->protocol == SESSION_LMTP && t->last_begun))
+		s->dead = true;
+	else
+		pipeline_finish(&t->pipe);
+	if (t->pipe.broken)
+		return;
+	s->need_reset = true;
+	if (again) {
+		s->announced[EXT_CHUNKING] = false;
+		t->retry = true;
+	} else {
+		outcome_fail_standing(t, &t->content_error);
+	}
+}
+
+/* All is sent, and every reply but LMTP's last ones has been read. */
+static void take_result(struct transaction *t, bool flight, enum stage stage)
+{
+	struct session *s = t->s;
+	struct error err;
+
+	if (t->content_error.exit) {
+		give_up(t, false);
+	} else if (s->protocol == SESSION_LMTP) {
+		final_replies(t, stage);
+	} else if (flight && t->standing && reply_class(&s->reply) == 2 &&
+		   final_miscounted(t, &err)) {
+		pipeline_break(&t->pipe, &err);
+	} else if (t->standing) {
+		final_take(t, stage);
+	}
+	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
+	if (t->standing)
+		s->need_reset = t->content_error.exit || reply_class(&s->reply) != 2;
+}
+
+/* The whole of it, with QUIT where it may go along, flushed. */
+static enum data_end send_all(struct chunks *c, bool quit, enum stage stage, struct error *err)
+{
+	struct transaction *t = c->t;
+	bool line_start;
+
+	if (transfer_skip(c->transfer, &line_start, err) < 0)
+		return DATA_FAILED;
+	enum data_end end = put_chunks(c, err);
+
+	if (end != DATA_SENT)
+		return end;
+	end = final_put_quit(t, quit, err) < 0 ? DATA_FAILED : data_flush(t->s, err);
+	c->amid = end != DATA_SENT;
+	/* LMTP's replies are one for each recipient: see final.h */
+	if (!c->amid && !c->flight && t->s->protocol != SESSION_LMTP)
+		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
+	return end;
+}
+
+/* The server has answered before all was sent. */
+static void stopped(struct chunks *c, enum stage stage)
+{
+	struct transaction *t = c->t;
+
+	pipeline_take_ready(&t->pipe);
+	if (t->content_error.exit)
+		give_up(t, c->amid);
+	else if (!t->pipe.broken)
+		final_interrupted(t, stage);
+}
+
+void chunks_send(struct transaction *t, bool flight, bool quit)
+{
+	const struct account *a = t->s->account;
+	const struct burl *b = t->e->burl;
+	const enum stage stage = b && b->part[b->n - 1].url ? STAGE_BURL : STAGE_BDAT;
+	struct chunks c = { .t = t, .flight = flight,
+		.max = a->chunk_size ? a->chunk_size : UINT64_MAX,
+		.window = session_has(t->s, EXT_PIPELINING) && a->chunk_window ?
+			a->chunk_window : 1 };
+	struct error err;
+
+	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->from);
+	enum data_end end = send_all(&c, quit, stage, &err);
+
+	transfer_free(c.transfer);
+	if (end == DATA_FAILED) {
+		pipeline_break(&t->pipe, &err);
+	} else if (end == DATA_ANSWERED && !flight) {
+		stopped(&c, stage);
+	} else {
+		t->sent = end == DATA_SENT;
+		pipeline_finish(&t->pipe);
+		if (!t->pipe.broken)
+			take_result(t, flight, stage);
+		t->s->dead = t->s->dead || !t->sent;
+	}
+}

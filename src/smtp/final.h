@@ -1,0 +1,34 @@
+/*
+ * The end of a transaction: QUIT sent along, and the replies to the content.
+ *
+ * SMTP gives one reply, PRDR and LMTP (RFC 2033, section 4.2) one for each
+ * recipient that stands. Replies are counted: one too many or too few, and
+ * it is not known whose they are.
+ */
+#ifndef SMTP_FINAL_H
+#define SMTP_FINAL_H
+
+#include <stdbool.h>
+
+#include "smtp/reply.h"
+#include "util/attr.h"
+
+struct error;
+struct transaction;
+
+/* Puts QUIT behind the content, where allowed and nothing can be left to do. */
+ATTR_CHECK int final_put_quit(struct transaction *t, bool allowed, struct error *err);
+
+/* All is sent: reads the replies and fills in the outcomes, or breaks the pipeline. */
+void final_replies(struct transaction *t, enum stage stage);
+
+/* The same when the first reply has been read already: it is the session's last one. */
+void final_take(struct transaction *t, enum stage stage);
+
+/* Has the server sent more replies than it got commands? err then says so. */
+bool final_miscounted(const struct transaction *t, struct error *err);
+
+/* The server spoke while the content was being sent: a refusal, or nonsense. */
+void final_interrupted(struct transaction *t, enum stage stage);
+
+#endif

@@ -1,0 +1,144 @@
+#include "config.h"
+#include "smtp/tls_start.h"
+
+#include <strings.h>
+
+#include "conf/account.h"
+#include "net/dane.h"
+#include "net/tls.h"
+#include "util/arena.h"
+#include "util/error.h"
+
+static int key_password(void *ctx, struct secret *out, struct error *err)
+{
+	const struct tls_start *what = ctx;
+
+	if (!what->credential)
+		return 0;
+	return what->credential(what->credential_ctx, CREDENTIAL_KEY_PASSWORD, out, err);
+}
+
+/* --- DANE --------------------------------------------------------------- */
+
+/* With may, a machine that cannot do DNSSEC has no DANE; a wrong setting is told. */
+static bool is_tolerable(const struct tls_settings *t, const struct error *err)
+{
+	return t->dane == TLS_DANE_MAY && err->exit == EX_CONFIG && !t->dnssec_anchor;
+}
+
+static int look_up(const struct tls_start *what, const struct deadline *d, struct dane *out,
+		   struct error *err)
+{
+	const struct account *a = what->account;
+	const struct tls_settings *t = &a->tls;
+	const struct dnssec_source source = {
+		.trust_ad = t->dnssec == DNSSEC_TRUST_AD, .resolver = a->net.resolver,
+		.anchor = t->dnssec_anchor,
+	};
+	struct error reason;
+
+	*out = (struct dane){ .state = DANE_ABSENT };
+	if (t->dane == TLS_DANE_OFF)
+		return 0;
+	if (dane_lookup(&source, what->host, what->port, d, out, &reason) < 0 &&
+	    !is_tolerable(t, &reason)) {
+		*err = reason;
+		return -1;
+	}
+	return 0;
+}
+
+int tls_start_is_mandatory(const struct tls_start *what, const struct deadline *d,
+			   struct error *err)
+{
+	struct dane dane;
+	int mandatory;
+
+	if (what->account->tls.dane == TLS_DANE_MUST)
+		return 1;
+	if (look_up(what, d, &dane, err) < 0)
+		return -1;
+	mandatory = dane.state != DANE_ABSENT;
+	dane_release(&dane);
+	return mandatory;
+}
+
+/* --- what is asked of TLS ----------------------------------------------- */
+
+static const char *session_cache(const struct tls_settings *t)
+{
+	const char *cache = t->session_cache;
+
+	return cache && strcasecmp(cache, "off") != 0 ? cache : NULL;
+}
+
+static struct tls_client client_of(struct tls_start *what, struct arena *arena)
+{
+	const struct account *a = what->account;
+	const struct tls_settings *t = &a->tls;
+
+	return (struct tls_client){
+		.host = t->host_override ? t->host_override : what->host,
+		.also_host = what->domain,
+		.verify = t->certcheck && !what->unverified,
+		.trust_file = t->trust_file, .trust_dir = t->trust_dir, .crl_file = t->crl_file,
+		.ocsp_required = t->ocsp == TLS_OCSP_REQUIRE,
+		.ocsp_ignored = t->ocsp == TLS_OCSP_OFF,
+		.fingerprint = t->fingerprint, .pins = t->pins,
+		.cert_file = t->cert_file, .key_file = t->key_file,
+		.pkcs12_file = t->pkcs12_file,
+		.key_password = key_password, .key_password_ctx = what,
+		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,
+		.only_tls13 = t->only_tls13,
+		.cache = session_cache(t),
+		.cache_name = session_cache(t) ? arena_printf(arena, "%s %s %s", a->name,
+							      a->auth.user ? a->auth.user : "",
+							      what->host) : NULL,
+		.port = what->port, .starttls = what->starttls,
+	};
+}
+
+/* RFC 7672, section 3.2.2: the TLSA base domain is SNI, and one of the names that will do. */
+static void use_records(const struct tls_start *what, const struct dane *dane,
+			struct tls_client *client)
+{
+	client->tlsa = dane->records;
+	client->tlsa_n = dane->n;
+	if (what->account->tls.host_override || strcasecmp(dane->base, what->host) == 0)
+		return;
+	client->host = dane->base;
+	client->also_host = what->host;
+}
+
+static int connect_with(struct stream *lower, struct tls_start *what, const struct dane *dane,
+			const struct deadline *d, struct stream **out, struct error *err)
+{
+	struct arena *arena = arena_new();
+	struct tls_client client = client_of(what, arena);
+
+	if (dane->state == DANE_USABLE)
+		use_records(what, dane, &client);
+	int rc = tls_connect(lower, &client, d, out, err);
+
+	arena_free(arena);
+	return rc;
+}
+
+int tls_start(struct stream *lower, const struct tls_start *what, const struct deadline *d,
+	      struct stream **out, struct error *err)
+{
+	struct tls_start copy = *what;
+	struct dane dane;
+	int rc;
+
+	if (look_up(what, d, &dane, err) < 0)
+		return -1;
+	if (what->account->tls.dane == TLS_DANE_MUST && dane.state != DANE_USABLE)
+		rc = error_set(err, EX_TEMPFAIL, "4.7.5", "%s has no TLSA records%s (DANE), and "
+			       "tls_dane = must", what->host, dane.state == DANE_UNUSABLE ?
+			       " that can be used" : ", or no DNSSEC");
+	else
+		rc = connect_with(lower, &copy, &dane, d, out, err);
+	dane_release(&dane);
+	return rc;
+}

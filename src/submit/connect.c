@@ -1,0 +1,271 @@
+#include "config.h"
+#include "submit/connect.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "conf/account.h"
+#include "conf/credentials.h"
+#include "message/idna.h"
+#include "net/dns.h"
+#include "net/httpproxy.h"
+#include "net/pipe.h"
+#include "net/rate.h"
+#include "net/resolve.h"
+#include "net/socket.h"
+#include "net/socks.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "submit/target.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+/* --- the lowest stream ------------------------------------------------------------ */
+
+static int only_family(const struct account *a)
+{
+	return a->family == FAMILY_IPV4 ? AF_INET : a->family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
+}
+
+static int preferred_family(const struct account *a)
+{
+	return a->family == FAMILY_PREFER_IPV4 ? AF_INET :
+		a->family == FAMILY_PREFER_IPV6 ? AF_INET6 : 0;
+}
+
+static struct stream *limit_rate(const struct account *a, struct stream *s)
+{
+	return a->net.max_rate ? rate_new_take(s, a->net.max_rate) : s;
+}
+
+static int open_socket(const struct connect_request *r, const char *host, unsigned port,
+		       const char *path, struct address_list *addresses, struct stream **out,
+		       struct error *err)
+{
+	const struct account *a = r->account;
+	const struct connection_settings *net = &a->net;
+	const struct socket_options options = {
+		.source_ip = a->source_ip, .source_strict = net->source_ip_strict,
+		.port_first = net->source_port, .port_last = net->source_port_last,
+		.interface = net->interface, .keepalive_off = !net->keepalive,
+		.keepalive_idle = net->keepalive_idle,
+		.keepalive_interval = net->keepalive_interval,
+		.keepalive_count = net->keepalive_count, .delay = !net->nodelay,
+		.linger = net->linger, .send_buffer = (unsigned)net->send_buffer,
+		.recv_buffer = (unsigned)net->recv_buffer,
+	};
+	const struct socket_target target = {
+		.host = host, .port = port, .path = path, .options = &options,
+		.family = only_family(a), .prefer = preferred_family(a),
+		.timeout = a->timeouts.connect, .race_ms = net->race_ms,
+		.resolver = net->resolver, .addresses = addresses,
+	};
+
+	if (socket_connect(&target, r->whole, out, err) < 0)
+		return -1;
+	*out = limit_rate(a, *out);
+	return 0;
+}
+
+/* --- a command ---------------------------------------------------------------------- */
+
+/* %h and %p in a word are host and port of the server, %% is a percent sign. */
+static const char *fill_in(struct arena *a, const char *word, const struct target *t)
+{
+	struct strbuf out = STRBUF_INIT(1 << 16);
+
+	for (const char *p = word; *p; p++) {
+		if (p[0] == '%' && p[1] == 'h')
+			strbuf_addstr(&out, t->host);
+		else if (p[0] == '%' && p[1] == 'p')
+			strbuf_addf(&out, "%u", t->port);
+		else
+			strbuf_addch(&out, *p);
+		if (p[0] == '%' && p[1] && strchr("hp%", p[1]))
+			p++;
+	}
+	const char *copy = arena_strdup(a, out.buf);
+
+	strbuf_release(&out);
+	return copy;
+}
+
+static int open_command(const struct connect_request *r, struct stream **out, struct error *err)
+{
+	const char *const *words = r->account->net.tunnel;
+	struct arena *arena = arena_new();
+	size_t n = 0;
+
+	while (words[n])
+		n++;
+	const char **argv = arena_calloc(arena, n + 1, sizeof(*argv));
+
+	for (size_t i = 0; i < n; i++)
+		argv[i] = fill_in(arena, words[i], r->target);
+	int rc = pipe_stream_open(argv, out, err);
+
+	arena_free(arena);
+	if (rc == 0)
+		*out = limit_rate(r->account, *out);
+	return rc;
+}
+
+/* --- which proxy -------------------------------------------------------------------- */
+
+static bool excepted(const struct account *a, const char *host, unsigned port)
+{
+	for (const char *const *e = a->proxy.exceptions; e && *e; e++) {
+		if (proxyurl_excepted(*e, host, port))
+			return true;
+	}
+	return false;
+}
+
+int connect_find_proxy(const struct account *a, const char *host, unsigned port,
+		       struct proxy_url *out, struct error *err)
+{
+	const char *url;
+
+	if (a->socket || a->net.tunnel || excepted(a, host, port))
+		return 0;
+	if (a->proxy_host) {
+		*out = (struct proxy_url){
+			.type = a->proxy.type, .host = xstrdup(a->proxy_host),
+			.port = a->proxy_port,
+			.user = a->proxy.user ? xstrdup(a->proxy.user) : NULL,
+		};
+		return 1;
+	}
+	if (!a->proxy.from_env || (url = proxyurl_environment()) == NULL ||
+	    proxyurl_excepted(proxyurl_environment_exceptions(), host, port))
+		return 0;
+	if (proxyurl_parse(url, PROXY_HTTP, out, err) < 0)
+		return error_prefix(err, "proxy of the environment");
+	return 1;
+}
+
+/* The password of the account's keys, but where the URL came with one. */
+static int find_password(const struct account *a, struct proxy_url *p, struct error *err)
+{
+	if (!p->user || secret_is_set(&p->password) || !a->proxy_host)
+		return 0;
+	return credentials_proxy_password(a, &p->password, err);
+}
+
+/* --- through a proxy ------------------------------------------------------------------- */
+
+static int start_tls(const struct connect_request *r, const struct proxy_url *p,
+		     struct stream **s, const struct deadline *d, struct error *err)
+{
+	const struct tls_settings *t = &r->account->tls;
+	const struct tls_client client = {
+		.host = p->host, .verify = true, .trust_file = t->trust_file,
+		.crl_file = t->crl_file, .priorities = t->priorities, .port = p->port,
+	};
+	struct stream *top = NULL;
+
+	if (tls_connect(*s, &client, d, &top, err) < 0)
+		return -1;
+	*s = top;
+	return 0;
+}
+
+/* The server's address where it is looked up here; one more, when one has failed. */
+static int find_address(const struct connect_request *r, const struct proxy_url *p,
+			const struct deadline *d, struct error *err)
+{
+	const struct account *a = r->account;
+	struct address_list *list = r->addresses;
+	int family = p->type == PROXY_SOCKS4 ? AF_INET : only_family(a);
+
+	if (proxyurl_resolves(p->type) || list->n)
+		return 0;
+	int rc = a->net.resolver ?
+		dns_resolve(a->net.resolver, r->target->host, r->target->port, family, d, list,
+			    err) :
+		resolve_host(r->target->host, r->target->port, family, d, list, err);
+
+	if (rc == 0 && preferred_family(a))
+		address_list_prefer(list, preferred_family(a));
+	return rc;
+}
+
+static int speak(const struct connect_request *r, const struct proxy_url *p, struct stream *s,
+		 const struct deadline *d, struct error *err)
+{
+	const struct socks_request socks = {
+		.host = r->target->host, .port = r->target->port, .user = p->user,
+		.password = &p->password,
+		.address = proxyurl_resolves(p->type) ? NULL : r->addresses->v,
+	};
+	const struct http_request http = {
+		.host = r->target->host, .port = r->target->port, .user = p->user,
+		.password = &p->password,
+	};
+
+	switch (p->type) {
+	case PROXY_SOCKS4:
+	case PROXY_SOCKS4A:
+		return socks4_connect(s, &socks, d, err);
+	case PROXY_SOCKS5:
+	case PROXY_SOCKS5H:
+		return socks5_connect(s, &socks, d, err);
+	case PROXY_HTTP:
+	case PROXY_HTTPS:
+		break;
+	}
+	return http_connect(s, &http, d, err);
+}
+
+static int open_proxied(const struct connect_request *r, const struct proxy_url *p,
+			struct stream **out, struct error *err)
+{
+	struct deadline d = deadline_first(
+		deadline_in(r->account->timeouts.connect, "the proxy"), *r->whole);
+	struct arena *arena = arena_new();
+	const char *host = p->host;
+	int rc = find_address(r, p, &d, err);
+
+	if (rc == 0)
+		rc = idna_to_ascii(arena, p->host, &host, err);
+	if (rc == 0 && (rc = open_socket(r, host, p->port, NULL, NULL, out, err)) < 0)
+		error_prefix(err, "proxy");
+	arena_free(arena);
+	if (rc < 0)
+		return -1;
+	/* the dialogue has as long as the connection had */
+	d = deadline_first(deadline_in(r->account->timeouts.connect, "the proxy"), *r->whole);
+	if ((p->type != PROXY_HTTPS || start_tls(r, p, out, &d, err) == 0) &&
+	    speak(r, p, *out, &d, err) == 0)
+		return 0;
+	stream_free(*out);
+	*out = NULL;
+	return error_prefix(err, "proxy %s:%u", p->host, p->port);
+}
+
+int connect_stream(const struct connect_request *r, struct stream **out, struct error *err)
+{
+	const struct account *a = r->account;
+	const struct target *t = r->target;
+	struct proxy_url proxy;
+
+	if (t->path)
+		return open_socket(r, NULL, 0, t->path, NULL, out, err);
+	if (a->net.tunnel)
+		return open_command(r, out, err);
+	int found = connect_find_proxy(a, t->host, t->port, &proxy, err);
+
+	if (found < 0)
+		return -1;
+	if (!found)
+		return open_socket(r, t->host, t->port, NULL, r->addresses, out, err);
+	int rc = find_password(a, &proxy, err);
+
+	if (rc == 0)
+		rc = open_proxied(r, &proxy, out, err);
+	proxyurl_release(&proxy);
+	return rc;
+}

@@ -1,0 +1,38 @@
+/*
+ * One server, by the way that the account says: a command, a local socket,
+ * TCP, or TCP to a proxy and through it. The limit on the rate sits on what
+ * is the lowest.
+ */
+#ifndef SUBMIT_CONNECT_H
+#define SUBMIT_CONNECT_H
+
+#include "net/proxyurl.h"
+#include "util/attr.h"
+
+struct account;
+struct address_list;
+struct deadline;
+struct error;
+struct stream;
+struct target;
+
+struct connect_request {
+	const struct account *account;
+	const struct target *target;
+	/* The addresses left to try: see net/socket.h; stays empty where others look names up. */
+	struct address_list *addresses;
+	const struct deadline *whole;
+};
+
+/* *out is the caller's. Errors as of net/socket.h, net/socks.h, net/httpproxy.h, net/pipe.h. */
+ATTR_CHECK int connect_stream(const struct connect_request *r, struct stream **out,
+			      struct error *err);
+
+/*
+ * The proxy for host: 1 and *out (to be released; no password but that of
+ * its URL), 0 if there is none, -1 for a URL that cannot be read.
+ */
+ATTR_CHECK int connect_find_proxy(const struct account *a, const char *host, unsigned port,
+				  struct proxy_url *out, struct error *err);
+
+#endif

@@ -1,0 +1,551 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_scratch.h"
+#include "smtp/auth_choice.h"
+#include "smtp/auth_verdict.h"
+#include "smtp/ext_auth.h"
+#include "smtp/mechanism.h"
+#include "smtp_peer.h"
+#include "submit/auth_memory.h"
+
+#define EHLO "C: EHLO client.example.org\r\n"
+#define PLAIN "C: AUTH PLAIN AHVzZXIAcGVuY2ls\r\n"
+
+/* A list of auth_mechanisms. */
+#define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static struct peer *with(const struct auth_settings *auth, const char *offer)
+{
+	struct peer *p = peer_new();
+	struct strbuf reply = STRBUF_INIT(1000);
+
+	p->account.auth = *auth;
+	p->account.auth.scram_min_iterations = 4096;
+	p->account.auth.password_fd = -1;
+	if (!auth->user)
+		p->account.auth.user = "user";
+	else if (!*auth->user)
+		p->account.auth.user = NULL;
+	p->password = "pencil";
+	p->token = "t";
+	strbuf_addf(&reply, "S: 250-mx\n250 AUTH %s", offer);
+	script(p, "S: 220 hi", EHLO, reply.buf);
+	strbuf_release(&reply);
+	return p;
+}
+
+#define ALWAYS .plaintext = AUTH_PLAINTEXT_ALWAYS
+
+static const struct {
+	const char *label;
+	struct auth_settings auth;
+	const char *offer, *dialogue[8];
+	int exit;		/* 0: signed in by "result"; "" = not signed in */
+	const char *result;	/* else the status */
+	const char *text;
+	bool ticket, on_socket;
+} table[] = {
+	/* auth_mechanisms */
+	{ "only those in the list", { ALWAYS, .mechanisms = LIST("login") }, "PLAIN LOGIN",
+	  { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
+	{ "all but one", { ALWAYS, .mechanisms = LIST("!plain") }, "PLAIN LOGIN",
+	  { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
+	{ "our order, not that of the list", { ALWAYS, .mechanisms = LIST("login", "plain") },
+	  "LOGIN PLAIN", { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false, false },
+	{ "patterns", { ALWAYS, .mechanisms = LIST("scram-*", "!*-1") },
+	  "SCRAM-SHA-1 SCRAM-SHA-256 PLAIN", { "C: AUTH SCRAM-SHA-256 ", "S: 535 no" },
+	  77, "5.7.8", "AUTH SCRAM-SHA-256", false, false },
+	{ "none in the list", { ALWAYS, .mechanisms = LIST("scram-sha-1") }, "PLAIN LOGIN",
+	  { NULL }, 69, "5.7.4", "PLAIN (not in 'auth_mechanisms')", false, false },
+	{ "a name in the list is a name", { ALWAYS, .mechanisms = LIST("cram-md5") }, "CRAM-MD5",
+	  { "C: AUTH CRAM-MD5\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH CRAM-MD5", false, false },
+	{ "a pattern is none", { ALWAYS, .mechanisms = LIST("*") }, "CRAM-MD5 ANONYMOUS",
+	  { NULL }, 69, "5.7.4", "CRAM-MD5 (weak: only when named in 'auth'), "
+	  "ANONYMOUS (only when named in 'auth')", false, false },
+	{ "the rule for clear text kept", { .mechanisms = LIST("!plaintext-without-tls") },
+	  "PLAIN LOGIN", { NULL }, 69, "5.7.4", "TLS", false, false },
+	{ "kept by another list too", { .mechanisms = LIST("plain") }, "PLAIN LOGIN", { NULL },
+	  69, "5.7.4", "PLAIN (needs TLS)", false, false },
+	{ "and lifted", { .mechanisms = LIST("plaintext-without-tls") }, "PLAIN LOGIN",
+	  { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false, false },
+	{ "a name in 'auth' wins", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "PLAIN",
+	  .mechanisms = LIST("login") }, "PLAIN LOGIN", { PLAIN, "S: 235 ok" }, 0, "PLAIN", "",
+	  false, false },
+
+	/* auth_legacy */
+	{ "legacy", { ALWAYS, .legacy = true }, "NTLM DIGEST-MD5 CRAM-MD5",
+	  { "C: AUTH CRAM-MD5\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH CRAM-MD5", false, false },
+	{ "never before PLAIN", { ALWAYS, .legacy = true }, "DIGEST-MD5 CRAM-MD5 PLAIN",
+	  { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false, false },
+
+	/* auth_minimum */
+	{ "minimum plain", { ALWAYS, .legacy = true, .minimum = AUTH_MINIMUM_PLAIN },
+	  "CRAM-MD5", { NULL }, 77, "5.7.9", "CRAM-MD5 (weaker than 'auth_minimum')", false, false },
+	{ "minimum scram", { ALWAYS, .minimum = AUTH_MINIMUM_SCRAM }, "PLAIN LOGIN", { NULL }, 77,
+	  "5.7.9", "PLAIN (weaker than 'auth_minimum'), LOGIN (weaker", false, false },
+	{ "minimum scram, and there", { ALWAYS, .minimum = AUTH_MINIMUM_SCRAM },
+	  "PLAIN SCRAM-SHA-1", { "C: AUTH SCRAM-SHA-1 ", "S: 535 no" }, 77, "5.7.8",
+	  "AUTH SCRAM-SHA-1", false, false },
+	{ "minimum scram-plus", { ALWAYS, .minimum = AUTH_MINIMUM_SCRAM_PLUS },
+	  "SCRAM-SHA-256 PLAIN", { NULL }, 77, "5.7.9", "SCRAM-SHA-256 (weaker", false, false },
+	{ "minimum binds a name too", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "PLAIN",
+	  .minimum = AUTH_MINIMUM_SCRAM }, "PLAIN", { NULL }, 77, "5.7.9", "PLAIN (weaker",
+	  false, false },
+	{ "no binding without TLS", { ALWAYS }, "SCRAM-SHA-1-PLUS", { NULL }, 69, "5.7.4",
+	  "SCRAM-SHA-1-PLUS (no channel binding)", false, false },
+
+	/* auth_retry, 534 */
+	{ "no second guess", { ALWAYS }, "SCRAM-SHA-256 PLAIN",
+	  { "C: AUTH SCRAM-SHA-256 ", "S: 535 no" }, 77, "5.7.8", "AUTH SCRAM-SHA-256", false,
+	  false },
+	{ "a second guess", { ALWAYS, .retry = true }, "SCRAM-SHA-256 PLAIN",
+	  { "C: AUTH SCRAM-SHA-256 ", "S: 535 no", PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false,
+	  false },
+	{ "and the last", { ALWAYS, .retry = true }, "PLAIN LOGIN",
+	  { PLAIN, "S: 535 no", "C: AUTH LOGIN\r\n", "S: 535 never" }, 77, "5.7.8",
+	  "AUTH LOGIN: 535 never", false, false },
+	{ "not after other refusals", { ALWAYS, .retry = true }, "PLAIN LOGIN",
+	  { PLAIN, "S: 525 5.7.13 disabled" }, 77, "5.7.13", "525", false, false },
+	{ "a stronger one by 534", { ALWAYS }, "OAUTHBEARER SCRAM-SHA-1 PLAIN",
+	  { "C: AUTH OAUTHBEARER ", "S: 534 5.7.9 weak", "C: AUTH SCRAM-SHA-1 ", "S: 535 no" },
+	  77, "5.7.8", "AUTH SCRAM-SHA-1: 535", false, true },
+
+	/* 432 without verified TLS */
+	{ "no transition in clear", { ALWAYS, .transition = true }, "SCRAM-SHA-1 PLAIN",
+	  { "C: AUTH SCRAM-SHA-1 ", "S: 432 4.7.12 transition" }, 77, "4.7.12", "432", false,
+	  false },
+	{ "the hint", { ALWAYS }, "SCRAM-SHA-1 PLAIN",
+	  { "C: AUTH SCRAM-SHA-1 ", "S: 432 4.7.12 transition" }, 77, "4.7.12",
+	  "(auth_transition = on lets", false, false },
+	{ "the other hint", { ALWAYS }, "PLAIN", { PLAIN, "S: 538 5.7.11 tls" }, 77, "5.7.11",
+	  "(set tls = starttls)", false, false },
+
+	/* auth_initial_response */
+	{ "never", { ALWAYS, .initial = AUTH_INITIAL_NEVER }, "PLAIN",
+	  { "C: AUTH PLAIN\r\n", "S: 334 ", "C: AHVzZXIAcGVuY2ls\r\n", "S: 235 ok" }, 0, "PLAIN",
+	  "", false, false },
+	{ "always changes nothing for LOGIN", { ALWAYS, .initial = AUTH_INITIAL_ALWAYS }, "LOGIN",
+	  { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
+
+	/* auth_mutual */
+	{ "one-sided", { ALWAYS, .one_sided = true }, "SCRAM-SHA-1",
+	  { "C: AUTH SCRAM-SHA-1 ", "S: 235 welcome" }, 0, "SCRAM-SHA-1", "", false, false },
+
+	/* auth = try */
+	{ "try: refused", { ALWAYS, .mode = AUTH_TRY }, "PLAIN LOGIN", { PLAIN, "S: 535 no" }, 0,
+	  "", "", false, false },
+	{ "try: accepted", { ALWAYS, .mode = AUTH_TRY }, "PLAIN LOGIN", { PLAIN, "S: 235 ok" }, 0,
+	  "PLAIN", "", false, false },
+	{ "try: nothing usable", { .mode = AUTH_TRY }, "PLAIN LOGIN", { NULL }, 0, "", "", false,
+	  false },
+	{ "try: 421", { ALWAYS, .mode = AUTH_TRY }, "PLAIN", { PLAIN, "S: 421 4.7.0 no" }, 75,
+	  "4.7.0", "421", false, false },
+	{ "try: nonsense", { ALWAYS, .mode = AUTH_TRY }, "SCRAM-SHA-1",
+	  { "C: AUTH SCRAM-SHA-1 ", "S: 235 ok" }, 76, "5.7.0", "prove", false, false },
+	{ "on: refused", { ALWAYS, .mode = AUTH_ON }, "PLAIN", { PLAIN, "S: 535 no" }, 77,
+	  "5.7.8", "535", false, false },
+
+	/* Kerberos, ANONYMOUS */
+	{ "a ticket that no library finds", { ALWAYS }, "GSSAPI PLAIN", { PLAIN, "S: 235 ok" }, 0,
+	  "PLAIN", "", true, false },
+	{ "no ticket", { ALWAYS, .mode = AUTH_ON }, "GSSAPI GS2-KRB5", { NULL }, 69, "5.7.4",
+	  "GSSAPI (no Kerberos ticket), GS2-KRB5 (no Kerberos ticket)", false, false },
+	{ "a password goes before", { ALWAYS, .password_file = "/dev/null" }, "GSSAPI PLAIN",
+	  { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", true, false },
+	{ "said so", { ALWAYS, .password_file = "/dev/null" }, "GSSAPI", { NULL }, 69, "5.7.4",
+	  "GSSAPI (with a password only when named in 'auth')", true, false },
+	{ "GSSAPI named", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "GSSAPI" }, "GSSAPI PLAIN",
+	  { NULL }, 75, "4.7.0", "no valid ticket for smtp/mail.example.org", false, false },
+	{ "its service", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "GSSAPI",
+	  .service = "lmtp" }, "GSSAPI", { NULL }, 75, "4.7.0", "for lmtp/mail.example.org",
+	  false, false },
+	{ "anonymous", { .mode = AUTH_MECHANISM, .mechanism = "ANONYMOUS", .user = "" },
+	  "ANONYMOUS", { "C: AUTH ANONYMOUS =\r\n", "S: 235 ok" }, 0, "ANONYMOUS", "", false,
+	  false },
+	{ "anonymous with a trace", { .mode = AUTH_MECHANISM, .mechanism = "ANONYMOUS",
+	  .user = "sirhc" }, "ANONYMOUS", { "C: AUTH ANONYMOUS c2lyaGM=\r\n", "S: 235 ok" }, 0,
+	  "ANONYMOUS", "", false, false },
+
+	/* authzid */
+	{ "authzid", { ALWAYS, .authzid = "team" }, "PLAIN",
+	  { "C: AUTH PLAIN dGVhbQB1c2VyAHBlbmNpbA==\r\n", "S: 235 ok" }, 0, "PLAIN", "", false,
+	  false },
+	{ "none to go by", { ALWAYS, .authzid = "team" }, "LOGIN", { NULL }, 69, "5.7.4",
+	  "LOGIN (has no place for 'authzid')", false, false },
+
+	/* a token needs TLS, whatever auth_plaintext says (RFC 7628, section 3) */
+	{ "token in clear", { ALWAYS, .token_file = "/dev/null" }, "OAUTHBEARER XOAUTH2", { NULL },
+	  69, "5.7.4", "OAUTHBEARER (needs TLS), XOAUTH2 (needs TLS)", false, false },
+};
+
+static void set_no_tickets(void)
+{
+	setenv("KRB5CCNAME", "FILE:/nonexistent/cache", 1);
+	setenv("KRB5_CONFIG", "/dev/null", 1);
+	setenv("KRB5_CLIENT_KTNAME", "/nonexistent/keytab", 1);
+}
+
+static void test_choice(void **state)
+{
+	(void)state;
+	set_no_tickets();
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct peer *p = with(&table[i].auth, table[i].offer);
+
+		print_message("%s\n", table[i].label);
+		p->ticket = table[i].ticket;
+		if (table[i].on_socket) {
+			p->account.socket = "/run/smtp";
+			p->account.auth.token_file = "/dev/null";
+			p->account.auth.password_file = "/dev/null";
+		}
+		for (size_t k = 0; k < 8 && table[i].dialogue[k]; k++)
+			script(p, table[i].dialogue[k]);
+		int rc = peer_open(p);
+
+		if (rc != (table[i].exit ? -1 : 0))
+			fail_msg("%d %s", rc, p->err.text);
+		if (rc < 0 && (p->err.exit != table[i].exit || !strstr(p->err.text, table[i].text) ||
+			       strcmp(p->err.status, table[i].result) != 0))
+			fail_msg("%d %s %s", p->err.exit, p->err.status, p->err.text);
+		if (rc == 0 && *table[i].result)
+			assert_string_equal(p->session.mechanism, table[i].result);
+		assert_int_equal(p->session.authenticated, rc == 0 && *table[i].result);
+		assert_null(strstr(p->transcript.buf, "cGVu"));
+		peer_free(p);
+	}
+}
+
+/* --- tokens that are renewed ---------------------------------------------- */
+
+static struct peer *token_peer(const char *offer)
+{
+	struct peer *p = with(&(struct auth_settings){ .token_command = LIST("x") }, offer);
+
+	p->account.socket = "/run/smtp";
+	return p;
+}
+
+/* n,a=user,^Ahost=mail.example.org^Aport=587^Aauth=Bearer T^A^A */
+#define BEARER(last) "C: AUTH OAUTHBEARER bixhPXVzZXIsAWhvc3Q9bWFpbC5leGFtcGxlLm9yZwFwb3J0PTU4" \
+	"NwFhdXRoPUJlYXJlciB" last "\r\n"
+#define STALE "S: 334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0="
+#define SCOPE "S: 334 eyJzdGF0dXMiOiJpbnN1ZmZpY2llbnRfc2NvcGUifQ=="
+
+static void test_renewed(void **state)
+{
+	(void)state;
+	struct peer *p = token_peer("OAUTHBEARER");
+
+	p->next_token = "u";
+	script(p, BEARER("0AQE="), STALE, "C: AQ==\r\n", "S: 535 5.7.8 no", BEARER("1AQE="),
+	       "S: 235 ok");
+	if (peer_open(p) < 0)
+		fail_msg("%s", p->err.text);
+	assert_int_equal(p->fetched, 2);
+	peer_free(p);
+
+	/* never more than twice */
+	p = token_peer("OAUTHBEARER");
+	p->next_token = "u";
+	script(p, BEARER("0AQE="), STALE, "C: AQ==\r\n", "S: 535 5.7.8 no", BEARER("1AQE="), STALE,
+	       "C: AQ==\r\n", "S: 535 5.7.8 never");
+	assert_int_equal(peer_open(p), -1);
+	assert_says(p->err.text, "535 5.7.8 never; the access token is not valid or has expired");
+	assert_int_equal(p->err.exit, 77);
+	assert_int_equal(p->fetched, 2);
+	peer_free(p);
+
+	/* the same again is not shown again */
+	p = token_peer("OAUTHBEARER");
+	script(p, BEARER("0AQE="), STALE, "C: AQ==\r\n", "S: 535 5.7.8 no");
+	assert_int_equal(peer_open(p), -1);
+	assert_says(p->err.text, "(asked again, the command gave no other)");
+	assert_int_equal(p->fetched, 2);
+	peer_free(p);
+
+	/* a server that gives no reason */
+	p = token_peer("XOAUTH2");
+	p->next_token = "u";
+	script(p, "C: AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHQBAQ==\r\n", "S: 535 5.7.3 no",
+	       "C: AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHUBAQ==\r\n", "S: 235 ok");
+	assert_int_equal(peer_open(p), 0);
+	peer_free(p);
+}
+
+static void test_not_renewed(void **state)
+{
+	(void)state;
+	struct peer *p = token_peer("OAUTHBEARER");
+
+	p->next_token = "u";			/* another one would not help */
+	script(p, BEARER("0AQE="), SCOPE, "C: AQ==\r\n", "S: 535 5.7.8 no");
+	assert_int_equal(peer_open(p), -1);
+	assert_says(p->err.text, "the access token is not for sending mail");
+	assert_int_equal(p->fetched, 1);
+	peer_free(p);
+
+	p = token_peer("OAUTHBEARER");		/* a file says the same every time */
+	p->next_token = "u";
+	p->account.auth.token_command = NULL;
+	p->account.auth.token_file = "/dev/null";
+	script(p, BEARER("0AQE="), STALE, "C: AQ==\r\n", "S: 535 5.7.8 no");
+	assert_int_equal(peer_open(p), -1);
+	assert_int_equal(p->fetched, 1);
+	peer_free(p);
+}
+
+static void test_token_sources(void **state)
+{
+	(void)state;
+	const struct {
+		struct auth_settings auth;
+		bool command;
+	} sources[] = {
+		{ { .token_command = LIST("x"), .password_fd = -1 }, true },
+		{ { .token_file = "x", .token_command = LIST("x"), .password_fd = -1 }, false },
+		{ { .passwordeval = "x", .password_fd = -1 }, true },
+		{ { .password_command = LIST("x"), .password_fd = -1 }, true },
+		{ { .passwordeval = "x", .password_file = "y", .password_fd = -1 }, false },
+		{ { .passwordeval = "x", .password_fd = 3 }, false },
+		{ { .passwordeval = "x", .password_credential = "y", .password_fd = -1 }, false },
+		{ { .password_fd = -1 }, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		assert_int_equal(auth_token_from_command(&sources[i].auth), sources[i].command);
+}
+
+/* --- what a reply leads to -------------------------------------------------- */
+
+static void test_codes(void **state)
+{
+	(void)state;
+	static const struct {
+		int code;
+		enum auth_verdict with_initial, without;
+	} codes[] = {
+		{ 250, AUTH_FAILED, AUTH_FAILED }, { 421, AUTH_FAILED, AUTH_FAILED },
+		{ 432, AUTH_TRANSITION, AUTH_TRANSITION }, { 454, AUTH_FAILED, AUTH_FAILED },
+		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT }, { 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
+		{ 503, AUTH_FAILED, AUTH_FAILED }, { 504, AUTH_NEXT, AUTH_NEXT },
+		{ 525, AUTH_FAILED, AUTH_FAILED }, { 530, AUTH_FAILED, AUTH_FAILED },
+		{ 534, AUTH_STRONGER, AUTH_STRONGER }, { 535, AUTH_REFUSED, AUTH_REFUSED },
+		{ 538, AUTH_FAILED, AUTH_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+		assert_int_equal(auth_judge_code(codes[i].code, true), codes[i].with_initial);
+		assert_int_equal(auth_judge_code(codes[i].code, false), codes[i].without);
+	}
+}
+
+/* --- auth_remember ---------------------------------------------------------- */
+
+static struct arena *arena;
+
+static int setup(void **state)
+{
+	arena = arena_new();
+	return scratch_setup(state);
+}
+
+static int teardown(void **state)
+{
+	arena_free(arena);
+	return scratch_teardown(state);
+}
+
+static const struct auth_memory *memory_of(const char *user, unsigned port)
+{
+	struct account a = { .auth = { .remember = true, .user = user } };
+
+	return auth_memory_new(arena, &a, "mail.example.org", port);
+}
+
+static void expect_kept(const char *user, unsigned port, const char *wanted)
+{
+	const struct auth_memory *m = memory_of(user, port);
+	const char *name = NULL;
+	struct error err;
+
+	if (m->recall(m->ctx, &name, &err) < 0)
+		fail_msg("%s", err.text);
+	if (wanted)
+		assert_string_equal(name, wanted);
+	else
+		assert_null(name);
+}
+
+static void keep(const char *user, unsigned port, const char *mechanism)
+{
+	const struct auth_memory *m = memory_of(user, port);
+
+	m->remember(m->ctx, mechanism);
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	struct account off = { .auth = { .user = "u" } };
+	struct stat st;
+
+	assert_null(auth_memory_new(arena, &off, "h", 1));
+	setenv("XDG_STATE_HOME", scratch_path("state"), 1);
+	expect_kept("joe", 587, NULL);
+	keep("joe", 587, "PLAIN");
+	expect_kept("joe", 587, "PLAIN");
+	expect_kept("joe", 465, NULL);
+	expect_kept("jo", 587, NULL);
+	expect_kept("Joe", 587, NULL);
+	keep("ann b", 587, "SCRAM-SHA-1");
+	keep("joe", 587, "SCRAM-SHA-256");
+	expect_kept("joe", 587, "SCRAM-SHA-256");
+	expect_kept("ann b", 587, "SCRAM-SHA-1");
+	keep("e\nPLAIN mail.example.org 587 x", 587, "PLAIN");	/* no line of its own */
+	expect_kept("x", 587, NULL);
+	keep(NULL, 25, "EXTERNAL");
+	expect_kept(NULL, 25, "EXTERNAL");
+	assert_int_equal(stat(scratch_path("state/msubmit/mechanisms"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(scratch_path("state/msubmit"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	/* nothing is left beside it */
+	assert_int_equal(chmod(scratch_path("state/msubmit/mechanisms"), 0622), 0);
+	const struct auth_memory *m = memory_of("joe", 587);
+	const char *name = NULL;
+	struct error err;
+
+	assert_int_equal(m->recall(m->ctx, &name, &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_says(err.text, "others may write to");
+	assert_null(name);
+	unsetenv("XDG_STATE_HOME");
+}
+
+/* Lines that nobody of us has written are nobody's. */
+static void test_odd_lines(void **state)
+{
+	(void)state;
+	static const char text[] = "\n\nPLAIN\nPLAIN \n mail.example.org 587 joe\n"
+		"SCRAM-SHA-1 mail.example.org 587 joe x\nLOGIN mail.example.org 587 joe";
+
+	setenv("XDG_STATE_HOME", scratch_path("odd"), 1);
+	keep("x", 1, "PLAIN");
+	scratch_bytes("odd/msubmit/mechanisms", text, sizeof(text) - 1, 0600);
+	expect_kept("joe", 587, "LOGIN");
+	expect_kept("joe x", 587, "SCRAM-SHA-1");
+	scratch_bytes("odd/msubmit/mechanisms", "", 0, 0600);
+	expect_kept("joe", 587, NULL);
+	unsetenv("XDG_STATE_HOME");
+}
+
+static const char *kept;
+static bool broken;
+
+static int recall(void *ctx, const char **name_out, struct error *err)
+{
+	(void)ctx;
+	if (broken)
+		return error_set(err, EX_CONFIG, "5.3.5", "broken");
+	*name_out = kept;
+	return 0;
+}
+
+static void remember(void *ctx, const char *name)
+{
+	(void)ctx;
+	kept = name;
+}
+
+static struct peer *remembering(const char *offer)
+{
+	static const struct auth_memory memory = { recall, remember, NULL };
+	struct peer *p = with(&(struct auth_settings){ ALWAYS, .remember = true }, offer);
+
+	p->opt.auth_memory = &memory;
+	return p;
+}
+
+static void test_remember(void **state)
+{
+	(void)state;
+	struct peer *p = remembering("PLAIN");
+
+	kept = NULL;
+	script(p, PLAIN, "S: 235 ok");
+	assert_int_equal(peer_open(p), 0);
+	assert_string_equal(kept, "PLAIN");
+	peer_free(p);
+
+	/* what is as strong will do, and what was stronger is kept */
+	kept = "LOGIN";
+	p = remembering("PLAIN");
+	script(p, PLAIN, "S: 235 ok");
+	assert_int_equal(peer_open(p), 0);
+	assert_string_equal(kept, "LOGIN");
+	peer_free(p);
+
+	kept = "SCRAM-SHA-256";
+	p = remembering("PLAIN");
+	assert_int_equal(peer_open(p), -1);
+	assert_int_equal(p->err.exit, 77);
+	assert_string_equal(p->err.status, "5.7.9");
+	assert_says(p->err.text, "PLAIN (weaker than what worked before: see 'auth_remember')");
+	assert_null(strstr(p->written.buf, "AUTH"));
+	peer_free(p);
+
+	/* not asked, not told */
+	p = remembering("PLAIN");
+	p->account.auth.remember = false;
+	script(p, PLAIN, "S: 235 ok");
+	assert_int_equal(peer_open(p), 0);
+	assert_string_equal(kept, "SCRAM-SHA-256");
+	peer_free(p);
+
+	kept = "X-UNKNOWN";			/* of another version: no reason to refuse */
+	p = remembering("PLAIN");
+	script(p, PLAIN, "S: 235 ok");
+	assert_int_equal(peer_open(p), 0);
+	peer_free(p);
+
+	/* a refused password is nothing to remember */
+	kept = NULL;
+	p = remembering("PLAIN");
+	script(p, PLAIN, "S: 535 no");
+	assert_int_equal(peer_open(p), -1);
+	assert_null(kept);
+	peer_free(p);
+
+	broken = true;
+	p = remembering("PLAIN");
+	assert_int_equal(peer_open(p), -1);
+	assert_int_equal(p->err.exit, 78);
+	assert_null(strstr(p->written.buf, "AUTH"));
+	peer_free(p);
+	broken = false;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_not_renewed),
+		cmocka_unit_test(test_token_sources),
+		cmocka_unit_test(test_codes),
+		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_lines, setup, teardown),
+		cmocka_unit_test(test_remember),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
