@@ -49,7 +49,8 @@ bool session_has(const struct session *s, enum extension_id id)
 int session_reply(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
-	int rc = stage == STAGE_AUTH || stage == STAGE_BURL ? reply_read_hidden(s->wire, &d, &s->reply, err)
+	const bool hidden = stage == STAGE_AUTH || stage == STAGE_BURL;
+	int rc = hidden ? reply_read_hidden(s->wire, &d, &s->reply, err)
 		: reply_read(s->wire, &d, &s->reply, err);
 
 	if (rc < 0 || s->reply.code == 421)

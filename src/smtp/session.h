@@ -39,7 +39,7 @@ typedef int credential_fn(void *ctx, enum credential, struct secret *out, struct
 struct session_options {
 	const struct account *account;
 	const char *host;		/* name to verify, ASCII; as connected */
-	const char *tls_domain;		/* the certificate may have this name instead; NULL = none */
+	const char *tls_domain;		/* another name the certificate may have; NULL = none */
 	unsigned port;
 	credential_fn *credential;
 	void *credential_ctx;

@@ -24,6 +24,16 @@ static int put(struct transaction *t, const char *command, enum stage stage, str
 	return pipeline_add(&t->pipe, stage, 0, 0, false, err);
 }
 
+#define PATH_MAX_OCTETS 256	/* RFC 5321, section 4.5.3.1.3 */
+
+/* What a path has beyond the RFC's limit: it may be tried, the server judges. */
+static size_t path_excess(const char *address)
+{
+	size_t len = strlen(address) + 2;
+
+	return len > PATH_MAX_OCTETS ? len - PATH_MAX_OCTETS : 0;
+}
+
 static void path(struct strbuf *line, const char *command, const char *address)
 {
 	strbuf_reset(line);
@@ -49,6 +59,7 @@ static int put_mail(struct transaction *t, struct error *err)
 	size_t extra = mode == SEND_MODE_MAIL ? extensions_mail_params(t->s, t->e, line) :
 		send_mode_params(t->s, t->e, line);
 
+	extra += path_excess(t->null_sender ? "" : t->e->sender);
 	t->prdr = prdr_used(t->s, t->e);
 	t->params_used = extensions_droppable(t->s, t->e, NULL);
 
@@ -80,10 +91,11 @@ static void put_recipients(struct transaction *t)
 		size_t extra = plain ? extensions_rcpt_params(t->s, t->e, r, line) : 0;
 
 		t->params_used |= extra > 0;
+		extra += path_excess(r->address);
 		t->rcpt[k].state = ASKED;
 		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, session_has(t->s, EXT_SMTPUTF8),
 				 &err) < 0) {
-			error_prefix(&err, "'%s'", r->address);
+			error_prefix(&err, "'%.100s'", r->address);
 			outcome_refuse(t, t->rcpt[k].index, &err);
 		}
 		if (k == 0 && first_alone(t))

@@ -165,7 +165,8 @@ static int open_session_once(struct attempt *t, bool helo_only, bool *retry_helo
 		.ehlo_name = name, .info_only = t->info_only,
 		.message_follows = t->envelope && !t->opt->before, .cautious = t->cautious,
 		.memory = memory_of(t, name),
-		.auth_memory = auth_memory_new(t->arena, t->account, t->target.host, t->target.port),
+		.auth_memory = auth_memory_new(t->arena, t->account, t->target.host,
+					       t->target.port),
 		.observer = t->opt->observer,
 	};
 

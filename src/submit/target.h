@@ -26,7 +26,7 @@ struct target {
 	unsigned port;
 	const char *path;		/* local socket, NULL = none */
 	enum tls_mode mode;		/* the account's, or TLS_IMPLICIT as SRV says */
-	const char *domain;		/* its SRV records led here: a name for the certificate too */
+	const char *domain;		/* its SRV records led here; the certificate may name it */
 };
 
 struct targets {

@@ -1,7 +1,7 @@
 """A small submission server for mechanisms that no server of ours has.
 
-It speaks TLS by OpenSSL, either Python's (which tells tls-unique) or s_server's (which tells
-any exported key), and leaves AUTH to a function: sign_in(mechanism, ask, bindings) gets the
+It speaks TLS by OpenSSL: Python's, which tells tls-unique, and enough of a TLS 1.2 session to
+export keys from it; or s_server's, which exports them. AUTH is left to a function: sign_in(mechanism, ask, bindings) gets the
 client's responses by ask(challenge) and returns the reply that ends the dialogue.
 """
 import base64
@@ -9,9 +9,11 @@ import hashlib
 import hmac
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 
 from common import WAIT, Failure, free_ports
@@ -71,6 +73,35 @@ class Scram:
         return '235 2.7.0 welcome'
 
 
+def exported_key(master, client_random, server_random):
+    """tls-exporter of TLS 1.2 (RFC 9266): an empty context, which is not the same as none."""
+    seed = b'EXPORTER-Channel-Binding' + client_random + server_random + b'\0\0'
+
+    def step(data):
+        return hmac.new(master, data, 'sha256').digest()
+    return step(step(seed) + seed)
+
+
+class Session:
+    """What is needed of a TLS 1.2 session for its exporter."""
+
+    def __init__(self, context, folder):
+        self.keys = os.path.join(folder, 'keys')
+        self.hello = None
+        context.keylog_filename = self.keys
+        context.set_ciphers('ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256')
+        context._msg_callback = self.note
+
+    def note(self, _, direction, version, content, message, data):
+        if getattr(message, 'name', '') == 'SERVER_HELLO':
+            self.hello = bytes(data)
+
+    def exporter(self):
+        with open(self.keys, encoding='ascii') as f:
+            words = [l.split() for l in f if l.startswith('CLIENT_RANDOM')][-1]
+        return exported_key(bytes.fromhex(words[2]), bytes.fromhex(words[1]), self.hello[6:38])
+
+
 class SaslPeer:
     """Serves one connection after the other; engine: 'python' or 's_server'."""
 
@@ -92,13 +123,14 @@ class SaslPeer:
 
     def __exit__(self, *_):
         self.closing = True
-        if self.process:
-            self.process.kill()
-        try:
-            socket.create_connection(('127.0.0.1', self.port), 1).close()
-        except OSError:
-            pass
-        self.thread.join(WAIT)
+        while self.thread.is_alive():           # it may be about to begin with another session
+            if self.process:
+                self.process.kill()
+            try:
+                socket.create_connection(('127.0.0.1', self.port), 1).close()
+            except OSError:
+                pass
+            self.thread.join(0.05)
 
     def serve(self):
         if self.engine == 'python':
@@ -112,8 +144,17 @@ class SaslPeer:
     def serve_python(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.certs('server')[:2])
+        session = None
+        folder = tempfile.mkdtemp(prefix='msubmit-test-')
         if self.version == '1.2':
             context.maximum_version = ssl.TLSVersion.TLSv1_2
+            session = Session(context, folder)
+        try:
+            self.accept(context, session)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def accept(self, context, session):
         with socket.create_server(('127.0.0.1', self.port)) as listener:
             self.ready.set()
             while not self.closing:
@@ -121,8 +162,10 @@ class SaslPeer:
                 try:
                     with context.wrap_socket(plain, server_side=True) as s, \
                             s.makefile('rb') as lines:
-                        unique = s.get_channel_binding('tls-unique')
-                        bindings = {'tls-unique': unique} if self.version == '1.2' else {}
+                        bindings = {}
+                        if session:
+                            bindings = {'tls-unique': s.get_channel_binding('tls-unique'),
+                                        'tls-exporter': session.exporter()}
                         self.talk(lines, lambda text, s=s: s.sendall(text.encode() + b'\r\n'),
                                   bindings)
                 except OSError:
@@ -134,25 +177,24 @@ class SaslPeer:
             ['openssl', 's_server', '-accept', '127.0.0.1:%d' % self.port, '-cert', cert, '-key',
              key, '-naccept', '1', '-crlf', '-tls' + self.version.replace('.', '_'),
              '-keymatexport', 'EXPORTER-Channel-Binding', '-keymatexportlen', '32'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        with self.process as process:
-            lines, exported = process.stdout, None
-            for line in lines:
-                if line.startswith(b'ACCEPT'):
-                    self.ready.set()
-                found = re.search(rb'Keying material: ([0-9A-F]+)', line)
-                if found:
-                    exported = bytes.fromhex(found.group(1).decode())
-                    break
-
-            def say(text):
-                process.stdin.write(text.encode() + b'\n')
-                process.stdin.flush()
-            try:
-                if exported:
-                    self.talk(lines, say, {'tls-exporter': exported})
-            except OSError:
-                pass
-            process.kill()
+        process, exported = self.process, None
+        for line in process.stdout:
+            if line.startswith(b'ACCEPT'):
+                self.ready.set()
+            found = re.search(rb'Keying material: ([0-9A-F]+)', line)
+            if found:
+                exported = bytes.fromhex(found.group(1).decode())
+                break
+        try:
+            if exported:
+                self.talk(process.stdout, lambda text: os.write(
+                    process.stdin.fileno(), text.encode() + b'\n'), {'tls-exporter': exported})
+        except OSError:
+            pass
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
 
     # SMTP
 

@@ -18,7 +18,7 @@ BOTH = ('SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS', 'SCRAM-SHA-256', 'SCRAM-SHA-1'
 UNBOUND = BOTH[2:]
 ENGINES = {                     # version of TLS and binding, and who can tell the latter
     ('1.3', 'tls-exporter'): 's_server',
-    ('1.2', 'tls-exporter'): 's_server',
+    ('1.2', 'tls-exporter'): 'python',
     ('1.2', 'tls-unique'): 'python',
 }
 
