@@ -185,7 +185,7 @@ class Watch:
         elif verb not in ('QUIT', 'RSET', 'NOOP', 'HELP', 'VRFY', 'EXPN') and \
                 not self.peer.allow('raw'):
             raise Violation('unknown command: %r' % data)
-        if len(data) > room:
+        if len(data) > room and not self.peer.allow('long-commands'):
             raise Violation('command line of %d octets, %d allowed' % (len(data), room))
 
     def check_attributes(self, verb):

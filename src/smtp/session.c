@@ -106,10 +106,21 @@ void session_quit(struct session *s, bool wait)
 }
 
 /* The server's name is all that the greeting tells (RFC 5321, section 4.2). */
+/* A server that waits for a handshake says nothing, until it gives up. */
+static int hint_at_tls(const struct session *s, struct error *err)
+{
+	const unsigned submissions = 465;	/* RFC 8314, section 3.3 */
+
+	if (s->opt.port == submissions && !s->encrypted && strcmp(err->status, "4.4.2") == 0)
+		error_append(err, " (port %u speaks TLS from the start: use tls = implicit)",
+			     submissions);
+	return -1;
+}
+
 static int greeting(struct session *s, struct error *err)
 {
 	if (session_reply(s, STAGE_GREETING, err) < 0)
-		return -1;
+		return hint_at_tls(s, err);
 	if (reply_class(&s->reply) != 2)
 		return reply_error(&s->reply, STAGE_GREETING, err);
 	ehlo_note_name(s);

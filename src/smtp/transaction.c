@@ -1,6 +1,8 @@
 #include "config.h"
 #include "smtp/transaction.h"
 
+#include <string.h>
+
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"

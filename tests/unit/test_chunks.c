@@ -52,13 +52,13 @@ static void test_sizes(void **state)
 		struct peer *p = ready(PIPED, chunk, 1000, "b@example.org");
 		struct strbuf want = STRBUF_INIT(65536);
 
-		script(p, "S: 250 ok", "S: 250 ok");
+		script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "C: LAST\r\n");
 		strbuf_addstr(&want, "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n");
 		for (size_t at = 0; at < size; at += chunk) {
 			size_t n = size - at < chunk ? size - at : chunk;
 
 			strbuf_addf(&want, "BDAT %zu%s\r\n", n, at + n == size ? " LAST" : "");
-			strbuf_add(&want, WIRE_TEXT + at, n);
+			strbuf_add(&want, &WIRE_TEXT[at], n);
 			script(p, "S: 250 ok");
 		}
 		peer_run(p, false);
@@ -231,7 +231,7 @@ static void test_lmtp_counts(void **state)
 
 		print_message("%s%s\n", counts[i].name, chunked ? " chunked" : "");
 		p->session.announced[EXT_CHUNKING] = chunked;
-		script(p, "S: 250 ok", "S: 250 ok", "S: 250 ok");
+		script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok");
 		if (!chunked)
 			script(p, "S: 354 go");
 		script(p, "C: QUIT\r\n");
@@ -249,7 +249,7 @@ static void test_lmtp_no_last_for_nobody(void **state)
 	(void)state;
 	struct peer *p = lmtp_ready(PIPED, "b@example.org");
 
-	script(p, "S: 250 ok", "S: 550 5.1.1 no", "C: RSET\r\n", "S: 250 ok");
+	script(p, "C: MAIL", "S: 250 ok", "S: 550 5.1.1 no", "C: RSET\r\n", "S: 250 ok");
 	peer_run(p, true);
 	assert_null(strstr(p->written.buf, "BDAT"));
 	assert_outcome(p, 0, OUTCOME_REFUSED, EX_NOUSER, "5.1.1");
@@ -263,7 +263,8 @@ static void test_lmtp_chunk_refused(void **state)
 	struct peer *p = lmtp_ready(PIPED, "b@example.org", "c@example.org");
 
 	p->account.chunk_size = 40;
-	script(p, "S: 250 ok", "S: 250 ok", "S: 250 ok", "C: LAST\r\n", "S: 452 4.3.1 disk full");
+	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
+	       "S: 452 4.3.1 disk full");
 	peer_run(p, true);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.1");
 	assert_outcome(p, 1, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.1");
@@ -278,7 +279,7 @@ static void test_lmtp_duplicates(void **state)
 				    "b@example.org");
 
 	assert_int_equal(p->envelope.rcpt_count, 2);
-	script(p, "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: QUIT\r\n",
+	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: QUIT\r\n",
 	       "S: 452 4.2.2 once", "S: 250 twice", "S: 250 c", "S: 221 bye");
 	peer_run(p, true);
 	/* one of the two copies is not there */

@@ -242,6 +242,39 @@ static void command_that_hangs(void **state)
 	assert_has(failure.text, "did not end within 1 s");
 }
 
+/* The passphrase of the key: its own sources, and none of the password's. */
+static void expect_key(const char *wanted)
+{
+	secret_release(&secret);
+	if (credentials_key_password(&account, &secret, &failure) < 0)
+		fail_msg("%s", failure.text);
+	if (wanted)
+		assert_string_equal(secret.data, wanted);
+	assert_int_equal(secret_is_set(&secret), wanted != NULL);
+}
+
+static void key_password(void **state)
+{
+	(void)state;
+	set("password_command", "echo not this");
+	expect_key(NULL);
+	set("tls_key_passwordeval", "echo ev\"al\"; echo more");
+	expect_key("eval");
+	set("tls_key_password_command", "printf '%s|%s' 'a b' c");
+	expect_key("a b|c");
+	set("tls_key_password_command", "false");
+	assert_int_equal(credentials_key_password(&account, &secret, &failure), -1);
+	assert_has(failure.text, "tls_key_password_command: ");
+	set("tls_key_password_command", "");
+	set("tls_key_passwordeval", "exit 3");
+	assert_int_equal(credentials_key_password(&account, &secret, &failure), -1);
+	assert_has(failure.text, "tls_key_passwordeval: ");
+	set("tls_key_password_file", "/nonexistent/passphrase");
+	assert_int_equal(credentials_key_password(&account, &secret, &failure), -1);
+	assert_int_equal(failure.exit, EX_CONFIG);
+	assert_has(failure.text, "/nonexistent/passphrase");
+}
+
 static void order_of_sources(void **state)
 {
 	int pipes[2];
@@ -464,7 +497,7 @@ int main(void)
 		CASE(descriptor), CASE(descriptor_with_any_content),
 		CASE(descriptor_with_long_content), CASE(systemd_credential),
 		CASE(command_without_shell), CASE(command_with_shell), CASE(command_that_hangs),
-		CASE(order_of_sources), CASE(netrc_files), CASE(tokens),
+		CASE(key_password), CASE(order_of_sources), CASE(netrc_files), CASE(tokens),
 		CASE(token_in_the_place_of_the_password), CASE(typed_at_the_terminal),
 		CASE(nothing_typed), CASE(interrupted_at_the_terminal),
 		CASE(stopped_at_the_terminal), CASE(no_terminal),

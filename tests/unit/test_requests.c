@@ -105,6 +105,15 @@ static const struct {
 	  "Require-Recipient-Valid-Since: b@example.org; Thu, 29 Feb 2024 12:00:00 +0000\r\n\r\n" },
 };
 
+static size_t lines_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
 static void test_headers(void **state)
 {
 	(void)state;
@@ -118,10 +127,12 @@ static void test_headers(void **state)
 		if (job_apply(&j) < 0)
 			fail_msg("%s", j.err.text);
 		assert_string_equal(j.header.buf, headers[i].result);
-		/* the size is that of what goes out, once it has changed */
-		if (i)
-			assert_true(j.envelope.size == 1 ||
-				    j.envelope.size == edits_wire_size(&j.edits, j.message));
+		/* once the header has changed, the size is that of what goes out */
+		bool changed = strlen(headers[i].result) != strlen(headers[i].header) + 2 +
+			       lines_of(headers[i].header);
+
+		if (changed)
+			assert_true(j.envelope.size == edits_wire_size(&j.edits, j.message));
 		job_close(&j);
 	}
 }

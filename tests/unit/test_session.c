@@ -112,6 +112,23 @@ static void test_greetings(void **state)
 	}
 }
 
+/* Nothing comes on the port of implicit TLS: the server waits for a handshake. */
+static void test_greeting_port_465(void **state)
+{
+	static const unsigned ports[] = { 465, 587 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		struct peer *p = peer_new();
+
+		p->opt.port = ports[i];
+		script(p, "C: never", "C: QUIT\r\n", "S: 221 bye");
+		fails(p, 75, "4.4.2", ports[i] == 465 ? "use tls = implicit" : "the greeting");
+		assert_int_equal(strstr(p->err.text, "implicit") != NULL, ports[i] == 465);
+		peer_free(p);
+	}
+}
+
 enum need { NEED_NOTHING, NEED_TLS, NEED_AUTH, NEED_EXTENSIONS, NEED_LMTP };
 
 static const struct {
@@ -746,6 +763,7 @@ int main(void)
 		cmocka_unit_test(test_plain_session),
 		cmocka_unit_test(test_first_line),
 		cmocka_unit_test(test_greetings),
+		cmocka_unit_test(test_greeting_port_465),
 		cmocka_unit_test(test_fallback),
 		cmocka_unit_test(test_ehlo_silence),
 		cmocka_unit_test(test_helo_only),
