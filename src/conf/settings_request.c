@@ -38,7 +38,7 @@ SETTING_PRINTER(special_request_print)
 {
 	const char *const *field = (const char *const *)((const char *)target + s->offset);
 
-	strbuf_addstr(out, *field ? *field : s->def ? s->def : "");
+	strbuf_addstr(out, *field ? *field : "off");
 }
 
 /* policy = NAME ":" LEVEL *("," NAME ":" LEVEL); which names there are is smtp's to know */

@@ -86,7 +86,7 @@ static enum ahead_verdict not_so(struct session *s)
 {
 	const struct ahead_memory *m = memory(s);
 
-	if (m)
+	if (m && !s->again)
 		m->forget(m->ctx);
 	s->again = true;
 	return AHEAD_FAILED;

@@ -168,11 +168,9 @@ static void start_over(struct transaction *t)
 static void send_later(struct transaction *t, enum plan plan)
 {
 	pipeline_finish(&t->pipe);
-	if (t->pipe.broken || t->mail_refused || t->ahead_error.exit)
+	if (t->pipe.broken || t->mail_refused || t->ahead_error.exit || t->changed)
 		return;
-	if (t->changed)
-		abandon(t);
-	else if (t->opt->strict_recipients && t->refusal.exit)
+	if (t->opt->strict_recipients && t->refusal.exit)
 		refuse_all(t);
 	else if (t->unfit)
 		start_over(t);
@@ -199,6 +197,7 @@ void content_send(struct transaction *t)
 		send_later(t, plan);
 		return;
 	}
-	if (!t->pipe.broken && !t->mail_refused && !t->ahead_error.exit && t->standing == 0)
+	if (!t->pipe.broken && !t->mail_refused && !t->ahead_error.exit && !t->changed &&
+	    t->standing == 0)
 		abandon(t);
 }

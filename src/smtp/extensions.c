@@ -253,7 +253,8 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	for (int id = 0; id < EXT_COUNT; id++) {
 		const char *keyword = extensions[id].keyword;
 
-		if (strncasecmp(line, keyword, n) != 0 || keyword[n] != '\0')
+		if (fold(line[0]) != fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
+		    keyword[n] != '\0')
 			continue;
 		if (line[n] == '=' && id != EXT_AUTH)
 			return 0;

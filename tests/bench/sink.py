@@ -133,7 +133,10 @@ class Session:
         return True
 
     def run(self):
-        tls = False
+        tls = self.sink.implicit
+        if tls:
+            self.conn = self.sink.context.wrap_socket(self.conn, server_side=True)
+            self.sink.waits += 1
         self.say("220 sink ESMTP")
         while True:
             line = self.line()
@@ -149,8 +152,9 @@ class Session:
 class Sink:
     """Listens on loopback; counters are reset by reset()."""
 
-    def __init__(self, cert=None, key=None):
+    def __init__(self, cert=None, key=None, implicit=False):
         self.context = None
+        self.implicit = implicit  # TLS from the first octet
         self.on_message = None  # called before the message is answered
         if cert:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -5,6 +5,7 @@ A KDC on loopback; Dovecot (GSSAPI, authorization identities) and Postfix with C
 (NTLM, ANONYMOUS and the rest) as the servers that take its tickets. Cyrus does not agree with
 libgsasl about GS2-KRB5, so that has a server of its own, on libgsasl.
 """
+import contextlib
 import ctypes
 import os
 import re
@@ -345,16 +346,15 @@ def own_cases(service, certs, gsasl):
 
         def case(*args, mechanism=mechanism, **settings):
             return own_case(service, certs, gsasl, mechanism, *args, **settings)
-        nobody = None if mechanism == 'GS2-KRB5' else b''
-        yield mechanism + ' chosen for its ticket', case((joe, nobody))
-        yield mechanism + ' named', case((joe, nobody), auth=name)
+        yield mechanism + ' chosen for its ticket', case((joe, None))
+        yield mechanism + ' named', case((joe, None), auth=name)
         yield mechanism + ', as joe', case((joe, b'joe'), auth=name, authzid='joe')
         yield mechanism + ', as ann', case((joe, b'ann'), 77, '535', auth=name, authzid='ann')
         yield mechanism + ', no ticket', case(None, 75, 'klist', auth=name, tickets=False)
         yield mechanism + ', no initial response', \
-            case((joe, nobody), auth=name, auth_initial_response='never')
+            case((joe, None), auth=name, auth_initial_response='never')
         yield mechanism + ', initial response of any length', \
-            case((joe, nobody), auth=name, auth_initial_response='always')
+            case((joe, None), auth=name, auth_initial_response='always')
 
 
 # --- the servers ------------------------------------------------------------------
@@ -364,60 +364,59 @@ def named(prefix, cases):
     return [('%s: %s' % (prefix, name), function) for name, function in cases]
 
 
-def run_dovecot(certs, home, sink):
+def with_dovecot(stack, certs, home):
+    """The cases with Dovecot, which runs until the stack is left."""
     ports = dict(zip(('starttls', 'implicit'), common.free_ports(2)))
     mechanisms = dovecot.MECHANISMS + ('GSSAPI',)
-    with Instance('kerberos', dovecot.USERS) as instance:
-        instance.certificates(certs)
-        start_kdc(instance, common.free_ports(1)[0], 'dovecot')
-        dovecot.configure(instance, dovecot.Introspection(), 'submission',
-                          DOVECOT + dovecot.SUBMISSION % dict(sink=sink.port,
-                                                              size=common.SIZE_LIMIT, **ports),
-                          mechanisms)
-        instance.file('etc/dovecot/masters', 'boss:{PLAIN}%s\n' % MASTER_PASSWORD, 0o640,
-                      'dovecot')
-        process = dovecot.start(instance)
-        instance.ready(ports, process)
-        service = Ticketed('dovecot', sink, certs, home, mechanisms=mechanisms, ports=ports,
-                           instance=instance)
-        tests = [suite.check_offered(service)] + named('dovecot', ticket_cases(
-            service, ('GSSAPI',))) + named('dovecot', master_cases(service))
-        try:
-            tests += named('libgsasl', own_cases(service, certs, Gsasl(instance)))
-        except OSError:
-            tests.append(('libgsasl: GS2-KRB5 # SKIP no libgsasl', None))
-        return common.run_cases(instance, tests)
+    sink = Sink()
+    instance = stack.enter_context(Instance('kerberos', dovecot.USERS))
+    instance.certificates(certs)
+    start_kdc(instance, common.free_ports(1)[0], 'dovecot')
+    dovecot.configure(instance, dovecot.Introspection(), 'submission',
+                      DOVECOT + dovecot.SUBMISSION % dict(sink=sink.port, size=common.SIZE_LIMIT,
+                                                          **ports), mechanisms)
+    instance.file('etc/dovecot/masters', 'boss:{PLAIN}%s\n' % MASTER_PASSWORD, 0o640, 'dovecot')
+    process = dovecot.start(instance)
+    instance.ready(ports, process)
+    service = Ticketed('dovecot', sink, certs, home, mechanisms=mechanisms, ports=ports,
+                       instance=instance)
+    tests = [suite.check_offered(service)] + named('dovecot', ticket_cases(
+        service, ('GSSAPI',))) + named('dovecot', master_cases(service))
+    try:
+        tests += named('libgsasl', own_cases(service, certs, Gsasl(instance)))
+    except OSError:
+        tests.append(('libgsasl: GS2-KRB5 # SKIP no libgsasl', None))
+    return [common.with_log(instance, test) for test in tests]
 
 
-def run_postfix(certs, home, sink):
+def with_postfix(stack, certs, home):
+    """The cases with Postfix and Cyrus SASL."""
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
-    with Instance('kerberos', ('postfix', 'postdrop')) as instance:
-        instance.certificates(certs)
-        start_kdc(instance, common.free_ports(1)[0], 'postfix')
-        postfix.configure(instance, sink, ports)
-        with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-            f.write('smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\n'
-                    'cyrus_sasl_config_path = /etc/postfix/sasl\n'
-                    'smtpd_sasl_local_domain = example.org\n'
-                    'smtpd_sasl_tls_security_options =\n')
-        instance.file('etc/postfix/sasl/smtpd.conf', SMTPD % ' '.join(CYRUS))
-        inside(instance, 'saslpasswd2', '-p', '-c', '-u', 'example.org', 'joe', words=PASSWORD)
-        instance.chown('etc/sasldb2', 'postfix')
-        process = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
-        instance.ready(ports, process)
-        service = Ticketed('postfix', sink, certs, home, mechanisms=CYRUS, ports=ports,
-                           instance=instance)
-        tests = [suite.check_offered(service)] + named('postfix', ticket_cases(
-            service, ('GSSAPI',))) + named('postfix', cyrus_cases(service))
-        return common.run_cases(instance, tests)
+    sink = Sink()
+    instance = stack.enter_context(Instance('kerberos', ('postfix', 'postdrop')))
+    instance.certificates(certs)
+    start_kdc(instance, common.free_ports(1)[0], 'postfix')
+    postfix.configure(instance, sink, ports)
+    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
+        f.write('smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\n'
+                'cyrus_sasl_config_path = /etc/postfix/sasl\n'
+                'smtpd_sasl_local_domain = example.org\n'
+                'smtpd_sasl_tls_security_options =\n')
+    instance.file('etc/postfix/sasl/smtpd.conf', SMTPD % ' '.join(CYRUS))
+    inside(instance, 'saslpasswd2', '-p', '-c', '-u', 'example.org', 'joe', words=PASSWORD)
+    instance.chown('etc/sasldb2', 'postfix')
+    process = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
+    instance.ready(ports, process)
+    service = Ticketed('postfix', sink, certs, home, mechanisms=CYRUS, ports=ports,
+                       instance=instance)
+    tests = [suite.check_offered(service)] + named('postfix', ticket_cases(
+        service, ('GSSAPI',))) + named('postfix', cyrus_cases(service))
+    return [common.with_log(instance, test) for test in tests]
 
 
 def run(certs, home):
-    sink = Sink()
-    which = os.environ.get('MSUBMIT_KERBEROS', '')
-    if which:
-        return {'dovecot': run_dovecot, 'postfix': run_postfix}[which](certs, home, sink)
-    return run_dovecot(certs, home, sink) | run_postfix(certs, home, sink)
+    with contextlib.ExitStack() as stack:
+        return harness.run_tap(with_dovecot(stack, certs, home) + with_postfix(stack, certs, home))
 
 
 if __name__ == '__main__':

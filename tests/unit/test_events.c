@@ -193,6 +193,36 @@ static void transfers_are_told_now_and_then(void **state)
 	assert_non_null(strstr(w.got, "\"octets\":65536000,\"total\":65536000}"));
 }
 
+/* --progress: what is shown of a transfer is wiped when it is done. */
+static void the_meter_comes_and_goes(void **state)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+	struct invocation inv = { .name = "msubmit", .events_fd = -1, .progress = true };
+	struct events *events;
+	struct error err;
+	char got[1024];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	assert_int_equal(events_open(&inv, &events, &err), 0);
+	const struct observer *o = events_observer(events);
+
+	o->transfer(o->ctx, 1 << 20, 4 << 20);
+	o->transfer(o->ctx, 2 << 20, 4 << 20);	/* too soon for another look */
+	o->transfer(o->ctx, 4 << 20, 4 << 20);
+	events_free(events);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	ssize_t n = read(fds[0], got, sizeof(got) - 1);
+
+	close(fds[0]);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_string_equal(got, "\rmsubmit: 1.0 of 4.0 MiB, 25 %\r\033[K");
+}
+
 static void recipients_and_the_end(void **state)
 {
 	struct arena *a = arena_new();
@@ -283,6 +313,7 @@ int main(void)
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(lines_are_json),
 		cmocka_unit_test(transfers_are_told_now_and_then),
+		cmocka_unit_test(the_meter_comes_and_goes),
 		cmocka_unit_test(recipients_and_the_end),
 		cmocka_unit_test(what_failed_before_has_an_end_too),
 		cmocka_unit_test(a_closed_descriptor_is_refused),

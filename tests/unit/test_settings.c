@@ -220,7 +220,7 @@ static const char *const defaults[][3] = {
 	{ "requiretls", "off", NULL }, { "tls_required", "yes", NULL }, { "solicit", "off", NULL },
 	{ "solicit_check", "on", NULL }, { "track", "off", NULL }, { "track_uri", "off", NULL },
 	{ "mtrk_padding", "off", NULL }, { "conperm", "off", NULL }, { "conneg", "off", NULL },
-	{ "content_convert", "", NULL }, { "content_features", "", NULL },
+	{ "content_convert", "off", NULL }, { "content_features", "off", NULL },
 	{ "submitter", "off", NULL }, { "force_submitter", "off", NULL },
 	{ "mail_auth", "off", NULL }, { "limits", "on", NULL }, { "prdr", "auto", NULL },
 	{ "disable_extensions", "", NULL }, { "logfile", "", NULL },
