@@ -27,7 +27,7 @@ enum auth_verdict {
 /* Of a reply that is not 235; initial: there was an initial response. */
 enum auth_verdict auth_judge_code(int code, bool initial);
 
-/* Fills err: the reply, detail (what the server said of a token; NULL or "" = nothing), and hints. */
+/* Fills err: the reply, hints, and detail: what the server said of a token (NULL, "": nothing). */
 void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
 		  const char *detail, struct error *err);
 

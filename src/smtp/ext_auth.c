@@ -216,7 +216,8 @@ static bool may_go_ahead(const struct sign_in *g, const struct mechanism *m)
 }
 
 /* Sent, and not waited for: auth_take_reply() judges the answer. */
-static enum auth_verdict go_ahead(struct sign_in *g, const struct mechanism *m, struct error *err)
+static enum auth_verdict go_ahead(struct sign_in *g, const struct mechanism *m,
+				  struct error *err)
 {
 	struct session *s = g->s;
 	int early = s->ahead_n ? 0 : session_quiet(s, err);
@@ -287,8 +288,8 @@ static int answer(struct sign_in *g, struct exchange *x, bool pending, struct er
 	return session_reply(g->s, STAGE_AUTH, err);
 }
 
-static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m, const struct exchange *x,
-			  bool initial, struct error *err)
+static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
+			       const struct exchange *x, bool initial, struct error *err)
 {
 	const struct reply *r = &g->s->reply;
 	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
@@ -309,7 +310,7 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m, con
 
 /* The dialogue after the exchange is made: "AUTH", challenges, the last reply. */
 static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struct exchange *x,
-			bool want_initial, struct error *err)
+			     bool want_initial, struct error *err)
 {
 	bool first = (m->flags & MECHANISM_INITIAL) != 0, initial = false;
 
@@ -372,7 +373,8 @@ static bool renew_token(struct sign_in *g, const struct mechanism *m, struct err
 	return other;
 }
 
-static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism *m, struct error *err)
+static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism *m,
+				       struct error *err)
 {
 	bool want_initial = g->s->account->auth.initial != AUTH_INITIAL_NEVER;
 	enum auth_verdict verdict = try_once(g, m, want_initial, err);

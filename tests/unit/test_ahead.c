@@ -80,8 +80,9 @@ static void test_all_in_one(void **state)
 
 	assert_int_equal(peer_open(p), 0);
 	assert_int_equal(p->written.len, 0);
-	script(p, "C: QUIT\r\n", "S: 220 peer.example.org", "S: 250-peer.example.org\n250-PIPELINING\n"
-	       "250-CHUNKING\n250 PIPECONNECT", "S: 250 ok", "S: 250 ok", "S: 250 2.0.0 taken",
+	script(p, "C: QUIT\r\n", "S: 220 peer.example.org",
+	       "S: 250-peer.example.org\n250-PIPELINING\n250-CHUNKING\n250 PIPECONNECT",
+	       "S: 250 ok", "S: 250 ok", "S: 250 2.0.0 taken",
 	       "S: 221 bye");
 	peer_run(p, true);
 	assert_string_equal(p->written.buf, GROUP);
@@ -200,7 +201,8 @@ static void test_changed_again(void **state)
 	struct peer *p = prepare(&m, LINES);
 
 	script(p, "C: LAST\r\n", "S: 220 p", "S: 250-p\n250 SIZE 100", "S: 250 ok", "S: 250 ok",
-	       "S: 502 what", "C: RSET\r\n", "S: 250 ok", "C: MAIL FROM:<a@example.org> SIZE=20\r\n",
+	       "S: 502 what", "C: RSET\r\n", "S: 250 ok",
+	       "C: MAIL FROM:<a@example.org> SIZE=20\r\n",
 	       "S: 250 ok", "C: RCPT", "S: 250 ok", "C: DATA\r\n", "S: 354 go", "C: \r\n.\r\n",
 	       "S: 250 taken");
 	assert_int_equal(peer_open(p), 0);

@@ -134,7 +134,9 @@ static void test_files(void **state)
 static void test_command(void **state)
 {
 	(void)state;
-	static const char *const sign[] = { "sh", "-c", "echo \"$1;urlauth=x:y:secret\"", "x", NULL };
+	static const char *const sign[] = {
+		"sh", "-c", "echo \"$1;urlauth=x:y:secret\"", "x", NULL
+	};
 	static const char *const nothing[] = { "true", NULL };
 	static const char *const fails[] = { "sh", "-c", "echo secret; exit 1", NULL };
 

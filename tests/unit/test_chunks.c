@@ -78,8 +78,8 @@ static void test_window(void **state)
 	struct peer *p = ready(PIPED, 20, 2, "b@example.org");
 
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok",
-	       "C: BDAT 20\r\n", "C: BDAT 20\r\n", "S: 250 one", "C: BDAT 10 LAST\r\n", "S: 250 two",
-	       "S: 250 three");
+	       "C: BDAT 20\r\n", "C: BDAT 20\r\n", "S: 250 one", "C: BDAT 10 LAST\r\n",
+	       "S: 250 two", "S: 250 three");
 	peer_run(p, false);
 	accepted(p, 0);
 	assert_string_equal(p->result.reply_text, "250 three");
@@ -280,7 +280,8 @@ static void test_lmtp_duplicates(void **state)
 				    "b@example.org");
 
 	assert_int_equal(p->envelope.rcpt_count, 2);
-	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: QUIT\r\n",
+	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go",
+	       "C: QUIT\r\n",
 	       "S: 452 4.2.2 once", "S: 250 twice", "S: 250 c", "S: 221 bye");
 	peer_run(p, true);
 	/* one of the two copies is not there */

@@ -35,17 +35,21 @@ static void test_deliver_by(void **state)
 		{ "3600;nt", BY_NOTIFY, true, 3600 }, { "3600", BY_NOTIFY, false, 3600 },
 		{ "3600;", BY_NOTIFY, false, 3600 }, { "3600;T", BY_NOTIFY, true, 3600 },
 		{ "2h;N", BY_NOTIFY, false, 7200 }, { "now+2h;R", BY_RETURN, false, 7200 },
-		{ "2023-11-14T22:13:30Z;R", BY_RETURN, false, 10 }, { "@1700000001;R", BY_RETURN, false, 1 },
+		{ "2023-11-14T22:13:30Z;R", BY_RETURN, false, 10 },
+		{ "@1700000001;R", BY_RETURN, false, 1 },
 		{ "1;R", BY_RETURN, false, 1 }, { "0;N", BY_NOTIFY, false, 0 },
 		{ "-999999999;N", BY_NOTIFY, false, -999999999 },
 		{ "999999999;R", BY_RETURN, false, 999999999 },
-		{ "0;R", BY_NONE, false, 0 }, { "-1;R", BY_NONE, false, 0 }, { "@1;R", BY_NONE, false, 0 },
+		{ "0;R", BY_NONE, false, 0 }, { "-1;R", BY_NONE, false, 0 },
+		{ "@1;R", BY_NONE, false, 0 },
 		{ "3600;X", BY_NONE, false, 0 }, { "3600;TR", BY_NONE, false, 0 },
 		{ "3600;RN", BY_NONE, false, 0 }, { "3600;R;T", BY_NONE, false, 0 },
-		{ "3600 ;R", BY_NONE, false, 0 }, { ";R", BY_NONE, false, 0 }, { "", BY_NONE, false, 0 },
+		{ "3600 ;R", BY_NONE, false, 0 }, { ";R", BY_NONE, false, 0 },
+		{ "", BY_NONE, false, 0 },
 		{ "R", BY_NONE, false, 0 }, { "@9999999999;N", BY_NONE, false, 0 },
 		{ "@-9999999999;N", BY_NONE, false, 0 },
-		{ "11111111111111111111111111111111111111111111111111111111111111111;R", BY_NONE, false, 0 },
+		{ "11111111111111111111111111111111111111111111111111111111111111111;R", BY_NONE,
+		  false, 0 },
 	};
 
 	(void)state;
@@ -76,7 +80,8 @@ static void test_hold(void **state)
 		{ "1", HOLD_FOR, 1 }, { "2h", HOLD_FOR, 7200 }, { "now+2h", HOLD_FOR, 7200 },
 		{ "2023-11-14T22:13:30Z", HOLD_UNTIL, 10 }, { "@1700000000", HOLD_UNTIL, 0 },
 		{ "@1", HOLD_UNTIL, -1699999999 },	/* passed: for others to notice */
-		{ "999999999", HOLD_FOR, 999999999 }, { "0", HOLD_NONE, 0 }, { "-5m", HOLD_NONE, 0 },
+		{ "999999999", HOLD_FOR, 999999999 }, { "0", HOLD_NONE, 0 },
+		{ "-5m", HOLD_NONE, 0 },
 		{ "@2700000000", HOLD_NONE, 0 }, { "", HOLD_NONE, 0 }, { "x", HOLD_NONE, 0 },
 	};
 
@@ -105,7 +110,8 @@ static void test_priority(void **state)
 		{ "0", 0 }, { "9", 9 }, { "-9", -9 }, { "-1", -1 }, { "4", 4 }, { "urgent", 4 },
 		{ "URGENT", 4 }, { "normal", 0 }, { "non-urgent", -4 }, { "deferred", -4 },
 		{ "routine", -2 }, { "priority", 0 }, { "immediate", 2 }, { "flash", 4 },
-		{ "override", 6 }, { "10", 99 }, { "-10", 99 }, { "+1", 99 }, { "-0", 99 }, { "00", 99 },
+		{ "override", 6 }, { "10", 99 }, { "-10", 99 }, { "+1", 99 },
+		{ "-0", 99 }, { "00", 99 },
 		{ "", 99 }, { "-", 99 }, { "--1", 99 }, { "1 ", 99 }, { " 1", 99 }, { "a", 99 },
 		{ "1.0", 99 }, { "flash ", 99 },
 	};
@@ -198,7 +204,8 @@ static void test_track(void **state)
 		long seconds;	/* -1: refused */
 	} table[] = {
 		{ "on", 0 }, { "yes", 0 }, { "ON", 0 }, { "1", 1 }, { "10d", 864000 },
-		{ "@1700000005", 5 }, { "999999999", 999999999 }, { "0", -1 }, { "-1", -1 }, { "", -1 },
+		{ "@1700000005", 5 }, { "999999999", 999999999 }, { "0", -1 }, { "-1", -1 },
+		{ "", -1 },
 		{ "maybe", -1 }, { "@1", -1 },
 	};
 
@@ -223,11 +230,14 @@ static void test_param(void **state)
 		{ "9X=~", "9X", "9X", "~" }, { "XID@X-R=7", "XID", "X-R", "7" },
 		{ "XID@XR", "XID", "XR", NULL }, { "X=\xc3\xbc", "X", "X", "\xc3\xbc" },
 		{ "", NULL, NULL, NULL }, { "=", NULL, NULL, NULL }, { "X=", NULL, NULL, NULL },
-		{ "-X", NULL, NULL, NULL }, { "X Y", NULL, NULL, NULL }, { "X=a b", NULL, NULL, NULL },
+		{ "-X", NULL, NULL, NULL }, { "X Y", NULL, NULL, NULL },
+		{ "X=a b", NULL, NULL, NULL },
 		{ "X=a=b", NULL, NULL, NULL }, { "X=a\x01", NULL, NULL, NULL },
 		{ "X=a\r\nRSET", NULL, NULL, NULL }, { "X=\x7f", NULL, NULL, NULL },
-		{ "X=\xff", NULL, NULL, NULL }, { "X@", NULL, NULL, NULL }, { "@X", NULL, NULL, NULL },
-		{ "X@Y@Z", NULL, NULL, NULL }, { "X_Y", NULL, NULL, NULL }, { "X\xc3\xbc", NULL, NULL, NULL },
+		{ "X=\xff", NULL, NULL, NULL }, { "X@", NULL, NULL, NULL },
+		{ "@X", NULL, NULL, NULL },
+		{ "X@Y@Z", NULL, NULL, NULL }, { "X_Y", NULL, NULL, NULL },
+		{ "X\xc3\xbc", NULL, NULL, NULL },
 	};
 
 	(void)state;
@@ -263,7 +273,8 @@ static void test_notify(void **state)
 		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
 		{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY },
 		{ "Success,FAILURE", DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE },
-		{ "delay,success,failure", DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY },
+		{ "delay,success,failure",
+		  DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY },
 		{ "delay,delay", DSN_NOTIFY_DELAY }, { "never,never", DSN_NOTIFY_NEVER },
 		{ "never,delay", 0 }, { "", 0 }, { ",", 0 }, { "delay,", 0 }, { ",delay", 0 },
 		{ "delay success", 0 }, { "succes", 0 }, { "successs", 0 },
@@ -272,7 +283,8 @@ static void test_notify(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		print_message("%s\n", table[i].text);
-		assert_int_equal(request_notify(table[i].text, strlen(table[i].text)), table[i].bits);
+		assert_int_equal(request_notify(table[i].text, strlen(table[i].text)),
+		  table[i].bits);
 	}
 }
 
@@ -285,15 +297,18 @@ static void test_recipient(void **state)
 	} table[] = {
 		{ "b@example.org", "b@example.org", NULL, 0, 0 },
 		{ "Joe <b@example.org>", "b@example.org", NULL, 0, 0 },
-		{ "\"a,b\"@example.org,notify=never", "\"a,b\"@example.org", NULL, DSN_NOTIFY_NEVER, 0 },
-		{ "\"Doe, Joe\" <b@example.org>,notify=delay", "b@example.org", NULL, DSN_NOTIFY_DELAY, 0 },
+		{ "\"a,b\"@example.org,notify=never", "\"a,b\"@example.org", NULL,
+		  DSN_NOTIFY_NEVER, 0 },
+		{ "\"Doe, Joe\" <b@example.org>,notify=delay", "b@example.org", NULL,
+		  DSN_NOTIFY_DELAY, 0 },
 		{ "b@example.org,notify=success,failure", "b@example.org", NULL,
 		  DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE, 0 },
 		{ "b@example.org,NOTIFY=success,orcpt=old@example.net,rrvs=2023-11-14T22:13:20Z;C",
 		  "b@example.org", "old@example.net", DSN_NOTIFY_SUCCESS, NOW },
 		{ "b@example.org,rrvs=@1700000000,notify=success,delay", "b@example.org", NULL,
 		  DSN_NOTIFY_SUCCESS | DSN_NOTIFY_DELAY, NOW },
-		{ "b@example.org,orcpt=rfc822;x+y@example.net", "b@example.org", "x+y@example.net", 0, 0 },
+		{ "b@example.org,orcpt=rfc822;x+y@example.net", "b@example.org",
+		  "x+y@example.net", 0, 0 },
 		{ "root", "root", NULL, 0, 0 },
 	};
 
@@ -370,12 +385,15 @@ static void test_check(void **state)
 		{ "deliver_by", "1h;R", true }, { "deliver_by", "x", false },
 		{ "hold_for", "1h", true }, { "hold_for", "2050-01-01T00:00:00Z", false },
 		{ "hold_until", "1h", true }, { "hold_until", "2050-01-01T00:00:00Z", true },
-		{ "hold_until", "x", false }, { "mt_priority", "5", true }, { "mt_priority", "x", false },
+		{ "hold_until", "x", false }, { "mt_priority", "5", true },
+		{ "mt_priority", "x", false },
 		{ "rrvs", "@0;C", true }, { "rrvs", "@0;D", false }, { "solicit", "a:b", true },
 		{ "solicit", "1", false }, { "track", "on", true }, { "track", "x", false },
-		{ "submitter", "auto", true }, { "submitter", "a@b.c", true }, { "submitter", "a", false },
+		{ "submitter", "auto", true }, { "submitter", "a@b.c", true },
+		{ "submitter", "a", false },
 		{ "submitter", "a@b.c, d@e.f", false }, { "submitter", "\xc3\xbc@b.c", false },
-		{ "mail_auth", "<>", true }, { "mail_auth", "a@b.c", true }, { "mail_auth", "auto", false },
+		{ "mail_auth", "<>", true }, { "mail_auth", "a@b.c", true },
+		{ "mail_auth", "auto", false },
 		{ "content_convert", "ANY", true }, { "content_convert", "a\x01", false },
 		{ "content_features", "\xc3\xbc", false }, { "unknown", "anything", true },
 	};

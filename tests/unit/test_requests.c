@@ -89,7 +89,8 @@ static const struct {
 	  "Solicitation: a:B\r\n\r\n" },
 	{ "convert", { .content_convert = "ANY", .content_features = "(a=b)", .conperm = true },
 	  "S: x\n", "Content-Convert: ANY\r\nContent-Features: (a=b)\r\nS: x\r\n\r\n" },
-	{ "TLS-Required", { .tls_not_required = true }, "S: x\n", "TLS-Required: No\r\nS: x\r\n\r\n" },
+	{ "TLS-Required", { .tls_not_required = true }, "S: x\n",
+	  "TLS-Required: No\r\nS: x\r\n\r\n" },
 	{ "TLS-Required, there", { .tls_not_required = true }, "TLS-Required: No\nS: x\n",
 	  "TLS-Required: No\r\nS: x\r\n\r\n" },
 	{ "TLS-Required against it", { .tls_not_required = true, .requiretls = REQUIRETLS_TRY },
@@ -141,7 +142,8 @@ static const struct {
 	const char *header, *submitter;		/* of RFC 4407, section 2; NULL = nobody */
 } responsible[] = {
 	{ "From: a@b\n", "a@b" }, { "From: Joe <a@b>\n", "a@b" }, { "From: a@b, c@d\n", NULL },
-	{ "From: a\n", NULL }, { "From: <>\n", NULL }, { "S: x\n", NULL }, { "From:\nSender: \n", NULL },
+	{ "From: a\n", NULL }, { "From: <>\n", NULL }, { "S: x\n", NULL },
+	{ "From:\nSender: \n", NULL },
 	{ "From: a@b\nFrom: c@d\n", NULL }, { "From: a@b\nSender: c@d\n", "c@d" },
 	{ "From: a@b\nSender: \n", "a@b" }, { "From: a@b\nSender: c@d\nSender: e@f\n", NULL },
 	{ "From: a@b\nSender: broken\n", NULL }, { "Resent-From: r@s\nFrom: a@b\n", "r@s" },
@@ -166,7 +168,8 @@ static void test_submitter(void **state)
 		job_open(&j, responsible[i].header);
 		j.account.ext.submitter = "auto";
 		assert_int_equal(job_apply(&j), 0);
-		assert_int_equal(j.envelope.ext.submitter != NULL, responsible[i].submitter != NULL);
+		assert_int_equal(j.envelope.ext.submitter != NULL,
+		  responsible[i].submitter != NULL);
 		if (responsible[i].submitter)
 			assert_string_equal(j.envelope.ext.submitter, responsible[i].submitter);
 		job_close(&j);
@@ -180,8 +183,10 @@ static const struct {
 } priorities[] = {
 	{ "MT-Priority: 3\n", true, 3 }, { "mt-priority:-9\n", true, -9 },
 	{ "MT-Priority: 3\nMT-Priority: 3\n", false, 0 }, { "MT-Priority: flash\n", false, 0 },
-	{ "MT-Priority: +3\n", false, 0 }, { "MT-Priority: 10\n", false, 0 }, { "MT-Priority:\n", false, 0 },
-	{ "X-MT-Priority: 3\n", false, 0 }, { "MT-PriorityX: 3\n", false, 0 }, { "Priority: 3\n", false, 0 },
+	{ "MT-Priority: +3\n", false, 0 }, { "MT-Priority: 10\n", false, 0 },
+	{ "MT-Priority:\n", false, 0 },
+	{ "X-MT-Priority: 3\n", false, 0 }, { "MT-PriorityX: 3\n", false, 0 },
+	{ "Priority: 3\n", false, 0 },
 };
 
 static void test_priority_of_header(void **state)
@@ -197,7 +202,7 @@ static void test_priority_of_header(void **state)
 		assert_int_equal(j.envelope.ext.priority, priorities[i].value);
 		job_close(&j);
 		job_open(&j, priorities[i].header);
-		j.account.ext.mt_priority = "-2";	/* what was asked for in so many words wins */
+		j.account.ext.mt_priority = "-2";	/* the key wins over the field */
 		assert_int_equal(job_apply(&j), 0);
 		assert_int_equal(j.envelope.ext.priority, -2);
 		job_close(&j);
@@ -217,22 +222,30 @@ static const struct {
 	int exit;
 	const char *text;
 } contradictions[] = {
-	{ "hold, null sender", { .hold_for = "1h" }, true, false, false, "S: x\n", 64, "null sender" },
-	{ "both holds", { .hold_for = "1h", .hold_until = "2050-01-01T00:00:00Z" }, false, false, false,
+	{ "hold, null sender", { .hold_for = "1h" }, true, false, false, "S: x\n", 64,
+	  "null sender" },
+	{ "both holds", { .hold_for = "1h", .hold_until = "2050-01-01T00:00:00Z" }, false, false,
+	  false,
 	  "S: x\n", 64, "together" },
-	{ "by before hold", { .hold_for = "2h", .deliver_by = "1h" }, false, false, false, "S: x\n", 64,
+	{ "by before hold", { .hold_for = "2h", .deliver_by = "1h" }, false, false, false,
+	  "S: x\n", 64,
 	  "later" },
-	{ "rrvs header for two", { .rrvs = "@0", .rrvs_header = true }, false, true, false, "S: x\n", 64,
+	{ "rrvs header for two", { .rrvs = "@0", .rrvs_header = true }, false, true, false,
+	  "S: x\n", 64,
 	  "one recipient" },
-	{ "requiretls, no tls", { .requiretls = REQUIRETLS_YES }, false, false, true, "S: x\n", 64, "TLS" },
-	{ "conperm of nothing", { .conperm = true }, false, false, false, "S: x\n", 64, "Content-Convert" },
+	{ "requiretls, no tls", { .requiretls = REQUIRETLS_YES }, false, false, true, "S: x\n",
+	  64, "TLS" },
+	{ "conperm of nothing", { .conperm = true }, false, false, false, "S: x\n", 64,
+	  "Content-Convert" },
 	{ "convert what is signed", { .content_convert = "ANY" }, false, false, false,
 	  "Content-Type: Multipart/Signed; boundary=x\n", 65, "signed" },
 	{ "convert what is encrypted", { .content_convert = "ANY" }, false, false, false,
 	  "Content-Type:\n application/pkcs7-mime\n", 65, "encrypted" },
-	{ "submitter is not in the header", { .submitter = "x@y" }, false, false, false, "From: a@b\n",
+	{ "submitter is not in the header", { .submitter = "x@y" }, false, false, false,
+	  "From: a@b\n",
 	  64, "a@b" },
-	{ "parameter of ours", { .mail_param = bad_param }, false, false, false, "S: x\n", 78, "SIZE" },
+	{ "parameter of ours", { .mail_param = bad_param }, false, false, false, "S: x\n", 78,
+	  "SIZE" },
 	{ "unknown name", { .policy = bad_policy }, false, false, false, "S: x\n", 78, "color" },
 };
 
