@@ -1,8 +1,9 @@
 """A small submission server for mechanisms that no server of ours has.
 
 It speaks TLS by OpenSSL: Python's, which tells tls-unique, and enough of a TLS 1.2 session to
-export keys from it; or s_server's, which exports them. AUTH is left to a function: sign_in(mechanism, ask, bindings) gets the
-client's responses by ask(challenge) and returns the reply that ends the dialogue.
+export keys from it; or s_server's, which exports them. AUTH is left to a function:
+sign_in(mechanism, ask, bindings) gets the client's responses by ask(challenge) and returns the
+reply that ends the dialogue.
 """
 import base64
 import hashlib
@@ -176,7 +177,8 @@ class SaslPeer:
         self.process = subprocess.Popen(
             ['openssl', 's_server', '-accept', '127.0.0.1:%d' % self.port, '-cert', cert, '-key',
              key, '-naccept', '1', '-crlf', '-tls' + self.version.replace('.', '_'),
-             '-keymatexport', 'EXPORTER-Channel-Binding', '-keymatexportlen', '32'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+             '-keymatexport', 'EXPORTER-Channel-Binding', '-keymatexportlen', '32'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         process, exported = self.process, None
         for line in process.stdout:
             if line.startswith(b'ACCEPT'):

@@ -256,7 +256,8 @@ static void not_the_answer(void **state)
 	struct dns_answer a;
 
 	begin(&m, 0x8180, 0, "x", DNS_A);
-	assert_int_equal(dns_answer_read((unsigned char *)m.buf, m.len, "x", DNS_A, 0x1235, &a), -1);
+	assert_int_equal(dns_answer_read((unsigned char *)m.buf, m.len, "x", DNS_A, 0x1235, &a),
+			 -1);
 	assert_int_equal(read_all(&m, "y", DNS_A, &a), -1);
 	assert_int_equal(read_all(&m, "x", DNS_AAAA, &a), -1);
 	assert_int_equal(read_all(&m, "x.x", DNS_A, &a), -1);
@@ -273,16 +274,28 @@ static void not_the_answer(void **state)
 static void malformed(void **state)
 {
 	(void)state;
-	static const struct { unsigned type; const char *data; size_t n; } cases[] = {
-		{ DNS_MX, DATA("\0\1\xc0\x21") }, { DNS_MX, DATA("\0\1\xc0\x20") },
-		{ DNS_MX, DATA("\0\1\xc0\xff") }, { DNS_MX, DATA("\0\1\xff\xff") },
-		{ DNS_MX, DATA("\0\1\x40") }, { DNS_MX, DATA("\0\1\x80\0") },
-		{ DNS_MX, DATA("\0\1\1a") }, { DNS_MX, DATA("\0\1\1a\0x") }, { DNS_MX, DATA("\0\1") },
-		{ DNS_MX, DATA("\0") }, { DNS_MX, DATA("") }, { DNS_MX, DATA("\0\1\1a\xc0") },
-		{ DNS_SRV, DATA("\0\1\0\1\0") }, { DNS_SRV, DATA("\0\1\0\1\0\1") },
-		{ DNS_A, DATA("\1\2\3") }, { DNS_A, DATA("\1\2\3\4\5") },
-		{ DNS_AAAA, DATA("0123456789abcde") }, { DNS_AAAA, DATA("0123456789abcdefg") },
-		{ DNS_CNAME, DATA("\1y") }, { DNS_CNAME, DATA("\1y\0\0") },
+	static const struct { unsigned type; const char *data; size_t n;
+	} cases[] = {
+		{DNS_MX, DATA("\0\1\xc0\x21")},
+		{DNS_MX, DATA("\0\1\xc0\x20")},
+		{DNS_MX, DATA("\0\1\xc0\xff")},
+		{DNS_MX, DATA("\0\1\xff\xff")},
+		{DNS_MX, DATA("\0\1\x40")},
+		{DNS_MX, DATA("\0\1\x80\0")},
+		{DNS_MX, DATA("\0\1\1a")},
+		{DNS_MX, DATA("\0\1\1a\0x")},
+		{DNS_MX, DATA("\0\1")},
+		{DNS_MX, DATA("\0")},
+		{DNS_MX, DATA("")},
+		{DNS_MX, DATA("\0\1\1a\xc0")},
+		{DNS_SRV, DATA("\0\1\0\1\0")},
+		{DNS_SRV, DATA("\0\1\0\1\0\1")},
+		{DNS_A, DATA("\1\2\3")},
+		{DNS_A, DATA("\1\2\3\4\5")},
+		{DNS_AAAA, DATA("0123456789abcde")},
+		{DNS_AAAA, DATA("0123456789abcdefg")},
+		{DNS_CNAME, DATA("\1y")},
+		{DNS_CNAME, DATA("\1y\0\0")},
 	};
 	struct strbuf m = STRBUF_INIT(10000);
 	struct dns_answer a;

@@ -55,10 +55,12 @@ static void opens_a_tunnel(void **state)
 		"HTTP/1.1 200\r\n\r\n220 hi",
 		"HTTP/1.1 200 \r\n\r\n220 hi",
 		"HTTP/1.1 200 OK\n\n220 hi",
-		"HTTP/1.1 204 none\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n220 hi",
+		"HTTP/1.1 204 none\r\nContent-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n220 "
+		"hi",
 		"HTTP/1.1 299 OK\r\n a\r\n\tb\r\n\r\n220 hi",
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n220 hi",
-		"HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 100 x\r\n\r\nHTTP/1.1 200 y\r\n\r\n220 hi",
+		"HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 100 x\r\n\r\nHTTP/1.1 200 y\r\n\r\n220 "
+		"hi",
 	};
 	struct strbuf written = STRBUF_INIT(100000);
 	struct error err;

@@ -87,33 +87,50 @@ static void bad_urls(void **state)
 static void exceptions(void **state)
 {
 	(void)state;
-	static const struct { const char *list, *host; unsigned port; bool excepted; } cases[] = {
-		{ NULL, "a", 25, false }, { "", "a", 25, false }, { "*", "a", 25, true },
-		{ "a", "a", 25, true }, { "a", "A", 25, true }, { "A", "a", 25, true },
-		{ "example.org", "mail.example.org", 25, true },
-		{ ".example.org", "mail.example.org", 25, true },
-		{ "*.example.org", "mail.example.org", 25, true },
-		{ ".example.org", "example.org", 25, true },
-		{ "example.org.", "example.org", 25, true },
-		{ "example.org", "example.org.", 25, true },
-		{ "example.org", "badexample.org", 25, false },
-		{ "example.org", "example.org.evil", 25, false },
-		{ "x, example.org ,y", "example.org", 25, true }, { "x y", "y", 25, true },
-		{ "example.org:25", "example.org", 25, true },
-		{ "example.org:25", "example.org", 587, false },
-		{ "192.0.2.1", "192.0.2.1", 25, true }, { "192.0.2.1", "192.0.2.10", 25, false },
-		{ "192.0.2.0/24", "192.0.2.10", 25, true },
-		{ "192.0.2.0/24", "192.0.3.10", 25, false },
-		{ "192.0.2.0/31", "192.0.2.1", 25, true }, { "192.0.2.0/31", "192.0.2.2", 25, false },
-		{ "0.0.0.0/0", "192.0.2.1", 25, true }, { "0.0.0.0/0", "::1", 25, false },
-		{ "192.0.2.0/33", "192.0.2.1", 25, false }, { "192.0.2.0/", "192.0.2.0", 25, false },
-		{ "192.0.2.0/x", "192.0.2.0", 25, false }, { "192.0.2.1:26", "192.0.2.1", 25, false },
-		{ "192.0.2.1:25", "192.0.2.1", 25, true }, { "::1", "::1", 25, true },
-		{ "[::1]", "::1", 25, true }, { "::1", "[::1]", 25, true },
-		{ "[::1]:25", "::1", 25, true }, { "[::1]:26", "::1", 25, false },
-		{ "2001:db8::/32", "2001:db8:5::1", 25, true },
-		{ "2001:db8::/32", "2001:db9::1", 25, false }, { "2.1", "192.0.2.1", 25, false },
-		{ ".", "a", 25, false }, { "[", "a", 25, false }, { "[]", "a", 25, false },
+	static const struct { const char *list, *host; unsigned port; bool excepted;
+	} cases[] = {
+		{NULL, "a", 25, false},
+		{"", "a", 25, false},
+		{"*", "a", 25, true},
+		{"a", "a", 25, true},
+		{"a", "A", 25, true},
+		{"A", "a", 25, true},
+		{"example.org", "mail.example.org", 25, true},
+		{".example.org", "mail.example.org", 25, true},
+		{"*.example.org", "mail.example.org", 25, true},
+		{".example.org", "example.org", 25, true},
+		{"example.org.", "example.org", 25, true},
+		{"example.org", "example.org.", 25, true},
+		{"example.org", "badexample.org", 25, false},
+		{"example.org", "example.org.evil", 25, false},
+		{"x, example.org ,y", "example.org", 25, true},
+		{"x y", "y", 25, true},
+		{"example.org:25", "example.org", 25, true},
+		{"example.org:25", "example.org", 587, false},
+		{"192.0.2.1", "192.0.2.1", 25, true},
+		{"192.0.2.1", "192.0.2.10", 25, false},
+		{"192.0.2.0/24", "192.0.2.10", 25, true},
+		{"192.0.2.0/24", "192.0.3.10", 25, false},
+		{"192.0.2.0/31", "192.0.2.1", 25, true},
+		{"192.0.2.0/31", "192.0.2.2", 25, false},
+		{"0.0.0.0/0", "192.0.2.1", 25, true},
+		{"0.0.0.0/0", "::1", 25, false},
+		{"192.0.2.0/33", "192.0.2.1", 25, false},
+		{"192.0.2.0/", "192.0.2.0", 25, false},
+		{"192.0.2.0/x", "192.0.2.0", 25, false},
+		{"192.0.2.1:26", "192.0.2.1", 25, false},
+		{"192.0.2.1:25", "192.0.2.1", 25, true},
+		{"::1", "::1", 25, true},
+		{"[::1]", "::1", 25, true},
+		{"::1", "[::1]", 25, true},
+		{"[::1]:25", "::1", 25, true},
+		{"[::1]:26", "::1", 25, false},
+		{"2001:db8::/32", "2001:db8:5::1", 25, true},
+		{"2001:db8::/32", "2001:db9::1", 25, false},
+		{"2.1", "192.0.2.1", 25, false},
+		{".", "a", 25, false},
+		{"[", "a", 25, false},
+		{"[]", "a", 25, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -126,7 +143,7 @@ static void exceptions(void **state)
 static void environment(void **state)
 {
 	(void)state;
-	static const char *const names[] = { "all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY" };
+	static const char *const names[] = {"all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		unsetenv(names[i]);
