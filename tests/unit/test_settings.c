@@ -231,6 +231,10 @@ static const char *const defaults[][3] = {
 	{ "mail_auth", "off", NULL }, { "limits", "on", NULL }, { "prdr", "auto", NULL },
 	{ "disable_extensions", "", NULL }, { "logfile", "", NULL },
 	{ "logfile_time_format", "", NULL }, { "syslog", "LOG_MAIL", "off" },
+	{ "send_mode", "mail", NULL }, { "xclient", "", NULL },
+	{ "xclient_optional", "off", NULL }, { "xclient_before_starttls", "off", NULL },
+	{ "xforward", "", NULL }, { "atrn_domains", "", NULL }, { "atrn_deliver", "", NULL },
+	{ "mtqp_tls", "required", NULL },
 };
 
 static void defaults_are_as_documented(void **state)
