@@ -104,8 +104,20 @@ static bool same_letters(const char *a, const char *b, size_t n)
 	}
 }
 
+/* Postfix's "smtputf8=yes": UTF-8 is not to be changed; "no": it is to become ASCII. */
+static const char *downgrade_of(const char *value)
+{
+	if (strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0)
+		return "never";
+	return strcasecmp(value, "no") == 0 ? "always" : value;
+}
+
 bool option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value)
 {
+	if (same_letters("smtputf8", name, len)) {
+		option_override(inv, "smtputf8_downgrade", downgrade_of(value));
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(long_names); i++) {
 		if (same_letters(long_names[i], name, len)) {
 			option_override(inv, long_names[i],

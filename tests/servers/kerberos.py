@@ -73,6 +73,14 @@ passdb {
 }
 '''
 
+CYRUS_MAIN = '''
+smtpd_sasl_type = cyrus
+smtpd_sasl_path = smtpd
+cyrus_sasl_config_path = /etc/postfix/sasl
+smtpd_sasl_local_domain = example.org
+smtpd_sasl_tls_security_options =
+'''
+
 SMTPD = '''
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -398,11 +406,9 @@ def with_postfix(stack, certs, home):
     instance.certificates(certs)
     start_kdc(instance, common.free_ports(1)[0], 'postfix')
     postfix.configure(instance, sink, ports)
-    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-        f.write('smtpd_sasl_type = cyrus\nsmtpd_sasl_path = smtpd\n'
-                'cyrus_sasl_config_path = /etc/postfix/sasl\n'
-                'smtpd_sasl_local_domain = example.org\n'
-                'smtpd_sasl_tls_security_options =\n')
+    # no line twice: Postfix's log daemon would warn itself of that, and wait for itself
+    instance.file('etc/postfix/main.cf', re.sub(r'(?m)^smtpd_sasl_.*\n', '', postfix.MAIN % dict(
+        sink=sink.port, size=common.SIZE_LIMIT)) + CYRUS_MAIN)
     instance.file('etc/postfix/sasl/smtpd.conf', SMTPD % ' '.join(CYRUS))
     inside(instance, 'saslpasswd2', '-p', '-c', '-u', 'example.org', 'joe', words=PASSWORD)
     instance.chown('etc/sasldb2', 'postfix')

@@ -231,6 +231,30 @@ static void test_settings_as_options(void **state)
 	release(&p);
 }
 
+static void test_long_names(void **state)
+{
+	static const char *const cases[][3] = {
+		{ "-OSMTPUTF8=yes", "smtputf8_downgrade", "never" },
+		{ "-Osmtputf8=no", "smtputf8_downgrade", "always" },
+		{ "-Osmtputf8=auto", "smtputf8_downgrade", "auto" },
+		{ "-Orequiretls=yes", "requiretls", "yes" },
+		{ "-Odeliverby=60", "deliver_by", "60" },
+		{ "-OMT-Priority=4", "mt_priority", "4" },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct parsed p;
+		char line[100];
+
+		snprintf(line, sizeof(line), "sendmail|%s|a@x", cases[n][0]);
+		parse(&p, line);
+		assert_int_equal(p.rc, 0);
+		assert_override(&p.inv, cases[n][1], cases[n][2]);
+		release(&p);
+	}
+}
+
 /* More overrides than the first block of memory holds. */
 static void test_many_settings(void **state)
 {
@@ -336,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_good_command_lines),
 		cmocka_unit_test(test_bad_command_lines),
 		cmocka_unit_test(test_settings_as_options),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_many_settings),
 		cmocka_unit_test(test_notify_and_ret),
 		cmocka_unit_test(test_envid_length),
