@@ -89,8 +89,9 @@ static bool read_own(int folder, const char *name, struct strbuf *out)
 
 	if (fd < 0)
 		return false;
+	/* no link is left of a file that another process has just replaced: it is whole */
 	good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       st.st_nlink == 1 && !(st.st_mode & (S_IRWXG | S_IRWXO)) &&
+	       st.st_nlink <= 1 && !(st.st_mode & (S_IRWXG | S_IRWXO)) &&
 	       fs_read_fd(fd, name, out, &ignored) == 0;
 	close(fd);
 	return good;
