@@ -59,7 +59,7 @@ static const struct option options[] = {
 	  "show the dialogue on stderr, secrets hidden" },
 	{ 'd', NULL, OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
 	{ 'b', NULL, OPTION_ATTACHED, option_mode, 0, "mode",
-	  "-bm send, -bp list the queue, -bi aliases, -bv check addresses, -bd -bD listen" },
+	  "m send, p list queue, i aliases, v check addresses, d or D listen" },
 	{ 'q', NULL, OPTION_ATTACHED, option_queue_run, 0, "what", "run the queue" },
 	{ 'I', NULL, OPTION_NONE, option_command, COMMAND_ALIASES, NULL, "the same as -bi" },
 	{ 'e', NULL, OPTION_REQUIRED, option_error_mode, 0, "mode",
@@ -397,7 +397,7 @@ static void help_option(struct strbuf *out, const struct option *o)
 	if (arg && o->arg == OPTION_REQUIRED)
 		strbuf_addf(&left, o->name ? "=%s" : " %s", arg);
 	else if (arg)
-		strbuf_addf(&left, "%s", arg);
+		strbuf_addf(&left, "<%s>", arg);
 	help_line(out, left.buf, o->help);
 	strbuf_release(&left);
 }
