@@ -397,7 +397,7 @@ static void help_option(struct strbuf *out, const struct option *o)
 	if (arg && o->arg == OPTION_REQUIRED)
 		strbuf_addf(&left, o->name ? "=%s" : " %s", arg);
 	else if (arg)
-		strbuf_addf(&left, "<%s>", arg);
+		strbuf_addf(&left, o->name ? "[%s]" : "<%s>", arg);
 	help_line(out, left.buf, o->help);
 	strbuf_release(&left);
 }
