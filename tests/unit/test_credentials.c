@@ -364,6 +364,10 @@ static void child(const char *terminal)
 {
 	int fd, rc;
 
+	/* a shell that started the tests in the background has these ignored */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	signal(SIGTSTP, SIG_DFL);
 	setsid();
 	fd = open(terminal, O_RDWR);
 	if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) < 0)
