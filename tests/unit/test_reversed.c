@@ -85,23 +85,23 @@ static const struct {
 	{ two, "EHLO a\r\nSTARTTLS\r\nAUTH PLAIN AGEAYg==\r\nQUIT\r\n", true, 0, 0, "\r\n50",
 	  "220 2" },
 	{ two, BEGIN "RCPT TO:<b@EXAMPLE.org>\r\nDATA\r\n" CONTENT "QUIT\r\n", true,
-	  0, 1, "250 2.0.0 stored", "550" },
+	  0, 1, "250 2.0.0 stored", "550 5" },
 	{ two, BEGIN "RCPT TO:<b@example.net>\r\nDATA\r\n" CONTENT
 	  "MAIL FROM:<a@x.example>\r\nRCPT TO:<postmaster>\r\nDATA\r\n" CONTENT "QUIT\r\n", true,
-	  0, 2, "221 ", "550" },
+	  0, 2, "221 ", "550 5" },
 	{ two, BEGIN "RCPT TO:<b@sub.example.org>\r\nDATA\r\nQUIT\r\n", true, 0, 0,
 	  "550 5.7.1", "354" },
 	{ two, BEGIN "RCPT TO:<\"b@example.org\"@x.example>\r\nQUIT\r\n", true, 0,
 	  0, "550 5.7.1", "250 2.1.5" },
 	{ NULL, BEGIN "RCPT TO:<b@any.example>\r\nDATA\r\n" CONTENT "QUIT\r\n",
-	  true, 0, 1, "250 2.0.0 stored", "550" },
+	  true, 0, 1, "250 2.0.0 stored", "550 5" },
 	/* strict: a bare LF in what comes from elsewhere is no line end */
 	{ NULL, BEGIN "RCPT TO:<b@any.example>\r\nDATA\r\nx\ny\r\n.\r\nQUIT\r\n",
 	  true, 0, 0, "550 5.5.2", "250 2.0.0 stored" },
 	{ two, BEGIN "RCPT TO:<b@example.org>\r\nDATA\r\nSubject: x\r\n", true,
 	  EX_TEMPFAIL, 0, "354", "250 2.0.0" },
 	{ two, BEGIN "RCPT TO:<b@example.org>\r\nDATA\r\n" CONTENT, true,
-	  EX_TEMPFAIL, 1, "250 2.0.0 stored", "221" },
+	  EX_TEMPFAIL, 1, "250 2.0.0 stored", "221 " },
 	{ two, "", true, EX_TEMPFAIL, 0, "220 home.example.org ESMTP", "250" },
 };
 
