@@ -80,14 +80,12 @@ int cmd_version(const struct invocation *inv)
 
 static void list_scope(struct strbuf *out, enum setting_scope scope, const char *name)
 {
-	size_t n = 0;
-	const struct setting *table = settings_table(scope, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 
-	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "%s\t%s\t%s%s\n", table[i].key, name,
-			    table[i].def ? table[i].def : "",
-			    table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ?
-			    "\tclassic" : "");
+	while ((s = settings_next(scope, &w)))
+		strbuf_addf(out, "%s\t%s\t%s%s\n", s->key, name, s->def ? s->def : "",
+			    s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ? "\tclassic" : "");
 }
 
 int cmd_list_settings(const struct invocation *inv)
@@ -102,17 +100,17 @@ int cmd_list_settings(const struct invocation *inv)
 /* Every key with its value, each behind a comment that says where it comes from. */
 static void print_account(struct strbuf *out, const struct config *c, const struct account *a)
 {
-	size_t n = 0;
-	const struct setting *table = settings_table(SCOPE_ACCOUNT, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 
 	strbuf_addf(out, "[account %s]\n", a->name);
-	for (size_t i = 0; i < n; i++) {
-		const char *origin = config_origin(c, a, table[i].key);
+	while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
+		const char *origin = config_origin(c, a, s->key);
 
-		if (table[i].flags & (SETTING_DEPRECATED | SETTING_CLASSIC))
+		if (s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC))
 			continue;
-		strbuf_addf(out, "# %s\n%s = ", origin ? origin : "default", table[i].key);
-		setting_print(a, &table[i], out);
+		strbuf_addf(out, "# %s\n%s = ", origin ? origin : "default", s->key);
+		setting_print(a, s, out);
 		strbuf_addch(out, '\n');
 	}
 	strbuf_addch(out, '\n');

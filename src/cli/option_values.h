@@ -29,6 +29,15 @@ struct option {
 	const char *help;	/* NULL: taken and ignored */
 };
 
+/* Options that belong together: a heading of --help and its rows. */
+struct option_group {
+	const char *title;
+	const struct option *row;
+	size_t n;
+};
+
+extern const struct option_group options_send, options_smtp, options_tools, options_ignored;
+
 /* data of option_flag and option_string: the field of struct invocation. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)
 

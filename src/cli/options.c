@@ -7,173 +7,54 @@
 #include "cli/option_values.h"
 #include "conf/settings.h"
 #include "net/proxyurl.h"
-#include "smtp/probe.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
-/* What each option does with its argument: see option_values.c. */
-static const struct option options[] = {
-	{ 't', "read-recipients", OPTION_NONE, option_flag, OPTION_FIELD(read_recipients), NULL,
-	  "take recipients from To, Cc and Bcc" },
-	{ 'f', NULL, OPTION_REQUIRED, option_sender, 0, "address", "envelope sender" },
-	{ 'r', NULL, OPTION_REQUIRED, option_sender, 0, "address", "the same as -f" },
-	{ 'F', NULL, OPTION_REQUIRED, option_string, OPTION_FIELD(full_name), "name",
-	  "full name for a From field that is missing" },
-	{ 'i', NULL, OPTION_NONE, option_flag, OPTION_FIELD(dots_ignored), NULL,
-	  "a line that is just a dot does not end the message" },
-	{ 'a', "account", OPTION_REQUIRED, option_string, OPTION_FIELD(account), "name",
-	  "use this account" },
-	{ 'C', "file", OPTION_REQUIRED, option_config, 0, "file",
-	  "read this configuration and no other" },
-	{ 'N', NULL, OPTION_REQUIRED, option_notify, 0, "when",
-	  "delivery notification: never, or success,failure,delay" },
-	{ 'R', NULL, OPTION_REQUIRED, option_ret, 0, "part",
-	  "what a failure report returns: full or hdrs" },
-	{ 'V', NULL, OPTION_REQUIRED, option_envid, 0, "id", "envelope identifier of reports" },
-	{ 0, "rcpt", OPTION_REQUIRED, option_rcpt, 0, "address[,option]...",
-	  "recipient with notify=, orcpt=, rrvs= of its own" },
-	{ 0, "at", OPTION_REQUIRED, option_at, 0, "time",
-	  "have the server send it then: the same as --hold-until" },
-	{ 0, "require-tls", OPTION_ATTACHED, option_require_tls, 0, "=on|off|try",
-	  "TLS on the whole way: the same as --requiretls" },
-	{ 0, "mail-param", OPTION_REQUIRED, option_param, 0, "keyword[=value]",
-	  "one more parameter of MAIL, if the server offers it" },
-	{ 0, "rcpt-param", OPTION_REQUIRED, option_param, 0, "keyword[=value]",
-	  "one more parameter of RCPT, if the server offers it" },
-	{ 'B', NULL, OPTION_REQUIRED, option_body, 0, "type",
-	  "body type: 7BIT, 8BITMIME or BINARYMIME" },
-	{ 0, "binary-input", OPTION_NONE, option_flag, OPTION_FIELD(binary_input), NULL,
-	  "the body has binary parts: its octets are sent as they are" },
-	{ 0, "burl", OPTION_REQUIRED, option_burl, 0, "url",
-	  "the server fetches the message from there; standard input is not read" },
-	{ 0, "burl-part", OPTION_REQUIRED, option_burl, 1, "url|@file",
-	  "... or what follows the message: repeated for several pieces" },
-	{ 0, "burl-size", OPTION_REQUIRED, option_burl_size, 0, "octets",
-	  "size of the whole message with --burl and --burl-part" },
-	{ 'G', NULL, OPTION_NONE, option_flag, OPTION_FIELD(gateway), NULL,
-	  "relayed message: leave its header as it is" },
-	{ '4', NULL, OPTION_NONE, option_family, 4, NULL, "connect by IPv4 only" },
-	{ '6', NULL, OPTION_NONE, option_family, 6, NULL, "connect by IPv6 only" },
-	{ 'v', "debug", OPTION_NONE, option_flag, OPTION_FIELD(verbose), NULL,
-	  "show the dialogue on stderr, secrets hidden" },
-	{ 'd', NULL, OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
-	{ 'b', NULL, OPTION_ATTACHED, option_mode, 0, "mode",
-	  "m send, p list queue, i aliases, v check addresses, d or D listen" },
-	{ 'q', NULL, OPTION_ATTACHED, option_queue_run, 0, "what", "run the queue" },
-	{ 'I', NULL, OPTION_NONE, option_command, COMMAND_ALIASES, NULL, "the same as -bi" },
-	{ 'e', NULL, OPTION_REQUIRED, option_error_mode, 0, "mode",
-	  "errors: p prints them, q does not; m, w, e are as p" },
-	{ 'o', NULL, OPTION_REQUIRED, option_letter, 0, "x",
-	  "option x of sendmail: -oi, -oeq, -ov; all others are ignored" },
-	{ 'O', NULL, OPTION_REQUIRED, option_long_name, 0, "name=value",
-	  "the same by name: IgnoreDots, ErrorMode" },
-	{ 'L', NULL, OPTION_REQUIRED, option_tag, 0, "tag", "name in syslog" },
-	{ 'P', "print-config", OPTION_NONE, option_command, COMMAND_PRINT_CONFIG, NULL,
-	  "show the configuration and where each value comes from" },
-	{ 0, "pretend", OPTION_NONE, option_command, COMMAND_PRINT_CONFIG, NULL,
-	  "the same as --print-config" },
-	{ 0, "serverinfo", OPTION_NONE, option_command, COMMAND_SERVERINFO, NULL,
-	  "show what the server offers, and its certificate" },
-	{ 0, "json", OPTION_NONE, option_flag, OPTION_FIELD(json), NULL,
-	  "print the result, or what --serverinfo finds, as JSON" },
-	{ 0, "events", OPTION_REQUIRED, option_events, 0, "fd",
-	  "write what happens as JSON lines to this descriptor" },
-	{ 0, "trace", OPTION_REQUIRED, option_trace, 0, "file",
-	  "append the dialogue to this file, secrets hidden" },
-	{ 0, "progress", OPTION_NONE, option_flag, OPTION_FIELD(progress), NULL,
-	  "show a meter from the start (on a terminal: for long transfers)" },
-	{ 0, "read-envelope-from", OPTION_NONE, option_flag, OPTION_FIELD(read_envelope_from), NULL,
-	  "without -f the envelope sender is that of the From field" },
-	{ 0, "foreground", OPTION_NONE, option_flag, OPTION_FIELD(foreground), NULL,
-	  "with -bd: stay in the foreground" },
-	{ 0, "vrfy", OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
-	  "ask the server whether it knows the address" },
-	{ 0, "verify", OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
-	  "the same as --vrfy" },
-	{ 0, "verify-with", OPTION_REQUIRED, option_verify_with, 0, "vrfy|rcpt",
-	  "rcpt: where VRFY says nothing, ask with RCPT" },
-	{ 0, "strict-verify", OPTION_NONE, option_flag, OPTION_FIELD(strict_verify), NULL,
-	  "a server that cannot tell is a failure (75)" },
-	{ 0, "expn", OPTION_REQUIRED, option_probe, PROBE_EXPN, "list",
-	  "ask the server who is on the mailing list" },
-	{ 0, "expand", OPTION_REQUIRED, option_probe, PROBE_EXPN, "list",
-	  "the same as --expn" },
-	{ 0, "smtp-help", OPTION_ATTACHED, option_probe, PROBE_HELP, "[=topic]",
-	  "show the help of the server" },
-	{ 0, "noop", OPTION_NONE, option_probe, PROBE_NOOP, NULL,
-	  "sign in, and see whether the server answers" },
-	{ 0, "rset", OPTION_NONE, option_probe, PROBE_RSET, NULL, "the same with RSET" },
-	{ 0, "etrn", OPTION_REQUIRED, option_probe, PROBE_ETRN, "host|@domain|#queue",
-	  "have the server send what it keeps for that host" },
-	{ 0, "rmqs", OPTION_REQUIRED, option_probe, PROBE_ETRN, "host|@domain|#queue",
-	  "the same as --etrn" },
-	{ 0, "atrn", OPTION_ATTACHED, option_probe, PROBE_ATRN, "[=domain,...]",
-	  "fetch the mail of these domains (ODMR)" },
-	{ 0, "smtp-command", OPTION_REQUIRED, option_probe, PROBE_RAW, "line",
-	  "send this command after sign-in, and show the reply" },
-	{ 0, "track-query", OPTION_REQUIRED, option_track_query, COMMAND_TRACK_QUERY,
-	  "id|uri|all", "ask where a tracked message is" },
-	{ 0, "query-track", OPTION_REQUIRED, option_track_query, COMMAND_TRACK_QUERY,
-	  "id|uri|all", "the same as --track-query" },
-	{ 0, "terminal", OPTION_REQUIRED, option_terminal, 0, "only|or|and|off",
-	  "show the message on the recipient's terminal" },
-	{ 0, "xclient", OPTION_REQUIRED, option_xclient, 0, NULL, NULL },	/* a key too */
-	{ 0, "xclient-addr", OPTION_REQUIRED, option_xclient, 0, "address", "its address" },
-	{ 0, "xclient-name", OPTION_REQUIRED, option_xclient, 0, "name", "its name" },
-	{ 0, "xclient-port", OPTION_REQUIRED, option_xclient, 0, "number", "its port" },
-	{ 0, "xclient-proto", OPTION_REQUIRED, option_xclient, 0, "SMTP|ESMTP", "its protocol" },
-	{ 0, "xclient-helo", OPTION_REQUIRED, option_xclient, 0, "name", "its EHLO name" },
-	{ 0, "xclient-login", OPTION_REQUIRED, option_xclient, 0, "name", "its user" },
-	{ 0, "xclient-destaddr", OPTION_REQUIRED, option_xclient, 0, "address",
-	  "the address it has come to" },
-	{ 0, "xclient-destport", OPTION_REQUIRED, option_xclient, 0, "number",
-	  "the port it has come to" },
-	{ 0, "list-settings", OPTION_NONE, option_command, COMMAND_LIST_SETTINGS, NULL,
-	  "list all keys: name, section, default" },
-	{ 0, "list-options", OPTION_NONE, option_command, COMMAND_LIST_OPTIONS, NULL,
-	  "list all options" },
-	{ 0, "list-extensions", OPTION_NONE, option_command, COMMAND_LIST_EXTENSIONS, NULL,
-	  "list all extensions: keyword, key that asks for it, level" },
-	{ 0, "version", OPTION_NONE, option_command, COMMAND_VERSION, NULL,
-	  "show the version, and those of the libraries" },
-	{ 0, "help", OPTION_NONE, option_command, COMMAND_HELP, NULL, "show this text" },
+static const struct option_group *const groups[] = { &options_send, &options_smtp, &options_tools,
+						     &options_ignored, NULL };
 
-	/* Taken for the sake of other programs, without any effect. */
-	{ 'A', NULL, OPTION_REQUIRED, option_ignore, 0, "c|m", NULL },
-	{ 'c', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
-	{ 'D', NULL, OPTION_REQUIRED, option_ignore, 0, "file", NULL },
-	{ 'E', NULL, OPTION_ATTACHED, option_ignore, 0, NULL, NULL },
-	{ 'h', NULL, OPTION_REQUIRED, option_ignore, 0, "count", NULL },
-	{ 'J', NULL, OPTION_ATTACHED, option_ignore, 0, NULL, NULL },
-	{ 'M', NULL, OPTION_REQUIRED, option_ignore, 0, "macro", NULL },
-	{ 'm', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
-	{ 'n', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
-	{ 'p', NULL, OPTION_REQUIRED, option_ignore, 0, "protocol", NULL },
-	{ 's', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
-	{ 'T', NULL, OPTION_ATTACHED, option_ignore, 0, NULL, NULL },
-	{ 'U', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
-	{ 'X', NULL, OPTION_REQUIRED, option_traffic, 0, "file", NULL },
-	{ 'x', NULL, OPTION_NONE, option_ignore, 0, NULL, NULL },
+/* Where a walk over all options stands; begins zeroed. */
+struct option_walk {
+	size_t group, row;
 };
+
+/* The next option; NULL behind the last. */
+static const struct option *next_option(struct option_walk *w)
+{
+	const struct option_group *g = groups[w->group];
+
+	if (!g)
+		return NULL;
+	const struct option *o = &g->row[w->row++];
+
+	if (w->row == g->n) {
+		w->group++;
+		w->row = 0;
+	}
+	return o;
+}
 
 static const struct option *find_letter(char letter)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (options[i].letter == letter)
-			return &options[i];
-	}
-	return NULL;
+	struct option_walk w = { 0 };
+	const struct option *o;
+
+	while ((o = next_option(&w)) && o->letter != letter)
+		;
+	return o;
 }
 
 static const struct option *find_name(const char *name, size_t len)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (options[i].name && strncmp(options[i].name, name, len) == 0 &&
-		    options[i].name[len] == '\0')
-			return &options[i];
+	struct option_walk w = { 0 };
+	const struct option *o;
+
+	while ((o = next_option(&w))) {
+		if (o->name && strncmp(o->name, name, len) == 0 && o->name[len] == '\0')
+			break;
 	}
-	return NULL;
+	return o;
 }
 
 /* Where the parser stands in argv. */
@@ -402,13 +283,11 @@ static void help_option(struct strbuf *out, const struct option *o)
 	strbuf_release(&left);
 }
 
-static void help_settings(struct strbuf *out, enum setting_scope scope)
+static void help_settings(struct strbuf *out, const struct setting_group *group)
 {
-	size_t n = 0;
-	const struct setting *table = settings_table(scope, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct setting *s = &table[i];
+	strbuf_addf(out, "\n%s:\n", group->title);
+	for (size_t i = 0; i < group->n; i++) {
+		const struct setting *s = &group->row[i];
 		struct strbuf left = STRBUF_INIT(256);
 
 		if (s->flags & (SETTING_NO_OPTION | SETTING_DEPRECATED | SETTING_CLASSIC))
@@ -423,6 +302,15 @@ static void help_settings(struct strbuf *out, enum setting_scope scope)
 	}
 }
 
+/* What is taken without effect: its letters only. */
+static void help_ignored(struct strbuf *out)
+{
+	strbuf_addstr(out, "  ");
+	for (size_t i = 0; i < options_ignored.n; i++)
+		strbuf_addf(out, "-%c ", options_ignored.row[i].letter);
+	strbuf_addstr(out, "are taken and ignored\n");
+}
+
 void options_help(struct strbuf *out)
 {
 	strbuf_addstr(out,
@@ -431,28 +319,29 @@ void options_help(struct strbuf *out)
 		"       msubmit --serverinfo [--host=NAME]\n"
 		"       msubmit -bd --deliver=maildir:FOLDER\n"
 		"Send the message on standard input through the account's server.\n"
-		"Exit 0 means that the server accepted it for every recipient.\n\nOptions:\n");
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (options[i].help)
-			help_option(out, &options[i]);
+		"Exit 0 means that the server accepted it for every recipient.\n");
+	for (size_t g = 0; groups[g] != &options_ignored; g++) {
+		strbuf_addf(out, "\n%s:\n", groups[g]->title);
+		for (size_t i = 0; i < groups[g]->n; i++) {
+			if (groups[g]->row[i].help)
+				help_option(out, &groups[g]->row[i]);
+		}
 	}
-	strbuf_addstr(out, "  ");
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (!options[i].help && options[i].letter)
-			strbuf_addf(out, "-%c ", options[i].letter);
+	help_ignored(out);
+	strbuf_addstr(out, "\nSettings of the account, also in the configuration "
+		      "(msmtprc(5)), by group:\n");
+	for (enum setting_scope scope = SCOPE_ACCOUNT; scope <= SCOPE_LISTEN; scope++) {
+		for (const struct setting_group *const *g = settings_groups(scope); *g; g++)
+			help_settings(out, *g);
 	}
-	strbuf_addstr(out, "are taken and ignored\n\n"
-		"Settings of the account (msmtprc(5)), also in the configuration file:\n");
-	help_settings(out, SCOPE_ACCOUNT);
-	strbuf_addstr(out, "\nSettings of the listener (-bd):\n");
-	help_settings(out, SCOPE_LISTEN);
 }
 
 void options_list(struct strbuf *out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		const struct option *o = &options[i];
+	struct option_walk w = { 0 };
+	const struct option *o;
 
+	while ((o = next_option(&w))) {
 		if (o->letter)
 			strbuf_addf(out, "-%c\n", o->letter);
 		if (o->name)

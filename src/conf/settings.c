@@ -21,10 +21,24 @@
 #define LIST_MAX 10000	/* words of one list or command */
 #define NEAR 2		/* letters that a misspelt key may be off */
 
-const struct setting *settings_table(enum setting_scope scope, size_t *n_out)
+const struct setting_group *const *settings_groups(enum setting_scope scope)
 {
-	*n_out = scope == SCOPE_LISTEN ? settings_listen_n : settings_account_n;
-	return scope == SCOPE_LISTEN ? settings_listen_rows : settings_account_rows;
+	return scope == SCOPE_LISTEN ? settings_listen_groups : settings_account_groups;
+}
+
+const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w)
+{
+	const struct setting_group *const *group = settings_groups(scope) + w->group;
+
+	if (!*group)
+		return NULL;
+	const struct setting *s = &(*group)->row[w->row++];
+
+	if (w->row == (*group)->n) {
+		w->group++;
+		w->row = 0;
+	}
+	return s;
 }
 
 static char fold(char c)
@@ -45,24 +59,22 @@ static bool same_key(const char *row, const char *key)
 
 const struct setting *setting_find(enum setting_scope scope, const char *key)
 {
-	size_t n;
-	const struct setting *s = settings_table(scope, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 
-	for (const struct setting *end = s + n; s < end; s++) {
-		if (same_key(s->key, key))
-			return s;
-	}
-	return NULL;
+	while ((s = settings_next(scope, &w)) && !same_key(s->key, key))
+		;
+	return s;
 }
 
 const char *setting_nearest(enum setting_scope scope, const char *key)
 {
-	size_t n;
-	const struct setting *s = settings_table(scope, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 	unsigned best = strlen(key) > 3 ? NEAR + 1 : NEAR;
 	const char *nearest = NULL;
 
-	for (const struct setting *end = s + n; s < end; s++) {
+	while ((s = settings_next(scope, &w))) {
 		unsigned d = names_distance(s->key, key, best);
 
 		if (d < best) {
@@ -359,14 +371,14 @@ static bool is_zero(const struct setting *s, const char *def)
 
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
 {
-	size_t n;
-	const struct setting *s = settings_table(scope, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 
 	memset(target, 0, scope == SCOPE_LISTEN ? sizeof(struct listen_settings) :
 						  sizeof(struct account));
 	if (scope == SCOPE_ACCOUNT)
 		((struct account *)target)->classic = classic;
-	for (const struct setting *end = s + n; s < end; s++) {
+	while ((s = settings_next(scope, &w))) {
 		const char *def = classic && s->classic_def ? s->classic_def : s->def;
 		struct error err;
 		int rc = def && !is_zero(s, def) ? setting_set(target, s, a, def, &err) : 0;

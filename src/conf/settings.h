@@ -62,8 +62,23 @@ struct setting {
 	const char *help;		/* one line */
 };
 
-/* The rows of a scope; *n_out receives their number. */
-const struct setting *settings_table(enum setting_scope scope, size_t *n_out);
+/* Rows that belong together; the tables are lists of groups. */
+struct setting_group {
+	const char *title;		/* heading of --help */
+	const struct setting *row;
+	size_t n;
+};
+
+/* The groups of a scope, NULL at the end. */
+const struct setting_group *const *settings_groups(enum setting_scope scope);
+
+/* Where a walk over all rows of a scope stands; begins zeroed. */
+struct setting_walk {
+	size_t group, row;
+};
+
+/* The next row of the walk; NULL behind the last. */
+const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w);
 
 /* The row of key ('-' and '_' alike, any case); NULL if there is none. */
 const struct setting *setting_find(enum setting_scope scope, const char *key);

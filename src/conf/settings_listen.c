@@ -11,7 +11,7 @@
 #define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
 #define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
 
-const struct setting settings_listen_rows[] = {
+static const struct setting rows[] = {
 { .key = "listen", TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
   .help = "where to listen; loopback only" },
 { .key = "deliver", TEXT(deliver), .arg = "maildir:path",
@@ -44,4 +44,7 @@ const struct setting settings_listen_rows[] = {
 { .key = "pid_file", FILE_NAME(pid_file), .help = "file to write the process id to" },
 };
 
-const size_t settings_listen_n = ARRAY_LEN(settings_listen_rows);
+const struct setting_group settings_listen = { "Settings of the listener (-bd)", rows,
+						ARRAY_LEN(rows) };
+
+const struct setting_group *const settings_listen_groups[] = { &settings_listen, NULL };

@@ -21,10 +21,12 @@ struct strbuf;
 #define SETTING_FIELD(target, type, m) \
 	(offsetof(struct target, m) + 0 * sizeof((type *)0 == &((struct target *)0)->m))
 
-extern const struct setting settings_account_rows[];
-extern const size_t settings_account_n;
-extern const struct setting settings_listen_rows[];
-extern const size_t settings_listen_n;
+extern const struct setting_group settings_server, settings_security, settings_mail,
+	settings_delivery, settings_report, settings_listen;
+
+/* All groups of a scope; NULL at the end. */
+extern const struct setting_group *const settings_account_groups[];
+extern const struct setting_group *const settings_listen_groups[];
 
 /* Setters and printers: see struct setting for their meaning. */
 #define SETTING_SETTER(name) \

@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "conf/account.h"
-#include "conf/settings_connection.h"
 #include "net/dns.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
@@ -17,16 +16,6 @@
 #include "util/text.h"
 
 #define SERVERS_MAX 100
-
-const struct name_value setting_srv_lives[] = {
-	{ "inside", SRV_LIVE_INSIDE }, { "dnssec", SRV_LIVE_DNSSEC }, { "any", SRV_LIVE_ANY },
-	{ NULL, 0 }
-};
-
-const struct name_value setting_proxy_types[] = {
-	{ "socks5h", PROXY_SOCKS5H }, { "socks5", PROXY_SOCKS5 }, { "socks4a", PROXY_SOCKS4A },
-	{ "socks4", PROXY_SOCKS4 }, { "http", PROXY_HTTP }, { "https", PROXY_HTTPS }, { NULL, 0 }
-};
 
 /* A number up to most, all of the n octets; false if it is none. */
 static bool read_unsigned(const char *text, size_t n, unsigned most, unsigned *out)

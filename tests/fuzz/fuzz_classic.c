@@ -22,17 +22,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void show(const struct config *c)
 {
 	const struct account *a;
-	size_t n;
-	const struct setting *s = settings_table(SCOPE_ACCOUNT, &n);
 
 	for (size_t i = 0; i < 20 && (a = config_nth(c, i)); i++) {
 		assert(config_account(c, a->name));
 		assert(account_port(a) > 0 && account_port(a) < 65536);
-		for (size_t k = 0; k < n; k++) {
+		struct setting_walk w = { 0 };
+		const struct setting *s;
+
+		while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
 			struct strbuf out = STRBUF_INIT(1 << 22);
 
-			setting_print(a, &s[k], &out);
-			assert(*config_origin(c, a, s[k].key));
+			setting_print(a, s, &out);
+			assert(*config_origin(c, a, s->key));
 			strbuf_release(&out);
 		}
 	}

@@ -116,15 +116,16 @@ static void rows_are_sound(void **state)
 {
 	(void)state;
 	for (int scope = SCOPE_ACCOUNT; scope <= SCOPE_LISTEN; scope++) {
-		size_t n;
-		const struct setting *s = settings_table((enum setting_scope)scope, &n);
+		struct setting_walk w = { 0 };
+		const struct setting *s;
+		size_t n = 0;
 
-		assert_true(n > 10);
-		for (size_t i = 0; i < n; i++) {
-			check_row(&s[i]);
-			assert_ptr_equal(setting_find((enum setting_scope)scope, s[i].key), &s[i]);
-			assert_null(setting_find((enum setting_scope)!scope, s[i].key));
+		for (; (s = settings_next((enum setting_scope)scope, &w)); n++) {
+			check_row(s);
+			assert_ptr_equal(setting_find((enum setting_scope)scope, s->key), s);
+			assert_null(setting_find((enum setting_scope)!scope, s->key));
 		}
+		assert_true(n > 10);
 	}
 }
 
@@ -240,8 +241,8 @@ static const char *const defaults[][3] = {
 static void defaults_are_as_documented(void **state)
 {
 	struct account classic;
-	size_t n;
-	const struct setting *s = settings_table(SCOPE_ACCOUNT, &n);
+	struct setting_walk w = { 0 };
+	const struct setting *s;
 
 	(void)state;
 	settings_defaults(SCOPE_ACCOUNT, &classic, arena, true);
@@ -252,13 +253,13 @@ static void defaults_are_as_documented(void **state)
 		assert_string_equal(printed(defaults[i][0]), defaults[i][1]);
 		assert_string_equal(printed_of(&classic, SCOPE_ACCOUNT, defaults[i][0]), old);
 	}
-	for (size_t i = 0; i < n; i++) {
+	while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
 		size_t k = 0;
 
-		while (k < ARRAY_LEN(defaults) && strcmp(defaults[k][0], s[i].key) != 0)
+		while (k < ARRAY_LEN(defaults) && strcmp(defaults[k][0], s->key) != 0)
 			k++;
-		if (k == ARRAY_LEN(defaults) && !(s[i].flags & SETTING_CLASSIC))
-			fail_msg("the default of '%s' is not above", s[i].key);
+		if (k == ARRAY_LEN(defaults) && !(s->flags & SETTING_CLASSIC))
+			fail_msg("the default of '%s' is not above", s->key);
 	}
 }
 
@@ -273,10 +274,12 @@ static void listener_defaults(void **state)
 		{ "idle_timeout", "300" }, { "port_file", "" }, { "pid_file", "" },
 	};
 	struct listen_settings l;
+	struct setting_walk w = { 0 };
 	size_t n;
 
 	(void)state;
-	settings_table(SCOPE_LISTEN, &n);
+	for (n = 0; settings_next(SCOPE_LISTEN, &w); n++)
+		;
 	assert_int_equal(n, ARRAY_LEN(expected));
 	settings_defaults(SCOPE_LISTEN, &l, arena, false);
 	for (size_t i = 0; i < ARRAY_LEN(expected); i++)

@@ -1,0 +1,40 @@
+#include "config.h"
+#include "cli/option_values.h"
+
+static const struct option rows[] = {
+	{ 'v', "debug", OPTION_NONE, option_flag, OPTION_FIELD(verbose), NULL,
+	  "show the dialogue on stderr, secrets hidden" },
+	{ 'd', NULL, OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
+	{ 'b', NULL, OPTION_ATTACHED, option_mode, 0, "mode",
+	  "m send, p list queue, i aliases, v check addresses, d or D listen" },
+	{ 'q', NULL, OPTION_ATTACHED, option_queue_run, 0, "what", "run the queue" },
+	{ 'I', NULL, OPTION_NONE, option_command, COMMAND_ALIASES, NULL, "the same as -bi" },
+	{ 'P', "print-config", OPTION_NONE, option_command, COMMAND_PRINT_CONFIG, NULL,
+	  "show the configuration and where each value comes from" },
+	{ 0, "pretend", OPTION_NONE, option_command, COMMAND_PRINT_CONFIG, NULL,
+	  "the same as --print-config" },
+	{ 0, "serverinfo", OPTION_NONE, option_command, COMMAND_SERVERINFO, NULL,
+	  "show what the server offers, and its certificate" },
+	{ 0, "json", OPTION_NONE, option_flag, OPTION_FIELD(json), NULL,
+	  "print the result, or what --serverinfo finds, as JSON" },
+	{ 0, "events", OPTION_REQUIRED, option_events, 0, "fd",
+	  "write what happens as JSON lines to this descriptor" },
+	{ 0, "trace", OPTION_REQUIRED, option_trace, 0, "file",
+	  "append the dialogue to this file, secrets hidden" },
+	{ 0, "progress", OPTION_NONE, option_flag, OPTION_FIELD(progress), NULL,
+	  "show a meter from the start (on a terminal: for long transfers)" },
+	{ 0, "foreground", OPTION_NONE, option_flag, OPTION_FIELD(foreground), NULL,
+	  "with -bd: stay in the foreground" },
+	{ 0, "list-settings", OPTION_NONE, option_command, COMMAND_LIST_SETTINGS, NULL,
+	  "list all keys: name, section, default" },
+	{ 0, "list-options", OPTION_NONE, option_command, COMMAND_LIST_OPTIONS, NULL,
+	  "list all options" },
+	{ 0, "list-extensions", OPTION_NONE, option_command, COMMAND_LIST_EXTENSIONS, NULL,
+	  "list all extensions: keyword, key that asks for it, level" },
+	{ 0, "version", OPTION_NONE, option_command, COMMAND_VERSION, NULL,
+	  "show the version, and those of the libraries" },
+	{ 0, "help", OPTION_NONE, option_command, COMMAND_HELP, NULL, "show this text" },
+};
+
+const struct option_group options_tools = { "What happens, setting up, other commands", rows,
+					    ARRAY_LEN(rows) };

@@ -1,0 +1,222 @@
+#include "config.h"
+#include "conf/settings_account.h"
+
+#include <stdint.h>
+
+#include "conf/account.h"
+
+static const struct name_value returns[] = {
+	{ "off", DSN_RET_NONE }, { "full", DSN_RET_FULL }, { "headers", DSN_RET_HDRS },
+	{ "hdrs", DSN_RET_HDRS }, { NULL, 0 }
+};
+
+static const struct name_value dsn_needs[] = {
+	{ "if-offered", 0 }, { "required", 1 }, { "try", 0 }, { "require", 1 }, { NULL, 0 }
+};
+
+static const struct name_value orcpts[] = {
+	{ "auto", ORCPT_AUTO }, { "always", ORCPT_ALWAYS }, { "never", ORCPT_NEVER }, { NULL, 0 }
+};
+
+static const struct name_value hold_forms[] = {
+	{ "as-given", HOLD_AS_GIVEN }, { "for", HOLD_AS_FOR }, { "until", HOLD_AS_UNTIL },
+	{ NULL, 0 }
+};
+
+static const struct name_value requiretls_names[] = {
+	{ "off", REQUIRETLS_NO }, { "no", REQUIRETLS_NO }, { "try", REQUIRETLS_TRY },
+	{ "on", REQUIRETLS_YES }, { "yes", REQUIRETLS_YES }, { NULL, 0 }
+};
+
+static const struct name_value tls_required_names[] = {
+	{ "yes", 0 }, { "no", 1 }, { NULL, 0 }
+};
+
+static const struct name_value automatic[] = {
+	{ "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
+};
+
+static const struct name_value send_modes[] = {
+	{ "mail", SEND_MODE_MAIL }, { "send", SEND_MODE_SEND }, { "soml", SEND_MODE_SOML },
+	{ "saml", SEND_MODE_SAML }, { NULL, 0 }
+};
+
+static const struct name_value mtqp_tls_names[] = {
+	{ "required", MTQP_TLS_REQUIRED }, { "try", MTQP_TLS_TRY }, { "off", MTQP_TLS_OFF },
+	{ NULL, 0 }
+};
+
+static const struct name_value pipelinings[] = {
+	{ "on", PIPELINING_YES }, { "off", PIPELINING_NO }, { "yes", PIPELINING_YES },
+	{ "no", PIPELINING_NO }, { "first-no", PIPELINING_FIRST_NO },
+	{ "first_no", PIPELINING_FIRST_NO }, { NULL, 0 }
+};
+
+static const struct name_value auth_pipelinings[] = {
+	{ "auto", AUTH_PIPELINING_AUTO }, { "off", AUTH_PIPELINING_OFF },
+	{ "no", AUTH_PIPELINING_OFF }, { NULL, 0 }
+};
+
+static const struct name_value binarymimes[] = {
+	{ "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 }
+};
+
+static const struct setting rows[] = {
+/* delivery */
+{ .key = "refused_recipients", .type = SETTING_SPECIAL, .offset = FIELD(enum partial, partial),
+  .set = special_partial, .print = special_partial_print, .def = "deliver",
+  .arg = "deliver|abort", .help = "what to do for the others when some are refused" },
+{ .key = "strict_recipients", .type = SETTING_SPECIAL, .flags = SETTING_SWITCH,
+  .offset = FIELD(bool, strict_recipients), .set = special_strict,
+  .print = special_strict_print, .arg = "on|off",
+  .help = "the same as refused_recipients = abort" },
+{ .key = "dsn_notify", .type = SETTING_SPECIAL, .offset = FIELD(unsigned, dsn_notify),
+  .set = special_dsn_notify, .print = special_dsn_notify_print, .def = "off",
+  .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
+{ .key = "dsn_return", .type = SETTING_ENUM, .names = returns, .def = "off",
+  .offset = FIELD(enum dsn_ret, dsn_return), .arg = "off|full|headers",
+  .help = "how much of the message notices bring back" },
+{ .key = "dsn", .type = SETTING_BOOL, .names = dsn_needs, .offset = FIELD(bool, dsn_required),
+  .def = "if-offered", .arg = "if-offered|required",
+  .help = "required: do not send to a server without DSN" },
+{ .key = "pipelining", .type = SETTING_ENUM, .offset = FIELD(enum pipelining, pipelining),
+  .flags = SETTING_SWITCH, .names = pipelinings, .def = "on", .arg = "on|off|first-no",
+  .help = "use PIPELINING; first-no: only behind the first recipient" },
+{ .key = "auth_pipelining", .type = SETTING_ENUM, .names = auth_pipelinings, .def = "auto",
+  .offset = FIELD(enum auth_pipelining, auth_pipelining), .arg = "auto|off",
+  .help = "auto: under verified TLS the message follows AUTH without waiting" },
+{ .key = "pipe_connect", SWITCH(pipe_connect), .def = "off",
+  .help = "speak before the greeting where the server allows it (Exim)" },
+{ .key = "pipe_connect_ttl", .type = SETTING_TIME, .offset = FIELD(unsigned, pipe_connect_ttl),
+  .max = MONTH, .def = "1d", .arg = "seconds", .help = "how long its word for that counts" },
+{ .key = "chunking", SWITCH(chunking), .def = "on", .help = "use CHUNKING" },
+{ .key = "chunk_size", .type = SETTING_SIZE, .offset = FIELD(uint64_t, chunk_size),
+  .max = INT64_MAX, .def = "1M", .arg = "size",
+  .help = "octets of one chunk; 0: CHUNKING is not used" },
+{ .key = "chunk_window", .type = SETTING_UINT, .offset = FIELD(unsigned, chunk_window),
+  .min = 1, .max = 1000, .def = "4", .arg = "number", .help = "chunks that may be unanswered" },
+{ .key = "binarymime", .type = SETTING_BOOL, .offset = FIELD(bool, binarymime),
+  .names = binarymimes, .def = "auto", .arg = "auto|no",
+  .help = "use BINARYMIME for binary content" },
+{ .key = "checkpoint", SWITCH(checkpoint), .def = "off",
+  .help = "resume a broken transfer where the server can (CHECKPOINT)" },
+{ .key = "checkpoint_min", .type = SETTING_SIZE, .offset = FIELD(uint64_t, checkpoint_min),
+  .max = INT64_MAX, .def = "1M", .arg = "size", .help = "... of messages as large as that" },
+{ .key = "checkpoint_wait", .type = SETTING_TIME, .offset = FIELD(unsigned, checkpoint_wait),
+  .max = MONTH, .def = "5m", .arg = "seconds", .help = "... after that time" },
+{ .key = "burl_command", COMMAND(burl_command),
+  .help = "gets a URL of --burl that has no URLAUTH, prints one that has" },
+{ .key = "lmtp_keep_duplicates", SWITCH(lmtp_keep_duplicates), .def = "off",
+  .help = "LMTP: a recipient that is named twice gets the message twice" },
+{ .key = "max_size", .type = SETTING_SIZE, .offset = FIELD(uint64_t, max_size),
+  .max = INT64_MAX, .def = "0", .arg = "size", .help = "refuse larger messages; 0 = no limit" },
+{ .key = "max_recipients", .type = SETTING_UINT, .offset = FIELD(unsigned, max_recipients),
+  .max = 1000000, .def = "0", .arg = "number",
+  .help = "recipients of one transaction; 0 = what the server takes" },
+{ .key = "disable_extensions", .type = SETTING_LIST,
+  .offset = FIELD(const char *const *, disable_extensions), .arg = "keyword,...",
+  .help = "extensions not to use although offered" },
+
+/* parameters of MAIL and RCPT */
+{ .key = "esmtp", SWITCH(ext.esmtp), .def = "on",
+  .help = "off: HELO, and no extension at all" },
+{ .key = "ext_policy", .type = SETTING_SPECIAL, .set = special_policy,
+  .print = special_policy_print, .offset = FIELD(const char *const *, ext.policy),
+  .arg = "name:level,...", .help = "what to do without an extension: require, try, downgrade" },
+{ .key = "force_ext", .type = SETTING_LIST, .offset = FIELD(const char *const *, ext.force),
+  .arg = "name,...", .help = "for tests: use extensions that were not offered" },
+{ .key = "mail_param", .type = SETTING_ARGV, .arg = "keyword[=value]",
+  .offset = FIELD(const char *const *, ext.mail_param),
+  .help = "further parameters of MAIL, where the server offers the keyword" },
+{ .key = "rcpt_param", .type = SETTING_ARGV, .arg = "keyword[=value]",
+  .offset = FIELD(const char *const *, ext.rcpt_param),
+  .help = "further parameters of RCPT, where the server offers the keyword" },
+{ .key = "orcpt", .type = SETTING_ENUM, .offset = FIELD(enum orcpt, ext.orcpt),
+  .names = orcpts, .def = "auto", .arg = "auto|always|never",
+  .help = "name the original recipient in notices" },
+{ .key = "never_null_sender", SWITCH(ext.never_null_sender), .def = "off",
+  .help = "dsn_notify = never without DSN: send with the null sender" },
+{ .key = "rrt_to_dsn", SWITCH(ext.rrt_to_dsn), .def = "off",
+  .help = "a Return-Receipt-To field becomes dsn_notify = success,failure" },
+{ .key = "deliver_by", REQUEST(deliver_by), .arg = "time[;n|r][t]",
+  .help = "deliver until then; n: else tell, r: else return it" },
+{ .key = "hold_for", REQUEST(hold_for), .arg = "time",
+  .help = "the server shall send it after that time" },
+{ .key = "hold_until", REQUEST(hold_until), .arg = "time",
+  .help = "the server shall send it then" },
+{ .key = "hold_as", .type = SETTING_ENUM, .offset = FIELD(enum hold_as, ext.hold_as),
+  .names = hold_forms, .def = "as-given", .arg = "as-given|for|until",
+  .help = "say the release as an interval or as a moment" },
+{ .key = "hold_sets_date", SWITCH(ext.hold_sets_date), .def = "off",
+  .help = "the Date field is that of the release" },
+{ .key = "mt_priority", REQUEST(mt_priority), .arg = "-9..9|name",
+  .help = "priority of the transfer" },
+{ .key = "mt_priority_tunnel", SWITCH(ext.mt_priority_tunnel), .def = "off",
+  .help = "without the extension: as a header field" },
+{ .key = "mt_priority_from_header", SWITCH(ext.mt_priority_from_header), .def = "on",
+  .help = "an MT-Priority field asks for it too" },
+{ .key = "rrvs", REQUEST(rrvs), .arg = "time[;c]",
+  .help = "only to mailboxes with the same owner since then" },
+{ .key = "rrvs_header", SWITCH(ext.rrvs_header), .def = "off",
+  .help = "say rrvs in the header as well" },
+{ .key = "rrvs_insecure", SWITCH(ext.rrvs_insecure), .def = "off",
+  .help = "say rrvs without TLS too" },
+{ .key = "requiretls", .type = SETTING_ENUM, .names = requiretls_names, .def = "off",
+  .flags = SETTING_SWITCH,
+  .offset = FIELD(enum requiretls, ext.requiretls), .arg = "on|off|try",
+  .help = "TLS on the whole way of the message" },
+{ .key = "tls_required", .type = SETTING_BOOL, .names = tls_required_names, .def = "yes",
+  .offset = FIELD(bool, ext.tls_not_required), .arg = "yes|no",
+  .help = "no: deliver it even where TLS fails" },
+{ .key = "solicit", REQUEST(solicit), .arg = "keyword,...",
+  .help = "what kind of solicitation the message is" },
+{ .key = "solicit_check", SWITCH(ext.solicit_check), .def = "on",
+  .help = "do not send what the server says it does not want" },
+{ .key = "track", REQUEST(track), .flags = SETTING_SWITCH, .arg = "on|off|time",
+  .help = "have the message tracked" },
+{ .key = "track_uri", SWITCH(ext.track_uri), .def = "off",
+  .help = "print the URI that asks where the message is" },
+{ .key = "mtrk_padding", SWITCH(ext.mtrk_padding), .def = "off",
+  .help = "for servers that want the certifier padded" },
+{ .key = "conperm", SWITCH(ext.conperm), .def = "off",
+  .help = "servers on the way may convert the content" },
+{ .key = "conneg", SWITCH(ext.conneg), .def = "off",
+  .help = "ask what content each recipient takes" },
+{ .key = "content_convert", REQUEST(content_convert), .arg = "any|none|filter",
+  .help = "Content-Convert field to add" },
+{ .key = "content_features", REQUEST(content_features), .arg = "filter",
+  .help = "Content-Features field to add" },
+{ .key = "submitter", REQUEST(submitter), .arg = "off|auto|address",
+  .help = "who is responsible for the message" },
+{ .key = "force_submitter", SWITCH(ext.force_submitter), .def = "off",
+  .help = "send a submitter that the header does not name" },
+{ .key = "mail_auth", REQUEST(mail_auth), .arg = "off|<>|address",
+  .help = "who submitted the message, as AUTH= of MAIL" },
+{ .key = "limits", SWITCH(ext.limits), .def = "on", .help = "heed the server's LIMITS" },
+{ .key = "prdr", .type = SETTING_BOOL, .names = automatic, .offset = FIELD(bool, ext.prdr),
+  .def = "auto", .arg = "auto|off", .help = "ask for an answer per recipient after the data" },
+
+/* other commands */
+{ .key = "send_mode", .type = SETTING_ENUM, .offset = FIELD(enum send_mode, cmd.send_mode),
+  .names = send_modes, .def = "mail", .arg = "mail|send|soml|saml",
+  .help = "to the mailbox, the terminal, one of them, both" },
+{ .key = "xclient", .type = SETTING_ARGV, .offset = FIELD(const char *const *, cmd.xclient),
+  .arg = "attribute=value...", .help = "for tests: be this client to the server (XCLIENT)" },
+{ .key = "xclient_optional", SWITCH(cmd.xclient_optional), .def = "off",
+  .help = "leave out the attributes that the server does not take" },
+{ .key = "xclient_before_starttls", SWITCH(cmd.xclient_before_starttls), .def = "off",
+  .help = "send XCLIENT in clear, before STARTTLS" },
+{ .key = "xforward", .type = SETTING_ARGV, .offset = FIELD(const char *const *, cmd.xforward),
+  .arg = "attribute=value...", .help = "tell the server whose message this was (XFORWARD)" },
+{ .key = "atrn_domains", .type = SETTING_LIST,
+  .offset = FIELD(const char *const *, cmd.atrn_domains), .arg = "domain,...",
+  .help = "domains whose mail --atrn fetches" },
+{ .key = "atrn_deliver", TEXT(cmd.atrn_deliver), .arg = "maildir:path",
+  .help = "where --atrn puts the mail that comes" },
+{ .key = "mtqp_tls", .type = SETTING_ENUM, .offset = FIELD(enum mtqp_tls, cmd.mtqp_tls),
+  .names = mtqp_tls_names, .def = "required", .arg = "required|try|off",
+  .help = "TLS for --track-query" },
+};
+
+const struct setting_group settings_delivery = { "Delivery, extensions, other commands", rows,
+						 ARRAY_LEN(rows) };

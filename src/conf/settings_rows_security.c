@@ -1,0 +1,190 @@
+#include "config.h"
+#include "conf/settings_account.h"
+
+#include "conf/account.h"
+
+static const struct name_value plaintexts[] = {
+	{ "tls", AUTH_PLAINTEXT_TLS }, { "always", AUTH_PLAINTEXT_ALWAYS }, { NULL, 0 }
+};
+
+static const struct name_value minimums[] = {
+	{ "any", AUTH_MINIMUM_ANY }, { "plain", AUTH_MINIMUM_PLAIN },
+	{ "scram", AUTH_MINIMUM_SCRAM }, { "scram-plus", AUTH_MINIMUM_SCRAM_PLUS }, { NULL, 0 }
+};
+
+static const struct name_value initials[] = {
+	{ "auto", AUTH_INITIAL_AUTO }, { "never", AUTH_INITIAL_NEVER },
+	{ "always", AUTH_INITIAL_ALWAYS }, { NULL, 0 }
+};
+
+static const struct name_value bindings[] = {
+	{ "auto", BINDING_AUTO }, { "tls-unique", BINDING_TLS_UNIQUE },
+	{ "tls-exporter", BINDING_TLS_EXPORTER }, { "off", BINDING_OFF }, { NULL, 0 }
+};
+
+static const struct name_value ocsps[] = {
+	{ "auto", TLS_OCSP_AUTO }, { "require", TLS_OCSP_REQUIRE }, { "off", TLS_OCSP_OFF },
+	{ NULL, 0 }
+};
+
+static const struct name_value danes[] = {
+	{ "off", TLS_DANE_OFF }, { "may", TLS_DANE_MAY }, { "must", TLS_DANE_MUST }, { NULL, 0 }
+};
+
+static const struct name_value dnssecs[] = {
+	{ "auto", DNSSEC_AUTO }, { "trust-ad", DNSSEC_TRUST_AD }, { NULL, 0 }
+};
+
+static const struct name_value versions[] = { { "1.2", 0 }, { "1.3", 1 }, { NULL, 0 } };
+
+static const struct name_value keyrings[] = {
+	{ "auto", 0 }, { "on", 0 }, { "yes", 0 }, { "off", 1 }, { "no", 1 }, { NULL, 0 }
+};
+
+static const struct setting rows[] = {
+/* TLS */
+{ .key = "tls", .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
+  .flags = SETTING_SWITCH, .set = special_tls, .print = special_tls_print, .def = "auto",
+  .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
+  .help = "auto: implicit on port 465, else STARTTLS, required" },
+{ .key = "tls_starttls", .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
+  .flags = SETTING_SWITCH | SETTING_CLASSIC, .set = special_starttls, .arg = "on|off",
+  .help = "with tls = on: off means TLS from the first byte" },
+{ .key = "tls_certcheck", SWITCH(tls.certcheck), .def = "on",
+  .help = "verify the server's certificate" },
+{ .key = "tls_trust_file", FILE_NAME(tls.trust_file), .def = "system",
+  .help = "certificate authorities to trust, PEM, or \"system\"" },
+{ .key = "tls_trust_dir", .type = SETTING_STRING, .flags = SETTING_PATH, .arg = "folder",
+  .offset = FIELD(const char *, tls.trust_dir),
+  .help = "folder of certificate authorities, instead of the system's" },
+{ .key = "tls_crl_file", FILE_NAME(tls.crl_file), .help = "revoked certificates, PEM" },
+{ .key = "tls_ocsp", .type = SETTING_ENUM, .offset = FIELD(enum tls_ocsp, tls.ocsp),
+  .names = ocsps, .def = "auto", .arg = "auto|require|off",
+  .help = "stapled OCSP answers: check, demand, ignore" },
+{ .key = "tls_fingerprint", .type = SETTING_SPECIAL,
+  .offset = FIELD(const char *, tls.fingerprint), .set = special_fingerprint,
+  .print = special_fingerprint_print, .arg = "hex",
+  .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
+{ .key = "tls_pin", .type = SETTING_LIST, .offset = FIELD(const char *const *, tls.pins),
+  .arg = "pin,...",
+  .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
+{ .key = "tls_dane", .type = SETTING_ENUM, .offset = FIELD(enum tls_dane, tls.dane),
+  .names = danes, .def = "off", .arg = "off|may|must",
+  .help = "verify by TLSA records of the server's domain" },
+{ .key = "dnssec", .type = SETTING_ENUM, .offset = FIELD(enum dnssec, tls.dnssec),
+  .names = dnssecs, .def = "auto", .arg = "auto|trust-ad",
+  .help = "trust-ad: the resolver on this host validates" },
+{ .key = "dnssec_anchor", FILE_NAME(tls.dnssec_anchor),
+  .help = "keys of the root of the DNS, instead of the system's" },
+{ .key = "tls_cert_file", FILE_NAME(tls.cert_file),
+  .help = "client certificate, PEM or pkcs11: URI" },
+{ .key = "tls_key_file", FILE_NAME(tls.key_file),
+  .help = "key of the client certificate, PEM or pkcs11: URI" },
+{ .key = "tls_pkcs12_file", FILE_NAME(tls.pkcs12_file),
+  .help = "client certificate and key in one, PKCS#12" },
+{ .key = "tls_key_password_file", FILE_NAME(tls.key_password_file),
+  .help = "file with the passphrase or PIN of the key" },
+{ .key = "tls_key_password_command", COMMAND(tls.key_password_command),
+  .help = "command that prints the passphrase or PIN of the key" },
+{ .key = "tls_key_passwordeval", TEXT(tls.key_passwordeval), .flags = SETTING_RAW,
+  .arg = "command", .help = "the same, run by /bin/sh" },
+{ .key = "tls_min_version", .type = SETTING_BOOL, .offset = FIELD(bool, tls.only_tls13),
+  .names = versions, .def = "1.2", .arg = "1.2|1.3", .help = "oldest version of TLS to use" },
+{ .key = "tls_session_cache", TEXT(tls.session_cache), .flags = SETTING_PATH, .def = "off",
+  .arg = "off|auto|folder",
+  .help = "keep TLS sessions for the next process" },
+{ .key = "tls_priorities", TEXT(tls.priorities), .arg = "string",
+  .help = "GnuTLS priority string" },
+{ .key = "tls_host_override", TEXT(tls.host_override), .arg = "name",
+  .help = "name the certificate must have, instead of host" },
+{ .key = "tls_min_dh_prime_bits", .type = SETTING_UINT, .flags = SETTING_DEPRECATED,
+  .offset = FIELD(unsigned, tls.min_dh_prime_bits), .max = 65536, .arg = "bits",
+  .help = "least size of Diffie-Hellman primes" },
+{ .key = "tls_allow_insecure_auth", SWITCH(tls.allow_insecure_auth), .def = "off",
+  .classic_def = "on", .help = "send a password although tls_certcheck is off" },
+
+/* signing in */
+{ .key = "auth", .type = SETTING_SPECIAL, .offset = FIELD(enum auth_mode, auth.mode),
+  .flags = SETTING_SWITCH, .set = special_auth, .print = special_auth_print, .def = "auto",
+  .classic_def = "off", .arg = "auto|on|off|try|mechanism",
+  .help = "auto: on when user or a token is set" },
+{ .key = "auth_mechanisms", .type = SETTING_LIST,
+  .offset = FIELD(const char *const *, auth.mechanisms), .def = "!plaintext-without-tls",
+  .arg = "name,...", .help = "mechanisms allowed; ! in front: not allowed" },
+{ .key = "auth_minimum", .type = SETTING_ENUM, .names = minimums, .def = "any",
+  .offset = FIELD(enum auth_minimum, auth.minimum), .arg = "any|plain|scram|scram-plus",
+  .help = "weakest mechanism allowed" },
+{ .key = "auth_legacy", SWITCH(auth.legacy), .def = "off", .classic_def = "on",
+  .help = "allow CRAM-MD5, DIGEST-MD5, NTLM" },
+{ .key = "auth_remember", SWITCH(auth.remember), .def = "off",
+  .help = "refuse what is weaker than what worked before" },
+{ .key = "auth_mutual", .type = SETTING_BOOL, .names = setting_inverted, .flags = SETTING_SWITCH,
+  .offset = FIELD(bool, auth.one_sided), .def = "on", .arg = "on|off",
+  .help = "the server must prove itself too (SCRAM, GSSAPI)" },
+{ .key = "auth_retry", SWITCH(auth.retry), .def = "off",
+  .help = "try another mechanism when the password is refused" },
+{ .key = "auth_transition", SWITCH(auth.transition), .def = "off",
+  .help = "show the server the password once when it asks for that (432)" },
+{ .key = "auth_initial_response", .type = SETTING_ENUM, .names = initials, .def = "auto",
+  .offset = FIELD(enum auth_initial, auth.initial), .arg = "auto|never|always",
+  .help = "send the first response along with AUTH" },
+{ .key = "auth_service", TEXT(auth.service), .arg = "name", .def = "smtp",
+  .help = "service that tickets and digests are for" },
+{ .key = "channel_binding", .type = SETTING_ENUM, .names = bindings, .def = "auto",
+  .offset = FIELD(enum channel_binding, auth.binding),
+  .arg = "auto|tls-unique|tls-exporter|off", .help = "what ties SCRAM-*-PLUS to TLS" },
+{ .key = "auth_plaintext", .type = SETTING_ENUM, .names = plaintexts, .def = "tls",
+  .offset = FIELD(enum auth_plaintext, auth.plaintext), .arg = "tls|always",
+  .help = "always: send passwords readably without TLS too" },
+{ .key = "user", TEXT(auth.user), .arg = "name", .help = "user to sign in" },
+{ .key = "authzid", TEXT(auth.authzid), .arg = "name", .help = "identity to act as" },
+{ .key = "auth_realm", TEXT(auth.realm), .arg = "realm", .help = "realm for DIGEST-MD5" },
+{ .key = "ntlmdomain", TEXT(auth.ntlmdomain), .arg = "domain", .help = "domain for NTLM" },
+{ .key = "password", .type = SETTING_SECRET, .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
+  .offset = FIELD(struct secret, auth.password), .arg = "secret",
+  .help = "password, in a file only you can read" },
+{ .key = "password_file", FILE_NAME(auth.password_file),
+  .help = "file whose first line is the password" },
+{ .key = "password_fd", .type = SETTING_SPECIAL, .offset = FIELD(int, auth.password_fd),
+  .set = special_password_fd, .print = special_password_fd_print, .def = "", .arg = "number",
+  .help = "open descriptor to read the password from" },
+{ .key = "password_credential", TEXT(auth.password_credential), .arg = "name",
+  .help = "systemd credential that holds the password" },
+{ .key = "password_command", COMMAND(auth.password_command),
+  .help = "command that prints the password; no shell" },
+{ .key = "passwordeval", TEXT(auth.passwordeval), .flags = SETTING_RAW, .arg = "command",
+  .help = "command that prints the password; run by /bin/sh" },
+{ .key = "netrc", FILE_NAME(auth.netrc),
+  .help = "netrc file to look in, instead of ~/.netrc and the system's" },
+{ .key = "keyring", .type = SETTING_BOOL, .names = keyrings, .def = "auto",
+  .offset = FIELD(bool, auth.no_keyring), .arg = "auto|off",
+  .help = "look for the password in the desktop's key ring" },
+{ .key = "oauth_token", .type = SETTING_SECRET,
+  .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
+  .offset = FIELD(struct secret, auth.token), .arg = "secret",
+  .help = "OAuth2 access token, in a file only you can read" },
+{ .key = "oauth_token_file", FILE_NAME(auth.token_file),
+  .help = "file whose first line is the access token" },
+{ .key = "oauth_token_command", COMMAND(auth.token_command),
+  .help = "command that prints the access token; no shell" },
+{ .key = "command_timeout", .type = SETTING_TIME, .max = MONTH, .def = "60",
+  .offset = FIELD(unsigned, auth.command_timeout), .classic_def = "off", .arg = "seconds|off",
+  .help = "limit for password and token commands" },
+{ .key = "scram_min_iterations", .type = SETTING_UINT, .min = 1, .max = 10000000,
+  .offset = FIELD(unsigned, auth.scram_min_iterations), .def = "4096", .arg = "number",
+  .help = "fewest SCRAM iterations to accept" },
+
+/* switches of old versions of msmtp, given without a value */
+{ .key = "tls_nocertcheck", .type = SETTING_BOOL, .names = setting_inverted,
+  .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION, .offset = FIELD(bool, tls.certcheck),
+  .help = "the same as tls_certcheck = off" },
+{ .key = "tls_nostarttls", .type = SETTING_SPECIAL, .set = special_starttls,
+  .names = setting_inverted, .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION,
+  .offset = FIELD(enum tls_mode, tls.mode), .help = "the same as tls_starttls = off" },
+{ .key = "tls_force_sslv3", .type = SETTING_SPECIAL, .set = special_ignore,
+  .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION,
+  .offset = FIELD(enum tls_mode, tls.mode), .help = "read, and without effect" },
+};
+
+const struct setting_group settings_security = { "TLS and signing in", rows,
+						 ARRAY_LEN(rows) };
