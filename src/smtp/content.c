@@ -182,8 +182,20 @@ static void send_later(struct transaction *t, enum plan plan)
 		ask_data(t);
 }
 
+/* Everybody has an outcome by now: what the server was asked for is taken back. */
+static void rehearse(struct transaction *t)
+{
+	pipeline_finish(&t->pipe);
+	if (!t->pipe.broken)
+		abandon(t);
+}
+
 void content_send(struct transaction *t)
 {
+	if (t->opt->rehearsal) {
+		rehearse(t);
+		return;
+	}
 	enum plan plan = choose_plan(t);
 	/* all replies are there, and nobody is left to send it to */
 	bool nobody = !pipeline_outstanding(&t->pipe) && t->standing == 0;

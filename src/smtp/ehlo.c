@@ -8,6 +8,7 @@
 #include "smtp/ahead.h"
 #include "smtp/ext_auth.h"
 #include "smtp/ext_starttls.h"
+#include "smtp/observer.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -78,6 +79,7 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 {
 	enum stage stage = s->protocol == SESSION_LMTP ? STAGE_LHLO : STAGE_EHLO;
 
+	observer_step(s->opt.observer, STEP_EHLO, s);
 	if ((helo_only || !s->account->ext.esmtp) && may_use_helo(s))
 		return helo(s, err);
 	if (!s->account->ext.esmtp)

@@ -13,6 +13,7 @@
 #include "smtp/auth_verdict.h"
 #include "smtp/command.h"
 #include "smtp/mechanism.h"
+#include "smtp/observer.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/base64.h"
@@ -542,6 +543,7 @@ enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 
 	if (!auth_wanted(s) && !may)
 		return EHLO_CONTINUE;
+	observer_step(s->opt.observer, STEP_AUTH, s);
 	/* nothing secret goes out in clear before the server has said who it is (E24) */
 	if (s->ahead_n && (!s->encrypted || !session_has(s, EXT_AUTH)) && ahead_settle(s, err) < 0)
 		return EHLO_FAILED;

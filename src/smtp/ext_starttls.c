@@ -115,6 +115,7 @@ enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 {
 	if (!starttls_wanted(s))
 		return EHLO_CONTINUE;
+	observer_step(s->opt.observer, STEP_STARTTLS, s);
 	/* what was announced once may be more today */
 	if (!session_has(s, EXT_STARTTLS) && s->ahead_n && ahead_settle(s, err) < 0)
 		return EHLO_FAILED;
@@ -133,6 +134,7 @@ enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 		reply_error(&s->reply, STAGE_STARTTLS, err);
 		return EHLO_FAILED;
 	}
+	observer_step(s->opt.observer, STEP_TLS, s);
 	if (handshake(s, err) < 0) {
 		s->dead = true;
 		return EHLO_FAILED;

@@ -19,3 +19,9 @@ void observer_secured(const struct observer *o, struct wire *w)
 		o->secured(o->ctx, text.buf + sizeof("TLS: ") - 1, tls_authenticated(tls));
 	strbuf_release(&text);
 }
+
+void observer_step(const struct observer *o, enum session_step step, const struct session *s)
+{
+	if (o && o->step)
+		o->step(o->ctx, step, s);
+}

@@ -8,8 +8,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct session;
+
+/* What is done on the way to a session, in this order; EHLO and TLS may come twice. */
+enum session_step {
+	STEP_CONNECT, STEP_TLS, STEP_GREETING, STEP_EHLO, STEP_STARTTLS, STEP_AUTH, STEP_COUNT
+};
+
 struct observer {
 	void *ctx;
+	/*
+	 * A step begins, so the one before it has gone well: what the server
+	 * said to it is in s (NULL while there is no session). A failure
+	 * belongs to the last step that was told.
+	 */
+	void (*step)(void *ctx, enum session_step step, const struct session *s);
 	/* Connected to server ("mail.example.org:587") at its numeric address. */
 	void (*connected)(void *ctx, const char *server, const char *address);
 	/* TLS is on: what was agreed, and whether the certificate was verified. */
@@ -19,6 +32,9 @@ struct observer {
 };
 
 struct wire;
+
+/* Tells o (may be NULL) that the step begins. */
+void observer_step(const struct observer *o, enum session_step step, const struct session *s);
 
 /*
  * TLS has come up under w: a note in the transcript ("TLS: ..."), and the

@@ -146,6 +146,8 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 
 	if (reply_class(r) == 2) {
 		note_priority(t, r);
+		if (t->opt->rehearsal)
+			t->result->mail_reply = reply_words(t, r);
 		return;
 	}
 	if (checkpoint_take(t, r))
@@ -208,6 +210,10 @@ static void rcpt_accepted(struct transaction *t, struct candidate *c, const stru
 		return;
 	c->state = STANDING;
 	t->standing++;
+	if (t->opt->rehearsal) {
+		outcome_note_reply(t, r);
+		outcome_accept(t, c->index, r);
+	}
 	if (r->code == 251 || r->code == 252)
 		t->result->rcpt[c->index].note = reply_words(t, r);
 }

@@ -10,6 +10,7 @@
 #include "smtp/command.h"
 #include "smtp/ehlo.h"
 #include "smtp/ext_limits.h"
+#include "smtp/observer.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -119,6 +120,7 @@ static int hint_at_tls(const struct session *s, struct error *err)
 
 static int greeting(struct session *s, struct error *err)
 {
+	observer_step(s->opt.observer, STEP_GREETING, s);
 	if (session_reply(s, STAGE_GREETING, err) < 0)
 		return hint_at_tls(s, err);
 	if (reply_class(&s->reply) != 2)

@@ -31,6 +31,7 @@ struct checkpoint {
 struct transaction_options {
 	bool last;		/* no other message will follow: QUIT may go with the data */
 	bool strict_recipients;	/* one refusal ends it before the data */
+	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
 };
 
@@ -42,6 +43,8 @@ struct transaction_options {
  * end is told in result. Sets session->dead where nothing more can be said,
  * session->again where another connection is to be opened for the rest, and
  * session->changed where the same one takes it, but other extensions.
+ * In a rehearsal those that RCPT was accepted for count as accepted, and m
+ * and edits are not used.
  */
 void transaction_run(struct session *s, const struct envelope *e, const struct message *m,
 		     const struct edits *edits, const struct transaction_options *opt,

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "conf/account.h"
-#include "conf/credentials.h"
 #include "message/envelope.h"
 #include "message/ident.h"
 #include "message/result.h"
@@ -15,20 +14,14 @@
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/tls.h"
-#include "smtp/observer.h"
 #include "smtp/session.h"
-#include "smtp/tls_start.h"
 #include "smtp/transaction.h"
-#include "submit/auth_memory.h"
-#include "submit/connect.h"
 #include "submit/convert.h"
-#include "submit/ehlo_memory.h"
+#include "submit/opening.h"
 #include "submit/requests.h"
 #include "submit/target.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/sandbox.h"
-#include "util/secret.h"
 #include "util/strbuf.h"
 
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
@@ -36,193 +29,38 @@
 
 /* One attempt: everything between the account and the result. */
 struct attempt {
-	const struct account *account;
-	const struct envelope *envelope;	/* NULL without message */
-	bool info_only;			/* --serverinfo: no sign-in */
-	const struct attempt_options *opt;
-	struct arena *arena;
-	struct deadline whole;
+	struct opening o;		/* the session, and how to come by it */
 	struct targets targets;
-	struct target target;		/* the server in use */
-	bool chosen;			/* there is one */
-	struct address_list addresses;	/* of it, left to try; the one in use in front */
+	bool chosen;			/* there is a server in use */
 	struct error failure;		/* of the servers before it; exit 0 = none */
-	struct wire *wire;
-	struct session session;
-	bool cautious;			/* a server did not take what was sent ahead */
 	struct checkpoint checkpoint;
 	unsigned resumed;		/* how often */
 	struct converted converted;	/* the message in the form for this server */
 };
 
-static int fetch_credential(void *ctx, enum credential kind, struct secret *out,
-			    struct error *err)
-{
-	const struct attempt *t = ctx;
-
-	if (kind == CREDENTIAL_TOKEN)
-		return credentials_token(t->account, out, err);
-	if (kind == CREDENTIAL_KEY_PASSWORD)
-		return credentials_key_password(t->account, out, err);
-	if (kind == CREDENTIAL_TICKET)
-		return credentials_has_ticket() ? 0 : -1;
-	return credentials_password(t->account, true, out, err);
-}
-
-/* TLS from the first octet, where the account or its port says so. */
-static bool is_implicit(const struct attempt *t)
-{
-	const struct target *to = &t->target;
-
-	return to->mode == TLS_IMPLICIT || (to->mode == TLS_AUTO && !to->path && to->port == 465);
-}
-
-static void tell_connected(const struct attempt *t)
-{
-	const struct observer *o = t->opt->observer;
-	char peer[128];
-
-	if (!o || !o->connected)
-		return;
-	socket_peer_name(wire_stream(t->wire), peer, sizeof(peer));
-	o->connected(o->ctx, t->account->socket ? t->account->socket :
-		     arena_printf(t->arena, "%s:%u", t->target.host, t->target.port), peer);
-}
-
-static int connect_wire(struct attempt *t, struct error *err)
-{
-	const struct connect_request request = {
-		.account = t->account, .target = &t->target, .addresses = &t->addresses,
-		.whole = &t->whole,
-	};
-	struct stream *s = NULL, *top = NULL;
-
-	if (connect_stream(&request, &s, err) < 0)
-		return -1;
-	sandbox_connected();
-	if (is_implicit(t)) {
-		const struct tls_start start = {
-			.account = t->account, .host = t->target.host, .port = t->target.port,
-			.domain = t->target.domain, .credential = fetch_credential,
-			.credential_ctx = t,
-		};
-		struct deadline d = deadline_first(
-			deadline_in(t->account->timeouts.starttls, "the TLS handshake"), t->whole);
-
-		if (tls_start(s, &start, &d, &top, err) < 0) {
-			stream_free(s);
-			return -1;
-		}
-		s = top;
-	}
-	t->wire = wire_new_take(s);
-	tell_connected(t);
-	wire_set_limit(t->wire, t->whole);
-	wire_set_trace(t->wire, t->opt->trace, t->opt->trace_ctx);
-	if (top)
-		observer_secured(t->opt->observer, t->wire);
-	return 0;
-}
-
-/* Our name for EHLO: the account's, the host's, else the address of the socket. */
-static const char *ehlo_name(const struct attempt *t)
-{
-	const char *name = t->account->domain;
-
-	if (!name || !*name || strcmp(name, "auto") == 0)
-		name = ident_host(t->arena);
-	return name ? name : ident_address_literal(t->arena, socket_fd(wire_stream(t->wire)));
-}
-
-/* What the server at the other end announced before. */
-static const struct ahead_memory *memory_of(const struct attempt *t, const char *name)
-{
-	char peer[128];
-
-	if (!t->account->pipe_connect || !t->envelope)
-		return NULL;
-	socket_peer_name(wire_stream(t->wire), peer, sizeof(peer));
-	return ehlo_memory_new(t->arena, t->account, peer, t->target.port, name);
-}
-
-static void disconnect(struct attempt *t)
-{
-	session_release(&t->session);
-	wire_free(t->wire);
-	t->wire = NULL;
-}
-
-static int open_session_once(struct attempt *t, bool helo_only, bool *retry_helo,
-			     struct error *err)
-{
-	if (connect_wire(t, err) < 0)
-		return -1;
-	const char *name = ehlo_name(t);
-	const struct session_options opt = {
-		.account = t->account, .host = t->target.host, .port = t->target.port,
-		.tls_domain = t->target.domain,
-		.envelope = t->envelope, .credential = fetch_credential, .credential_ctx = t,
-		.ehlo_name = name, .info_only = t->info_only,
-		.message_follows = t->envelope && !t->opt->before, .cautious = t->cautious,
-		.memory = memory_of(t, name),
-		.auth_memory = auth_memory_new(t->arena, t->account, t->target.host,
-					       t->target.port),
-		.observer = t->opt->observer,
-	};
-
-	if (session_open(&t->session, t->wire, &opt, helo_only, retry_helo, err) == 0)
-		return 0;
-	disconnect(t);
-	return -1;
-}
-
-/* The server did not take what was sent ahead: once more, and nothing ahead. */
-static bool be_cautious(struct attempt *t)
-{
-	if (!t->session.again || t->cautious)
-		return false;
-	t->session.again = false;
-	t->cautious = true;
-	return true;
-}
-
-/* A server that hangs up at EHLO may be one that knows HELO only (RFC 5321, 3.2). */
-static int open_to_target(struct attempt *t, struct error *err)
-{
-	bool retry_helo = false;
-
-	if (open_session_once(t, false, &retry_helo, err) == 0)
-		return 0;
-	if (be_cautious(t) && open_session_once(t, false, &retry_helo, err) == 0)
-		return 0;
-	if (!retry_helo)
-		return -1;
-	return open_session_once(t, true, &retry_helo, err);
-}
-
 static void attempt_init(struct attempt *t, const struct account *a, const char *mx_domain,
 			 struct arena *arena)
 {
-	t->account = a;
-	t->arena = arena;
-	t->whole = deadline_in(a->timeouts.total, "the server");
-	t->whole.whole = true;
+	t->o.account = a;
+	t->o.arena = arena;
+	t->o.whole = deadline_in(a->timeouts.total, "the server");
+	t->o.whole.whole = true;
 	t->targets = (struct targets){
-		.account = a, .mx_domain = mx_domain, .arena = arena, .whole = &t->whole,
-		.sender = t->envelope ? t->envelope->sender : NULL,
+		.account = a, .mx_domain = mx_domain, .arena = arena, .whole = &t->o.whole,
+		.sender = t->o.envelope ? t->o.envelope->sender : NULL,
 	};
 }
 
 /* "mail.example.org:587: what happened", unless the text names the server already. */
 static int name_server(const struct attempt *t, struct error *err)
 {
-	const char *where = t->target.path ? t->target.path : t->target.host;
+	const char *where = t->o.target.path ? t->o.target.path : t->o.target.host;
 
 	if (!where || strstr(err->text, where))
 		return -1;
-	if (t->target.path)
+	if (t->o.target.path)
 		return error_prefix(err, "%s", where);
-	return error_prefix(err, "%s:%u", where, t->target.port);
+	return error_prefix(err, "%s:%u", where, t->o.target.port);
 }
 
 /* --- one server after the other ------------------------------------------------ */
@@ -253,7 +91,7 @@ static void note_failure(struct attempt *t, const struct error *err)
  */
 static bool worth_another(const struct attempt *t, const struct error *err)
 {
-	if (deadline_passed(&t->whole))
+	if (deadline_passed(&t->o.whole))
 		return false;
 	return error_is_temporary(err) || err->exit == EX_NOHOST || err->exit == EX_PROTOCOL ||
 	       strcmp(err->status, "5.7.10") == 0;
@@ -261,7 +99,7 @@ static bool worth_another(const struct attempt *t, const struct error *err)
 
 static void forget_addresses(struct attempt *t)
 {
-	address_list_release(&t->addresses);
+	address_list_release(&t->o.addresses);
 }
 
 /*
@@ -272,14 +110,14 @@ static int open_addresses(struct attempt *t, struct error *err)
 {
 	struct error later;
 
-	if (open_to_target(t, err) == 0)
+	if (opening_open(&t->o, err) == 0)
 		return 0;
 	while (worth_another(t, err)) {
-		if (t->addresses.n)
-			address_list_drop(&t->addresses, 0);
-		if (!t->addresses.n)
+		if (t->o.addresses.n)
+			address_list_drop(&t->o.addresses, 0);
+		if (!t->o.addresses.n)
 			break;
-		if (open_to_target(t, &later) == 0)
+		if (opening_open(&t->o, &later) == 0)
 			return 0;
 		if (!worth_another(t, &later))
 			*err = later;
@@ -293,7 +131,7 @@ static bool choose_target(struct attempt *t)
 	struct error err;
 	int found = -1;
 
-	while (!t->chosen && (found = targets_next(&t->targets, &t->target, &err)) < 0)
+	while (!t->chosen && (found = targets_next(&t->targets, &t->o.target, &err)) < 0)
 		note_failure(t, &err);
 	t->chosen = t->chosen || found > 0;
 	return t->chosen;
@@ -333,11 +171,12 @@ static void describe_session(const struct attempt *t, struct result *r)
 	struct strbuf tls = STRBUF_INIT(1024);
 	char peer[128];
 
-	socket_peer_name(wire_stream(t->wire), peer, sizeof(peer));
+	socket_peer_name(wire_stream(t->o.wire), peer, sizeof(peer));
 	r->address = arena_strdup(r->arena, peer);
-	r->mechanism = t->session.mechanism ? arena_strdup(r->arena, t->session.mechanism) : NULL;
-	if (tls_is(wire_stream(t->wire))) {
-		tls_describe(wire_stream(t->wire), &tls);
+	r->mechanism = t->o.session.mechanism ?
+		arena_strdup(r->arena, t->o.session.mechanism) : NULL;
+	if (tls_is(wire_stream(t->o.wire))) {
+		tls_describe(wire_stream(t->o.wire), &tls);
 		r->tls = arena_strdup(r->arena, tls.buf);
 	}
 	strbuf_release(&tls);
@@ -346,10 +185,10 @@ static void describe_session(const struct attempt *t, struct result *r)
 /* atoms with dots between them, at most TRANSID_MAX characters */
 static const char *transid(const struct attempt *t)
 {
-	const char *domain = t->session.opt.ehlo_name;
-	const char *id = ident_message_id(t->arena, *domain == '[' ? NULL : domain);
+	const char *domain = t->o.session.opt.ehlo_name;
+	const char *id = ident_message_id(t->o.arena, *domain == '[' ? NULL : domain);
 
-	return strlen(id) <= TRANSID_MAX ? id : ident_message_id(t->arena, NULL);
+	return strlen(id) <= TRANSID_MAX ? id : ident_message_id(t->o.arena, NULL);
 }
 
 /* The transfer that can be resumed, with an id of its own for each message. */
@@ -357,10 +196,10 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
 {
 	struct checkpoint *c = &t->checkpoint;
 
-	if (!t->account->checkpoint)
+	if (!t->o.account->checkpoint)
 		return NULL;
 	if (!c->standing) {
-		c->standing = arena_calloc(t->arena, r->rcpt_count, sizeof(bool));
+		c->standing = arena_calloc(t->o.arena, r->rcpt_count, sizeof(bool));
 		c->id = transid(t);
 		c->spare = transid(t);
 	}
@@ -375,8 +214,8 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
 static bool wait_to_resume(struct attempt *t, struct result *r)
 {
 	struct checkpoint *c = &t->checkpoint;
-	const unsigned wait = t->account->checkpoint_wait;
-	const int left = deadline_poll_ms(&t->whole);
+	const unsigned wait = t->o.account->checkpoint_wait;
+	const int left = deadline_poll_ms(&t->o.whole);
 
 	if (!c->lost)
 		return false;
@@ -396,7 +235,7 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 /* Transactions until every recipient has an outcome or nothing moves any more. */
 static void run_transactions(struct attempt *t, struct result *r)
 {
-	const struct account *a = t->account;
+	const struct account *a = t->o.account;
 	const bool strict = a->strict_recipients || a->partial == PARTIAL_REFUSE;
 	size_t open = count_open(r), before;
 
@@ -405,20 +244,21 @@ static void run_transactions(struct attempt *t, struct result *r)
 			.checkpoint = checkpoint_of(t, r) };
 
 		before = open;
-		transaction_run(&t->session, &t->converted.envelope, t->converted.message,
+		transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
 				&t->converted.edits, &opt, r);
 		open = count_open(r);
-	} while (open > 0 && open < before && !t->session.dead && !t->session.quit_sent &&
-		 !t->session.changed);
-	r->mechanism = t->session.mechanism ? arena_strdup(r->arena, t->session.mechanism) : NULL;
+	} while (open > 0 && open < before && !t->o.session.dead && !t->o.session.quit_sent &&
+		 !t->o.session.changed);
+	r->mechanism = t->o.session.mechanism ?
+		arena_strdup(r->arena, t->o.session.mechanism) : NULL;
 }
 
 /* The transactions, with what is to be noted about them. */
 static void run_requests(struct attempt *t, struct result *r)
 {
-	requests_note(&t->session, t->envelope, r);
+	requests_note(&t->o.session, t->o.envelope, r);
 	run_transactions(t, r);
-	requests_settle(&t->session, t->envelope, r);
+	requests_settle(&t->o.session, t->o.envelope, r);
 }
 
 /* All that one session is for; anew when the server turns out to be another than it was. */
@@ -428,15 +268,15 @@ static void serve(struct attempt *t, const struct message *m, const struct edits
 	struct error err;
 
 	do {
-		t->session.changed = false;
-		if (convert_for_session(&t->converted, &t->session, m, edits, t->envelope,
+		t->o.session.changed = false;
+		if (convert_for_session(&t->converted, &t->o.session, m, edits, t->o.envelope,
 					&err) < 0 ||
-		    requests_adapt(&t->session, &t->converted.edits, &t->converted.envelope,
-				   t->converted.message, t->arena, &err) < 0)
+		    requests_adapt(&t->o.session, &t->converted.edits, &t->converted.envelope,
+				   t->converted.message, t->o.arena, &err) < 0)
 			result_set_rest(r, &err);
 		else
 			run_requests(t, r);
-	} while (t->session.changed && !t->session.dead && count_open(r) > 0);
+	} while (t->o.session.changed && !t->o.session.dead && count_open(r) > 0);
 }
 
 static void prefix_results(const struct attempt *t, struct result *r)
@@ -461,7 +301,7 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 {
 	bool any = false;
 
-	if (r->unknown || !targets_left(&t->targets) || deadline_passed(&t->whole))
+	if (r->unknown || !targets_left(&t->targets) || deadline_passed(&t->o.whole))
 		return false;
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		struct rcpt_result *rcpt = &r->rcpt[i];
@@ -481,16 +321,16 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 
 static void name_target(const struct attempt *t, struct result *r)
 {
-	if (t->target.host)
-		r->server = t->target.path ? t->target.path :
-			arena_printf(r->arena, "%s:%u", t->target.host, t->target.port);
+	if (t->o.target.host)
+		r->server = t->o.target.path ? t->o.target.path :
+			arena_printf(r->arena, "%s:%u", t->o.target.host, t->o.target.port);
 }
 
 void submit_to(const struct account *a, const char *mx_domain, const struct envelope *e,
 	       const struct message *m, const struct edits *edits,
 	       const struct attempt_options *opt, struct result *result)
 {
-	struct attempt t = { .envelope = e, .opt = opt };
+	struct attempt t = { .o = { .envelope = e, .opt = opt } };
 	size_t open = result->rcpt_count, before;
 	bool moved;
 	struct error err;
@@ -507,13 +347,13 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
-		if (opt->before && opt->before(opt->before_ctx, &t.session, &err) < 0)
+		if (opt->before && opt->before(opt->before_ctx, &t.o.session, &err) < 0)
 			result_set_rest(result, &err);
 		else
 			serve(&t, m, edits, result);
-		session_quit(&t.session, false);
-		disconnect(&t);
-		moved = be_cautious(&t) || wait_to_resume(&t, result);
+		session_quit(&t.o.session, false);
+		opening_close(&t.o);
+		moved = opening_be_cautious(&t.o) || wait_to_resume(&t, result);
 		moved = reopen_lost(&t, result) || moved;
 		open = count_open(result);
 	} while (open > 0 && (moved || open < before));
@@ -530,15 +370,15 @@ int submit_info(const struct account *a, const struct attempt_options *opt,
 		void (*show)(void *ctx, const struct session *), void *ctx, struct error *err)
 {
 	struct arena *arena = arena_new();
-	struct attempt t = { .opt = opt, .info_only = true };
+	struct attempt t = { .o = { .opt = opt, .info_only = true } };
 	int rc;
 
 	attempt_init(&t, a, NULL, arena);
 	rc = open_session(&t, err);
 	if (rc == 0) {
-		show(ctx, &t.session);
-		session_quit(&t.session, true);
-		disconnect(&t);
+		show(ctx, &t.o.session);
+		session_quit(&t.o.session, true);
+		opening_close(&t.o);
 	}
 	arena_free(arena);
 	return rc;
@@ -549,7 +389,7 @@ int submit_session(const struct account *a, const struct attempt_options *opt,
 		   struct error *err)
 {
 	struct arena *arena = arena_new();
-	struct attempt t = { .opt = opt };
+	struct attempt t = { .o = { .opt = opt } };
 	int rc;
 
 	attempt_init(&t, a, NULL, arena);
@@ -557,9 +397,9 @@ int submit_session(const struct account *a, const struct attempt_options *opt,
 	if (rc == 0)
 		rc = open_session(&t, err);
 	if (rc == 0) {
-		rc = run(ctx, &t.session, err);
-		session_quit(&t.session, true);
-		disconnect(&t);
+		rc = run(ctx, &t.o.session, err);
+		session_quit(&t.o.session, true);
+		opening_close(&t.o);
 	}
 	arena_free(arena);
 	return rc;
