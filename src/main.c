@@ -27,6 +27,13 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_TRACK_QUERY] = cmd_track_query,
 };
 
+/* The command line is wrong. */
+static int refuse(const struct invocation *inv, const struct error *err)
+{
+	report_log_failure(inv, NULL, err);
+	return report_failure(inv, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation inv;
@@ -35,7 +42,7 @@ int main(int argc, char **argv)
 	sandbox_start();
 	struct arena *arena = arena_new();
 	int status = options_parse(&inv, arena, argc, argv, &err) < 0 ?
-		report_failure(&inv, &err) : commands[inv.command](&inv);
+		refuse(&inv, &err) : commands[inv.command](&inv);
 
 	arena_free(arena);
 	return status;

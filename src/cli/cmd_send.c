@@ -45,6 +45,7 @@ struct send {
 	const struct account *account;
 	struct route_request route;
 	struct envelope envelope;
+	struct envelope excluded;	/* --exclude-args: these get nothing */
 	struct edits edits;
 	bool input_read;
 };
@@ -119,20 +120,34 @@ static int no_recipients(struct send *s, struct error *err)
 			 envelope_describe_header(&s->envelope, s->message));
 }
 
+/* Those that --exclude-args names; a domain completes bare names on both sides. */
+static int exclude_recipients(struct send *s, const char *domain, struct error *err)
+{
+	if (!s->excluded.rcpt_count)
+		return 0;
+	envelope_exclude(&s->envelope, &s->excluded, domain);
+	if (s->envelope.rcpt_count)
+		return 0;
+	return error_set(err, EX_USAGE, "5.5.4", "no recipients: --exclude-args takes out all "
+			 "that the header names (%s)",
+			 envelope_describe_header(&s->envelope, s->message));
+}
+
 static int collect_recipients(struct send *s, struct error *err)
 {
 	struct envelope *e = &s->envelope;
 
 	if (s->inv->read_recipients && envelope_add_header(e, s->message, err) < 0)
 		return -1;
-	return e->rcpt_count == 0 ? no_recipients(s, err) : 0;
+	return e->rcpt_count == 0 ? no_recipients(s, err) : exclude_recipients(s, NULL, err);
 }
 
 static int prepare_recipients(struct send *s, struct error *err)
 {
 	struct envelope *e = &s->envelope;
+	const char *domain = s->excluded.rcpt_count ? route_domain(s->arena, s->account) : NULL;
 
-	if (prepare_envelope(e, s->account, err) < 0)
+	if (exclude_recipients(s, domain, err) < 0 || prepare_envelope(e, s->account, err) < 0)
 		return -1;
 	unsigned notify = s->inv->dsn_notify ? s->inv->dsn_notify : s->account->dsn_notify;
 
@@ -173,8 +188,8 @@ static int prepare(struct send *s, struct error *err)
 	s->envelope.body = inv->body == BODY_BINARYMIME ? BODY_BINARYMIME : BODY_7BIT;
 	if (add_rcpt_options(s, err) < 0)
 		return -1;
-	if (envelope_add_words(&s->envelope, inv->word, inv->words, report_word, (void *)inv,
-			       err) < 0)
+	if (envelope_add_words(inv->exclude_words ? &s->excluded : &s->envelope, inv->word,
+			       inv->words, report_word, (void *)inv, err) < 0)
 		return -1;
 	if (!inv->read_recipients && s->envelope.rcpt_count == 0)
 		return error_set(err, EX_USAGE, "5.5.4",
@@ -254,8 +269,7 @@ static int give_up(struct send *s, const struct error *err)
 {
 	if (!s->input_read)
 		drain_input();
-	if (s->account)
-		report_log_failure(s->inv, s->account, err);
+	report_log_failure(s->inv, s->account, err);
 	if (s->events)
 		events_failure(s->events, err);
 	if (s->inv->json)
@@ -276,6 +290,7 @@ int cmd_send(const struct invocation *inv)
 	int status;
 
 	envelope_init(&s.envelope, s.arena);
+	envelope_init(&s.excluded, s.arena);
 	if (is_lost(inv)) {
 		report_line(inv, "usage: msubmit [OPTION]... RECIPIENT... < MESSAGE; see --help");
 		status = EX_USAGE;

@@ -4,6 +4,8 @@
 static const struct option rows[] = {
 	{ 't', "read-recipients", OPTION_NONE, option_flag, OPTION_FIELD(read_recipients), NULL,
 	  "take recipients from To, Cc and Bcc" },
+	{ 0, "exclude-args", OPTION_NONE, option_flag, OPTION_FIELD(exclude_words), NULL,
+	  "with -t: nobody whose address is an argument gets it" },
 	{ 'f', NULL, OPTION_REQUIRED, option_sender, 0, "address", "envelope sender" },
 	{ 'r', NULL, OPTION_REQUIRED, option_sender, 0, "address", "the same as -f" },
 	{ 'F', NULL, OPTION_REQUIRED, option_string, OPTION_FIELD(full_name), "name",

@@ -5,7 +5,7 @@ static const struct option rows[] = {
 	{ 'v', "debug", OPTION_NONE, option_flag, OPTION_FIELD(verbose), NULL,
 	  "show the dialogue on stderr, secrets hidden" },
 	{ 'd', NULL, OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
-	{ 'b', NULL, OPTION_ATTACHED, option_mode, 0, "mode",
+	{ 'b', NULL, OPTION_REQUIRED, option_mode, 0, "mode",
 	  "m send, p list queue, i aliases, v check addresses, d or D listen" },
 	{ 'q', NULL, OPTION_ATTACHED, option_queue_run, 0, "what", "run the queue" },
 	{ 'I', NULL, OPTION_NONE, option_command, COMMAND_ALIASES, NULL, "the same as -bi" },

@@ -63,7 +63,7 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 		  struct error *err)
 {
 	(void)o;
-	if (inv->words)
+	if (inv->words || inv->rcpt_n)
 		return error_set(err, EX_USAGE, "5.5.4", "-C must stand before the first address");
 	inv->config.file = value;
 	return 0;
@@ -130,15 +130,32 @@ int option_family(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-/* "-d0.1" without addresses prints the version, as sendmail does. */
+/* "-d0.1" without addresses and -t prints the version, as sendmail does. */
 int option_debug(struct invocation *inv, const struct option *o, const char *value,
 		 struct error *err)
 {
 	(void)o, (void)err;
 	inv->verbose = true;
-	if (value && strcmp(value, "0.1") == 0 && !inv->words && !inv->read_recipients)
-		inv->command = COMMAND_VERSION;
+	inv->version_wanted = value && strcmp(value, "0.1") == 0;
 	return 0;
+}
+
+/* What other sendmails have, and this one has not: says what it would be. */
+static int refuse_mode(const char *value, struct error *err)
+{
+	static const char *const known[][2] = {
+		{ "s", "SMTP on standard input" }, { "S", "batch SMTP" },
+		{ "t", "address test mode" }, { "a", "ARPANET mode" },
+		{ "P", "number of entries in the queue: that is -bpc" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(value, known[i][0]) == 0)
+			return error_set(err, EX_USAGE, "5.5.4", "-b%s (%s) is not supported",
+					 value, known[i][1]);
+	}
+	return error_set(err, EX_USAGE, "5.5.4", "unknown mode '-b%s': see 'msubmit --help'",
+			 value);
 }
 
 int option_mode(struct invocation *inv, const struct option *o, const char *value,
@@ -153,7 +170,7 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 	};
 
 	(void)o;
-	for (const struct name_value *m = modes; value && m->name; m++) {
+	for (const struct name_value *m = modes; m->name; m++) {
 		if (strcmp(m->name, value) != 0)
 			continue;
 		inv->command = (enum command)m->value;
@@ -162,19 +179,15 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 				  strcmp(value, "df") == 0;
 		return 0;
 	}
-	if (value && strcmp(value, "s") == 0)
-		return error_set(err, EX_USAGE, "5.5.4",
-				 "-bs (SMTP on standard input) is not supported: "
-				 "give recipients or -t");
-	return error_set(err, EX_USAGE, "5.5.4",
-			 "unknown mode '-b%s': see 'msubmit --help'", value ? value : "");
+	return refuse_mode(value, err);
 }
 
 int option_queue_run(struct invocation *inv, const struct option *o, const char *value,
 		     struct error *err)
 {
 	(void)o, (void)value, (void)err;
-	if (!inv->command_given)
+	/* "mailq -q..." lists, "smtpd -q30m" serves: only what would send runs the queue */
+	if (!inv->command_given && inv->command == COMMAND_SEND)
 		inv->command = COMMAND_QUEUE_RUN;
 	return 0;
 }
@@ -195,13 +208,16 @@ int option_error_mode(struct invocation *inv, const struct option *o, const char
 	if (strlen(value) != 1 || !strchr("pqmwe", value[0]))
 		return bad_value(o, value, "one of the error modes p, q, m, w, e", err);
 	inv->quiet = value[0] == 'q';
+	inv->errors_mailed = value[0] == 'm';
 	return 0;
 }
 
+/* sendmail looks at the first letter only: -oif is "false" too. */
 static bool is_false(const char *value)
 {
-	return strcasecmp(value, "false") == 0 || strcasecmp(value, "no") == 0 ||
-	       strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
+	if (value[0] && strchr("fFnN", value[0]))
+		return true;
+	return strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
 }
 
 int option_letter(struct invocation *inv, const struct option *o, const char *value,
@@ -267,7 +283,7 @@ int option_traffic(struct invocation *inv, const struct option *o, const char *v
 
 int option_check_trust(const struct invocation *inv, const char *what, struct error *err)
 {
-	if (inv->words)
+	if (inv->words || inv->rcpt_n)
 		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
 				 what);
 	if (strcmp(inv->name, "msubmit") != 0)

@@ -9,6 +9,7 @@
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/names.h"
 #include "util/strbuf.h"
 
 static const struct option_group *const groups[] = { &options_send, &options_smtp, &options_tools,
@@ -190,31 +191,42 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 	return 0;
 }
 
-/* What the program does when called by another name (sendmail.md 1.1). */
-static const struct personality {
-	const char *name;
-	int command;			/* COMMAND_COUNT: refused */
-} personalities[] = {
+/*
+ * What the program does when called by another name, until a -b says
+ * something else (sendmail.md 1.1).
+ */
+static const struct name_value personalities[] = {
 	{ "mailq", COMMAND_QUEUE_LIST }, { "newaliases", COMMAND_ALIASES },
 	{ "smtpd", COMMAND_SERVE }, { "hoststat", COMMAND_NOTHING },
 	{ "purgestat", COMMAND_NOTHING }, { "runq", COMMAND_QUEUE_RUN },
-	{ "rsmtp", COMMAND_COUNT },
+	{ "rsmtp", COMMAND_COUNT },	/* refused */
+	{ NULL, 0 },
 };
 
-static int take_name(struct invocation *inv, const char *argv0, struct error *err)
+static void take_name(struct invocation *inv, const char *argv0)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const struct name_value *p = personalities;
 
 	inv->name = slash ? slash + 1 : argv0 && *argv0 ? argv0 : "msubmit";
 	inv->dots_ignored = strcmp(inv->name, "rmail") == 0;
-	for (size_t i = 0; i < ARRAY_LEN(personalities); i++) {
-		if (strcmp(personalities[i].name, inv->name) != 0)
-			continue;
-		if (personalities[i].command == COMMAND_COUNT)
-			return error_set(err, EX_USAGE, "5.5.4",
-					 "batch SMTP ('%s') is not supported", inv->name);
-		inv->command = (enum command)personalities[i].command;
-	}
+	while (p->name && strcmp(p->name, inv->name) != 0)
+		p++;
+	inv->name_refused = p->value == COMMAND_COUNT;
+	if (p->name && !inv->name_refused)
+		inv->command = (enum command)p->value;
+}
+
+/* What follows from all options together, whatever their order was. */
+static int settle_command(struct invocation *inv, struct error *err)
+{
+	bool sends = inv->words || inv->rcpt_n || inv->read_recipients;
+
+	if (inv->version_wanted && !sends && !inv->command_given)
+		inv->command = COMMAND_VERSION;
+	else if (inv->name_refused && !inv->command_given)
+		return error_set(err, EX_USAGE, "5.5.4", "batch SMTP ('%s') is not supported",
+				 inv->name);
 	return 0;
 }
 
@@ -234,6 +246,9 @@ static int check_together(const struct invocation *inv, struct error *err)
 		return error_set(err, EX_USAGE, "5.5.4", "%s takes neither addresses nor -t", what);
 	if (inv->command == COMMAND_VERIFY && inv->read_recipients)
 		return error_set(err, EX_USAGE, "5.5.4", "-bv does not go with -t");
+	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
+		return error_set(err, EX_USAGE, "5.5.4", "--exclude-args takes addresses out of "
+				 "those of -t: it needs -t, and no --rcpt");
 	return 0;
 }
 
@@ -244,7 +259,8 @@ int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv
 
 	*inv = (struct invocation){ .arena = a, .events_fd = -1 };
 	inv->word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->word));
-	if (take_name(inv, argc > 0 ? argv[0] : NULL, err) < 0 || parse_words(inv, &p, err) < 0)
+	take_name(inv, argc > 0 ? argv[0] : NULL);
+	if (parse_words(inv, &p, err) < 0 || settle_command(inv, err) < 0)
 		return -1;
 	inv->config.override = inv->override;
 	if (options_choose_probes(inv, err) < 0)

@@ -34,6 +34,8 @@ struct invocation {
 	const char *name;		/* base name of argv[0] */
 	enum command command;
 	bool command_given;		/* by -b..., not by name: it wins */
+	bool name_refused;		/* called by a name that has no command */
+	bool version_wanted;		/* -d0.1: the version, if nothing is to be sent */
 	struct config_request config;
 	struct config_override *override;
 	size_t override_alloc;
@@ -43,11 +45,13 @@ struct invocation {
 	const char **rcpt;		/* --rcpt: recipients with options of their own */
 	size_t rcpt_n, rcpt_alloc;
 	bool read_recipients;		/* -t */
+	bool exclude_words;		/* --exclude-args: with -t, words are taken out */
 	bool read_envelope_from;	/* msmtp's --read-envelope-from */
 	bool dots_ignored;		/* -i */
 	bool gateway;			/* -G */
 	bool verbose;			/* -v */
 	bool quiet;			/* -oeq: exit status only */
+	bool errors_mailed;		/* -oem: nobody may be reading stderr */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
 	bool progress;			/* --progress: a meter from the first octet on */

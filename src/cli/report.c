@@ -185,8 +185,13 @@ static void write_log(const struct invocation *inv, const struct account *a, con
 void report_log_failure(const struct invocation *inv, const struct account *a,
 			const struct error *err)
 {
+	static const struct account none = { .syslog = LOG_MAIL };
 	struct strbuf text = STRBUF_INIT(LINE_MAX_OCTETS);
 
+	if (!a && (!inv->errors_mailed || isatty(STDERR_FILENO)))
+		return;
+	if (!a)
+		a = &none;
 	add_pair(&text, "host", a->socket ? a->socket : a->host);
 	add_pair(&text, "errormsg", err->text);
 	add_pair(&text, "exitcode", exit_name(err->exit));

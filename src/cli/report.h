@@ -32,7 +32,11 @@ int report_output(const struct invocation *inv, const char *text);
 int report_result(const struct invocation *inv, const struct account *a, const struct envelope *e,
 		  const struct result *r, const char *message_id, long milliseconds);
 
-/* The log line for an attempt that was never made. */
+/*
+ * The log line for an attempt that was never made. Without an account (NULL)
+ * there is no log to choose: then -oem, where nobody is at a terminal to
+ * read stderr, has it written to syslog.
+ */
 void report_log_failure(const struct invocation *inv, const struct account *a,
 			const struct error *err);
 

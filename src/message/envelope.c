@@ -179,6 +179,29 @@ int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 	return 0;
 }
 
+static const char *complete(struct arena *a, const char *address, const char *domain)
+{
+	if (!domain || address_domain(address))
+		return address;
+	return arena_printf(a, "%s@%s", address, domain);
+}
+
+void envelope_exclude(struct envelope *e, const struct envelope *others, const char *domain)
+{
+	struct envelope whole;
+	size_t kept = 0;
+
+	envelope_init(&whole, e->arena);
+	for (size_t i = 0; i < others->rcpt_count; i++)
+		envelope_add(&whole, complete(e->arena, others->rcpt[i].address, domain), NULL);
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!find(&whole, complete(e->arena, e->rcpt[i].address, domain)))
+			e->rcpt[kept++] = e->rcpt[i];
+	}
+	e->rcpt_count = kept;
+	e->index = NULL;	/* it knows the old places */
+}
+
 static bool is_resent(const struct header_field *field)
 {
 	return strncasecmp(field->text, "Resent-", 7) == 0;

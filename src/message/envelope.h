@@ -114,6 +114,13 @@ ATTR_CHECK int envelope_add_words(struct envelope *e, const char *const *words, 
 				  struct error *err);
 
 /*
+ * Takes the recipients of others out of e; a name without a domain is the
+ * same as that name at domain (NULL: only as itself). Nothing else of e
+ * changes.
+ */
+void envelope_exclude(struct envelope *e, const struct envelope *others, const char *domain);
+
+/*
  * Adds the recipients of the header (-t): To, Cc, Bcc; if there is any
  * Resent-To, Resent-Cc or Resent-Bcc, those of the topmost Resent block that
  * has one only. A block is a run of neighbouring Resent fields; a second

@@ -56,6 +56,64 @@ static void test_add(void **state)
 	arena_free(a);
 }
 
+static void test_exclude(void **state)
+{
+	static const struct {
+		const char *all, *others, *domain, *left;
+	} cases[] = {
+		{ "a@x b@x c@x", "b@x", NULL, "a@x c@x" },
+		{ "a@x b@x", "B@X A@x", NULL, "" },
+		{ "a@x", "", NULL, "a@x" },
+		{ "", "a@x", NULL, "" },
+		{ "joe joe@x a@y", "joe", NULL, "joe@x a@y" },
+		{ "joe joe@x a@y", "joe", "x", "a@y" },
+		{ "joe jane", "joe@x", "x", "jane" },
+		{ "joe jane", "joe@x", NULL, "joe jane" },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(cases); n++) {
+		struct arena *a = arena_new();
+		struct envelope e, others;
+		struct strbuf left = STRBUF_INIT(1000);
+		struct error err;
+
+		envelope_init(&e, a);
+		envelope_init(&others, a);
+		assert_int_equal(envelope_add_words(&e, &cases[n].all, 1, NULL, NULL, &err), 0);
+		assert_int_equal(envelope_add_words(&others, &cases[n].others, 1, NULL, NULL, &err),
+				 0);
+		envelope_exclude(&e, &others, cases[n].domain);
+		join(&e, &left);
+		assert_string_equal(left.buf, cases[n].left);
+		assert_true(envelope_add(&e, "new@x", NULL));
+		strbuf_release(&left);
+		arena_free(a);
+	}
+}
+
+/* With so many that they are looked up by an index: it is made anew. */
+static void test_exclude_from_many(void **state)
+{
+	struct arena *a = arena_new();
+	struct envelope e, others;
+
+	(void)state;
+	envelope_init(&e, a);
+	envelope_init(&others, a);
+	for (int i = 0; i < 200; i++) {
+		envelope_add(&e, arena_printf(a, "u%d@x", i), NULL);
+		if (i % 2)
+			envelope_add(&others, arena_printf(a, "U%d@x", i), NULL);
+	}
+	envelope_exclude(&e, &others, NULL);
+	assert_int_equal(e.rcpt_count, 100);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(envelope_add(&e, arena_printf(a, "u%d@X", i), NULL), i % 2);
+	assert_int_equal(e.rcpt_count, 200);
+	arena_free(a);
+}
+
 /* Around the number at which the search changes, every address is found again. */
 static void test_add_counts(void **state)
 {
@@ -370,6 +428,8 @@ int main(void)
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_add_counts),
+		cmocka_unit_test(test_exclude),
+		cmocka_unit_test(test_exclude_from_many),
 		cmocka_unit_test(test_add_very_many),
 		cmocka_unit_test(test_copy_of_envelope),
 		cmocka_unit_test(test_words),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <syslog.h>
 
 #include "cli/options.h"
 #include "cli/report.h"
@@ -48,6 +49,40 @@ static const char *capture_end(struct capture *c)
 	assert_int_equal(fs_read_fd(c->file, "captured", &captured, &err), 0);
 	close(c->file);
 	return captured.buf;
+}
+
+/* --- syslog: what is written there stays here ----------------------------------------- */
+
+static char logged_line[4096];
+static int logged_times, logged_priority;
+
+static void keep_log(int priority, const char *format, va_list ap)
+{
+	logged_times++;
+	logged_priority = priority;
+	vsnprintf(logged_line, sizeof(logged_line), format, ap);
+}
+
+ATTR_PRINTF(2, 3) void syslog(int priority, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	keep_log(priority, format, ap);
+	va_end(ap);
+}
+
+/* The same where the C library checks formats. */
+ATTR_PRINTF(3, 4) void checked_syslog(int, int, const char *, ...) __asm__("__syslog_chk");
+
+void checked_syslog(int priority, int flag, const char *format, ...)
+{
+	va_list ap;
+
+	(void)flag;
+	va_start(ap, format);
+	keep_log(priority, format, ap);
+	va_end(ap);
 }
 
 /* --- the world of a report --------------------------------------------------------- */
@@ -527,6 +562,32 @@ static void time_in_front(void **state)
 	assert_int_equal(strncmp(logged(), "host=", 5), 0);
 }
 
+/* Without an account only -oem asks for it, and only where nobody reads stderr. */
+static void log_without_account(void **state)
+{
+	struct capture c;
+	struct error err;
+
+	(void)state;
+	error_set(&err, EX_CONFIG, "5.3.5", "no account: tried '/x'");
+	logged_times = 0;
+	capture_start(&c, STDERR_FILENO);	/* a file, no terminal */
+	report_log_failure(&inv, NULL, &err);
+	assert_int_equal(logged_times, 0);
+	inv.errors_mailed = true;
+	report_log_failure(&inv, NULL, &err);
+	assert_string_equal(capture_end(&c), "");
+	assert_int_equal(logged_times, 1);
+	assert_int_equal(logged_priority, LOG_ERR);
+	assert_string_equal(logged_line, "errormsg=\"no account: tried '/x'\" exitcode=EX_CONFIG");
+	report_log_failure(&inv, &account, &err);	/* it has syslog off */
+	assert_int_equal(logged_times, 1);
+	account.syslog = LOG_MAIL;
+	report_log_failure(&inv, &account, &err);
+	assert_int_equal(logged_times, 2);
+	assert_has(logged_line, "account=work");
+}
+
 static void log_to_standard_output(void **state)
 {
 	struct capture c;
@@ -567,6 +628,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(log_cannot_be_forged, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_recipients_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(time_in_front, setup, teardown),
+		cmocka_unit_test_setup_teardown(log_without_account, setup, teardown),
 		cmocka_unit_test_setup_teardown(log_to_standard_output, setup, teardown),
 	};
 
