@@ -43,6 +43,12 @@ enum auth_minimum { AUTH_MINIMUM_ANY, AUTH_MINIMUM_PLAIN, AUTH_MINIMUM_SCRAM,
 /* The initial response: where RFC 4954 lets it; not; in a line of any length. */
 enum auth_initial { AUTH_INITIAL_AUTO, AUTH_INITIAL_NEVER, AUTH_INITIAL_ALWAYS };
 
+/*
+ * Blanks in a password. AUTO: left out of an app password of Google's (four
+ * groups of four letters, shown with blanks between them) for its servers.
+ */
+enum strip_spaces { STRIP_SPACES_AUTO, STRIP_SPACES_ON, STRIP_SPACES_OFF };
+
 /* Which channel binding SCRAM-*-PLUS has: that of the version of TLS, one of them, none. */
 enum channel_binding { BINDING_AUTO, BINDING_TLS_UNIQUE, BINDING_TLS_EXPORTER, BINDING_OFF };
 
@@ -189,6 +195,7 @@ struct auth_settings {
 	const char *password_credential;	/* name in $CREDENTIALS_DIRECTORY */
 	const char *netrc;		/* path; msmtp reads ~/.netrc and SYSCONFDIR/netrc */
 	bool no_keyring;		/* keyring = off */
+	enum strip_spaces strip_spaces;
 	struct secret token;		/* OAuth2 access token, as written */
 	const char *token_file;
 	const char *const *token_command;

@@ -77,6 +77,23 @@ int config_load(const struct config_request *req, struct config **out, struct er
 	return 0;
 }
 
+int config_load_text(const char *name, const char *text, size_t n, struct config **out,
+		     struct error *err)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+
+	c->arena = arena_new();
+	strbuf_init(&c->searched, 1 << 16);
+	struct config_file *f = config_file_add(c, name, ORIGIN_FILE);
+
+	if (config_text_read(c, f, text, n, err) < 0 || config_resolve(c, err) < 0) {
+		config_free(c);
+		return -1;
+	}
+	*out = c;
+	return 0;
+}
+
 static void forget(struct account *a)
 {
 	secret_release(&a->auth.password);
@@ -92,7 +109,8 @@ void config_free(struct config *c)
 		forget(&f->prototype);
 		for (struct section *s = f->first; s; s = s->next)
 			forget(&s->account);
-		strbuf_release_secret(&f->text);
+		for (struct config_part *p = f->part; p; p = p->next)
+			strbuf_release_secret(&p->text);
 	}
 	for (struct config_line *l = c->lines; l; l = l->next)
 		strbuf_release_secret(&l->text);
@@ -202,7 +220,7 @@ static const char *place(const struct config *c, const struct config_file *f,
 {
 	if (f->origin == ORIGIN_ENVIRONMENT)
 		return "environment";
-	return arena_printf(c->arena, "%s:%u", f->name, a->line);
+	return arena_printf(c->arena, "%s:%u", a->place, a->line);
 }
 
 /* Own assignments, then the bases from the last to the first. */

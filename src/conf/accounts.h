@@ -2,8 +2,9 @@
  * All accounts and listeners, from files, environment and command line.
  *
  * Files, the first that exists of each kind: the one of -C alone; else
- * /etc/msmtprc, then $XDG_CONFIG_HOME/msmtp/config or ~/.msmtprc (user over
- * system, as in msmtp). Each may be in ini form or in msmtp's syntax, told
+ * /etc/msmtprc and /etc/msmtprc.d, then $XDG_CONFIG_HOME/msmtp/config or
+ * ~/.msmtprc (user over system, as in msmtp). "include = FILE" reads further
+ * ones in their place. Each may be in ini form or in msmtp's syntax, told
  * by its first significant line. Without any file MSUBMIT_* make an account.
  * The order of precedence: command line, account, base account, defaults.
  */
@@ -40,6 +41,10 @@ struct config_request {
  */
 ATTR_CHECK int config_load(const struct config_request *req, struct config **out,
 			   struct error *err);
+
+/* The same of n octets of text, as if they were the file `name` and the only one. */
+ATTR_CHECK int config_load_text(const char *name, const char *text, size_t n,
+				struct config **out, struct error *err);
 void config_free(struct config *c);
 
 /*

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "conf/config_parts.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include "message/ident.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/fs.h"
 #include "util/text.h"
+#include "util/xalloc.h"
 
 #define PREFIX "MSUBMIT_"
 #define RESULT_MAX (1 << 20)
@@ -58,7 +61,7 @@ static int take_variable(struct config *c, struct config_file **f, struct sectio
 		*f = config_file_add(c, "environment", ORIGIN_ENVIRONMENT);
 	if (!made[scope])
 		made[scope] = config_section_add(c, *f, scope, "default");
-	config_assign(c, &made[scope]->own, row, equals + 1);
+	config_assign(c, &made[scope]->own, row, equals + 1)->place = (*f)->name;
 	return 0;
 }
 
@@ -134,6 +137,34 @@ int config_env_expand(struct arena *a, const char *value, const char **out, stru
 	if (rc == 0)
 		*out = arena_strdup(a, full.buf);
 	strbuf_release(&full);
+	return rc;
+}
+
+/* --- @PATH ------------------------------------------------------------------------- */
+
+int config_env_file(struct arena *a, const char *value, const char **out, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(RESULT_MAX);
+	char *path = fs_expand_home(value + 1);
+	int fd = fs_open_read(path), rc;
+
+	if (fd < 0) {
+		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		error_append(err, "%s", fs_denied_hint(path, errno));
+	} else {
+		rc = fs_read_fd(fd, path, &text, err);
+		close(fd);
+	}
+	size_t n = strcspn(text.buf, "\r\n");
+
+	if (rc == 0 && n < text.len && text.buf[n] == '\0')
+		rc = error_set(err, EX_CONFIG, "5.3.5", "%s holds a NUL octet", path);
+	if (rc == 0)
+		*out = arena_strndup(a, text.buf, n);
+	else
+		err->exit = EX_CONFIG;
+	strbuf_release(&text);
+	xfree(path);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "conf/config_parts.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "util/xalloc.h"
 
 #define FILE_MAX (4 << 20)	/* octets of one rc file */
+#define FILES_MAX 1000		/* that one file may include, all together */
+#define DEPTH_MAX 10		/* files that include files */
 
 struct config_file *config_file_add(struct config *c, const char *name, enum origin origin)
 {
@@ -19,7 +22,7 @@ struct config_file *config_file_add(struct config *c, const char *name, enum ori
 
 	f->name = arena_strdup(c->arena, name);
 	f->origin = origin;
-	strbuf_init(&f->text, FILE_MAX);
+	f->system = c->reading_system;
 	if (c->file_last)
 		c->file_last->next = f;
 	else
@@ -34,33 +37,66 @@ static void searched(struct config *c, const char *name, const char *why)
 }
 
 /* Whoever may write the file may run commands as its reader. */
-static int check_mode(int fd, const char *name, struct error *err)
+static int check_mode(const struct stat *st, const char *name, struct error *err)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
-	if (S_ISREG(st.st_mode) && st.st_mode & S_IWOTH)
+	if ((S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)) && st->st_mode & S_IWOTH)
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "%s can be changed by anybody (mode %04o): run 'chmod o-w %s'",
-				 name, (unsigned)(st.st_mode & 07777), name);
+				 name, (unsigned)(st->st_mode & 07777), name);
 	return 0;
+}
+
+static struct config_part *add_part(struct config *c, struct config_file *f, const char *name)
+{
+	struct config_part *p = arena_alloc(c->arena, sizeof(*p));
+
+	p->name = arena_strdup(c->arena, name);
+	strbuf_init(&p->text, FILE_MAX);
+	if (f->part_last)
+		f->part_last->next = p;
+	else
+		f->part = p;
+	f->part_last = p;
+	return p;
+}
+
+/* Reads what is open as a part of f. */
+static int read_part(struct config *c, struct config_file *f, int fd, const char *name,
+		     struct error *err)
+{
+	struct config_part *p = add_part(c, f, name);
+	struct stat st;
+
+	searched(c, name, "read");
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
+	p->dev = st.st_dev;
+	p->ino = st.st_ino;
+	if (check_mode(&st, name, err) < 0)
+		return -1;
+	if (fs_read_fd(fd, name, &p->text, err) < 0) {
+		err->exit = EX_CONFIG;
+		return -1;
+	}
+	p->reading = true;
+	int rc = config_sections_read(c, f, p, err);
+
+	p->reading = false;
+	return rc == 0 && p->holds_secret ? fs_check_secret(fd, name, err) : rc;
+}
+
+int config_text_read(struct config *c, struct config_file *f, const char *text, size_t n,
+		     struct error *err)
+{
+	struct config_part *p = add_part(c, f, f->name);
+
+	strbuf_add(&p->text, text, n);
+	return config_sections_read(c, f, p, err);
 }
 
 static int read_open(struct config *c, int fd, const char *name, struct error *err)
 {
-	struct config_file *f = config_file_add(c, name, ORIGIN_FILE);
-
-	searched(c, name, "read");
-	if (check_mode(fd, name, err) < 0)
-		return -1;
-	if (fs_read_fd(fd, name, &f->text, err) < 0) {
-		err->exit = EX_CONFIG;
-		return -1;
-	}
-	if (config_sections_read(c, f, err) < 0)
-		return -1;
-	return f->holds_secret ? fs_check_secret(fd, name, err) : 0;
+	return read_part(c, config_file_add(c, name, ORIGIN_FILE), fd, name, err);
 }
 
 /* 1 when it was read, 0 when there is no such file for us. */
@@ -131,13 +167,173 @@ static int read_user(struct config *c, struct error *err)
 	return rc < 0 ? -1 : 0;
 }
 
+/* --- more than one file --------------------------------------------------------- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The files that a pattern matches, in the order of their octets whatever the locale. */
+static int find_matches(const char *pattern, glob_t *found, struct error *err)
+{
+	int rc = glob(pattern, GLOB_NOSORT, NULL, found);
+
+	if (rc != 0 && rc != GLOB_NOMATCH)
+		return error_set(err, EX_CONFIG, "5.3.5", "cannot list %s", pattern);
+	if (found->gl_pathc > FILES_MAX) {
+		globfree(found);
+		return error_set(err, EX_CONFIG, "5.3.5", "%s names more than %d files", pattern,
+				 FILES_MAX);
+	}
+	if (found->gl_pathc)
+		qsort(found->gl_pathv, found->gl_pathc, sizeof(*found->gl_pathv), compare_names);
+	return 0;
+}
+
+int config_folder_read(struct config *c, struct config_file *f, const char *folder,
+		       struct error *err)
+{
+	struct strbuf pattern = STRBUF_INIT(1 << 16);
+	glob_t found = { .gl_pathc = 0 };
+	struct stat st;
+	int rc = 0;
+
+	if (stat(folder, &st) < 0) {
+		searched(c, folder, strerror(errno));
+		return 0;
+	}
+	if (check_mode(&st, folder, err) < 0)
+		return -1;
+	strbuf_addf(&pattern, "%s/*.conf", folder);
+	rc = find_matches(pattern.buf, &found, err);
+	if (rc == 0 && !found.gl_pathc)
+		searched(c, pattern.buf, "none");
+	for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
+		int fd = fs_open_read(found.gl_pathv[i]);
+
+		if (fd < 0) {	/* not for us, as a private /etc/msmtprc is not */
+			searched(c, found.gl_pathv[i], strerror(errno));
+			continue;
+		}
+		if (!f || f->classic)
+			f = config_file_add(c, found.gl_pathv[i], ORIGIN_FILE);
+		rc = read_part(c, f, fd, found.gl_pathv[i], err);
+		close(fd);
+	}
+	globfree(&found);
+	strbuf_release(&pattern);
+	return rc;
+}
+
+/* Parts that include each other, and more of them than anybody needs. */
+static int check_depth(const struct config_file *f, const struct stat *st, const char *name,
+		       struct error *err)
+{
+	unsigned depth = 0, n = 0;
+
+	for (const struct config_part *p = f->part; p; p = p->next, n++) {
+		depth += p->reading;
+		if (p->reading && p->dev == st->st_dev && p->ino == st->st_ino)
+			return error_set(err, EX_CONFIG, "5.3.5",
+					 "key 'include': %s includes itself: a loop", name);
+	}
+	if (depth > DEPTH_MAX || n > FILES_MAX)
+		return error_set(err, EX_CONFIG, "5.3.5", "key 'include': %s: %s", name,
+				 n > FILES_MAX ? "too many files" : "more than 10 files deep");
+	return 0;
+}
+
+static int include_one(struct config *c, struct config_file *f, const char *name,
+		       struct error *err)
+{
+	int fd = fs_open_read(name), rc;
+	struct stat st;
+
+	if (fd < 0) {
+		int why = errno;
+
+		rc = error_errno(err, EX_CONFIG, "5.3.5", "key 'include': cannot open %s", name);
+		error_append(err, "%s", fs_denied_hint(name, why));
+		return rc;
+	}
+	if (fstat(fd, &st) < 0)
+		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
+	else
+		rc = check_depth(f, &st, name, err);
+	if (rc == 0)
+		rc = read_part(c, f, fd, name, err);
+	close(fd);
+	return rc;
+}
+
+/* Where value leads from the file `from`; xfree() it. NULL and err when it leads nowhere. */
+static char *include_path(struct config *c, const char *from, const char *value,
+			  struct error *err)
+{
+	const char *slash = strrchr(from, '/');
+	struct strbuf path = STRBUF_INIT(1 << 16);
+
+	if (config_env_expand(c->arena, value, &value, err) < 0) {
+		error_prefix(err, "key 'include'");
+		return NULL;
+	}
+	if (!*value) {
+		error_set(err, EX_CONFIG, "5.3.5", "key 'include': needs the name of a file");
+		return NULL;
+	}
+	char *full = fs_expand_home(value);
+
+	if (*full == '/' || !slash)
+		return full;
+	strbuf_add(&path, from, (size_t)(slash - from) + 1);
+	strbuf_addstr(&path, full);
+	xfree(full);
+	return strbuf_detach(&path);
+}
+
+int config_include(struct config *c, struct config_file *f, const struct config_part *from,
+		   const char *value, struct error *err)
+{
+	char *path = include_path(c, from->name, value, err);
+	glob_t found = { .gl_pathc = 0 };
+	int rc = path ? 0 : -1;
+
+	if (path && !strpbrk(path, "*?["))
+		rc = include_one(c, f, path, err);
+	else if (path)
+		rc = find_matches(path, &found, err);
+	for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++)
+		rc = include_one(c, f, found.gl_pathv[i], err);
+	globfree(&found);
+	xfree(path);
+	return rc;
+}
+
+/* --- all ----------------------------------------------------------------------------- */
+
+static int read_system(struct config *c, struct error *err)
+{
+	struct config_file *before = c->file_last;
+
+	c->reading_system = true;
+	if (read_optional(c, SYSCONFDIR "/msmtprc", err) < 0)
+		return -1;
+	struct config_file *f = c->file_last == before ? NULL : c->file_last;
+
+	if (config_folder_read(c, f, SYSCONFDIR "/msmtprc.d", err) < 0)
+		return -1;
+	c->reading_system = false;
+	return 0;
+}
+
 int config_files_read(struct config *c, const struct config_request *req, struct error *err)
 {
 	if (req->no_files)
 		return 0;
 	if (req->file)
 		return read_named(c, req->file, err);
-	if (read_user(c, err) < 0 || read_optional(c, SYSCONFDIR "/msmtprc", err) < 0)
+	if (read_user(c, err) < 0 || read_system(c, err) < 0)
 		return -1;
 	return c->file ? 0 : config_env_read(c, err);
 }

@@ -6,12 +6,16 @@
  * the file's text; then each account is made: defaults of the table, the
  * file's defaults, base accounts, its own assignments, overrides. The texts
  * may hold secrets, so they are overwritten when the configuration goes.
+ *
+ * A config_file is what one file and those that it includes say together;
+ * each of them is a part of it.
  */
 #ifndef CONF_CONFIG_PARTS_H
 #define CONF_CONFIG_PARTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -31,8 +35,10 @@ struct assignment {
 	struct assignment *next;
 	const struct setting *row;
 	char *value;		/* without quotes */
+	const char *place;	/* file that line is in */
 	unsigned line;
 	bool expand;		/* ${VAR} is to be replaced */
+	bool from_file;		/* it is "@PATH": the file's first line is the value */
 };
 
 struct assignments {
@@ -45,6 +51,7 @@ struct section {
 	struct config_file *file;
 	enum setting_scope scope;
 	const char *name;
+	const char *place;		/* file that line is in */
 	unsigned line;
 	char **base;			/* names of the base accounts, NULL at the end */
 	struct assignments own;
@@ -55,16 +62,27 @@ struct section {
 	struct listen_settings listen;
 };
 
+/* One text of a config_file. */
+struct config_part {
+	struct config_part *next;
+	const char *name;
+	struct strbuf text;
+	bool holds_secret;
+	bool reading;			/* it, or one that it includes, is being read */
+	dev_t dev;
+	ino_t ino;
+};
+
 struct config_file {
 	struct config_file *next;
 	const char *name;
 	enum origin origin;
+	bool system;			/* of the machine, not of the user */
 	bool classic;
-	bool holds_secret;
-	struct strbuf text;
+	struct config_part *part, *part_last;
 	struct assignments defaults;
 	struct section *current;	/* while it is read; NULL in the defaults */
-	bool begun;			/* a section has been seen */
+	bool begun;			/* a section has been seen in the part being read */
 	struct section *first, *last;
 	size_t count;			/* of sections */
 	struct account prototype;	/* table and defaults so far applied */
@@ -79,6 +97,7 @@ struct config_line {
 struct config {
 	struct arena *arena;
 	struct config_file *file, *file_last;	/* the user's first */
+	bool reading_system;			/* the files that are added are the machine's */
 	struct config_line *lines;
 	struct assignments options[2];		/* by scope */
 	struct section **account;		/* visible ones, in order */
@@ -96,10 +115,32 @@ struct config_file *config_file_add(struct config *c, const char *name, enum ori
 ATTR_CHECK int config_files_read(struct config *c, const struct config_request *req,
 				 struct error *err);
 
+/* Reads n octets of text as the first part of f, which bears its name. */
+ATTR_CHECK int config_text_read(struct config *c, struct config_file *f, const char *text,
+				size_t n, struct error *err);
+
+/*
+ * Reads every *.conf of folder that the caller may read, in lexical order, as
+ * parts of f; of a system file of their own when f is NULL or in msmtp's
+ * syntax.
+ */
+ATTR_CHECK int config_folder_read(struct config *c, struct config_file *f, const char *folder,
+				  struct error *err);
+
+/*
+ * Reads what "include = VALUE" in part `from` of f names: a file, or those
+ * that a pattern matches, in lexical order. Relative paths begin where
+ * `from` lies.
+ */
+ATTR_CHECK int config_include(struct config *c, struct config_file *f,
+			      const struct config_part *from, const char *value,
+			      struct error *err);
+
 /* --- config_sections.c ---------------------------------------------------- */
 
-/* Reads the text of f, of either form, into sections. */
-ATTR_CHECK int config_sections_read(struct config *c, struct config_file *f, struct error *err);
+/* Reads a part of f into sections. The first may be of either form, the others are ini. */
+ATTR_CHECK int config_sections_read(struct config *c, struct config_file *f,
+				    struct config_part *part, struct error *err);
 
 /* A new section of f, put behind its others. */
 struct section *config_section_add(struct config *c, struct config_file *f,
@@ -116,6 +157,10 @@ int config_unknown_key(enum setting_scope scope, const char *key, struct error *
 
 /* An account and a listener of MSUBMIT_*, when any such variable is set. */
 ATTR_CHECK int config_env_read(struct config *c, struct error *err);
+
+/* The first line of the file that "@PATH" names; the result lives in a. */
+ATTR_CHECK int config_env_file(struct arena *a, const char *value, const char **out,
+			       struct error *err);
 
 /* Replaces ${NAME} by the environment's value, $${ by ${; the result lives in a. */
 ATTR_CHECK int config_env_expand(struct arena *a, const char *value, const char **out,

@@ -31,7 +31,7 @@ bool config_has(const struct assignments *list, const char *key)
 
 /* --- applying -------------------------------------------------------------------- */
 
-static int blame(const struct source *src, unsigned line, struct error *err)
+static int blame(const struct source *src, const char *place, unsigned line, struct error *err)
 {
 	if (!src->file) {
 		err->exit = EX_USAGE;
@@ -39,7 +39,7 @@ static int blame(const struct source *src, unsigned line, struct error *err)
 	}
 	if (src->file->origin != ORIGIN_FILE)
 		return error_prefix(err, "%s", src->file->name);
-	return error_prefix(err, "%s:%u", src->file->name, line);
+	return error_prefix(err, "%s:%u", place, line);
 }
 
 /* Words of a command are expanded one by one: what a variable holds is never split. */
@@ -70,6 +70,8 @@ static int apply_one(const struct source *src, void *target, const struct assign
 		return 0;
 	if (a->expand && a->row->type != SETTING_ARGV)
 		rc = config_env_expand(arena, value, &value, err);
+	if (rc == 0 && a->from_file)
+		rc = config_env_file(arena, value, &value, err);
 	if (rc < 0)
 		error_prefix(err, "key '%s'", a->row->key);
 	else
@@ -80,7 +82,7 @@ static int apply_one(const struct source *src, void *target, const struct assign
 		if (rc < 0)
 			error_prefix(err, "key '%s'", a->row->key);
 	}
-	return rc < 0 ? blame(src, a->line, err) : 0;
+	return rc < 0 ? blame(src, a->place, a->line, err) : 0;
 }
 
 static bool is_password_source(const struct setting *row)
@@ -137,14 +139,18 @@ static struct section *find_in(const struct config_file *f, const struct section
 	return NULL;
 }
 
-/* The same file comes first; a user's account may stand on one of the system. */
+/*
+ * The same file comes first, then the others of the user or of the machine;
+ * a user's account may stand on one of the machine.
+ */
 struct section *config_base(const struct config *c, const struct section *s, const char *name)
 {
 	struct section *found = find_in(s->file, NULL, name);
 
-	for (const struct config_file *f = s->file->next; f && !found; f = f->next)
-		found = find_in(f, NULL, name);
-	(void)c;
+	for (const struct config_file *f = c->file; f && !found; f = f->next)
+		found = f->system == s->file->system ? find_in(f, NULL, name) : NULL;
+	for (const struct config_file *f = c->file; f && !found && !s->file->system; f = f->next)
+		found = f->system ? find_in(f, NULL, name) : NULL;
 	return found;
 }
 
@@ -160,20 +166,20 @@ static int apply_bases(struct source *src, struct section *s, struct account *ta
 		if (!base) {
 			error_set(err, EX_CONFIG, "5.3.5", "account '%s': there is no account '%s'",
 				  s->name, *name);
-			return blame(&at, s->line, err);
+			return blame(&at, s->place, s->line, err);
 		}
 		if (base->entered || depth > DEPTH_MAX || src->bases++ > BASES_MAX) {
 			error_set(err, EX_CONFIG, "5.3.5", "account '%s': '%s' below it %s",
 				  s->name, *name, base->entered ? "stands on it: a loop" :
 				  "stands on too many others");
-			return blame(&at, s->line, err);
+			return blame(&at, s->place, s->line, err);
 		}
 		base->entered = true;
 		rc = apply_bases(src, base, target, depth + 1, err);
 		base->entered = false;
 		const struct source from = {
 			.config = src->config, .file = base->file,
-			.public_only = base->file != src->file,
+			.public_only = base->file->system != src->file->system,
 		};
 
 		if (rc < 0 || apply(&from, SCOPE_ACCOUNT, target, base->own.first, NULL, err) < 0)
@@ -226,7 +232,7 @@ static int finish(const struct source *src, const struct section *s, struct acco
 		rc = error_set(err, EX_CONFIG, "5.3.5",
 			       "account '%s': LMTP must not be spoken on port 25 (RFC 2033)",
 			       s->name);
-	return rc < 0 ? blame(src, s->line, err) : 0;
+	return rc < 0 ? blame(src, s->place, s->line, err) : 0;
 }
 
 static void copy_account(struct account *to, const struct account *from)
@@ -251,7 +257,7 @@ static int resolve_account(struct config *c, struct section *s, struct error *er
 
 	copy_account(a, &s->file->prototype);
 	a->name = s->name;
-	a->file = s->file->origin == ORIGIN_FILE ? s->file->name : NULL;
+	a->file = s->file->origin == ORIGIN_FILE ? s->place : NULL;
 	a->line = s->line;
 	s->entered = true;
 	rc = apply_bases(&src, s, a, 0, err);

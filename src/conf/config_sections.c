@@ -17,6 +17,7 @@
 struct reader {
 	struct config *config;
 	struct config_file *file;
+	struct config_part *part;
 };
 
 struct section *config_section_add(struct config *c, struct config_file *f,
@@ -27,6 +28,7 @@ struct section *config_section_add(struct config *c, struct config_file *f,
 	s->file = f;
 	s->scope = scope;
 	s->name = arena_strdup(c->arena, name);
+	s->place = f->name;
 	if (f->last)
 		f->last->next = s;
 	else
@@ -107,6 +109,31 @@ static struct section *find_section(const struct config_file *f, enum setting_sc
 	return NULL;
 }
 
+/* In every file of the user, or of the machine: they are read as one. */
+static const struct section *find_same(const struct config *c, const struct config_file *f,
+				       enum setting_scope scope, const char *name)
+{
+	for (const struct config_file *g = c->file; g; g = g->next) {
+		const struct section *s = g->system == f->system ? find_section(g, scope, name) :
+								   NULL;
+
+		if (s)
+			return s;
+	}
+	return NULL;
+}
+
+static int check_new(const struct reader *r, enum setting_scope scope, const char *kind,
+		     const char *name, struct error *err)
+{
+	const struct section *s = find_same(r->config, r->file, scope, name);
+
+	if (!s)
+		return 0;
+	error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind, name);
+	return s->place == r->part->name ? -1 : error_append(err, " in %s:%u", s->place, s->line);
+}
+
 /* msmtp wants the bases of an account above it. */
 static int check_defined(const struct config_file *f, const struct section *s, struct error *err)
 {
@@ -135,12 +162,12 @@ static int named_section(struct reader *r, enum setting_scope scope, char *rest,
 	if (!*rest || strpbrk(rest, ":,"))
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "'%s' needs a name without ':' and ','", kind);
-	if (find_section(f, scope, rest))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind,
-				 rest);
+	if (check_new(r, scope, kind, rest, err) < 0)
+		return -1;
 	if (f->count >= SECTIONS_MAX)
 		return error_set(err, EX_CONFIG, "5.3.5", "more than %d sections", SECTIONS_MAX);
 	s = config_section_add(r->config, f, scope, rest);
+	s->place = r->part->name;
 	s->line = line;
 	s->defaults_end = f->defaults.last;
 	f->current = s;
@@ -200,6 +227,67 @@ static int unquote(const struct config_file *f, const struct setting *row, char 
 	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
 }
 
+/* "include = FILE": what it says counts as if it stood here. */
+static int take_include(const struct reader *r, char *value, struct error *err)
+{
+	struct config_file *f = r->file;
+	const bool begun = f->begun;
+
+	if (f->current)
+		return error_set(err, EX_CONFIG, "5.3.5", "key 'include': stands in a section; "
+				 "put it above all sections or into [defaults]");
+	if (ini_unquote(value, err) < 0)
+		return error_prefix(err, "key 'include'");
+	f->begun = false;
+	int rc = config_include(r->config, f, r->part, value, err);
+
+	f->begun = begun;
+	f->current = NULL;
+	return rc;
+}
+
+/* "inherit = BASE, ..." is "[account NAME : BASE, ...]". */
+static int take_inherit(const struct reader *r, char *value, struct error *err)
+{
+	struct section *s = r->file->current;
+
+	if (!s || s->scope != SCOPE_ACCOUNT)
+		return error_set(err, EX_CONFIG, "5.3.5", "key 'inherit': belongs to a section "
+				 "[account NAME]");
+	if (s->base)
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "key 'inherit': account '%s' has its bases already", s->name);
+	if (ini_unquote(value, err) < 0)
+		return error_prefix(err, "key 'inherit'");
+	return read_bases(r->config, s, value, err);
+}
+
+/* Keys that are no settings of an account. Not in msmtp's syntax, which has none such. */
+static const struct directive {
+	const char *key;
+	int (*take)(const struct reader *r, char *value, struct error *err);
+} directives[] = { { "include", take_include }, { "inherit", take_inherit } };
+
+static const struct directive *find_directive(const struct config_file *f, const char *key)
+{
+	for (size_t i = 0; !f->classic && i < ARRAY_LEN(directives); i++) {
+		if (strcasecmp(directives[i].key, key) == 0)
+			return &directives[i];
+	}
+	return NULL;
+}
+
+/*
+ * "@/PATH" or "@~/PATH", which no address or pattern begins with. Never of
+ * a secret: those have keys of their own for that, which check the file.
+ */
+static bool names_file(const struct setting *row, const char *value)
+{
+	return row->type != SETTING_SECRET && row->type != SETTING_ARGV &&
+	       !(row->flags & (SETTING_RAW | SETTING_URL)) &&
+	       (strncmp(value, "@/", 2) == 0 || strncmp(value, "@~/", 3) == 0);
+}
+
 static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 			struct error *err)
 {
@@ -208,7 +296,10 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	struct section *s = f->current;
 	enum setting_scope scope = s ? s->scope : SCOPE_ACCOUNT;
 	const struct setting *row = setting_find(scope, key);
+	const struct directive *d = row ? NULL : find_directive(f, key);
 
+	if (d)
+		return d->take(r, value, err);
 	if (!row)
 		return config_unknown_key(scope, key, err);
 	if (!f->begun)
@@ -221,12 +312,14 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 		value = arena_strdup(r->config->arena, "on");
 	struct assignment *a = config_assign(r->config, s ? &s->own : &f->defaults, row, value);
 
+	a->place = r->part->name;
 	a->line = line;
+	a->from_file = !f->classic && names_file(row, value);
 	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
 		    strstr(value, "${");
 	if ((row->type == SETTING_SECRET && *value) ||
 	    (row->flags & SETTING_URL && proxyurl_has_password(value)))
-		f->holds_secret = true;
+		r->part->holds_secret = true;
 	return 0;
 }
 
@@ -253,16 +346,24 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 	return 0;
 }
 
-int config_sections_read(struct config *c, struct config_file *f, struct error *err)
+int config_sections_read(struct config *c, struct config_file *f, struct config_part *part,
+			 struct error *err)
 {
-	struct reader r = { .config = c, .file = f };
+	struct reader r = { .config = c, .file = f, .part = part };
 	const struct rcfile_handler h = {
 		.section = take_section, .setting = take_setting, .eval = take_eval,
-		.ctx = &r, .name = f->name,
+		.ctx = &r, .name = part->name,
 	};
+	struct strbuf *text = &part->text;
+	const bool classic = !ini_detect(text->buf, text->len);
 
-	f->classic = !ini_detect(f->text.buf, f->text.len);
-	if (f->classic)
-		return classic_read(f->text.buf, f->text.len, &h, err);
-	return ini_read(f->text.buf, f->text.len, &h, err);
+	if (classic && part != f->part)
+		return error_set(err, EX_CONFIG, "5.3.5", "%s must be in the ini form: a line "
+				 "'[account NAME]', then 'key = value'", part->name);
+	f->begun = false;
+	f->current = NULL;
+	f->classic = classic;
+	if (classic)
+		return classic_read(text->buf, text->len, &h, err);
+	return ini_read(text->buf, text->len, &h, err);
 }

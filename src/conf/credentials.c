@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "conf/account.h"
@@ -235,7 +236,49 @@ static int named_password(const struct account *a, struct secret *out, bool *fou
 	return 0;
 }
 
-int credentials_password(const struct account *a, bool interactive, struct secret *out,
+/* group = 4ALPHA, four of them with blanks between: how Google shows an app password */
+static bool is_app_password(const char *p)
+{
+	for (int group = 0; group < 4; group++) {
+		p += strspn(p, " ");
+		if (strspn(p, "abcdefghijklmnopqrstuvwxyz") != 4)
+			return false;
+		p += 4;
+		if (group < 3 && *p != ' ')
+			return false;
+	}
+	return p[strspn(p, " ")] == '\0';
+}
+
+static bool is_google(const char *host)
+{
+	static const char *const names[] = { "smtp.gmail.com", "smtp.googlemail.com",
+					     "smtp-relay.gmail.com" };
+
+	for (size_t i = 0; host && i < ARRAY_LEN(names); i++) {
+		if (strcasecmp(host, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void strip_spaces(const struct account *a, struct secret *password)
+{
+	const enum strip_spaces mode = a->auth.strip_spaces;
+	size_t n = 0;
+
+	if (mode == STRIP_SPACES_OFF || !memchr(password->data, ' ', password->len) ||
+	    (mode == STRIP_SPACES_AUTO && !(is_google(a->host) && is_app_password(password->data))))
+		return;
+	for (size_t i = 0; i < password->len; i++) {
+		if (password->data[i] != ' ')
+			password->data[n++] = password->data[i];
+	}
+	explicit_bzero(password->data + n, password->len - n);
+	password->len = n;
+}
+
+static int find_password(const struct account *a, bool interactive, struct secret *out,
 			 struct error *err)
 {
 	bool found = false;
@@ -254,6 +297,15 @@ int credentials_password(const struct account *a, bool interactive, struct secre
 		  "password_file, password_credential, passwordeval or password, or put it into "
 		  "~/.netrc or the key ring", a->auth.user ? a->auth.user : "");
 	return error_append(err, "%s", interactive ? " (and none was typed)" : "");
+}
+
+int credentials_password(const struct account *a, bool interactive, struct secret *out,
+			 struct error *err)
+{
+	if (find_password(a, interactive, out, err) < 0)
+		return -1;
+	strip_spaces(a, out);
+	return 0;
 }
 
 /* msmtp has the token in the place of the password when such a mechanism is named. */

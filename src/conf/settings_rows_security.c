@@ -41,6 +41,11 @@ static const struct name_value keyrings[] = {
 	{ "auto", 0 }, { "on", 0 }, { "yes", 0 }, { "off", 1 }, { "no", 1 }, { NULL, 0 }
 };
 
+static const struct name_value strips[] = {
+	{ "auto", STRIP_SPACES_AUTO }, { "on", STRIP_SPACES_ON }, { "off", STRIP_SPACES_OFF },
+	{ "yes", STRIP_SPACES_ON }, { "no", STRIP_SPACES_OFF }, { NULL, 0 }
+};
+
 static const struct setting rows[] = {
 /* TLS */
 { .key = "tls", .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
@@ -159,6 +164,9 @@ static const struct setting rows[] = {
 { .key = "keyring", .type = SETTING_BOOL, .names = keyrings, .def = "auto",
   .offset = FIELD(bool, auth.no_keyring), .arg = "auto|off",
   .help = "look for the password in the desktop's key ring" },
+{ .key = "strip_spaces", .type = SETTING_ENUM, .names = strips, .def = "auto",
+  .offset = FIELD(enum strip_spaces, auth.strip_spaces), .arg = "auto|on|off",
+  .help = "leave blanks out of the password; auto: of Google's app passwords" },
 { .key = "oauth_token", .type = SETTING_SECRET,
   .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
   .offset = FIELD(struct secret, auth.token), .arg = "secret",

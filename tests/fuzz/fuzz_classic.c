@@ -46,15 +46,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config *c = NULL;
 	struct error err = { .exit = 0 };
 
-	if (memmem(data, size, "eval", 4) || memmem(data, size, "%C", 2))
+	if (memmem(data, size, "eval", 4) || memmem(data, size, "%C", 2) ||
+	    memmem(data, size, "nclude", 6) || memmem(data, size, "@/", 2) ||
+	    memmem(data, size, "@~/", 3))
 		return 0;
 	int rc = config_load(&none, &c, &err);
 
 	assert(rc == 0);
 	struct config_file *f = config_file_add(c, "rc", ORIGIN_FILE);
 
-	strbuf_add(&f->text, data, size);
-	rc = config_sections_read(c, f, &err);
+	rc = config_text_read(c, f, (const char *)data, size, &err);
 	if (rc == 0)
 		rc = config_resolve(c, &err);
 	if (rc == 0)

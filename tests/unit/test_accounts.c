@@ -697,10 +697,11 @@ static int two_files(const char *user, const char *system)
 	config = NULL;
 	assert_int_equal(config_load(&none, &config, &failure), 0);
 	for (size_t i = 0; i < 2; i++) {
+		config->reading_system = i == 1;
+
 		struct config_file *f = config_file_add(config, names[i], ORIGIN_FILE);
 
-		strbuf_addstr(&f->text, texts[i]);
-		if (config_sections_read(config, f, &failure) < 0)
+		if (config_text_read(config, f, texts[i], strlen(texts[i]), &failure) < 0)
 			return -1;
 	}
 	return config_resolve(config, &failure);

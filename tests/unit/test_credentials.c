@@ -475,6 +475,41 @@ static void stopped_at_the_terminal(void **state)
 	assert_int_equal(WEXITSTATUS(status), 10);
 }
 
+/* {host, mode, password, what is left} */
+static const char *const blanks[][4] = {
+	{"smtp.gmail.com", "auto", "abcd efgh ijkl mnop", "abcdefghijklmnop"},
+	{"SMTP.Gmail.com", "auto", "  abcd  efgh ijkl mnop ", "abcdefghijklmnop"},
+	{"smtp.googlemail.com", "auto", "abcd efgh ijkl mnop", "abcdefghijklmnop"},
+	{"smtp.gmail.com", "auto", "abcdefghijklmnop", "abcdefghijklmnop"},
+	{"smtp.gmail.com", "auto", "correct horse battery", "correct horse battery"},
+	{"smtp.gmail.com", "auto", "abcd efgh ijkl mno1", "abcd efgh ijkl mno1"},
+	{"smtp.gmail.com", "auto", "abcd efgh ijkl mnopq", "abcd efgh ijkl mnopq"},
+	{"smtp.gmail.com", "auto", "abcd efgh ijkl mnop qrst", "abcd efgh ijkl mnop qrst"},
+	{"smtp.gmail.com", "auto", "abcdefgh ijkl mnop", "abcdefgh ijkl mnop"},
+	{"smtp.gmail.com", "auto", "abcd efgh ijkl", "abcd efgh ijkl"},
+	{"mail.example.org", "auto", "abcd efgh ijkl mnop", "abcd efgh ijkl mnop"},
+	{"smtp.gmail.com", "off", "abcd efgh ijkl mnop", "abcd efgh ijkl mnop"},
+	{"mail.example.org", "on", " a b\tc ", "ab\tc"},
+	{"mail.example.org", "on", "abc", "abc"},
+};
+
+static void blanks_of_app_passwords(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(blanks); i++) {
+		set("host", blanks[i][0]);
+		set("strip_spaces", blanks[i][1]);
+		set("password", blanks[i][2]);
+		expect(blanks[i][3]);
+	}
+	/* wherever it comes from */
+	set("host", "smtp.gmail.com");
+	set("strip_spaces", "auto");
+	set("password", "");
+	set("password_file", scratch_file("pw", "abcd efgh ijkl mnop\n", 0600));
+	expect("abcdefghijklmnop");
+}
+
 static void no_terminal(void **state)
 {
 	int status = 0;
@@ -504,7 +539,8 @@ int main(void)
 		CASE(key_password), CASE(order_of_sources), CASE(netrc_files), CASE(tokens),
 		CASE(token_in_the_place_of_the_password), CASE(typed_at_the_terminal),
 		CASE(nothing_typed), CASE(interrupted_at_the_terminal),
-		CASE(stopped_at_the_terminal), CASE(no_terminal),
+		CASE(stopped_at_the_terminal), CASE(blanks_of_app_passwords),
+		CASE(no_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

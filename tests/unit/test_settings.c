@@ -189,6 +189,7 @@ static const char *const defaults[][3] = {
 	{ "auth_transition", "off", NULL }, { "auth_initial_response", "auto", NULL },
 	{ "auth_service", "smtp", NULL }, { "channel_binding", "auto", NULL },
 	{ "keyring", "auto", NULL },
+	{ "strip_spaces", "auto", NULL },
 	{ "auth_plaintext", "tls", NULL }, { "user", "", NULL }, { "authzid", "", NULL },
 	{ "auth_realm", "", NULL }, { "ntlmdomain", "", NULL }, { "password", "", NULL },
 	{ "password_file", "", NULL }, { "password_fd", "", NULL },
