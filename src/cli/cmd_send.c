@@ -10,6 +10,7 @@
 #include "cli/raw_commands.h"
 #include "cli/report.h"
 #include "cli/report_json.h"
+#include "cli/show.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/address.h"
@@ -22,6 +23,7 @@
 #include "submit/attempt.h"
 #include "submit/burl.h"
 #include "submit/convert.h"
+#include "submit/explain.h"
 #include "submit/mtrk.h"
 #include "submit/prepare.h"
 #include "submit/requests.h"
@@ -47,6 +49,7 @@ struct send {
 	struct envelope envelope;
 	struct envelope excluded;	/* --exclude-args: these get nothing */
 	struct edits edits;
+	struct explain explain;
 	bool input_read;
 };
 
@@ -106,9 +109,12 @@ static int choose_account(struct send *s, struct error *err)
 {
 	s->route = (struct route_request){ .account = s->inv->account, .sender = s->inv->sender,
 					   .header_from = header_from(s),
-					   .envelope = &s->envelope };
-	if (!s->route.sender && s->inv->read_envelope_from)
+					   .envelope = &s->envelope,
+					   .explain = s->envelope.explain, .config = s->config };
+	if (!s->route.sender && s->inv->read_envelope_from) {
 		s->route.sender = s->route.header_from;
+		s->route.sender_is_header = true;
+	}
 	if (route_account(s->config, &s->route, &s->account, err) < 0)
 		return -1;
 	return route_sender(s->arena, s->account, &s->route, &s->envelope.sender, err);
@@ -139,6 +145,9 @@ static int collect_recipients(struct send *s, struct error *err)
 
 	if (s->inv->read_recipients && envelope_add_header(e, s->message, err) < 0)
 		return -1;
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		explain_note(e->explain, "recipient '%s': by %s", e->rcpt[i].address,
+			     envelope_source_name(e->rcpt[i].source));
 	return e->rcpt_count == 0 ? no_recipients(s, err) : exclude_recipients(s, NULL, err);
 }
 
@@ -185,6 +194,9 @@ static int prepare(struct send *s, struct error *err)
 	if (inv->burl_whole && inv->read_recipients)
 		return error_set(err, EX_USAGE, "5.5.4", "-t needs a message on standard input, "
 				 "which --burl does not read");
+	if (inv->dry_run && inv->burl_n)
+		return error_set(err, EX_USAGE, "5.5.4", "--dry-run cannot show what the server "
+				 "is to fetch: leave out --burl and --burl-part");
 	s->envelope.body = inv->body == BODY_BINARYMIME ? BODY_BINARYMIME : BODY_7BIT;
 	if (add_rcpt_options(s, err) < 0)
 		return -1;
@@ -264,12 +276,23 @@ static int submit(struct send *s)
 	return status;
 }
 
+static struct show what_to_show(const struct send *s)
+{
+	return (struct show){ .inv = s->inv, .config = s->config, .account = s->account,
+			      .envelope = &s->envelope, .message = s->message,
+			      .edits = &s->edits, .explain = &s->explain };
+}
+
 /* Nothing was sent: why, in every form that was asked for. */
 static int give_up(struct send *s, const struct error *err)
 {
+	const struct show show = what_to_show(s);
+
 	if (!s->input_read)
 		drain_input();
-	report_log_failure(s->inv, s->account, err);
+	show_notes(&show);
+	if (!s->inv->explain && !s->inv->dry_run)
+		report_log_failure(s->inv, s->account, err);
 	if (s->events)
 		events_failure(s->events, err);
 	if (s->inv->json)
@@ -291,11 +314,17 @@ int cmd_send(const struct invocation *inv)
 
 	envelope_init(&s.envelope, s.arena);
 	envelope_init(&s.excluded, s.arena);
+	s.explain.arena = s.arena;
+	s.envelope.explain = inv->explain ? &s.explain : NULL;
 	if (is_lost(inv)) {
 		report_line(inv, "usage: msubmit [OPTION]... RECIPIENT... < MESSAGE; see --help");
 		status = EX_USAGE;
 	} else if (events_open(inv, &s.events, &err) < 0 || prepare(&s, &err) < 0) {
 		status = give_up(&s, &err);
+	} else if (inv->explain || inv->dry_run) {
+		const struct show show = what_to_show(&s);
+
+		status = show_message(&show);
 	} else {
 		status = submit(&s);
 	}

@@ -54,6 +54,8 @@ struct invocation {
 	bool errors_mailed;		/* -oem: nobody may be reading stderr */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
+	bool explain;			/* --explain: say why, and send nothing */
+	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */
 	bool progress;			/* --progress: a meter from the first octet on */
 	int events_fd;			/* --events, -1 = none */
 	const char *trace_file;		/* --trace */

@@ -135,10 +135,12 @@ bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 	return true;
 }
 
-static void add_list(struct envelope *e, const struct address_list *list)
+static void add_list(struct envelope *e, const struct address_list *list, enum rcpt_source source)
 {
-	for (size_t i = 0; i < list->n; i++)
-		envelope_add(e, list->box[i].address, NULL);
+	for (size_t i = 0; i < list->n; i++) {
+		if (envelope_add(e, list->box[i].address, NULL))
+			e->rcpt[e->rcpt_count - 1].source = source;
+	}
 }
 
 /* One more bad word: the first is the error, the others follow it. */
@@ -175,7 +177,7 @@ int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		return -1;
 	}
 	for (size_t i = 0; i < n; i++)
-		add_list(e, &list[i]);
+		add_list(e, &list[i], RCPT_SOURCE_ARGUMENT);
 	return 0;
 }
 
@@ -268,6 +270,31 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 	return error_prefix(err, "header field '%s'", header_name(field->id));
 }
 
+static enum rcpt_source source_of(enum header_id id)
+{
+	switch (id) {
+	case HEADER_TO:
+	case HEADER_RESENT_TO:
+		return RCPT_SOURCE_TO;
+	case HEADER_CC:
+	case HEADER_RESENT_CC:
+		return RCPT_SOURCE_CC;
+	default:
+		return RCPT_SOURCE_BCC;
+	}
+}
+
+const char *envelope_source_name(enum rcpt_source source)
+{
+	static const char *const names[] = {
+		[RCPT_SOURCE_ARGUMENT] = "argument", [RCPT_SOURCE_OPTION] = "option",
+		[RCPT_SOURCE_TO] = "To", [RCPT_SOURCE_CC] = "Cc", [RCPT_SOURCE_BCC] = "Bcc",
+		[RCPT_SOURCE_ADDED] = "setting",
+	};
+
+	return names[source];
+}
+
 int envelope_add_header(struct envelope *e, const struct message *m, struct error *err)
 {
 	const struct header *h = &m->header;
@@ -287,7 +314,7 @@ int envelope_add_header(struct envelope *e, const struct message *m, struct erro
 			return -1;
 	}
 	for (size_t i = first; i < end; i++)
-		add_list(e, &list[i]);
+		add_list(e, &list[i], source_of(h->field[i].id));
 	return 0;
 }
 

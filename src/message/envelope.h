@@ -13,6 +13,7 @@
 struct arena;
 struct envelope_index;
 struct error;
+struct explain;
 struct message;
 
 enum body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
@@ -30,10 +31,17 @@ struct burl {
 	size_t n;
 };
 
+/* Where a recipient was named; ADDED: by a setting, a rule, ... */
+enum rcpt_source {
+	RCPT_SOURCE_ARGUMENT, RCPT_SOURCE_OPTION, RCPT_SOURCE_TO, RCPT_SOURCE_CC, RCPT_SOURCE_BCC,
+	RCPT_SOURCE_ADDED
+};
+
 struct recipient {
 	const char *address;	/* local@domain as RCPT TO:<...> takes it */
 	const char *orcpt;	/* address before aliasing, NULL = none */
 	unsigned notify;	/* enum dsn_notify bits, 0 = not asked for */
+	enum rcpt_source source;
 	unsigned repeated;	/* how often it was named once more */
 	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
 	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
@@ -82,6 +90,7 @@ struct envelope {
 	uint64_t size;		/* octets on the wire, 0 = unknown */
 	struct ext_request ext;
 	const struct burl *burl;	/* NULL = the message is the content */
+	struct explain *explain;	/* is told why recipients are as they are; NULL = nobody */
 	struct envelope_index *index;	/* of envelope_add() */
 };
 
@@ -129,6 +138,12 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
  * read; nothing is added then.
  */
 ATTR_CHECK int envelope_add_header(struct envelope *e, const struct message *m, struct error *err);
+
+/*
+ * "argument", "option", "To", "Cc", "Bcc" (also for their Resent forms),
+ * "setting".
+ */
+const char *envelope_source_name(enum rcpt_source source);
 
 /*
  * Text for "no recipients": "To: undisclosed-recipients:;, no Cc, no Bcc";

@@ -347,7 +347,7 @@ static size_t take_option(struct arena *a, struct recipient *r, const char *p, i
 int request_recipient(struct envelope *e, const char *text, int64_t now, struct error *err)
 {
 	size_t n = address_length(text);
-	struct recipient r = { 0 };
+	struct recipient r = { .source = RCPT_SOURCE_OPTION };
 	struct mailbox box;
 
 	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0) {

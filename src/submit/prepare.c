@@ -9,6 +9,7 @@
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/idna.h"
+#include "submit/explain.h"
 #include "submit/route.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -54,9 +55,20 @@ static int add_alias(struct envelope *e, const struct account *a, const char *ta
 
 		if (!list.box[i].domain && qualify(e, a, address, &address, err) < 0)
 			return -1;
+		explain_note(e->explain, "recipient '%s': alias of '%s' in %s", address, orcpt,
+			     a->aliases);
 		envelope_add_as(e, address, strcmp(address, orcpt) == 0 ? NULL : orcpt, like);
 	}
 	return 0;
+}
+
+static void add_completed(struct envelope *e, const char *name, const char *address,
+			  const struct recipient *like)
+{
+	if (strcmp(name, address) != 0)
+		explain_note(e->explain, "recipient '%s': '%s', completed with the domain of the "
+			     "account", address, name);
+	envelope_add_as(e, address, NULL, like);
 }
 
 /*
@@ -88,7 +100,7 @@ static int add_local(struct envelope *e, const struct account *a, const struct a
 		if (strcasecmp(address, name) != 0 && strcasecmp(address, box.local) != 0)
 			rc = add_alias(e, a, address, orcpt, like, err);
 		else if ((rc = qualify(e, a, name, &address, err)) == 0)
-			envelope_add_as(e, address, NULL, like);
+			add_completed(e, name, address, like);
 	}
 	strvec_release(&targets);
 	return rc;

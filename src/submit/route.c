@@ -10,6 +10,7 @@
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/ident.h"
+#include "submit/explain.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -28,45 +29,84 @@ static const char *plain_from(const struct account *a)
 	return NULL;
 }
 
-static bool list_matches(const char *const *patterns, const char *word)
+/* The first of the patterns that fits; NULL if none does. */
+static const char *list_match(const char *const *patterns, const char *word)
 {
 	for (; patterns && *patterns; patterns++) {
 		if (address_match(*patterns, word))
-			return true;
+			return *patterns;
 	}
-	return false;
+	return NULL;
 }
 
 static bool owns(const struct account *a, const char *address)
 {
-	return list_matches(a->from, address);
+	return list_match(a->from, address) != NULL;
 }
 
 static bool takes_all(const struct account *a, const struct envelope *e)
 {
 	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!list_matches(a->match_to, e->rcpt[i].address))
+		if (!list_match(a->match_to, e->rcpt[i].address))
 			return false;
 	}
 	return e->rcpt_count > 0;
 }
 
-static const struct account *find_by_recipients(const struct config *c, const struct envelope *e)
+/* --- why, for those who ask -------------------------------------------------- */
+
+/* "FILE:LINE" of a key of the account. */
+static const char *origin(const struct config *c, const struct account *a, const char *key)
 {
+	return c ? config_origin(c, a, key) : "configuration";
+}
+
+/* The account was chosen by a pattern of its key, which fits word. */
+static void note_match(const struct config *c, const struct route_request *req,
+		       const struct account *a, const char *key, const char *pattern,
+		       const char *what, const char *word)
+{
+	if (req->explain)
+		explain_note(req->explain, "account '%s': '%s' of its '%s' (%s) fits %s '%s'",
+			     a->name, pattern, key, origin(c, a, key), what, word);
+}
+
+static void note_default(const struct config *c, const struct route_request *req,
+			 const struct account *a)
+{
+	if (!req->explain)
+		return;
+	if (config_nth(c, 1))
+		explain_note(req->explain, "account '%s': no account fits the sender, the From "
+			     "field, the recipients or the user, so it is the default", a->name);
+	else
+		explain_note(req->explain, "account '%s': there is no other", a->name);
+}
+
+/* --- the account --------------------------------------------------------------- */
+
+static const struct account *find_by_recipients(const struct config *c,
+						const struct route_request *req)
+{
+	const struct envelope *e = req->envelope;
 	const struct account *a;
 
 	for (size_t i = 0; e && (a = config_nth(c, i)) != NULL; i++) {
-		if (a->match_to && takes_all(a, e))
-			return a;
+		if (!a->match_to || !takes_all(a, e))
+			continue;
+		note_match(c, req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
+			   e->rcpt_count > 1 ? "as others fit all recipients, recipient" :
+			   "the recipient", e->rcpt[0].address);
+		return a;
 	}
 	return NULL;
 }
 
 /* The login name is looked up only where an account asks for it. */
-static const struct account *find_by_user(const struct config *c)
+static const struct account *find_by_user(const struct config *c, const struct route_request *req)
 {
 	struct arena *scratch = NULL;
-	const char *login = NULL;
+	const char *login = NULL, *pattern;
 	const struct account *a, *found = NULL;
 
 	for (size_t i = 0; !found && (a = config_nth(c, i)) != NULL; i++) {
@@ -76,20 +116,26 @@ static const struct account *find_by_user(const struct config *c)
 			scratch = arena_new();
 			login = ident_login(scratch);
 		}
-		if (list_matches(a->match_user, login))
-			found = a;
+		pattern = list_match(a->match_user, login);
+		if (!pattern)
+			continue;
+		note_match(c, req, a, "match_user", pattern, "the user", login);
+		found = a;
 	}
 	arena_free(scratch);
 	return found;
 }
 
-static const struct account *find_owner(const struct config *c, const char *address)
+static const struct account *find_owner(const struct config *c, const struct route_request *req,
+					const char *what, const char *address)
 {
 	const struct account *a;
 
 	for (size_t i = 0; address && *address && (a = config_nth(c, i)) != NULL; i++) {
-		if (owns(a, address))
-			return a;
+		if (!owns(a, address))
+			continue;
+		note_match(c, req, a, "from", list_match(a->from, address), what, address);
+		return a;
 	}
 	return NULL;
 }
@@ -139,18 +185,21 @@ int route_account(const struct config *c, const struct route_request *req,
 		found = config_account(c, req->account);
 		if (!found)
 			return no_account(c, req->account, err);
+		explain_note(req->explain, "account '%s': by option -a", found->name);
 	} else {
-		found = find_owner(c, req->sender);
+		found = find_owner(c, req, "the sender given", req->sender);
 		if (!found)
-			found = find_owner(c, req->header_from);
+			found = find_owner(c, req, "the From field's", req->header_from);
 		if (!found)
-			found = find_by_recipients(c, req->envelope);
+			found = find_by_recipients(c, req);
 		if (!found)
-			found = find_by_user(c);
-		if (!found)
+			found = find_by_user(c, req);
+		if (!found) {
 			found = config_default(c);
-		if (!found)
-			return no_account(c, NULL, err);
+			if (!found)
+				return no_account(c, NULL, err);
+			note_default(c, req, found);
+		}
 	}
 	if (check_account(found, err) < 0)
 		return -1;
@@ -221,24 +270,59 @@ static int qualify(struct arena *a, const struct account *account, bool asked,
 	return 0;
 }
 
-int route_sender(struct arena *a, const struct account *account,
-		 const struct route_request *req, const char **out, struct error *err)
+/* Which of all that may be a sender it is, and why: see sendmail.md 4.1. */
+static const char *choose_sender(struct arena *a, const struct account *account,
+				 const struct route_request *req)
 {
 	const char *from = plain_from(account);
 	const char *sender = req->sender;
+	struct explain *x = req->explain;
+
+	if (sender && !*sender) {
+		explain_note(x, "sender <>: as -f says");
+		return sender;
+	}
+	if (from && (!sender || account->from_override == FROM_OVERRIDE_NO)) {
+		if (x)
+			explain_note(x, "sender '%s': 'from' of the account (%s)%s", from,
+				     origin(req->config, account, "from"), sender ?
+				     ", which from_override = no puts before the one given" : "");
+		return from;
+	}
+	const char *login = sender ? NULL : address_format(a, ident_login(a), NULL);
+
+	if (!sender)
+		sender = login;
+	if (from && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
+	    !owns(account, sender) && is_local(a, sender)) {
+		if (x)
+			explain_note(x, "sender '%s': 'from' of the account (%s), in place of "
+				     "'%s', which belongs to this host (from_override = "
+				     "own-domain)", from, origin(req->config, account, "from"),
+				     sender);
+		return from;
+	}
+	explain_note(x, "sender '%s': %s", sender, login ? "the login name, as neither -f nor "
+		     "'from' is given" : req->sender_is_header ? "the From field, as "
+		     "--read-envelope-from asks" : "as -f says");
+	return sender;
+}
+
+int route_sender(struct arena *a, const struct account *account,
+		 const struct route_request *req, const char **out, struct error *err)
+{
+	const char *sender = choose_sender(a, account, req);
 	struct mailbox box;
 
-	if (!sender || account->from_override == FROM_OVERRIDE_NO)
-		sender = sender && !*sender ? "" : from ? from : sender;
-	if (!sender)
-		sender = address_format(a, ident_login(a), NULL);
-	if (from && *sender && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
-	    !owns(account, sender) && is_local(a, sender))
-		sender = from;
 	/* 'from' is text of the configuration: it passes the same parser */
 	if (address_parse_one(a, sender, ADDRESS_NULL, &box, err) < 0) {
 		err->exit = EX_CONFIG;
 		return error_prefix(err, "account '%s': envelope sender", account->name);
 	}
-	return qualify(a, account, req->sender || from, box.address, out, err);
+	if (qualify(a, account, req->sender || plain_from(account), box.address, out, err) < 0)
+		return -1;
+	if (strcmp(*out, box.address) != 0)
+		explain_note(req->explain, "sender '%s': completed with the domain of the account",
+			     *out);
+	return 0;
 }

@@ -4,6 +4,7 @@
 #ifndef SUBMIT_ROUTE_H
 #define SUBMIT_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/attr.h"
@@ -13,12 +14,16 @@ struct arena;
 struct config;
 struct envelope;
 struct error;
+struct explain;
 
 struct route_request {
 	const char *account;	/* -a; NULL = choose */
 	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
 	const char *header_from;	/* address of the header's From, for the choice only */
 	const struct envelope *envelope;	/* recipients, for the choice; NULL = unknown */
+	bool sender_is_header;	/* the sender is that of the From field: read_envelope_from */
+	struct explain *explain;	/* is told why; NULL = nobody asks */
+	const struct config *config;	/* for the notes: where a key stands */
 };
 
 /*

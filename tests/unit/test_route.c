@@ -12,6 +12,7 @@
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/ident.h"
+#include "submit/explain.h"
 #include "submit/route.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
@@ -411,6 +412,76 @@ static void accounts_by_user(void **state)
 	assert_string_equal(chosen(&none), "u");
 }
 
+/* The last note about the choice, as --explain shows it. */
+static const char *why(struct route_request req)
+{
+	struct explain x = { .arena = arena };
+	const struct account *got = NULL;
+	struct error err = { .exit = 0 };
+	const char *sender;
+
+	req.explain = &x;
+	req.config = config;
+	if (route_account(config, &req, &got, &err) < 0 ||
+	    route_sender(arena, got, &req, &sender, &err) < 0)
+		fail_msg("%s", err.text);
+	const char *all = "";
+
+	for (size_t i = 0; i < x.n; i++)
+		all = arena_printf(arena, "%s%s\n", all, x.note[i]);
+	return all;
+}
+
+static void must_say(struct route_request req, const char *words)
+{
+	const char *said = why(req);
+
+	if (!strstr(said, words))
+		fail_msg("'%s' says nothing of '%s'", said, words);
+}
+
+static void choices_are_explained(void **state)
+{
+	struct envelope e;
+
+	(void)state;
+	envelope_init(&e, arena);
+	envelope_add(&e, "x@t", NULL);
+	envelope_add(&e, "y@t", NULL);
+	load("[defaults]\nhost = h\n[account a]\nfrom = me@a.example, *@a.example\n"
+	     "from_override = no\n[account t]\nmatch_to = *@t\n"
+	     "[account default]\nfrom = d@d.example\n");
+	must_say((struct route_request){ .sender = "z@a.example" },
+		 "account 'a': '*@a.example' of its 'from' (");
+	must_say((struct route_request){ .sender = "z@a.example" },
+		 ":4) fits the sender given 'z@a.example'");
+	must_say((struct route_request){ .sender = "z@a.example" },
+		 "which from_override = no puts before the one given");
+	must_say((struct route_request){ .header_from = "me@a.example" },
+		 "fits the From field's 'me@a.example'");
+	must_say((struct route_request){ .envelope = &e, .sender = "o@o.example" },
+		 "account 't': '*@t' of its 'match_to' (");
+	must_say((struct route_request){ .account = "t", .sender = "o@o.example" },
+		 "account 't': by option -a");
+	must_say((struct route_request){ .sender = "o@o.example" },
+		 "account 'default': no account fits");
+	must_say((struct route_request){ .sender = "o@o.example" },
+		 "sender 'o@o.example': as -f says");
+	must_say((struct route_request){ .sender = "" }, "sender <>: as -f says");
+	must_say((struct route_request){ .sender = "root" },
+		 "in place of 'root', which belongs to this host");
+	must_say((struct route_request){ .sender_is_header = true, .sender = "o@o.example" },
+		 "the From field, as --read-envelope-from asks");
+	load("[account one]\nhost = h\ndefault_domain = x.example\n");
+	must_say((struct route_request){ .sender = NULL }, "account 'one': there is no other");
+	must_say((struct route_request){ .sender = NULL }, "the login name, as neither");
+	must_say((struct route_request){ .sender = "joe" },
+		 "sender 'joe@x.example': completed with the domain of the account");
+	load(arena_printf(arena, "[defaults]\nhost = h\n[account u]\nmatch_user = no, %s\n"
+			  "[account default]\n", ident_login(arena)));
+	must_say((struct route_request){ .sender = "o@o.example" }, "of its 'match_user' (");
+}
+
 /* An account that is the only one needs no name. */
 static void the_only_account(void **state)
 {
@@ -485,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(domains_in_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(accounts_are_chosen, setup, teardown),
 		cmocka_unit_test_setup_teardown(accounts_by_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(choices_are_explained, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_only_account, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_account, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_domains, setup, teardown),
