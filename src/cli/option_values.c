@@ -66,6 +66,7 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 	if (inv->words || inv->rcpt_n)
 		return error_set(err, EX_USAGE, "5.5.4", "-C must stand before the first address");
 	inv->config.file = value;
+	inv->config.root_only = !option_called_to_set(inv);
 	return 0;
 }
 
@@ -281,15 +282,25 @@ int option_traffic(struct invocation *inv, const struct option *o, const char *v
 	return 0;
 }
 
+bool option_called_to_set(const struct invocation *inv)
+{
+	return strcmp(inv->name, "msubmit") == 0 || strcmp(inv->name, "msmtp") == 0;
+}
+
+int option_not_taken(const struct invocation *inv, const char *what, struct error *err)
+{
+	return error_set(err, EX_USAGE, "5.5.4",
+			 "%s is not taken when called as '%s': write it into the "
+			 "configuration, or call msubmit", what, inv->name);
+}
+
 int option_check_trust(const struct invocation *inv, const char *what, struct error *err)
 {
 	if (inv->words || inv->rcpt_n)
 		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
 				 what);
 	if (strcmp(inv->name, "msubmit") != 0)
-		return error_set(err, EX_USAGE, "5.5.4",
-				 "%s is not taken when called as '%s': write it into the "
-				 "configuration, or call msubmit", what, inv->name);
+		return option_not_taken(inv, what, err);
 	return 0;
 }
 

@@ -55,6 +55,16 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
  */
 int option_check_trust(const struct invocation *inv, const char *what, struct error *err);
 
+/*
+ * Such text must not choose the server, or how it is made sure of, either:
+ * true when called by a name whose callers set that by options, msubmit or
+ * msmtp.
+ */
+bool option_called_to_set(const struct invocation *inv);
+
+/* The error (EX_USAGE) of an option that is not taken under this name; always -1. */
+int option_not_taken(const struct invocation *inv, const char *what, struct error *err);
+
 /* Of option_requests.c: recipients and parameters with requests to the server. */
 option_fn option_rcpt, option_at, option_require_tls, option_param;
 

@@ -6,6 +6,7 @@
 
 #include "cli/option_values.h"
 #include "conf/settings.h"
+#include "conf/settings_rows.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -113,11 +114,24 @@ static bool reaches_out(const struct setting *s)
 	return s->type == SETTING_ARGV;
 }
 
+/* Does the setting choose who gets the message and the password, or how they are protected? */
+static bool leads_elsewhere(const struct setting *s)
+{
+	static const struct setting_group *const kinds[] = { &settings_server,
+							     &settings_security };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (s >= kinds[i]->row && s < kinds[i]->row + kinds[i]->n)
+			return s->type != SETTING_TIME;
+	}
+	return false;
+}
+
 /* Tries a value at once, so that a wrong one is named before anything is read. */
 static int parse_setting(struct invocation *inv, struct position *p, const char *name, size_t len,
 			 const char *value, struct error *err)
 {
-	const char *key = arena_strndup(inv->arena, name, len);
+	const char *option = arena_strndup(inv->arena, name - 2, len + 2), *key = option + 2;
 	const struct setting *s = setting_find(SCOPE_ACCOUNT, key);
 
 	if (!s)
@@ -138,8 +152,10 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
 		return missing(p->argv[p->i], err);
-	if (reaches_out(s) && option_check_trust(inv, p->argv[p->i], err) < 0)
+	if (reaches_out(s) && option_check_trust(inv, option, err) < 0)
 		return -1;
+	if (leads_elsewhere(s) && !option_called_to_set(inv))
+		return option_not_taken(inv, option, err);
 	option_override(inv, s->key, value);
 	return 0;
 }

@@ -29,6 +29,7 @@ struct config_override {
 
 struct config_request {
 	const char *file;	/* -C; NULL = search */
+	bool root_only;		/* ... it must be root's: EX_USAGE else */
 	const struct config_override *override;	/* --key=value, for every account */
 	size_t override_n;
 	bool no_files;		/* options only (--host given and no -C, -a), as in msmtp */

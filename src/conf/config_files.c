@@ -117,9 +117,25 @@ static int read_optional(struct config *c, const char *name, struct error *err)
 	return rc < 0 ? -1 : 1;
 }
 
-static int read_named(struct config *c, const char *name, struct error *err)
+/*
+ * A program that is called as sendmail may get -C from whoever wrote a web
+ * form, and a file of the caller's may be what he has uploaded there: a
+ * configuration that runs commands.
+ */
+static int check_root(int fd, const char *name, struct error *err)
 {
-	char *path = fs_expand_home(name);
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_uid == 0)
+		return 0;
+	return error_set(err, EX_USAGE, "5.5.4",
+			 "-C %s: the file is not root's, and is not taken when called as "
+			 "sendmail: call msubmit", name);
+}
+
+static int read_named(struct config *c, const struct config_request *req, struct error *err)
+{
+	char *path = fs_expand_home(req->file);
 	int fd = fs_open_read(path);
 	int rc;
 
@@ -129,7 +145,9 @@ static int read_named(struct config *c, const char *name, struct error *err)
 		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
 		error_append(err, "%s", fs_denied_hint(path, why));
 	} else {
-		rc = read_open(c, fd, path, err);
+		rc = req->root_only ? check_root(fd, path, err) : 0;
+		if (rc == 0)
+			rc = read_open(c, fd, path, err);
 		close(fd);
 	}
 	xfree(path);
@@ -332,7 +350,7 @@ int config_files_read(struct config *c, const struct config_request *req, struct
 	if (req->no_files)
 		return 0;
 	if (req->file)
-		return read_named(c, req->file, err);
+		return read_named(c, req, err);
 	if (read_user(c, err) < 0 || read_system(c, err) < 0)
 		return -1;
 	return c->file ? 0 : config_env_read(c, err);

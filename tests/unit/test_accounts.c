@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -618,6 +619,27 @@ static void files_with_secrets_must_be_private(void **state)
 	}
 }
 
+/* What -C names when the program is called as sendmail. */
+static void only_files_of_root(void **state)
+{
+	const char *path = scratch_file("rc", "[account a]\n", 0644);
+	struct config_request req = { .file = path, .root_only = true };
+
+	(void)state;
+	if (geteuid() == 0) {
+		assert_int_equal(config_load(&req, &config, &failure), 0);
+		config_free(config);
+		config = NULL;
+		assert_int_equal(chown(path, 65534, 65534), 0);
+	}
+	assert_int_equal(config_load(&req, &config, &failure), -1);
+	assert_int_equal(failure.exit, EX_USAGE);
+	assert_has(failure.text, path);
+	assert_has(failure.text, "not root's");
+	req.root_only = false;
+	assert_int_equal(config_load(&req, &config, &failure), 0);
+}
+
 static void files_that_cannot_be_read(void **state)
 {
 	(void)state;
@@ -947,7 +969,8 @@ int main(void)
 		CASE(classic_file), CASE(classic_system_file),
 		CASE(classic_defaults_count_from_where_they_stand), CASE(classic_without_account),
 		CASE(classic_values), CASE(classic_eval), CASE(ports), CASE(patterns_of_msmtp),
-		CASE(files_with_secrets_must_be_private), CASE(files_that_cannot_be_read),
+		CASE(files_with_secrets_must_be_private), CASE(only_files_of_root),
+		CASE(files_that_cannot_be_read),
 		CASE(user_files), CASE(places_are_told),
 		CASE(user_accounts_come_before_system_accounts),
 		CASE(user_accounts_on_system_accounts), CASE(options_come_last),

@@ -201,6 +201,13 @@ static void test_bad_command_lines(void **state)
 		{"sendmail|--help=x", "--help"},
 		{"sendmail|--password=x|a@x", "--password-file"},
 		{"sendmail|--host", "argument"},
+		{"sendmail|--host=h|a@x", "not taken when called as 'sendmail'"},
+		{"sendmail|--host|h|a@x", "--host"},
+		{"/usr/lib/sendmail|--proxy=socks5://h|a@x", "--proxy"},
+		{"send-mail|--tls-certcheck=off|a@x", "--tls-certcheck"},
+		{"sendmail|--tls=off|a@x", "--tls"},
+		{"sendmail|--user=u|a@x", "--user"},
+		{"sendmail|--password-file=/x|a@x", "--password-file"},
 	};
 
 	(void)state;
