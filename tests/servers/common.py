@@ -102,6 +102,7 @@ class Sink:
 
     def __init__(self, extensions=EXTENSIONS):
         self.extensions, self.mails, self.faults = extensions, [], []
+        self.connections = 0
         self.changed = threading.Condition()
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -116,6 +117,7 @@ class Sink:
                 connection = self.listener.accept()[0]
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self.session, args=(connection,), daemon=True).start()
 
     def session(self, connection):

@@ -1,0 +1,138 @@
+"""Mail programs that people type at: mutt, neomutt, s-nail, bsd-mailx, mailutils, Emacs."""
+import functools
+import os
+import shutil
+
+from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want
+
+ALICE = 'alice@example.org'
+
+
+def which(program):
+    return functools.partial(shutil.which, program)
+
+
+# --- mutt and neomutt --------------------------------------------------------------------
+
+MUTTRC = '''set copy=no
+set from="Alice <alice@example.org>"
+set realname="Alice"
+set send_charset="utf-8"
+set sendmail_wait=0
+'''
+
+
+def mutt(program, more='', *options):
+    def send(room, to, cc, bcc):
+        rc = room.write('home/muttrc', MUTTRC + more)
+        argv = [program, '-n', '-F', rc, '-s', SUBJECT] + list(options)
+        argv += ['-c', cc] if cc else []
+        argv += ['-b', bcc] if bcc else []
+        return room.call(argv + ['--', to], TEXT)
+    return send
+
+
+def mutt_attachment(program):
+    def case(room):
+        mutt(program, '', '-a', room.write('home/gr\u00fcn.txt', TEXT))(room, TO, CC, BCC)
+        message = parse(room.mail([TO, CC, BCC]))
+        text, attachment = message.iter_parts()
+        want('text', text_of(text), TEXT)
+        want('attachment', text_of(attachment), TEXT)
+        want('file name', attachment.get_filename(), 'gr\u00fcn.txt')
+    return case
+
+
+def mutt_tests(program):
+    needs = which(program)
+    tests = Client(program, needs, mutt(program), author=ALICE).tests()
+    for name, more in (('use_envelope_from', 'set use_envelope_from=yes\n'),
+                       ('sendmail -oem -oi', 'set sendmail="/usr/sbin/sendmail -oem -oi"\n'),
+                       ('dsn_notify, use_8bitmime', 'set dsn_notify="failure,delay"\n'
+                        'set dsn_return=hdrs\nset use_8bitmime=yes\nset allow_8bit=yes\n')):
+        sender = ALICE if 'envelope' in name else 'machine@example.org'
+        tests += [('%s: %s' % (program, name), needs, Client(
+            name, needs, mutt(program, more), sender=sender, author=ALICE).accepted)]
+    return tests + [(program + ' with an attachment', needs, mutt_attachment(program))]
+
+
+# --- the mails -----------------------------------------------------------------------------
+
+def s_nail(*settings):
+    def send(room, to, cc, bcc):
+        argv = ['s-nail', '-n', '-S', 'sendwait', '-S', 'v15-compat=yes', '-S', 'nosave',
+                '-s', SUBJECT]
+        for setting in settings:
+            argv += ['-S', setting]
+        argv += ['-c', cc] if cc else []
+        argv += ['-b', bcc] if bcc else []
+        return room.call(argv + [to], TEXT, env=dict(room.env, MAILRC='/dev/null'))
+    return send
+
+
+def bsd_mailx(room, to, cc, bcc):
+    """It encodes nothing itself; without MIME fields msubmit adds them."""
+    argv = ['bsd-mailx', '-n', '-s', SUBJECT]
+    argv += ['-c', cc] if cc else []
+    argv += ['-b', bcc] if bcc else []
+    return room.call(argv + ['-a', 'Content-Type: text/plain; charset=utf-8', to], TEXT)
+
+
+def mailutils(*options):
+    def send(room, to, cc, bcc):
+        argv = ['mail.mailutils', '-s', SUBJECT] + list(options)
+        argv += ['-a', 'Cc: ' + cc] if cc else []
+        argv += ['-a', 'Bcc: ' + bcc] if bcc else []
+        return room.call(argv + [to], TEXT)
+    return send
+
+
+# --- Emacs -----------------------------------------------------------------------------------
+
+EMACS = '''(progn
+(setq user-full-name "Alice" user-mail-address "alice@example.org"
+      send-mail-function 'sendmail-send-it
+      message-send-mail-function 'message-send-mail-with-sendmail
+      message-interactive t mail-interactive t
+      mail-default-reply-to nil message-kill-buffer-on-exit t
+      message-auto-save-directory nil %s)
+%s
+(insert-file-contents "text")
+(goto-char (point-min))
+%s)
+'''
+HEADERS = '''(%s)
+(erase-buffer)
+(insert "From: Alice <alice@example.org>\\nTo: %s\\n%s%sSubject: " %s "\\n"
+        mail-header-separator "\\n")
+(goto-char (point-max))
+'''
+
+
+def emacs(mode, send, variables=''):
+    """message-mode knows MIME; mail-mode is the older one, which rmail uses."""
+    def function(room, to, cc, bcc):
+        room.write('home/text', TEXT)
+        subject = '"%s"' % SUBJECT.replace('"', '\\"')
+        script = HEADERS % (mode, to, 'Cc: %s\\n' % cc if cc else '',
+                            'Bcc: %s\\n' % bcc if bcc else '', subject)
+        script = room.write('home/send.el', EMACS % (variables, script, send))
+        return room.call(['emacs', '--batch', '-Q', '-l', script])
+    return function
+
+
+TESTS = mutt_tests('mutt') + mutt_tests('neomutt')
+for _client in (
+        Client('s-nail', which('s-nail'), s_nail()),
+        Client('s-nail: from, 8bit', which('s-nail'),
+               s_nail('from=' + ALICE, 'mime-encoding=8bit'), author=ALICE, further=True),
+        Client('bsd-mailx', lambda: unpacked('usr/bin/bsd-mailx'), bsd_mailx),
+        Client('mailutils', which('mail.mailutils'), mailutils(), order=(CC, BCC, TO),
+               refused=('non-zero status',), down=('non-zero status',)),
+        Client('mailutils -r', which('mail.mailutils'), mailutils('-r', ALICE), sender=ALICE,
+               order=(CC, BCC, TO), author=ALICE, further=True),
+        Client('Emacs: message-mode', which('emacs'), emacs('message-mode', '(message-send)'),
+               sender=ALICE, author=ALICE, refused=('exit value 67',), down=('exit value 75',)),
+        Client('Emacs: mail-mode', which('emacs'), emacs('mail-mode', '(mail-send)'),
+               author=ALICE, refused=('exit value 67',), down=('exit value 75',))):
+    TESTS += _client.tests()

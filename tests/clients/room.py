@@ -1,0 +1,247 @@
+"""A room for a program that sends mail: its own /usr/sbin/sendmail, /etc, spool and syslog.
+
+Programs know these paths by heart, so they are given a mount namespace of their own, in
+which folders of links lie over the machine's: /usr/sbin holds all that the machine's
+holds, and msubmit as sendmail. Nothing of the machine is changed. Programs that would
+start services when installed are only unpacked (contrib/install-test-tools) and appear
+in the same folders. Each room has a sink that keeps what comes.
+"""
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness                                                          # noqa: E402
+from servers.common import SERVERS, WAIT, Failure, Sink, wait_for       # noqa: E402
+
+UNPACKED = os.path.join(SERVERS, 'clients')
+SENDER = 'machine@example.org'
+ADMIN = 'admin@example.org'
+LINKED = ('usr/sbin', 'usr/share')   # the same in every room
+OWN = ('etc', 'dev')                            # links too, but each room adds files of its own
+EMPTY = ('run', 'var/spool', 'var/log')
+RC = '''[account default]
+host = 127.0.0.1
+port = %d
+tls = off
+from = machine@example.org
+default_domain = example.org
+'''
+# Arguments: where the machine's folders go, then FOLDER=REPLACEMENT..., --, the command
+ENTER = '''set -e
+kept=$1
+shift
+while [ "$1" != -- ]; do
+	mount --rbind "/${1%%=*}" "$kept/${1%%=*}"
+	mount --rbind "${1#*=}" "/${1%%=*}"
+	shift
+done
+shift
+exec "$@"
+'''
+
+
+def unshare():
+    """The command that makes a namespace: as root, else where users may have some."""
+    return ['unshare', '--mount'] if not os.getuid() else ['unshare', '--user', '--map-root-user',
+                                                           '--mount']
+
+
+class House:
+    """What the rooms have in common; made once."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        os.chmod(os.path.dirname(folder), 0o755)
+        self.kept = os.path.join(folder, 'machine')
+        os.makedirs(self.kept)
+        for name in LINKED + OWN + EMPTY:
+            os.makedirs(os.path.join(self.kept, name))
+        for name in LINKED:
+            self.links(name, os.path.join(folder, name), os.path.join(UNPACKED, name))
+        # a copy, for users who cannot enter the build's folder
+        self.link(shutil.copy(harness.binary(), os.path.join(folder, 'msubmit')),
+                  os.path.join(folder, 'usr/sbin/sendmail'))
+
+    def links(self, name, target, more=None):
+        """Fills a folder with links to all that the machine's has, and to what is in more."""
+        os.makedirs(target)
+        for entry in os.listdir('/' + name):
+            os.symlink(os.path.join(self.kept, name, entry), os.path.join(target, entry))
+        for entry in os.listdir(more) if more and os.path.isdir(more) else ():
+            self.link(os.path.join(more, entry), os.path.join(target, entry))
+
+    @staticmethod
+    def link(source, target):
+        if os.path.lexists(target):
+            os.unlink(target)
+        os.symlink(source, target)
+
+    def fault(self):
+        """Why no room can be made here; None if one can."""
+        if not shutil.which('unshare'):
+            return 'no unshare(1)'
+        shown = subprocess.run([harness.binary(), '--version'], stdout=subprocess.PIPE, check=False,
+                               env=harness.environment('/')).stdout.decode()
+        if 'system configuration: /etc/msmtprc\n' not in shown:
+            return 'msubmit is built for another configuration than /etc/msmtprc'
+        done = subprocess.run(unshare() + ['mount', '--bind', '/tmp', '/tmp'], check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return 'no mount namespace: ' + done.stderr.decode().strip() if done.returncode else None
+
+
+class Syslog:
+    """Keeps what is written to /dev/log."""
+
+    def __init__(self, path):
+        self.lines = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        os.chmod(path, 0o666)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while True:
+            try:
+                line = self.socket.recv(65536)
+            except OSError:
+                return
+            if not line:
+                return
+            self.lines.append(line.decode('utf-8', 'replace'))
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def find(self, word):
+        return next((line for line in self.lines if word in line), None)
+
+    def wait(self, word):
+        return wait_for('%r in syslog' % word, lambda: self.find(word))
+
+
+class Room:
+    """with: makes it, and removes all that was in it."""
+
+    def __init__(self, house):
+        self.house = house
+        self.unused = None
+
+    def __enter__(self):
+        self.folder = harness.Folder()
+        self.root = self.folder.__enter__()
+        os.chmod(self.root, 0o755)      # daemons give up root's rights
+        self.home = self.path('home')
+        os.mkdir(self.home)
+        for name in OWN:
+            self.house.links(name, self.path(name))
+        for name in EMPTY:
+            os.makedirs(self.path(name))
+        self.sink = Sink()
+        self.syslog = Syslog(self.replace('dev/log'))
+        self.write('etc/msmtprc', RC % self.sink.port)
+        self.write('etc/aliases', 'root: %s\n' % ADMIN)
+        self.write('etc/mailname', 'example.org\n')
+        self.write('etc/passwd', 'root:x:0:0:root:%s:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n'
+                                 'nobody:x:65534:65534::/:/bin/sh\n' % self.home)
+        self.write('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files\n')
+        self.env = harness.environment(self.home)
+        self.env.update(LC_ALL='C.UTF-8',
+                        PATH='/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:%s/usr/bin' % UNPACKED,
+                        LD_LIBRARY_PATH=':'.join(glob.glob(UNPACKED + '/usr/lib/*-linux-gnu*')),
+                        PYTHONPATH=UNPACKED + '/usr/lib/python3/dist-packages')
+        self.started = []
+        return self
+
+    def __exit__(self, *args):
+        for process in self.started:
+            process.terminate()
+            process.wait()
+        if self.unused:
+            self.unused.close()
+        self.sink.close()
+        self.syslog.close()
+        self.folder.__exit__(*args)
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def replace(self, name):
+        """The path of a file that may be a link to the machine's: the link is removed."""
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.islink(path):
+            os.unlink(path)
+        return path
+
+    def write(self, name, data, mode=0o644):
+        path = self.replace(name)
+        with open(path, 'wb') as f:
+            f.write(data.encode() if isinstance(data, str) else data)
+        os.chmod(path, mode)
+        return path
+
+    def put(self, name, source):
+        """A copy of an unpacked file or folder in the room's place of that name."""
+        path = self.replace(name)
+        copy = shutil.copytree if os.path.isdir(os.path.join(UNPACKED, source)) else shutil.copy
+        copy(os.path.join(UNPACKED, source), path)
+        return path
+
+    def down(self):
+        """From now on no server answers, and no other test gets its port."""
+        self.unused = socket.socket()
+        self.unused.bind(('127.0.0.1', 0))
+        self.write('etc/msmtprc', RC % self.unused.getsockname()[1])
+
+    def command(self, argv):
+        mounts = ['%s=%s' % (n, os.path.join(self.house.folder, n)) for n in LINKED] + \
+            ['%s=%s' % (n, self.path(n)) for n in OWN + EMPTY]
+        return unshare() + ['sh', '-c', ENTER, 'sh', self.house.kept] + mounts + ['--'] + argv
+
+    def start(self, argv, **options):
+        """A program that goes on, until the room is left."""
+        options.setdefault('env', self.env)
+        process = subprocess.Popen(self.command(argv), cwd=self.home, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+        self.started.append(process)
+        return process
+
+    def call(self, argv, stdin=b'', **options):
+        """(status, what it has printed on both) of a program that ends."""
+        options.setdefault('env', self.env)
+        stdin = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(self.command(argv), input=stdin, cwd=self.home,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=3 * WAIT,
+                              check=False, **options)
+        text = done.stdout.decode('utf-8', 'replace')
+        if harness.sanitizer_words(text):
+            raise Failure(text)
+        return done.returncode, text
+
+    def run(self, argv, stdin=b'', code=0, **options):
+        """What a program has printed, which must end with that status."""
+        status, text = self.call(argv, stdin, **options)
+        if status != code:
+            raise Failure('%s: status %d, not %d\n%s' % (argv[0], status, code, text))
+        return text
+
+    def mail(self, rcpts, sender=SENDER):
+        """The only mail that has come, with this envelope."""
+        if len(self.sink.mails) != 1:
+            raise Failure('%d mails have come' % len(self.sink.mails))
+        return self.check(self.sink.mails[0], rcpts, sender)
+
+    def check(self, mail, rcpts, sender=SENDER):
+        """A mail with this envelope, recipients in their order."""
+        if mail.order != rcpts or mail.sender.decode() != sender:
+            raise Failure('from %r to %r' % (mail.sender, mail.order))
+        if self.sink.faults:
+            raise Failure('\n'.join(self.sink.faults))
+        return mail
