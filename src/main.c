@@ -25,6 +25,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_NOTHING] = cmd_nothing,
 	[COMMAND_SMTP] = cmd_smtp,
 	[COMMAND_TRACK_QUERY] = cmd_track_query,
+	[COMMAND_CONFIGURE] = cmd_configure,
 };
 
 /* The command line is wrong. */

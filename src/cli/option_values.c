@@ -325,6 +325,23 @@ int option_trace(struct invocation *inv, const struct option *o, const char *val
 	return option_check_trust(inv, "--trace", err);
 }
 
+/* What is written then decides where mail goes: not for words of a web program. */
+int option_configure(struct invocation *inv, const struct option *o, const char *value,
+		     struct error *err)
+{
+	inv->configure.address = value;
+	inv->command = COMMAND_CONFIGURE;
+	inv->command_given = true;
+	return option_check_trust(inv, arena_printf(inv->arena, "--%s", o->name), err);
+}
+
+int option_output(struct invocation *inv, const struct option *o, const char *value,
+		  struct error *err)
+{
+	inv->configure.output = value;
+	return option_check_trust(inv, arena_printf(inv->arena, "--%s", o->name), err);
+}
+
 void option_override(struct invocation *inv, const char *key, const char *value)
 {
 	size_t n = inv->config.override_n;

@@ -45,7 +45,8 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
 	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,
 	option_command, option_error_mode, option_letter, option_long_name, option_tag,
 	option_traffic, option_ignore, option_events, option_trace,
-	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient;
+	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient,
+	option_configure, option_output;
 
 /*
  * Text from an untrusted source that a web program passes on to "sendmail"

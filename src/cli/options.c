@@ -246,6 +246,21 @@ static int settle_command(struct invocation *inv, struct error *err)
 	return 0;
 }
 
+/* A message or a sender beside it shows that somebody else meant to send mail. */
+static int check_configure(const struct invocation *inv, struct error *err)
+{
+	const struct configure_options *c = &inv->configure;
+
+	if (inv->command == COMMAND_CONFIGURE && (inv->dots_ignored || inv->sender))
+		return error_set(err, EX_USAGE, "5.5.4",
+				 "--configure takes no options of a message");
+	if (inv->command != COMMAND_CONFIGURE && (c->output || c->print || c->no_check ||
+						  c->no_ispdb))
+		return error_set(err, EX_USAGE, "5.5.4", "--output, --print, --no-check and "
+				 "--no-ispdb belong to --configure");
+	return 0;
+}
+
 /* Words and options that make no sense together. */
 static int check_together(const struct invocation *inv, struct error *err)
 {
@@ -255,6 +270,7 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_QUEUE_COUNT] = "counting the queue",
 		[COMMAND_SERVE] = "the listener",
 		[COMMAND_TRACK_QUERY] = "--track-query",
+		[COMMAND_CONFIGURE] = "--configure",
 	};
 	const char *what = alone[inv->command];
 
@@ -265,7 +281,7 @@ static int check_together(const struct invocation *inv, struct error *err)
 	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
 		return error_set(err, EX_USAGE, "5.5.4", "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");
-	return 0;
+	return check_configure(inv, err);
 }
 
 int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,
@@ -348,6 +364,7 @@ void options_help(struct strbuf *out)
 	strbuf_addstr(out,
 		"Usage: msubmit [OPTION]... RECIPIENT...  < MESSAGE\n"
 		"       msubmit [OPTION]... -t            < MESSAGE\n"
+		"       msubmit --configure ADDRESS\n"
 		"       msubmit --serverinfo [--host=NAME]\n"
 		"       msubmit -bd --deliver=maildir:FOLDER\n"
 		"Send the message on standard input through the account's server.\n"

@@ -26,7 +26,16 @@ enum command {
 	COMMAND_VERIFY, COMMAND_SERVE, COMMAND_SERVERINFO, COMMAND_PRINT_CONFIG,
 	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
 	COMMAND_VERSION, COMMAND_HELP,
-	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_COUNT
+	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_CONFIGURE, COMMAND_COUNT
+};
+
+/* --configure and what goes with it. */
+struct configure_options {
+	const char *address;
+	const char *output;		/* --output; NULL = the file that is read anyway */
+	bool print;			/* --print: to standard output, nothing is written */
+	bool no_check;			/* --no-check */
+	bool no_ispdb;			/* --no-ispdb */
 };
 
 struct invocation {
@@ -77,6 +86,7 @@ struct invocation {
 	bool verify_with_rcpt;		/* --verify-with=rcpt */
 	const char *xclient;		/* --xclient and --xclient-..., as the key has it */
 	const char *track_query;	/* --track-query */
+	struct configure_options configure;
 };
 
 /* Parses argv; strings of inv point into argv or live in arena a. */

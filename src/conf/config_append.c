@@ -39,7 +39,7 @@ static char *folder_of(const char *path)
 	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
-/* --- the old file -------------------------------------------------------------------- */
+/* --- the old file ----------------------------------------------------------------- */
 
 static int check_old(const struct config_append *w, struct error *err)
 {
@@ -126,7 +126,7 @@ bool config_append_is_classic(const struct config_append *w)
 	return !ini_detect(w->text.buf, w->text.len);
 }
 
-/* --- the new one --------------------------------------------------------------------- */
+/* --- the new one ------------------------------------------------------------------ */
 
 /* A new file beside path, open for writing; its name is for xfree(). */
 static int make_beside(const char *path, char **name_out, struct error *err)
@@ -144,14 +144,11 @@ static int make_beside(const char *path, char **name_out, struct error *err)
 	return fd;
 }
 
-static int write_staged(const struct config_append *w, int fd, const char *text, size_t n)
+static int write_staged(const struct config_append *w, int fd, const struct strbuf *content)
 {
 	const bool old = w->fd >= 0;
-	const bool cut = w->text.len && w->text.buf[w->text.len - 1] != '\n';
 
-	if (fs_write_all(fd, w->text.buf, w->text.len) < 0 ||
-	    fs_write_all(fd, "\n\n", w->text.len ? cut ? 2 : 1 : 0) < 0 ||
-	    fs_write_all(fd, text, n) < 0)
+	if (fs_write_all(fd, content->buf, content->len) < 0)
 		return -1;
 	if (old && (w->old.st_uid != geteuid() || w->old.st_gid != getegid()) &&
 	    fchown(fd, w->old.st_uid, w->old.st_gid) < 0)
@@ -159,19 +156,34 @@ static int write_staged(const struct config_append *w, int fd, const char *text,
 	return fchmod(fd, old ? w->old.st_mode & 0777 : w->mode) < 0 ? -1 : fsync(fd);
 }
 
+/* What there was, an empty line, what is new. */
+void config_append_preview(const struct config_append *w, const char *text, size_t n,
+			   struct strbuf *out)
+{
+	const struct strbuf *old = &w->text;
+
+	strbuf_add(out, old->buf, old->len);
+	if (old->len)
+		strbuf_addstr(out, old->buf[old->len - 1] == '\n' ? "\n" : "\n\n");
+	strbuf_add(out, text, n);
+}
+
 int config_append_stage(struct config_append *w, const char *text, size_t n,
 			const char **staged_out, struct error *err)
 {
-	int fd = make_beside(w->path, &w->staged, err);
+	struct strbuf content = STRBUF_INIT(2 * FILE_MAX);
+	int fd = make_beside(w->path, &w->staged, err), rc;
 
 	if (fd < 0)
 		return -1;
-	int rc = write_staged(w, fd, text, n);
-
-	if (rc < 0)
-		error_errno(err, EX_IOERR, "5.3.5", "cannot write %s", w->staged);
+	config_append_preview(w, text, n, &content);
+	rc = strbuf_overflow(&content) ?
+		error_set(err, EX_DATAERR, "5.3.4", "%s would be too large", w->path) : 0;
+	if (rc == 0 && write_staged(w, fd, &content) < 0)
+		rc = error_errno(err, EX_IOERR, "5.3.5", "cannot write %s", w->staged);
 	if (close(fd) < 0 && rc == 0)
 		rc = error_errno(err, EX_IOERR, "5.3.5", "cannot write %s", w->staged);
+	strbuf_release_secret(&content);
 	if (rc < 0)
 		drop_staged(w);
 	else
@@ -235,7 +247,7 @@ int config_append_commit(struct config_append *w, struct error *err)
 	return sync_folder(w->path, err);
 }
 
-/* --- a secret of its own --------------------------------------------------------------- */
+/* --- a secret of its own ---------------------------------------------------------- */
 
 /* Makes the folder and those above it that are missing. */
 static int make_folders(const char *folder, struct error *err)

@@ -3,8 +3,8 @@
  *
  * The new content is written to a file beside the old one, which takes its
  * place when all is on the disk; what the file held is kept octet by octet,
- * with its mode and owner. Between stage and commit the staged file can be
- * read and tried. Refused: symbolic links (the link would be replaced, not
+ * with its mode and owner. Before that, the content can be read and tried.
+ * Refused: symbolic links (the link would be replaced, not
  * the file), anything but a regular file, a file of somebody else, one that
  * others may write. A file that somebody made or changed meanwhile is an
  * error at the commit, never overwritten.
@@ -21,6 +21,7 @@
 struct config_append;
 struct error;
 struct secret;
+struct strbuf;
 
 /*
  * Reads the file at path (a leading ~/ is expanded), which need not exist;
@@ -41,6 +42,10 @@ bool config_append_exists(const struct config_append *w);
 
 /* Does it have msmtp's form? What is appended must have the same. */
 bool config_append_is_classic(const struct config_append *w);
+
+/* Appends the content that the file would have to out; it may hold secrets. */
+void config_append_preview(const struct config_append *w, const char *text, size_t n,
+			   struct strbuf *out);
 
 /*
  * Writes old content and text to the staged file; *staged_out is its path,

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -54,14 +55,15 @@ static void release_signals(const struct guard *g)
 	sigprocmask(SIG_SETMASK, &g->old_mask, NULL);
 }
 
-static void echo_off(int fd, struct guard *g)
+static void set_echo(int fd, bool echo, struct guard *g)
 {
 	struct termios quiet;
 
 	if (tcgetattr(fd, &g->old_mode) < 0)
 		return;
 	quiet = g->old_mode;
-	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+	if (!echo)
+		quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	quiet.c_lflag |= ICANON;
 	tcsetattr(fd, TCSAFLUSH, &quiet);
 }
@@ -92,33 +94,41 @@ static int read_line(int fd, const struct guard *g, struct strbuf *out)
 }
 
 /* Asks once; true when it is to be done again because we had been stopped. */
-static bool ask(int fd, const char *prompt, struct strbuf *out, int *rc)
+static bool ask(int fd, const char *prompt, bool echo, struct strbuf *out, int *rc)
 {
 	struct guard g;
 
 	strbuf_reset(out);
 	guard_signals(&g);
-	echo_off(fd, &g);
+	set_echo(fd, echo, &g);
 	*rc = fs_write_all(fd, prompt, strlen(prompt)) < 0 ? -1 : read_line(fd, &g, out);
-	if (fs_write_all(fd, "\n", 1) < 0)
+	if (!echo && fs_write_all(fd, "\n", 1) < 0)
 		*rc = -1;
 	tcsetattr(fd, TCSAFLUSH, &g.old_mode);
 	release_signals(&g);
 	return caught == SIGTSTP || caught == SIGTTIN || caught == SIGTTOU;
 }
 
-int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
+static int open_terminal(struct error *err)
 {
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-	int rc;
 
 	if (fd < 0)
 		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open the terminal");
-	if (!isatty(fd)) {
-		close(fd);
-		return error_set(err, EX_CONFIG, "5.3.5", "/dev/tty is no terminal");
-	}
-	while (ask(fd, prompt, out, &rc))
+	if (isatty(fd))
+		return fd;
+	close(fd);
+	return error_set(err, EX_CONFIG, "5.3.5", "/dev/tty is no terminal");
+}
+
+int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
+{
+	int fd = open_terminal(err);
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	while (ask(fd, prompt, false, out, &rc))
 		;
 	close(fd);
 	if (rc < 0)
@@ -126,4 +136,33 @@ int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
 	if (out->len == 0)
 		return error_set(err, EX_CONFIG, "5.3.5", "nothing was typed");
 	return 0;
+}
+
+bool terminal_confirm(const char *prompt)
+{
+	struct strbuf line = STRBUF_INIT(256);
+	struct error ignored;
+	int fd = open_terminal(&ignored);
+	int rc;
+
+	if (fd < 0)
+		return false;
+	while (ask(fd, prompt, true, &line, &rc))
+		;
+	close(fd);
+	const bool yes = rc == 1 && (strcasecmp(line.buf, "y") == 0 ||
+				     strcasecmp(line.buf, "yes") == 0);
+
+	strbuf_release(&line);
+	return yes;
+}
+
+bool terminal_is_there(void)
+{
+	struct error ignored;
+	int fd = open_terminal(&ignored);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }

@@ -1,8 +1,11 @@
 /*
- * A secret typed at the controlling terminal. For conf/ only.
+ * Questions at the controlling terminal: a secret, typed without echo, and
+ * yes or no.
  */
 #ifndef CONF_TERMINAL_H
 #define CONF_TERMINAL_H
+
+#include <stdbool.h>
 
 #include "util/attr.h"
 
@@ -16,5 +19,14 @@ struct strbuf;
  * typed.
  */
 ATTR_CHECK int terminal_ask(const char *prompt, struct strbuf *out, struct error *err);
+
+/*
+ * Shows prompt and reads one line with echo: true for "y" or "yes". Anything
+ * else, and no terminal, is no.
+ */
+bool terminal_confirm(const char *prompt);
+
+/* Is there a terminal to ask at? */
+bool terminal_is_there(void);
 
 #endif
