@@ -25,7 +25,9 @@ def read(name):
 def plain(line):
     """A line of roff as it is shown."""
     line = re.sub(r'\\f(\[[^]]*\]|\(..|.)', '', line)
-    return line.replace('\\-', '-').replace('\\&', '').replace('\\e', '\\')
+    for escape, shown in (('\\-', '-'), ('\\&', ''), ('\\(aq', "'"), ('\\e', '\\')):
+        line = line.replace(escape, shown)
+    return line
 
 
 def manual_blocks(name):

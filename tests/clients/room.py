@@ -65,22 +65,21 @@ class House:
         for name in LINKED:
             self.links(name, os.path.join(folder, name), os.path.join(UNPACKED, name))
         # a copy, for users who cannot enter the build's folder
-        self.link(shutil.copy(harness.binary(), os.path.join(folder, 'msubmit')),
-                  os.path.join(folder, 'usr/sbin/sendmail'))
+        copy = shutil.copy(harness.binary(), os.path.join(folder, 'msubmit'))
+        for name in ('sendmail', 'msubmit'):
+            path = os.path.join(folder, 'usr/sbin', name)
+            if os.path.lexists(path):
+                os.unlink(path)
+            os.symlink(copy, path)
 
     def links(self, name, target, more=None):
-        """Fills a folder with links to all that the machine's has, and to what is in more."""
+        """Fills a folder with links to what the machine's has, and to what else is in more."""
         os.makedirs(target)
         for entry in os.listdir('/' + name):
             os.symlink(os.path.join(self.kept, name, entry), os.path.join(target, entry))
         for entry in os.listdir(more) if more and os.path.isdir(more) else ():
-            self.link(os.path.join(more, entry), os.path.join(target, entry))
-
-    @staticmethod
-    def link(source, target):
-        if os.path.lexists(target):
-            os.unlink(target)
-        os.symlink(source, target)
+            if not os.path.lexists(os.path.join(target, entry)):
+                os.symlink(os.path.join(more, entry), os.path.join(target, entry))
 
     def fault(self):
         """Why no room can be made here; None if one can."""
@@ -188,11 +187,12 @@ class Room:
         return path
 
     def put(self, name, source):
-        """A copy of an unpacked file or folder in the room's place of that name."""
+        """A copy of a file or folder in the room's place of that name."""
         path = self.replace(name)
-        copy = shutil.copytree if os.path.isdir(os.path.join(UNPACKED, source)) else shutil.copy
-        copy(os.path.join(UNPACKED, source), path)
-        return path
+        if os.path.isdir(source):
+            shutil.copytree(source, path, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, path)
 
     def down(self):
         """From now on no server answers, and no other test gets its port."""

@@ -15,6 +15,7 @@ from room import Failure, House, Room, harness                          # noqa: 
 import libraries                                                        # noqa: E402
 import machine                                                          # noqa: E402
 import mailers                                                          # noqa: E402
+import manual                                                           # noqa: E402
 import php                                                              # noqa: E402
 
 
@@ -33,7 +34,7 @@ def case(house, function):
 def chosen(house, words):
     """(name, function) of each case."""
     missing = {}
-    for module in (machine, mailers, libraries, php):
+    for module in (machine, mailers, libraries, php, manual):
         for name, needs, function in module.TESTS:
             if words and not any(w in name for w in words):
                 continue

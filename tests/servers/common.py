@@ -4,6 +4,7 @@ A Sink takes what a server passes on (or what msubmit sends) and keeps it. An
 Instance is a throw-away copy of a server's files, run by chroot: its own users,
 ports and folders, nothing of the machine's. The cases are in suite.py.
 """
+import base64
 import ctypes
 import os
 import random
@@ -93,7 +94,9 @@ class Mail:
 
 
 class Sink:
-    """An SMTP server that keeps what it gets. Recipients unknown...@ are refused."""
+    """An SMTP server that keeps what it gets. Recipients unknown...@ are refused.
+
+    With 'AUTH PLAIN' among its extensions it lets everybody in."""
 
     COMMAND = re.compile(rb'(?i)(MAIL FROM|RCPT TO):<(.*?)>((?: \S+)*)$', re.S)
 
@@ -102,7 +105,7 @@ class Sink:
 
     def __init__(self, extensions=EXTENSIONS):
         self.extensions, self.mails, self.faults = extensions, [], []
-        self.connections = 0
+        self.connections, self.logins = 0, []
         self.changed = threading.Condition()
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -149,6 +152,9 @@ class Sink:
                 mail.rcpts[found.group(2)] = found.group(3).split()
                 mail.order.append(found.group(2).decode('utf-8', 'backslashreplace'))
                 say('250 2.1.5 ok')
+            elif verb == b'AUTH' and b'AUTH PLAIN' in line:
+                self.logins.append(base64.b64decode(line.split()[2]).decode())
+                say('235 2.7.0 welcome')
             elif verb == b'DATA' and mail and mail.rcpts:
                 say('354 go on')
                 self.take(lines, mail)
