@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "conf/account.h"
@@ -241,21 +242,41 @@ static int body_is_utf8(const struct message *m, bool *out, struct error *err)
 	return 0;
 }
 
-/* RFC 6152, section 3: 8-bit content must be MIME; say what it is. */
-static int add_mime(struct job *j, struct error *err)
+static int add_content_type(struct job *j, struct error *err)
 {
 	const char *charset = j->account->convert.charset;
 	bool utf8 = false;
 
-	if (!j->account->add_mime || !j->message->body_8bit || has(j, HEADER_MIME_VERSION) ||
-	    has(j, HEADER_CONTENT_TYPE) || has(j, HEADER_CONTENT_TRANSFER_ENCODING))
+	if (body_is_utf8(j->message, &utf8, err) < 0)
+		return -1;
+	return edits_add(j->edits, "Content-Type",
+			 arena_printf(j->arena, "text/plain; charset=%s",
+				      utf8 ? "utf-8" : charset ? charset : "unknown-8bit"),
+			 err);
+}
+
+/* Is there nothing yet that says what kind of content this is, or only that it is text? */
+static bool lacks_mime(const struct job *j, bool *typed_out)
+{
+	const struct header_field *type = header_find(&j->message->header, HEADER_CONTENT_TYPE);
+
+	*typed_out = type != NULL;
+	return !has(j, HEADER_MIME_VERSION) && !has(j, HEADER_CONTENT_TRANSFER_ENCODING) &&
+		(!type || strncasecmp(header_value(j->arena, type), "text/", 5) == 0);
+}
+
+/*
+ * RFC 6152, section 3: 8-bit content must be MIME; say what it is. Scripts,
+ * and anacron, write a Content-Type by hand and leave out the rest.
+ */
+static int add_mime(struct job *j, struct error *err)
+{
+	bool typed;
+
+	if (!j->account->add_mime || !j->message->body_8bit || !lacks_mime(j, &typed))
 		return 0;
-	if (body_is_utf8(j->message, &utf8, err) < 0 ||
-	    edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
-	    edits_add(j->edits, "Content-Type",
-		      arena_printf(j->arena, "text/plain; charset=%s",
-				   utf8 ? "utf-8" : charset ? charset : "unknown-8bit"),
-		      err) < 0)
+	if (edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
+	    (!typed && add_content_type(j, err) < 0))
 		return -1;
 	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
 }

@@ -883,14 +883,22 @@ static void blocks_of_characters(void **state)
 static void mime_only_where_it_is_missing(void **state)
 {
 	static const char *const own[] = {
-		"MIME-Version: 1.0\r\n", "Content-Type: text/html\r\n",
+		"MIME-Version: 1.0\r\n", "MIME-Version: 1.0\r\nContent-Type: text/html\r\n",
 		"Content-Transfer-Encoding: 8bit\r\n", "content-type : x\r\n",
+		"Content-Type: multipart/signed; boundary=x\r\n", "Content-Type:\r\n",
+		"Content-Type: text/html\r\nContent-Transfer-Encoding: 8bit\r\n",
 	};
 
 	(void)state;
 	new_envelope("me@own.example");
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		must_be(BARE, arena_printf(arena, "%s\r\nb\xc3\xbc\r\n", own[i]), &no_name, own[i]);
+	must_be(BARE, "content-type :\n Text/HTML\n\nb\xc3\xbc\n", &no_name,
+		"MIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n"
+		"content-type :\r\n Text/HTML\r\n");
+	must_be(BARE, "Content-Type: text/html\n\nb\n", &no_name, "Content-Type: text/html\r\n");
+	must_be(BARE "add_mime = off\n", "Content-Type: text/html\n\nb\xc3\xbc\n", &no_name,
+		"Content-Type: text/html\r\n");
 	must_be(BARE "add_mime = off\n", "X: y\n\nb\xc3\xbc\n", &no_name, "X: y\r\n");
 	assert_int_equal(envelope.body, BODY_8BITMIME);
 	/* 8-bit in the header alone is passed on */
