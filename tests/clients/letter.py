@@ -45,6 +45,11 @@ def parse(mail, own='localhost'):
         raise Failure('Message-ID: ' + identifier)
     if not message['From'].addresses or '@' not in message['From'].addresses[0].addr_spec:
         raise Failure('From: %s' % message['From'])
+    body = mail.data.partition(b'\r\n\r\n')[2]
+    if not body.isascii() and (message['MIME-Version'] != '1.0' or
+                               message['Content-Transfer-Encoding'] not in ('8bit', 'binary') and
+                               not message.is_multipart()):
+        raise Failure('8-bit text, not declared: %r' % message.items())
     if message.defects or message['Date'].datetime is None:
         raise Failure('defects: %r, Date: %r' % (message.defects, message['Date']))
     return message
@@ -59,14 +64,15 @@ def text_of(part):
 class Client:
     """A program that writes a letter.
 
-    send(room, to, cc, bcc) gives (status, text shown to the user). ends: what the client
-    adds to the text. order: the recipients as the client names them; None: in any order. refused, down:
-    (status or None for any but 0, words) that the user sees then.
+    send(room, to, cc, bcc) gives (status, text shown to the user). writes: what the client
+    makes of a text. order: the recipients as the client names them; None: in any order.
+    refused, down: words that the user sees then, beside a status that is not 0, if the
+    client looks at it. further: one more way of a client's, which need only succeed.
     """
 
     def __init__(self, name, needs, send, writes=str, order=(TO, CC, BCC), sender=SENDER,
-                 refused=('550 5.1.1 no such user',), down=('Connection refused',), author=None,
-                 looks=True, further=False):
+                 refused=('550 5.1.1 no such user',), down=('Connection refused',),
+                 author=None, looks=True, further=False):
         self.name, self.needs, self.send = name, needs, send
         self.writes, self.order, self.sender = writes, order and list(order), sender
         self.refused, self.down, self.author, self.looks = refused, down, author, looks

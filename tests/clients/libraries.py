@@ -86,7 +86,8 @@ def php_clients():
         yield Client('Symfony Mailer: ' + command, has_symfony,
                      script(PHP, SYMFONY % command, '.php'), author=SHOP,
                      sender='bounce@example.org' if '-f' in command else SHOP,
-                     writes=str if 'i' in command[18:] else doubles_dots, further='oi' not in command)
+                     writes=str if 'i' in command[18:] else doubles_dots,
+                     further='oi' not in command)
 
 
 # --- node --------------------------------------------------------------------------------
@@ -95,7 +96,8 @@ NODEMAILER = '''
 const [to, cc, bcc, subject] = process.argv.slice(2);
 const transport = require('nodemailer').createTransport({sendmail: true, %s});
 const text = require('fs').readFileSync(0, 'utf-8');
-transport.sendMail({from: 'Sh\u00f6p <shop@example.org>', to, cc, bcc, subject, text}, (error, info) => {
+const from = 'Sh\u00f6p <shop@example.org>';
+transport.sendMail({from, to, cc, bcc, subject, text}, (error, info) => {
     if (error) { console.error(error.message); process.exit(1); }
 });
 '''
@@ -257,7 +259,8 @@ def has_send_email():
 def repository(room):
     """A repository with one commit; returns its patch."""
     for role in ('AUTHOR', 'COMMITTER'):
-        room.env['GIT_%s_NAME' % role], room.env['GIT_%s_EMAIL' % role] = 'J\u00f6rg', 'j@example.org'
+        room.env['GIT_%s_NAME' % role] = 'J\u00f6rg'
+        room.env['GIT_%s_EMAIL' % role] = 'j@example.org'
     room.env['GIT_CONFIG_NOSYSTEM'] = '1'
     room.run(['git', 'init', '-q', 'repo'])
     room.write('home/repo/file', NOTE)

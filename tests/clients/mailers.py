@@ -1,6 +1,5 @@
 """Mail programs that people type at: mutt, neomutt, s-nail, bsd-mailx, mailutils, Emacs."""
 import functools
-import os
 import shutil
 
 from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want

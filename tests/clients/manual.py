@@ -14,7 +14,7 @@ import libraries
 import machine
 import mailers
 from doc_examples import plain, read
-from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want, want_words
+from letter import SUBJECT, TEXT, TO, Client, parse, unpacked, want, want_words
 from machine import has, text
 from php import BOUNCE, MAIL, SCRIPT, ends, has_php
 from room import UNPACKED, Failure, Sink, wait_for
@@ -59,7 +59,8 @@ def php_ini():
     """php.ini decides; a program cannot add options."""
     def send(room, to, cc, bcc):
         ini = room.write('home/php/mail.ini', files()['PHP'])
-        script = room.write('home/mail.php', SCRIPT % (MAIL % ('', '"-X/tmp/x -fevil@example.org"')))
+        mail = MAIL % ('', '"-X/tmp/x -fevil@example.org"')
+        script = room.write('home/mail.php', SCRIPT % mail)
         return room.call(['php', script, to, cc, bcc, SUBJECT], TEXT, env=dict(
             room.env, PHP_INI_SCAN_DIR=':' + os.path.dirname(ini)))
     return Client('manual: PHP', has_php, send, writes=ends, sender=BOUNCE, further=True)

@@ -8,7 +8,7 @@ would be worth as much.
 import os
 import shutil
 
-from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, want, want_words
+from letter import SUBJECT, TEXT, TO, Client, want, want_words
 from room import Failure, Sink
 
 BOUNCE = 'bounce@example.org'
@@ -22,7 +22,8 @@ exit(%s ? 0 : 1);
 MAIL = '''mail($to, mb_encode_mimeheader($subject, 'UTF-8', 'Q'),
     %s(file_get_contents('php://stdin')), $head, %s)'''
 MB_MAIL = '''mb_language('uni') && mb_send_mail($to, $subject, file_get_contents('php://stdin'),
-    "From: Shop <shop@example.org>" . ($cc ? "\\r\\nCc: $cc" : '') . ($bcc ? "\\r\\nBcc: $bcc" : ''))'''
+    'From: Shop <shop@example.org>' . ($cc ? "\\r\\nCc: $cc" : '') .
+    ($bcc ? "\\r\\nBcc: $bcc" : ''))'''
 
 
 def has_php():
@@ -48,10 +49,6 @@ def ends_at_dot(text):
     return text[:text.index('\n.\n') + 1]
 
 
-def crlf(word):
-    return 'fn($s) => str_replace("\\n", "\\r\\n", $s)' if word else ''
-
-
 def clients():
     plain = MAIL % ('', '""')
     yield Client('PHP mail()', has_php, php(plain), writes=ends, author='shop@example.org')
@@ -72,18 +69,14 @@ def clients():
     yield Client('PHP mail(), text with CRLF', has_php,
                  php(MAIL % ('(fn($s) => str_replace("\\n", "\\r\\n", $s))', '""')), writes=ends,
                  further=True)
-    yield Client('PHP mb_send_mail()', has_php, php(MB_MAIL), writes=ends_base64,
+    yield Client('PHP mb_send_mail()', has_php, php(MB_MAIL), writes=str,
                  author='shop@example.org', further=True)
-
-
-def ends_base64(text):
-    """In base64 the line end behind the text is none."""
-    return text
 
 
 def false_on_failure(room):
     """A program that looks at what mail() returns sees a refusal, and why in its log."""
-    status, shown = php('var_export(' + MAIL % ('', '""') + ')')(room, 'unknown@example.org', '', '')
+    send = php('var_export(' + MAIL % ('', '""') + ')')
+    status, shown = send(room, 'unknown@example.org', '', '')
     want('status', status, 1)
     want_words(shown, ['false', '550 5.1.1 no such user'])
 
@@ -124,8 +117,9 @@ PAYLOADS = [
     '--tunnel "touch {out}"', '--oauth-token-command=touch,{out}', '--on-failure=touch,{out}',
     '--deliver=maildir:{out} -bD', '--port-file={out} -bD', '--dead-letter={out}',
     '--host=127.0.0.1 --port={port} --tls=off', '--host 127.0.0.1:{port}', '--port={port}',
-    '--socket={out}', '--proxy=socks5://127.0.0.1:{port}', '--proxy-type=http --proxy-host=127.0.0.1'
-    ' --proxy-port={port}', '--mx=on --resolver=127.0.0.1:{port}', '--password-file={rc}',
+    '--socket={out}', '--proxy=socks5://127.0.0.1:{port}',
+    '--proxy-type=http --proxy-host=127.0.0.1 --proxy-port={port}',
+    '--mx=on --resolver=127.0.0.1:{port}', '--password-file={rc}',
     '--smtp-command=NOOP', '--burl-part=@/etc/passwd', '--serverinfo --host=127.0.0.1:{port}',
     '--tls-session-cache={out}', '--aliases={rc}', '--netrc={rc}', '--attach=/etc/passwd',
     '--body-file=/etc/passwd', '--archive-dir={out}', '--configure=a@example.org',
@@ -141,10 +135,12 @@ tunnel = touch %s
 INJECT = '<?php exit(mail("%s", "hello", "<?php touch(1); ?>", "", $argv[1]) ? 0 : 1);' % TO
 
 
-def as_nobody():
-    """A web server's user, where one can become it."""
-    return ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] \
-        if not os.getuid() and shutil.which('setpriv') else []
+NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+
+
+def has_nobody():
+    """Root can become a web server's user."""
+    return has_php() and not os.getuid() and shutil.which('setpriv')
 
 
 def inject(payloads):
@@ -156,13 +152,12 @@ def inject(payloads):
         out, rc = os.path.join(upload, 'shell.php'), os.path.join(upload, 'photo.jpg')
         room.write('upload/photo.jpg', ATTACKER % (attacker.port, out, out))
         room.write('home/mail.php', INJECT)
-        if as_nobody():
-            for path in (upload, rc, room.home):
-                os.chown(path, 65534, 65534)
+        for path in (upload, rc, room.home):
+            os.chown(path, 65534, 65534)
         try:
             for payload in payloads:
                 word = payload.format(out=out, rc=rc, port=attacker.port)
-                status, shown = room.call(as_nobody() + ['php', 'mail.php', word])
+                status, shown = room.call(NOBODY + ['php', 'mail.php', word])
                 faults = harmless(room, upload, attacker, status, shown)
                 if faults:
                     raise Failure('%s: %s\n%.500s' % (payload, faults, shown))
@@ -193,5 +188,5 @@ def chunks(values, size):
 
 TESTS = [test for client in clients() for test in client.tests()] + [
     ('PHP mail() returns false', has_php, false_on_failure)] + [
-    ('PHP, injected: %s ...' % part[0].split('{')[0], has_php, inject(part))
+    ('PHP, injected: %s ...' % part[0].split('{')[0], has_nobody, inject(part))
     for part in chunks(PAYLOADS, 12)]

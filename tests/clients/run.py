@@ -40,7 +40,7 @@ def chosen(house, words):
                 continue
             if needs not in missing:
                 missing[needs] = needs is not None and not needs()
-            yield ('%s # SKIP not installed' % name, None) if missing[needs] else \
+            yield ('%s # SKIP not installed, or needs root' % name, None) if missing[needs] else \
                 (name, case(house, function))
 
 
