@@ -31,8 +31,9 @@ static command_fn *const commands[COMMAND_COUNT] = {
 /* The command line is wrong. */
 static int refuse(const struct invocation *inv, const struct error *err)
 {
-	report_log_failure(inv, NULL, err);
-	return report_failure(inv, err);
+	const struct report r = { .inv = inv, .error = err };
+
+	return report_end(&r);
 }
 
 int main(int argc, char **argv)

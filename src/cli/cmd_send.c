@@ -4,12 +4,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/archive.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/raw_commands.h"
 #include "cli/report.h"
 #include "cli/report_json.h"
+#include "cli/report_keep.h"
+#include "cli/report_log.h"
 #include "cli/show.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -39,7 +42,8 @@
 
 /* All that is open while one message is sent. */
 struct send {
-	const struct invocation *inv;
+	const struct invocation *inv;	/* the one of main(), then told */
+	struct invocation told;		/* with what the account says about reports */
 	struct events *events;
 	struct arena *arena;
 	struct config *config;
@@ -117,6 +121,9 @@ static int choose_account(struct send *s, struct error *err)
 	}
 	if (route_account(s->config, &s->route, &s->account, err) < 0)
 		return -1;
+	s->told = *s->inv;
+	s->told.error_format = (int)s->account->report.error_format;
+	s->inv = &s->told;
 	return route_sender(s->arena, s->account, &s->route, &s->envelope.sender, err);
 }
 
@@ -250,30 +257,51 @@ static void keep_track(const struct send *s, const struct result *r)
 	strbuf_release_secret(&uri);
 }
 
+static struct report make_report(const struct send *s)
+{
+	return (struct report){
+		.inv = s->inv, .account = s->account, .envelope = &s->envelope,
+		.message = s->message, .message_id = s->message ? message_id(s) : NULL,
+		.orig_sender = s->inv->sender,
+	};
+}
+
+/* The message is sent: a copy that cannot be made is said, and changes nothing. */
+static void tell_archive(const struct report *r, struct archive *archive)
+{
+	if (!archive->error.exit)
+		return;
+	error_prefix(&archive->error, "no copy in archive_dir");
+	report_line(r->inv, "%s", archive->error.text);
+	report_log_aside(r, &archive->error);
+}
+
 static int submit(struct send *s)
 {
+	struct archive archive = { .path = s->account->report.archive_dir };
 	const struct attempt_options opt = { .trace = events_trace(s->events),
 					     .trace_ctx = s->events,
 					     .observer = events_observer(s->events),
 					     .before = s->inv->probes ? raw_commands_run : NULL,
-					     .before_ctx = (void *)s->inv };
+					     .before_ctx = (void *)s->inv,
+					     .sent = archive.path ? archive_message : NULL,
+					     .sent_ctx = &archive };
 	const struct envelope *e = &s->envelope;
 	struct result result;
 	int64_t start = clock_ms();
 
 	result_init(&result, s->arena, e->rcpt_count);
 	submit_attempt(s->account, e, s->message, &s->edits, &opt, &result);
-	long spent = (long)(clock_ms() - start);
+	struct report report = make_report(s);
 
+	report.result = &result;
+	report.attempt = 1;
+	report.milliseconds = (long)(clock_ms() - start);
 	events_result(s->events, e, &result);
 	if (result.tracked)
 		keep_track(s, &result);
-	int status = report_result(s->inv, s->account, e, &result, message_id(s), spent);
-
-	if (s->inv->json &&
-	    report_result_json(s->inv, s->account, e, &result, message_id(s), spent) != EX_OK)
-		status = status ? status : EX_IOERR;
-	return status;
+	tell_archive(&report, &archive);
+	return report_end(&report);
 }
 
 static struct show what_to_show(const struct send *s)
@@ -283,20 +311,35 @@ static struct show what_to_show(const struct send *s)
 			      .edits = &s->edits, .explain = &s->explain };
 }
 
+/* What waits on a pipe would be lost: it is read, to be kept, or for the writer's sake. */
+static void rescue_input(struct send *s)
+{
+	struct error ignored;
+
+	if (s->input_read)
+		return;
+	if (report_keeps(s->inv) && !isatty(STDIN_FILENO) && !s->inv->burl_whole)
+		(void)!read_message(s, &ignored);
+	else
+		drain_input();
+}
+
 /* Nothing was sent: why, in every form that was asked for. */
 static int give_up(struct send *s, const struct error *err)
 {
 	const struct show show = what_to_show(s);
 
-	if (!s->input_read)
-		drain_input();
+	rescue_input(s);
 	show_notes(&show);
-	if (!s->inv->explain && !s->inv->dry_run)
-		report_log_failure(s->inv, s->account, err);
+	struct report report = make_report(s);
+
+	report.error = err;
 	if (s->events)
 		events_failure(s->events, err);
+	if (!s->inv->explain && !s->inv->dry_run)
+		return report_end(&report);
 	if (s->inv->json)
-		(void)report_failure_json(s->inv, err);
+		(void)report_json(&report);
 	return report_failure(s->inv, err);
 }
 

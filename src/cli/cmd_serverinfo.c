@@ -183,8 +183,10 @@ int cmd_serverinfo(const struct invocation *inv)
 	int status;
 
 	if (events_open(inv, &events, &err) < 0 || ask(inv, events, &config, &out, &err) < 0) {
+		const struct report r = { .inv = inv, .error = &err };
+
 		if (inv->json)
-			(void)report_failure_json(inv, &err);
+			(void)report_json(&r);
 		status = report_failure(inv, &err);
 	} else {
 		status = report_output(inv, out.buf);

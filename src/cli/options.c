@@ -105,7 +105,8 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 static bool reaches_out(const struct setting *s)
 {
 	static const char *const keys[] = { "passwordeval", "logfile", "port_file", "pid_file",
-					    "deliver", "atrn_deliver" };
+					    "deliver", "atrn_deliver", "dead_letter",
+					    "archive_dir" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (strcmp(s->key, keys[i]) == 0)
@@ -182,6 +183,54 @@ static void add_word(struct invocation *inv, const char *word)
 	inv->word[inv->words++] = word;
 }
 
+/* "-it" without the t, "-t" as NULL; what follows an option's letter is its argument. */
+static const char *without_t(struct invocation *inv, const char *word)
+{
+	char *kept = arena_strdup(inv->arena, word), *to = kept + 1;
+
+	for (const char *c = word + 1; *c; c++) {
+		const struct option *o = find_letter(*c);
+
+		if (o && o->arg != OPTION_NONE) {
+			memmove(to, c, strlen(c) + 1);
+			return kept;
+		}
+		if (*c != 't')
+			*to++ = *c;
+	}
+	*to = '\0';
+	return to == kept + 1 ? NULL : kept;
+}
+
+/* Is it an option that says who gets the message? */
+static bool names_recipients(const char *word)
+{
+	static const char *const names[] = { "--rcpt", "--read-recipients", "--exclude-args" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		size_t n = strlen(names[i]);
+
+		if (strncmp(word, names[i], n) == 0 && (word[n] == '\0' || word[n] == '='))
+			return true;
+	}
+	return false;
+}
+
+/* Keeps an option with its argument, for a command that does the same to others. */
+static void keep_option(struct invocation *inv, const struct position *p, int first)
+{
+	const char *word = p->argv[first];
+
+	if (names_recipients(word))
+		return;
+	if (word[1] != '-')
+		word = without_t(inv, word);
+	if (word)
+		inv->option_word[inv->option_words++] = word;
+	for (int i = first + 1; i <= p->i; i++)
+		inv->option_word[inv->option_words++] = p->argv[i];
+}
+
 static int parse_words(struct invocation *inv, struct position *p, struct error *err)
 {
 	for (p->i = 1; p->i < p->argc; p->i++) {
@@ -199,10 +248,12 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 		if (word[1] == '\0')
 			return error_set(err, EX_USAGE, "5.5.4",
 					 "'-' is neither option nor address");
+		const int first = p->i;
 		int rc = word[1] == '-' ? parse_long(inv, p, err) : parse_cluster(inv, p, err);
 
 		if (rc < 0)
 			return -1;
+		keep_option(inv, p, first);
 	}
 	return 0;
 }
@@ -224,6 +275,7 @@ static void take_name(struct invocation *inv, const char *argv0)
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
 	const struct name_value *p = personalities;
 
+	inv->program = argv0 && *argv0 ? argv0 : "msubmit";
 	inv->name = slash ? slash + 1 : argv0 && *argv0 ? argv0 : "msubmit";
 	inv->dots_ignored = strcmp(inv->name, "rmail") == 0;
 	while (p->name && strcmp(p->name, inv->name) != 0)
@@ -284,13 +336,25 @@ static int check_together(const struct invocation *inv, struct error *err)
 	return check_configure(inv, err);
 }
 
-int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,
-		  struct error *err)
+/* How failures are told counts at once, also for those of the command line itself. */
+static void take_error_format(struct invocation *inv)
+{
+	const struct setting *s = setting_find(SCOPE_ACCOUNT, "error_format");
+
+	for (size_t i = 0; i < inv->config.override_n; i++) {
+		if (strcmp(inv->override[i].key, s->key) == 0)
+			(void)names_find(s->names, inv->override[i].value, &inv->error_format);
+	}
+}
+
+static int parse_all(struct invocation *inv, struct arena *a, int argc, char **argv,
+		     struct error *err)
 {
 	struct position p = { .argc = argc, .argv = argv };
 
 	*inv = (struct invocation){ .arena = a, .events_fd = -1 };
 	inv->word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->word));
+	inv->option_word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->option_word));
 	take_name(inv, argc > 0 ? argv[0] : NULL);
 	if (parse_words(inv, &p, err) < 0 || settle_command(inv, err) < 0)
 		return -1;
@@ -298,6 +362,15 @@ int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv
 	if (options_choose_probes(inv, err) < 0)
 		return -1;
 	return check_together(inv, err);
+}
+
+int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,
+		  struct error *err)
+{
+	int rc = parse_all(inv, a, argc, argv, err);
+
+	take_error_format(inv);
+	return rc;
 }
 
 #define HELP_COLUMN 30

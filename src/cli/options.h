@@ -40,7 +40,10 @@ struct configure_options {
 
 struct invocation {
 	struct arena *arena;
-	const char *name;		/* base name of argv[0] */
+	const char *program;		/* argv[0] */
+	const char *name;		/* base name of it */
+	const char **option_word;	/* argv without what names recipients */
+	size_t option_words;
 	enum command command;
 	bool command_given;		/* by -b..., not by name: it wins */
 	bool name_refused;		/* called by a name that has no command */
@@ -60,6 +63,7 @@ struct invocation {
 	bool gateway;			/* -G */
 	bool verbose;			/* -v */
 	bool quiet;			/* -oeq: exit status only */
+	int error_format;		/* enum error_format */
 	bool errors_mailed;		/* -oem: nobody may be reading stderr */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */

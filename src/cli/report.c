@@ -1,31 +1,39 @@
 #include "config.h"
 #include "cli/report.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "cli/report_hook.h"
+#include "cli/report_json.h"
+#include "cli/report_keep.h"
+#include "cli/report_log.h"
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/log.h"
-#include "util/names.h"
+#include "util/json.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
 #define LINE_MAX_OCTETS ((size_t)64 * 1024)
-#define LOG_RECIPIENTS_MAX 100	/* more are counted, not listed */
+
+/* --- lines ---------------------------------------------------------------------- */
+
+/* Nobody may be reading: the exit status tells all the same. */
+static void write_line(struct strbuf *line)
+{
+	strbuf_addch(line, '\n');
+	(void)!fs_write_all(STDERR_FILENO, line->buf, line->len);
+}
 
 void report_line(const struct invocation *inv, const char *fmt, ...)
 {
-	struct strbuf text = STRBUF_INIT(LINE_MAX_OCTETS), line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct strbuf text = STRBUF_INIT(LINE_MAX_OCTETS), line = STRBUF_INIT(2 * LINE_MAX_OCTETS);
 	va_list ap;
 
 	if (inv->quiet)
@@ -33,18 +41,69 @@ void report_line(const struct invocation *inv, const char *fmt, ...)
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	strbuf_addf(&line, "%s: ", inv->name);
-	text_escape_add(&line, text.buf, text.len);
-	strbuf_addch(&line, '\n');
-	/* nobody may be reading: the exit status tells all the same */
-	(void)!fs_write_all(STDERR_FILENO, line.buf, line.len);
+	if (inv->error_format == ERROR_FORMAT_JSON) {
+		struct json j = { .out = &line };
+
+		json_begin(&j, NULL, '{');
+		json_string(&j, "note", text.buf);
+		json_end(&j, '}');
+	} else {
+		struct strbuf shown = STRBUF_INIT(LINE_MAX_OCTETS);
+
+		strbuf_addf(&shown, "%s: ", inv->name);
+		text_escape_add(&shown, text.buf, text.len);
+		strbuf_add(&line, shown.buf, shown.len);
+		strbuf_release(&shown);
+	}
+	write_line(&line);
 	strbuf_release(&text);
+	strbuf_release(&line);
+}
+
+/* error_format = json: {"recipient":...,"exit":67,"code":550,"status":"5.1.1","text":...} */
+static void write_error_json(const char *recipient, const struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct json j = { .out = &line };
+	const char *status;
+	int code;
+
+	report_reply(err, &code, &status);
+	json_begin(&j, NULL, '{');
+	json_string(&j, "recipient", recipient);
+	json_number(&j, "exit", err->exit);
+	json_number(&j, "code", code);
+	json_string(&j, "status", status);
+	json_string(&j, "text", err->text);
+	json_end(&j, '}');
+	write_line(&line);
+	strbuf_release(&line);
+}
+
+/* error_format = smtp: "550 5.1.1 text", behind all other lines. */
+static void write_error_smtp(const struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	const char *status;
+	int code;
+
+	report_reply(err, &code, &status);
+	strbuf_addf(&line, "%03d %s ", code, status);
+	text_escape_add(&line, err->text, strlen(err->text));
+	write_line(&line);
 	strbuf_release(&line);
 }
 
 int report_failure(const struct invocation *inv, const struct error *err)
 {
-	report_line(inv, "%s", err->text);
+	if (inv->quiet)
+		return err->exit;
+	if (inv->error_format == ERROR_FORMAT_JSON)
+		write_error_json(NULL, err);
+	else
+		report_line(inv, "%s", err->text);
+	if (inv->error_format == ERROR_FORMAT_SMTP)
+		write_error_smtp(err);
 	return err->exit;
 }
 
@@ -58,147 +117,47 @@ int report_output(const struct invocation *inv, const char *text)
 	return report_failure(inv, &err);
 }
 
-static const char *exit_name(int code)
-{
-	static const struct name_value names[] = {
-		{ "EX_OK", EX_OK }, { "EX_USAGE", EX_USAGE }, { "EX_DATAERR", EX_DATAERR },
-		{ "EX_NOINPUT", EX_NOINPUT }, { "EX_NOUSER", EX_NOUSER },
-		{ "EX_NOHOST", EX_NOHOST }, { "EX_UNAVAILABLE", EX_UNAVAILABLE },
-		{ "EX_SOFTWARE", EX_SOFTWARE }, { "EX_OSERR", EX_OSERR },
-		{ "EX_OSFILE", EX_OSFILE }, { "EX_CANTCREAT", EX_CANTCREAT },
-		{ "EX_IOERR", EX_IOERR }, { "EX_TEMPFAIL", EX_TEMPFAIL },
-		{ "EX_PROTOCOL", EX_PROTOCOL }, { "EX_NOPERM", EX_NOPERM },
-		{ "EX_CONFIG", EX_CONFIG }, { NULL, 0 },
-	};
-	const char *name = names_name(names, code);
+/* --- what a report holds ----------------------------------------------------------- */
 
-	return name ? name : "EX_SOFTWARE";
+/* An outcome that nobody explained is a bug, and never success. */
+static const struct error unexplained = { .exit = EX_SOFTWARE, .status = "5.3.0",
+					  .text = "failed, and nothing said why" };
+
+const struct error *report_error(const struct report *r)
+{
+	if (!r->result)
+		return r->error;
+	if (r->result->outcome == OUTCOME_ACCEPTED)
+		return NULL;
+	return r->result->error.exit ? &r->result->error : &unexplained;
 }
 
-/* Escaped, the delimiter too, so that no server's words look like a key of ours. */
-static void add_quoted(struct strbuf *out, const char *value)
+const char *report_status(const struct report *r)
 {
-	const char *mark = strchr(value, '\'') && !strchr(value, '"') ? "\"" : "'";
-
-	strbuf_addstr(out, mark);
-	for (const char *p = value;; p++) {
-		size_t n = strcspn(p, mark);
-
-		text_escape_add(out, p, n);
-		p += n;
-		if (!*p)
-			break;
-		strbuf_addf(out, "\\x%02X", (unsigned)(unsigned char)*p);
-	}
-	strbuf_addstr(out, mark);
+	return r->result ? report_outcome_name(r->result->outcome) : "failed";
 }
 
-/* " key=value", escaped; quoted when it holds blanks or quotes. */
-static void add_pair(struct strbuf *out, const char *key, const char *value)
+size_t report_recipients(const struct report *r)
 {
-	if (!value || !*value)
-		return;
-	strbuf_addf(out, "%s%s=", out->len ? " " : "", key);
-	if (strpbrk(value, " \"'"))
-		add_quoted(out, value);
-	else
-		text_escape_add(out, value, strlen(value));
+	return r->result ? r->result->rcpt_count : r->envelope ? r->envelope->rcpt_count : 0;
 }
 
-static void add_recipients(struct strbuf *out, const struct envelope *e)
+const struct error *report_recipient_error(const struct report *r, size_t i)
 {
-	struct strbuf list = STRBUF_INIT(LINE_MAX_OCTETS);
-	size_t shown = e->rcpt_count < LOG_RECIPIENTS_MAX ? e->rcpt_count : LOG_RECIPIENTS_MAX;
-
-	for (size_t i = 0; i < shown; i++)
-		strbuf_addf(&list, "%s%s", i ? "," : "", e->rcpt[i].address);
-	if (shown < e->rcpt_count)
-		strbuf_addf(&list, ",(%zu more)", e->rcpt_count - shown);
-	add_pair(out, "recipients", list.buf);
-	strbuf_release(&list);
+	return r->result ? &r->result->rcpt[i].error : r->error;
 }
 
-/* The keys of msmtp's log first, so that what reads that log goes on reading. */
-static void log_text(struct strbuf *out, const struct account *a, const struct envelope *e,
-		     const struct result *r, const char *message_id, long milliseconds)
+const char *report_recipient_status(const struct report *r, size_t i)
 {
-	char number[32];
-
-	add_pair(out, "host", r->server ? r->server : a->socket ? a->socket : a->host);
-	add_pair(out, "tls", r->tls ? "on" : "off");
-	add_pair(out, "auth", r->mechanism ? "on" : "off");
-	add_pair(out, "user", r->mechanism ? a->auth.user : NULL);
-	add_pair(out, "from", *e->sender ? e->sender : "<>");
-	add_recipients(out, e);
-	snprintf(number, sizeof(number), "%" PRIu64, e->size);
-	add_pair(out, "mailsize", number);
-	snprintf(number, sizeof(number), "%d", r->error.reply);
-	add_pair(out, "smtpstatus", r->error.reply ? number : NULL);
-	add_pair(out, "smtpmsg", r->reply_text);
-	add_pair(out, "errormsg", r->outcome == OUTCOME_ACCEPTED ? NULL : r->error.text);
-	add_pair(out, "exitcode", exit_name(r->outcome == OUTCOME_ACCEPTED ? 0 : r->error.exit));
-	add_pair(out, "account", a->name);
-	add_pair(out, "addr", r->address);
-	add_pair(out, "cipher", r->tls);
-	add_pair(out, "mechanism", r->mechanism);
-	add_pair(out, "msgid", message_id);
-	add_pair(out, "left_out", r->left_out);
-	snprintf(number, sizeof(number), "%ld.%03ld", milliseconds / 1000, milliseconds % 1000);
-	add_pair(out, "delay", number);
+	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : "failed";
 }
 
-/* The format is the administrator's own: strftime() cannot be led astray by it. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-
-/* "Mar 04 10:20:30 " or what logfile_time_format says. */
-static void add_time(struct strbuf *out, const struct account *a)
+bool report_recipient_failed(const struct report *r, size_t i)
 {
-	const char *format = a->logfile_time_format ? a->logfile_time_format : "%b %d %H:%M:%S";
-	time_t now = time(NULL);
-	struct tm when;
-	char text[256];
-
-	if (localtime_r(&now, &when) && strftime(text, sizeof(text), format, &when) > 0)
-		strbuf_addf(out, "%s ", text);
+	return !r->result || r->result->rcpt[i].outcome != OUTCOME_ACCEPTED;
 }
 
-#pragma GCC diagnostic pop
-
-static void write_log(const struct invocation *inv, const struct account *a, const char *text,
-		      bool failed)
-{
-	if (a->syslog >= 0)
-		log_syslog(inv->syslog_tag ? inv->syslog_tag : inv->name, a->syslog,
-			   failed ? LOG_ERR : LOG_INFO, text);
-	if (!a->logfile)
-		return;
-	struct strbuf line = STRBUF_INIT(2 * LINE_MAX_OCTETS);
-
-	add_time(&line, a);
-	strbuf_addstr(&line, text);
-	if (log_file(a->logfile, line.buf) < 0 && failed)
-		report_line(inv, "cannot write the log %s", a->logfile);
-	strbuf_release(&line);
-}
-
-void report_log_failure(const struct invocation *inv, const struct account *a,
-			const struct error *err)
-{
-	static const struct account none = { .syslog = LOG_MAIL };
-	struct strbuf text = STRBUF_INIT(LINE_MAX_OCTETS);
-
-	if (!a && (!inv->errors_mailed || isatty(STDERR_FILENO)))
-		return;
-	if (!a)
-		a = &none;
-	add_pair(&text, "host", a->socket ? a->socket : a->host);
-	add_pair(&text, "errormsg", err->text);
-	add_pair(&text, "exitcode", exit_name(err->exit));
-	add_pair(&text, "account", a->name);
-	write_log(inv, a, text.buf, true);
-	strbuf_release(&text);
-}
+/* --- what is said --------------------------------------------------------------------- */
 
 /* The whole attempt failed for one reason: saying it once is enough. */
 static bool one_reason(const struct result *r)
@@ -210,58 +169,89 @@ static bool one_reason(const struct result *r)
 	return true;
 }
 
-static void tell_recipients(const struct invocation *inv, const struct envelope *e,
-			    const struct result *r)
+static void tell_recipient(const struct report *r, size_t i)
 {
-	size_t taken = 0;
+	const struct rcpt_result *one = &r->result->rcpt[i];
+	const char *address = r->envelope->rcpt[i].address;
 
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		const struct rcpt_result *one = &r->rcpt[i];
-
-		if (one->outcome == OUTCOME_ACCEPTED) {
-			taken++;
-			continue;
-		}
-		report_line(inv, "recipient '%s' %s: %s", e->rcpt[i].address,
+	if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet)
+		write_error_json(address, &one->error);
+	else
+		report_line(r->inv, "recipient '%s' %s: %s", address,
 			    one->outcome == OUTCOME_DEFERRED ? "deferred" : "refused",
 			    one->error.text);
+}
+
+static void tell_recipients(const struct report *r)
+{
+	const struct result *result = r->result;
+	size_t taken = 0;
+
+	for (size_t i = 0; i < result->rcpt_count; i++) {
+		if (report_recipient_failed(r, i))
+			tell_recipient(r, i);
+		else
+			taken++;
 	}
 	if (taken)
-		report_line(inv, "the server took the message for %zu of %zu recipients", taken,
-			    r->rcpt_count);
+		report_line(r->inv, "the server took the message for %zu of %zu recipients", taken,
+			    result->rcpt_count);
 }
 
 /* 251 and 252: accepted, but the user may want to know. */
-static void tell_notes(const struct invocation *inv, const struct envelope *e,
-		       const struct result *r)
+static void tell_notes(const struct report *r)
 {
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		if (r->rcpt[i].note)
-			report_line(inv, "recipient '%s': %s", e->rcpt[i].address, r->rcpt[i].note);
+	const struct result *result = r->result;
+
+	for (size_t i = 0; i < result->rcpt_count; i++) {
+		if (result->rcpt[i].note)
+			report_line(r->inv, "recipient '%s': %s", r->envelope->rcpt[i].address,
+				    result->rcpt[i].note);
 	}
-	for (size_t i = 0; i < r->note_n; i++)
-		report_line(inv, "%s", r->note[i]);
+	for (size_t i = 0; i < result->note_n; i++)
+		report_line(r->inv, "%s", result->note[i]);
 }
 
-int report_result(const struct invocation *inv, const struct account *a, const struct envelope *e,
-		  const struct result *r, const char *message_id, long milliseconds)
+static void tell_result(const struct report *r, const struct error *why)
 {
-	bool failed = r->outcome != OUTCOME_ACCEPTED;
-
-	if (a->logfile || a->syslog >= 0) {
-		struct strbuf text = STRBUF_INIT(LINE_MAX_OCTETS);
-
-		log_text(&text, a, e, r, message_id, milliseconds);
-		write_log(inv, a, text.buf, failed);
-		strbuf_release(&text);
+	if (r->inv->verbose || r->account->ext.conneg || isatty(STDERR_FILENO))
+		tell_notes(r);
+	if (!why)
+		return;
+	if (!one_reason(r->result)) {
+		tell_recipients(r);
+	} else if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet) {
+		write_error_json(NULL, why);
+	} else {
+		report_line(r->inv, "account '%s': %s", r->account->name, why->text);
 	}
-	if (inv->verbose || a->ext.conneg || isatty(STDERR_FILENO))
-		tell_notes(inv, e, r);
-	if (!failed)
-		return EX_OK;
-	if (one_reason(r))
-		report_line(inv, "account '%s': %s", a->name, r->error.text);
+}
+
+static void tell_failure(const struct report *r)
+{
+	if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet)
+		write_error_json(NULL, r->error);
 	else
-		tell_recipients(inv, e, r);
-	return r->error.exit ? r->error.exit : EX_SOFTWARE;
+		report_line(r->inv, "%s", r->error->text);
+}
+
+int report_end(const struct report *r)
+{
+	const struct error *why = report_error(r);
+	int status = why ? why->exit : EX_OK;
+
+	report_log(r);
+	if (r->result)
+		tell_result(r, why);
+	else
+		tell_failure(r);
+	if (why)
+		report_keep(r);
+	if (why)
+		report_hook(r);
+	if (r->inv->json && report_json(r) != EX_OK && status == EX_OK)
+		status = EX_IOERR;
+	if (why && r->inv->error_format == ERROR_FORMAT_SMTP && !r->inv->quiet)
+		write_error_smtp(why);
+	return status;
 }

@@ -1,11 +1,18 @@
 /*
- * Result to exit code, stderr text and log line: the only such place.
+ * Result to exit code, stderr text, log line, JSON, hook and saved message:
+ * the only such place. Files: report.c (what is said on stderr, and the
+ * order of all), report_reply.c (an error as an SMTP reply), report_log.c,
+ * report_json.c, report_hook.c, report_keep.c.
  *
- * Standard output stays empty while mail is sent. Each line on stderr begins
- * with the name the program was called by.
+ * Standard output stays empty while mail is sent, unless --json asks for the
+ * result there. Each line on stderr begins with the name the program was
+ * called by; with error_format = json each is one object.
  */
 #ifndef CLI_REPORT_H
 #define CLI_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 
@@ -13,31 +20,62 @@ struct account;
 struct envelope;
 struct error;
 struct invocation;
+struct message;
 struct result;
+
+/* One attempt, or the failure to get that far: all there is to tell. Members may be missing. */
+struct report {
+	const struct invocation *inv;
+	const struct account *account;	/* NULL = none was chosen */
+	const struct envelope *envelope;
+	const struct message *message;	/* NULL = it was not read */
+	const struct result *result;	/* NULL = nothing was tried */
+	const struct error *error;	/* ... and this is why */
+	const char *orig_sender;	/* before it was rewritten; NULL = not known */
+	const char *message_id;		/* of the header; NULL = none */
+	const char *queue_id;		/* NULL = it is not in the queue */
+	unsigned attempt;		/* the first is 1; 0 = there was none */
+	long milliseconds;
+};
 
 /* One line to stderr, unless -oeq. */
 ATTR_PRINTF(2, 3) void report_line(const struct invocation *inv, const char *fmt, ...);
 
-/* The error as one line; returns its exit code. */
+/* The error in the form of error_format; returns its exit code. */
 int report_failure(const struct invocation *inv, const struct error *err);
 
 /* Writes all of text to standard output; EX_IOERR when that fails. */
 int report_output(const struct invocation *inv, const char *text);
 
+/*
+ * The end of it all: log, stderr, JSON (--json), and when it failed the saved
+ * message and the hook. Returns the exit code, which nothing of that changes,
+ * but for EX_IOERR when all was well and the JSON could not be written.
+ */
+int report_end(const struct report *r);
+
+/* --- for the other files of the report -------------------------------------------- */
+
+/* Why the whole failed; NULL when it did not. */
+const struct error *report_error(const struct report *r);
+
+/* "accepted", "deferred", "refused"; "failed" where nothing was tried. */
+const char *report_status(const struct report *r);
+
+/* How many recipients there are to tell something about. */
+size_t report_recipients(const struct report *r);
+
+/* What became of recipient i: its own error, or why nothing was tried. Never NULL. */
+const struct error *report_recipient_error(const struct report *r, size_t i);
+const char *report_recipient_status(const struct report *r, size_t i);
+
+/* Has recipient i not got it? */
+bool report_recipient_failed(const struct report *r, size_t i);
 
 /*
- * The end of an attempt: who was refused and why, the log line; returns the
- * exit code. message_id and seconds are for the log.
+ * The error as an SMTP reply: code and enhanced status of the server, or
+ * those that stand for its exit code (protocol.md A2).
  */
-int report_result(const struct invocation *inv, const struct account *a, const struct envelope *e,
-		  const struct result *r, const char *message_id, long milliseconds);
-
-/*
- * The log line for an attempt that was never made. Without an account (NULL)
- * there is no log to choose: then -oem, where nobody is at a terminal to
- * read stderr, has it written to syslog.
- */
-void report_log_failure(const struct invocation *inv, const struct account *a,
-			const struct error *err);
+void report_reply(const struct error *err, int *code, const char **status);
 
 #endif

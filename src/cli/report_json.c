@@ -1,7 +1,6 @@
 #include "config.h"
 #include "cli/report_json.h"
 
-#include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"
 #include "message/envelope.h"
@@ -23,13 +22,19 @@ const char *report_outcome_name(enum outcome outcome)
 	return names_name(names, (int)outcome);
 }
 
+/* Null where there is none. */
+static void add_code(struct json *j, int code)
+{
+	if (code)
+		json_number(j, "code", code);
+	else
+		json_string(j, "code", NULL);
+}
+
 /* code, status and text: null where there is none. */
 static void add_error(struct json *j, const struct error *err)
 {
-	if (err->reply)
-		json_number(j, "code", err->reply);
-	else
-		json_string(j, "code", NULL);
+	add_code(j, err->reply);
 	json_string(j, "status", err->status[0] ? err->status : NULL);
 	json_string(j, "text", err->text[0] ? err->text : NULL);
 }
@@ -42,56 +47,63 @@ void report_recipient_json(struct json *j, const char *address, const struct rcp
 	json_string(j, "note", r->note);
 }
 
-static int print(const struct invocation *inv, struct json *j, struct strbuf *out)
+static void add_recipients(struct json *j, const struct report *r)
 {
-	json_end(j, '}');
-	strbuf_addch(out, '\n');
-	int status = report_output(inv, out->buf);
+	json_begin(j, "recipients", '[');
+	for (size_t i = 0; i < report_recipients(r); i++) {
+		const char *address = r->envelope->rcpt[i].address;
 
-	strbuf_release(out);
-	return status;
-}
-
-int report_failure_json(const struct invocation *inv, const struct error *err)
-{
-	struct strbuf out = STRBUF_INIT(JSON_LIMIT);
-	struct json j = { .out = &out };
-
-	json_begin(&j, NULL, '{');
-	json_string(&j, "outcome", "failed");
-	json_number(&j, "exit", err->exit);
-	add_error(&j, err);
-	return print(inv, &j, &out);
-}
-
-int report_result_json(const struct invocation *inv, const struct account *a,
-		       const struct envelope *e, const struct result *r, const char *message_id,
-		       long milliseconds)
-{
-	struct strbuf out = STRBUF_INIT(JSON_LIMIT);
-	struct json j = { .out = &out };
-
-	json_begin(&j, NULL, '{');
-	json_string(&j, "outcome", report_outcome_name(r->outcome));
-	json_number(&j, "exit", r->outcome == OUTCOME_ACCEPTED ? 0 : r->error.exit);
-	add_error(&j, &r->error);
-	json_string(&j, "account", a->name);
-	json_string(&j, "server", r->server);
-	json_string(&j, "addr", r->address);
-	json_string(&j, "tls", r->tls);
-	json_string(&j, "mechanism", r->mechanism);
-	json_string(&j, "from", e->sender);
-	json_string(&j, "message_id", message_id);
-	json_string(&j, "reply", r->reply_text);
-	json_number(&j, "size", (int64_t)e->size);
-	json_number(&j, "delay_ms", milliseconds);
-	json_bool(&j, "unknown", r->unknown);
-	json_begin(&j, "recipients", '[');
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		json_begin(&j, NULL, '{');
-		report_recipient_json(&j, e->rcpt[i].address, &r->rcpt[i]);
-		json_end(&j, '}');
+		json_begin(j, NULL, '{');
+		if (r->result) {
+			report_recipient_json(j, address, &r->result->rcpt[i]);
+		} else {
+			json_string(j, "address", address);
+			json_string(j, "outcome", report_recipient_status(r, i));
+			add_error(j, r->error);
+			json_string(j, "note", NULL);
+		}
+		json_end(j, '}');
 	}
-	json_end(&j, ']');
-	return print(inv, &j, &out);
+	json_end(j, ']');
+}
+
+void report_json_members(struct json *j, const struct report *r)
+{
+	static const struct result untried;
+	const struct result *result = r->result ? r->result : &untried;
+	const struct error *why = report_error(r);
+
+	json_string(j, "outcome", report_status(r));
+	json_number(j, "exit", why ? why->exit : 0);
+	add_error(j, why ? why : &result->error);
+	json_string(j, "account", r->account ? r->account->name : NULL);
+	json_string(j, "server", result->server);
+	json_string(j, "addr", result->address);
+	json_string(j, "tls", result->tls);
+	json_string(j, "mechanism", result->mechanism);
+	json_string(j, "from", r->account && r->envelope ? r->envelope->sender : NULL);
+	json_string(j, "message_id", r->message_id);
+	json_string(j, "reply", result->reply_text);
+	json_number(j, "size", r->envelope ? (int64_t)r->envelope->size : 0);
+	json_number(j, "delay_ms", r->milliseconds);
+	json_number(j, "attempt", r->attempt);
+	json_string(j, "orig_from", r->orig_sender);
+	json_string(j, "id", r->queue_id);
+	json_bool(j, "unknown", result->unknown);
+	add_recipients(j, r);
+}
+
+int report_json(const struct report *r)
+{
+	struct strbuf out = STRBUF_INIT(JSON_LIMIT);
+	struct json j = { .out = &out };
+
+	json_begin(&j, NULL, '{');
+	report_json_members(&j, r);
+	json_end(&j, '}');
+	strbuf_addch(&out, '\n');
+	int status = report_output(r->inv, out.buf);
+
+	strbuf_release(&out);
+	return status;
 }

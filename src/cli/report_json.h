@@ -1,16 +1,18 @@
 /*
- * The result of an attempt as one JSON object on standard output (--json).
+ * A report as one JSON object: on standard output (--json), and for the hook.
+ *
+ * Members that are not known are null; "recipients" is always there. A
+ * message that failed before anything was tried has the same shape, with the
+ * outcome "failed".
  */
 #ifndef CLI_REPORT_JSON_H
 #define CLI_REPORT_JSON_H
 
-struct account;
-struct envelope;
-struct error;
-struct invocation;
+#include <stddef.h>
+
 struct json;
 struct rcpt_result;
-struct result;
+struct report;
 
 enum outcome;
 
@@ -20,12 +22,10 @@ const char *report_outcome_name(enum outcome outcome);
 /* Members address, outcome, code, status, text, note of one recipient. */
 void report_recipient_json(struct json *j, const char *address, const struct rcpt_result *r);
 
-/* The whole result; returns EX_OK or EX_IOERR. */
-int report_result_json(const struct invocation *inv, const struct account *a,
-		       const struct envelope *e, const struct result *r, const char *message_id,
-		       long milliseconds);
+/* All members of the report; the caller begins and ends the object. */
+void report_json_members(struct json *j, const struct report *r);
 
-/* What failed before anything was sent. */
-int report_failure_json(const struct invocation *inv, const struct error *err);
+/* The object on standard output; returns EX_OK or EX_IOERR. */
+int report_json(const struct report *r);
 
 #endif

@@ -269,6 +269,24 @@ struct command_settings {
 	enum mtqp_tls mtqp_tls;
 };
 
+/* What a failure looks like on standard error. */
+enum error_format { ERROR_FORMAT_TEXT, ERROR_FORMAT_SMTP, ERROR_FORMAT_JSON };
+
+enum log_format { LOG_FORMAT_MSMTP, LOG_FORMAT_KEY_VALUE, LOG_FORMAT_JSON };
+
+/* What is told, kept and run when a message was sent or was not. */
+struct report_settings {
+	enum error_format error_format;
+	enum log_format log_format;
+	const char *const *on_failure;	/* argv; NULL = none */
+	unsigned on_failure_timeout;
+	bool on_failure_subject;
+	unsigned notify_interval;	/* seconds; 0 = always */
+	const char *dead_letter;	/* mbox file; NULL or "off" = none */
+	bool keep_failed;
+	const char *archive_dir;	/* maildir:PATH or PATH; NULL = none */
+};
+
 struct account {
 	const char *name;		/* "default" when the file gives none */
 	const char *file;		/* where its section stands; NULL = no file */
@@ -334,6 +352,7 @@ struct account {
 	const char *logfile;		/* path, "-" = standard output */
 	const char *logfile_time_format;	/* strftime() */
 	int syslog;			/* facility of syslog.h, -1 = off */
+	struct report_settings report;
 
 	bool classic;			/* written in msmtp's own syntax */
 };

@@ -90,7 +90,7 @@ static int maildir_write(struct delivery *d, const char *data, size_t n, struct 
 	while (n) {
 		size_t room = PENDING_MAX - m->pending.len;
 		size_t part = n < room ? n : room;
-		const char *cr = memchr(data, '\r', part);
+		const char *cr = m->keep_cr ? NULL : memchr(data, '\r', part);
 		size_t plain = cr ? (size_t)(cr - data) : part;
 
 		strbuf_add(&m->pending, data, plain);

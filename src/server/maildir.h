@@ -3,12 +3,14 @@
  * the same unique name, the folder synced, and only then accepted.
  *
  * The message lies there with LF line ends, as all Unix readers of such
- * folders expect; nothing else about its octets is changed. Missing folders
- * are made (mode 0700), the parent must exist. Files have mode 0600.
+ * folders expect, unless keep_cr asks for the octets of the wire; nothing
+ * else about its octets is changed. Missing folders are made (mode 0700), the
+ * parent must exist. Files have mode 0600.
  */
 #ifndef SERVER_MAILDIR_H
 #define SERVER_MAILDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "server/delivery.h"
@@ -20,6 +22,7 @@ struct error;
 struct maildir {
 	struct delivery delivery;
 	int tmp, new;			/* folders */
+	bool keep_cr;			/* lines keep their CRLF; set after maildir_open() */
 	int fd;				/* file being written; -1 = none */
 	struct strbuf name;		/* unique name, the same in both folders */
 	struct strbuf pending;		/* octets not yet written */

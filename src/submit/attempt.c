@@ -253,12 +253,25 @@ static void run_transactions(struct attempt *t, struct result *r)
 		arena_strdup(r->arena, t->o.session.mechanism) : NULL;
 }
 
+static size_t count_accepted(const struct result *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->rcpt_count; i++)
+		n += r->rcpt[i].outcome == OUTCOME_ACCEPTED;
+	return n;
+}
+
 /* The transactions, with what is to be noted about them. */
 static void run_requests(struct attempt *t, struct result *r)
 {
+	const size_t accepted = t->o.opt->sent ? count_accepted(r) : 0;
+
 	requests_note(&t->o.session, t->o.envelope, r);
 	run_transactions(t, r);
 	requests_settle(&t->o.session, t->o.envelope, r);
+	if (t->o.opt->sent && count_accepted(r) > accepted)
+		t->o.opt->sent(t->o.opt->sent_ctx, t->converted.message, &t->converted.edits);
 }
 
 /* All that one session is for; anew when the server turns out to be another than it was. */

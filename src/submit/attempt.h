@@ -23,6 +23,9 @@ struct attempt_options {
 	/* Called after sign-in, before MAIL; -1 and err end the attempt. NULL = nothing. */
 	int (*before)(void *ctx, struct session *, struct error *);
 	void *before_ctx;
+	/* A server has taken this message, with these edits, for at least one. NULL = nothing. */
+	void (*sent)(void *ctx, const struct message *, const struct edits *);
+	void *sent_ctx;
 };
 
 /*

@@ -74,6 +74,12 @@ void json_number(struct json *j, const char *key, int64_t value)
 	strbuf_addf(j->out, "%" PRId64, value);
 }
 
+void json_raw(struct json *j, const char *key, const char *value)
+{
+	begin_value(j, key);
+	strbuf_addstr(j->out, value);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	begin_value(j, key);

@@ -26,6 +26,8 @@ void json_end(struct json *j, char bracket);
 void json_string(struct json *j, const char *key, const char *value);
 void json_octets(struct json *j, const char *key, const char *value, size_t n);
 void json_number(struct json *j, const char *key, int64_t value);
+/* value is JSON already: a number as text. */
+void json_raw(struct json *j, const char *key, const char *value);
 void json_bool(struct json *j, const char *key, bool value);
 
 #endif

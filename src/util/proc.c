@@ -7,11 +7,15 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#ifdef HAVE_MEMFD_CREATE
+#include <sys/mman.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fs.h"
 #include "util/strbuf.h"
 
 /* Every descriptor above 2 ends at exec; an old kernel may not know close_range(). */
@@ -27,14 +31,18 @@ static void close_later(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* In the child: only async-signal-safe calls until exec. */
-ATTR_NORETURN static void child(char *const argv[], int out, int report)
+/*
+ * In the child: only async-signal-safe calls until exec. in and out may be -1:
+ * nothing comes in; nothing that is printed counts, also not on stderr.
+ */
+ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* main() keeps 0-2 open, so neither of the two can be what it is moved to */
-	if (null <= STDERR_FILENO || out <= STDERR_FILENO || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(out, STDOUT_FILENO) < 0)
+	/* main() keeps 0-2 open, so none of them can be what it is moved to */
+	if (null <= STDERR_FILENO || dup2(in < 0 ? null : in, STDIN_FILENO) < 0 ||
+	    dup2(out < 0 ? null : out, STDOUT_FILENO) < 0 ||
+	    (out < 0 && dup2(null, STDERR_FILENO) < 0))
 		_exit(127);
 	signal(SIGPIPE, SIG_DFL);
 	/* its own group, to be killed whole; but one that may ask on the terminal stays in ours */
@@ -127,7 +135,9 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 	return 0;
 }
 
-int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out, struct error *err)
+/* out NULL: what it prints is not read. */
+static int run(char *const argv[], unsigned seconds, int in, struct strbuf *out,
+	       struct error *err)
 {
 	struct deadline limit = deadline_in(seconds, argv[0]);
 	int data[2] = { -1, -1 }, report[2] = { -1, -1 };
@@ -144,11 +154,11 @@ int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out, struc
 		goto out;
 	}
 	if (pid == 0)
-		child(argv, data[1], report[1]);
+		child(argv, in, out ? data[1] : -1, report[1]);
 	close(data[1]);
 	close(report[1]);
 	data[1] = report[1] = -1;
-	rc = drain(data[0], argv[0], &limit, out, err);
+	rc = out ? drain(data[0], argv[0], &limit, out, err) : 0;
 	if (rc < 0) {
 		struct deadline now = { .at = 1 };
 		int ignored;
@@ -164,5 +174,41 @@ out:
 		if (report[i] >= 0)
 			close(report[i]);
 	}
+	return rc;
+}
+
+int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out, struct error *err)
+{
+	return run(argv, seconds, -1, out, err);
+}
+
+/* A file and not a pipe: who does not read it, or only at last, holds up nobody. */
+static int make_input(const void *data, size_t n, int *fd_out, struct error *err)
+{
+	int fd = -1;
+
+#ifdef HAVE_MEMFD_CREATE
+	fd = memfd_create("input", MFD_CLOEXEC);
+#endif
+	if (fd < 0 && fs_temp_file(&fd, err) < 0)
+		return -1;
+	if (fs_write_all(fd, data, n) == 0 && lseek(fd, 0, SEEK_SET) == 0) {
+		*fd_out = fd;
+		return 0;
+	}
+	error_errno(err, EX_CANTCREAT, "4.3.0", "cannot keep what a command is to read");
+	close(fd);
+	return -1;
+}
+
+int proc_feed(char *const argv[], unsigned seconds, const void *data, size_t n,
+	      struct error *err)
+{
+	int fd, rc;
+
+	if (make_input(data, n, &fd, err) < 0)
+		return -1;
+	rc = run(argv, seconds, fd, NULL, err);
+	close(fd);
 	return rc;
 }

@@ -5,6 +5,8 @@
 #ifndef UTIL_PROC_H
 #define UTIL_PROC_H
 
+#include <stddef.h>
+
 #include "util/attr.h"
 
 struct error;
@@ -18,5 +20,13 @@ struct strbuf;
  */
 ATTR_CHECK int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out,
 			    struct error *err);
+
+/*
+ * Runs argv with the n octets of data on standard input; what it prints, also
+ * on stderr, is thrown away. Fails as proc_capture(), and with EX_CANTCREAT
+ * when there is no place for the data.
+ */
+ATTR_CHECK int proc_feed(char *const argv[], unsigned seconds, const void *data, size_t n,
+			 struct error *err);
 
 #endif

@@ -27,6 +27,13 @@ static void open_standard_descriptors(void)
 	}
 }
 
+/* A failed assertion is a bug, and has its exit code; there is no core to be had anyway. */
+static void give_up(int number)
+{
+	(void)number;
+	_exit(EX_SOFTWARE);
+}
+
 void sandbox_start(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -34,6 +41,7 @@ void sandbox_start(void)
 	open_standard_descriptors();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGABRT, give_up);
 	umask(077);
 	(void)setrlimit(RLIMIT_CORE, &none);
 }

@@ -29,9 +29,10 @@ static void test_nesting_and_commas(void **state)
 	json_bool(&j, "yes", true);
 	json_bool(&j, "no", false);
 	json_string(&j, "nothing", NULL);
+	json_raw(&j, "raw", "1.250");
 	json_end(&j, '}');
 	assert_string_equal(out.buf, "{\"a\":\"x\",\"list\":[-1,9223372036854775807,{}],"
-				     "\"yes\":true,\"no\":false,\"nothing\":null}");
+				     "\"yes\":true,\"no\":false,\"nothing\":null,\"raw\":1.250}");
 	strbuf_release(&out);
 }
 

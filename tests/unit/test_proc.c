@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +170,57 @@ static void end_behind_the_output(void **state)
 	expect_failure(shell("printf x; exec >&-; sleep 0.1; exit 3"), EX_CONFIG, "status 3");
 }
 
+static int feed(const char *script, const void *data, size_t n, unsigned seconds)
+{
+	memset(&err, 0, sizeof(err));
+	return proc_feed(ARGV(arg("sh"), arg("-c"), arg(script)), seconds, data, n, &err);
+}
+
+/* More than a pipe holds, and nobody has to read it. */
+static void input_is_given(void **state)
+{
+	static char big[300000];
+
+	(void)state;
+	assert_int_equal(feed("test \"$(cat)\" = \"a b\"", "a b\n", 4, 60), 0);
+	assert_int_equal(feed("test -z \"$(cat)\"", "", 0, 60), 0);
+	assert_int_equal(feed("test \"$(wc -c)\" -eq 300000", big, sizeof(big), 60), 0);
+	assert_int_equal(feed("exit 0", big, sizeof(big), 60), 0);
+	expect_failure(feed("test \"$(cat)\" = x", "y", 1, 60), EX_CONFIG, "status 1");
+	expect_failure(feed("kill -9 $$", "y", 1, 60), EX_CONFIG, "signal 9");
+	expect_failure(proc_feed(ARGV(arg("/nonexistent/x")), 60, "", 0, &err), EX_CONFIG,
+		       "cannot run command '/nonexistent/x'");
+}
+
+/* What it prints goes nowhere, on both; what it leaves running holds up nobody. */
+static void output_is_thrown_away(void **state)
+{
+	int fds[2], saved_out = dup(STDOUT_FILENO), saved_err = dup(STDERR_FILENO);
+	char c;
+
+	(void)state;
+	fflush(NULL);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	dup2(fds[1], STDOUT_FILENO);
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	int rc = feed("echo out; echo err >&2; sleep 20 & exit 0", "", 0, 60);
+
+	dup2(saved_out, STDOUT_FILENO);
+	dup2(saved_err, STDERR_FILENO);
+	close(saved_out);
+	close(saved_err);
+	assert_int_equal(rc, 0);
+	assert_int_equal(read(fds[0], &c, 1), 0);
+	close(fds[0]);
+}
+
+static void feeding_has_a_time_limit(void **state)
+{
+	(void)state;
+	expect_failure(feed("sleep 100", "x", 1, 1), EX_TEMPFAIL, "did not end within 1 s");
+}
+
 static int release(void **state)
 {
 	(void)state;
@@ -190,6 +242,9 @@ int main(void)
 		cmocka_unit_test(time_limit),
 		cmocka_unit_test(time_limit_behind_the_output),
 		cmocka_unit_test(end_behind_the_output),
+		cmocka_unit_test(input_is_given),
+		cmocka_unit_test(output_is_thrown_away),
+		cmocka_unit_test(feeding_has_a_time_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);

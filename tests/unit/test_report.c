@@ -11,6 +11,7 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/report_log.h"
 #include "conf/account.h"
 #include "conf_scratch.h"
 #include "message/envelope.h"
@@ -132,6 +133,28 @@ static void refuse(size_t i, int exit, const char *status, const char *text)
 	result_set_error(&result, i, &err);
 }
 
+static struct report the_report(const char *message_id, long milliseconds)
+{
+	return (struct report){ .inv = &inv, .account = &account, .envelope = &envelope,
+				.result = &result, .message_id = message_id, .attempt = 1,
+				.milliseconds = milliseconds };
+}
+
+static int end_report(const char *message_id, long milliseconds)
+{
+	const struct report r = the_report(message_id, milliseconds);
+
+	return report_end(&r);
+}
+
+/* The log of an attempt that was never made. */
+static void log_failure(const struct account *a, const struct error *err)
+{
+	const struct report r = { .inv = &inv, .account = a, .error = err };
+
+	report_log(&r);
+}
+
 /* Reports; what stands on standard error, and the exit code. */
 static const char *reported(int *exit_out)
 {
@@ -139,7 +162,7 @@ static const char *reported(int *exit_out)
 
 	result_settle(&result);
 	capture_start(&c, STDERR_FILENO);
-	*exit_out = report_result(&inv, &account, &envelope, &result, "<id@x>", 1234);
+	*exit_out = end_report("<id@x>", 1234);
 	return capture_end(&c);
 }
 
@@ -366,7 +389,7 @@ static void exit_codes_are_the_result_s(void **state)
 	struct capture c;
 
 	capture_start(&c, STDERR_FILENO);
-	status = report_result(&inv, &account, &envelope, &result, NULL, 0);
+	status = end_report(NULL, 0);
 	(void)capture_end(&c);
 	assert_int_equal(status, EX_SOFTWARE);
 }
@@ -419,11 +442,12 @@ static void log_of_success(void **state)
 	result.address = "192.0.2.1";
 	account.auth.user = "jane";
 	(void)reported(&status);
-	assert_string_equal(logged(),
+	assert_string_equal(logged(), arena_printf(arena,
 		"T host=mail.example:587 tls=on auth=on user=jane from=me@own.example "
 		"recipients=r0@x,r1@x mailsize=1234 smtpmsg='250 2.0.0 queued as 4711' "
 		"exitcode=EX_OK account=work addr=192.0.2.1 cipher='TLS1.3 AES-256-GCM' "
-		"mechanism=SCRAM-SHA-256 msgid=<id@x> delay=1.234\n");
+		"mechanism=SCRAM-SHA-256 msgid=<id@x> delay=1.234 uid=%lu attempt=1 "
+		"status=accepted\n", (unsigned long)getuid()));
 	assert_int_equal(stat(account.logfile, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	/* the next one is added */
@@ -461,12 +485,13 @@ static void log_of_failure(void **state)
 	/* an attempt that was never made */
 	fresh_log();
 	error_set(&err, EX_CONFIG, "5.3.5", "no password");
-	report_log_failure(&inv, &account, &err);
-	assert_string_equal(logged(), "T host=mail.example errormsg='no password' "
-			    "exitcode=EX_CONFIG account=work\n");
+	log_failure(&account, &err);
+	assert_string_equal(logged(), arena_printf(arena, "T host=mail.example errormsg='no "
+			    "password' exitcode=EX_CONFIG account=work uid=%lu dsn=5.3.5 "
+			    "status=failed\n", (unsigned long)getuid()));
 	account.socket = "/run/lmtp";
 	fresh_log();
-	report_log_failure(&inv, &account, &err);
+	log_failure(&account, &err);
 	assert_has(logged(), "host=/run/lmtp ");
 }
 
@@ -480,7 +505,7 @@ static void log_that_cannot_be_written(void **state)
 	account.logfile = "/nonexistent/log";
 	const char *said = reported(&status);
 
-	assert_has(said, "sendmail: cannot write the log /nonexistent/log\n");
+	assert_has(said, "sendmail: cannot write the log /nonexistent/log: No such file");
 	assert_has(said, "452 full");
 	assert_int_equal(status, EX_TEMPFAIL);
 }
@@ -572,18 +597,18 @@ static void log_without_account(void **state)
 	error_set(&err, EX_CONFIG, "5.3.5", "no account: tried '/x'");
 	logged_times = 0;
 	capture_start(&c, STDERR_FILENO);	/* a file, no terminal */
-	report_log_failure(&inv, NULL, &err);
+	log_failure(NULL, &err);
 	assert_int_equal(logged_times, 0);
 	inv.errors_mailed = true;
-	report_log_failure(&inv, NULL, &err);
+	log_failure(NULL, &err);
 	assert_string_equal(capture_end(&c), "");
 	assert_int_equal(logged_times, 1);
 	assert_int_equal(logged_priority, LOG_ERR);
-	assert_string_equal(logged_line, "errormsg=\"no account: tried '/x'\" exitcode=EX_CONFIG");
-	report_log_failure(&inv, &account, &err);	/* it has syslog off */
+	assert_has(logged_line, "errormsg=\"no account: tried '/x'\" exitcode=EX_CONFIG uid=");
+	log_failure(&account, &err);	/* it has syslog off */
 	assert_int_equal(logged_times, 1);
 	account.syslog = LOG_MAIL;
-	report_log_failure(&inv, &account, &err);
+	log_failure(&account, &err);
 	assert_int_equal(logged_times, 2);
 	assert_has(logged_line, "account=work");
 }
@@ -599,12 +624,12 @@ static void log_to_standard_output(void **state)
 	account.logfile_time_format = "T";
 	result_settle(&result);
 	capture_start(&c, STDOUT_FILENO);
-	status = report_result(&inv, &account, &envelope, &result, NULL, 5);
+	status = end_report(NULL, 5);
 	const char *text = capture_end(&c);
 
 	assert_int_equal(status, EX_OK);
 	assert_int_equal(strncmp(text, "T host=mail.example:587 ", 24), 0);
-	assert_has(text, " delay=0.005\n");
+	assert_has(text, " delay=0.005 uid=");
 	assert_lacks(text, "msgid");
 }
 

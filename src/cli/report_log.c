@@ -1,0 +1,433 @@
+#include "config.h"
+#include "cli/report_log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/options.h"
+#include "cli/report.h"
+#include "conf/account.h"
+#include "message/envelope.h"
+#include "message/result.h"
+#include "util/datetime.h"
+#include "util/error.h"
+#include "util/json.h"
+#include "util/log.h"
+#include "util/names.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define LINE_MAX_OCTETS ((size_t)64 * 1024)
+#define FILE_MAX_OCTETS ((size_t)256 * 1024 * 1024)	/* 100,000 recipients have room */
+#define LOG_RECIPIENTS_MAX 100	/* of one line of msmtp's form; more are counted, not listed */
+
+static const char *exit_name(int code)
+{
+	static const struct name_value names[] = {
+		{ "EX_OK", EX_OK }, { "EX_USAGE", EX_USAGE }, { "EX_DATAERR", EX_DATAERR },
+		{ "EX_NOINPUT", EX_NOINPUT }, { "EX_NOUSER", EX_NOUSER },
+		{ "EX_NOHOST", EX_NOHOST }, { "EX_UNAVAILABLE", EX_UNAVAILABLE },
+		{ "EX_SOFTWARE", EX_SOFTWARE }, { "EX_OSERR", EX_OSERR },
+		{ "EX_OSFILE", EX_OSFILE }, { "EX_CANTCREAT", EX_CANTCREAT },
+		{ "EX_IOERR", EX_IOERR }, { "EX_TEMPFAIL", EX_TEMPFAIL },
+		{ "EX_PROTOCOL", EX_PROTOCOL }, { "EX_NOPERM", EX_NOPERM },
+		{ "EX_CONFIG", EX_CONFIG }, { NULL, 0 },
+	};
+	const char *name = names_name(names, code);
+
+	return name ? name : "EX_SOFTWARE";
+}
+
+/* --- pairs of key and value ------------------------------------------------------- */
+
+/* Escaped, the delimiter too, so that no server's words look like a key of ours. */
+static void add_marked(struct strbuf *out, const char *mark, const char *value)
+{
+	strbuf_addstr(out, mark);
+	for (const char *p = value;; p++) {
+		size_t n = strcspn(p, mark);
+
+		text_escape_add(out, p, n);
+		p += n;
+		if (!*p)
+			break;
+		strbuf_addf(out, "\\x%02X", (unsigned)(unsigned char)*p);
+	}
+	strbuf_addstr(out, mark);
+}
+
+/* " key=value", escaped; quoted when it holds blanks or quotes, as msmtp does. */
+static void add_pair(struct strbuf *out, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	strbuf_addf(out, "%s%s=", out->len ? " " : "", key);
+	if (strpbrk(value, " \"'"))
+		add_marked(out, strchr(value, '\'') && !strchr(value, '"') ? "\"" : "'", value);
+	else
+		text_escape_add(out, value, strlen(value));
+}
+
+static void add_number(struct strbuf *out, const char *key, long long value)
+{
+	char number[32];
+
+	snprintf(number, sizeof(number), "%lld", value);
+	add_pair(out, key, number);
+}
+
+static const char *seconds(char *out, size_t room, long milliseconds)
+{
+	snprintf(out, room, "%ld.%03ld", milliseconds / 1000, milliseconds % 1000);
+	return out;
+}
+
+/* --- msmtp's form ------------------------------------------------------------------- */
+
+static const char *host_of(const struct report *r)
+{
+	const struct account *a = r->account;
+
+	if (r->result && r->result->server)
+		return r->result->server;
+	return a->socket ? a->socket : a->host;
+}
+
+static const char *sender_of(const struct report *r)
+{
+	if (!r->envelope || !r->envelope->rcpt_count)
+		return NULL;
+	return *r->envelope->sender ? r->envelope->sender : "<>";
+}
+
+/* The sender before it was rewritten, where that was another one. */
+static const char *original_sender(const struct report *r)
+{
+	const char *was = r->orig_sender;
+
+	if (!was || !r->envelope || strcmp(was, r->envelope->sender) == 0)
+		return NULL;
+	return *was ? was : "<>";
+}
+
+static void add_recipients(struct strbuf *out, const struct envelope *e)
+{
+	struct strbuf list = STRBUF_INIT(LINE_MAX_OCTETS);
+	size_t shown = e->rcpt_count < LOG_RECIPIENTS_MAX ? e->rcpt_count : LOG_RECIPIENTS_MAX;
+
+	for (size_t i = 0; i < shown; i++)
+		strbuf_addf(&list, "%s%s", i ? "," : "", e->rcpt[i].address);
+	if (shown < e->rcpt_count)
+		strbuf_addf(&list, ",(%zu more)", e->rcpt_count - shown);
+	add_pair(out, "recipients", list.buf);
+	strbuf_release(&list);
+}
+
+/* What msmtp has as well; what reads its log goes on reading. */
+static void add_msmtp_keys(struct strbuf *out, const struct report *r, const struct error *why)
+{
+	const struct result *result = r->result;
+
+	add_pair(out, "host", host_of(r));
+	if (result) {
+		add_pair(out, "tls", result->tls ? "on" : "off");
+		add_pair(out, "auth", result->mechanism ? "on" : "off");
+		add_pair(out, "user", result->mechanism ? r->account->auth.user : NULL);
+	}
+	add_pair(out, "from", sender_of(r));
+	if (r->envelope && r->envelope->rcpt_count)
+		add_recipients(out, r->envelope);
+	if (result)
+		add_number(out, "mailsize", (long long)r->envelope->size);
+	if (result && result->error.reply)
+		add_number(out, "smtpstatus", result->error.reply);
+	if (result)
+		add_pair(out, "smtpmsg", result->reply_text);
+	add_pair(out, "errormsg", why ? why->text : NULL);
+	add_pair(out, "exitcode", exit_name(why ? why->exit : 0));
+}
+
+static void add_own_keys(struct strbuf *out, const struct report *r, const struct error *why)
+{
+	const struct result *result = r->result;
+	char number[32];
+
+	add_pair(out, "account", r->account->name);
+	if (result) {
+		add_pair(out, "addr", result->address);
+		add_pair(out, "cipher", result->tls);
+		add_pair(out, "mechanism", result->mechanism);
+	}
+	add_pair(out, "msgid", r->message_id);
+	if (result)
+		add_pair(out, "left_out", result->left_out);
+	if (result)
+		add_pair(out, "delay", seconds(number, sizeof(number), r->milliseconds));
+	add_pair(out, "id", r->queue_id);
+	add_number(out, "uid", (long long)getuid());
+	add_pair(out, "orig_from", original_sender(r));
+	add_pair(out, "dsn", why ? why->status : NULL);
+	if (r->attempt)
+		add_number(out, "attempt", r->attempt);
+	add_pair(out, "status", report_status(r));
+}
+
+/* --- our own forms: the same keys for each recipient ------------------------------------ */
+
+/* A key of a line; text NULL = not known. */
+struct field {
+	const char *key, *text;
+	bool number;
+};
+
+#define FIELDS_MAX 24
+
+struct fields {
+	struct field v[FIELDS_MAX];
+	size_t n;
+	char uid[24], code[24], delay[32], attempt[24];
+};
+
+static void put(struct fields *f, const char *key, const char *text, bool number)
+{
+	f->v[f->n++] = (struct field){ key, text && *text ? text : NULL, number };
+}
+
+/* All keys of behaviour 66, in its order. */
+static void fill(struct fields *f, const struct report *r, size_t i)
+{
+	const struct result *result = r->result;
+	const bool any = i < report_recipients(r);
+	const struct error *e = any ? report_recipient_error(r, i) : report_error(r);
+	const bool failed = any ? report_recipient_failed(r, i) : e != NULL;
+
+	f->n = 0;
+	snprintf(f->uid, sizeof(f->uid), "%lu", (unsigned long)getuid());
+	snprintf(f->code, sizeof(f->code), "%d", e ? e->reply : 0);
+	snprintf(f->attempt, sizeof(f->attempt), "%u", r->attempt);
+	put(f, "id", r->queue_id, false);
+	put(f, "msgid", r->message_id, false);
+	put(f, "uid", f->uid, true);
+	put(f, "from", sender_of(r), false);
+	put(f, "orig_from", original_sender(r), false);
+	put(f, "to", any ? r->envelope->rcpt[i].address : NULL, false);
+	put(f, "account", r->account->name, false);
+	put(f, "host", host_of(r), false);
+	put(f, "addr", result ? result->address : NULL, false);
+	put(f, "tls", !result ? NULL : result->tls ? result->tls : "off", false);
+	put(f, "auth", result ? result->mechanism : NULL, false);
+	put(f, "code", e && e->reply ? f->code : NULL, true);
+	put(f, "dsn", e ? e->status : NULL, false);
+	put(f, "reply", failed ? e->text : result ? result->reply_text : NULL, false);
+	put(f, "delay", result ? seconds(f->delay, sizeof(f->delay), r->milliseconds) : NULL,
+	    true);
+	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
+	put(f, "exitcode", exit_name(failed ? e->exit : 0), false);
+	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
+}
+
+/* Values with anything but the plainest characters stand in double quotes. */
+static void add_key_values(struct strbuf *out, const struct fields *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const char *value = f->v[i].text;
+
+		if (!value)
+			continue;
+		strbuf_addf(out, "%s%s=", out->len ? " " : "", f->v[i].key);
+		if (strpbrk(value, " \"'="))
+			add_marked(out, "\"", value);
+		else
+			text_escape_add(out, value, strlen(value));
+	}
+}
+
+static void add_json(struct strbuf *out, const struct fields *f)
+{
+	struct json j = { .out = out };
+	char now[DATETIME_UTC_SIZE];
+
+	json_begin(&j, NULL, '{');
+	json_string(&j, "time", datetime_utc(now, datetime_now()));
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->v[i].number && f->v[i].text)
+			json_raw(&j, f->v[i].key, f->v[i].text);
+		else
+			json_string(&j, f->v[i].key, f->v[i].text);
+	}
+	json_end(&j, '}');
+}
+
+/* --- where the lines go -------------------------------------------------------------- */
+
+struct output {
+	const struct report *report;
+	bool failed;
+	struct strbuf file;		/* all lines, for one write */
+};
+
+/* The format is the administrator's own: strftime() cannot be led astray by it. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+
+/* "Mar 04 10:20:30 " or what logfile_time_format says. */
+static void add_time(struct strbuf *out, const struct account *a)
+{
+	const char *format = a->logfile_time_format ? a->logfile_time_format : "%b %d %H:%M:%S";
+	time_t now = time(NULL);
+	struct tm when;
+	char text[256];
+
+	if (localtime_r(&now, &when) && strftime(text, sizeof(text), format, &when) > 0)
+		strbuf_addf(out, "%s ", text);
+}
+
+#pragma GCC diagnostic pop
+
+static const char *tag_of(const struct invocation *inv)
+{
+	return inv->syslog_tag ? inv->syslog_tag : inv->name;
+}
+
+static void emit(struct output *o, const char *text)
+{
+	const struct account *a = o->report->account;
+
+	if (a->syslog >= 0)
+		log_syslog(tag_of(o->report->inv), a->syslog, o->failed ? LOG_ERR : LOG_INFO, text);
+	if (!a->logfile)
+		return;
+	if (o->file.len)
+		strbuf_addch(&o->file, '\n');
+	if (a->report.log_format != LOG_FORMAT_JSON)
+		add_time(&o->file, a);
+	strbuf_addstr(&o->file, text);
+}
+
+static void finish(struct output *o)
+{
+	const struct account *a = o->report->account;
+	struct error err;
+
+	if (a->logfile && o->file.len && log_file(a->logfile, o->file.buf) < 0 && o->failed) {
+		error_errno(&err, EX_CANTCREAT, "4.3.0", "cannot write the log %s", a->logfile);
+		report_line(o->report->inv, "%s", err.text);
+	}
+	strbuf_release(&o->file);
+}
+
+static bool several_ends(const struct report *r)
+{
+	for (size_t i = 1; i < report_recipients(r); i++) {
+		const struct error *e = report_recipient_error(r, i);
+		const struct error *first = report_recipient_error(r, 0);
+
+		if (strcmp(report_recipient_status(r, i), report_recipient_status(r, 0)) != 0 ||
+		    strcmp(e->text, first->text) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* The line about one recipient in msmtp's form: none of its keys that readers look for. */
+static void add_part(struct strbuf *out, const struct report *r, size_t i)
+{
+	const struct error *e = report_recipient_error(r, i);
+	char code[24];
+
+	snprintf(code, sizeof(code), "%d", e->reply);
+	add_pair(out, "to", r->envelope->rcpt[i].address);
+	add_pair(out, "status", report_recipient_status(r, i));
+	add_pair(out, "code", e->reply ? code : NULL);
+	add_pair(out, "dsn", e->status);
+	add_pair(out, "reply", report_recipient_failed(r, i) ? e->text : r->result->reply_text);
+	add_pair(out, "account", r->account->name);
+	add_pair(out, "msgid", r->message_id);
+	add_pair(out, "id", r->queue_id);
+}
+
+static void log_msmtp(struct output *o, struct strbuf *line)
+{
+	const struct report *r = o->report;
+
+	add_msmtp_keys(line, r, report_error(r));
+	add_own_keys(line, r, report_error(r));
+	emit(o, line->buf);
+	if (!r->result || !several_ends(r))
+		return;
+	for (size_t i = 0; i < report_recipients(r); i++) {
+		strbuf_reset(line);
+		add_part(line, r, i);
+		emit(o, line->buf);
+	}
+}
+
+static void log_fields(struct output *o, struct strbuf *line)
+{
+	const struct report *r = o->report;
+	const size_t n = report_recipients(r);
+	struct fields f;
+
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		strbuf_reset(line);
+		fill(&f, r, i);
+		if (r->account->report.log_format == LOG_FORMAT_JSON)
+			add_json(line, &f);
+		else
+			add_key_values(line, &f);
+		emit(o, line->buf);
+	}
+}
+
+/* -oem: nobody can be mailed about a failure, and nobody reads stderr. */
+static bool log_for_caller(const struct report *r)
+{
+	return report_error(r) && r->inv->errors_mailed && !isatty(STDERR_FILENO);
+}
+
+void report_log(const struct report *asked)
+{
+	static const struct account nobody = { .syslog = LOG_MAIL };
+	struct report copy = *asked, *r = &copy;
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct output o = { .report = r, .failed = report_error(r) != NULL };
+
+	if (!r->account && log_for_caller(r))
+		r->account = &nobody;
+	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
+		return;
+	strbuf_init(&o.file, FILE_MAX_OCTETS);
+	if (r->account->report.log_format == LOG_FORMAT_MSMTP)
+		log_msmtp(&o, &line);
+	else
+		log_fields(&o, &line);
+	finish(&o);
+	strbuf_release(&line);
+}
+
+void report_log_aside(const struct report *r, const struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct output o = { .report = r };
+	struct fields f = { .n = 0 };
+
+	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
+		return;
+	strbuf_init(&o.file, FILE_MAX_OCTETS);
+	put(&f, "id", r->queue_id, false);
+	put(&f, "msgid", r->message_id, false);
+	put(&f, "account", r->account->name, false);
+	put(&f, "warning", err->text, false);
+	if (r->account->report.log_format == LOG_FORMAT_JSON)
+		add_json(&line, &f);
+	else
+		add_key_values(&line, &f);
+	emit(&o, line.buf);
+	finish(&o);
+	strbuf_release(&line);
+}
