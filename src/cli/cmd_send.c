@@ -129,7 +129,7 @@ static int choose_account(struct send *s, struct error *err)
 
 static int no_recipients(struct send *s, struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "no recipients: give addresses or use -t (%s)",
+	return error_set(err, EX_USAGE, "5.5.4", "no recipients: give addresses or use -t (saw %s)",
 			 envelope_describe_header(&s->envelope, s->message));
 }
 

@@ -14,6 +14,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "smtp/status.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"
@@ -21,6 +22,7 @@
 #include "util/text.h"
 
 #define LINE_MAX_OCTETS ((size_t)64 * 1024)
+#define MEANING_MAX 128
 
 /* --- lines ---------------------------------------------------------------------- */
 
@@ -132,9 +134,14 @@ const struct error *report_error(const struct report *r)
 	return r->result->error.exit ? &r->result->error : &unexplained;
 }
 
+static const char *untried(const struct report *r)
+{
+	return r->discarded ? "discarded" : "failed";
+}
+
 const char *report_status(const struct report *r)
 {
-	return r->result ? report_outcome_name(r->result->outcome) : "failed";
+	return r->result ? report_outcome_name(r->result->outcome) : untried(r);
 }
 
 size_t report_recipients(const struct report *r)
@@ -144,17 +151,21 @@ size_t report_recipients(const struct report *r)
 
 const struct error *report_recipient_error(const struct report *r, size_t i)
 {
-	return r->result ? &r->result->rcpt[i].error : r->error;
+	static const struct error none;
+
+	return r->result ? &r->result->rcpt[i].error : r->error ? r->error : &none;
 }
 
 const char *report_recipient_status(const struct report *r, size_t i)
 {
-	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : "failed";
+	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : untried(r);
 }
 
 bool report_recipient_failed(const struct report *r, size_t i)
 {
-	return !r->result || r->result->rcpt[i].outcome != OUTCOME_ACCEPTED;
+	if (!r->result)
+		return !r->discarded;
+	return r->result->rcpt[i].outcome != OUTCOME_ACCEPTED;
 }
 
 /* --- what is said --------------------------------------------------------------------- */
@@ -169,17 +180,30 @@ static bool one_reason(const struct result *r)
 	return true;
 }
 
+/* " (the mailbox is full)" where a server said 5.2.2: an aside that may be empty. */
+static const char *meaning(char *out, size_t room, const struct report *r,
+			   const struct error *err)
+{
+	const char *words = err->reply ? status_meaning(err->status, r->envelope) : NULL;
+
+	if (!words)
+		return "";
+	snprintf(out, room, " (%s)", words);
+	return out;
+}
+
 static void tell_recipient(const struct report *r, size_t i)
 {
 	const struct rcpt_result *one = &r->result->rcpt[i];
 	const char *address = r->envelope->rcpt[i].address;
+	char words[MEANING_MAX];
 
 	if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet)
 		write_error_json(address, &one->error);
 	else
-		report_line(r->inv, "recipient '%s' %s: %s", address,
+		report_line(r->inv, "recipient '%s' %s: %s%s", address,
 			    one->outcome == OUTCOME_DEFERRED ? "deferred" : "refused",
-			    one->error.text);
+			    one->error.text, meaning(words, sizeof(words), r, &one->error));
 }
 
 static void tell_recipients(const struct report *r)
@@ -214,6 +238,8 @@ static void tell_notes(const struct report *r)
 
 static void tell_result(const struct report *r, const struct error *why)
 {
+	char words[MEANING_MAX];
+
 	if (r->inv->verbose || r->account->ext.conneg || isatty(STDERR_FILENO))
 		tell_notes(r);
 	if (!why)
@@ -223,7 +249,8 @@ static void tell_result(const struct report *r, const struct error *why)
 	} else if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet) {
 		write_error_json(NULL, why);
 	} else {
-		report_line(r->inv, "account '%s': %s", r->account->name, why->text);
+		report_line(r->inv, "account '%s': %s%s", r->account->name, why->text,
+			    meaning(words, sizeof(words), r, why));
 	}
 }
 
@@ -243,7 +270,7 @@ int report_end(const struct report *r)
 	report_log(r);
 	if (r->result)
 		tell_result(r, why);
-	else
+	else if (why)
 		tell_failure(r);
 	if (why)
 		report_keep(r);

@@ -31,6 +31,7 @@ struct report {
 	const struct message *message;	/* NULL = it was not read */
 	const struct result *result;	/* NULL = nothing was tried */
 	const struct error *error;	/* ... and this is why */
+	bool discarded;			/* ... or it was thrown away as told: no failure */
 	const char *orig_sender;	/* before it was rewritten; NULL = not known */
 	const char *message_id;		/* of the header; NULL = none */
 	const char *queue_id;		/* NULL = it is not in the queue */
@@ -59,7 +60,7 @@ int report_end(const struct report *r);
 /* Why the whole failed; NULL when it did not. */
 const struct error *report_error(const struct report *r);
 
-/* "accepted", "deferred", "refused"; "failed" where nothing was tried. */
+/* "accepted", "deferred", "refused"; "failed" where nothing was tried; "discarded". */
 const char *report_status(const struct report *r);
 
 /* How many recipients there are to tell something about. */

@@ -59,7 +59,7 @@ static void add_recipients(struct json *j, const struct report *r)
 		} else {
 			json_string(j, "address", address);
 			json_string(j, "outcome", report_recipient_status(r, i));
-			add_error(j, r->error);
+			add_error(j, report_recipient_error(r, i));
 			json_string(j, "note", NULL);
 		}
 		json_end(j, '}');

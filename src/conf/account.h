@@ -326,6 +326,7 @@ struct account {
 	struct convert_settings convert;
 	enum partial partial;
 	bool strict_recipients;		/* the same as partial = refuse */
+	unsigned stop_on;		/* refused ones that stop it: bits 1 << enum rcpt_source */
 
 	unsigned dsn_notify;		/* enum dsn_notify bits */
 	enum dsn_ret dsn_return;

@@ -9,6 +9,7 @@
 
 #include "conf/account.h"
 #include "conf/accounts.h"
+#include "message/envelope.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/names.h"
@@ -252,14 +253,13 @@ static const struct name_value notify_names[] = {
 	{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 }
 };
 
-/* notify = "off" / "never" / condition *("," condition) (RFC 3461, section 4.1) */
-SETTING_SETTER(special_dsn_notify)
+/* Words of a list with commas as the bits of a table; "off" is none. */
+static int read_bits(const struct setting *s, const struct name_value *names, const char *value,
+		     const char *wanted, unsigned *out, struct error *err)
 {
-	static const char wanted[] = "off, never, or a list of success, failure, delay";
 	unsigned bits = 0;
 	char word[16];
 
-	(void)arena;
 	for (const char *p = value; strcasecmp(value, "off") != 0 && *p; p += *p == ',') {
 		p += strspn(p, " \t");
 		size_t n = strcspn(p, " \t,");
@@ -271,30 +271,67 @@ SETTING_SETTER(special_dsn_notify)
 		word[n] = '\0';
 		p += n;
 		p += strspn(p, " \t");
-		if (names_find(notify_names, word, &bit) < 0 || (*p && *p != ','))
+		if (names_find(names, word, &bit) < 0 || (*p && *p != ','))
 			return setting_refuse(s, value, wanted, err);
 		bits |= (unsigned)bit;
 	}
+	*out = bits;
+	return 0;
+}
+
+/* notify = "off" / "never" / condition *("," condition) (RFC 3461, section 4.1) */
+SETTING_SETTER(special_dsn_notify)
+{
+	static const char wanted[] = "off, never, or a list of success, failure, delay";
+	unsigned bits;
+
+	(void)arena;
+	if (read_bits(s, notify_names, value, wanted, &bits, err) < 0)
+		return -1;
 	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
 		return setting_refuse(s, value, wanted, err);
 	((struct account *)target)->dsn_notify = bits;
 	return 0;
 }
 
-SETTING_PRINTER(special_dsn_notify_print)
+static const struct name_value stop_names[] = {
+	{ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
+	{ "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }, { NULL, 0 }
+};
+
+SETTING_SETTER(special_stop_on)
 {
-	unsigned bits = ((const struct account *)target)->dsn_notify;
+	struct account *a = target;
+
+	(void)arena;
+	return read_bits(s, stop_names, value, "off, or a list of to, cc, bcc, argument",
+			 &a->stop_on, err);
+}
+
+static void print_bits(struct strbuf *out, const struct name_value *names, unsigned bits)
+{
 	const char *comma = "";
 
-	(void)s;
 	if (!bits)
 		strbuf_addstr(out, "off");
-	for (const struct name_value *n = notify_names; n->name; n++) {
+	for (const struct name_value *n = names; n->name; n++) {
 		if (bits & (unsigned)n->value) {
 			strbuf_addf(out, "%s%s", comma, n->name);
 			comma = ",";
 		}
 	}
+}
+
+SETTING_PRINTER(special_stop_on_print)
+{
+	(void)s;
+	print_bits(out, stop_names, ((const struct account *)target)->stop_on);
+}
+
+SETTING_PRINTER(special_dsn_notify_print)
+{
+	(void)s;
+	print_bits(out, notify_names, ((const struct account *)target)->dsn_notify);
 }
 
 /* --- log --------------------------------------------------------------------------- */

@@ -131,7 +131,7 @@ static void send_flight(struct transaction *t)
 /* Must the replies to RCPT be known before the content is offered? */
 static bool must_wait(const struct transaction *t)
 {
-	return t->opt->strict_recipients || conneg_used(t->s, t->e);
+	return outcome_strict(t) || conneg_used(t->s, t->e);
 }
 
 static enum plan choose_plan(const struct transaction *t)
@@ -170,7 +170,7 @@ static void send_later(struct transaction *t, enum plan plan)
 	pipeline_finish(&t->pipe);
 	if (t->pipe.broken || t->mail_refused || t->ahead_error.exit || t->changed)
 		return;
-	if (t->opt->strict_recipients && t->refusal.exit)
+	if (t->refusal.exit)
 		refuse_all(t);
 	else if (t->unfit)
 		start_over(t);

@@ -169,7 +169,7 @@ static void mail_reply(struct transaction *t, const struct reply *r)
  */
 static bool too_many(const struct transaction *t, const struct reply *r)
 {
-	if (t->standing == 0 || t->opt->strict_recipients || (r->code != 452 && r->code != 552))
+	if (t->standing == 0 || outcome_strict(t) || (r->code != 452 && r->code != 552))
 		return false;
 	if (r->status[0])
 		return strcmp(r->status + 2, "5.3") == 0 || strcmp(r->status + 2, "0.0") == 0;
@@ -218,10 +218,18 @@ static void rcpt_accepted(struct transaction *t, struct candidate *c, const stru
 		t->result->rcpt[c->index].note = reply_words(t, r);
 }
 
+bool outcome_strict(const struct transaction *t)
+{
+	return t->opt->strict_recipients || t->opt->stop_on;
+}
+
 void outcome_refuse(struct transaction *t, size_t i, const struct error *err)
 {
+	const bool counts = t->opt->strict_recipients ||
+		t->opt->stop_on & 1U << t->e->rcpt[i].source;
+
 	result_set_error(t->result, i, err);
-	if (!t->refusal.exit)
+	if (counts && !t->refusal.exit)
 		t->refusal = *err;
 }
 

@@ -59,7 +59,7 @@ struct transaction {
 	struct error content_error;	/* a chunk was refused; exit 0 = none */
 	bool changed;		/* the server announces something else than was assumed */
 	struct error ahead_error;	/* what was sent ahead of all failed; exit 0 = it did not */
-	struct error refusal;	/* the first refusal of a recipient; exit 0 = none */
+	struct error refusal;	/* the first that ends it for all; exit 0 = none */
 };
 
 /* Reads one reply of the group: the pipeline's function, ctx is the transaction. */
@@ -76,6 +76,9 @@ void outcome_fail_standing(struct transaction *t, const struct error *err);
  * became of it is not known for those that were not refused before.
  */
 void outcome_fail_lost(struct transaction *t, const struct error *err);
+
+/* May the refusal of a recipient end it for all? Then the content waits for the replies. */
+bool outcome_strict(const struct transaction *t);
 
 /* One recipient (index in the envelope) is refused or deferred by err. */
 void outcome_refuse(struct transaction *t, size_t i, const struct error *err);

@@ -82,8 +82,7 @@ static void put_recipients(struct transaction *t)
 		const struct recipient *r = &t->e->rcpt[t->rcpt[k].index];
 		struct error err;
 
-		if (t->pipe.broken || t->mail_refused ||
-		    (t->opt->strict_recipients && t->refusal.exit))
+		if (t->pipe.broken || t->mail_refused || t->refusal.exit)
 			return;
 		if (t->left > t->set_aside && !session_has(t->s, EXT_PIPELINING)) {
 			t->left += t->rcpt_count - k;	/* too many: the rest is not even asked */
@@ -220,7 +219,7 @@ static bool run_once(struct transaction *t)
 
 	t->refusal = (struct error){ 0 };
 	choose_recipients(t);
-	if (t->opt->strict_recipients && t->refusal.exit) {
+	if (t->refusal.exit) {
 		error_prefix(&t->refusal, "not sent, as another recipient was refused");
 		outcome_fail_open(t, &t->refusal);
 		return false;

@@ -31,6 +31,7 @@ struct checkpoint {
 struct transaction_options {
 	bool last;		/* no other message will follow: QUIT may go with the data */
 	bool strict_recipients;	/* one refusal ends it before the data */
+	unsigned stop_on;	/* ... of such a recipient: bits 1 << enum rcpt_source */
 	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
 };

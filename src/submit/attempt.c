@@ -241,6 +241,7 @@ static void run_transactions(struct attempt *t, struct result *r)
 
 	do {
 		struct transaction_options opt = { .last = true, .strict_recipients = strict,
+			.stop_on = a->stop_on,
 			.checkpoint = checkpoint_of(t, r) };
 
 		before = open;

@@ -57,7 +57,7 @@ static const char *capture_end(struct capture *c)
 static char logged_line[4096];
 static int logged_times, logged_priority;
 
-static void keep_log(int priority, const char *format, va_list ap)
+ATTR_PRINTF(2, 0) static void keep_log(int priority, const char *format, va_list ap)
 {
 	logged_times++;
 	logged_priority = priority;
@@ -331,7 +331,7 @@ static void each_refused_recipient_is_named(void **state)
 	refuse(3, EX_TEMPFAIL, "4.2.2", "RCPT TO <r3@x>: 452 full");
 	assert_string_equal(reported(&status),
 			    "sendmail: recipient 'r1@x' refused: RCPT TO <r1@x>: 550 no such user\n"
-			    "sendmail: recipient 'r3@x' deferred: RCPT TO <r3@x>: 452 full\n"
+			    "sendmail: recipient 'r3@x' deferred: RCPT TO <r3@x>: 452 full (the mailbox is full)\n"
 			    "sendmail: the server took the message for 2 of 4 recipients\n");
 	assert_int_equal(status, EX_NOUSER);
 	inv.quiet = true;
@@ -349,8 +349,8 @@ static void nobody_got_it(void **state)
 	refuse(1, EX_TEMPFAIL, "4.2.2", "450 later");
 	const char *said = reported(&status);
 
-	assert_has(said, "'r0@x' deferred: 452 full\n");
-	assert_has(said, "'r1@x' deferred: 450 later\n");
+	assert_has(said, "'r0@x' deferred: 452 full (the mailbox is full)\n");
+	assert_has(said, "'r1@x' deferred: 450 later (the mailbox is full)\n");
 	assert_lacks(said, "took the message");
 	assert_int_equal(status, EX_TEMPFAIL);
 }

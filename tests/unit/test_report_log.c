@@ -211,6 +211,23 @@ static void never_tried(void **state)
 	assert_null(strstr(got, " to="));
 }
 
+/* Thrown away as the account says: no failure, and no attempt. */
+static void discarded(void **state)
+{
+	(void)state;
+	report.result = NULL;
+	report.discarded = true;
+	report.attempt = 0;
+	assert_non_null(strstr(logged(), " exitcode=EX_OK account=work msgid=<id@x> id=4B1C "));
+	assert_non_null(strstr(text.buf, " status=discarded\n"));
+	account.report.log_format = LOG_FORMAT_KEY_VALUE;
+	assert_non_null(strstr(logged(), " to=c@x account=work host=mail.example exitcode=EX_OK "
+			       "status=discarded\n"));
+	account.report.log_format = LOG_FORMAT_JSON;
+	assert_non_null(strstr(logged(), "\"code\":null,\"dsn\":null,\"reply\":null,"));
+	assert_int_equal(report_end(&report), 0);
+}
+
 /* Whatever anybody says, a line stays a line, and a value a value. */
 static void lines_cannot_be_forged(void **state)
 {
@@ -268,6 +285,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(msmtp_and_several_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(sender_before_rewriting, setup, teardown),
 		cmocka_unit_test_setup_teardown(never_tried, setup, teardown),
+		cmocka_unit_test_setup_teardown(discarded, setup, teardown),
 		cmocka_unit_test_setup_teardown(lines_cannot_be_forged, setup, teardown),
 		cmocka_unit_test_setup_teardown(beside_the_sending, setup, teardown),
 	};
