@@ -225,8 +225,8 @@ def not_kept():
         _, shown = home.at_terminal(['b@example.com'], stdin=f)
     check(failures, 'kept' not in shown, repr(shown))
     for args in (['--keep-failed=off', 'b@example.com'], ['-oeq', 'b@example.com'],
-                 ['--dry-run', '-a', 'none', 'b@example.com']):
-        _, shown = home.at_terminal(args)
+                 ['--dry-run', '-a', 'none', 'b@example.com'], ['empty@example.com']):
+        _, shown = home.at_terminal(args, b'' if 'empty' in args[0] else MESSAGE)
         check(failures, 'kept' not in shown, '%r: %r' % (args, shown))
     check(failures, not os.path.exists(home.env['XDG_STATE_HOME']), 'a folder was made')
     return failures

@@ -408,11 +408,16 @@ static void save_for_user(const struct report *r)
 	strbuf_release(&command);
 }
 
+static bool is_empty(const struct message *m)
+{
+	return m->header.n == 0 && m->body_size == 0;
+}
+
 void report_keep(const struct report *r)
 {
 	const struct account *a = r->account;
 
-	if (!r->message)
+	if (!r->message || is_empty(r->message))
 		return;
 	if (a && a->report.dead_letter && strcmp(a->report.dead_letter, "off") != 0)
 		dead_letter(r);

@@ -331,7 +331,8 @@ static void each_refused_recipient_is_named(void **state)
 	refuse(3, EX_TEMPFAIL, "4.2.2", "RCPT TO <r3@x>: 452 full");
 	assert_string_equal(reported(&status),
 			    "sendmail: recipient 'r1@x' refused: RCPT TO <r1@x>: 550 no such user\n"
-			    "sendmail: recipient 'r3@x' deferred: RCPT TO <r3@x>: 452 full (the mailbox is full)\n"
+			    "sendmail: recipient 'r3@x' deferred: RCPT TO <r3@x>: 452 full "
+			    "(the mailbox is full)\n"
 			    "sendmail: the server took the message for 2 of 4 recipients\n");
 	assert_int_equal(status, EX_NOUSER);
 	inv.quiet = true;
