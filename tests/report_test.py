@@ -186,6 +186,22 @@ def many_recipients():
     return failures
 
 
+def options_of_recipients():
+    """What --rcpt asks for one of them is asked for again; an address is as good twice as once."""
+    sink = Sink()
+    home, failures = Home(), []
+    _, shown = home.at_terminal(['--rcpt', 'a@example.com,notify=success', '--rcpt=b@example.com',
+                                 'c@example.com'])
+    check(failures, ' --rcpt=a@example.com,notify=success --rcpt=b@example.com -- ' in shown,
+          repr(shown))
+    home.write(sink.port)
+    check(failures, resend(home, shown, failures) == 0, 'not sent')
+    check(failures, sink.mails and [sink.mails[0].rcpts.get(a, [None])[:1] for a in
+                                    (b'a@example.com', b'b@example.com', b'c@example.com')] ==
+          [[b'NOTIFY=SUCCESS'], [], []], repr(sink.mails and sink.mails[0].rcpts))
+    return failures
+
+
 def typed():
     """Standard input is the terminal too."""
     home, failures = Home(), []
@@ -302,7 +318,8 @@ def many_at_once():
     """Failures of the same moment are one."""
     home, failures = Home(1, HOOK), []
     children = [subprocess.Popen(['msubmit', 'b@example.com'], executable=PROGRAM, env=home.env,
-                                 cwd=home.folder, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                 cwd=home.folder, stdin=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
                 for _ in range(8)]
     for child in children:
         child.communicate(MESSAGE)
@@ -360,7 +377,8 @@ def mbox_is_read_back():
     """Python's reader finds each message as it was, whatever its lines look like."""
     import mailbox
     home, failures = Home(1, 'dead_letter = {dir}/dead\n'), []
-    bodies = [b'From x\n\nFrom y\n', b'>From x\n>>From\n', b'', b'no end', b'\n'.join([b'From ' + b'z' * 900] * 100)]
+    bodies = [b'From x\n\nFrom y\n', b'>From x\n>>From\n', b'', b'no end',
+              b'\n'.join([b'From ' + b'z' * 900] * 100)]
     for body in bodies:
         home.run(['-i', 'b@example.com'], b'Subject: x\n\n' + body)
     box = list(mailbox.mbox(home.path('dead')))
@@ -372,8 +390,8 @@ def mbox_is_read_back():
     return failures
 
 
-TESTS = (kept_and_sent_again, only_to_the_refused, many_recipients, typed, wrong_configuration,
-         not_kept, no_place, rate_limit, many_at_once, no_state, dead_letter_is_careful,
+TESTS = (kept_and_sent_again, only_to_the_refused, many_recipients, options_of_recipients, typed,
+         wrong_configuration, not_kept, no_place, rate_limit, many_at_once, no_state, dead_letter_is_careful,
          mbox_is_read_back)
 
 

@@ -279,12 +279,13 @@ static void tell_archive(const struct report *r, struct archive *archive)
 static int submit(struct send *s)
 {
 	struct archive archive = { .path = s->account->report.archive_dir };
+	const bool archived = archive.path && !s->envelope.burl;
 	const struct attempt_options opt = { .trace = events_trace(s->events),
 					     .trace_ctx = s->events,
 					     .observer = events_observer(s->events),
 					     .before = s->inv->probes ? raw_commands_run : NULL,
 					     .before_ctx = (void *)s->inv,
-					     .sent = archive.path ? archive_message : NULL,
+					     .sent = archived ? archive_message : NULL,
 					     .sent_ctx = &archive };
 	const struct envelope *e = &s->envelope;
 	struct result result;
@@ -300,6 +301,9 @@ static int submit(struct send *s)
 	events_result(s->events, e, &result);
 	if (result.tracked)
 		keep_track(s, &result);
+	if (archive.path && s->envelope.burl)
+		error_set(&archive.error, EX_UNAVAILABLE, "5.3.0", "the server fetches parts of "
+			  "the message (--burl)");
 	tell_archive(&report, &archive);
 	return report_end(&report);
 }

@@ -339,11 +339,12 @@ static int check_together(const struct invocation *inv, struct error *err)
 /* How failures are told counts at once, also for those of the command line itself. */
 static void take_error_format(struct invocation *inv)
 {
-	const struct setting *s = setting_find(SCOPE_ACCOUNT, "error_format");
+	static const char key[] = "error_format";
 
 	for (size_t i = 0; i < inv->config.override_n; i++) {
-		if (strcmp(inv->override[i].key, s->key) == 0)
-			(void)names_find(s->names, inv->override[i].value, &inv->error_format);
+		if (strcmp(inv->override[i].key, key) == 0)
+			(void)names_find(setting_find(SCOPE_ACCOUNT, key)->names,
+					 inv->override[i].value, &inv->error_format);
 	}
 }
 

@@ -305,6 +305,34 @@ static size_t count_failed(const struct report *r)
 	return n;
 }
 
+/* Was recipient i named by this --rcpt, ADDRESS[,OPTION]...? */
+static bool is_of_option(const struct report *r, size_t i, const char *text)
+{
+	const struct recipient *rcpt = &r->envelope->rcpt[i];
+	size_t n = strlen(rcpt->address);
+
+	return rcpt->source == RCPT_SOURCE_OPTION && strncmp(text, rcpt->address, n) == 0 &&
+		(text[n] == ',' || text[n] == '\0');
+}
+
+/* Those of --rcpt that have not got it, with all that was asked for them. */
+static void add_rcpt_options(struct strbuf *out, const struct report *r)
+{
+	const struct invocation *inv = r->inv;
+	struct strbuf word = STRBUF_INIT(PATH_LIMIT);
+
+	for (size_t k = 0; k < inv->rcpt_n; k++) {
+		for (size_t i = 0; i < report_recipients(r); i++) {
+			if (!report_recipient_failed(r, i) || !is_of_option(r, i, inv->rcpt[k]))
+				continue;
+			strbuf_reset(&word);
+			strbuf_addf(&word, "--rcpt=%s", inv->rcpt[k]);
+			add_word(out, word.buf);
+		}
+	}
+	strbuf_release(&word);
+}
+
 /*
  * Program and options as they were, without those that name recipients; then
  * who has not got it. A message without any recipient needs some first.
@@ -321,6 +349,7 @@ static void add_command(struct strbuf *out, const struct report *r, const char *
 		add_word(out, inv->option_word[i]);
 	if (!inv->dots_ignored)
 		strbuf_addstr(out, " -i");
+	add_rcpt_options(out, r);
 	strbuf_addstr(out, " --");
 	for (size_t i = 0; failed <= LISTED_MAX && i < report_recipients(r); i++) {
 		if (report_recipient_failed(r, i))
