@@ -82,15 +82,23 @@ static void write_error_json(const char *recipient, const struct error *err)
 	strbuf_release(&line);
 }
 
-/* error_format = smtp: "550 5.1.1 text", behind all other lines. */
-static void write_error_smtp(const struct error *err)
+/*
+ * The form that is asked for, if it is this one: smtp is "550 5.1.1 text",
+ * behind all other lines; dsn is "5.1.1 text", before them.
+ */
+static void write_error_reply(const struct invocation *inv, enum error_format form,
+			      const struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
 	const char *status;
 	int code;
 
+	if (inv->quiet || inv->error_format != (int)form)
+		return;
 	report_reply(err, &code, &status);
-	strbuf_addf(&line, "%03d %s ", code, status);
+	if (form == ERROR_FORMAT_SMTP)
+		strbuf_addf(&line, "%03d ", code);
+	strbuf_addf(&line, "%s ", status);
 	text_escape_add(&line, err->text, strlen(err->text));
 	write_line(&line);
 	strbuf_release(&line);
@@ -100,12 +108,12 @@ int report_failure(const struct invocation *inv, const struct error *err)
 {
 	if (inv->quiet)
 		return err->exit;
+	write_error_reply(inv, ERROR_FORMAT_DSN, err);
 	if (inv->error_format == ERROR_FORMAT_JSON)
 		write_error_json(NULL, err);
 	else
 		report_line(inv, "%s", err->text);
-	if (inv->error_format == ERROR_FORMAT_SMTP)
-		write_error_smtp(err);
+	write_error_reply(inv, ERROR_FORMAT_SMTP, err);
 	return err->exit;
 }
 
@@ -267,6 +275,8 @@ int report_end(const struct report *r)
 	const struct error *why = report_error(r);
 	int status = why ? why->exit : EX_OK;
 
+	if (why)
+		write_error_reply(r->inv, ERROR_FORMAT_DSN, why);
 	report_log(r);
 	if (r->result)
 		tell_result(r, why);
@@ -278,7 +288,7 @@ int report_end(const struct report *r)
 		report_hook(r);
 	if (r->inv->json && report_json(r) != EX_OK && status == EX_OK)
 		status = EX_IOERR;
-	if (why && r->inv->error_format == ERROR_FORMAT_SMTP && !r->inv->quiet)
-		write_error_smtp(why);
+	if (why)
+		write_error_reply(r->inv, ERROR_FORMAT_SMTP, why);
 	return status;
 }

@@ -270,7 +270,9 @@ struct command_settings {
 };
 
 /* What a failure looks like on standard error. */
-enum error_format { ERROR_FORMAT_TEXT, ERROR_FORMAT_SMTP, ERROR_FORMAT_JSON };
+enum error_format {
+	ERROR_FORMAT_TEXT, ERROR_FORMAT_SMTP, ERROR_FORMAT_DSN, ERROR_FORMAT_JSON
+};
 
 enum log_format { LOG_FORMAT_MSMTP, LOG_FORMAT_KEY_VALUE, LOG_FORMAT_JSON };
 

@@ -5,7 +5,7 @@
 
 static const struct name_value error_formats[] = {
 	{ "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP },
-	{ "json", ERROR_FORMAT_JSON }, { NULL, 0 },
+	{ "dsn", ERROR_FORMAT_DSN }, { "json", ERROR_FORMAT_JSON }, { NULL, 0 },
 };
 
 static const struct name_value log_formats[] = {
@@ -17,7 +17,7 @@ static const struct setting rows[] = {
 /* what is said */
 { .key = "error_format", .type = SETTING_ENUM,
   .offset = FIELD(enum error_format, report.error_format), .names = error_formats, .def = "text",
-  .arg = "text|smtp|json", .help = "how a failure is told on stderr" },
+  .arg = "text|smtp|dsn|json", .help = "how a failure is told on stderr" },
 
 
 /* log */
