@@ -78,10 +78,20 @@ static void report_word(void *ctx, const struct error *err)
 	report_failure(ctx, err);
 }
 
+/* The message may choose the account, so here it is the one named, or the default. */
+static unsigned input_patience(const struct send *s)
+{
+	const struct account *a = s->inv->account ? config_account(s->config, s->inv->account) :
+						    config_default(s->config);
+
+	return a ? a->timeouts.input : 0;
+}
+
 static int read_message(struct send *s, struct error *err)
 {
 	const struct message_options opt = { .dots_ignored = s->inv->dots_ignored,
-					     .binary = s->inv->binary_input };
+					     .binary = s->inv->binary_input,
+					     .patience = input_patience(s) };
 
 	if (s->inv->burl_whole)
 		return message_reader_finish(message_reader_new(&opt), &s->message, err);
@@ -221,7 +231,8 @@ static int prepare(struct send *s, struct error *err)
 	if (prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err) < 0 ||
 	    requests_apply(&s->edits, &s->envelope, s->message, s->account, err) < 0)
 		return -1;
-	if (convert_lines(&s->message, &s->edits, &s->envelope, s->account, err) < 0)
+	if (convert_bare_cr(&s->message, &s->edits, &s->envelope, s->account, err) < 0 ||
+	    convert_lines(&s->message, &s->edits, &s->envelope, s->account, err) < 0)
 		return -1;
 	return burl_apply(&s->envelope, &burl, s->account, err);
 }

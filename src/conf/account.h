@@ -122,7 +122,11 @@ enum long_lines { LONG_LINES_ENCODE, LONG_LINES_SPLIT, LONG_LINES_REJECT, LONG_L
 /* UTF-8 in header fields in ASCII: unless an address needs SMTPUTF8 anyway; never; always. */
 enum utf8_downgrade { UTF8_DOWNGRADE_AUTO, UTF8_DOWNGRADE_NEVER, UTF8_DOWNGRADE_ALWAYS };
 
+/* CRs in the body that end no line: they do, they are blanks, it is refused, encoded. */
+enum bare_cr { BARE_CR_LINE_END, BARE_CR_SPACE, BARE_CR_REJECT, BARE_CR_ENCODE };
+
 struct convert_settings {
+	enum bare_cr bare_cr;
 	enum convert_8bit eight;
 	enum long_lines lines;
 	enum utf8_downgrade headers;
@@ -205,6 +209,7 @@ struct auth_settings {
 
 struct timeouts {
 	unsigned total;			/* the whole attempt */
+	unsigned input;			/* more of the message on standard input */
 	unsigned connect;		/* each address */
 	unsigned greeting, helo, starttls, auth, mail, rcpt;
 	unsigned data_init, data_xfer, data_done, rset, quit;

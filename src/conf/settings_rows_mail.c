@@ -42,6 +42,12 @@ static const struct name_value line_policies[] = {
 	{ "reject", LONG_LINES_REJECT }, { "pass", LONG_LINES_PASS }, { NULL, 0 }
 };
 
+static const struct name_value bare_crs[] = {
+	{ "line-end", BARE_CR_LINE_END }, { "line_end", BARE_CR_LINE_END },
+	{ "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT }, { "encode", BARE_CR_ENCODE },
+	{ NULL, 0 }
+};
+
 static const struct name_value downgrades[] = {
 	{ "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
 	{ "always", UTF8_DOWNGRADE_ALWAYS }, { NULL, 0 }
@@ -107,6 +113,11 @@ static const struct setting rows[] = {
 { .key = "long_lines", .type = SETTING_ENUM, .names = line_policies,
   .offset = FIELD(enum long_lines, convert.lines), .def = "encode",
   .arg = "encode|split|reject|pass", .help = "lines of more than 998 octets" },
+{ .key = "bare_cr", .type = SETTING_ENUM, .names = bare_crs,
+  .offset = FIELD(enum bare_cr, convert.bare_cr), .def = "line-end",
+  .arg = "line-end|space|reject|encode", .help = "what a CR in a line of the body is" },
+{ .key = "stdin_timeout", TIME(input), .def = "off",
+  .help = "longest wait for more of the message" },
 { .key = "smtputf8_downgrade", .type = SETTING_ENUM, .names = downgrades,
   .offset = FIELD(enum utf8_downgrade, convert.headers), .def = "auto",
   .arg = "auto|never|always", .help = "write UTF-8 in header fields in ASCII" },

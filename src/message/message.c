@@ -9,6 +9,7 @@
 #include "message/scan.h"
 #include "message/spool.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -130,8 +131,10 @@ static const char *clean_line(struct message_reader *r, const char *line, size_t
 	while (r->clean.len && r->clean.buf[r->clean.len - 1] == '\r')
 		strbuf_truncate(&r->clean, r->clean.len - 1);
 	for (size_t i = 0; i < r->clean.len; i++)
-		if (r->clean.buf[i] == '\r')
+		if (r->clean.buf[i] == '\r') {
 			r->clean.buf[i] = ' ';
+			r->message->header_cr = true;
+		}
 	r->message->had_nul |= nul;
 	*len = r->clean.len;
 	return r->clean.buf;
@@ -366,6 +369,7 @@ static void fill_facts(struct message_reader *r)
 		m->longest_line = 0;
 	} else {
 		m->had_nul |= s->nul;
+		m->body_cr = s->bare_cr;
 	}
 }
 
@@ -382,26 +386,31 @@ int message_reader_finish(struct message_reader *r, struct message **out, struct
 	return rc;
 }
 
-/* As read(), but it waits for a descriptor that does not block. */
-static ssize_t read_some(int fd, char *buf, size_t n)
+/* As read(), but it waits for a descriptor that does not block. At the deadline: ETIMEDOUT. */
+static ssize_t read_some(int fd, char *buf, size_t n, const struct deadline *d)
 {
-	for (;;) {
+	for (bool wait = d->at != 0;; wait = d->at != 0 || errno == EAGAIN) {
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+		if (wait && poll(&ready, 1, deadline_poll_ms(d)) == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
 		ssize_t got = read(fd, buf, n);
 
 		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
 			return got;
-		if (errno == EAGAIN)
-			(void)poll(&ready, 1, -1);
 	}
 }
 
 /* The writer at the other end sees our exit status, not a broken pipe. */
 static void discard(int fd, char *buf, size_t n)
 {
+	const struct deadline none = { .at = 0 };
+
 	if (isatty(fd))
 		return;
-	while (read_some(fd, buf, n) > 0)
+	while (read_some(fd, buf, n, &none) > 0)
 		;
 }
 
@@ -410,8 +419,12 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 	char block[BLOCK];
 
 	for (;;) {
-		ssize_t n = read_some(fd, block, sizeof(block));
+		const struct deadline d = deadline_in(r->options.patience,
+						      "more of the message (stdin_timeout)");
+		ssize_t n = read_some(fd, block, sizeof(block), &d);
 
+		if (n < 0 && errno == ETIMEDOUT)
+			return deadline_error(&d, err);
 		if (n < 0)
 			return error_errno(err, EX_NOINPUT, "4.3.0", "cannot read the message");
 		if (n == 0)

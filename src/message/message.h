@@ -45,6 +45,7 @@ struct message {
 	bool header_8bit;		/* the same in the header */
 	bool header_utf8;		/* header_8bit, and all of it valid UTF-8 */
 	bool had_nul;			/* a NUL was removed */
+	bool header_cr, body_cr;	/* a CR that ends no line: a blank, a line end */
 	bool body_binary;		/* the body goes out octet for octet: no text (RFC 3030) */
 };
 
@@ -52,13 +53,15 @@ struct message_options {
 	bool dots_ignored;	/* -i: a lone dot is text */
 	bool wire;		/* from the listener: no lone dot, no mbox line */
 	bool binary;		/* the body is taken as it is; it is binary unless it is text */
+	unsigned patience;	/* seconds to wait for more input, 0 = for ever */
 };
 
 /*
  * Reads fd to its end. The descriptor stays open and the caller's, and must
  * outlive the message (a regular file is read in place). EX_NOINPUT on a
- * read error, EX_DATAERR for a header over the limit, EX_CANTCREAT and
- * EX_IOERR for the temporary file. *out is to be freed with message_free().
+ * read error, EX_TEMPFAIL when nothing has come for "patience" seconds,
+ * EX_DATAERR for a header over the limit, EX_CANTCREAT and EX_IOERR for the
+ * temporary file. *out is to be freed with message_free().
  */
 ATTR_CHECK int message_read_fd(int fd, const struct message_options *opt, struct message **out,
 			       struct error *err);

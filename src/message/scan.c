@@ -51,6 +51,7 @@ static void bare_cr(struct scan *s)
 	s->size += 2 * (s->cr - 1);
 	s->cr = 0;
 	s->crlf = false;
+	s->bare_cr = true;
 }
 
 static const char *skip_cr(const char *p, const char *end)

@@ -30,6 +30,7 @@ struct scan {
 	bool canonical;		/* crlf, and the last line has its end */
 	bool eight_bit;		/* an octet above 127 */
 	bool nul;		/* a NUL was removed */
+	bool bare_cr;		/* a CR that no LF followed */
 
 	uint64_t line;		/* octets of the line that is open */
 	uint64_t cr;		/* CRs seen behind it */

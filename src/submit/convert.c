@@ -10,6 +10,7 @@
 #include "message/mime_convert.h"
 #include "message/mime_header.h"
 #include "message/mime_parse.h"
+#include "message/respell.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -39,6 +40,63 @@ static bool is_sealed(const struct message *m, const struct account *a)
 			return true;
 	}
 	return false;
+}
+
+/* The message is another one now. */
+static void replace_message(struct message **m, struct edits *edits, struct message *made)
+{
+	message_free(*m);
+	*m = made;
+	edits_init(edits, edits->arena, made);
+}
+
+static void measure(struct envelope *e, const struct message *m, const struct edits *edits)
+{
+	e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
+	e->size = edits_wire_size(edits, m);
+}
+
+/* --- CRs that end no line ------------------------------------------------------ */
+
+static int encode_bare_cr(struct message **m, struct edits *edits, const struct account *a,
+			  struct error *err)
+{
+	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
+					  .charset = charset_of(a) };
+	struct message *made = NULL;
+	struct mime_report report;
+
+	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
+		return error_prefix(err, "bare_cr = encode");
+	if (made)
+		replace_message(m, edits, made);
+	return 0;
+}
+
+int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
+		    const struct account *a, struct error *err)
+{
+	const enum bare_cr how = a->convert.bare_cr;
+	struct message *made = NULL;
+
+	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
+		return error_set(err, EX_DATAERR, "5.6.0", "the %s has a CR that ends no line: "
+				 "bare_cr = reject", (*m)->header_cr ? "header" : "body");
+	if (!(*m)->body_cr || (*m)->body_binary || how == BARE_CR_LINE_END)
+		return 0;
+	if (is_sealed(*m, a))
+		return error_set(err, EX_DATAERR, "5.6.0", "the body has a CR that ends no line, "
+				 "and a DKIM-Signature forbids to change it (see "
+				 "convert_signed_dkim)");
+	if (respell_bare_cr(*m, how == BARE_CR_SPACE ? RESPELL_BLANKS : RESPELL_BINARY, &made,
+			    err) < 0)
+		return -1;
+	message_free(*m);
+	*m = made;		/* with the same fields: the edits fit */
+	if (how == BARE_CR_ENCODE && encode_bare_cr(m, edits, a, err) < 0)
+		return -1;
+	measure(e, *m, edits);
+	return 0;
 }
 
 /* --- long lines --------------------------------------------------------------- */
@@ -119,11 +177,8 @@ static int convert_body_lines(struct message **m, struct edits *edits, const str
 
 	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
 		return -1;
-	if (made) {
-		message_free(*m);
-		*m = made;
-		edits_init(edits, edits->arena, made);
-	}
+	if (made)
+		replace_message(m, edits, made);
 	return 0;
 }
 
@@ -143,8 +198,7 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 	if (fold_header(edits, *m, a, err) < 0 ||
 	    (body && convert_body_lines(m, edits, a, err) < 0))
 		return -1;
-	e->body = (*m)->body_8bit || edits_header_8bit(edits, *m) ? BODY_8BITMIME : BODY_7BIT;
-	e->size = edits_wire_size(edits, *m);
+	measure(e, *m, edits);
 	return 0;
 }
 

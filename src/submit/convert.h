@@ -3,7 +3,7 @@
  * for one session the octets that this server takes. The original is never
  * changed, so that another server may get it as it is.
  *
- * - long_lines: before any connection, the same for all servers
+ * - bare_cr, long_lines: before any connection, the same for all servers
  * - convert_8bit: 8-bit content for servers without 8BITMIME
  * - smtputf8_downgrade: UTF-8 in header fields (also in those of MIME parts)
  *   becomes ASCII, so that SMTPUTF8 is needed only by addresses that have no
@@ -24,6 +24,14 @@ struct arena;
 struct error;
 struct message;
 struct session;
+
+/*
+ * Settles CRs in the body that end no line, as bare_cr says: replaces *m (and
+ * frees the old one) and *edits where they are to be blanks or encoded.
+ * EX_DATAERR 5.6.0 when they are not wanted or may not be changed.
+ */
+ATTR_CHECK int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
+			       const struct account *a, struct error *err);
 
 /*
  * Settles lines of more than 998 octets: replaces *m (and frees the old one)
