@@ -35,25 +35,38 @@ static const char *quoted_end(const char *p, const char *end)
 	return p < end ? p + 1 : end;
 }
 
-/* The next word of a phrase: its text without quotes into word; the place behind it. */
-static const char *take_word(const char *p, const char *end, struct strbuf *word)
+/* The text of a quoted-string without quotes; one that nothing closes keeps its own. */
+static const char *take_quoted(const char *p, const char *end, struct strbuf *word)
 {
-	const char *stop;
+	const char *start = p;
 
-	strbuf_reset(word);
-	if (*p != '"') {
-		for (stop = p; stop < end && !is_blank(*stop) && *stop != '"'; stop++)
-			;
-		strbuf_add(word, p, (size_t)(stop - p));
-		return stop;
-	}
-	stop = quoted_end(p, end);
-	for (p++; p < stop - 1; p++) {
-		if (*p == '\\' && p + 2 < stop)
+	for (p++; p < end && *p != '"'; p++) {
+		if (*p == '\\' && p + 1 < end)
 			p++;
 		if (*p != '\r' && *p != '\n')
 			strbuf_addch(word, *p);
 	}
+	if (p < end)
+		return p + 1;
+	strbuf_reset(word);
+	for (p = start; p < end; p++) {
+		if (*p != '\r' && *p != '\n')
+			strbuf_addch(word, *p);
+	}
+	return end;
+}
+
+/* The next word of a phrase: its text without quotes into word; the place behind it. */
+static const char *take_word(const char *p, const char *end, struct strbuf *word)
+{
+	const char *stop = p;
+
+	strbuf_reset(word);
+	if (*p == '"')
+		return take_quoted(p, end, word);
+	while (stop < end && !is_blank(*stop) && *stop != '"')
+		stop++;
+	strbuf_add(word, p, (size_t)(stop - p));
 	return stop;
 }
 

@@ -68,6 +68,11 @@ static const struct {
 	{ "Message-ID: <a" UE "@x>\r\n", "Message-ID: <a" UE "@x>\r\n", MIME_HEADER_OTHER },
 	{ "Received: from " UE " (x)\r\n", "Received: from " UE " (x)\r\n", MIME_HEADER_OTHER },
 	{ "Keywords: gr" UE "nes Gras, b\r\n", "Keywords: =?utf-8?Q?gr=C3=BCnes_Gras?=, b\r\n", 0 },
+	/* a quote that nothing closes is text, and so is all behind it */
+	{ "Keywords: " UE " \"b c\r\n", "Keywords: =?utf-8?B?w7wgImIgYw==?=\r\n", 0 },
+	{ "Keywords: " UE " \"b\\\"\r\n", "Keywords: =?utf-8?B?w7wgImJcIg==?=\r\n", 0 },
+	{ "Keywords: " UE " \"\r\n", "Keywords: =?utf-8?B?w7wgIg==?=\r\n", 0 },
+	{ "Keywords: " UE " \"b\\c\"\r\n", "Keywords: =?utf-8?B?w7wgYmM=?=\r\n", 0 },
 	{ "List-Id: gr" UE "nes Gras <g.x>\r\n",
 	  "List-Id: =?utf-8?Q?gr=C3=BCnes_Gras?= <g.x>\r\n", 0 },
 	{ "List-Id: x <" UE ".x>\r\n", "List-Id: x <" UE ".x>\r\n", MIME_HEADER_OTHER },
