@@ -50,6 +50,11 @@ static void add_word(struct address_parser *p, const struct address_piece *q)
 		strbuf_add(&p->word, p->text + q->start, q->end - q->start);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* The scratch as a string to be shown; controls become blanks; NULL if nothing is in it. */
 static const char *take_shown(struct address_parser *p)
 {
@@ -364,9 +369,55 @@ static int bare_words(struct address_parser *p, size_t to)
 	return 0;
 }
 
+/*
+ * What looked like an address up to the '@' at "at" and is none, in front of
+ * a '<': "'a@b' <a@b>", as Outlook writes names. It is a display name that
+ * should have been quoted; a blank within it would leave that open, and so
+ * does the end of an encoded word, whose beginning a comma has cut off.
+ */
+static bool is_unquoted_name(struct address_parser *p, size_t at)
+{
+	size_t i = at;
+
+	while (i < p->len && !strchr(" \t\r\n,;:<>\"()", p->text[i]))
+		i++;
+	const size_t end = i;
+	const bool encoded = end - at >= 2 && memcmp(p->text + end - 2, "?=", 2) == 0;
+
+	while (i < p->len && is_blank(p->text[i]))
+		i++;
+	if (encoded || i == p->len || p->text[i] != '<' || p->flags & ADDRESS_ROUTE_WORDS)
+		return false;
+	strbuf_reset(&p->word);
+	strbuf_add(&p->word, p->text + p->item, end - p->item);
+	p->pos = i;
+	return true;
+}
+
+/* "@" domain behind box, or a name in front of '<': *name_out then. */
+static int domain_or_name(struct address_parser *p, struct mailbox *box, const char **name_out)
+{
+	struct error *err = p->err, why;
+	size_t at = p->pos;
+
+	p->err = &why;
+	int rc = at_domain(p, box);
+
+	p->err = err;
+	if (rc == 0)
+		return 0;
+	if (!is_unquoted_name(p, at)) {
+		*err = why;
+		return -1;
+	}
+	*name_out = take_shown(p);
+	return 0;
+}
+
 static int bare_address(struct address_parser *p)
 {
 	struct mailbox box = { 0 };
+	const char *name = NULL;
 	size_t last = 0;
 
 	if (p->piece_n == 0)
@@ -382,8 +433,10 @@ static int bare_address(struct address_parser *p)
 	if (stopped(p))
 		return 0;
 	p->item = p->piece[last].start;
-	if (local_part(p, last, p->piece_n, &box) < 0 || at_domain(p, &box) < 0)
+	if (local_part(p, last, p->piece_n, &box) < 0 || domain_or_name(p, &box, &name) < 0)
 		return -1;
+	if (name)
+		return angle_addr(p, name);
 	if (address_peek(p) != '<')
 		return add_box(p, &box);
 	/* "a@b <a@b>": a display name that should have been quoted */
@@ -418,6 +471,8 @@ static int element(struct address_parser *p)
 /* Reads what may stand between two elements; p->ready tells if that was enough. */
 static int skip_separators(struct address_parser *p)
 {
+	const bool semicolons = p->flags & (ADDRESS_BLANKS | ADDRESS_SEMICOLONS);
+
 	for (;; p->pos++) {
 		if (address_skip_cfws(p) < 0)
 			return -1;
@@ -428,8 +483,8 @@ static int skip_separators(struct address_parser *p)
 		p->item = p->pos;
 		if (c == ';' && p->in_group) {
 			p->in_group = false;
-			p->ready = p->flags & ADDRESS_BLANKS;
-		} else if (c == ',' || (c == ';' && p->flags & ADDRESS_BLANKS)) {
+			p->ready = semicolons;
+		} else if (c == ',' || (c == ';' && semicolons)) {
 			p->ready = true;
 		} else {
 			return 0;

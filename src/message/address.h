@@ -41,7 +41,8 @@ struct address_list {
 enum {
 	ADDRESS_BLANKS = 1,	/* white space and ';' between bare addresses separate them too */
 	ADDRESS_NULL = 2,	/* "<>" is an address (null reverse-path) */
-	ADDRESS_ROUTE_WORDS = 4	/* stop after one address: for paths */
+	ADDRESS_ROUTE_WORDS = 4,	/* stop after one address: for paths */
+	ADDRESS_SEMICOLONS = 8	/* ';' separates as ',' does: a habit of some writers */
 };
 
 /*

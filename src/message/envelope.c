@@ -264,7 +264,7 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 {
 	const char *value = header_value(e->arena, field);
 
-	if (!address_parse_list(e->arena, value, strlen(value), 0, list, err))
+	if (!address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS, list, err))
 		return 0;
 	err->exit = EX_DATAERR;
 	return error_prefix(err, "header field '%s'", header_name(field->id));

@@ -213,7 +213,7 @@ void downgrade_addresses(struct downgrade *d, const char *value, size_t n)
 		if ((unsigned char)value[i] > 127)
 			mask[i] = 'x';
 	}
-	if (address_parse_list(a, mask, n, 0, &list, &unreadable) < 0) {
+	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, &unreadable) < 0) {
 		rfc2047_encode_text_as(d->out, value, n, downgrade_column(d), d->charset);
 		arena_free(a);
 		return;

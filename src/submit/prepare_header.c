@@ -83,7 +83,8 @@ static void complete_field(struct job *j, size_t i)
 	struct strbuf text = STRBUF_INIT(LINES_MAX);
 	size_t from = 0, inserted = 0;
 
-	if (address_parse_list(j->arena, value, f->len - f->value, 0, &list, &unreadable) < 0)
+	if (address_parse_list(j->arena, value, f->len - f->value, ADDRESS_SEMICOLONS, &list,
+			       &unreadable) < 0)
 		return;		/* what cannot be understood is left as it is */
 	strbuf_add(&text, f->text, f->value);
 	for (size_t k = 0; k < list.n; k++) {

@@ -8,11 +8,10 @@ its queue is empty: each message has a field that says which call it was.
 import os
 import re
 import subprocess
-import sys
 
 import common
 import postfix
-from common import Failure, Instance, Sink
+from common import Instance, Sink
 
 import option_rows as rows                                              # noqa: E402
 import options_test as options                                          # noqa: E402
@@ -24,24 +23,20 @@ sender_canonical_maps = inline:{ { root@example.org = sender@example.org } }
 '''
 
 
-class Call:
-    """One command line, and what came of it."""
+class Sent:
+    """One message by Postfix's sendmail, and what came of it."""
 
-    faults = ()
+    def __init__(self, words, message):
+        self.words, self.message = words, message
+        self.mails = []
 
-    def __init__(self, number, row):
-        self.number = number
-        self.name, self.words, self.message, self.ours, self.want, self.why = row
-        self.home, self.mails = '/nowhere', []
-        self.sink = self                # where options.check() looks for mails
-
-    def run(self, instance):
+    def run(self, instance, number):
         def enter():
             os.chroot(instance.root)
             os.chdir('/tmp')
             os.umask(0o022)
         words = [w.replace('{dir}', '/tmp/none') for w in self.words]
-        message = ('X-Row: %d\n' % self.number + self.message).encode()
+        message = ('X-Row: %d\n' % number + self.message).encode()
         done = subprocess.run(['/usr/sbin/sendmail'] + words, input=message, preexec_fn=enter,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                               timeout=common.WAIT,
@@ -49,6 +44,18 @@ class Call:
                                    '/etc/postfix', 'NAME': ''})
         self.exit = done.returncode
         self.out, self.err = (t.decode('utf-8', 'replace') for t in (done.stdout, done.stderr))
+
+
+class Call(Sent):
+    """A command line of the table."""
+
+    faults = ()
+
+    def __init__(self, row):
+        self.name, words, message, self.ours, self.want, self.why = row
+        super().__init__(words, message)
+        self.home = '/nowhere'
+        self.sink = self                # where options.check() looks for mails
 
     def test(self):
         # the order of recipients is Postfix's own, and it gives ORCPT to each
@@ -64,14 +71,6 @@ class Call:
     def __str__(self):
         mails = ['%s -> %s %s' % (m.sender, m.order, m.params) for m in self.mails]
         return 'exit %s, %s, stdout %r, stderr %r' % (self.exit, mails, self.out, self.err)
-
-
-def calls():
-    found = []
-    for row in options.pairs(1, False):
-        if row[4]:
-            found.append(Call(len(found), row))
-    return found
 
 
 def queue_is_empty(instance):
@@ -91,21 +90,26 @@ def distribute(sink, made):
             made[int(number.group(1))].mails.append(mail)
 
 
-def run(certs, home):
+def send_all(instance, certs, made):
+    """Starts Postfix, and sends all that is in the list."""
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
     sink = Sink()
+    instance.certificates(certs)
+    postfix.configure(instance, sink, ports)
+    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
+        f.write(SETTINGS)
+    master = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
+    instance.ready({'plain': ports['plain']}, master)
+    for number, sent in enumerate(made):
+        sent.run(instance, number)
+    common.wait_for('empty queue', lambda: queue_is_empty(instance), master)
+    distribute(sink, made)
+
+
+def run(certs, home):
+    made = [Call(row) for row in options.pairs(1, False) if row[4]]
     with Instance('postfix', ('postfix', 'postdrop')) as instance:
-        instance.certificates(certs)
-        postfix.configure(instance, sink, ports)
-        with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-            f.write(SETTINGS)
-        master = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
-        instance.ready({'plain': ports['plain']}, master)
-        made = calls()
-        for call in made:
-            call.run(instance)
-        common.wait_for('empty queue', lambda: queue_is_empty(instance), master)
-        distribute(sink, made)
+        send_all(instance, certs, made)
         return common.run_cases(instance, [
             ('%s%s' % (c.name, ': ' + c.why if c.want is not c.ours and c.why else ''), c.test)
             for c in made])
