@@ -61,8 +61,10 @@ const struct setting *setting_find(enum setting_scope scope, const char *key)
 {
 	struct setting_walk w = { 0 };
 	const struct setting *s;
+	const char first = fold(*key);
 
-	while ((s = settings_next(scope, &w)) && !same_key(s->key, key))
+	/* most rows are passed by their first letter */
+	while ((s = settings_next(scope, &w)) && (*s->key != first || !same_key(s->key, key)))
 		;
 	return s;
 }
@@ -365,6 +367,8 @@ static bool is_zero(const struct setting *s, const char *def)
 {
 	if (s->type == SETTING_SIZE || s->type == SETTING_UINT)
 		return strcmp(def, "0") == 0;
+	if (s->type == SETTING_ENUM)
+		return s->names->value == 0 && strcmp(def, s->names->name) == 0;
 	return (s->type == SETTING_TIME || (s->type == SETTING_BOOL && !s->names)) &&
 		strcmp(def, "off") == 0;
 }
