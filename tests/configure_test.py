@@ -809,6 +809,16 @@ def given_port():
         return w.end()
 
 
+@test('TLS of the kind that the user says is tried at its own port only')
+def given_kind():
+    failures = []
+    for kind, port, other in (('implicit', 465, 587), ('starttls', 587, 465)):
+        with World({'relay.example.org': {port: smtp(look(port=port), sign_in(port=port)), other: smtp()}}) as w:
+            w.run('--host=relay.example.org', '--tls=' + kind).check(0).wrote('port = %d' % port, 'tls = ' + kind)
+            failures += w.end()
+    return failures
+
+
 @test('--host of a sending service: its ports, its user')
 def given_service():
     with World() as w:
@@ -1091,7 +1101,7 @@ def named_sources():
         w.write('.netrc', 'machine smtp.example.org login you@example.org password netrcword\n')
         w.run('--no-ispdb', password=None).check(0, 'netrc or the key ring').wrote_nothing('.netrc', 'rc')
         failures += w.end()
-    with known_world([look(), greet()]) as w:
+    with known_world([]) as w:
         path = w.write('mine', PASSWORD + '\n', 0o644)
         w.run('--no-ispdb', '--password-file=' + path, password=None).check(78, 'chmod 600').wrote_nothing('mine')
         failures += w.end()
@@ -1172,12 +1182,15 @@ def confirmed():
 def not_passed_on():
     with known_world([look(), sign_in()]) as w:
         script = w.write('spy', '#!/bin/sh\n{ env; cat /proc/$PPID/cmdline /proc/$PPID/environ; } > "$HOME/seen"\n'
-                         'cat "$HOME/mine"\n', 0o700)
+                         'echo run >> "$HOME/runs"; cat "$HOME/mine"\n', 0o700)
         w.write('mine', PASSWORD + '\n')
         w.run('--no-ispdb', '--password-command=' + script, password=None).check(0)
         with open(w.path('seen'), 'rb') as f:
             if PASSWORD.encode() in f.read():
                 w.failures.append('the password was handed on')
+        with open(w.path('runs')) as f:
+            if f.read() != 'run\n':
+                w.failures.append('the command was run more than once')
         return w.end()
 
 

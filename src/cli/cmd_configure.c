@@ -126,16 +126,35 @@ static bool has_token(const struct setup *s)
 	return setup_has(s, "oauth_token_command") || setup_has(s, "oauth_token_file");
 }
 
-static bool is_named(const struct setup *s)
+static bool has_password(const struct setup *s)
 {
 	static const char *const keys[] = { "password_file", "password_command", "passwordeval",
-					    "password_credential", "netrc" };
+					    "password_credential" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (setup_has(s, keys[i]))
 			return true;
 	}
-	return has_token(s) || s->base->auth.mode == AUTH_OFF;
+	return false;
+}
+
+static bool is_named(const struct setup *s)
+{
+	return has_password(s) || has_token(s) || setup_has(s, "netrc") ||
+	       s->base->auth.mode == AUTH_OFF;
+}
+
+/*
+ * What a command prints is fetched before the first server is asked: a
+ * process that has been connected gains no privileges by exec any more.
+ */
+static int fetch_named(struct setup *s, struct error *err)
+{
+	if (s->inv->configure.print || s->inv->configure.no_check)
+		return 0;
+	if (has_token(s))
+		return credentials_token(s->base, &s->token, err);
+	return has_password(s) ? credentials_password(s->base, false, &s->secret, err) : 0;
 }
 
 /* Are netrc or key ring of this user able to give it? */
@@ -226,10 +245,10 @@ static int sign_in(struct setup *s, const struct attempt_options *opt, struct er
 		return -1;
 	struct account a = *config_account(config, s->name);
 
-	if (secret_is_set(&s->secret)) {
+	if (secret_is_set(&s->secret))
 		a.auth.password = s->secret;
-		a.auth.password_file = NULL;
-	}
+	if (secret_is_set(&s->token))
+		a.auth.token = s->token;
 	int rc = submit_session(&a, opt, reset, NULL, err);
 
 	config_free(config);
@@ -274,7 +293,7 @@ static int write_all(struct setup *s, struct error *err)
 static void tell(const struct setup *s, enum source source)
 {
 	const char *path = config_append_path(s->file);
-	const bool kept = secret_is_set(&s->secret);
+	const bool kept = secret_is_set(&s->secret) && s->secret_path;
 
 	report_line(s->inv, "account '%s' written to %s%s%s", s->name, path,
 		    kept ? ", its password to " : "", kept ? s->secret_path : "");
@@ -298,8 +317,8 @@ static int configure(struct setup *s, const struct attempt_options *opt, struct 
 	enum source source;
 
 	if (read_address(s, err) < 0 || setup_base(s, err) < 0 || setup_place(s, err) < 0 ||
-	    find_server(s, opt, err) < 0 || find_password(s, &source, err) < 0 ||
-	    setup_text(s, err) < 0)
+	    fetch_named(s, err) < 0 || find_server(s, opt, err) < 0 ||
+	    find_password(s, &source, err) < 0 || setup_text(s, err) < 0)
 		return -1;
 	if (c->print)
 		return report_output(s->inv, s->text.buf) == EX_OK ? 0 :
@@ -331,6 +350,7 @@ int cmd_configure(const struct invocation *inv)
 			status = report_failure(inv, &err);
 	}
 	secret_release(&s.secret);
+	secret_release(&s.token);
 	strbuf_release(&s.text);
 	config_append_close(s.file);
 	config_free(s.base_config);

@@ -284,6 +284,8 @@ int setup_text(struct setup *s, struct error *err)
 
 	strbuf_reset(&s->text);
 	config_write_comment(&s->text, comment);
+	if (s->server.unproven)
+		config_write_comment(&s->text, "only DNS, which can be forged, names this server");
 	if (s->server.hint)
 		config_write_comment(&s->text, arena_printf(s->arena, "%s %s", s->server.host,
 							    s->server.hint));

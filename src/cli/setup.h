@@ -29,8 +29,8 @@ struct setup {
 	struct config *base_config;	/* the options of the command line alone */
 	const struct account *base;
 	struct submission server;
-	struct secret secret;		/* to be kept in secret_path; unset = the user says where */
-	const char *secret_path;	/* NULL = none */
+	struct secret secret, token;	/* to sign in with; unset = the account knows itself */
+	const char *secret_path;	/* where the secret is to be kept; NULL = nowhere */
 	struct strbuf text;		/* the section */
 };
 

@@ -145,6 +145,19 @@ static void apply_decisions(const struct discovery *d, struct submission *s)
 		s->user = base->auth.user;
 	else if (!s->user)
 		s->user = d->req->who.address;
+	const struct provider *p = s->hint ? NULL : provider_of_host(s->host);
+
+	if (p)
+		s->hint = p->hint;
+}
+
+/* TLS as the user has decided is not tried at the port of the other kind. */
+static bool is_other_kind(const struct discovery *d, const struct submission *s)
+{
+	const struct account *base = d->req->base;
+
+	return !base->port && s->mode != base->tls.mode &&
+	       (base->tls.mode == TLS_IMPLICIT || base->tls.mode == TLS_STARTTLS);
 }
 
 static bool tried_before(const struct discovery *d, size_t i)
@@ -165,9 +178,10 @@ static bool choose(struct discovery *d, bool check, struct submission *out)
 	for (size_t i = 0; i < d->n; i++) {
 		struct submission *s = &d->found[i];
 		struct error err = { .exit = 0 };
+		const bool other = is_other_kind(d, s);
 
 		apply_decisions(d, s);
-		if (tried_before(d, i) || (missing && strcasecmp(missing, s->host) == 0))
+		if (other || tried_before(d, i) || (missing && strcasecmp(missing, s->host) == 0))
 			continue;
 		if (!check || try_server(d, s, &err)) {
 			*out = *s;
