@@ -31,7 +31,7 @@ PROGRAM = harness.binary()
 LIMIT = 30 * harness.SCALE
 DOMAIN, USER, PASSWORD = 'example.org', 'you@example.org', 'pass word "7" \\ $x # ;'
 NAMES = ['example.org', '*.example.org', 'autoconfig.thunderbird.net', 'smtp.gmail.com', '*.provider.net',
-         'posteo.de']
+         'posteo.de', '*.xn--bcher-kva.example']
 CERTS = None                # folder of certificates
 
 # --- servers ------------------------------------------------------------------------
@@ -392,6 +392,15 @@ def srv_starttls():
     server = smtp(look(port=587), sign_in(port=587))
     with World({'mail.example.org': {587: server}}, srv(None, 587)) as w:
         w.run().check(0).wrote('port = 587', 'tls = starttls').secret()
+        return w.end()
+
+
+@test('SRV: a domain that is not ASCII is asked for in its ASCII form')
+def srv_idn():
+    address, host = 'you@b\u00fccher.example', 'mail.xn--bcher-kva.example'
+    server = smtp(look(), sign_in(user=address))
+    with World({host: {465: server}}, {('_submissions._tcp.xn--bcher-kva.example', 'SRV'): [(0, 0, 465, host)]}) as w:
+        w.run(address=address).check(0).wrote('host = ' + host, 'user = ' + address, 'from = ' + address)
         return w.end()
 
 
@@ -953,7 +962,7 @@ def places():
         if w.read('target') != '# mine\n':
             w.failures.append('written through the link')
         failures += w.end()
-    with known_world([look(), sign_in()]) as w:
+    with known_world([]) as w:
         w.run('--no-ispdb', output='no/such/rc').check(73, 'no/such/rc')
         if os.path.exists(w.path('.config', 'msubmit', 'default.password')):
             w.failures.append('a secret is left over')

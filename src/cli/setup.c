@@ -111,6 +111,18 @@ static int choose_name(struct setup *s, const struct config *c, struct error *er
 	return 0;
 }
 
+/* Told before anybody is asked for a password. */
+static int check_folder(const struct setup *s, struct error *err)
+{
+	const char *path = config_append_path(s->file), *slash = strrchr(path, '/');
+	const char *folder = slash ? arena_strndup(s->arena, path, (size_t)(slash - path) + 1) :
+				     ".";
+
+	if (s->inv->configure.print || access(folder, W_OK | X_OK) == 0)
+		return 0;
+	return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot write %s", path);
+}
+
 int setup_place(struct setup *s, struct error *err)
 {
 	const char *path = choose_file(s);
@@ -126,6 +138,8 @@ int setup_place(struct setup *s, struct error *err)
 		return -1;
 	int rc = choose_name(s, config, err);
 
+	if (rc == 0)
+		rc = check_folder(s, err);
 	config_free(config);
 	return rc;
 }

@@ -39,7 +39,8 @@ bool setup_has(const struct setup *s, const char *key);
 
 /*
  * Chooses file and name. EX_CONFIG when the file has an account of that name
- * or for that address, or cannot be read or written.
+ * or for that address, or cannot be read; EX_CANTCREAT when nothing can be
+ * written there.
  */
 ATTR_CHECK int setup_place(struct setup *s, struct error *err);
 

@@ -279,7 +279,8 @@ static int check_folder(const char *folder, struct error *err)
 	if (lstat(folder, &st) < 0)
 		return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot examine %s", folder);
 	if (!S_ISDIR(st.st_mode))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is no folder", folder);
+		return error_set(err, EX_CONFIG, "5.3.5", "%s is no folder%s", folder,
+				 S_ISLNK(st.st_mode) ? " but a symbolic link" : "");
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return error_set(err, EX_CONFIG, "5.3.5", "%s is to hold a secret and belongs to "
 				 "user %lu", folder, (unsigned long)st.st_uid);
