@@ -2,7 +2,7 @@
 import functools
 import shutil
 
-from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want
+from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want, want_words
 
 ALICE = 'alice@example.org'
 
@@ -42,6 +42,16 @@ def mutt_attachment(program):
     return case
 
 
+def mutt_partly(program):
+    """One of two is refused: the other has the letter, and the user is told who has not."""
+    def case(room):
+        status, shown = mutt(program)(room, TO, 'unknown@example.org', '')
+        want('status', status, 1)
+        want_words(shown, ['RCPT TO <unknown@example.org>: 550 5.1.1 no such user', 'exited 67'])
+        parse(room.mail([TO]))
+    return case
+
+
 def mutt_tests(program):
     needs = which(program)
     tests = Client(program, needs, mutt(program), author=ALICE).tests()
@@ -52,7 +62,8 @@ def mutt_tests(program):
         sender = ALICE if 'envelope' in name else 'machine@example.org'
         tests += [('%s: %s' % (program, name), needs, Client(
             name, needs, mutt(program, more), sender=sender, author=ALICE).accepted)]
-    return tests + [(program + ' with an attachment', needs, mutt_attachment(program))]
+    return tests + [(program + ' with an attachment', needs, mutt_attachment(program)),
+                    (program + ': one of two refused', needs, mutt_partly(program))]
 
 
 # --- the mails -----------------------------------------------------------------------------

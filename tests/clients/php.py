@@ -123,6 +123,7 @@ PAYLOADS = [
     '--smtp-command=NOOP', '--burl-part=@/etc/passwd', '--serverinfo --host=127.0.0.1:{port}',
     '--tls-session-cache={out}', '--aliases={rc}', '--netrc={rc}', '--attach=/etc/passwd',
     '--body-file=/etc/passwd', '--archive-dir={out}', '--configure=a@example.org',
+    '--configure=a@example.org --output={out}', '--output={out}',
     '--import={rc}', '--print-config -C{rc}', '--vrfy=a@example.org --port={port}',
 ]
 ATTACKER = '''[account default]
