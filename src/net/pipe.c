@@ -13,6 +13,7 @@
 #include "net/stream.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/proc.h"
 #include "util/xalloc.h"
 
 /* After its input has ended the command may still be sending what we said. */
@@ -50,7 +51,6 @@ ATTR_NORETURN static void child(const char *const *argv, int in, int out, int re
 	if (in <= STDERR_FILENO || out <= STDERR_FILENO || dup2(in, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0)
 		_exit(127);
-	signal(SIGPIPE, SIG_DFL);
 #ifdef HAVE_CLOSE_RANGE
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 #else
@@ -190,7 +190,7 @@ static int start(const char *const *argv, int fd[PIPES][2], pid_t *pid_out, stru
 		if (pipe2(fd[i], O_CLOEXEC) < 0)
 			return error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe");
 	}
-	*pid_out = fork();
+	*pid_out = proc_fork();
 	if (*pid_out < 0)
 		return error_errno(err, EX_OSERR, "4.3.0", "cannot start a process");
 	if (*pid_out == 0)

@@ -18,6 +18,23 @@
 #include "util/fs.h"
 #include "util/strbuf.h"
 
+pid_t proc_fork(void)
+{
+	static const int ignored[] = { SIGPIPE, SIGXFSZ };
+	sigset_t none;
+
+	signal(SIGCHLD, SIG_DFL);
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		signal(ignored[i], SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
+}
+
 /* Every descriptor above 2 ends at exec; an old kernel may not know close_range(). */
 static void close_later(void)
 {
@@ -44,7 +61,6 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 	    dup2(out < 0 ? null : out, STDOUT_FILENO) < 0 ||
 	    (out < 0 && dup2(null, STDERR_FILENO) < 0))
 		_exit(127);
-	signal(SIGPIPE, SIG_DFL);
 	/* its own group, to be killed whole; but one that may ask on the terminal stays in ours */
 	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
@@ -147,7 +163,7 @@ static int run(char *const argv[], unsigned seconds, int in, struct strbuf *out,
 		error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe");
 		goto out;
 	}
-	pid_t pid = fork();
+	pid_t pid = proc_fork();
 
 	if (pid < 0) {
 		error_errno(err, EX_OSERR, "4.3.0", "cannot start a process");

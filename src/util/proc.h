@@ -6,6 +6,7 @@
 #define UTIL_PROC_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "util/attr.h"
 
@@ -28,5 +29,12 @@ ATTR_CHECK int proc_capture(char *const argv[], unsigned seconds, struct strbuf 
  */
 ATTR_CHECK int proc_feed(char *const argv[], unsigned seconds, const void *data, size_t n,
 			 struct error *err);
+
+/*
+ * fork() for a command. Our callers may ignore SIGCHLD, and then the status
+ * of a child is lost, or block signals: neither is passed on. In the child
+ * every signal that we ignore does again what it does by default.
+ */
+pid_t proc_fork(void);
 
 #endif
