@@ -26,6 +26,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_SMTP] = cmd_smtp,
 	[COMMAND_TRACK_QUERY] = cmd_track_query,
 	[COMMAND_CONFIGURE] = cmd_configure,
+	[COMMAND_IMPORT] = cmd_import,
 };
 
 /* The command line is wrong. */

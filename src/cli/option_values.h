@@ -69,6 +69,9 @@ int option_not_taken(const struct invocation *inv, const char *what, struct erro
 /* Of option_requests.c: recipients and parameters with requests to the server. */
 option_fn option_rcpt, option_at, option_require_tls, option_param;
 
+/* Of option_import.c: the settings of another program, and where they go. */
+option_fn option_import, option_import_file;
+
 /* Of option_content.c: what the content is. */
 option_fn option_burl, option_burl_size;
 

@@ -306,10 +306,12 @@ static int check_configure(const struct invocation *inv, struct error *err)
 	if (inv->command == COMMAND_CONFIGURE && (inv->dots_ignored || inv->sender))
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "--configure takes no options of a message");
-	if (inv->command != COMMAND_CONFIGURE && (c->output || c->print || c->no_check ||
-						  c->no_ispdb))
-		return error_set(err, EX_USAGE, "5.5.4", "--output, --print, --no-check and "
-				 "--no-ispdb belong to --configure");
+	if (inv->command != COMMAND_CONFIGURE && (c->print || c->no_check || c->no_ispdb))
+		return error_set(err, EX_USAGE, "5.5.4", "--print, --no-check and --no-ispdb "
+				 "belong to --configure");
+	if (inv->command != COMMAND_CONFIGURE && inv->command != COMMAND_IMPORT && c->output)
+		return error_set(err, EX_USAGE, "5.5.4",
+				 "--output belongs to --configure and --import");
 	return 0;
 }
 
@@ -323,11 +325,14 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_SERVE] = "the listener",
 		[COMMAND_TRACK_QUERY] = "--track-query",
 		[COMMAND_CONFIGURE] = "--configure",
+		[COMMAND_IMPORT] = "--import",
 	};
 	const char *what = alone[inv->command];
 
 	if (what && (inv->words || inv->rcpt_n || inv->read_recipients))
 		return error_set(err, EX_USAGE, "5.5.4", "%s takes neither addresses nor -t", what);
+	if (inv->import_type && inv->command != COMMAND_IMPORT)
+		return error_set(err, EX_USAGE, "5.5.4", "--import-type goes with --import");
 	if (inv->command == COMMAND_VERIFY && inv->read_recipients)
 		return error_set(err, EX_USAGE, "5.5.4", "-bv does not go with -t");
 	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))

@@ -26,13 +26,14 @@ enum command {
 	COMMAND_VERIFY, COMMAND_SERVE, COMMAND_SERVERINFO, COMMAND_PRINT_CONFIG,
 	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
 	COMMAND_VERSION, COMMAND_HELP,
-	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_CONFIGURE, COMMAND_COUNT
+	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_CONFIGURE,
+	COMMAND_IMPORT, COMMAND_COUNT
 };
 
 /* --configure and what goes with it. */
 struct configure_options {
 	const char *address;
-	const char *output;		/* --output; NULL = the file that is read anyway */
+	const char *output;		/* --output, of --import too; NULL = as each has it */
 	bool print;			/* --print: to standard output, nothing is written */
 	bool no_check;			/* --no-check */
 	bool no_ispdb;			/* --no-ispdb */
@@ -91,6 +92,7 @@ struct invocation {
 	const char *xclient;		/* --xclient and --xclient-..., as the key has it */
 	const char *track_query;	/* --track-query */
 	struct configure_options configure;
+	const char *import_file, *import_type;	/* --import, --import-type */
 };
 
 /* Parses argv; strings of inv point into argv or live in arena a. */

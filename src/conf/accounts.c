@@ -215,45 +215,47 @@ static const struct assignment *find_last(const struct assignment *first,
 	return found;
 }
 
-static const char *place(const struct config *c, const struct config_file *f,
-			 const struct assignment *a)
+static const char *place(const struct config *c, const struct assignment *a)
 {
-	if (f->origin == ORIGIN_ENVIRONMENT)
-		return "environment";
-	return arena_printf(c->arena, "%s:%u", a->place, a->line);
+	return a->line ? arena_printf(c->arena, "%s:%u", a->place, a->line) : a->place;
 }
 
 /* Own assignments, then the bases from the last to the first. */
-static const char *section_origin(const struct config *c, const struct section *s,
-				  const struct setting *row)
+static const struct assignment *section_assignment(const struct config *c,
+						   const struct section *s,
+						   const struct setting *row)
 {
-	const struct assignment *a = find_last(s->own.first, NULL, row);
-	const char *found = a ? place(c, s->file, a) : NULL;
+	const struct assignment *found = find_last(s->own.first, NULL, row);
 	size_t n = 0;
 
 	while (s->base && s->base[n])
 		n++;
 	while (!found && n-- > 0)
-		found = section_origin(c, config_base(c, s, s->base[n]), row);
+		found = section_assignment(c, config_base(c, s, s->base[n]), row);
 	return found;
+}
+
+const struct assignment *config_assignment(const struct config *c, const struct section *s,
+					   const struct setting *row)
+{
+	const struct config_file *f = s->file;
+	const struct assignment *found = section_assignment(c, s, row);
+
+	if (found || (f->classic && !s->defaults_end))
+		return found;
+	return find_last(f->defaults.first, f->classic ? s->defaults_end : NULL, row);
 }
 
 /* Options, the section with its bases, the file's defaults; NULL if none sets it. */
 static const char *assigned_at(const struct config *c, const struct section *s,
 			       const struct setting *row)
 {
-	const struct config_file *f = s->file;
+	const struct assignment *a;
 
 	if (find_last(c->options[SCOPE_ACCOUNT].first, NULL, row))
 		return "option";
-	const char *found = section_origin(c, s, row);
-
-	if (found || (f->classic && !s->defaults_end))
-		return found;
-	const struct assignment *a = find_last(f->defaults.first,
-					       f->classic ? s->defaults_end : NULL, row);
-
-	return a ? place(c, f, a) : NULL;
+	a = config_assignment(c, s, row);
+	return a ? place(c, a) : NULL;
 }
 
 const char *config_origin(const struct config *c, const struct account *account, const char *key)

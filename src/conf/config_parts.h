@@ -181,6 +181,13 @@ ATTR_CHECK int config_resolve(struct config *c, struct error *err);
 /* Fills a listener that no file has. */
 ATTR_CHECK int config_resolve_listener(struct config *c, struct section *s, struct error *err);
 
+/*
+ * What gave an account the value of row, in its section, its bases or the
+ * defaults; NULL when nothing there did.
+ */
+const struct assignment *config_assignment(const struct config *c, const struct section *s,
+					   const struct setting *row);
+
 /* The account that section s names as its base; NULL if there is none. */
 struct section *config_base(const struct config *c, const struct section *s, const char *name);
 

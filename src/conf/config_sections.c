@@ -278,7 +278,8 @@ static const struct directive *find_directive(const struct config_file *f, const
 }
 
 /*
- * "@/PATH" or "@~/PATH", which no address or pattern begins with. Never of
+ * "@/PATH" or "@~/PATH", which no address or pattern begins with; in quotes
+ * it is the value itself. Never of
  * a secret: those have keys of their own for that, which check the file.
  */
 static bool names_file(const struct setting *row, const char *value)
@@ -306,6 +307,8 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "key '%s': stands above any section; put '[account default]' or "
 				 "'[defaults]' in front of it", row->key);
+	const bool from_file = !f->classic && names_file(row, value);
+
 	if (unquote(f, row, &value, err) < 0)
 		return -1;
 	if (f->classic && !*value && row->flags & SETTING_SWITCH)
@@ -314,7 +317,7 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 
 	a->place = r->part->name;
 	a->line = line;
-	a->from_file = !f->classic && names_file(row, value);
+	a->from_file = from_file;
 	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
 		    strstr(value, "${");
 	if ((row->type == SETTING_SECRET && *value) ||

@@ -402,6 +402,9 @@ static void values_from_files(void **state)
 	expect("a", "password_command", "@~/user", "rc:7");
 	expect("a", "passwordeval", "@~/user", "rc:8");
 	expect("a", "domain", "@user", "rc:9");
+	load("[account a]\nuser = \"@~/user\"\nfrom = \"@/x\"\n");	/* in quotes: itself */
+	expect("a", "user", "@~/user", "rc:2");
+	expect("a", "from", "@/x", "rc:3");
 	load("account a\nuser @~/user\n");	/* msmtp has no such thing */
 	expect("a", "user", "@~/user", "rc:2");
 	scratch_bytes("zero", "a\0b", 3, 0644);
