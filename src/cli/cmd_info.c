@@ -7,6 +7,7 @@
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
+#include "conf/rewrite.h"
 #include "conf/listen.h"
 #include "conf/settings.h"
 #include "message/idna.h"
@@ -116,6 +117,22 @@ static void print_account(struct strbuf *out, const struct config *c, const stru
 	strbuf_addch(out, '\n');
 }
 
+/* Rules are for all accounts, so each of these has them. */
+static void print_rules(struct strbuf *out, const struct account *a)
+{
+	const struct rewrite_rule *rule;
+
+	if (!a || !a->rewrite.maps)
+		return;
+	strbuf_addstr(out, "[rewrite]\n");
+	for (const struct rewrite_map *const *map = a->rewrite.maps; *map; map++) {
+		for (size_t i = 0; (rule = rewrite_nth(*map, i)) != NULL; i++)
+			strbuf_addf(out, "# %s:%u\n%s = %s\n", rule->file, rule->line, rule->left,
+				    rule->right);
+	}
+	strbuf_addch(out, '\n');
+}
+
 int cmd_print_config(const struct invocation *inv)
 {
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
@@ -128,6 +145,7 @@ int cmd_print_config(const struct invocation *inv)
 	strbuf_addf(&out, "# searched: %s\n", config_searched(config));
 	for (size_t i = 0; (a = config_nth(config, i)) != NULL; i++)
 		print_account(&out, config, a);
+	print_rules(&out, config_nth(config, 0));
 	config_free(config);
 	return print_and_release(inv, &out);
 }

@@ -28,8 +28,11 @@
 #include "submit/convert.h"
 #include "submit/explain.h"
 #include "submit/mtrk.h"
+#include "submit/permission.h"
 #include "submit/prepare.h"
+#include "submit/redirect.h"
 #include "submit/requests.h"
+#include "submit/rewriter.h"
 #include "submit/route.h"
 #include "submit/tracking.h"
 #include "util/arena.h"
@@ -129,12 +132,15 @@ static int choose_account(struct send *s, struct error *err)
 		s->route.sender = s->route.header_from;
 		s->route.sender_is_header = true;
 	}
-	if (route_account(s->config, &s->route, &s->account, err) < 0)
+	if (route_account(s->config, &s->route, &s->account, err) < 0 ||
+	    permission_check(s->account, err) < 0 ||
+	    rewriter_open(s->arena, s->account, &s->route.rewriter, err) < 0)
 		return -1;
 	s->told = *s->inv;
 	s->told.error_format = (int)s->account->report.error_format;
 	s->inv = &s->told;
-	return route_sender(s->arena, s->account, &s->route, &s->envelope.sender, err);
+	return route_sender(s->arena, s->account, &s->route, &s->envelope.sender,
+			    &s->envelope.orig_sender, err);
 }
 
 static int no_recipients(struct send *s, struct error *err)
@@ -173,7 +179,8 @@ static int prepare_recipients(struct send *s, struct error *err)
 	struct envelope *e = &s->envelope;
 	const char *domain = s->excluded.rcpt_count ? route_domain(s->arena, s->account) : NULL;
 
-	if (exclude_recipients(s, domain, err) < 0 || prepare_envelope(e, s->account, err) < 0)
+	if (exclude_recipients(s, domain, err) < 0 ||
+	    prepare_envelope(e, s->account, s->route.rewriter, err) < 0)
 		return -1;
 	unsigned notify = s->inv->dsn_notify ? s->inv->dsn_notify : s->account->dsn_notify;
 
@@ -183,6 +190,7 @@ static int prepare_recipients(struct send *s, struct error *err)
 	}
 	e->ret = s->inv->dsn_ret ? s->inv->dsn_ret : s->account->dsn_return;
 	e->envid = s->inv->envid;
+	redirect_copies(e, s->account);
 	return 0;
 }
 
@@ -196,17 +204,34 @@ static int add_rcpt_options(struct send *s, struct error *err)
 	return 0;
 }
 
-/* Everything up to the connection; what fails here has sent nothing. */
-static int prepare(struct send *s, struct error *err)
+/* What the message becomes: edits, requests, lines, parts that the server fetches. */
+static int prepare_content(struct send *s, struct error *err)
 {
 	const struct invocation *inv = s->inv;
 	const struct prepare_options opt = { .full_name = inv->full_name,
-					     .no_fixes = inv->gateway };
-
+					     .no_fixes = inv->gateway,
+					     .rewriter = s->route.rewriter };
 	const struct burl_request burl = {
 		.piece = inv->burl, .n = inv->burl_n, .whole = inv->burl_whole,
 		.size = inv->burl_size, .eight = inv->body == BODY_8BITMIME,
 	};
+
+	if (prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err) < 0 ||
+	    requests_apply(&s->edits, &s->envelope, s->message, s->account, err) < 0)
+		return -1;
+	if (s->envelope.unparsed && inv->verbose)
+		report_line(inv, "left as they are, as they are no lists of addresses: %s",
+			    s->envelope.unparsed);
+	if (convert_bare_cr(&s->message, &s->edits, &s->envelope, s->account, err) < 0 ||
+	    convert_lines(&s->message, &s->edits, &s->envelope, s->account, err) < 0)
+		return -1;
+	return burl_apply(&s->envelope, &burl, s->account, err);
+}
+
+/* Everything up to the connection; what fails here has sent nothing. */
+static int prepare(struct send *s, struct error *err)
+{
+	const struct invocation *inv = s->inv;
 
 	if (inv->burl_whole && inv->read_recipients)
 		return error_set(err, EX_USAGE, "5.5.4", "-t needs a message on standard input, "
@@ -228,13 +253,7 @@ static int prepare(struct send *s, struct error *err)
 	    collect_recipients(s, err) < 0 || choose_account(s, err) < 0 ||
 	    prepare_recipients(s, err) < 0)
 		return -1;
-	if (prepare_message(&s->edits, &s->envelope, s->message, s->account, &opt, err) < 0 ||
-	    requests_apply(&s->edits, &s->envelope, s->message, s->account, err) < 0)
-		return -1;
-	if (convert_bare_cr(&s->message, &s->edits, &s->envelope, s->account, err) < 0 ||
-	    convert_lines(&s->message, &s->edits, &s->envelope, s->account, err) < 0)
-		return -1;
-	return burl_apply(&s->envelope, &burl, s->account, err);
+	return prepare_content(s, err);
 }
 
 /* The Message-ID that goes out: the message's own or the one added. */
@@ -273,7 +292,7 @@ static struct report make_report(const struct send *s)
 	return (struct report){
 		.inv = s->inv, .account = s->account, .envelope = &s->envelope,
 		.message = s->message, .message_id = s->message ? message_id(s) : NULL,
-		.orig_sender = s->inv->sender,
+		.orig_sender = s->envelope.orig_sender ? s->envelope.orig_sender : s->inv->sender,
 	};
 }
 
@@ -285,6 +304,22 @@ static void tell_archive(const struct report *r, struct archive *archive)
 	error_prefix(&archive->error, "no copy in archive_dir");
 	report_line(r->inv, "%s", archive->error.text);
 	report_log_aside(r, &archive->error);
+}
+
+/* drop = on: as if everybody had got it. */
+static int discard(struct send *s)
+{
+	const struct envelope *e = &s->envelope;
+	struct report report = make_report(s);
+	struct result result;
+
+	result_init(&result, s->arena, e->rcpt_count);
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		result.rcpt[i].outcome = OUTCOME_ACCEPTED;
+	result_settle(&result);
+	events_result(s->events, e, &result);
+	report.discarded = true;
+	return report_end(&report);
 }
 
 static int submit(struct send *s)
@@ -384,7 +419,7 @@ int cmd_send(const struct invocation *inv)
 
 		status = show_message(&show);
 	} else {
-		status = submit(&s);
+		status = s.account->redirect.drop ? discard(&s) : submit(&s);
 	}
 	events_free(s.events);
 	message_free(s.message);

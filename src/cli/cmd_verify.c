@@ -10,6 +10,7 @@
 #include "message/address.h"
 #include "message/envelope.h"
 #include "submit/prepare.h"
+#include "submit/rewriter.h"
 #include "submit/route.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -18,8 +19,8 @@
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
 
 /* One word of -bv: its verdict in the form of sendmail(8). */
-static int verify_word(struct arena *a, const struct account *account, const char *word,
-		       struct strbuf *out)
+static int verify_word(struct arena *a, const struct account *account, struct rewriter *rewriter,
+		       const char *word, struct strbuf *out)
 {
 	struct envelope e;
 	struct error err;
@@ -27,7 +28,7 @@ static int verify_word(struct arena *a, const struct account *account, const cha
 	envelope_init(&e, a);
 	e.sender = "";
 	if (envelope_add_words(&e, &word, 1, NULL, NULL, &err) < 0 ||
-	    prepare_envelope(&e, account, &err) < 0) {
+	    prepare_envelope(&e, account, rewriter, &err) < 0) {
 		strbuf_addf(out, "%s... %s\n", word, err.text);
 		return -1;
 	}
@@ -40,7 +41,7 @@ static int verify_word(struct arena *a, const struct account *account, const cha
 
 int cmd_verify(const struct invocation *inv)
 {
-	const struct route_request req = { .account = inv->account, .sender = inv->sender };
+	struct route_request req = { .account = inv->account, .sender = inv->sender };
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 	struct arena *a = arena_new();
 	const struct account *account;
@@ -49,11 +50,12 @@ int cmd_verify(const struct invocation *inv)
 	int status = EX_OK;
 
 	if (config_load(&inv->config, &config, &err) < 0 ||
-	    route_account(config, &req, &account, &err) < 0) {
+	    route_account(config, &req, &account, &err) < 0 ||
+	    rewriter_open(a, account, &req.rewriter, &err) < 0) {
 		status = report_failure(inv, &err);
 	} else {
 		for (size_t i = 0; i < inv->words; i++) {
-			if (verify_word(a, account, inv->word[i], &out) < 0)
+			if (verify_word(a, account, req.rewriter, inv->word[i], &out) < 0)
 				status = EX_USAGE;
 		}
 		if (report_output(inv, out.buf) != EX_OK)

@@ -144,6 +144,9 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		return near ? error_append(err, "; did you mean '--%s'?", near) :
 			error_append(err, ": see 'msubmit --help'");
 	}
+	if (s->flags & SETTING_FILE_ONLY)
+		return error_set(err, EX_USAGE, "5.5.4", "'--%s' is no option: only a "
+				 "configuration file can say that", key);
 	if (s->flags & SETTING_NO_OPTION ||
 	    (s->flags & SETTING_URL && value && proxyurl_has_password(value)))
 		return error_set(err, EX_USAGE, "5.5.4",
@@ -417,7 +420,8 @@ static void help_settings(struct strbuf *out, const struct setting_group *group)
 		const struct setting *s = &group->row[i];
 		struct strbuf left = STRBUF_INIT(256);
 
-		if (s->flags & (SETTING_NO_OPTION | SETTING_DEPRECATED | SETTING_CLASSIC))
+		if (s->flags & (SETTING_NO_OPTION | SETTING_FILE_ONLY | SETTING_DEPRECATED |
+				SETTING_CLASSIC))
 			continue;
 		strbuf_addf(&left, "--%s=%s", s->key, s->arg ? s->arg : "value");
 		for (char *c = left.buf + 2; *c && *c != '='; c++) {

@@ -166,6 +166,7 @@ static void add_own_keys(struct strbuf *out, const struct report *r, const struc
 	add_pair(out, "msgid", r->message_id);
 	if (result)
 		add_pair(out, "left_out", result->left_out);
+	add_pair(out, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
 	if (result)
 		add_pair(out, "delay", seconds(number, sizeof(number), r->milliseconds));
 	add_pair(out, "id", r->queue_id);
@@ -227,6 +228,8 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "delay", result ? seconds(f->delay, sizeof(f->delay), r->milliseconds) : NULL,
 	    true);
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
+	if (r->envelope && r->envelope->unparsed)
+		put(f, "unparsed", r->envelope->unparsed, false);
 	put(f, "exitcode", exit_name(failed ? e->exit : 0), false);
 	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
 }

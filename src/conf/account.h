@@ -19,6 +19,8 @@
 #include "net/proxyurl.h"
 #include "util/secret.h"
 
+struct rewrite_map;
+
 enum protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
 
 /*
@@ -294,6 +296,37 @@ struct report_settings {
 	const char *archive_dir;	/* maildir:PATH or PATH; NULL = none */
 };
 
+/* Where addresses are rewritten: rewrite_classes. */
+enum rewrite_class {
+	REWRITE_ENVELOPE_SENDER = 1, REWRITE_ENVELOPE_RECIPIENT = 2, REWRITE_FROM = 4,
+	REWRITE_SENDER = 8, REWRITE_REPLY_TO = 16, REWRITE_TO = 32, REWRITE_CC = 64,
+	REWRITE_RESENT_SENDER = 128, REWRITE_RESENT_RECIPIENT = 256
+};
+
+/* Addresses that become others, and what is said about it. */
+struct rewrite_settings {
+	const struct rewrite_map *const *maps;	/* of [rewrite]: conf/rewrite.h; NULL = none */
+	const char *map_file;		/* rewrite_map: rules behind them */
+	unsigned classes;		/* enum rewrite_class bits */
+	const char *const *local_domains;	/* patterns: see conf/local_domains.h */
+	const char *from_name;		/* display name of From; NULL = keep */
+	const char *reply_to;		/* "original" or an address; NULL = no */
+	bool original_from;		/* adds X-Original-From */
+};
+
+/* Other recipients than those asked for. Addresses are clean. */
+struct redirect_settings {
+	const char *const *to, *const *except;	/* addresses; patterns */
+	bool tag;			/* says in the subject whose it was */
+	bool drop;			/* nothing is sent at all */
+	const char *const *always_bcc;
+};
+
+/* Who may send: patterns of login names and groups. */
+struct permission_settings {
+	const char *const *allow_users, *const *deny_users, *const *allow_groups;
+};
+
 struct account {
 	const char *name;		/* "default" when the file gives none */
 	const char *file;		/* where its section stands; NULL = no file */
@@ -319,6 +352,8 @@ struct account {
 	const char *const *from;	/* patterns; the first without wildcard is the sender */
 	const char *const *match_user;	/* login names, patterns: this account is theirs */
 	const char *const *match_to;	/* patterns: the account for mail to these alone */
+	const char *const *account_match;	/* criteria in their order, of the first account */
+	struct permission_settings permission;
 	enum from_override from_override;
 	const char *from_full_name;
 	const char *default_domain;
@@ -329,6 +364,13 @@ struct account {
 	enum set_header set_from, set_date, set_msgid;
 	bool undisclosed_recipients;	/* replace To and Cc by an empty group */
 	bool remove_bcc;
+	bool bcc_separate;		/* blind recipients have a transaction of their own */
+	const char *const *strip;	/* names of fields that are removed, patterns */
+	const char *message_id_domain;
+	bool privacy;			/* no name of this host in Message-ID */
+	bool helo_privacy;		/* nor in EHLO */
+	struct rewrite_settings rewrite;
+	struct redirect_settings redirect;
 	bool add_mime;			/* say what an 8-bit body without MIME fields is */
 	struct convert_settings convert;
 	enum partial partial;

@@ -23,6 +23,9 @@ static int take_option(struct config *c, const struct config_override *o, struct
 	}
 	if (!row) {
 		config_unknown_key(SCOPE_ACCOUNT, o->key, err);
+	} else if (row->flags & SETTING_FILE_ONLY) {
+		error_set(err, EX_CONFIG, "5.3.5", "key '%s': only in a configuration file",
+			  row->key);
 	} else if (row->flags & SETTING_NO_OPTION ||
 		   (row->flags & SETTING_URL && o->value && proxyurl_has_password(o->value))) {
 		error_set(err, EX_CONFIG, "5.3.5", "key '%s': not on the command line, where "

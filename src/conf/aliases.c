@@ -7,29 +7,14 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "message/address.h"
+#include "conf/aliases_parts.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
 #include "util/xalloc.h"
 
 #define FILE_MAX (16 << 20)
-#define LEVELS_MAX 10
-
-struct alias {
-	const char *name;
-	char *targets, *end;	/* list as written, continuation lines joined */
-	unsigned line;
-};
-
-struct aliases {
-	struct arena *arena;
-	const char *path;
-	struct alias *entry;
-	size_t n;
-};
 
 /* --- reading ------------------------------------------------------------------------------ */
 
@@ -39,7 +24,7 @@ static bool is_blank(char c)
 }
 
 /* Cuts a comment ('#' at the start or behind a blank, outside quotes) and blanks off the end. */
-static void cut_comment(char *line)
+void aliases_cut_comment(char *line)
 {
 	bool quoted = false;
 	char *end;
@@ -84,7 +69,7 @@ static char *split_entry(char *line, char **name)
 	return colon + 1;
 }
 
-static const struct alias *find(const struct aliases *a, const char *name)
+const struct alias *aliases_find(const struct aliases *a, const char *name)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (strcasecmp(a->entry[i].name, name) == 0)
@@ -104,7 +89,7 @@ static int add_entry(struct aliases *a, char *line, unsigned number, struct erro
 
 	if (!targets)
 		return bad_line(a, number, "the line is not 'name: address, ...'", err);
-	if (find(a, name))
+	if (aliases_find(a, name))
 		return bad_line(a, number, "the name stands in the file twice", err);
 	a->entry[a->n++] = (struct alias){ .name = name, .targets = targets,
 					  .end = targets + strlen(targets), .line = number };
@@ -125,7 +110,7 @@ static int take_line(struct aliases *a, char *line, unsigned number, struct erro
 {
 	bool goes_on = is_blank(*line);
 
-	cut_comment(line);
+	aliases_cut_comment(line);
 	if (!line[strspn(line, " \t\r")])
 		return 0;
 	if (!goes_on)
@@ -197,140 +182,4 @@ void aliases_free(struct aliases *a)
 		return;
 	arena_free(a->arena);
 	xfree(a);
-}
-
-/* --- expanding ------------------------------------------------------------------------------ */
-
-enum progress { NEW, ENTERED, DONE };
-
-struct expansion {
-	const struct aliases *aliases;
-	unsigned char *progress;	/* enum progress of each entry */
-	struct strvec *out;
-	struct arena *arena;		/* what the address parser needs */
-};
-
-static int blame(const struct expansion *x, const struct alias *e, struct error *err)
-{
-	return error_prefix(err, "%s:%u: alias '%s'", x->aliases->path, e->line, e->name);
-}
-
-static int add_address(struct expansion *x, const char *address, struct error *err)
-{
-	if (!strvec_has(x->out, address))
-		strvec_add(x->out, address);
-	if (strvec_overflow(x->out))
-		return error_set(err, EX_CONFIG, "5.3.5", "too many addresses");
-	return 0;
-}
-
-/* Commands, files and included lists: what a submitter never does for an alias. */
-static bool is_refused(const char *target)
-{
-	target += *target == '"';
-	return *target == '|' || *target == '/' || strncasecmp(target, ":include:", 9) == 0;
-}
-
-static int expand_entry(struct expansion *x, const struct alias *e, unsigned level,
-			struct error *err);
-
-/* A local name: its own entry, else the one called default, else itself. */
-static int expand_name(struct expansion *x, const char *name, bool use_default, unsigned level,
-		       struct error *err)
-{
-	const struct alias *e = find(x->aliases, name);
-
-	if (!e && use_default)
-		e = find(x->aliases, "default");
-	if (e)
-		return expand_entry(x, e, level, err);
-	return add_address(x, address_format(x->arena, name, NULL), err);
-}
-
-static int expand_target(struct expansion *x, const struct alias *e, const char *target,
-			 unsigned level, struct error *err)
-{
-	bool is_default = strcasecmp(e->name, "default") == 0;
-	struct mailbox box;
-
-	if (is_refused(target)) {
-		error_set(err, EX_CONFIG, "5.3.5",
-			  "'%.100s' is a command, file or included list: not supported", target);
-		return blame(x, e, err);
-	}
-	/* "\name" is the name itself, whatever stands in the file */
-	bool literal = *target == '\\';
-
-	if (address_parse_one(x->arena, target + literal, 0, &box, err) < 0) {
-		err->exit = EX_CONFIG;
-		return blame(x, e, err);
-	}
-	if (box.domain || literal || strcasecmp(box.local, e->name) == 0)
-		return add_address(x, box.address, err);
-	return expand_name(x, box.local, !is_default, level + 1, err);
-}
-
-/* targets = [target] *("," [target]); commas in quotes and brackets separate nothing */
-static char *next_target(char **p)
-{
-	char *start, *end;
-	bool quoted = false;
-
-	while (is_blank(**p) || **p == ',')
-		(*p)++;
-	if (!**p)
-		return NULL;
-	for (start = end = *p; *end && (quoted || *end != ','); end++) {
-		if (*end == '\\' && end[1])
-			end++;
-		else if (*end == '"')
-			quoted = !quoted;
-	}
-	*p = end + (*end == ',');
-	while (end > start && is_blank(end[-1]))
-		end--;
-	*end = '\0';
-	return start;
-}
-
-static int expand_entry(struct expansion *x, const struct alias *e, unsigned level,
-			struct error *err)
-{
-	unsigned char *progress = &x->progress[e - x->aliases->entry];
-	char *list = arena_strdup(x->arena, e->targets), *target;
-	int rc = 0, count = 0;
-
-	if (*progress == DONE)
-		return 0;
-	if (*progress == ENTERED || level > LEVELS_MAX) {
-		if (*progress == ENTERED)
-			error_set(err, EX_CONFIG, "5.3.5", "leads back to itself");
-		else
-			error_set(err, EX_CONFIG, "5.3.5", "more than %d names deep", LEVELS_MAX);
-		return blame(x, e, err);
-	}
-	*progress = ENTERED;
-	while (rc == 0 && (target = next_target(&list))) {
-		rc = expand_target(x, e, target, level, err);
-		count++;
-	}
-	*progress = DONE;
-	if (rc == 0 && count == 0) {
-		error_set(err, EX_CONFIG, "5.3.5", "no address behind the name");
-		return blame(x, e, err);
-	}
-	return rc;
-}
-
-int aliases_expand(const struct aliases *a, const char *name, struct strvec *out,
-		   struct error *err)
-{
-	struct expansion x = { .aliases = a, .out = out, .arena = arena_new() };
-
-	x.progress = xcalloc(a->n ? a->n : 1, 1);
-	int rc = expand_name(&x, name, true, 0, err);
-
-	xfree(x.progress);
-	arena_free(x.arena);
-	return rc;
 }

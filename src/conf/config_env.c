@@ -168,7 +168,7 @@ int config_env_file(struct arena *a, const char *value, const char **out, struct
 	return rc;
 }
 
-/* --- %U, %H, %C, %M ------------------------------------------------------------------ */
+/* --- %U, %H, %D, %C, %M ------------------------------------------------------------------ */
 
 static const char *login_name(struct arena *a)
 {
@@ -179,7 +179,7 @@ static const char *login_name(struct arena *a)
 	return user && *user ? user : ident_login(a);
 }
 
-static const char *host_name(struct arena *a)
+const char *config_env_host(struct arena *a)
 {
 	const char *name = secure_getenv("HOSTNAME");
 	char own[HOST_NAME_MAX + 1];
@@ -195,7 +195,7 @@ static const char *host_name(struct arena *a)
 static const char *canonical_name(struct arena *a)
 {
 	const struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
-	const char *name = host_name(a);
+	const char *name = config_env_host(a);
 	struct addrinfo *found = NULL;
 
 	if (getaddrinfo(name, NULL, &hints, &found) == 0) {
@@ -204,6 +204,16 @@ static const char *canonical_name(struct arena *a)
 		freeaddrinfo(found);
 	}
 	return name;
+}
+
+/* What follows the host's own label in its full name. */
+static const char *domain_name(struct arena *a)
+{
+	const char *name = config_env_host(a);
+
+	if (!strchr(name, '.'))
+		name = ident_host(a);
+	return name ? strchr(name, '.') + 1 : NULL;
 }
 
 static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct error *err)
@@ -215,7 +225,10 @@ static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct 
 		text = login_name(a);
 		break;
 	case 'H':
-		text = host_name(a);
+		text = config_env_host(a);
+		break;
+	case 'D':
+		text = domain_name(a);
 		break;
 	case 'C':
 		text = canonical_name(a);
@@ -230,8 +243,9 @@ static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct 
 		return 0;
 	}
 	if (!text)
-		return error_set(err, EX_CONFIG, "5.3.5", "'%%%c' cannot be replaced: no name in "
-				 "/etc/mailname", letter);
+		return error_set(err, EX_CONFIG, "5.3.5", "'%%%c' cannot be replaced: %s", letter,
+				 letter == 'D' ? "the host's name has no domain" :
+						 "no name in /etc/mailname");
 	if (text_has_control(text, strlen(text)))
 		return error_set(err, EX_CONFIG, "5.3.5",
 				 "'%%%c' cannot be replaced: control characters", letter);

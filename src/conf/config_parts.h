@@ -26,6 +26,7 @@
 
 struct arena;
 struct error;
+struct rewrite_map;
 struct setting;
 
 enum origin { ORIGIN_FILE, ORIGIN_OPTION, ORIGIN_ENVIRONMENT };
@@ -80,6 +81,7 @@ struct config_file {
 	bool system;			/* of the machine, not of the user */
 	bool classic;
 	struct config_part *part, *part_last;
+	struct rewrite_map *rewrite;	/* NULL = it has none */
 	struct assignments defaults;
 	struct section *current;	/* while it is read; NULL in the defaults */
 	bool begun;			/* a section has been seen in the part being read */
@@ -103,6 +105,7 @@ struct config {
 	struct section **account;		/* visible ones, in order */
 	size_t account_n;
 	struct section *made_listener;
+	const struct rewrite_map **rewrite;	/* of all files, NULL at the end; NULL = none */
 	struct strbuf searched;
 };
 
@@ -168,10 +171,14 @@ ATTR_CHECK int config_env_expand(struct arena *a, const char *value, const char 
 
 /*
  * Replaces msmtp's %U, %H, %C and %M by login name, host name, canonical host
- * name and /etc/mailname; the result lives in a.
+ * name and /etc/mailname, and %D by the domain of the host; the result lives
+ * in a.
  */
 ATTR_CHECK int config_env_patterns(struct arena *a, const char *value, const char **out,
 				   struct error *err);
+
+/* What %H stands for; lives in a. */
+const char *config_env_host(struct arena *a);
 
 /* --- config_resolve.c ------------------------------------------------------ */
 

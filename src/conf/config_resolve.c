@@ -5,6 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "conf/rewrite.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/secret.h"
@@ -201,6 +202,9 @@ static int replace_patterns(struct config *c, struct account *a, struct error *e
 	size_t n = 0;
 	bool any = false;
 
+	if (has_pattern(a->rewrite.from_name) &&
+	    config_env_patterns(c->arena, a->rewrite.from_name, &a->rewrite.from_name, err) < 0)
+		return error_prefix(err, "key 'from_name'");
 	if (has_pattern(a->domain) && config_env_patterns(c->arena, a->domain, &a->domain, err) < 0)
 		return error_prefix(err, "key 'domain'");
 	if (a->auto_from) {
@@ -259,6 +263,7 @@ static int resolve_account(struct config *c, struct section *s, struct error *er
 	a->name = s->name;
 	a->file = s->file->origin == ORIGIN_FILE ? s->place : NULL;
 	a->line = s->line;
+	a->rewrite.maps = (const struct rewrite_map *const *)c->rewrite;
 	s->entered = true;
 	rc = apply_bases(&src, s, a, 0, err);
 	s->entered = false;
@@ -356,9 +361,32 @@ static void add_option_account(struct config *c)
 	config_section_add(c, c->file, SCOPE_ACCOUNT, "default");
 }
 
+/* The rules of all files, the user's first. */
+static int list_rules(struct config *c, struct error *err)
+{
+	size_t n = 0;
+
+	for (const struct config_file *f = c->file; f; f = f->next)
+		n += f->rewrite != NULL;
+	if (!n)
+		return 0;
+	c->rewrite = arena_calloc(c->arena, n + 1, sizeof(*c->rewrite));
+	n = 0;
+	for (const struct config_file *f = c->file; f; f = f->next) {
+		if (!f->rewrite)
+			continue;
+		if (rewrite_map_finish(f->rewrite, err) < 0)
+			return -1;
+		c->rewrite[n++] = f->rewrite;
+	}
+	return 0;
+}
+
 int config_resolve(struct config *c, struct error *err)
 {
 	add_option_account(c);
+	if (list_rules(c, err) < 0)
+		return -1;
 	for (struct config_file *f = c->file; f; f = f->next) {
 		if (resolve_file(c, f, err) < 0)
 			return -1;

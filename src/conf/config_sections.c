@@ -6,6 +6,7 @@
 
 #include "conf/classic.h"
 #include "conf/ini.h"
+#include "conf/rewrite.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -18,6 +19,7 @@ struct reader {
 	struct config *config;
 	struct config_file *file;
 	struct config_part *part;
+	bool in_rewrite;	/* its lines are rules */
 };
 
 struct section *config_section_add(struct config *c, struct config_file *f,
@@ -186,10 +188,18 @@ static int take_section(void *ctx, char *heading, unsigned line, struct error *e
 	size_t n = strcspn(heading, BLANKS);
 
 	r->file->begun = true;
+	r->in_rewrite = false;
 	if (n == strlen("defaults") && strncasecmp(heading, "defaults", n) == 0) {
 		if (heading[n])
 			return error_set(err, EX_CONFIG, "5.3.5", "'defaults' takes no name");
 		r->file->current = NULL;
+		return 0;
+	}
+	if (n == strlen("rewrite") && strncasecmp(heading, "rewrite", n) == 0) {
+		if (heading[n])
+			return error_set(err, EX_CONFIG, "5.3.5", "'rewrite' takes no name: it is "
+					 "for all accounts");
+		r->in_rewrite = true;
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -197,7 +207,8 @@ static int take_section(void *ctx, char *heading, unsigned line, struct error *e
 			return named_section(r, kinds[i].scope, heading + n, line, err);
 	}
 	return error_set(err, EX_CONFIG, "5.3.5",
-			 "section '%.100s': must be [defaults], [account NAME] or [listen NAME]",
+			 "section '%.100s': must be [defaults], [account NAME], [listen NAME] or "
+			 "[rewrite]",
 			 heading);
 }
 
@@ -222,7 +233,8 @@ static int unquote(const struct config_file *f, const struct setting *row, char 
 	}
 	for (close = *value + 1; *close && *close != '"'; close++)
 		close += *close == '\\' && close[1];
-	if (row->type == SETTING_LIST && *close && close[1])
+	/* what follows the quotes is for the reader of the list, or of the address */
+	if ((row->type == SETTING_LIST || row->type == SETTING_SPECIAL) && *close && close[1])
 		return 0;
 	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
 }
@@ -326,6 +338,36 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	return 0;
 }
 
+/* --- rules of rewriting ----------------------------------------------------------- */
+
+static bool has_pairs(void *ctx)
+{
+	return ((const struct reader *)ctx)->in_rewrite;
+}
+
+/* ${VAR}, then %U and its like. */
+static int expand_side(struct config *c, const char *side, const char **out, struct error *err)
+{
+	*out = side;
+	if (strstr(side, "${") && config_env_expand(c->arena, side, out, err) < 0)
+		return -1;
+	return strchr(*out, '%') ? config_env_patterns(c->arena, *out, out, err) : 0;
+}
+
+static int take_pair(void *ctx, const char *left, const char *right, unsigned line,
+		     struct error *err)
+{
+	struct reader *r = ctx;
+	struct config_file *f = r->file;
+
+	if (expand_side(r->config, left, &left, err) < 0 ||
+	    expand_side(r->config, right, &right, err) < 0)
+		return error_prefix(err, "%s:%u", r->part->name, line);
+	if (!f->rewrite)
+		f->rewrite = rewrite_map_new(r->config->arena);
+	return rewrite_map_add(f->rewrite, left, right, r->part->name, line, err);
+}
+
 /* The line may hold a secret, so it is kept where it will be overwritten. */
 static int take_eval(void *ctx, const char *command, char **line_out, struct error *err)
 {
@@ -355,6 +397,7 @@ int config_sections_read(struct config *c, struct config_file *f, struct config_
 	struct reader r = { .config = c, .file = f, .part = part };
 	const struct rcfile_handler h = {
 		.section = take_section, .setting = take_setting, .eval = take_eval,
+		.has_pairs = has_pairs, .pair = take_pair,
 		.ctx = &r, .name = part->name,
 	};
 	struct strbuf *text = &part->text;

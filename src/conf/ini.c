@@ -55,6 +55,7 @@ bool ini_detect(const char *text, size_t len)
 struct feed {
 	char *next, *end;	/* what is left of the text */
 	char *value;		/* of the line that the library has */
+	char *left;		/* in front of it, where it is no key; else NULL */
 	unsigned line;
 	bool failed;
 	const struct rcfile_handler *handler;
@@ -116,6 +117,45 @@ static int read_section(struct feed *f, char *line)
 	return 0;
 }
 
+/* The "=" of a pair: the first with a blank before it, else the first outside quotes. */
+static char *pair_sign(char *line)
+{
+	bool quoted = false;
+	char *found = NULL;
+
+	for (char *p = line; *p; p++) {
+		if (quoted && *p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			quoted = !quoted;
+		else if (*p == '=' && !quoted && p > line && is_blank(p[-1]))
+			return p;
+		else if (*p == '=' && !quoted && !found)
+			found = p;
+	}
+	return found;
+}
+
+/* left "=" right; both wait in f, the library sees stand-ins */
+static int read_pair(struct feed *f, char *line, char *str, size_t room)
+{
+	char *sign = pair_sign(line), *end = sign;
+
+	while (end && end > line && is_blank(end[-1]))
+		end--;
+	if (!end || end == line)
+		return fail(f, "the line is neither '[section]' nor 'left = right'");
+	*end = '\0';
+	f->left = line;
+	for (f->value = sign + 1; is_blank(*f->value); f->value++)
+		;
+	if (strlen(line) > RCFILE_VALUE_MAX || strlen(f->value) > RCFILE_VALUE_MAX)
+		return fail(f, "a side is longer than 65536 octets");
+	if (snprintf(str, room, "%s=%s\n", STAND_IN, STAND_IN) >= (int)room)
+		return fail(f, "libinih cannot read it");
+	return 0;
+}
+
 /* key "=" value; the key goes to str, the value waits in f */
 static int read_setting(struct feed *f, char *line, char *str, size_t room)
 {
@@ -144,9 +184,13 @@ static char *feed_line(char *str, int room, void *stream)
 {
 	struct feed *f = stream;
 	char *line = f->failed ? NULL : next_line(f);
+	const struct rcfile_handler *h = f->handler;
 
 	if (!line || room < 4)
 		return NULL;
+	f->left = NULL;
+	if (*line != '[' && h->has_pairs && h->has_pairs(h->ctx))
+		return read_pair(f, line, str, (size_t)room) == 0 ? str : NULL;
 	if (*line != '[')
 		return read_setting(f, line, str, (size_t)room) == 0 ? str : NULL;
 	if (read_section(f, line) < 0)
@@ -164,6 +208,10 @@ static int take_setting(void *ctx, const char *section, const char *name, const 
 	(void)section, (void)value;
 	if (f->failed)
 		return 0;
+	if (f->left) {	/* says itself where it stands */
+		f->failed = h->pair(h->ctx, f->left, f->value, f->line, f->err) < 0;
+		return !f->failed;
+	}
 	if (h->setting(h->ctx, name, f->value, f->line, f->err) < 0) {
 		f->failed = true;
 		error_prefix(f->err, "%s:%u", h->name, f->line);

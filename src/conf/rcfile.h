@@ -10,15 +10,23 @@
 #ifndef CONF_RCFILE_H
 #define CONF_RCFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
 
 struct rcfile_handler {
-	/* "defaults", "account NAME", "account NAME : BASE, BASE", "listen NAME" */
+	/* "defaults", "account NAME", "account NAME : BASE, BASE", "listen NAME", "rewrite" */
 	int (*section)(void *ctx, char *heading, unsigned line, struct error *err);
 	int (*setting)(void *ctx, const char *key, char *value, unsigned line,
 		       struct error *err);
+	/*
+	 * Are the lines of the section "LEFT = RIGHT" with a left side that is no
+	 * key? Then pair() gets them. NULL = never.
+	 */
+	bool (*has_pairs)(void *ctx);
+	int (*pair)(void *ctx, const char *left, const char *right, unsigned line,
+		    struct error *err);
 	/*
 	 * msmtp's eval: runs a command and hands back the first line it prints,
 	 * valid as long as the text. NULL = not allowed here.

@@ -22,7 +22,7 @@ struct strbuf;
 	(offsetof(struct target, m) + 0 * sizeof((type *)0 == &((struct target *)0)->m))
 
 extern const struct setting_group settings_server, settings_security, settings_mail,
-	settings_delivery, settings_report, settings_listen;
+	settings_delivery, settings_report, settings_rewrite, settings_listen;
 
 /* All groups of a scope; NULL at the end. */
 extern const struct setting_group *const settings_account_groups[];
@@ -35,12 +35,17 @@ extern const struct setting_group *const settings_listen_groups[];
 #define SETTING_PRINTER(name) \
 	void name(const void *target, const struct setting *s, struct strbuf *out)
 
+SETTING_SETTER(special_addresses);
 SETTING_SETTER(special_auth);
 SETTING_SETTER(special_charset);
+SETTING_SETTER(special_classes);
+SETTING_SETTER(special_domain);
 SETTING_SETTER(special_dsn_notify);
 SETTING_SETTER(special_fingerprint);
+SETTING_SETTER(special_from_name);
 SETTING_SETTER(special_host);
 SETTING_SETTER(special_keepalive);
+SETTING_SETTER(special_match);
 SETTING_SETTER(special_proxy);
 SETTING_SETTER(special_race);
 SETTING_SETTER(special_resolver);
@@ -49,19 +54,24 @@ SETTING_SETTER(special_ignore);
 SETTING_SETTER(special_partial);
 SETTING_SETTER(special_password_fd);
 SETTING_SETTER(special_policy);
+SETTING_SETTER(special_reply_to);
 SETTING_SETTER(special_request);
 SETTING_SETTER(special_starttls);
 SETTING_SETTER(special_stop_on);
 SETTING_SETTER(special_strict);
+SETTING_SETTER(special_strip);
 SETTING_SETTER(special_syslog);
 SETTING_SETTER(special_timeout);
 SETTING_SETTER(special_tls);
 SETTING_PRINTER(special_auth_print);
 SETTING_PRINTER(special_charset_print);
+SETTING_PRINTER(special_classes_print);
 SETTING_PRINTER(special_dsn_notify_print);
 SETTING_PRINTER(special_fingerprint_print);
+SETTING_PRINTER(special_from_name_print);
 SETTING_PRINTER(special_host_print);
 SETTING_PRINTER(special_keepalive_print);
+SETTING_PRINTER(special_list_print);
 SETTING_PRINTER(special_proxy_print);
 SETTING_PRINTER(special_race_print);
 SETTING_PRINTER(special_resolver_print);
@@ -70,10 +80,12 @@ SETTING_PRINTER(special_partial_print);
 SETTING_PRINTER(special_password_fd_print);
 SETTING_PRINTER(special_policy_print);
 SETTING_PRINTER(special_port_print);
+SETTING_PRINTER(special_reply_to_print);
 SETTING_PRINTER(special_request_print);
 SETTING_PRINTER(special_stop_on_print);
 SETTING_PRINTER(special_strict_print);
 SETTING_PRINTER(special_syslog_print);
+SETTING_PRINTER(special_text_print);
 SETTING_PRINTER(special_tls_print);
 
 /* Text to seconds and to a number: the types' own readers, for setters that need them. */

@@ -40,6 +40,8 @@ static const struct setting rows[] = {
   .help = "addresses to try" },
 { .key = "domain", TEXT(domain), .def = "auto", .classic_def = "localhost",
   .arg = "name|auto", .help = "name to say in EHLO (%H, %C, %M as in msmtp)" },
+{ .key = "helo_privacy", SWITCH(helo_privacy), .def = "off",
+  .help = "say [127.0.0.1] in EHLO, which tells nothing of this host" },
 
 /* connection */
 { .key = "mx", SWITCH(net.mx), .def = "off",

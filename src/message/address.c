@@ -84,14 +84,16 @@ static const char *phrase(struct address_parser *p)
 	return take_shown(p);
 }
 
-static const char *take_comment(struct address_parser *p)
+static void take_comment(struct address_parser *p, struct mailbox *box)
 {
 	if (!p->comment_end)
-		return NULL;
+		return;
 	strbuf_reset(&p->word);
 	unquote(p, p->comment, p->comment_end);
+	box->comment = take_shown(p);
+	box->comment_start = p->comment - 1;
+	box->comment_end = p->comment_end + 1;
 	p->comment_end = 0;
-	return take_shown(p);
 }
 
 /*
@@ -259,7 +261,7 @@ static int add_box(struct address_parser *p, struct mailbox *box)
 		if (strlen(box->address) > ADDRESS_MAX)
 			return address_fail(p, "longer than 1000 octets");
 	}
-	box->comment = take_comment(p);
+	take_comment(p, box);
 	if (p->box_n == p->box_alloc) {
 		p->box_alloc = p->box_alloc * 2 + 4;
 		p->box = xrealloc(p->box, p->box_alloc, sizeof(*p->box));
@@ -316,9 +318,11 @@ static int addr_spec(struct address_parser *p, struct mailbox *box)
 	return local_part(p, 0, p->piece_n, box) < 0 ? -1 : at_domain(p, box);
 }
 
-static int angle_addr(struct address_parser *p, const char *name)
+/* The display name that stands at [start, end), or NULL; the cursor is at '<'. */
+static int angle_addr(struct address_parser *p, const char *name, size_t start, size_t end)
 {
-	struct mailbox box = { .name = name };
+	struct mailbox box = { .name = name, .angle = true, .name_start = start,
+			       .name_end = end };
 
 	p->pos++;
 	if (address_skip_cfws(p) < 0)
@@ -414,6 +418,14 @@ static int domain_or_name(struct address_parser *p, struct mailbox *box, const c
 	return 0;
 }
 
+/* Where the white space in front of pos begins. */
+static size_t blanks_before(const struct address_parser *p, size_t pos)
+{
+	while (pos > 0 && strchr(" \t\r\n", p->text[pos - 1]))
+		pos--;
+	return pos;
+}
+
 static int bare_address(struct address_parser *p)
 {
 	struct mailbox box = { 0 };
@@ -436,11 +448,11 @@ static int bare_address(struct address_parser *p)
 	if (local_part(p, last, p->piece_n, &box) < 0 || domain_or_name(p, &box, &name) < 0)
 		return -1;
 	if (name)
-		return angle_addr(p, name);
+		return angle_addr(p, name, p->item, blanks_before(p, p->pos));
 	if (address_peek(p) != '<')
 		return add_box(p, &box);
 	/* "a@b <a@b>": a display name that should have been quoted */
-	return angle_addr(p, address_format(p->arena, box.local, box.domain));
+	return angle_addr(p, address_format(p->arena, box.local, box.domain), box.start, box.end);
 }
 
 static int element(struct address_parser *p)
@@ -454,7 +466,9 @@ static int element(struct address_parser *p)
 		return address_fail_here(p);
 	switch (c) {
 	case '<':
-		return angle_addr(p, phrase(p));
+		if (p->piece_n == 0)
+			return angle_addr(p, NULL, p->pos, p->pos);
+		return angle_addr(p, phrase(p), p->piece[0].start, p->piece[p->piece_n - 1].end);
 	case ':':
 		return group_start(p);
 	case '@':

@@ -30,6 +30,9 @@ struct mailbox {
 	const char *address;	/* local@domain with quotes only where needed; "" = null path <> */
 	size_t local_end;	/* offset in the parsed text just behind the local part */
 	size_t start, end;	/* the address without brackets: [start, end) in the text */
+	bool angle;		/* it stands in brackets */
+	size_t name_start, name_end;	/* with brackets: the phrase, or where it would go */
+	size_t comment_start, comment_end;	/* that comment with its ( ); 0, 0 = none */
 };
 
 struct address_list {

@@ -135,6 +135,16 @@ bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 	return true;
 }
 
+struct envelope envelope_take_recipients(struct envelope *e)
+{
+	struct envelope old = *e;
+
+	e->rcpt = NULL;
+	e->rcpt_count = e->rcpt_alloc = 0;
+	e->index = NULL;
+	return old;
+}
+
 static void add_list(struct envelope *e, const struct address_list *list, enum rcpt_source source)
 {
 	for (size_t i = 0; i < list->n; i++) {

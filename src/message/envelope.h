@@ -40,9 +40,11 @@ enum rcpt_source {
 struct recipient {
 	const char *address;	/* local@domain as RCPT TO:<...> takes it */
 	const char *orcpt;	/* address before aliasing, NULL = none */
+	const char *original;	/* as it was asked for, where that is another; NULL = the same */
 	unsigned notify;	/* enum dsn_notify bits, 0 = not asked for */
 	enum rcpt_source source;
 	unsigned repeated;	/* how often it was named once more */
+	bool blind;		/* not in To or Cc; only looked at for bcc_separate */
 	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
 	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
 	int64_t rrvs_ms;	/* since then: see util/datetime.h */
@@ -80,6 +82,10 @@ struct ext_request {
 struct envelope {
 	struct arena *arena;
 	const char *sender;	/* "" = null reverse-path */
+	const char *orig_sender;	/* as it was asked for, or the login name; NULL = unknown */
+	const char *const *redirected;	/* who would have got it without redirect_to; or NULL */
+	bool redirected_part;	/* ... and others get it as well */
+	const char *unparsed;	/* address fields that are none, with commas; NULL = none */
 	const char *envid;	/* NULL = none; not yet in xtext */
 	struct recipient *rcpt;
 	size_t rcpt_count, rcpt_alloc;
@@ -111,6 +117,9 @@ bool envelope_add(struct envelope *e, const char *address, const char *orcpt);
  */
 bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 		     const struct recipient *like);
+
+/* Takes all recipients out, so that the same or others may be added; the envelope as it was. */
+struct envelope envelope_take_recipients(struct envelope *e);
 
 /*
  * Adds the recipients of command-line words: each word is an address list.

@@ -146,6 +146,14 @@ static bool wants_null_sender(const struct transaction *t, const struct recipien
 		!session_has(t->s, EXT_DSN) && t->e->ext.hold == HOLD_NONE;
 }
 
+/* May it go in one transaction with the first one? */
+static bool goes_with(const struct transaction *t, const struct recipient *first,
+		      const struct recipient *r)
+{
+	return t->null_sender == wants_null_sender(t, r) &&
+	       (!t->s->account->bcc_separate || first->blind == r->blind);
+}
+
 /* As often as it was named, where LMTP servers may do something else each time. */
 static void add_candidate(struct transaction *t, size_t i)
 {
@@ -160,6 +168,7 @@ static void choose_recipients(struct transaction *t)
 {
 	const unsigned own = t->s->account->max_recipients, limit = t->s->rcpt_max;
 	const unsigned max = !own || (limit && limit < own) ? limit : own;
+	const struct recipient *first = NULL;
 	struct error err;
 
 	t->rcpt_count = t->left = 0;
@@ -172,9 +181,11 @@ static void choose_recipients(struct transaction *t)
 			outcome_refuse(t, i, &err);
 			continue;
 		}
-		if (t->rcpt_count == 0)
+		if (t->rcpt_count == 0) {
+			first = r;
 			t->null_sender = wants_null_sender(t, r);
-		if ((max && t->rcpt_count == max) || t->null_sender != wants_null_sender(t, r) ||
+		}
+		if ((max && t->rcpt_count == max) || !goes_with(t, first, r) ||
 		    !limits_take_domain(t->s, r->address))
 			t->left++;
 		else

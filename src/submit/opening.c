@@ -96,6 +96,8 @@ static const char *ehlo_name(const struct opening *o)
 {
 	const char *name = o->account->domain;
 
+	if (o->account->helo_privacy)
+		return "[127.0.0.1]";
 	if (!name || !*name || strcmp(name, "auto") == 0)
 		name = ident_host(o->arena);
 	return name ? name : ident_address_literal(o->arena, socket_fd(wire_stream(o->wire)));

@@ -1,5 +1,5 @@
 /*
- * What is done to envelope and header before sending: aliases,
+ * What is done to envelope and header before sending: aliases, rewriting,
  * qualification, fields removed and added, size and SMTPUTF8 policy.
  */
 #ifndef SUBMIT_PREPARE_H
@@ -14,18 +14,21 @@ struct edits;
 struct envelope;
 struct error;
 struct message;
+struct rewriter;
 
 struct prepare_options {
 	const char *full_name;	/* -F; NULL = not given, "" = none wanted */
 	bool no_fixes;		/* -G: the header stays as it is, Bcc too */
+	struct rewriter *rewriter;	/* rules for addresses; NULL = none */
 };
 
 /*
- * Expands aliases of e's recipients and qualifies those without a domain
- * (EX_NOUSER when there is nothing to qualify with); domains to A-labels
- * unless the address needs SMTPUTF8 anyway.
+ * Settles e's recipients: aliases, rules of rewriting (rewriter may be NULL)
+ * and completing, see recipients.h; redirect_to; domains to A-labels unless
+ * the address needs SMTPUTF8 anyway.
  */
-ATTR_CHECK int prepare_envelope(struct envelope *e, const struct account *a, struct error *err);
+ATTR_CHECK int prepare_envelope(struct envelope *e, const struct account *a,
+				struct rewriter *rewriter, struct error *err);
 
 /*
  * Lists the edits of m's header (sendmail.md 5.5-5.7), settles body, size

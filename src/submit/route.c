@@ -3,14 +3,15 @@
 
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
+#include "conf/local_domains.h"
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/ident.h"
 #include "submit/explain.h"
+#include "submit/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -176,31 +177,59 @@ static int no_account(const struct config *c, const char *name, struct error *er
 			    "; write one, or give --host=NAME");
 }
 
+/* What may choose the account: words of account_match. */
+static const struct account *by_envelope(const struct config *c, const struct route_request *req)
+{
+	return find_owner(c, req, "the sender given", req->sender);
+}
+
+static const struct account *by_header(const struct config *c, const struct route_request *req)
+{
+	return find_owner(c, req, "the From field's", req->header_from);
+}
+
+static const struct account *by_default(const struct config *c, const struct route_request *req)
+{
+	const struct account *a = config_default(c);
+
+	if (a)
+		note_default(c, req, a);
+	return a;
+}
+
+static const struct {
+	const char *word;
+	const struct account *(*find)(const struct config *, const struct route_request *);
+} criteria[] = {
+	{ "envelope", by_envelope }, { "header", by_header },
+	{ "recipients", find_by_recipients }, { "user", find_by_user }, { "default", by_default },
+};
+
+/* The order is that of the first account, as it can be only one. */
+static const struct account *find_matching(const struct config *c,
+					   const struct route_request *req)
+{
+	const struct account *first = config_nth(c, 0), *found = NULL;
+
+	for (const char *const *w = first ? first->account_match : NULL; w && *w && !found; w++) {
+		for (size_t i = 0; i < ARRAY_LEN(criteria); i++) {
+			if (strcasecmp(*w, criteria[i].word) == 0)
+				found = criteria[i].find(c, req);
+		}
+	}
+	return found;
+}
+
 int route_account(const struct config *c, const struct route_request *req,
 		  const struct account **out, struct error *err)
 {
-	const struct account *found;
+	const struct account *found = req->account ? config_account(c, req->account) :
+						     find_matching(c, req);
 
-	if (req->account) {
-		found = config_account(c, req->account);
-		if (!found)
-			return no_account(c, req->account, err);
+	if (!found)
+		return no_account(c, req->account, err);
+	if (req->account)
 		explain_note(req->explain, "account '%s': by option -a", found->name);
-	} else {
-		found = find_owner(c, req, "the sender given", req->sender);
-		if (!found)
-			found = find_owner(c, req, "the From field's", req->header_from);
-		if (!found)
-			found = find_by_recipients(c, req);
-		if (!found)
-			found = find_by_user(c, req);
-		if (!found) {
-			found = config_default(c);
-			if (!found)
-				return no_account(c, NULL, err);
-			note_default(c, req, found);
-		}
-	}
 	if (check_account(found, err) < 0)
 		return -1;
 	*out = found;
@@ -233,19 +262,12 @@ const char *route_domain(struct arena *a, const struct account *account)
 }
 
 /* Does the address belong to this host rather than to a domain of mail? */
-static bool is_local(struct arena *a, const char *address)
+static bool is_local(struct arena *a, const struct account *account, const char *address)
 {
 	const char *domain = address_domain(address);
-	char node[256];
 
-	if (!domain || strcasecmp(domain, "localhost") == 0 ||
-	    strncasecmp(domain, "localhost.", strlen("localhost.")) == 0)
-		return true;
-	if (gethostname(node, sizeof(node)) == 0 && strcasecmp(domain, node) == 0)
-		return true;
-	const char *host = ident_host(a);
-
-	return host && strcasecmp(domain, host) == 0;
+	return local_domains_has(local_domains_own(a), domain) ||
+	       local_domains_has(local_domains_new(a, account), domain);
 }
 
 /*
@@ -270,14 +292,57 @@ static int qualify(struct arena *a, const struct account *account, bool asked,
 	return 0;
 }
 
+/* What a rule makes of the sender; NULL if none fits. */
+static const char *rewritten(const struct route_request *req, const char *sender)
+{
+	const struct rewrite_rule *rule;
+	const char *made = rewriter_apply(req->rewriter, REWRITE_ENVELOPE_SENDER, sender, &rule);
+
+	if (made)
+		explain_note(req->explain, "sender '%s': '%s', rewritten by the rule for '%s' "
+			     "(%s:%u)", made, sender, rule->left, rule->file, rule->line);
+	return made;
+}
+
+/* The account's own sender, with what rules make of it. */
+static const char *own_sender(const struct route_request *req, const char *from)
+{
+	const char *made = rewritten(req, from);
+
+	return made ? made : from;
+}
+
+/* A sender that may be kept: a rule goes before from_override = own-domain. */
+static const char *keep_sender(struct arena *a, const struct account *account,
+			       const struct route_request *req, const char *sender)
+{
+	const char *from = plain_from(account), *made = rewritten(req, sender);
+
+	if (made)
+		return made;
+	if (from && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
+	    !owns(account, sender) && is_local(a, account, sender)) {
+		if (req->explain)
+			explain_note(req->explain, "sender '%s': 'from' of the account (%s), in "
+				     "place of '%s', which belongs to this host (from_override = "
+				     "own-domain)", from, origin(req->config, account, "from"),
+				     sender);
+		return own_sender(req, from);
+	}
+	explain_note(req->explain, "sender '%s': %s", sender, !req->sender ? "the login name, as "
+		     "neither -f nor 'from' is given" : req->sender_is_header ? "the From field, "
+		     "as --read-envelope-from asks" : "as -f says");
+	return sender;
+}
+
 /* Which of all that may be a sender it is, and why: see sendmail.md 4.1. */
 static const char *choose_sender(struct arena *a, const struct account *account,
-				 const struct route_request *req)
+				 const struct route_request *req, const char **asked_out)
 {
-	const char *from = plain_from(account);
-	const char *sender = req->sender;
+	const char *from = plain_from(account), *sender = req->sender;
 	struct explain *x = req->explain;
 
+	*asked_out = sender;
 	if (sender && !*sender) {
 		explain_note(x, "sender <>: as -f says");
 		return sender;
@@ -287,31 +352,18 @@ static const char *choose_sender(struct arena *a, const struct account *account,
 			explain_note(x, "sender '%s': 'from' of the account (%s)%s", from,
 				     origin(req->config, account, "from"), sender ?
 				     ", which from_override = no puts before the one given" : "");
-		return from;
+		return own_sender(req, from);
 	}
-	const char *login = sender ? NULL : address_format(a, ident_login(a), NULL);
-
 	if (!sender)
-		sender = login;
-	if (from && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
-	    !owns(account, sender) && is_local(a, sender)) {
-		if (x)
-			explain_note(x, "sender '%s': 'from' of the account (%s), in place of "
-				     "'%s', which belongs to this host (from_override = "
-				     "own-domain)", from, origin(req->config, account, "from"),
-				     sender);
-		return from;
-	}
-	explain_note(x, "sender '%s': %s", sender, login ? "the login name, as neither -f nor "
-		     "'from' is given" : req->sender_is_header ? "the From field, as "
-		     "--read-envelope-from asks" : "as -f says");
-	return sender;
+		*asked_out = sender = address_format(a, ident_login(a), NULL);
+	return keep_sender(a, account, req, sender);
 }
 
 int route_sender(struct arena *a, const struct account *account,
-		 const struct route_request *req, const char **out, struct error *err)
+		 const struct route_request *req, const char **out, const char **asked_out,
+		 struct error *err)
 {
-	const char *sender = choose_sender(a, account, req);
+	const char *asked, *sender = choose_sender(a, account, req, &asked);
 	struct mailbox box;
 
 	/* 'from' is text of the configuration: it passes the same parser */
@@ -324,5 +376,7 @@ int route_sender(struct arena *a, const struct account *account,
 	if (strcmp(*out, box.address) != 0)
 		explain_note(req->explain, "sender '%s': completed with the domain of the account",
 			     *out);
+	if (asked_out)
+		*asked_out = asked;
 	return 0;
 }

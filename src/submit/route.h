@@ -15,6 +15,7 @@ struct config;
 struct envelope;
 struct error;
 struct explain;
+struct rewriter;
 
 struct route_request {
 	const char *account;	/* -a; NULL = choose */
@@ -24,24 +25,30 @@ struct route_request {
 	bool sender_is_header;	/* the sender is that of the From field: read_envelope_from */
 	struct explain *explain;	/* is told why; NULL = nobody asks */
 	const struct config *config;	/* for the notes: where a key stands */
+	struct rewriter *rewriter;	/* rules for the sender; NULL = none */
 };
 
 /*
  * The account: by option; else the first whose 'from' patterns match -f;
  * else the first that matches the header's From; else the first whose
  * match_to patterns match every recipient; else the first whose match_user
- * has the caller's login name; else the default. EX_CONFIG when there is
- * none, with the places that were searched.
+ * has the caller's login name; else the default. account_match of the first
+ * account may say another order. EX_CONFIG when there is none, with the
+ * places that were searched.
  */
 ATTR_CHECK int route_account(const struct config *c, const struct route_request *req,
 			     const struct account **out, struct error *err);
 
 /*
- * The envelope sender for that account, qualified and clean: see
- * from_override. "" is the null reverse-path and never replaced.
+ * The envelope sender for that account, qualified and clean: what a rule of
+ * rewriting makes of it, unless the account pins it; else see from_override.
+ * "" is the null reverse-path and never replaced. *asked_out (may be NULL):
+ * the sender as it was asked for, or the login name that stands for it; NULL
+ * if nobody asked and the account has a sender of its own.
  */
 ATTR_CHECK int route_sender(struct arena *a, const struct account *account,
-			    const struct route_request *req, const char **out, struct error *err);
+			    const struct route_request *req, const char **out,
+			    const char **asked_out, struct error *err);
 
 /*
  * What completes an address: default_domain, else the domain of from, else

@@ -226,9 +226,10 @@ static const char *const wrong[][2] = {
 	{"[account : b]\n", "rc:1: 'account' needs a name without ':' and ','"},
 	{"[listen a : b]\n", "rc:1: 'listen' needs a name without ':' and ','"},
 	{"[defaults x]\n", "rc:1: 'defaults' takes no name"},
-	{"[acount a]\n", "rc:1: section 'acount a': must be [defaults], [account NAME] or "
-			 "[listen NAME]"},
-	{"[]\n", "rc:1: section '': must be [defaults], [account NAME] or [listen NAME]"},
+	{"[acount a]\n", "rc:1: section 'acount a': must be [defaults], [account NAME], "
+			 "[listen NAME] or [rewrite]"},
+	{"[]\n", "rc:1: section '': must be [defaults], [account NAME], [listen NAME] or "
+		 "[rewrite]"},
 	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value'"},
 	{"[account a]\nuser = \"x\n", "rc:2: key 'user': no closing quote"},
 	{"[account a]\nuser = \"x\" y\n",

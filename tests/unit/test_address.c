@@ -481,6 +481,40 @@ static void test_extent(void **state)
 	}
 }
 
+/* Where name, address and comment stand: {text, name or "-", comment or "-"} */
+static void test_places(void **state)
+{
+	static const char *const cases[][3] = {
+		{ "a@b", "-", "-" }, { "<a@b>", "", "-" }, { "N <a@b>", "N", "-" },
+		{ " \"N, M\" O  <a@b>", "\"N, M\" O", "-" }, { "N (x) M <a@b>", "N (x) M", "(x)" },
+		{ "a@b <c@d>", "a@b", "-" }, { "root (Cron Daemon)", "-", "(Cron Daemon)" },
+		{ "(C (d)) root", "-", "(C (d))" }, { "root (a) (b)", "-", "(b)" },
+		{ "<root> (x)", "", "(x)" }, { "root(x)@y", "-", "(x)" },
+		{ "a.b <@r:c@d>", "a.b", "-" }, { "'a@b'  <c@d>", "'a@b'", "-" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *text = cases[i][0];
+		struct mailbox box;
+		struct error err = { 0 };
+
+		assert_int_equal(address_parse_one(*state, text, 0, &box, &err), 0);
+		assert_true(box.angle == (strcmp(cases[i][1], "-") != 0));
+		if (box.angle)
+			assert_string_equal(arena_strndup(*state, text + box.name_start,
+							  box.name_end - box.name_start),
+					    cases[i][1]);
+		if (box.angle && box.name_start == box.name_end)
+			assert_int_equal(text[box.name_start], '<');
+		if (strcmp(cases[i][2], "-") == 0)
+			assert_int_equal(box.comment_end, 0);
+		else
+			assert_string_equal(arena_strndup(*state, text + box.comment_start,
+							  box.comment_end - box.comment_start),
+					    cases[i][2]);
+	}
+}
+
 static void test_one(void **state)
 {
 	static const struct {
@@ -797,6 +831,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_comment_per_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_null_in_list, setup, teardown),

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,12 +17,14 @@
 
 /* What the reader reports, one event a line: "3[heading]", "4 key=value". */
 static struct strbuf events;
+static struct strbuf seen;	/* the pairs of [rewrite] in the same form */
 static const char *stop_at;	/* the key that the receiver refuses */
 
 static int setup(void **state)
 {
 	(void)state;
 	strbuf_init(&events, 1 << 24);
+	strbuf_init(&seen, 1 << 24);
 	stop_at = NULL;
 	return 0;
 }
@@ -30,6 +33,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	strbuf_release(&events);
+	strbuf_release(&seen);
 	return 0;
 }
 
@@ -54,11 +58,31 @@ static int note_setting(void *ctx, const char *key, char *value, unsigned line,
 	return 0;
 }
 
+/* Lines of [rewrite] are pairs. */
+static bool in_pairs(void *ctx)
+{
+	const char *last = strrchr(events.buf, '[');
+
+	assert_string_equal(ctx, "context");
+	return last && strcmp(last, "[rewrite]\n") == 0;
+}
+
+static int note_pair(void *ctx, const char *left, const char *right, unsigned line,
+		     struct error *err)
+{
+	assert_string_equal(ctx, "context");
+	if (strcmp(left, "refuse") == 0)
+		return error_set(err, EX_CONFIG, "5.3.5", "refused as it is");
+	strbuf_addf(&seen, "%u %s=%s\n", line, left, right);
+	return 0;
+}
+
 static int read_text(const char *text, size_t len, struct error *err)
 {
 	static char context[] = "context";
 	const struct rcfile_handler h = {
 		.section = note_section, .setting = note_setting, .ctx = context, .name = "rc",
+		.has_pairs = in_pairs, .pair = note_pair,
 	};
 	/* exactly as long as it is, so that an octet too far is seen */
 	char *copy = xmalloc(len + 1);
@@ -66,6 +90,7 @@ static int read_text(const char *text, size_t len, struct error *err)
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	strbuf_reset(&events);
+	strbuf_reset(&seen);
 	int rc = ini_read(copy, len, &h, err);
 
 	xfree(copy);
@@ -385,6 +410,38 @@ static void every_octet_can_be_escaped(void **state)
 	}
 }
 
+/* In a section of pairs the left side may be anything. */
+static void pairs_are_split(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "root = a@b", "2 root=a@b\n" }, { "root=a@b\n", "2 root=a@b\n" },
+		{ "* = a@b\n@x.y = @z\n", "2 *=a@b\n3 @x.y=@z\n" },
+		{ "a=b@c = d=e@f\n", "2 a=b@c=d=e@f\n" }, { "a=b@c\n", "2 a=b@c\n" },
+		{ "\"a = b\"@c = d@e\n", "2 \"a = b\"@c=d@e\n" },
+		{ "\"a\\\" = b\"@c=d@e\n", "2 \"a\\\" = b\"@c=d@e\n" },
+		{ "a = \"N\" <b@c>\n", "2 a=\"N\" <b@c>\n" }, { "a =\n", "2 a=\n" },
+		{ " a@b\t=\tc@d \n# x\n", "2 a@b=c@d\n" }, { "a = b # c ; d\n", "2 a=b # c ; d\n" },
+		{ "a = b\n[s]\nk = v\n", "2 a=b\n" },
+		{ "this_left_side_is_longer_than_what_libinih_keeps_of_a_key@example.org = a@b\n",
+		  "2 this_left_side_is_longer_than_what_libinih_keeps_of_a_key@example.org=a@b\n" },
+	};
+	static const char wrong[] = "rc:2: the line is neither '[section]' nor 'left = right'";
+	char text[300];
+	struct error err = { .exit = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(text, sizeof(text), "[rewrite]\n%s", cases[i][0]);
+		if (read_text(text, strlen(text), &err) < 0)
+			fail_msg("'%s': %s", text, err.text);
+		assert_string_equal(seen.buf, cases[i][1]);
+	}
+	expect_error("[rewrite]\nroot a@b\n", 20, wrong);
+	expect_error("[rewrite]\n = a@b\n", 18, wrong);
+	expect_error("[rewrite]\n\"a = b\n", 18, wrong);
+	expect_error("[rewrite]\nrefuse = b\n", 21, "refused as it is");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +455,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_octet_of_a_value_survives, setup, teardown),
 		cmocka_unit_test_setup_teardown(line_numbers_hold_over_any_mix, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_cut_is_safe, setup, teardown),
+		cmocka_unit_test_setup_teardown(pairs_are_split, setup, teardown),
 		cmocka_unit_test(forms_are_told_apart),
 		cmocka_unit_test(quotes_are_taken_off),
 		cmocka_unit_test(wrong_quotes_are_refused),

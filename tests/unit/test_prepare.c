@@ -14,6 +14,7 @@
 #include "message/ident.h"
 #include "message_model.h"
 #include "submit/prepare.h"
+#include "submit/rewriter.h"
 #include "submit/route.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
@@ -62,6 +63,8 @@ static const struct account *account_of(const char *lines)
 /* --- the envelope ------------------------------------------------------------------ */
 
 #define D "default_domain = d.example\n"
+#define LOCAL "local_domains = here, here.example\n"
+#define RULES "aliases =\n[rewrite]\n"
 
 /* Expands; the recipients as "ADDRESS|ORCPT ..." without "|" where there is none. */
 static const char *expanded(const char *settings, const char *aliases, const char *words)
@@ -78,7 +81,10 @@ static const char *expanded(const char *settings, const char *aliases, const cha
 	failure = (struct error){ .exit = 0 };
 	if (envelope_add_words(&envelope, &words, 1, NULL, NULL, &failure) < 0)
 		fail_msg("'%s': %s", words, failure.text);
-	if (prepare_envelope(&envelope, a, &failure) < 0)
+	struct rewriter *rewriter;
+
+	if (rewriter_open(arena, a, &rewriter, &failure) < 0 ||
+	    prepare_envelope(&envelope, a, rewriter, &failure) < 0)
 		return NULL;
 	for (size_t i = 0; i < envelope.rcpt_count; i++) {
 		const struct recipient *r = &envelope.rcpt[i];
@@ -116,7 +122,40 @@ static const char *const expansions[][4] = {
 	/* aliases: for names without a domain only, and before qualification */
 	{ D, "root: a@b\n", "root", "a@b|root@d.example" },
 	{ D, "root: a@b\n", "ROOT", "a@b|ROOT@d.example" },
-	{ D, "root: a@b\n", "root@localhost root@d.example", "root@localhost root@d.example" },
+	{ D, "root: a@b\n", "root@localhost root@d.example",
+	  "a@b|root@localhost root@d.example" },
+	/* the domain of a local name counts where others know it */
+	{ D LOCAL, "root: a@b\n", "root@here.example", "a@b|root@here.example" },
+	{ D LOCAL, "root: a@b\n", "ROOT@HERE.EXAMPLE", "a@b|ROOT@HERE.EXAMPLE" },
+	{ D LOCAL, "root: a@b\n", "joe@here.example", "joe@here.example" },
+	{ D LOCAL, "root: a@b\n", "joe@here root@here",
+	  "joe@d.example|joe@here a@b|root@here" },
+	{ D LOCAL, "root: a@b\n", "root@localhost", "root@localhost" },
+	{ D LOCAL, "root: a@b\n", "root@there.example root@sub.here.example",
+	  "root@there.example root@sub.here.example" },
+	{ D LOCAL, "*: a@b\n", "joe@here.example jane x@y", "a@b|joe@here.example x@y" },
+	{ D LOCAL, "joe: jane@here\njane: a@b\n", "joe", "a@b|joe@d.example" },
+	{ D LOCAL, "joe: jane@here\n", "joe", "jane@d.example|joe@d.example" },
+	{ D LOCAL, "joe: jane@here.example\n", "joe", "jane@here.example|joe@d.example" },
+	{ D, NULL, "joe@localhost.localdomain joe@localhost",
+	  "joe@d.example|joe@localhost.localdomain" },
+	{ D "qualify = off\n", NULL, "joe@localhost", "joe@localhost" },
+	{ D "local_domains =\n", "root: a@b\n", "root@localhost root",
+	  "root@localhost a@b|root@d.example" },
+	{ D "local_domains = *.here.example\n", "root: a@b\n", "root@x.here.example",
+	  "a@b|root@x.here.example" },
+	/* rules of rewriting, behind the aliases and before a domain is put in */
+	{ D RULES "root = ops@r.example\n", NULL, "root joe", "ops@r.example|root@d.example "
+	  "joe@d.example" },
+	{ D RULES "root = ops@r.example\n", NULL, "root@localhost",
+	  "ops@r.example|root@localhost" },
+	{ D RULES "@d.example = @r.example\n", NULL, "root joe@d.example x@y",
+	  "root@r.example|root@d.example joe@r.example|joe@d.example x@y" },
+	{ D RULES "x@y = \"o o\"@r.example\n", NULL, "X@Y", "\"o o\"@r.example|X@Y" },
+	{ D RULES "* = ops@r.example\n", NULL, "root cron x@y",
+	  "ops@r.example|root@d.example x@y" },
+	{ D "rewrite_classes = header_sender, envelope_sender\n" RULES "root = ops@r.example\n",
+	  NULL, "root", "root@d.example" },
 	{ D, "root: a@b\n", "cron", "cron@d.example" },
 	{ D, "root: a@b, c@d\n", "root", "a@b|root@d.example c@d|root@d.example" },
 	{ D, "root: joe\n", "root", "joe@d.example|root@d.example" },
@@ -188,7 +227,7 @@ static void envelopes_are_refused(void **state)
 		{ "root: |/bin/sh\n", "root", EX_CONFIG, "not supported" },
 		{ "root: \"|/bin/sh -c x\"\n", "root", EX_CONFIG, "not supported" },
 		{ "root: /var/mail/root\n", "root", EX_CONFIG, "not supported" },
-		{ "root: :include:/etc/passwd\n", "root", EX_CONFIG, "not supported" },
+		{ "root: :include:passwd\n", "root", EX_CONFIG, "absolute" },
 		{ "root: a@@b\n", "root", EX_CONFIG, "two '@'" },
 		{ "root:\n", "root", EX_CONFIG, "no address" },
 		{ "root a@b\n", "root", EX_CONFIG, ":1:" },
@@ -226,12 +265,12 @@ static void nothing_to_complete_with(void **state)
 	assert_null(expanded("", NULL, "root"));
 	assert_int_equal(failure.exit, EX_NOUSER);
 	assert_string_equal(failure.status, "5.1.3");
-	assert_has(failure.text, "'root' has no alias");
+	assert_has(failure.text, "root: no alias and no default_domain");
 	assert_has(failure.text, "default_domain");
 	assert_null(expanded("", NULL, "a@b root c@d"));
 	assert_int_equal(failure.exit, EX_NOUSER);
 	assert_null(expanded("", "root: joe\n", "root"));
-	assert_has(failure.text, "'joe'");
+	assert_has(failure.text, "joe: no alias");
 	assert_int_equal(failure.exit, EX_NOUSER);
 	assert_string_equal(expanded("", NULL, "PostMaster"), "PostMaster");
 	assert_string_equal(expanded("", "root: a@b\n", "root"), "a@b|root");
@@ -262,7 +301,7 @@ static void smtputf8_only_when_needed(void **state)
 		envelope_init(&envelope, arena);
 		envelope.sender = cases[i].sender;
 		envelope_add(&envelope, cases[i].rcpt, NULL);
-		if (prepare_envelope(&envelope, a, &err) < 0)
+		if (prepare_envelope(&envelope, a, NULL, &err) < 0)
 			fail_msg("case %zu: %s", i, err.text);
 		assert_string_equal(envelope.sender, cases[i].wire_sender);
 		assert_int_equal(envelope.utf8, cases[i].utf8);
@@ -273,12 +312,12 @@ static void smtputf8_only_when_needed(void **state)
 
 	envelope_init(&envelope, arena);
 	envelope.sender = "a@\xef\xbf\xbd.example";
-	assert_int_equal(prepare_envelope(&envelope, a, &err), -1);
+	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), -1);
 	assert_int_equal(err.exit, EX_DATAERR);
 	assert_has(err.text, "sender: ");
 	envelope.sender = "";
 	envelope_add(&envelope, "a@\xef\xbf\xbd.example", NULL);
-	assert_int_equal(prepare_envelope(&envelope, a, &err), -1);
+	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), -1);
 	assert_has(err.text, "recipient: ");
 }
 
@@ -296,7 +335,7 @@ static void the_rest_of_the_envelope_stays(void **state)
 	envelope_add(&envelope, "keep@x", "before@x");
 	envelope_add(&envelope, "root", NULL);
 	envelope_add(&envelope, "a@b\xc3\xbc.example", "o@x");
-	assert_int_equal(prepare_envelope(&envelope, a, &err), 0);
+	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), 0);
 	assert_string_equal(envelope.sender, "s@x");
 	assert_string_equal(envelope.envid, "id");
 	assert_int_equal(envelope.ret, DSN_RET_HDRS);
@@ -324,7 +363,7 @@ static void many_recipients(void **state)
 		envelope_add(&envelope, arena_printf(arena, "a%d@x", i), NULL);
 	envelope_add(&envelope, "all", NULL);
 	envelope_add(&envelope, "x@b\xc3\xbc.example", NULL);
-	assert_int_equal(prepare_envelope(&envelope, a, &err), 0);
+	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), 0);
 	assert_int_equal(envelope.rcpt_count, 5001);
 	assert_string_equal(envelope.rcpt[0].address, "a0@x");
 	assert_string_equal(envelope.rcpt[4999].address, "a4999@x");

@@ -162,7 +162,7 @@ static void senders_are_chosen(void **state)
 		struct error err = { .exit = 0 };
 		const char *got = NULL;
 
-		if (route_sender(arena, a, &req, &got, &err) < 0)
+		if (route_sender(arena, a, &req, &got, NULL, &err) < 0)
 			fail_msg("'%s' -f '%s': %s", senders[i][0], senders[i][1], err.text);
 		if (strcmp(got, with_login(senders[i][2])) != 0)
 			fail_msg("'%s' -f '%s': %s, not %s", senders[i][0],
@@ -193,7 +193,7 @@ static void senders_of_this_host(void **state)
 			.sender = arena_printf(arena, "root@%s", own[i]),
 		};
 
-		assert_int_equal(route_sender(arena, a, &req, &got, &err), 0);
+		assert_int_equal(route_sender(arena, a, &req, &got, NULL, &err), 0);
 		assert_string_equal(got, "me@own.example");
 	}
 }
@@ -207,7 +207,7 @@ static void bare_logins_are_refused(void **state)
 
 	(void)state;
 	load("account default\nhost h\n");
-	assert_int_equal(route_sender(arena, config_default(config), &none, &got, &err), -1);
+	assert_int_equal(route_sender(arena, config_default(config), &none, &got, NULL, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_has(err.text, "set 'from'");
 	assert_null(got);
@@ -237,7 +237,7 @@ static void senders_as_in_msmtp(void **state)
 		const char *got = NULL;
 
 		load(arena_printf(arena, "account default\nhost h\n%s\n", cases[i][0]));
-		if (route_sender(arena, config_default(config), &req, &got, &err) < 0)
+		if (route_sender(arena, config_default(config), &req, &got, NULL, &err) < 0)
 			fail_msg("'%s': %s", cases[i][0], err.text);
 		if (strcmp(got, with_login(cases[i][2])) != 0)
 			fail_msg("'%s' -f '%s': %s, not %s", cases[i][0], cases[i][1], got,
@@ -261,7 +261,7 @@ static void bad_from_is_refused(void **state)
 		struct error err = { .exit = 0 };
 		const char *got = "untouched";
 
-		if (route_sender(arena, a, &req, &got, &err) == 0)
+		if (route_sender(arena, a, &req, &got, NULL, &err) == 0)
 			fail_msg("from = %s: taken as %s", bad[i], got);
 		assert_int_equal(err.exit, EX_CONFIG);
 		assert_has(err.text, "account 'default': envelope sender");
@@ -423,7 +423,7 @@ static const char *why(struct route_request req)
 	req.explain = &x;
 	req.config = config;
 	if (route_account(config, &req, &got, &err) < 0 ||
-	    route_sender(arena, got, &req, &sender, &err) < 0)
+	    route_sender(arena, got, &req, &sender, NULL, &err) < 0)
 		fail_msg("%s", err.text);
 	const char *all = "";
 

@@ -197,6 +197,15 @@ static const char *const defaults[][3] = {
 	{ "passwordeval", "", NULL }, { "netrc", "", NULL }, { "oauth_token", "", NULL },
 	{ "oauth_token_file", "", NULL }, { "oauth_token_command", "", NULL },
 	{ "command_timeout", "60", "off" }, { "scram_min_iterations", "4096", NULL },
+	{ "account_match", "envelope, header, recipients, user, default", NULL },
+	{ "strip", "", NULL }, { "message_id_domain", "", NULL }, { "privacy", "off", NULL },
+	{ "helo_privacy", "off", NULL }, { "rewrite_map", "", NULL },
+	{ "bcc_separate", "off", NULL }, { "rewrite_classes", "all", NULL },
+	{ "local_domains", "localhost, %H, %H.%D", "" }, { "from_name", "keep", NULL },
+	{ "reply_to", "no", NULL }, { "original_from_header", "off", NULL },
+	{ "redirect_to", "", NULL }, { "redirect_except", "", NULL },
+	{ "redirect_tag", "off", NULL }, { "drop", "off", NULL }, { "always_bcc", "", NULL },
+	{ "allow_users", "", NULL }, { "allow_groups", "", NULL }, { "deny_users", "", NULL },
 	{ "from", "", NULL }, { "match_user", "", NULL }, { "match_to", "", NULL },
 	{ "from_override", "own-domain", "any" }, { "add_mime", "on", "off" },
 	{ "from_full_name", "", NULL }, { "default_domain", "", NULL },
@@ -341,6 +350,23 @@ static const char *const values[][3] = {
 	{ "user", "\"joe\"", "\"\\\"joe\\\"\"" }, { "user", "a\\b", "a\\b" },
 	{ "user", "\xff\x80", "\xff\x80" }, { "user", "a\"b", "a\"b" }, { "user", "", "" },
 	{ "user", "\001x", "\"\\001x\"" }, { "user", "\177", "\"\\177\"" },
+	/* rewriting and its relatives */
+	{ "account_match", "user,DEFAULT", "user, DEFAULT" },
+	{ "rewrite_classes", "header_recipient, envelope_sender, envelope_recipient, header_sender",
+	  "all" },
+	{ "rewrite_classes", "", "" }, { "rewrite_classes", "from, cc", "from, cc" },
+	{ "rewrite_classes", "from sender reply_to resent", "header_sender, resent" },
+	{ "rewrite_classes", "header_sender, resent", "header_sender, resent" },
+	{ "rewrite_classes", "from, header_sender", "header_sender" },
+	{ "local_domains", "a.example, *.b", "a.example, *.b" }, { "local_domains", "", "" },
+	{ "from_name", "Keep", "keep" }, { "from_name", "A, \"B\"", "A, \"B\"" },
+	{ "from_name", "", "keep" },
+	{ "reply_to", "off", "no" }, { "reply_to", "Original", "original" },
+	{ "reply_to", "a@b", "a@b" }, { "reply_to", "\"A, B\" <a@b>", "\"A, B\" <a@b>" },
+	{ "reply_to", "J\xc3\xb6 <a@b\xc3\xbc.example>", "=?utf-8?B?SsO2?= <a@xn--b-eha.example>" },
+	{ "redirect_to", "a@b, C <c@d>", "a@b, c@d" }, { "redirect_to", "\"a b\"@c", "\"a b\"@c" },
+	{ "always_bcc", "", "" }, { "strip", "X-*,a ,b", "X-*, a, b" }, { "strip", "", "" },
+	{ "message_id_domain", "b\xc3\xbc.example", "xn--b-eha.example" },
 	/* form of the message */
 	{ "convert_8bit", "off", "no" }, { "convert_8bit", "Always", "always" },
 	{ "bare_cr", "space", "space" }, { "bare_cr", "reject", "reject" },
@@ -448,7 +474,8 @@ static const char *without_quotes(const char *text, const struct setting *s)
 	size_t n = strlen(text);
 	char *copy = arena_strdup(arena, text), *to = copy;
 
-	if (n < 2 || *text != '"' || s->type == SETTING_ARGV || s->type == SETTING_LIST ||
+	if (n < 2 || *text != '"' || text[n - 1] != '"' ||
+	    s->type == SETTING_ARGV || s->type == SETTING_LIST ||
 	    s->flags & SETTING_RAW)
 		return text;
 	for (const char *p = text + 1; p < text + n - 1; p++) {
@@ -480,6 +507,17 @@ static void values_are_read_and_printed(void **state)
 
 /* {key, value, part of the error} */
 static const char *const bad_values[][3] = {
+	{"account_match", "envelope, sender", "'sender' is not one of envelope, header"},
+	{"account_match", "", "is not a list of"},
+	{"rewrite_classes", "from, subject", "'subject' is not one of all, envelope_sender"},
+	{"reply_to", "a", "'a' is not an address with a domain"},
+	{"reply_to", "a@b, c@d", "one address"}, {"reply_to", "a@@b", "address 'a@@b'"},
+	{"redirect_to", "root", "'root' is not an address with a domain"},
+	{"redirect_to", "a@b c@d", "address 'a@b c@d'"}, {"always_bcc", "<>", "empty address"},
+	{"always_bcc", "a@\xef\xbf\xbd.example", "key 'always_bcc': "},
+	{"strip", "Content-Type", "not a field that the message can be read without"},
+	{"strip", "X-A, *", "'*' is not a field"}, {"strip", "a:b", "the name of a header field"},
+	{"message_id_domain", "a b", "'a b' is not a domain"},
 	{"port", "0", "from 1 to 65535"},
 	{"port", "65536", "from 1 to 65535"},
 	{"port", "-1", "'-1' is not a number"},

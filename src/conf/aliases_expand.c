@@ -1,0 +1,305 @@
+#include "config.h"
+#include "conf/aliases.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/aliases_parts.h"
+#include "message/address.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/xalloc.h"
+
+#define LEVELS_MAX 10		/* names and included files on the way to an address */
+#define INCLUDE_MAX (1 << 20)	/* octets of one included file */
+#define INCLUDES_MAX 100	/* of one name */
+
+enum progress { NEW, ENTERED, DONE };
+
+struct expansion {
+	const struct aliases *aliases;
+	unsigned char *progress;	/* enum progress of each entry */
+	struct strvec *out;
+	aliases_local_fn *is_local;
+	void *ctx;
+	unsigned includes;
+	struct arena *arena;		/* what the address parser needs */
+};
+
+/* Where a target stands. */
+struct place {
+	const struct alias *entry;
+	const char *file;		/* included by it; NULL = in the aliases themselves */
+	unsigned line;			/* of the included file */
+	unsigned level;
+};
+
+static int blame(const struct expansion *x, const struct place *at, struct error *err)
+{
+	err->exit = EX_CONFIG;
+	if (at->file)
+		error_prefix(err, "%s:%u", at->file, at->line);
+	return error_prefix(err, "%s:%u: alias '%s'", x->aliases->path, at->entry->line,
+			    at->entry->name);
+}
+
+ATTR_PRINTF(4, 5)
+static int refuse(const struct expansion *x, const struct place *at, struct error *err,
+		  const char *fmt, ...)
+{
+	struct strbuf text = STRBUF_INIT(1024);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	error_set(err, EX_CONFIG, "5.3.5", "%s", text.buf);
+	strbuf_release(&text);
+	return blame(x, at, err);
+}
+
+static int add_address(struct expansion *x, const char *address, struct error *err)
+{
+	if (!strvec_has(x->out, address))
+		strvec_add(x->out, address);
+	if (strvec_overflow(x->out))
+		return error_set(err, EX_CONFIG, "5.3.5", "%s: too many addresses",
+				 x->aliases->path);
+	return 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* targets = [target] *("," [target]); commas in quotes and brackets separate nothing */
+static char *next_target(char **p)
+{
+	char *start, *end;
+	bool quoted = false;
+
+	while (is_blank(**p) || **p == ',')
+		(*p)++;
+	if (!**p)
+		return NULL;
+	for (start = end = *p; *end && (quoted || *end != ','); end++) {
+		if (*end == '\\' && end[1])
+			end++;
+		else if (*end == '"')
+			quoted = !quoted;
+	}
+	*p = end + (*end == ',');
+	while (end > start && is_blank(end[-1]))
+		end--;
+	*end = '\0';
+	return start;
+}
+
+static int expand_target(struct expansion *x, const struct place *at, char *target,
+			 struct error *err);
+
+static int expand_list(struct expansion *x, const struct place *at, char *list, size_t *count,
+		       struct error *err)
+{
+	char *target;
+	int rc = 0;
+
+	while (rc == 0 && (target = next_target(&list))) {
+		rc = expand_target(x, at, target, err);
+		(*count)++;
+	}
+	return rc;
+}
+
+/* --- included files ----------------------------------------------------------------- */
+
+/* What is in the file is mail of others: nobody but root and the caller may say it. */
+static int check_owner(int fd, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, EX_CONFIG, "5.3.5", "%s is not a file", path);
+	if (st.st_uid != 0 && st.st_uid != getuid())
+		return error_set(err, EX_CONFIG, "5.3.5", "%s belongs to uid %lu, neither to root "
+				 "nor to the caller", path, (unsigned long)st.st_uid);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return error_set(err, EX_CONFIG, "5.3.5",
+				 "%s can be changed by others (mode %04o): run 'chmod go-w %s'",
+				 path, (unsigned)(st.st_mode & 07777), path);
+	return 0;
+}
+
+static int read_include(const char *path, struct strbuf *text, struct error *err)
+{
+	int fd = fs_open_read(path);
+	int rc;
+
+	if (fd < 0) {
+		int why = errno;
+
+		error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		return error_append(err, "%s", fs_denied_hint(path, why));
+	}
+	rc = check_owner(fd, path, err);
+	if (rc == 0)
+		rc = fs_read_fd(fd, path, text, err);
+	close(fd);
+	return rc;
+}
+
+/* line = [ targets ] [ "#" comment ] */
+static int expand_lines(struct expansion *x, struct place *at, char *text, size_t len,
+			struct error *err)
+{
+	size_t count = 0;
+	int rc = 0;
+
+	for (char *p = text, *next; rc == 0 && p < text + len; p = next) {
+		char *stop = memchr(p, '\n', (size_t)(text + len - p));
+
+		if (!stop)
+			stop = text + len;
+		next = stop + 1;
+		at->line++;
+		if (memchr(p, '\0', (size_t)(stop - p)))
+			return refuse(x, at, err, "the line holds a NUL octet");
+		*stop = '\0';
+		aliases_cut_comment(p);
+		rc = expand_list(x, at, p, &count, err);
+	}
+	return rc;
+}
+
+static int expand_include(struct expansion *x, const struct place *from, const char *path,
+			  struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(INCLUDE_MAX);
+	struct place at = { .entry = from->entry, .file = path, .level = from->level + 1 };
+	int rc;
+
+	if (*path != '/')
+		return refuse(x, from, err, "':include:%.100s' is not an absolute path", path);
+	if (at.level > LEVELS_MAX || x->includes++ == INCLUDES_MAX)
+		return refuse(x, from, err, "%s is included too deep or too often", path);
+	rc = read_include(path, &text, err);
+	if (rc < 0)
+		blame(x, from, err);
+	else
+		rc = expand_lines(x, &at, text.buf, text.len, err);
+	strbuf_release(&text);
+	return rc;
+}
+
+/* --- names ----------------------------------------------------------------------------- */
+
+static int expand_entry(struct expansion *x, const struct alias *e, unsigned level,
+			struct error *err)
+{
+	unsigned char *progress = &x->progress[e - x->aliases->entry];
+	const struct place at = { .entry = e, .level = level };
+	size_t count = 0;
+
+	if (*progress == DONE)
+		return 0;
+	if (*progress == ENTERED)
+		return refuse(x, &at, err, "leads back to itself");
+	if (level > LEVELS_MAX)
+		return refuse(x, &at, err, "more than %d names deep", LEVELS_MAX);
+	*progress = ENTERED;
+	int rc = expand_list(x, &at, arena_strdup(x->arena, e->targets), &count, err);
+
+	*progress = DONE;
+	return rc == 0 && count == 0 ? refuse(x, &at, err, "no address behind the name") : rc;
+}
+
+/* Its own entry, else the one for all names. */
+static const struct alias *find_entry(const struct aliases *a, const char *name, bool use_default)
+{
+	const struct alias *e = aliases_find(a, name);
+
+	if (!e && use_default)
+		e = aliases_find(a, "default");
+	return !e && use_default ? aliases_find(a, "*") : e;
+}
+
+static bool is_default(const struct alias *e)
+{
+	return strcasecmp(e->name, "default") == 0 || strcmp(e->name, "*") == 0;
+}
+
+/* Commands and files: what a submitter never does for an alias. */
+static bool is_refused(const char *target)
+{
+	target += *target == '"';
+	return *target == '|' || *target == '/';
+}
+
+/* include = ":include:" path, perhaps in quotes; its path or NULL */
+static const char *include_path(struct expansion *x, const char *target)
+{
+	static const char word[] = ":include:";
+	size_t len = strlen(target), quote = *target == '"';
+
+	if (strncasecmp(target + quote, word, strlen(word)) != 0)
+		return NULL;
+	if (quote && target[len - 1] == '"')
+		len--;
+	target += quote + strlen(word);
+	len -= quote + strlen(word);
+	while (is_blank(*target)) {
+		target++;
+		len--;
+	}
+	return arena_strndup(x->arena, target, len);
+}
+
+static int expand_target(struct expansion *x, const struct place *at, char *target,
+			 struct error *err)
+{
+	const char *path = include_path(x, target);
+	const struct alias *e = NULL;
+	struct mailbox box;
+
+	if (path)
+		return expand_include(x, at, path, err);
+	if (is_refused(target))
+		return refuse(x, at, err, "'%.100s' is a command or a file: not supported", target);
+	/* "\name" is the name itself, whatever stands in the file */
+	bool literal = *target == '\\';
+
+	if (address_parse_one(x->arena, target + literal, 0, &box, err) < 0)
+		return blame(x, at, err);
+	bool local = !box.domain || (x->is_local && x->is_local(x->ctx, box.domain));
+
+	if (local && !literal && strcasecmp(box.local, at->entry->name) != 0)
+		e = find_entry(x->aliases, box.local, !is_default(at->entry));
+	return e ? expand_entry(x, e, at->level + 1, err) : add_address(x, box.address, err);
+}
+
+int aliases_expand(const struct aliases *a, const char *name, aliases_local_fn *is_local,
+		   void *ctx, struct strvec *out, struct error *err)
+{
+	const struct alias *e = find_entry(a, name, true);
+	struct expansion x = { .aliases = a, .out = out, .is_local = is_local, .ctx = ctx };
+
+	if (!e)
+		return 0;
+	x.arena = arena_new();
+	x.progress = xcalloc(a->n, 1);
+	int rc = expand_entry(&x, e, 0, err);
+
+	xfree(x.progress);
+	arena_free(x.arena);
+	return rc;
+}

@@ -1,0 +1,21 @@
+/*
+ * Who stands in the header for all to see, and who does not.
+ */
+#ifndef SUBMIT_BLIND_H
+#define SUBMIT_BLIND_H
+
+struct arena;
+struct envelope;
+struct message;
+struct strvec;
+
+/* Appends the addresses of To and Cc, and of those of a Resent block. */
+void blind_list_shown(const struct message *m, struct arena *scratch, struct strvec *out);
+
+/*
+ * Marks the recipients that are not among them, by the address that was
+ * asked for.
+ */
+void blind_mark(struct envelope *e, const struct message *m);
+
+#endif
