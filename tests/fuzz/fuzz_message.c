@@ -7,6 +7,7 @@
 
 #include "message/envelope.h"
 #include "message/message.h"
+#include "message/respell.h"
 #include "util/arena.h"
 
 #include "../unit/message_model.h"
@@ -30,6 +31,22 @@ static void read_recipients(const char *text, size_t n, const struct message_opt
 	message_free(m);
 }
 
+/* CRs that end no line, written in both other ways: none is left as a line end. */
+static void spell_again(const char *text, size_t n, const struct message_options *opt)
+{
+	struct error err;
+	struct message *m = model_read(text, n, 0, opt, &err), *out = NULL;
+
+	for (int how = RESPELL_BLANKS; m && how <= RESPELL_BINARY; how++) {
+		if (respell_bare_cr(m, (enum respell)how, &out, &err) < 0 ||
+		    out->header.n != m->header.n || out->body_cr ||
+		    (how == RESPELL_BLANKS && out->body_size > m->body_size + 2))
+			abort();
+		message_free(out);
+	}
+	message_free(m);
+}
+
 /* The first octet chooses the options, the second and third the pieces. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -48,5 +65,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	}
 	read_recipients(text, size - 3, &opt);
+	spell_again(text, size - 3, &opt);
 	return 0;
 }
