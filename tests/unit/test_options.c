@@ -351,6 +351,59 @@ static void test_injections(void **state)
 	}
 }
 
+/* For a command that does the same to other recipients: nothing that names any. */
+static void test_options_are_kept(void **state)
+{
+	static const struct { const char *line, *kept; } cases[] = {
+		{ "sendmail|a@x", "" },
+		{ "sendmail|-t", "" }, { "sendmail|-ti", "-i" }, { "sendmail|-it", "-i" },
+		{ "sendmail|-itv|a@x", "-iv" }, { "sendmail|-tf|s@t.example", "-f s@t.example" },
+		{ "sendmail|-tfs@t", "-fs@t" }, { "sendmail|-oit|-t", "-oit" },
+		{ "sendmail|-tt", "" }, { "sendmail|-F|-t|a@x", "-F -t" },
+		{ "msubmit|--account=work|a@x|--host|h", "--account=work --host h" },
+		{ "msubmit|--rcpt|a@x|-i|--rcpt=b@x,notify=never", "-i" },
+		{ "msubmit|--read-recipients|--exclude-args|a@x", "" },
+		{ "msubmit|-i|--|-t|a@x", "-i" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf kept = STRBUF_INIT(1000);
+		struct parsed p;
+
+		parse(&p, cases[i].line);
+		for (size_t k = 0; k < p.inv.option_words; k++)
+			strbuf_addf(&kept, "%s%s", k ? " " : "", p.inv.option_word[k]);
+		if (strcmp(kept.buf, cases[i].kept) != 0)
+			fail_msg("%s: '%s', not '%s'", cases[i].line, kept.buf, cases[i].kept);
+		assert_string_equal(p.inv.program, p.argv[0]);
+		strbuf_release(&kept);
+		release(&p);
+	}
+}
+
+/* It counts for what is wrong with the command line itself, from where it stands on. */
+static void test_error_format(void **state)
+{
+	static const struct { const char *line; int format; } cases[] = {
+		{ "msubmit|a@x", ERROR_FORMAT_TEXT },
+		{ "msubmit|--error-format=smtp|a@x", ERROR_FORMAT_SMTP },
+		{ "msubmit|--error-format|json|--bogus", ERROR_FORMAT_JSON },
+		{ "msubmit|--bogus|--error-format=json", ERROR_FORMAT_TEXT },
+		{ "msubmit|--error-format=smtp|--error-format=dsn", ERROR_FORMAT_DSN },
+		{ "msubmit|--error-format=smtp|--error-format=xml", ERROR_FORMAT_SMTP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct parsed p;
+
+		parse(&p, cases[i].line);
+		assert_int_equal(p.inv.error_format, cases[i].format);
+		release(&p);
+	}
+}
+
 static void test_tag_is_printable(void **state)
 {
 	struct parsed p;
@@ -391,6 +444,8 @@ int main(void)
 		cmocka_unit_test(test_notify_and_ret),
 		cmocka_unit_test(test_envid_length),
 		cmocka_unit_test(test_injections),
+		cmocka_unit_test(test_options_are_kept),
+		cmocka_unit_test(test_error_format),
 		cmocka_unit_test(test_tag_is_printable),
 		cmocka_unit_test(test_help_names_every_option),
 	};
