@@ -84,9 +84,12 @@ static void report_word(void *ctx, const struct error *err)
 /* The message may choose the account, so here it is the one named, or the default. */
 static unsigned input_patience(const struct send *s)
 {
-	const struct account *a = s->inv->account ? config_account(s->config, s->inv->account) :
-						    config_default(s->config);
+	const struct account *a;
 
+	if (!s->config)
+		return 0;	/* it is wrong, and the message only to be kept */
+	a = s->inv->account ? config_account(s->config, s->inv->account) :
+			      config_default(s->config);
 	return a ? a->timeouts.input : 0;
 }
 
