@@ -19,7 +19,7 @@
 
 /* What was made so far, to be taken back when something fails. */
 struct made {
-	const char *path[64];
+	const char *path[256];
 	size_t n;
 };
 
@@ -84,6 +84,8 @@ static int sync_folder(const char *path, struct error *err)
 /* The files that the configuration names come first: it is good from its first moment on. */
 static int make_all(const char *output, const struct import_result *r, struct error *err)
 {
+	/* what root makes is for all who send; it holds no secret */
+	const mode_t mode = geteuid() == 0 ? 0644 : 0600;
 	struct made made = { .n = 0 };
 	size_t files = 0;
 	int rc = 0;
@@ -95,9 +97,9 @@ static int make_all(const char *output, const struct import_result *r, struct er
 				 "%zu accounts with passwords are too many for --output", files);
 	for (const struct import_file *f = r->files; rc == 0 && f; f = f->next)
 		rc = f->secret ? make_secret(f, &made, err) :
-			make_file(f->path, f->content, f->len, 0644, &made, err);
+			make_file(f->path, f->content, f->len, mode, &made, err);
 	if (rc == 0)
-		rc = make_file(output, r->text.buf, r->text.len, 0644, &made, err);
+		rc = make_file(output, r->text.buf, r->text.len, mode, &made, err);
 	if (rc == 0)
 		rc = sync_folder(output, err);
 	while (rc < 0 && made.n > 0)

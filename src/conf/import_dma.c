@@ -134,17 +134,15 @@ static void set_certificate(const struct import_source *src, struct import_accou
 	import_set(src, cert, a, "tls_key_file", cert->value);
 }
 
-/* A name, or the path of a file whose first line it is; NULL = that of the host. */
+/* The name of this host; NULL = as it calls itself. */
 static int find_mailname(const struct import_source *src, const char **out, struct error *err)
 {
-	const char *name = import_get(src, "MAILNAME"), *file = import_get(src, "MAILNAMEFILE");
+	const struct import_value *name = import_find(src, "MAILNAME");
 
-	*out = name && *name ? name : NULL;
-	if (*out && **out == '/')
-		file = *out;
-	else if (*out)
-		return 0;
-	return file && *file ? import_first_line(src->im, file, out, err) : 0;
+	*out = NULL;
+	if (!name || !*name->value)
+		name = import_find(src, "MAILNAMEFILE");
+	return name ? import_host_name(src, name, out, err) : 0;
 }
 
 /* masquerade = [user "@"] [host] / user "@" */

@@ -68,12 +68,18 @@ struct scanner {
 	unsigned line;
 };
 
+static void skip_comment(struct scanner *s)
+{
+	while (s->p < s->end && *s->p != '\n')
+		s->p++;
+}
+
 static void skip_blanks(struct scanner *s)
 {
 	for (; s->p < s->end; s->p++) {
 		if (*s->p == '#') {
-			while (s->p + 1 < s->end && s->p[1] != '\n')
-				s->p++;
+			skip_comment(s);
+			s->p--;
 		} else if (*s->p == '\n') {
 			s->line++;
 		} else if (!strchr(" \t\r\f\v", *s->p)) {
@@ -110,15 +116,13 @@ static char *quoted(struct scanner *s, char quote)
 	return start;
 }
 
-/* The next word or string; "" at the end of the text, NULL when a quote is open. */
-static char *next_word(struct scanner *s, struct arena *a, const char *ends)
+/* A name; "" at the end of the text or where none begins. */
+static const char *next_name(struct scanner *s, struct arena *a)
 {
 	skip_blanks(s);
-	if (s->p < s->end && (*s->p == '"' || *s->p == '\''))
-		return quoted(s, *s->p++);
-	char *start = s->p;
+	const char *start = s->p;
 
-	while (s->p < s->end && !strchr(ends, *s->p))
+	while (s->p < s->end && !strchr(" \t\r\n\f\v=#\"'", *s->p))
 		s->p++;
 	return arena_strndup(a, start, (size_t)(s->p - start));
 }
@@ -126,11 +130,32 @@ static char *next_word(struct scanner *s, struct arena *a, const char *ends)
 /* keyword = name / "force" name */
 static const char *next_keyword(struct scanner *s, struct arena *a)
 {
-	const char *ends = " \t\r\n\f\v=#\"'", *key = next_word(s, a, ends);
+	const char *key = next_name(s, a);
 
-	if (key && strcmp(key, "force") == 0)
-		key = arena_printf(a, "force %s", next_word(s, a, ends));
-	return key;
+	return strcmp(key, "force") == 0 ? arena_printf(a, "force %s", next_name(s, a)) : key;
+}
+
+/*
+ * The value at the scanner, a word or a string, in place: it may be a secret,
+ * and the text is overwritten in the end. NULL when a quote is not closed.
+ */
+static char *take_value(struct scanner *s)
+{
+	if (*s->p == '"' || *s->p == '\'')
+		return quoted(s, *s->p++);
+	char *start = s->p;
+
+	while (s->p < s->end && !strchr(" \t\r\n\f\v#", *s->p))
+		s->p++;
+	if (s->p < s->end) {	/* the octet behind the word makes room for its end */
+		const char behind = *s->p;
+
+		*s->p++ = '\0';
+		s->line += behind == '\n';
+		if (behind == '#')
+			skip_comment(s);
+	}
+	return start;
 }
 
 /* --- identities ---------------------------------------------------------------------- */
@@ -174,8 +199,10 @@ static void set_server(const struct import_source *src, struct import_account *a
 	import_set_way(src, a, &way, &login);
 }
 
-static void finish_identity(struct import_source *src, const char *address)
+static bool finish_identity(struct import_source *src, const char *address)
 {
+	if (!import_has_room(src))
+		return false;
 	struct import_account *a = import_account(src->im, address ? address : "default");
 	const char *passphrase = import_get(src, "certificate_passphrase");
 	const struct import_value v = { .key = "identity" };
@@ -201,6 +228,8 @@ static void finish_identity(struct import_source *src, const char *address)
 		import_set_secret(a, src, "tls_key_password", passphrase);
 	}
 	src->first = src->last = NULL;
+	src->count = 0;
+	return true;
 }
 
 static int read_value(struct scanner *s, struct import_source *src, const char *key,
@@ -212,10 +241,12 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 	if (s->p < s->end && *s->p == '=')
 		s->p++;
 	skip_blanks(s);
-	*value = s->line == line ? next_word(s, src->im->arena, " \t\r\n\f\v#") : NULL;
+	const bool here = s->line == line && s->p < s->end;
+
+	*value = here ? take_value(s) : NULL;
 	if (!*value)
 		return error_set(err, EX_DATAERR, "5.3.5", "%s:%u: key '%.60s': %s", src->file,
-				 line, key, s->line == line ? "no closing quote" : "no value");
+				 line, key, here ? "no closing quote" : "no value");
 	return 0;
 }
 
@@ -231,11 +262,11 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 		const unsigned line = s.line;
 		char *value;
 
-		if (key && !*key && s.p >= s.end)
+		if (!*key && s.p >= s.end)
 			break;
-		if (!key || !row_of(key))
+		if (!row_of(key))
 			return error_set(err, EX_DATAERR, "5.3.5", "%s:%u: '%.60s' is no keyword",
-					 t->name, line, key ? key : "\"");
+					 t->name, line, *key ? key : "=");
 		if (read_value(&s, &src, key, &value, err) < 0)
 			return -1;
 		if (strcmp(key, "identity") != 0) {
@@ -244,13 +275,13 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 			continue;
 		}
 		/* without a global part the first identity is the default one */
-		if (begun)
-			finish_identity(&src, identity);
+		if (begun && !finish_identity(&src, identity))
+			return 0;
 		identity = value;
 		begun = true;
 	}
-	if (begun)
-		finish_identity(&src, identity);
+	if (begun && !finish_identity(&src, identity))
+		return 0;
 	if (im->first && strcmp(im->first->name, "default") != 0)
 		import_account(im, "default")->base = im->first->name;
 	return 0;

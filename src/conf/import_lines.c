@@ -133,6 +133,22 @@ int import_first_line(struct import *im, const char *path, const char **out, str
 	return 0;
 }
 
+int import_host_name(const struct import_source *src, const struct import_value *v,
+		     const char **out, struct error *err)
+{
+	*out = *v->value ? v->value : NULL;
+	if (!*out || **out != '/')
+		return 0;
+	if (import_first_line(src->im, v->value, out, err) < 0)
+		return -1;
+	if (*out && (*out)[strspn(*out, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					"0123456789.-_")]) {
+		import_note(src, v, "the first line of %s is no host name", v->value);
+		*out = NULL;
+	}
+	return 0;
+}
+
 const char *import_beside(struct import *im, const char *from, const char *name)
 {
 	const char *slash = strrchr(from, '/');

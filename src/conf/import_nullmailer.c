@@ -217,6 +217,8 @@ static void add_remote(struct import *im, struct import_text *t, char *line, uns
 		read_remote(im, t->name, host, line, number, first);
 		return;
 	}
+	if (!import_has_room(&src))
+		return;
 	a = import_account(im, arena_printf(im->arena, "remote%u", *count));
 	read_remote(im, t->name, host, line, number, a);
 	if (join(&src, first, a, &v))

@@ -21,8 +21,12 @@
 
 struct arena;
 struct error;
+struct import_source;
+struct import_value;
 
 #define IMPORT_FILE_MAX (4 << 20)	/* octets of one foreign file */
+#define IMPORT_VALUES_MAX 10000		/* settings of one foreign file */
+#define IMPORT_ACCOUNTS_MAX 200
 
 /* A setting of ours; that of a password has the secret instead of the value. */
 struct import_setting {
@@ -56,6 +60,7 @@ struct import {
 	struct strvec notes;
 	struct import_text *texts;
 	struct strbuf line;		/* of the logical line being read */
+	bool full;			/* accounts were left out */
 };
 
 /* --- reading (import_lines.c) ---------------------------------------------- */
@@ -95,6 +100,13 @@ char *import_trim(char *s);
 ATTR_CHECK int import_first_line(struct import *im, const char *path, const char **out,
 				 struct error *err);
 
+/*
+ * A host name, or the path of a file whose first line is one. NULL, with a
+ * note of v, for a first line that is none: it may be of any file.
+ */
+ATTR_CHECK int import_host_name(const struct import_source *src, const struct import_value *v,
+				const char **out, struct error *err);
+
 /* The path of `name` beside the file `from`; name itself when it is absolute. */
 const char *import_beside(struct import *im, const char *from, const char *name);
 
@@ -112,6 +124,7 @@ struct import_source {
 	struct import *im;
 	const char *file;
 	bool fold;			/* keys in any case */
+	size_t count;			/* of values */
 	struct import_value *first, *last;
 };
 
@@ -128,6 +141,7 @@ struct import_row {
 	const char *(*convert)(struct import *im, const char *value, const char **why_out);
 };
 
+/* Puts a value behind the others; value is borrowed. Too many are left out, with a note. */
 void import_add(struct import_source *src, const char *key, const char *value, unsigned line);
 
 /* The value last given to key, or NULL. */
@@ -149,6 +163,9 @@ const char *import_name(struct import *im, const char *name);
 
 /* The account of that name (NULL = the defaults, which come first), made when there is none. */
 struct import_account *import_account(struct import *im, const char *name);
+
+/* May there be one more account? If not, there is a note. */
+bool import_has_room(const struct import_source *src);
 
 /*
  * Sets one of our keys; what was set before is replaced. A value that the

@@ -246,12 +246,12 @@ static void set_bind_address(const struct import_source *src, struct import_acco
 static int set_origin(const struct import_source *src, struct import_account *a,
 		      struct error *err)
 {
-	const char *origin = import_get(src, "myorigin"), *host = import_get(src, "myhostname");
+	const struct import_value *v = import_find(src, "myorigin");
+	const char *origin = NULL, *host = import_get(src, "myhostname");
 
-	if (origin && *origin == '/' &&
-	    import_first_line(src->im, origin, &origin, err) < 0)
+	if (v && import_host_name(src, v, &origin, err) < 0)
 		return -1;
-	if (!origin || !*origin)
+	if (!origin)
 		origin = host ? host : "%H";
 	import_set_login_sender(src, a, origin, "any");
 	if (host && !import_find(src, "smtp_helo_name"))

@@ -41,7 +41,9 @@ static int read_table(const struct import_source *src, const char *path, table_f
 		return -1;
 	table.file = t->name;
 	import_lines_init(&l, src->im, t);
-	while ((line = import_logical_line(&l))) {
+	int rc = 0;
+
+	while (rc == 0 && (line = import_logical_line(&l))) {
 		char *value = line + strcspn(line, " \t");
 
 		if (*value)
@@ -50,10 +52,11 @@ static int read_table(const struct import_source *src, const char *path, table_f
 						.line = l.first };
 
 		text_lower(line);
-		if (take(ctx, &table, &v, err) < 0)
-			return -1;
+		rc = take(ctx, &table, &v, err);
 	}
-	return 0;
+	/* it may be read again, and nothing points into it */
+	strbuf_release_secret(&t->text);
+	return rc;
 }
 
 /* tables = *( kind ":" path ), separated by blanks or commas */
@@ -74,8 +77,10 @@ static int read_tables(const struct import_source *src, const char *parameter, t
 			if (read_table(src, path, take, ctx, err) < 0)
 				return error_prefix(err, "%s:%u: %s", src->file, v->line, v->key);
 		} else {
-			import_note(src, v, "table '%s' has no text form that can be read here, "
-				    "and was left out", name);
+			/* not what is behind the colon: "static:" has the value itself there */
+			import_note(src, v, "a table of kind '%.*s' has no text form that can be "
+				    "read here, and was left out",
+				    (int)(kind < n ? kind : 0), name);
 		}
 	}
 	return 0;
@@ -174,6 +179,8 @@ static int take_sender(void *ctx, const struct import_source *table, const struc
 		import_note(table, v, "not a rule for an address or a domain, and left out");
 		return 0;
 	}
+	if (!import_has_room(table))
+		return 0;
 	struct import_account *a = import_account(im, address + domain);
 	/* the buffer of the line is used again below: nothing of v is good after it */
 	const struct import_value about = { .key = address, .file = table->file,

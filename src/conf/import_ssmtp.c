@@ -166,6 +166,8 @@ static void add_user(const struct import_source *src, const struct import_value 
 		import_note(src, v, "needs LOGIN:ADDRESS, and was left out");
 		return;
 	}
+	if (!import_has_room(src))
+		return;
 	struct import_account *a = import_account(im, v->key);
 	const char *at = strchr(rest, '@') || !domain ? "" : "@";
 
@@ -190,8 +192,13 @@ static int read_revaliases(struct import *im, const char *path, const struct imp
 	struct import_lines l;
 	char *line;
 
-	if (import_open(im, path, false, &t, err) < 0 || !t)
-		return t ? -1 : 0;
+	if (import_open(im, path, false, &t, err) < 0)
+		return -1;
+	/* the place that is built into sSMTP */
+	if (!t && import_open(im, "/etc/ssmtp/revaliases", false, &t, err) < 0)
+		return -1;
+	if (!t)
+		return 0;
 	src.file = t->name;
 	import_lines_init(&l, im, t);
 	while ((line = import_line(&l))) {

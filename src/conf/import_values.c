@@ -22,6 +22,14 @@ void import_add(struct import_source *src, const char *key, const char *value, u
 	struct arena *a = src->im->arena;
 	struct import_value *v = arena_alloc(a, sizeof(*v));
 
+	if (++src->count > IMPORT_VALUES_MAX) {
+		v->key = "";
+		v->line = line;
+		if (src->count == IMPORT_VALUES_MAX + 1)
+			import_note(src, v, "more than %d settings: the others were left out",
+				    IMPORT_VALUES_MAX);
+		return;
+	}
 	/* the value may be a secret: it stays in the text, which is overwritten */
 	*v = (struct import_value){ .key = arena_strdup(a, key), .value = value, .line = line };
 	if (src->last)
@@ -153,6 +161,21 @@ struct import_account *import_account(struct import *im, const char *name)
 	a->next = *at;
 	*at = a;
 	return a;
+}
+
+bool import_has_room(const struct import_source *src)
+{
+	size_t n = 0;
+
+	for (const struct import_account *a = src->im->first; a; a = a->next)
+		n++;
+	if (n < IMPORT_ACCOUNTS_MAX)
+		return true;
+	if (!src->im->full)
+		import_note(src, NULL, "more than %d accounts: the others were left out",
+			    IMPORT_ACCOUNTS_MAX);
+	src->im->full = true;
+	return false;
 }
 
 static struct import_setting *get_setting(struct import_account *a, struct import *im,

@@ -462,8 +462,8 @@ static const struct example postfix[] = {
 	  "'z.example': it does not sign in\n"
 	  "relay:2: @y: 'z.example' itself is the server now, not the MX records of that name\n"
 	  "relay:3: bad: not a rule for an address or a domain, and left out\n"
-	  "main.cf:8: sender_dependent_relayhost_maps: table 'ldap:x' has no text form that can "
-	  "be read here, and was left out\n" },
+	  "main.cf:8: sender_dependent_relayhost_maps: a table of kind 'ldap' has no text form "
+	  "that can be read here, and was left out\n" },
 	{ "pins",
 	  { { "main.cf", "relayhost=[a]\nmyorigin=x\nsmtp_tls_security_level=fingerprint\n"
 			 "smtp_tls_fingerprint_digest=sha256\n"
@@ -481,6 +481,20 @@ static void from_postfix(void **state)
 	assert_int_equal(import("main.cf", NULL), -1);
 	assert_int_equal(failure.exit, EX_DATAERR);
 	assert_string_equal(plain(failure.text), "main.cf:1: no '=' in this line");
+	/* a secret in the place of a table, or of a host name, is not shown */
+	scratch_file("main.cf", "relayhost=[a]\nsmtp_sasl_auth_enable=yes\n"
+		     "smtp_sasl_password_maps = static:u:s3cret\n", 0600);
+	assert_int_equal(import("main.cf", NULL), 0);
+	assert_has(notes(), "main.cf:3: smtp_sasl_password_maps: a table of kind 'static' has no ");
+	assert_lacks(notes(), "s3cret");
+	char text[400];
+
+	scratch_file("shadow", "root:$6$x:1\n", 0600);
+	snprintf(text, sizeof(text), "relayhost=[a]\nmyorigin = %s\n", scratch_path("shadow"));
+	scratch_file("main.cf", text, 0600);
+	assert_int_equal(import("main.cf", NULL), 0);
+	assert_has(notes(), "main.cf:2: myorigin: the first line of shadow is no host name\n");
+	assert_lacks(result.text.buf, "$6");
 	scratch_file("main.cf", "relayhost=[a]\na=$b\nb=$a\nmyorigin=$a\n", 0600);
 	assert_int_equal(import("main.cf", NULL), 0);	/* a loop ends */
 	assert_has(notes(), "main.cf:2: a: what '$' begins cannot be followed");
@@ -645,6 +659,36 @@ static void what_cannot_be_imported(void **state)
 		assert_true(i < 6);
 }
 
+/* More than anybody has ends in time, and is said. */
+static void bounds(void **state)
+{
+	struct strbuf text = STRBUF_INIT(1 << 23);
+
+	(void)state;
+	strbuf_addstr(&text, "SMARTHOST s\n");
+	for (int i = 0; i < 10050; i++)
+		strbuf_addstr(&text, "NULLCLIENT\n");
+	scratch_file("dma.conf", text.buf, 0600);
+	assert_int_equal(import("dma.conf", NULL), 0);
+	assert_string_equal(notes(), "dma.conf:10001: more than 10000 settings: the others were "
+			    "left out\n");
+	strbuf_reset(&text);
+	for (int i = 0; i < 300; i++)
+		strbuf_addf(&text, "identity=a%d@x hostname h\n", i);
+	scratch_file("esmtprc", text.buf, 0600);
+	assert_int_equal(import("esmtprc", NULL), 0);
+	assert_string_equal(notes(), "esmtprc: more than 200 accounts: the others were left out\n");
+	assert_has(result.text.buf, "[account a199@x]");
+	assert_lacks(result.text.buf, "[account a200@x]");
+	strbuf_reset(&text);
+	for (size_t i = 0; i < (4 << 20) + 1; i++)
+		strbuf_addch(&text, '#');
+	scratch_file("dma.conf", text.buf, 0600);
+	assert_int_equal(import("dma.conf", NULL), -1);
+	assert_int_equal(failure.exit, EX_DATAERR);
+	strbuf_release(&text);
+}
+
 static void files_of_an_output(void **state)
 {
 	(void)state;
@@ -671,7 +715,7 @@ int main(void)
 		CASE(from_nullmailer), CASE(nullmailer_with_several_servers), CASE(from_postfix),
 		CASE(from_msmtp), CASE(secrets_and_commands_of_msmtp),
 		CASE(kinds_are_told_by_content), CASE(what_cannot_be_imported),
-		CASE(files_of_an_output),
+		CASE(files_of_an_output), CASE(bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
