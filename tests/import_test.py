@@ -424,6 +424,11 @@ CASES = [
                     defaulthost='h.example\n'),
          {'sender': LOGIN + '@h.example', 'tls': 'implicit', 'auth': ('u', 's3cret')},
          server={'implicit': True}),
+    Case('nullmailer: adminaddr', 'nullmailer',
+         nullmailer('127.0.0.1 smtp port=@PORT@\n', adminaddr='adm@a.example,two@a.example\n',
+                    defaulthost='me.example\n'),
+         {'sender': LOGIN + '@me.example', 'rcpt': ['adm@a.example', 'two@a.example', 'z@b.example']},
+         args=['joe@localhost', 'z@b.example']),
     Case('nullmailer: the second remote', 'nullmailer',
          nullmailer('127.0.0.1 smtp port=1\n127.0.0.1 smtp port=@PORT2@\n',
                     defaulthost='h.example\n'),
@@ -449,6 +454,11 @@ CASES = [
           '/etc/postfix/relay': '@by.example [127.0.0.1]:@PORT2@\n'},
          {'sender': 'a@by.example', 'tls': 'starttls', 'server': 2},
          args=['-fa@by.example', 'x@rcpt.example']),
+    Case('postfix: generic', 'postfix',
+         {'/etc/postfix/main.cf': 'myorigin = o.local\nrelayhost = [127.0.0.1]:@PORT@\n'
+          'smtp_generic_maps = hash:/etc/postfix/generic\n',
+          '/etc/postfix/generic': LOGIN + '@o.local admin@o.example\n@o.local @o.example\n'},
+         {'sender': 'admin@o.example', 'rcpt': ['joe@o.example']}, args=['joe']),
     Case('msmtp: accounts, login', 'msmtp',
          {'/etc/msmtprc': 'defaults\ntls on\nauth on\ntls_certcheck off\nuser u\n'
           'account one\nhost 127.0.0.1\nport @PORT@\nfrom me@x.example\npassword s3cret\n'

@@ -13,6 +13,7 @@
 
 #define TEXT_MAX ((size_t)16 << 20)
 #define NOTES_MAX 10000
+#define RULES_MAX 1000
 
 /* In the order in which the main file is looked for in a folder. */
 static const struct import_format *const formats[] = {
@@ -165,6 +166,7 @@ int import_read(const struct import_request *req, struct import_result *out, str
 	im->arena = arena_new();
 	strbuf_init(&im->aliases, TEXT_MAX);
 	strbuf_init(&im->rewrite, TEXT_MAX);
+	strvec_init(&im->lefts, RULES_MAX);
 	strbuf_init(&im->line, IMPORT_FILE_MAX);
 	strvec_init(&im->notes, NOTES_MAX);
 	int rc = read_all(im, req, out, err);
@@ -189,6 +191,7 @@ void import_release(struct import_result *r)
 	strbuf_release(&im->rewrite);
 	strbuf_release_secret(&im->line);
 	strvec_release(&im->notes);
+	strvec_release(&im->lefts);
 	arena_free(im->arena);
 	xfree(im);
 	strbuf_release(&r->text);

@@ -23,6 +23,7 @@ struct arena;
 struct error;
 struct import_source;
 struct import_value;
+struct rewrite_map;
 
 #define IMPORT_FILE_MAX (4 << 20)	/* octets of one foreign file */
 #define IMPORT_VALUES_MAX 10000		/* settings of one foreign file */
@@ -57,6 +58,8 @@ struct import {
 	struct import_account *first;
 	struct strbuf aliases;		/* lines of an aliases file to be made; empty = none */
 	struct strbuf rewrite;		/* lines of [rewrite] */
+	struct rewrite_map *rules;	/* the same, to judge them by */
+	struct strvec lefts;		/* their left sides */
 	struct strvec notes;
 	struct import_text *texts;
 	struct strbuf line;		/* of the logical line being read */
@@ -189,6 +192,10 @@ void import_set_secret(struct import_account *a, const struct import_source *src
 
 /* Takes a key out of the account, which may be NULL. */
 void import_remove(struct import_account *a, const char *key);
+
+/* A rule for [rewrite], as in Postfix's generic(5). One that will not do is noted. */
+void import_add_rule(const struct import_source *src, const struct import_value *v,
+		     const char *left, const char *right);
 
 /* What our key was set to; NULL if it was not. */
 const char *import_value_of(const struct import_account *a, const char *key);

@@ -52,7 +52,8 @@ static const struct import_row rows[] = {
 	{ .key = "smtp_sasl_security_options" }, { .key = "smtp_sasl_tls_security_options" },
 	{ .key = "smtp_sasl_mechanism_filter" }, { .key = "smtp_sender_dependent_authentication" },
 	{ .key = "sender_dependent_relayhost_maps" }, { .key = "smtp_generic_maps" },
-	{ .key = "sender_canonical_maps" }, { .key = "canonical_maps" },
+	{ .key = "sender_canonical_maps" }, { .key = "recipient_canonical_maps" },
+	{ .key = "canonical_maps" },
 	{ .key = "smtp_tls_cert_file" }, { .key = "smtp_tls_key_file" },
 	{ .key = "smtp_tls_fingerprint_cert_match" }, { .key = "smtp_tls_fingerprint_digest" },
 	{ .key = "smtp_bind_address" }, { .key = "smtp_bind_address6" },
@@ -259,6 +260,25 @@ static int set_origin(const struct import_source *src, struct import_account *a,
 	return 0;
 }
 
+/* Names; not what is looked up in tables. */
+static void set_local_domains(const struct import_source *src, const struct import_value *v,
+			      struct import_account *a)
+{
+	struct strbuf list = STRBUF_INIT(1 << 16);
+
+	for (const char *p = v->value + strspn(v->value, " \t,"); *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,");
+
+		if (memchr(p, ':', n) || memchr(p, '/', n) || memchr(p, '%', n) || *p == '!')
+			import_note(src, v, "'%.*s' is no domain, and was left out", (int)n, p);
+		else
+			strbuf_addf(&list, "%s%.*s", list.len ? ", " : "", (int)n, p);
+		p += n;
+	}
+	import_set(src, v, a, "local_domains", list.buf);
+	strbuf_release(&list);
+}
+
 static void set_aliases(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *v = import_find(src, "alias_maps"),
@@ -272,6 +292,8 @@ static void set_aliases(const struct import_source *src, struct import_account *
 	else if (v)
 		import_note(src, v, "several tables: the first of text form is to be named in "
 			    "aliases");
+	if (destination && *destination->value)
+		set_local_domains(src, destination, a);
 	if (destination && *destination->value)
 		import_note(src, destination, "mail to a local name without an alias is not "
 			    "delivered on this machine, but goes to the server");

@@ -25,7 +25,7 @@ ATTR_CHECK int import_postfix_login(const struct import_source *src, const char 
 
 /* Accounts of sender_dependent_relayhost_maps, rules of the generic and canonical maps. */
 ATTR_CHECK int import_postfix_tables(const struct import_source *src,
-				     const struct import_account *base, struct error *err);
+				     struct import_account *base, struct error *err);
 
 /* Host and port of a nexthop. */
 void import_postfix_nexthop(struct import *im, const char *nexthop, struct import_way *way);

@@ -209,20 +209,46 @@ static int take_rule(void *ctx, const struct import_source *table, const struct 
 		     struct error *err)
 {
 	(void)ctx, (void)err;
-	import_note(table, v, "no equivalent: addresses are not rewritten");
+	import_add_rule(table, v, v->key, v->value);
 	return 0;
 }
 
-int import_postfix_tables(const struct import_source *src, const struct import_account *base,
+/* Maps for one side alone, which rewrite_classes says for all rules or none. */
+static int read_one_sided(const struct import_source *src, struct import_account *base,
+			  struct error *err)
+{
+	static const struct {
+		const char *parameter, *classes;
+	} maps[] = {
+		{ "sender_canonical_maps", "envelope_sender, header_sender" },
+		{ "recipient_canonical_maps", "envelope_recipient, header_recipient" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		const struct import_value *v = import_find(src, maps[i].parameter);
+
+		if (!v || !*v->value)
+			continue;
+		if (src->im->rewrite.len) {
+			import_note(src, v, "does not go together with rules for other addresses: "
+				    "see rewrite_classes");
+			continue;
+		}
+		if (read_tables(src, maps[i].parameter, take_rule, NULL, err) < 0)
+			return -1;
+		import_set(src, v, base, "rewrite_classes", maps[i].classes);
+	}
+	return 0;
+}
+
+int import_postfix_tables(const struct import_source *src, struct import_account *base,
 			  struct error *err)
 {
 	struct senders senders = { .src = src, .base = base };
-	struct strbuf *rules = &src->im->rewrite;
 
-	if (read_tables(src, "sender_dependent_relayhost_maps", take_sender, &senders, err) < 0)
+	if (read_tables(src, "sender_dependent_relayhost_maps", take_sender, &senders, err) < 0 ||
+	    read_tables(src, "smtp_generic_maps", take_rule, NULL, err) < 0 ||
+	    read_tables(src, "canonical_maps", take_rule, NULL, err) < 0)
 		return -1;
-	if (read_tables(src, "smtp_generic_maps", take_rule, rules, err) < 0 ||
-	    read_tables(src, "sender_canonical_maps", take_rule, rules, err) < 0)
-		return -1;
-	return read_tables(src, "canonical_maps", take_rule, rules, err);
+	return read_one_sided(src, base, err);
 }

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "conf/config_write.h"
+#include "conf/rewrite.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/names.h"
@@ -270,6 +271,38 @@ void import_remove(struct import_account *a, const char *key)
 			*at = (*at)->next;
 		else
 			at = &(*at)->next;
+	}
+}
+
+/* What would be read as something else, or replaced. */
+static bool is_misread(const char *left, const char *right)
+{
+	return strpbrk(left, "=%\"") || strchr("[#;", *left) || strpbrk(right, "%\"") ||
+	       strstr(left, "${") || strstr(right, "${");
+}
+
+void import_add_rule(const struct import_source *src, const struct import_value *v,
+		     const char *left, const char *right)
+{
+	struct import *im = src->im;
+	struct error err;
+
+	if (!im->rules)
+		im->rules = rewrite_map_new(im->arena);
+	if (strvec_has(&im->lefts, left)) {
+		import_note(src, v, "there is a rule for it already: this one was left out");
+	} else if (is_misread(left, right)) {
+		import_note(src, v, "cannot be written as a rule here, and was left out");
+	} else if (im->lefts.n == im->lefts.limit) {
+		if (!im->full)
+			import_note(src, v, "more than %zu rules: the others were left out",
+				    im->lefts.limit);
+		im->full = true;
+	} else if (rewrite_map_add(im->rules, left, right, src->file, v->line, &err) < 0) {
+		strvec_add(&im->notes, err.text);	/* begins with file and line */
+	} else {
+		strvec_add(&im->lefts, left);
+		strbuf_addf(&im->rewrite, "%s = %s\n", left, right);
 	}
 }
 

@@ -370,6 +370,20 @@ static void from_nullmailer(void **state)
 		   "n/remotes:1: what: not known, and left out\n");
 }
 
+static void nullmailer_admin(void **state)
+{
+	(void)state;
+	(void)mkdir(scratch_path("n"), 0700);
+	scratch_file("n/adminaddr", "a@b.example,c@d.example\n", 0600);
+	scratch_file("n/me", "me.example\n", 0600);
+	nullmailer("m\n", "[account default]\n",
+		   "n/: adminaddr: names without a domain go there too, not to 'h.example'\n");
+	assert_has(result.text.buf, "\nlocal_domains = localhost, ");
+	assert_has(result.text.buf, "\naliases = /F/aliases\n");
+	assert_has(result.text.buf, "\n# default: a@b.example,c@d.example\n");
+	assert_string_equal(result.files->content, "default: a@b.example,c@d.example\n");
+}
+
 static void nullmailer_with_several_servers(void **state)
 {
 	(void)state;
@@ -428,7 +442,8 @@ static const struct example postfix[] = {
 			 "mail_version = ${what\nmaximal_queue_lifetime = 1d\n"
 			 "smtp_quit_timeout = soon\n" } },
 	  "\n[account default]\ntls_dane = may\nmx = on\ntls = starttls\nport = 25\n"
-	  "from = %U@x.example\nfrom_override = any\ndefault_domain = x.example\n",
+	  "from = %U@x.example\nfrom_override = any\ndefault_domain = x.example\n"
+	  "local_domains = x\n",
 	  "main.cf:8: mail_version: what '$' begins cannot be followed, and was left out\n"
 	  "main.cf:6: alias_maps: several tables: the first of text form is to be named in "
 	  "aliases\n"
@@ -464,6 +479,32 @@ static const struct example postfix[] = {
 	  "relay:3: bad: not a rule for an address or a domain, and left out\n"
 	  "main.cf:8: sender_dependent_relayhost_maps: a table of kind 'ldap' has no text form "
 	  "that can be read here, and was left out\n" },
+	{ "rules",
+	  { { "main.cf", "relayhost=[a]\nmyorigin=x\nsmtp_generic_maps=hash:generic\n"
+			 "sender_canonical_maps=hash:generic\n"
+			 "mydestination = a.example, pcre:x, localhost\nalways_bcc=b@x\n" },
+	    { "generic", "root@x  admin@y.example\njoe joe@y.example\n@x @y.example\n"
+			 "ROOT@x other@y\na=b@x c@y\nbad@x no<t\nann@x ann@%h\n" } },
+	  "\n[rewrite]\nroot@x = admin@y.example\njoe = joe@y.example\n@x = @y.example\n"
+	  "\n[account default]\nhost = a\nport = 25\ntls = off\nfrom = %U@x\n"
+	  "from_override = any\ndefault_domain = x\nlocal_domains = a.example, localhost\n"
+	  "always_bcc = b@x\n",
+	  "main.cf:5: mydestination: 'pcre:x' is no domain, and was left out\n"
+	  "main.cf:5: mydestination: mail to a local name without an alias is not delivered on "
+	  "this machine, but goes to the server\n"
+	  "generic:4: root@x: there is a rule for it already: this one was left out\n"
+	  "generic:5: a=b@x: cannot be written as a rule here, and was left out\n"
+	  "generic:6: 'bad@x': address 'no<t': unbalanced '<'\n"
+	  "generic:7: ann@x: cannot be written as a rule here, and was left out\n"
+	  "main.cf:4: sender_canonical_maps: does not go together with rules for other "
+	  "addresses: see rewrite_classes\n" },
+	{ "rules for senders",
+	  { { "main.cf", "relayhost=[a]\nmyorigin=x\nsender_canonical_maps=hash:s\n" },
+	    { "s", "root  admin@y.example\n" } },
+	  "\n[rewrite]\nroot = admin@y.example\n"
+	  "\n[account default]\nhost = a\nport = 25\ntls = off\nfrom = %U@x\n"
+	  "from_override = any\ndefault_domain = x\n"
+	  "rewrite_classes = envelope_sender, header_sender\n", "" },
 	{ "pins",
 	  { { "main.cf", "relayhost=[a]\nmyorigin=x\nsmtp_tls_security_level=fingerprint\n"
 			 "smtp_tls_fingerprint_digest=sha256\n"
@@ -712,7 +753,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(from_ssmtp), CASE(ssmtp_root), CASE(from_esmtp), CASE(from_dma),
-		CASE(from_nullmailer), CASE(nullmailer_with_several_servers), CASE(from_postfix),
+		CASE(from_nullmailer), CASE(nullmailer_admin),
+		CASE(nullmailer_with_several_servers), CASE(from_postfix),
 		CASE(from_msmtp), CASE(secrets_and_commands_of_msmtp),
 		CASE(kinds_are_told_by_content), CASE(what_cannot_be_imported),
 		CASE(files_of_an_output), CASE(bounds),
