@@ -9,6 +9,7 @@ struct invocation;
 
 typedef int command_fn(const struct invocation *);
 
+command_fn cmd_check, cmd_check_config;
 command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_aliases, cmd_verify,
 	cmd_serve, cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options,
 	cmd_list_extensions,

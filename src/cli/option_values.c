@@ -202,6 +202,14 @@ int option_command(struct invocation *inv, const struct option *o, const char *v
 	return 0;
 }
 
+/* A command with a subject, which may as well be the next word. */
+int option_check(struct invocation *inv, const struct option *o, const char *value,
+		 struct error *err)
+{
+	inv->check = value;
+	return option_command(inv, o, NULL, err);
+}
+
 /* m, w and e ask for mail to the sender: the server is what failed, so print. */
 int option_error_mode(struct invocation *inv, const struct option *o, const char *value,
 		      struct error *err)

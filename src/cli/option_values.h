@@ -43,7 +43,8 @@ extern const struct option_group options_send, options_smtp, options_tools, opti
 
 option_fn option_flag, option_string, option_sender, option_config, option_notify, option_ret,
 	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,
-	option_command, option_error_mode, option_letter, option_long_name, option_tag,
+	option_command, option_check, option_error_mode, option_letter, option_long_name,
+	option_tag,
 	option_traffic, option_ignore, option_events, option_trace,
 	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient,
 	option_configure, option_output;

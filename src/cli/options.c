@@ -119,8 +119,7 @@ static bool reaches_out(const struct setting *s)
 static bool leads_elsewhere(const struct setting *s)
 {
 	static const struct setting_group *const kinds[] = { &settings_server,
-							     &settings_security,
-							     &settings_rewrite };
+							     &settings_security };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (s >= kinds[i]->row && s < kinds[i]->row + kinds[i]->n)

@@ -22,7 +22,8 @@ struct probe_request;
 struct strbuf;
 
 enum command {
-	COMMAND_SEND, COMMAND_QUEUE_LIST, COMMAND_QUEUE_COUNT, COMMAND_QUEUE_RUN, COMMAND_ALIASES,
+	COMMAND_SEND, COMMAND_CHECK, COMMAND_CHECK_CONFIG,
+	COMMAND_QUEUE_LIST, COMMAND_QUEUE_COUNT, COMMAND_QUEUE_RUN, COMMAND_ALIASES,
 	COMMAND_VERIFY, COMMAND_SERVE, COMMAND_SERVERINFO, COMMAND_PRINT_CONFIG,
 	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
 	COMMAND_VERSION, COMMAND_HELP,
@@ -84,6 +85,7 @@ struct invocation {
 	const char *envid;		/* -V */
 	unsigned dsn_notify;		/* -N, 0 = not given */
 	unsigned dsn_ret;		/* -R, 0 = not given */
+	const char *check;		/* --check=ACCOUNT, --check-config=FILE */
 	const char *syslog_tag;		/* -L */
 	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */
 	size_t probes;

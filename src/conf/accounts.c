@@ -10,6 +10,9 @@
 #include "util/secret.h"
 #include "util/xalloc.h"
 
+#define FILES_MAX 100
+#define PROBLEMS_MAX 100000
+
 /* --- loading --------------------------------------------------------------------- */
 
 static int take_option(struct config *c, const struct config_override *o, struct error *err)
@@ -39,6 +42,18 @@ static int take_option(struct config *c, const struct config_override *o, struct
 	}
 	err->exit = EX_USAGE;
 	return error_prefix(err, "command line");
+}
+
+/* Accounts take over from one another: each mistake is told once. */
+int config_problem(struct config *c, const struct error *err)
+{
+	if (!c->problem)
+		return -1;
+	if (!strvec_has(&c->told, err->text)) {
+		strvec_add(&c->told, err->text);
+		c->problem(c->problem_ctx, err);
+	}
+	return 0;
 }
 
 static struct section *make_listener(struct config *c, struct error *err)
@@ -71,7 +86,11 @@ int config_load(const struct config_request *req, struct config **out, struct er
 	struct config *c = xcalloc(1, sizeof(*c));
 
 	c->arena = arena_new();
+	c->problem = req->problem;
+	c->problem_ctx = req->problem_ctx;
+	strvec_init(&c->told, PROBLEMS_MAX);
 	strbuf_init(&c->searched, 1 << 16);
+	strvec_init(&c->denied, FILES_MAX);
 	if (load(c, req, err) < 0) {
 		config_free(c);
 		return -1;
@@ -118,6 +137,8 @@ void config_free(struct config *c)
 	for (struct config_line *l = c->lines; l; l = l->next)
 		strbuf_release_secret(&l->text);
 	strbuf_release(&c->searched);
+	strvec_release(&c->denied);
+	strvec_release(&c->told);
 	arena_free(c->arena);
 	xfree(c);
 }
@@ -189,6 +210,25 @@ const struct listen_settings *config_listen(const struct config *c, const char *
 const char *config_searched(const struct config *c)
 {
 	return c->searched.buf;
+}
+
+const char *config_file_name(const struct config *c, size_t i)
+{
+	for (const struct config_file *f = c->file; f; f = f->next) {
+		const struct config_part *p = f->part;
+
+		do {
+			if (i-- == 0)
+				return p ? p->name : f->name;
+			p = p ? p->next : NULL;
+		} while (p);
+	}
+	return NULL;
+}
+
+const char *config_file_denied(const struct config *c, size_t i)
+{
+	return i < c->denied.n ? c->denied.v[i] : NULL;
 }
 
 /* Does an assignment to row decide what setting s is? */

@@ -32,6 +32,14 @@ struct config_request {
 	bool root_only;		/* ... it must be root's: EX_USAGE else */
 	const struct config_override *override;	/* --key=value, for every account */
 	size_t override_n;
+	/*
+	 * NULL: the first mistake is the end. Else called for each mistake in
+	 * the files, and reading goes on; what was read is good for
+	 * config_warn() at most, and config_load() fails only where it cannot
+	 * read at all.
+	 */
+	void (*problem)(void *ctx, const struct error *err);
+	void *problem_ctx;
 	bool no_files;		/* options only (--host given and no -C, -a), as in msmtp */
 };
 
@@ -71,6 +79,12 @@ const struct listen_settings *config_listen(const struct config *c, const char *
 
 /* "~/.msmtprc (HOME unset), /etc/msmtprc (read)": for errors. */
 const char *config_searched(const struct config *c);
+
+/* The i-th source that was read: a file's path, "environment", "command line"; NULL at the end. */
+const char *config_file_name(const struct config *c, size_t i);
+
+/* The i-th file that is there and may not be read, "PATH (why)"; NULL at the end. */
+const char *config_file_denied(const struct config *c, size_t i);
 
 /* Where a setting of an account came from: "FILE:LINE", "default", "option", "environment". */
 const char *config_origin(const struct config *c, const struct account *a, const char *key);

@@ -109,7 +109,9 @@ int classic_read(char *text, size_t len, const struct rcfile_handler *h, struct 
 			rc = read_line(&r, p, false, err);
 		}
 		if (rc < 0)
-			return error_prefix(err, "%s:%u", h->name, r.line);
+			error_prefix(err, "%s:%u", h->name, r.line);
+		if (rc < 0 && !(h->problem && h->problem(h->ctx, err) == 0))
+			return -1;
 		p = stop + 1;
 	}
 	return 0;

@@ -72,7 +72,7 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
-	if (check_mode(&st, name, err) < 0)
+	if (check_mode(&st, name, err) < 0 && config_problem(c, err) < 0)
 		return -1;
 	if (fs_read_fd(fd, name, &p->text, err) < 0) {
 		err->exit = EX_CONFIG;
@@ -82,7 +82,9 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 	int rc = config_sections_read(c, f, p, err);
 
 	p->reading = false;
-	return rc == 0 && p->holds_secret ? fs_check_secret(fd, name, err) : rc;
+	if (rc == 0 && p->holds_secret && fs_check_secret(fd, name, err) < 0)
+		rc = config_problem(c, err);
+	return rc;
 }
 
 int config_text_read(struct config *c, struct config_file *f, const char *text, size_t n,
@@ -109,6 +111,10 @@ static int read_optional(struct config *c, const char *name, struct error *err)
 
 		searched(c, name, strerror(why));
 		strbuf_addstr(&c->searched, fs_denied_hint(name, why));
+		if (why == EACCES || why == EPERM)
+			strvec_add(&c->denied, arena_printf(c->arena, "%s (%s)%s", name,
+							    strerror(why),
+							    fs_denied_hint(name, why)));
 		return 0;
 	}
 	int rc = read_open(c, fd, name, err);

@@ -23,6 +23,7 @@
 #include "conf/settings.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 struct arena;
 struct error;
@@ -107,7 +108,16 @@ struct config {
 	struct section *made_listener;
 	const struct rewrite_map **rewrite;	/* of all files, NULL at the end; NULL = none */
 	struct strbuf searched;
+	void (*problem)(void *ctx, const struct error *err);	/* see struct config_request */
+	void *problem_ctx;
+	struct strvec told;			/* mistakes */
+	struct strvec denied;			/* files that are there and may not be read */
 };
+
+/* --- accounts.c ------------------------------------------------------------ */
+
+/* Tells a mistake to whoever wants to hear of all: 0, and reading goes on; else -1. */
+ATTR_CHECK int config_problem(struct config *c, const struct error *err);
 
 /* --- config_files.c ------------------------------------------------------- */
 

@@ -121,7 +121,8 @@ static int apply(const struct source *src, enum setting_scope scope, void *targe
 		for (const struct assignment *a = first; a != end; a = a->next) {
 			bool now = !(a->row->flags & SETTING_BROAD) == (pass == 1);
 
-			if (now && apply_one(src, target, a, err) < 0)
+			if (now && apply_one(src, target, a, err) < 0 &&
+			    config_problem(src->config, err) < 0)
 				return -1;
 		}
 	}
@@ -167,13 +168,17 @@ static int apply_bases(struct source *src, struct section *s, struct account *ta
 		if (!base) {
 			error_set(err, EX_CONFIG, "5.3.5", "account '%s': there is no account '%s'",
 				  s->name, *name);
-			return blame(&at, s->place, s->line, err);
+			blame(&at, s->place, s->line, err);
+			if (config_problem(src->config, err) < 0)
+				return -1;
+			continue;
 		}
 		if (base->entered || depth > DEPTH_MAX || src->bases++ > BASES_MAX) {
 			error_set(err, EX_CONFIG, "5.3.5", "account '%s': '%s' below it %s",
 				  s->name, *name, base->entered ? "stands on it: a loop" :
 				  "stands on too many others");
-			return blame(&at, s->place, s->line, err);
+			blame(&at, s->place, s->line, err);
+			return config_problem(src->config, err);
 		}
 		base->entered = true;
 		rc = apply_bases(src, base, target, depth + 1, err);
@@ -236,7 +241,10 @@ static int finish(const struct source *src, const struct section *s, struct acco
 		rc = error_set(err, EX_CONFIG, "5.3.5",
 			       "account '%s': LMTP must not be spoken on port 25 (RFC 2033)",
 			       s->name);
-	return rc < 0 ? blame(src, s->place, s->line, err) : 0;
+	if (rc == 0)
+		return 0;
+	blame(src, s->place, s->line, err);
+	return config_problem(src->config, err);
 }
 
 static void copy_account(struct account *to, const struct account *from)

@@ -178,13 +178,12 @@ static int named_section(struct reader *r, enum setting_scope scope, char *rest,
 	return check_defined(f, s, err);
 }
 
-static int take_section(void *ctx, char *heading, unsigned line, struct error *err)
+static int begin_section(struct reader *r, char *heading, unsigned line, struct error *err)
 {
 	static const struct {
 		const char *word;
 		enum setting_scope scope;
 	} kinds[] = { { "account", SCOPE_ACCOUNT }, { "listen", SCOPE_LISTEN } };
-	struct reader *r = ctx;
 	size_t n = strcspn(heading, BLANKS);
 
 	r->file->begun = true;
@@ -210,6 +209,32 @@ static int take_section(void *ctx, char *heading, unsigned line, struct error *e
 			 "section '%.100s': must be [defaults], [account NAME], [listen NAME] or "
 			 "[rewrite]",
 			 heading);
+}
+
+/* What stands below a heading that is wrong belongs to nobody, and is looked at all the same. */
+static int take_section(void *ctx, char *heading, unsigned line, struct error *err)
+{
+	struct reader *r = ctx;
+
+	if (begin_section(r, heading, line, err) == 0)
+		return 0;
+	if (!r->config->problem)
+		return -1;
+	const bool listen = strncasecmp(heading, "listen", strlen("listen")) == 0;
+	struct section *lost = config_section_add(r->config, r->file, listen ? SCOPE_LISTEN :
+						  SCOPE_ACCOUNT, "");
+
+	lost->shadowed = true;
+	lost->place = r->part->name;
+	lost->line = line;
+	lost->defaults_end = r->file->defaults.last;
+	r->file->current = lost;
+	return -1;
+}
+
+static int take_problem(void *ctx, const struct error *err)
+{
+	return config_problem(((struct reader *)ctx)->config, err);
 }
 
 /* --- settings --------------------------------------------------------------------- */
@@ -398,6 +423,7 @@ int config_sections_read(struct config *c, struct config_file *f, struct config_
 	const struct rcfile_handler h = {
 		.section = take_section, .setting = take_setting, .eval = take_eval,
 		.has_pairs = has_pairs, .pair = take_pair,
+		.problem = take_problem,
 		.ctx = &r, .name = part->name,
 	};
 	struct strbuf *text = &part->text;

@@ -326,6 +326,33 @@ bool credentials_has_token(const struct account *a)
 	return has_own_token(&a->auth) || token_is_password(&a->auth);
 }
 
+const char *credentials_source(const struct account *a, bool token)
+{
+	const struct auth_settings *auth = &a->auth;
+	const struct {
+		const char *key;
+		bool token, set;
+	} sources[] = {	/* in the order in which they are looked at */
+		{ "oauth_token", true, secret_is_set(&auth->token) },
+		{ "oauth_token_file", true, auth->token_file != NULL },
+		{ "oauth_token_command", true, auth->token_command != NULL },
+		{ "password", false, secret_is_set(&auth->password) },
+		{ "password_file", false, auth->password_file != NULL },
+		{ "password_fd", false, auth->password_fd >= 0 },
+		{ "password_credential", false, auth->password_credential != NULL },
+		{ "password_command", false, auth->password_command != NULL },
+		{ "passwordeval", false, auth->passwordeval != NULL },
+		{ "netrc", false, auth->netrc != NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+		/* msmtp has the token in the place of the password */
+		if (sources[i].set && (token || !sources[i].token))
+			return sources[i].key;
+	}
+	return NULL;
+}
+
 bool credentials_has_ticket(void)
 {
 	return ticket_exists();

@@ -39,6 +39,9 @@ ATTR_CHECK int credentials_proxy_password(const struct account *a, struct secret
 ATTR_CHECK int credentials_key_password(const struct account *a, struct secret *out,
 					struct error *err);
 
+/* The key that names where the password (or token) comes from; NULL when none does. */
+const char *credentials_source(const struct account *a, bool token);
+
 /* Are there Kerberos tickets to sign in with? */
 bool credentials_has_ticket(void);
 

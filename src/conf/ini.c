@@ -179,24 +179,48 @@ static int read_setting(struct feed *f, char *line, char *str, size_t room)
 	return 0;
 }
 
+/* Is there a failure, and somebody who only takes note of it? */
+static bool go_on(struct feed *f)
+{
+	const struct rcfile_handler *h = f->handler;
+
+	if (f->failed && h->problem && h->problem(h->ctx, f->err) == 0) {
+		f->failed = false;
+		return true;
+	}
+	return false;
+}
+
+/* A line for the library, made of one of the file: 0 and it is in str, or -1. */
+static int read_line(struct feed *f, char *line, char *str, size_t room)
+{
+	const struct rcfile_handler *h = f->handler;
+
+	f->left = NULL;
+	if (*line != '[' && h->has_pairs && h->has_pairs(h->ctx))
+		return read_pair(f, line, str, room);
+	if (*line != '[')
+		return read_setting(f, line, str, room);
+	if (read_section(f, line) < 0)
+		return -1;
+	memcpy(str, "[s]", 4);
+	return 0;
+}
+
 /* What libinih calls instead of fgets(). */
 static char *feed_line(char *str, int room, void *stream)
 {
 	struct feed *f = stream;
-	char *line = f->failed ? NULL : next_line(f);
-	const struct rcfile_handler *h = f->handler;
 
-	if (!line || room < 4)
+	if (f->failed || room < 4)
 		return NULL;
-	f->left = NULL;
-	if (*line != '[' && h->has_pairs && h->has_pairs(h->ctx))
-		return read_pair(f, line, str, (size_t)room) == 0 ? str : NULL;
-	if (*line != '[')
-		return read_setting(f, line, str, (size_t)room) == 0 ? str : NULL;
-	if (read_section(f, line) < 0)
-		return NULL;
-	memcpy(str, "[s]", 4);
-	return str;
+	do {
+		char *line = next_line(f);
+
+		if (line && read_line(f, line, str, (size_t)room) == 0)
+			return str;
+	} while (go_on(f));
+	return NULL;
 }
 
 /* Called by libinih while it has the line that f describes; 0 = stop. */
@@ -210,12 +234,12 @@ static int take_setting(void *ctx, const char *section, const char *name, const 
 		return 0;
 	if (f->left) {	/* says itself where it stands */
 		f->failed = h->pair(h->ctx, f->left, f->value, f->line, f->err) < 0;
-		return !f->failed;
+		return !f->failed || go_on(f);
 	}
 	if (h->setting(h->ctx, name, f->value, f->line, f->err) < 0) {
 		f->failed = true;
 		error_prefix(f->err, "%s:%u", h->name, f->line);
-		return 0;
+		return go_on(f);
 	}
 	return 1;
 }

@@ -26,7 +26,8 @@ bool ini_detect(const char *text, size_t len);
 
 /*
  * Reads len octets of text (text[len] is NUL and the text is changed) and
- * reports to h. Stops at the first error (EX_CONFIG), with file and line.
+ * reports to h. Stops at the first error (EX_CONFIG), with file and line,
+ * that h->problem does not take.
  */
 ATTR_CHECK int ini_read(char *text, size_t len, const struct rcfile_handler *h,
 			struct error *err);

@@ -32,6 +32,8 @@ struct rcfile_handler {
 	 * valid as long as the text. NULL = not allowed here.
 	 */
 	int (*eval)(void *ctx, const char *command, char **line_out, struct error *err);
+	/* NULL: the first error is the end. Else it is told, and 0 goes on with the next line. */
+	int (*problem)(void *ctx, const struct error *err);
 	void *ctx;
 	const char *name;	/* of the file, for "FILE:LINE: " in front of errors */
 };

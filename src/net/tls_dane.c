@@ -220,6 +220,6 @@ int tls_dane_check(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 	parsed_release(&c.parsed);
 	if (!good)
 		return no_record_fits(t, &chain[0]);
-	t->verified = true;
+	t->verified = t->dane = true;
 	return 0;
 }

@@ -37,6 +37,7 @@ struct tls {
 	unsigned warnings;			/* warning alerts received */
 	bool server;
 	bool verified, pinned;		/* the peer's certificate: by chain or DANE, by pin */
+	bool dane;			/* verified by TLSA records */
 	bool resumed;
 	struct tls_resume *resume;	/* what is kept for a later session; NULL = nothing */
 	bool ended;				/* the lower stream is at its end */

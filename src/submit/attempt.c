@@ -65,38 +65,6 @@ static int name_server(const struct attempt *t, struct error *err)
 
 /* --- one server after the other ------------------------------------------------ */
 
-/*
- * Keeps why a server was of no use, behind the others. What may pass counts
- * more than what is for good: then another attempt is worth it.
- */
-static void note_failure(struct attempt *t, const struct error *err)
-{
-	struct error *all = &t->failure;
-
-	if (!all->exit) {
-		*all = *err;
-		return;
-	}
-	if (!error_is_temporary(all) && error_is_temporary(err)) {
-		all->exit = err->exit;
-		all->reply = err->reply;
-		snprintf(all->status, sizeof(all->status), "%s", err->status);
-	}
-	error_append(all, "; %s", err->text);
-}
-
-/*
- * May another address or server do better? Yes for what may pass, for a name
- * that is not there, for broken TLS and nonsense; not for a refusal.
- */
-static bool worth_another(const struct attempt *t, const struct error *err)
-{
-	if (deadline_passed(&t->o.whole))
-		return false;
-	return error_is_temporary(err) || err->exit == EX_NOHOST || err->exit == EX_PROTOCOL ||
-	       strcmp(err->status, "5.7.10") == 0;
-}
-
 static void forget_addresses(struct attempt *t)
 {
 	address_list_release(&t->o.addresses);
@@ -112,14 +80,14 @@ static int open_addresses(struct attempt *t, struct error *err)
 
 	if (opening_open(&t->o, err) == 0)
 		return 0;
-	while (worth_another(t, err)) {
+	while (opening_worth_another(&t->o, err)) {
 		if (t->o.addresses.n)
 			address_list_drop(&t->o.addresses, 0);
 		if (!t->o.addresses.n)
 			break;
 		if (opening_open(&t->o, &later) == 0)
 			return 0;
-		if (!worth_another(t, &later))
+		if (!opening_worth_another(&t->o, &later))
 			*err = later;
 	}
 	return -1;
@@ -132,7 +100,7 @@ static bool choose_target(struct attempt *t)
 	int found = -1;
 
 	while (!t->chosen && (found = targets_next(&t->targets, &t->o.target, &err)) < 0)
-		note_failure(t, &err);
+		opening_note_failure(&t->failure, &err);
 	t->chosen = t->chosen || found > 0;
 	return t->chosen;
 }
@@ -149,8 +117,8 @@ static int open_session(struct attempt *t, struct error *err)
 		if (rc == 0)
 			return 0;
 		(void)name_server(t, err);
-		note_failure(t, err);
-		more = worth_another(t, err);
+		opening_note_failure(&t->failure, err);
+		more = opening_worth_another(&t->o, err);
 		t->chosen = false;
 	}
 	*err = t->failure;
@@ -324,7 +292,7 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 			continue;
 		if (!any) {
 			(void)name_server(t, &rcpt->error);
-			note_failure(t, &rcpt->error);
+			opening_note_failure(&t->failure, &rcpt->error);
 		}
 		*rcpt = (struct rcpt_result){ .outcome = OUTCOME_NONE };
 		any = true;

@@ -46,6 +46,12 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 	       const struct attempt_options *opt, struct result *result);
 
 /*
+ * What an account means when it sends by MX: nobody there knows our user, and
+ * TLS is used where it is offered, unless the account asks for more.
+ */
+struct account attempt_direct_account(const struct account *a);
+
+/*
  * Opens a session only (--serverinfo), hands it to show, and quits. The
  * session asks for no password.
  */

@@ -173,24 +173,33 @@ static int start_tls(const struct connect_request *r, const struct proxy_url *p,
 	return 0;
 }
 
-/* The server's address where it is looked up here; one more, when one has failed. */
-static int find_address(const struct connect_request *r, const struct proxy_url *p,
-			const struct deadline *d, struct error *err)
+static int look_up(const struct connect_request *r, int family, const struct deadline *d,
+		   struct error *err)
 {
 	const struct account *a = r->account;
+	const struct target *t = r->target;
 	struct address_list *list = r->addresses;
-	int family = p->type == PROXY_SOCKS4 ? AF_INET : only_family(a);
-
-	if (proxyurl_resolves(p->type) || list->n)
-		return 0;
 	int rc = a->net.resolver ?
-		dns_resolve(a->net.resolver, r->target->host, r->target->port, family, d, list,
-			    err) :
-		resolve_host(r->target->host, r->target->port, family, d, list, err);
+		dns_resolve(a->net.resolver, t->host, t->port, family, d, list, err) :
+		resolve_host(t->host, t->port, family, d, list, err);
 
 	if (rc == 0 && preferred_family(a))
 		address_list_prefer(list, preferred_family(a));
 	return rc;
+}
+
+static int proxy_family(const struct account *a, const struct proxy_url *p)
+{
+	return p->type == PROXY_SOCKS4 ? AF_INET : only_family(a);
+}
+
+/* The server's address where it is looked up here; one more, when one has failed. */
+static int find_address(const struct connect_request *r, const struct proxy_url *p,
+			const struct deadline *d, struct error *err)
+{
+	if (proxyurl_resolves(p->type) || r->addresses->n)
+		return 0;
+	return look_up(r, proxy_family(r->account, p), d, err);
 }
 
 static int speak(const struct connect_request *r, const struct proxy_url *p, struct stream *s,
@@ -268,4 +277,30 @@ int connect_stream(const struct connect_request *r, struct stream **out, struct 
 		rc = open_proxied(r, &proxy, out, err);
 	proxyurl_release(&proxy);
 	return rc;
+}
+
+int connect_addresses(const struct connect_request *r, bool *proxied_out, struct error *err)
+{
+	const struct account *a = r->account;
+	const struct target *t = r->target;
+	struct deadline d = deadline_first(deadline_in(a->timeouts.connect, "the connection"),
+					   *r->whole);
+	struct proxy_url proxy = { .host = NULL };
+
+	*proxied_out = false;
+	if (t->path || a->net.tunnel)
+		return 0;
+	int found = connect_find_proxy(a, t->host, t->port, &proxy, err);
+
+	if (found < 0)
+		return -1;
+	const bool here = !found || !proxyurl_resolves(proxy.type);
+	int family = found ? proxy_family(a, &proxy) : only_family(a);
+
+	*proxied_out = found;
+	if (found)
+		proxyurl_release(&proxy);
+	if (!here)
+		return 0;
+	return look_up(r, family, &d, err) < 0 ? -1 : 1;
 }

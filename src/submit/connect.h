@@ -6,6 +6,8 @@
 #ifndef SUBMIT_CONNECT_H
 #define SUBMIT_CONNECT_H
 
+#include <stdbool.h>
+
 #include "net/proxyurl.h"
 #include "util/attr.h"
 
@@ -27,6 +29,15 @@ struct connect_request {
 /* *out is the caller's. Errors as of net/socket.h, net/socks.h, net/httpproxy.h, net/pipe.h. */
 ATTR_CHECK int connect_stream(const struct connect_request *r, struct stream **out,
 			      struct error *err);
+
+/*
+ * Looks up the addresses that connect_stream() would try, into the empty
+ * r->addresses: 1; 0 where there is nothing to look up here (a command, a
+ * local socket, a proxy that does it), -1 and err. *proxied_out: a proxy is
+ * between.
+ */
+ATTR_CHECK int connect_addresses(const struct connect_request *r, bool *proxied_out,
+				 struct error *err);
 
 /*
  * The proxy for host: 1 and *out (to be released; no password but that of

@@ -22,11 +22,7 @@ static bool same_domain(const struct recipient *r, const char *domain)
 	return strcasecmp(domain_of(r), domain) == 0;
 }
 
-/*
- * What an account means when it sends by MX: nobody there knows our user,
- * and TLS is used where it is offered, unless the account asks for more.
- */
-static struct account direct_account(const struct account *a)
+struct account attempt_direct_account(const struct account *a)
 {
 	struct account direct = *a;
 
@@ -78,7 +74,7 @@ static void submit_direct(const struct account *a, const struct envelope *e,
 			  const struct message *m, const struct edits *edits,
 			  const struct attempt_options *opt, struct result *result)
 {
-	const struct account direct = direct_account(a);
+	const struct account direct = attempt_direct_account(a);
 	struct envelope part = *e;
 	size_t *index = arena_calloc(result->arena, e->rcpt_count + 1, sizeof(*index));
 

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "submit/opening.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/account.h"
@@ -172,4 +173,26 @@ int opening_open(struct opening *o, struct error *err)
 	if (!retry_helo)
 		return -1;
 	return open_once(o, true, &retry_helo, err);
+}
+
+bool opening_worth_another(const struct opening *o, const struct error *err)
+{
+	if (deadline_passed(&o->whole))
+		return false;
+	return error_is_temporary(err) || err->exit == EX_NOHOST || err->exit == EX_PROTOCOL ||
+	       strcmp(err->status, "5.7.10") == 0;
+}
+
+void opening_note_failure(struct error *all, const struct error *err)
+{
+	if (!all->exit) {
+		*all = *err;
+		return;
+	}
+	if (!error_is_temporary(all) && error_is_temporary(err)) {
+		all->exit = err->exit;
+		all->reply = err->reply;
+		snprintf(all->status, sizeof(all->status), "%s", err->status);
+	}
+	error_append(all, "; %s", err->text);
 }

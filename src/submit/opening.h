@@ -53,4 +53,18 @@ bool opening_be_cautious(struct opening *o);
 /* Does this server speak TLS from the first octet, by the account or its port? */
 ATTR_PURE bool opening_is_implicit(const struct opening *o);
 
+/*
+ * May another address or server do better after err? Yes for what may pass,
+ * for a name that is not there, for broken TLS and nonsense; not for a
+ * refusal, nor when the time is up.
+ */
+bool opening_worth_another(const struct opening *o, const struct error *err);
+
+/*
+ * Keeps why a server was of no use in *all (exit 0 = nothing yet), behind the
+ * others. What may pass counts more than what is for good: then another
+ * attempt is worth it.
+ */
+void opening_note_failure(struct error *all, const struct error *err);
+
 #endif

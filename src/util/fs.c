@@ -73,12 +73,20 @@ int fs_check_secret(int fd, const char *path, struct error *err)
 	return 0;
 }
 
+static int cannot_open(const char *path, struct error *err)
+{
+	const int why = errno;
+
+	error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+	return error_append(err, "%s", fs_denied_hint(path, why));
+}
+
 int fs_read_secret(const char *path, struct strbuf *out, struct error *err)
 {
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		return cannot_open(path, err);
 	int rc = fs_check_secret(fd, path, err);
 
 	if (rc == 0)
@@ -186,7 +194,8 @@ const char *fs_denied_hint(const char *path, int error_number)
 
 	if (error_number != EACCES && error_number != EPERM)
 		return "";
-	if (stat(path, &st) < 0 || st.st_uid != geteuid() || !(st.st_mode & S_IRUSR))
+	if (stat(path, &st) < 0 ||
+	    !(st.st_mode & (st.st_uid == geteuid() ? S_IRUSR : S_IROTH)))
 		return "";
 	return " (file mode allows it; check AppArmor/SELinux: journalctl -k -g DENIED)";
 }

@@ -140,7 +140,8 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 		return too_late(name, limit, err);
 	if (read(report, &code, sizeof(code)) == (ssize_t)sizeof(code)) {
 		errno = code;
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot run command '%s'", name);
+		error_errno(err, EX_CONFIG, "5.3.5", "cannot run command '%s'", name);
+		return error_append(err, "%s", strchr(name, '/') ? fs_denied_hint(name, code) : "");
 	}
 	if (WIFSIGNALED(status))
 		return error_set(err, EX_CONFIG, "5.3.5", "command '%s' was ended by signal %d",

@@ -162,7 +162,7 @@ def smartd_conf(room):
 
 def mdadm(room):
     conf = room.write('home/mdadm.conf', files()['mdadm'])
-    room.call(['mdadm', '--monitor', '--test', '--oneshot', '--config=' + conf,
+    room.call([UNPACKED + '/sbin/mdadm', '--monitor', '--test', '--oneshot', '--config=' + conf,
                '/dev/md/none'])
     mails_to(room, YOU, 'TestMessage event', ['automatically generated'])
     want('From', parse(room.sink.mails[0])['From'].addresses[0].addr_spec, 'mdadm@example.org')
@@ -219,7 +219,7 @@ TESTS = [
     ('manual: unattended-upgrades', machine.has_upgrades, unattended_upgrades),
     ('manual: smartd', has('usr/share/smartmontools/smartd_warning.sh'), smartd),
     ('manual: smartd.conf', lambda: unpacked('usr/sbin/smartd'), smartd_conf),
-    ('manual: mdadm', has('sbin/mdadm', 'usr/sbin/mdadm'), mdadm),
+    ('manual: mdadm', has('sbin/mdadm'), mdadm),
     ('manual: ZED', has(machine.ZED + '/etc/zfs'), zed),
     ('manual: fail2ban', has('usr/bin/fail2ban-server'), fail2ban),
     ('manual: git', libraries.has_send_email, git),

@@ -22,7 +22,7 @@ from servers.common import SERVERS, WAIT, Failure, Sink, wait_for       # noqa: 
 UNPACKED = os.path.join(SERVERS, 'clients')
 SENDER = 'machine@example.org'
 ADMIN = 'admin@example.org'
-LINKED = ('usr/sbin', 'usr/share')              # the same in every room
+LINKED = ('usr/sbin', 'usr/share')   # the same in every room
 OWN = ('etc', 'dev')                            # links too, but each room adds files of its own
 EMPTY = ('run', 'var/spool', 'var/log')
 RC = '''[account default]
@@ -152,8 +152,7 @@ class Room:
         self.write('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files\n')
         self.env = harness.environment(self.home)
         self.env.update(LC_ALL='C.UTF-8',
-                        PATH='/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{0}/usr/bin:{0}/sbin'
-                        .format(UNPACKED),
+                        PATH='/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:%s/usr/bin' % UNPACKED,
                         LD_LIBRARY_PATH=':'.join(glob.glob(UNPACKED + '/usr/lib/*-linux-gnu*')),
                         PYTHONPATH=UNPACKED + '/usr/lib/python3/dist-packages')
         self.started = []
@@ -173,14 +172,11 @@ class Room:
         return os.path.join(self.root, name)
 
     def replace(self, name):
-        """A file's path; links to the machine's on the way become empty folders of the room."""
-        path = self.root
-        for part in name.split('/'):
-            if path != self.root:
-                os.makedirs(path, exist_ok=True)
-            path = os.path.join(path, part)
-            if os.path.islink(path):
-                os.unlink(path)
+        """The path of a file that may be a link to the machine's: the link is removed."""
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if os.path.islink(path):
+            os.unlink(path)
         return path
 
     def write(self, name, data, mode=0o644):

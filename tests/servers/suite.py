@@ -350,6 +350,37 @@ def case_serverinfo(service, mode):
     return case
 
 
+def case_check(service, mode):
+    """--check finds nothing wrong, and nothing comes of it; then what is wrong, and where."""
+    def case():
+        rcpt = service.new_address()
+        run = service.msubmit(mode, ['--check', rcpt]).want(0)
+        steps = ['connect', 'greeting', 'ehlo', 'extensions', 'sender', 'recipient']
+        steps += ['tls', 'certificate', 'sign-in'] if mode != 'plain' else []
+        steps += ['starttls'] if mode == 'starttls' else []
+        for step in steps:
+            if not re.search('^ok   %s: ' % step, run.stdout, re.M):
+                raise Failure('no %s:\n%s' % (step, run.stdout))
+        if 'FAIL' in run.stdout or run.sent('DATA') or run.sent('BDAT') or not run.sent('RSET'):
+            raise Failure('%s\n%s' % (run.stdout, run.stderr))
+        service.nothing(rcpt)
+        faults = [('recipient', 67, dict(args=['unknown@example.org']))]
+        if mode != 'plain':
+            wrong = os.path.join(service.home, 'wrong-check-' + mode)
+            with open(wrong, 'w', encoding='utf-8') as f:
+                f.write('not the password\n')
+            os.chmod(wrong, 0o600)
+            faults += [('sign-in', 77, dict(password_file=wrong)),
+                       ('certificate', 76, dict(tls_host_override='mail.example.net')),
+                       ('certificate', 76, dict(tls_pin='spki-sha256:' + 'A' * 43 + '='))]
+        for step, status, settings in faults:
+            run = service.msubmit(mode, ['--check'] + settings.pop('args', [rcpt]),
+                                  **settings).want(status)
+            if not re.search('^FAIL %s: .*\n     -> ' % step, run.stdout, re.M):
+                raise Failure('no failure at %s:\n%s' % (step, run.stdout))
+    return case
+
+
 def case_certificate(service, mode, **settings):
     def case():
         rcpt = service.new_address()
@@ -388,6 +419,7 @@ def cases(service):
                 case_body(service, mode, b'.\n\xe4\n', chunking='off'))
         add('%s: no pipelining' % mode, case_body(service, mode, b'x\n', pipelining='off'))
         add('%s: --serverinfo' % mode, case_serverinfo(service, mode))
+        add('%s: --check' % mode, case_check(service, mode))
         if mode != 'plain':
             tls_cases(service, mode, add)
     mode = 'starttls' if 'starttls' in service.ports else next(iter(service.ports))

@@ -1,0 +1,304 @@
+#include "config.h"
+#include "cli/cmd_check.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/commands.h"
+#include "cli/events.h"
+#include "cli/option_values.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "conf/config_warn.h"
+#include "message/envelope.h"
+#include "submit/attempt.h"
+#include "submit/check.h"
+#include "submit/explain.h"
+#include "submit/route.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/json.h"
+#include "util/strbuf.h"
+
+#define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
+
+/* Where the findings go to: lines at once, JSON at the end. */
+struct output {
+	const struct invocation *inv;
+	struct strbuf text;
+	struct json json;
+	const char *account;	/* once it is known */
+	int status;		/* of writing */
+};
+
+/* --- findings ------------------------------------------------------------- */
+
+static void print_line(struct output *o, const struct check_finding *f)
+{
+	strbuf_addf(&o->text, "%-4s %s: %s\n", check_verdict_name(f->verdict), f->step, f->text);
+	for (const char *line = f->hint; line && *line;) {
+		size_t n = strcspn(line, "\n");
+
+		strbuf_addstr(&o->text, line == f->hint ? "     -> " : "        ");
+		strbuf_add(&o->text, line, n);
+		strbuf_addch(&o->text, '\n');
+		line += n + (line[n] == '\n');
+	}
+	if (report_output(o->inv, o->text.buf) != EX_OK)
+		o->status = EX_IOERR;
+	strbuf_reset(&o->text);
+}
+
+static void add_json(struct output *o, const struct check_finding *f)
+{
+	struct json *j = &o->json;
+
+	json_begin(j, NULL, '{');
+	json_string(j, "step", f->step);
+	json_string(j, "verdict", f->verdict == CHECK_FAIL ? "fail" :
+		    check_verdict_name(f->verdict));
+	json_string(j, "server", f->server);
+	json_string(j, "address", f->address);
+	json_string(j, "text", f->text);
+	json_string(j, "hint", f->hint);
+	json_number(j, "exit", f->exit);
+	json_string(j, "status", f->status);
+	json_number(j, "code", f->reply);
+	json_end(j, '}');
+}
+
+static void found(void *ctx, const struct check_finding *f)
+{
+	struct output *o = ctx;
+
+	if (o->inv->json)
+		add_json(o, f);
+	else
+		print_line(o, f);
+}
+
+static void output_begin(struct output *o, const struct invocation *inv)
+{
+	*o = (struct output){ .inv = inv, .text = STRBUF_INIT(OUTPUT_MAX) };
+	o->json.out = &o->text;
+	if (!inv->json)
+		return;
+	json_begin(&o->json, NULL, '{');
+	json_begin(&o->json, "findings", '[');
+}
+
+/* The exit status of all: status, or that of writing. */
+static int output_end(struct output *o, int status)
+{
+	if (o->inv->json) {
+		json_end(&o->json, ']');
+		json_string(&o->json, "account", o->account);
+		json_number(&o->json, "exit", status);
+		json_end(&o->json, '}');
+		strbuf_addch(&o->text, '\n');
+		if (report_output(o->inv, o->text.buf) != EX_OK)
+			o->status = EX_IOERR;
+	}
+	strbuf_release(&o->text);
+	return status ? status : o->status;
+}
+
+/* --- an account --------------------------------------------------------------- */
+
+static int run(struct output *o, const struct config *config, const struct account *a,
+	       const char *why, const char *to)
+{
+	const struct invocation *inv = o->inv;
+	struct events *events = NULL;
+	struct error err;
+
+	o->account = arena_strdup(inv->arena, a->name);
+	if (events_open(inv, &events, &err) < 0) {
+		check_tell_failure(found, o, "account", &err);
+		return err.exit;
+	}
+	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
+					     .observer = events_observer(events) };
+	const struct check_request request = {
+		.config = config, .account = a, .why = why, .sender = inv->sender, .to = to,
+		.opt = &opt, .found = found, .ctx = o,
+	};
+	int status = check_account(&request);
+
+	events_free(events);
+	return status;
+}
+
+int check_and_print(const struct invocation *inv, const struct config *config,
+		    const struct account *a, const char *why, const char *to)
+{
+	struct output o;
+
+	output_begin(&o, inv);
+	return output_end(&o, run(&o, config, a, why, to));
+}
+
+/* --- --check --------------------------------------------------------------------- */
+
+/* What the words of the command line name: an account has no '@'. */
+struct subject {
+	const char *account, *to;
+};
+
+static int take_words(const struct invocation *inv, struct subject *s, struct error *err)
+{
+	*s = (struct subject){ .account = inv->check ? inv->check : inv->account };
+	for (size_t i = 0; i < inv->words; i++) {
+		const char **place = strchr(inv->word[i], '@') ? &s->to : &s->account;
+
+		if (*place)
+			return error_set(err, EX_USAGE, "5.5.4", "--check takes one account and "
+					 "one recipient, and '%s' is one too many", inv->word[i]);
+		*place = inv->word[i];
+	}
+	return 0;
+}
+
+/* "account 'work': it is the default" without the account. */
+static const char *why_chosen(const struct subject *s, const struct explain *x)
+{
+	const char *why = x->n ? strstr(x->note[x->n - 1], "': ") : NULL;
+
+	if (s->account)
+		return "named on the command line";
+	return why ? why + strlen("': ") : NULL;
+}
+
+static void tell_problem(void *ctx, const struct error *err)
+{
+	check_tell_failure(found, ctx, "config", err);
+}
+
+/* All that is wrong in the files is told; EX_CONFIG then. */
+static int load(struct output *o, struct config **config)
+{
+	struct config_request request = o->inv->config;
+	struct error err;
+	int rc = config_load(&request, config, &err);
+
+	if (rc == 0)
+		return EX_OK;
+	const int status = err.exit;
+	struct config *broken = NULL;
+
+	/* once more, now for every mistake */
+	request.problem = tell_problem;
+	request.problem_ctx = o;
+	if (config_load(&request, &broken, &err) < 0)
+		tell_problem(o, &err);
+	config_free(broken);
+	return status;
+}
+
+static int check(struct output *o)
+{
+	const struct invocation *inv = o->inv;
+	const struct account *account;
+	struct config *config = NULL;
+	struct subject subject;
+	struct error err;
+
+	if (take_words(inv, &subject, &err) < 0)
+		return report_failure(inv, &err);
+	int status = load(o, &config);
+	struct explain reasons = { .arena = inv->arena };
+	const struct route_request route = { .account = subject.account, .sender = inv->sender,
+					     .explain = &reasons, .config = config };
+
+	if (status == EX_OK && route_account(config, &route, &account, &err) < 0) {
+		check_tell_failure(found, o, "account", &err);
+		status = err.exit;
+	} else if (status == EX_OK) {
+		status = run(o, config, account, why_chosen(&subject, &reasons), subject.to);
+	}
+	config_free(config);
+	return status;
+}
+
+int cmd_check(const struct invocation *inv)
+{
+	struct output o;
+
+	output_begin(&o, inv);
+	return output_end(&o, check(&o));
+}
+
+/* --- --check-config ------------------------------------------------------------------ */
+
+struct mistakes {
+	const struct invocation *inv;
+	size_t n;
+};
+
+static void tell_mistake(void *ctx, const struct error *err)
+{
+	struct mistakes *m = ctx;
+
+	m->n++;
+	report_line(m->inv, "%s", err->text);
+}
+
+static void tell_warning(void *ctx, const struct account *a, const char *text)
+{
+	(void)a;
+	report_line(ctx, "warning: %s", text);
+}
+
+static int tell_all_is_well(const struct invocation *inv, const struct config *c)
+{
+	struct strbuf text = STRBUF_INIT(OUTPUT_MAX);
+	const char *name;
+	size_t n = 0;
+
+	while (config_nth(c, n))
+		n++;
+	strbuf_addf(&text, "ok: %zu account%s in ", n, n == 1 ? "" : "s");
+	for (size_t i = 0; (name = config_file_name(c, i)) != NULL; i++)
+		strbuf_addf(&text, "%s%s", i ? ", " : "", name);
+	if (!config_file_name(c, 0))
+		strbuf_addf(&text, "no file: tried %s", config_searched(c));
+	strbuf_addch(&text, '\n');
+	int status = report_output(inv, text.buf);
+
+	strbuf_release(&text);
+	return status;
+}
+
+int cmd_check_config(const struct invocation *inv)
+{
+	struct mistakes mistakes = { .inv = inv };
+	struct config_request request = inv->config;
+	struct config *config = NULL;
+	struct error err;
+	int status = EX_CONFIG;
+
+	if (inv->check)
+		request.file = inv->check;
+	else if (inv->words == 1)
+		request.file = inv->word[0];
+	if (inv->check || inv->words)	/* as with -C */
+		request.root_only = !option_called_to_set(inv);
+	request.problem = tell_mistake;
+	request.problem_ctx = &mistakes;
+	if (inv->words > 1 || (inv->words && inv->check)) {
+		error_set(&err, EX_USAGE, "5.5.4", "--check-config takes one file");
+		return report_failure(inv, &err);
+	}
+	if (config_load(&request, &config, &err) < 0)
+		return report_failure(inv, &err);
+	/* what is only useless may be so for a mistake */
+	if (mistakes.n == 0) {
+		config_warn(config, NULL, tell_warning, (void *)inv);
+		status = tell_all_is_well(inv, config);
+	}
+	config_free(config);
+	return status;
+}
