@@ -143,7 +143,7 @@ class Socks:
     """SOCKS5 to addresses that only exist here: {(address, port): local port}."""
 
     def __init__(self, ways):
-        self.ways, self.asked = ways, []
+        self.ways, self.asked, self.login = ways, [], None
         self.listener = socket.create_server(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -160,7 +160,10 @@ class Socks:
         try:
             n = client.recv(2, socket.MSG_WAITALL)[1]
             client.recv(n, socket.MSG_WAITALL)
-            client.sendall(b'\5\0')
+            client.sendall(b'\5\2' if self.login else b'\5\0')
+            if self.login and not self.signed_in(client):
+                client.close()
+                return
             head = client.recv(4, socket.MSG_WAITALL)
             if head[3] != 1:
                 client.sendall(b'\5\10\0\1\0\0\0\0\0\0')
@@ -178,6 +181,14 @@ class Socks:
             self.relay(client, server)
         except (OSError, IndexError, struct.error):
             client.close()
+
+    def signed_in(self, client):
+        words = []
+        client.recv(1)
+        for _ in range(2):
+            words.append(client.recv(client.recv(1)[0], socket.MSG_WAITALL))
+        client.sendall(b'\1\0' if words == self.login else b'\1\1')
+        return words == self.login
 
     @staticmethod
     def relay(a, b):
@@ -660,6 +671,16 @@ def inline_trust():
         return w.end()
 
 
+@test('a proxy that wants a password gets it, for documents and for mail')
+def proxy_password():
+    with web_world({OWN: document(server_xml())}, smtp(look(), sign_in())) as w:
+        w.socks.login = [b'joe', b'sesame']
+        path = w.write('proxy', 'sesame\n')
+        w.run('--proxy-user=joe', '--proxy-password-file=' + path).check(0, absent=('sesame',))
+        w.wrote('host = smtp.provider.net', 'proxy_user = joe', 'proxy_password_file = ' + path)
+        return w.end()
+
+
 @test('autoconfig: OAuth2 only needs a token')
 def oauth_only():
     offer = 'AUTH XOAUTH2'
@@ -855,9 +876,8 @@ def usage():
         with World() as w:
             w.run(*args, password=None).check(64, words).wrote_nothing()
             failures += w.end()
-    for address in ('you', 'you@', '@x', 'a@[192.0.2.1]', 'a@b, c@d', ''):
+    for address in ('you', 'you@', '@x', 'a@[192.0.2.1]', 'a@b, c@d', '', 'a@b/c', 'a@b#c', 'a@x{y}', 'a@%41'):
         with World() as w:
-            w.run(address=None, password=None, output='rc', world=False)
             w.run('--configure', address, address=None, password=None, world=False).check(64).wrote_nothing()
             failures += w.end()
     for option in ('--print', '--no-check', '--no-ispdb', '--output=x'):

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "conf/account.h"
+#include "message/address.h"
 #include "message/idna.h"
 #include "smtp/mechanism.h"
 #include "smtp/session.h"
@@ -268,6 +269,8 @@ int discover(const struct discover_request *r, struct arena *a, struct submissio
 				 "mail address", r->who.address);
 	if (idna_to_ascii(a, r->who.domain, &d.domain, err) < 0)
 		return -1;
+	if (!address_domain_valid(d.domain))
+		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no domain name", d.domain);
 	int rc = search(&d, out, err);
 
 	strvec_release(&d.mx);

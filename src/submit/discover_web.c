@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/account.h"
+#include "conf/credentials.h"
 #include "net/curl_api.h"
 #include "net/dns.h"
 #include "net/https.h"
@@ -18,6 +19,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/secret.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 #include "util/xml.h"
@@ -115,6 +117,19 @@ static int find_addresses(const struct fetch *f, const char *host, unsigned port
 	return dns_resolve(a->net.resolver, host, port, family_of(a), &f->limit, out, err);
 }
 
+/* 1 and the proxy with its password, 0 if there is none. */
+static int find_proxy(const struct account *a, const char *host, unsigned port,
+		      struct proxy_url *out, struct error *err)
+{
+	int found = connect_find_proxy(a, host, port, out, err);
+
+	if (found <= 0 || !out->user || secret_is_set(&out->password) || !a->proxy_host ||
+	    credentials_proxy_password(a, &out->password, err) == 0)
+		return found;
+	proxyurl_release(out);
+	return -1;
+}
+
 static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, struct error *err)
 {
 	const struct account *a = f->d->req->base;
@@ -127,7 +142,7 @@ static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, 
 
 	if (!host)
 		return error_set(err, EX_DATAERR, "5.6.0", "leads to something that is not https");
-	found = connect_find_proxy(a, host, port, &proxy, err);
+	found = find_proxy(a, host, port, &proxy, err);
 	if (found > 0)
 		r.proxy = &proxy;
 	rc = found < 0 ? -1 : find_addresses(f, host, port, r.proxy, &addresses, err);
