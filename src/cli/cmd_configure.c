@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "cli/cmd_check.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
@@ -13,8 +14,6 @@
 #include "conf/credentials.h"
 #include "conf/terminal.h"
 #include "message/address.h"
-#include "smtp/probe.h"
-#include "smtp/session.h"
 #include "submit/attempt.h"
 #include "submit/discover.h"
 #include "util/arena.h"
@@ -203,22 +202,7 @@ static int find_password(struct setup *s, enum source *out, struct error *err)
 	return error_append(err, "; with --no-check the account is written without it");
 }
 
-/* --- the sign-in ------------------------------------------------------------------ */
-
-static int reset(void *ctx, struct session *session, struct error *err)
-{
-	const struct probe_request p = { .id = PROBE_RSET };
-	const struct probe_options opt = { .strict = false };
-	struct strbuf out = STRBUF_INIT(4096), more = STRBUF_INIT(4096);
-	bool last;
-
-	(void)ctx;
-	int rc = probe_run(session, &p, &opt, &out, &more, &last, err);
-
-	strbuf_release(&out);
-	strbuf_release(&more);
-	return rc;
-}
+/* --- the check ------------------------------------------------------------------- */
 
 /*
  * The configuration as it will be; the section alone where the rest of the
@@ -236,8 +220,11 @@ static int load(const struct setup *s, struct config **out, struct error *err)
 	return rc == 0 ? 0 : config_load_text(path, s->text.buf, s->text.len, out, err);
 }
 
-/* Signs in with the account as the file will have it. */
-static int sign_in(struct setup *s, const struct attempt_options *opt, struct error *err)
+/*
+ * Tries all of a submission but the content (--check) with the account as
+ * the file will have it; what is found goes to standard output.
+ */
+static int try_account(const struct setup *s, struct error *err)
 {
 	struct config *config = NULL;
 
@@ -245,32 +232,31 @@ static int sign_in(struct setup *s, const struct attempt_options *opt, struct er
 		return -1;
 	struct account a = *config_account(config, s->name);
 
-	if (secret_is_set(&s->secret))
+	if (secret_is_set(&s->secret)) {
 		a.auth.password = s->secret;
+		a.auth.password_file = NULL;
+	}
 	if (secret_is_set(&s->token))
 		a.auth.token = s->token;
-	int rc = submit_session(&a, opt, reset, NULL, err);
+	int status = check_and_print(s->inv, config, &a, "it is the new one", NULL);
 
 	config_free(config);
-	return rc;
+	return status == EX_OK ? 0 : error_set(err, status, "5.3.5",
+					       "account '%s' does not work yet", s->name);
 }
 
-static int check(struct setup *s, enum source source, const struct attempt_options *opt,
-		 struct error *err)
+static int check(struct setup *s, enum source source, struct error *err)
 {
 	for (int typed = 1;; typed++) {
-		int rc = sign_in(s, opt, err);
-
-		if (rc == 0) {
-			report_line(s->inv, "signed in");
+		if (try_account(s, err) == 0)
 			return 0;
-		}
 		if (source != SOURCE_TYPED || err->exit != EX_NOPERM || typed == PASSWORDS_TYPED)
-			return error_append(err, "; nothing was written");
-		report_failure(s->inv, err);
+			break;
+		report_line(s->inv, "once more:");
 		if (take_secret(s, true, err) < 0)
-			return error_append(err, "; nothing was written");
+			break;
 	}
+	return error_append(err, ": nothing was written (--no-check would)");
 }
 
 /* --- writing ---------------------------------------------------------------------- */
@@ -323,7 +309,7 @@ static int configure(struct setup *s, const struct attempt_options *opt, struct 
 	if (c->print)
 		return report_output(s->inv, s->text.buf) == EX_OK ? 0 :
 			error_set(err, EX_IOERR, "4.3.0", "the account was not shown");
-	if (!c->no_check && check(s, source, opt, err) < 0)
+	if (!c->no_check && check(s, source, err) < 0)
 		return -1;
 	if (write_all(s, err) < 0)
 		return -1;
