@@ -365,6 +365,7 @@ struct account {
 	bool undisclosed_recipients;	/* replace To and Cc by an empty group */
 	bool remove_bcc;
 	bool bcc_separate;		/* blind recipients have a transaction of their own */
+	bool bcc_copies;		/* each of Bcc has one, with a Bcc field of its own */
 	const char *const *strip;	/* names of fields that are removed, patterns */
 	const char *message_id_domain;
 	bool privacy;			/* no name of this host in Message-ID */

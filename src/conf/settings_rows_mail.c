@@ -101,6 +101,8 @@ static const struct setting rows[] = {
 { .key = "remove_bcc_headers", SWITCH(remove_bcc), .def = "on", .help = "remove Bcc" },
 { .key = "bcc_separate", SWITCH(bcc_separate), .def = "off",
   .help = "recipients that the header does not show get a transaction of their own" },
+{ .key = "bcc_copies", SWITCH(bcc_copies), .def = "off",
+  .help = "... and those of Bcc each a copy that names them there" },
 { .key = "strip", .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, strip),
   .set = special_strip, .print = special_list_print, .arg = "field,...",
   .help = "header fields that are removed" },

@@ -44,7 +44,8 @@ struct recipient {
 	unsigned notify;	/* enum dsn_notify bits, 0 = not asked for */
 	enum rcpt_source source;
 	unsigned repeated;	/* how often it was named once more */
-	bool blind;		/* not in To or Cc; only looked at for bcc_separate */
+	bool blind;		/* not in To or Cc; only looked at for bcc_separate ... */
+	bool bcc;		/* ... and in Bcc; for bcc_copies */
 	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
 	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
 	int64_t rrvs_ms;	/* since then: see util/datetime.h */

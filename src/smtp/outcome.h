@@ -42,6 +42,10 @@ struct transaction {
 	struct pipeline pipe;
 	struct candidate *rcpt;
 	size_t rcpt_count, standing;
+	const struct envelope *whole_e;	/* e and edits, but for a copy of one recipient */
+	const struct edits *whole_edits;
+	struct envelope *own_e;	/* room for those */
+	struct edits *own_edits;
 	size_t left;		/* recipients that wait for another transaction */
 	size_t set_aside;	/* those of them that were not even to be asked for */
 	bool mail_refused;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/account.h"
+#include "message/edits.h"
 #include "message/envelope.h"
 #include "message/result.h"
 #include "smtp/ahead.h"
@@ -150,8 +151,31 @@ static bool wants_null_sender(const struct transaction *t, const struct recipien
 static bool goes_with(const struct transaction *t, const struct recipient *first,
 		      const struct recipient *r)
 {
+	const struct account *a = t->s->account;
+
+	if (a->bcc_copies && first != r && (first->bcc || r->bcc))
+		return false;
 	return t->null_sender == wants_null_sender(t, r) &&
-	       (!t->s->account->bcc_separate || first->blind == r->blind);
+	       (!(a->bcc_separate || a->bcc_copies) || first->blind == r->blind);
+}
+
+/* A recipient of Bcc sees why the message came: Bcc names him alone (RFC 5322, section 3.6.3). */
+static int make_copy(struct transaction *t, struct error *err)
+{
+	const struct recipient *r = t->rcpt_count ? &t->e->rcpt[t->rcpt[0].index] : NULL;
+
+	t->e = t->whole_e;
+	t->edits = t->whole_edits;
+	if (!r || !r->bcc || !t->s->account->bcc_copies || t->e->burl || t->opt->rehearsal)
+		return 0;
+	*t->own_e = *t->whole_e;
+	edits_copy(t->own_edits, t->whole_edits, t->result->arena);
+	if (edits_add(t->own_edits, "Bcc", r->original ? r->original : r->address, err) < 0)
+		return -1;
+	t->own_e->size = edits_wire_size(t->own_edits, t->m);
+	t->e = t->own_e;
+	t->edits = t->own_edits;
+	return 0;
 }
 
 /* As often as it was named, where LMTP servers may do something else each time. */
@@ -237,6 +261,10 @@ static bool run_once(struct transaction *t)
 	}
 	if (t->rcpt_count == 0 || limits_spent(t->s))
 		return false;	/* what is left waits for another session */
+	if (make_copy(t, &err) < 0) {
+		outcome_refuse(t, t->rcpt[0].index, &err);
+		return false;
+	}
 	t->standing = 0;
 	t->mail_refused = t->retry = t->drop_params = t->params_used = t->slow = t->sent = false;
 	t->unfit = t->last_begun = t->resumed = t->changed = false;
@@ -287,8 +315,11 @@ void transaction_run(struct session *s, const struct envelope *e, const struct m
 		     const struct edits *edits, const struct transaction_options *opt,
 		     struct result *result)
 {
+	struct envelope own_e;
+	struct edits own_edits;
 	struct transaction t = { .s = s, .e = e, .m = m, .edits = edits, .opt = opt,
-		.result = result };
+		.result = result, .whole_e = e, .whole_edits = edits, .own_e = &own_e,
+		.own_edits = &own_edits };
 	struct error err;
 
 	if (s->dead)

@@ -13,8 +13,8 @@ struct strvec;
 void blind_list_shown(const struct message *m, struct arena *scratch, struct strvec *out);
 
 /*
- * Marks the recipients that are not among them, by the address that was
- * asked for.
+ * Marks the recipients that are not among them, and those that stand in Bcc
+ * instead, by the address that was asked for.
  */
 void blind_mark(struct envelope *e, const struct message *m);
 

@@ -148,7 +148,7 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 				 .opt = opt, .arena = e->arena };
 
 	edits_init(edits, e->arena, m);
-	if (a->bcc_separate)
+	if (a->bcc_separate || a->bcc_copies)
 		blind_mark(e, m);
 	if (!opt->no_fixes) {
 		drop_fields(&j);
