@@ -179,7 +179,7 @@ static const char *login_name(struct arena *a)
 	return user && *user ? user : ident_login(a);
 }
 
-const char *config_env_host(struct arena *a)
+static const char *host_name(struct arena *a)
 {
 	const char *name = secure_getenv("HOSTNAME");
 	char own[HOST_NAME_MAX + 1];
@@ -195,7 +195,7 @@ const char *config_env_host(struct arena *a)
 static const char *canonical_name(struct arena *a)
 {
 	const struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM };
-	const char *name = config_env_host(a);
+	const char *name = host_name(a);
 	struct addrinfo *found = NULL;
 
 	if (getaddrinfo(name, NULL, &hints, &found) == 0) {
@@ -209,7 +209,7 @@ static const char *canonical_name(struct arena *a)
 /* What follows the host's own label in its full name. */
 static const char *domain_name(struct arena *a)
 {
-	const char *name = config_env_host(a);
+	const char *name = host_name(a);
 
 	if (!strchr(name, '.'))
 		name = ident_host(a);
@@ -225,7 +225,7 @@ static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct 
 		text = login_name(a);
 		break;
 	case 'H':
-		text = config_env_host(a);
+		text = host_name(a);
 		break;
 	case 'D':
 		text = domain_name(a);

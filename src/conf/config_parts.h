@@ -187,9 +187,6 @@ ATTR_CHECK int config_env_expand(struct arena *a, const char *value, const char 
 ATTR_CHECK int config_env_patterns(struct arena *a, const char *value, const char **out,
 				   struct error *err);
 
-/* What %H stands for; lives in a. */
-const char *config_env_host(struct arena *a);
-
 /* --- config_resolve.c ------------------------------------------------------ */
 
 /* Fills every account and listener of every file. */

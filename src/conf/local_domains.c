@@ -2,6 +2,7 @@
 #include "conf/local_domains.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -62,8 +63,10 @@ static void look_up(struct local_domains *l)
 		return;
 	if (gethostname(name, sizeof(name) - 1) < 0)
 		name[0] = '\0';
+	const char *told = secure_getenv("HOSTNAME");
+
 	l->host = arena_strdup(l->arena, name);
-	l->told = config_env_host(l->arena);
+	l->told = told && *told ? told : l->host;
 }
 
 static bool is_host(struct local_domains *l, const char *domain)

@@ -140,7 +140,7 @@ static int add_recipient(struct job *j, const struct recipient *like, struct err
 	return rc;
 }
 
-/* Is there any recipient that may not stay as it is? */
+/* Is there any recipient that may not stay as it is? The host's name is not asked for in vain. */
 static bool is_needed(struct job *j)
 {
 	const struct envelope *e = j->envelope;
@@ -148,7 +148,9 @@ static bool is_needed(struct job *j)
 	if (rewriter_does(j->rewriter, REWRITE_ENVELOPE_RECIPIENT))
 		return true;
 	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (is_local(j, address_domain(e->rcpt[i].address)))
+		const char *domain = address_domain(e->rcpt[i].address);
+
+		if ((j->account->aliases || local_domain_is_bare(domain)) && is_local(j, domain))
 			return true;
 	}
 	return false;
