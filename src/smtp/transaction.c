@@ -166,7 +166,9 @@ static int make_copy(struct transaction *t, struct error *err)
 
 	t->e = t->whole_e;
 	t->edits = t->whole_edits;
-	if (!r || !r->bcc || !t->s->account->bcc_copies || t->e->burl || t->opt->rehearsal)
+	const struct account *a = t->s->account;
+
+	if (!r || !r->bcc || !a->bcc_copies || !a->remove_bcc || t->e->burl || t->opt->rehearsal)
 		return 0;
 	*t->own_e = *t->whole_e;
 	edits_copy(t->own_edits, t->whole_edits, t->result->arena);

@@ -150,7 +150,7 @@ static bool is_resent(const struct prepare_job *j)
 	const struct header *h = &j->message->header;
 
 	for (size_t i = 0; i < h->n; i++) {
-		if (header_flags(h->field[i].id) & HEADER_RESENT)
+		if (header_flags(h->field[i].id) & HEADER_RESENT && !j->edits->field[i].drop)
 			return true;
 	}
 	return false;
