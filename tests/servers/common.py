@@ -5,6 +5,7 @@ Instance is a throw-away copy of a server's files, run by chroot: its own users,
 ports and folders, nothing of the machine's. The cases are in suite.py.
 """
 import base64
+import contextlib
 import ctypes
 import os
 import random
@@ -112,6 +113,9 @@ class Sink:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def close(self):
+        # ends the wait in accept(), which could go on with another listener of that number
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def serve(self):
