@@ -17,6 +17,8 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/address.h"
+#include "message/compose.h"
+#include "message/compose_request.h"
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/header.h"
@@ -35,6 +37,7 @@
 #include "submit/rewriter.h"
 #include "submit/route.h"
 #include "submit/tracking.h"
+#include "submit/user_headers.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/datetime.h"
@@ -115,12 +118,15 @@ static int read_message(struct send *s, struct error *err)
 /* The address of the header's From: it may choose the account. */
 static const char *header_from(const struct send *s)
 {
-	const struct header_field *f = header_find(&s->message->header, HEADER_FROM);
+	const struct header_field *f =
+		s->message ? header_find(&s->message->header, HEADER_FROM) : NULL;
+	const char *from = f ? f->text + f->value : NULL;
 	struct address_list list;
 	struct error unreadable;
 
-	if (!f || address_parse_list(s->arena, f->text + f->value, f->len - f->value, 0, &list,
-				     &unreadable) < 0)
+	if (!s->message)
+		from = user_headers_from(&s->inv->compose);
+	if (!from || address_parse_list(s->arena, from, strlen(from), 0, &list, &unreadable) < 0)
 		return NULL;
 	return list.n ? list.box[0].address : NULL;
 }
@@ -197,6 +203,61 @@ static int prepare_recipients(struct send *s, struct error *err)
 	return 0;
 }
 
+/* A message made of options: account and recipients are known before it is there. */
+static int compose(struct send *s, struct error *err)
+{
+	const struct compose_request *req = &s->inv->compose;
+
+	if (collect_recipients(s, err) < 0 || choose_account(s, err) < 0)
+		return -1;
+	const struct compose_options opt = {
+		.charset = s->account->convert.charset, .width = s->account->compose.width,
+		.patience = s->account->timeouts.input,
+		.prefer_8bit = s->account->compose.prefer_8bit,
+		.filename_compat = s->account->compose.filename_compat,
+	};
+
+	s->input_read = true;
+	if (compose_message(req, &opt, &s->message, err) < 0)
+		return -1;
+	return user_headers_apply(s->message, req, s->inv->word, s->inv->words, err);
+}
+
+static int receive(struct send *s, struct error *err)
+{
+	if (read_message(s, err) < 0 ||
+	    user_headers_apply(s->message, &s->inv->compose, NULL, 0, err) < 0 ||
+	    collect_recipients(s, err) < 0)
+		return -1;
+	return choose_account(s, err);
+}
+
+static struct prepare_options options_of(const struct send *s)
+{
+	return (struct prepare_options){ .full_name = s->inv->full_name,
+					 .no_fixes = s->inv->gateway,
+					 .rewriter = s->route.rewriter };
+}
+
+/* The message with the fields that options make, its account and its envelope. */
+static int take_message(struct send *s, struct error *err)
+{
+	const struct compose_request *req = &s->inv->compose;
+	const char *warning = NULL;
+
+	if ((req->compose ? compose(s, err) : receive(s, err)) < 0 ||
+	    prepare_recipients(s, err) < 0)
+		return -1;
+	const struct prepare_options opt = options_of(s);
+
+	if (user_headers_finish(s->message, req, s->account, &s->envelope, &opt, &warning,
+				err) < 0)
+		return -1;
+	if (warning)
+		report_line(s->inv, "%s", warning);
+	return 0;
+}
+
 /* Those of --rcpt come first: what an option says about one counts. */
 static int add_rcpt_options(struct send *s, struct error *err)
 {
@@ -211,9 +272,7 @@ static int add_rcpt_options(struct send *s, struct error *err)
 static int prepare_content(struct send *s, struct error *err)
 {
 	const struct invocation *inv = s->inv;
-	const struct prepare_options opt = { .full_name = inv->full_name,
-					     .no_fixes = inv->gateway,
-					     .rewriter = s->route.rewriter };
+	const struct prepare_options opt = options_of(s);
 	const struct burl_request burl = {
 		.piece = inv->burl, .n = inv->burl_n, .whole = inv->burl_whole,
 		.size = inv->burl_size, .eight = inv->body == BODY_8BITMIME,
@@ -246,15 +305,14 @@ static int prepare(struct send *s, struct error *err)
 	if (add_rcpt_options(s, err) < 0)
 		return -1;
 	if (envelope_add_words(inv->exclude_words ? &s->excluded : &s->envelope, inv->word,
-			       inv->words, report_word, (void *)inv, err) < 0)
+			       inv->words, report_word, (void *)inv, err) < 0 ||
+	    user_headers_recipients(&s->envelope, &inv->compose, err) < 0)
 		return -1;
 	if (!inv->read_recipients && s->envelope.rcpt_count == 0)
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "no recipients: give addresses, "
 				 "or -t to take them from the header");
-	if (config_load(&inv->config, &s->config, err) < 0 || read_message(s, err) < 0 ||
-	    collect_recipients(s, err) < 0 || choose_account(s, err) < 0 ||
-	    prepare_recipients(s, err) < 0)
+	if (config_load(&inv->config, &s->config, err) < 0 || take_message(s, err) < 0)
 		return -1;
 	return prepare_content(s, err);
 }
@@ -399,7 +457,8 @@ static int give_up(struct send *s, const struct error *err)
 /* Called on a terminal without any word: nobody wants to type a message then. */
 static bool is_lost(const struct invocation *inv)
 {
-	return inv->words == 0 && inv->rcpt_n == 0 && !inv->read_recipients && isatty(STDIN_FILENO);
+	return inv->words == 0 && inv->rcpt_n == 0 && !inv->read_recipients &&
+	       inv->compose.address_n == 0 && isatty(STDIN_FILENO);
 }
 
 int cmd_send(const struct invocation *inv)
@@ -408,6 +467,7 @@ int cmd_send(const struct invocation *inv)
 	struct error err;
 	int status;
 
+	s.input_read = inv->compose.compose && !compose_reads_input(&inv->compose);
 	envelope_init(&s.envelope, s.arena);
 	envelope_init(&s.excluded, s.arena);
 	s.explain.arena = s.arena;

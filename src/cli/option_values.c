@@ -50,7 +50,10 @@ int option_sender(struct invocation *inv, const struct option *o, const char *va
 	struct mailbox box;
 
 	if (address_parse_one(inv->arena, value, ADDRESS_NULL, &box, err) < 0) {
-		error_prefix(err, "option '-%c'", o->letter);
+		if (o->name)
+			error_prefix(err, "option '--%s'", o->name);
+		else
+			error_prefix(err, "option '-%c'", o->letter);
 		err->exit = EX_USAGE;
 		return -1;
 	}

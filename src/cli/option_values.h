@@ -36,7 +36,8 @@ struct option_group {
 	size_t n;
 };
 
-extern const struct option_group options_send, options_smtp, options_tools, options_ignored;
+extern const struct option_group options_send, options_compose, options_smtp, options_tools,
+	options_ignored;
 
 /* data of option_flag and option_string: the field of struct invocation. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/option_compose.h"
 #include "cli/option_values.h"
 #include "conf/settings.h"
 #include "conf/settings_rows.h"
@@ -13,8 +14,9 @@
 #include "util/names.h"
 #include "util/strbuf.h"
 
-static const struct option_group *const groups[] = { &options_send, &options_smtp, &options_tools,
-						     &options_ignored, NULL };
+static const struct option_group *const groups[] = {
+	&options_send, &options_compose, &options_smtp, &options_tools, &options_ignored, NULL
+};
 
 /* Where a walk over all options stands; begins zeroed. */
 struct option_walk {
@@ -370,7 +372,9 @@ static int parse_all(struct invocation *inv, struct arena *a, int argc, char **a
 	inv->config.override = inv->override;
 	if (options_choose_probes(inv, err) < 0)
 		return -1;
-	return check_together(inv, err);
+	if (check_together(inv, err) < 0)
+		return -1;
+	return options_check_compose(inv, err);
 }
 
 int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,

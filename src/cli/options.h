@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "conf/accounts.h"
+#include "message/compose_request.h"
 #include "util/attr.h"
 
 struct arena;
@@ -62,6 +63,7 @@ struct invocation {
 	bool exclude_words;		/* --exclude-args: with -t, words are taken out */
 	bool read_envelope_from;	/* msmtp's --read-envelope-from */
 	bool dots_ignored;		/* -i */
+	struct compose_request compose;	/* what options say about the message itself */
 	bool gateway;			/* -G */
 	bool verbose;			/* -v */
 	bool quiet;			/* -oeq: exit status only */

@@ -136,6 +136,15 @@ struct convert_settings {
 	const char *charset;		/* of octets that are no UTF-8; NULL = not known */
 };
 
+/* A message or field that is made of options. */
+struct compose_settings {
+	unsigned width;			/* max_header_length: octets of a header line */
+	bool prefer_8bit;		/* do not encode 8-bit text */
+	bool filename_compat;		/* file names also in the way of old programs */
+	bool importance_all;		/* importance in the fields of all programs */
+	bool strict_headers;		/* a field that may occur once only occurs once */
+};
+
 /* Stapled OCSP answers: used when they come, demanded, ignored. */
 enum tls_ocsp { TLS_OCSP_AUTO, TLS_OCSP_REQUIRE, TLS_OCSP_OFF };
 
@@ -374,6 +383,7 @@ struct account {
 	struct redirect_settings redirect;
 	bool add_mime;			/* say what an 8-bit body without MIME fields is */
 	struct convert_settings convert;
+	struct compose_settings compose;
 	enum partial partial;
 	bool strict_recipients;		/* the same as partial = refuse */
 	unsigned stop_on;		/* refused ones that stop it: bits 1 << enum rcpt_source */

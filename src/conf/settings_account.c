@@ -10,5 +10,5 @@ const struct name_value setting_inverted[] = {
 
 const struct setting_group *const settings_account_groups[] = {
 	&settings_server, &settings_security, &settings_mail, &settings_rewrite,
-	&settings_delivery, &settings_report, NULL
+	&settings_compose, &settings_delivery, &settings_report, NULL
 };

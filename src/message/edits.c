@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "message/header.h"
 #include "message/message.h"
 #include "message/scan.h"
 #include "util/arena.h"
@@ -65,18 +66,9 @@ static void list_add(struct edits *e, const char *field)
 	e->added[e->added_n++] = field;
 }
 
-/* field-name = 1*ftext; ftext = %d33-57 / %d59-126 (RFC 5322, section 3.6.8) */
-static bool is_name(const char *name)
-{
-	for (const char *p = name; *p; p++)
-		if (*p <= ' ' || *p >= 127 || *p == ':')
-			return false;
-	return *name != '\0';
-}
-
 int edits_add(struct edits *e, const char *name, const char *value, struct error *err)
 {
-	if (!is_name(name))
+	if (!header_name_valid(name))
 		return error_set(err, EX_DATAERR, "5.6.0", "'%s' is not the name of a header field",
 				 name);
 	if (strpbrk(value, "\r\n"))

@@ -36,6 +36,8 @@ static const struct {
 	[HEADER_RESENT_DATE] = { "Resent-Date", RESENT(0) },
 	[HEADER_RESENT_MESSAGE_ID] = { "Resent-Message-ID", RESENT(0) },
 	[HEADER_RECEIVED] = { "Received", 0 },
+	[HEADER_IN_REPLY_TO] = { "In-Reply-To", HEADER_SINGLE },
+	[HEADER_REFERENCES] = { "References", HEADER_SINGLE },
 };
 
 unsigned header_flags(enum header_id id)
@@ -59,6 +61,16 @@ enum header_id header_find_id(const char *name, size_t len)
 			return (enum header_id)id;
 	}
 	return HEADER_OTHER;
+}
+
+/* field-name = 1*ftext; ftext = %d33-57 / %d59-126 (RFC 5322, section 3.6.8) */
+bool header_name_valid(const char *name)
+{
+	for (const char *p = name; *p; p++) {
+		if (*p <= ' ' || *p >= 127 || *p == ':')
+			return false;
+	}
+	return *name != '\0';
 }
 
 const struct header_field *header_find(const struct header *h, enum header_id id)

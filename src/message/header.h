@@ -8,6 +8,7 @@
 #ifndef MESSAGE_HEADER_H
 #define MESSAGE_HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "util/attr.h"
@@ -20,6 +21,7 @@ enum header_id {
 	HEADER_MIME_VERSION, HEADER_CONTENT_TYPE, HEADER_CONTENT_TRANSFER_ENCODING,
 	HEADER_RESENT_FROM, HEADER_RESENT_SENDER, HEADER_RESENT_TO, HEADER_RESENT_CC,
 	HEADER_RESENT_BCC, HEADER_RESENT_DATE, HEADER_RESENT_MESSAGE_ID, HEADER_RECEIVED,
+	HEADER_IN_REPLY_TO, HEADER_REFERENCES,
 	HEADER_ID_COUNT
 };
 
@@ -37,6 +39,7 @@ struct header_field {
 	const char *text;	/* whole canonical field, NUL-terminated */
 	size_t len;
 	size_t value;		/* offset of the value: behind ':' */
+	bool own;		/* an option made it */
 };
 
 struct header {
@@ -52,6 +55,9 @@ ATTR_PURE const char *header_name(enum header_id id);
 
 /* Which field the len octets of name are (ASCII case ignored). */
 ATTR_PURE enum header_id header_find_id(const char *name, size_t len);
+
+/* Can name be that of a field (RFC 5322, section 3.6.8)? */
+ATTR_PURE bool header_name_valid(const char *name);
 
 /* The first field with that id; NULL if there is none. */
 const struct header_field *header_find(const struct header *h, enum header_id id);

@@ -30,26 +30,35 @@ bool header_fold_needed(const char *text, size_t len)
 	return false;
 }
 
+/* How a field is folded. */
+struct fold {
+	size_t width;		/* of the lines that are made */
+	size_t most;		/* lines up to that stay as they are */
+	bool split;		/* put a blank in where there is none */
+};
+
 /*
  * Where a line of n octets may be broken: in front of a blank that has text
- * on both sides. The last place up to LINE_WANTED, else the first up to the
- * limit; those inside quotes are the last choice. 0 = none.
+ * on both sides, the first skip octets not counted. The last place up to the
+ * width, else the first up to the limit; those inside quotes are the last
+ * choice. 0 = none.
  */
-static size_t find_break(const char *s, size_t n, size_t limit, bool *quoted)
+static size_t find_break(const char *s, size_t n, size_t skip, size_t width, size_t limit,
+			 bool *quoted)
 {
 	size_t good = 0, poor = 0;
 	bool text = false, inside = *quoted;
 
 	while (n && is_blank(s[n - 1]))
 		n--;
-	for (size_t i = 0; i < n && i <= limit && !(good && i > LINE_WANTED); i++) {
+	for (size_t i = 0; i < n && i <= limit && !(good && i > width); i++) {
 		bool blank = is_blank(s[i]);
 
 		if (blank && text && !inside)
 			good = i;
 		else if (blank && text)
 			poor = i;
-		text = text || !blank;
+		text = text || (!blank && i >= skip);
 		if (s[i] == '\\' && inside)
 			i++;
 		else if (s[i] == '"')
@@ -70,21 +79,23 @@ static size_t hard_break(const char *s, size_t limit)
 }
 
 /* One line without its end; quoted tells whether it begins inside quotes. */
-static int fold_line(struct strbuf *out, const char *s, size_t n, bool *quoted, bool split)
+static int fold_line(struct strbuf *out, const char *s, size_t n, size_t skip, bool *quoted,
+		     const struct fold *f)
 {
 	size_t limit = MESSAGE_LINE_MAX;
-	const size_t wanted = n > limit ? LINE_WANTED : limit;
+	const bool own = f->most < limit;	/* then quotes are broken only where they must */
+	const size_t wanted = n > f->most ? f->width : limit;
 
-	while (n > wanted) {
+	for (; n > wanted; skip = 0) {
 		bool inside = *quoted;
-		size_t at = find_break(s, n, limit, &inside);
+		size_t at = find_break(s, n, skip, f->width, limit, &inside);
 
-		if (at) {
+		if (at && !(own && inside && n <= limit)) {
 			*quoted = inside;
 			limit = MESSAGE_LINE_MAX;
 		} else if (n <= limit) {
 			break;
-		} else if (split) {
+		} else if (f->split) {
 			at = hard_break(s, limit);
 			limit = MESSAGE_LINE_MAX - 1;	/* behind a blank of ours */
 		} else {
@@ -99,17 +110,20 @@ static int fold_line(struct strbuf *out, const char *s, size_t n, bool *quoted, 
 	return 0;
 }
 
-int header_fold(struct strbuf *out, const char *field, size_t len, bool split, struct error *err)
+static int fold_field(struct strbuf *out, const char *field, size_t len, const struct fold *f,
+		      struct error *err)
 {
 	const size_t before = out->len;
 	const char *p = field, *end = field + len;
+	/* nobody expects a value that begins on the second line */
+	size_t skip = f->most < MESSAGE_LINE_MAX ? strcspn(field, ":") + 1 : 0;
 	bool quoted = false;
 
-	while (p < end) {
+	for (; p < end; skip = 0) {
 		const char *cr = memchr(p, '\r', (size_t)(end - p));
 		size_t n = (size_t)((cr ? cr : end) - p);
 
-		if (fold_line(out, p, n, &quoted, split) < 0) {
+		if (fold_line(out, p, n, skip, &quoted, f) < 0) {
 			strbuf_truncate(out, before);
 			return error_set(err, EX_DATAERR, "5.6.0",
 					 "header field '%.*s': a line of %zu octets has no blank "
@@ -122,4 +136,19 @@ int header_fold(struct strbuf *out, const char *field, size_t len, bool split, s
 		p = cr + 2;
 	}
 	return 0;
+}
+
+int header_fold(struct strbuf *out, const char *field, size_t len, bool split, struct error *err)
+{
+	const struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX, .split = split };
+
+	return fold_field(out, field, len, &f, err);
+}
+
+int header_fold_to(struct strbuf *out, const char *field, size_t len, size_t width,
+		   struct error *err)
+{
+	const struct fold f = { .width = width, .most = width };
+
+	return fold_field(out, field, len, &f, err);
 }

@@ -26,4 +26,12 @@ ATTR_PURE bool header_fold_needed(const char *text, size_t len);
 ATTR_CHECK int header_fold(struct strbuf *out, const char *field, size_t len, bool split,
 			   struct error *err);
 
+/*
+ * The same for a field of our own making: lines of more than width octets
+ * (76 to 998) are folded where a blank outside quotes allows it. What cannot
+ * be folded there may be longer, up to 998 octets. EX_DATAERR as above.
+ */
+ATTR_CHECK int header_fold_to(struct strbuf *out, const char *field, size_t len, size_t width,
+			      struct error *err);
+
 #endif

@@ -68,17 +68,21 @@ static void fill_random(unsigned char *out, size_t n)
 		fill_unique(out, n);
 }
 
-const char *ident_message_id(struct arena *a, const char *domain)
+const char *ident_random(struct arena *a, size_t n)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-	unsigned char octets[24] = { 0 };
-	char word[sizeof(octets) + 1] = "";
+	char *word = arena_alloc(a, n + 1);
 
-	fill_random(octets, sizeof(octets));
-	for (size_t i = 0; i < sizeof(octets); i++)
-		word[i] = digits[octets[i] & 31];	/* 24 times 5 bits */
-	return arena_printf(a, "<%llx.%s@%s>", (unsigned long long)time(NULL), word,
-			    domain && *domain ? domain : "msubmit.invalid");
+	fill_random((unsigned char *)word, n);
+	for (size_t i = 0; i < n; i++)
+		word[i] = digits[word[i] & 31];
+	return word;
+}
+
+const char *ident_message_id(struct arena *a, const char *domain)
+{
+	return arena_printf(a, "<%llx.%s@%s>", (unsigned long long)time(NULL),
+			    ident_random(a, 24), domain && *domain ? domain : "msubmit.invalid");
 }
 
 static bool usable_host(const char *name)

@@ -14,6 +14,9 @@ const char *ident_date(struct arena *a, time_t when);
 /* "<TIME.RANDOM@domain>" with at least 96 random bits (RFC 5322, 3.6.4). */
 const char *ident_message_id(struct arena *a, const char *domain);
 
+/* n characters of 0-9 and a-v that nobody can foresee: five random bits each. */
+const char *ident_random(struct arena *a, size_t n);
+
 /* The host's fully-qualified name if it has a dot and is no kind of localhost; else NULL. */
 const char *ident_host(struct arena *a);
 

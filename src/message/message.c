@@ -373,6 +373,22 @@ static void fill_facts(struct message_reader *r)
 	}
 }
 
+void message_set_header(struct message *m, const struct header_field *field, size_t n)
+{
+	struct header_field *copy = arena_calloc(m->arena, n, sizeof(*copy));
+
+	if (n)
+		memcpy(copy, field, n * sizeof(*copy));
+	m->header = (struct header){ .field = copy, .n = n };
+	m->header_8bit = false;
+	m->header_utf8 = true;
+	for (size_t i = 0; i < n; i++) {
+		m->header_8bit |= scan_8bit(copy[i].text, copy[i].len);
+		m->header_utf8 &= text_is_utf8(copy[i].text, copy[i].len);
+	}
+	m->header_utf8 &= m->header_8bit;
+}
+
 int message_reader_finish(struct message_reader *r, struct message **out, struct error *err)
 {
 	int rc = take_end(r, err);

@@ -82,4 +82,10 @@ void message_reader_free(struct message_reader *r);
 
 void message_free(struct message *m);
 
+/*
+ * Gives the message another header: n fields, of which the texts live as long
+ * as the message. For fields that options add, before anybody looks at it.
+ */
+void message_set_header(struct message *m, const struct header_field *field, size_t n);
+
 #endif

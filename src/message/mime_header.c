@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/mime_header.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -148,21 +149,61 @@ static downgrade_fn *find_writer(const char *name, size_t len)
 	return unstructured;
 }
 
-unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
-			       const char *charset)
+/* An ASCII value that a reader would take for encoded words. */
+static bool misleads(const char *value, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (value[i] == '=' && value[i + 1] == '?')
+			return true;
+	}
+	return false;
+}
+
+static void encode_all(struct downgrade *d, const char *value, size_t n)
+{
+	size_t blanks = 0;
+
+	while (blanks < n && (value[blanks] == ' ' || value[blanks] == '\t'))
+		blanks++;
+	strbuf_add(d->out, value, blanks);
+	downgrade_encode(d, value + blanks, n - blanks, RFC2047_TEXT);
+}
+
+static unsigned write_field(struct strbuf *out, const char *field, size_t len,
+			    const char *charset, bool own)
 {
 	struct downgrade d = { .out = out, .charset = charset };
 	size_t value = 0, end = len;
 	size_t name = header_field_start(field, len, &value);
+	const bool ascii = text_is_ascii(field, len);
+	downgrade_fn *write = NULL;
 
-	if (text_is_ascii(field, len)) {
+	if (!ascii || (own && misleads(field + value, len - value)))
+		write = find_writer(field, name);
+	if (write == unstructured && own && misleads(field + value, len - value))
+		write = encode_all;
+	else if (ascii)
+		write = NULL;
+	if (!write) {
 		strbuf_add(out, field, len);
 		return 0;
 	}
 	while (end > value && (field[end - 1] == '\n' || field[end - 1] == '\r'))
 		end--;
 	strbuf_add(out, field, value);
-	find_writer(field, name)(&d, field + value, end - value);
+	write(&d, field + value, end - value);
 	strbuf_addstr(out, "\r\n");
 	return d.left;
+}
+
+unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
+			       const char *charset)
+{
+	return write_field(out, field, len, charset, false);
+}
+
+unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
+			    const char *charset)
+{
+	return write_field(out, field, len, charset, true);
 }

@@ -29,4 +29,11 @@ enum {
 unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
 			       const char *charset);
 
+/*
+ * The same for a field of our own making: also ASCII that would be read as an
+ * encoded word in an unstructured field is encoded (RFC 2047, section 7).
+ */
+unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
+			    const char *charset);
+
 #endif

@@ -31,6 +31,16 @@ ATTR_CHECK int prepare_envelope(struct envelope *e, const struct account *a,
 				struct rewriter *rewriter, struct error *err);
 
 /*
+ * Who writes for that account, as From wants it: "Name <address>", and the
+ * address by itself; for a null sender they are the account's own. A
+ * Message-ID of its own.
+ */
+ATTR_CHECK int prepare_author(const struct envelope *e, const struct account *a,
+			      const struct prepare_options *opt, const char **address,
+			      const char **out, struct error *err);
+const char *prepare_message_id(const struct envelope *e, const struct account *a);
+
+/*
  * Lists the edits of m's header (sendmail.md 5.5-5.7), settles body, size
  * and utf8 of the envelope. EX_DATAERR for a message that cannot be sent.
  */

@@ -70,23 +70,43 @@ static bool is_author(struct prepare_job *j, const struct header_field *f, const
 	       list.n == 1 && address_equal(list.box[0].address, address);
 }
 
-static int add_from(struct prepare_job *j, struct error *err)
+/* "Name <address>", and the address by itself. */
+static int author(struct prepare_job *j, const char **address, const char **out,
+		  struct error *err)
 {
-	const struct header_field *old = header_find(&j->message->header, HEADER_FROM);
 	const struct rewrite_rule *rule = NULL;
-	const char *address, *name;
+	const char *name;
 
-	if (from_address(j, &address, &rule, err) < 0)
+	if (from_address(j, address, &rule, err) < 0)
 		return -1;
-	j->old_from = old && !is_author(j, old, address) ? old : NULL;
 	name = rule && rule->name ? rule->name : j->account->rewrite.from_name;
 	if (!name)
 		name = full_name(j);
-	if (!name || !*name)
-		return edits_add(j->edits, "From", address, err);
-	return edits_add(j->edits, "From",
-			 arena_printf(j->arena, "%s <%s>", address_phrase(j->arena, name), address),
-			 err);
+	*out = *address;
+	if (name && *name)
+		*out = arena_printf(j->arena, "%s <%s>", address_phrase(j->arena, name), *address);
+	return 0;
+}
+
+int prepare_author(const struct envelope *e, const struct account *a,
+		   const struct prepare_options *opt, const char **address, const char **out,
+		   struct error *err)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .opt = opt, .arena = e->arena };
+
+	return author(&j, address, out, err);
+}
+
+static int add_from(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *old = header_find(&j->message->header, HEADER_FROM);
+	const char *address, *from;
+
+	if (author(j, &address, &from, err) < 0)
+		return -1;
+	j->old_from = old && !is_author(j, old, address) ? old : NULL;
+	return edits_add(j->edits, "From", from, err);
 }
 
 /* Where answers go when From is another than it was, and who it was. */
@@ -143,6 +163,14 @@ static const char *message_id(struct prepare_job *j)
 	if (!is_public(j, domain))
 		domain = prepare_domain(j);
 	return ident_message_id(j->arena, is_public(j, domain) ? domain : "msubmit.invalid");
+}
+
+const char *prepare_message_id(const struct envelope *e, const struct account *a)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .arena = e->arena };
+
+	return message_id(&j);
 }
 
 static bool is_resent(const struct prepare_job *j)
