@@ -90,6 +90,8 @@ static int fold_line(struct strbuf *out, const char *s, size_t n, size_t skip, b
 		bool inside = *quoted;
 		size_t at = find_break(s, n, skip, f->width, limit, &inside);
 
+		if (!at && skip && n > limit)
+			at = find_break(s, n, 0, f->width, limit, &inside);
 		if (at && !(own && inside && n <= limit)) {
 			*quoted = inside;
 			limit = MESSAGE_LINE_MAX;

@@ -153,6 +153,75 @@ static void test_blanks(void **state)
 	strbuf_release(&out);
 }
 
+#define TEN "0123456789"
+
+/* Fields of our own: each line up to the width, but never where a reader would be misled. */
+static void test_to(void **state)
+{
+	static const struct { size_t width; const char *in, *want; } cases[] = {
+		{ 76, "X: short\r\n", "X: short\r\n" },
+		{ 76, "X: " TEN TEN TEN TEN TEN TEN " " TEN " b\r\n",
+		  "X: " TEN TEN TEN TEN TEN TEN " " TEN " b\r\n" },
+		{ 76, "X: " TEN TEN TEN TEN TEN TEN " " TEN " bc\r\n",
+		  "X: " TEN TEN TEN TEN TEN TEN " " TEN "\r\n bc\r\n" },
+		/* not behind the name, not in a word, not in quotes */
+		{ 76, "X: " TEN TEN TEN TEN TEN TEN TEN TEN "\r\n",
+		  "X: " TEN TEN TEN TEN TEN TEN TEN TEN "\r\n" },
+		{ 76, "X: " TEN TEN TEN TEN TEN TEN TEN TEN " b\r\n",
+		  "X: " TEN TEN TEN TEN TEN TEN TEN TEN "\r\n b\r\n" },
+		{ 76, "X: a \"" TEN TEN TEN " " TEN TEN TEN " " TEN TEN "\" b\r\n",
+		  "X: a\r\n \"" TEN TEN TEN " " TEN TEN TEN " " TEN TEN "\"\r\n b\r\n" },
+		/* what is folded already stays */
+		{ 76, "X: a\r\n b\r\n", "X: a\r\n b\r\n" },
+		{ 80, "X: " TEN TEN TEN TEN TEN TEN " " TEN " bcde\r\n",
+		  "X: " TEN TEN TEN TEN TEN TEN " " TEN " bcde\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(10000);
+		struct error err;
+
+		assert_int_equal(header_fold_to(&out, cases[i].in, strlen(cases[i].in),
+						cases[i].width, &err), 0);
+		assert_string_equal(out.buf, cases[i].want);
+		strbuf_release(&out);
+	}
+}
+
+/* No line over 998 octets, whatever the width; in quotes if there is no other place. */
+static void test_to_limit(void **state)
+{
+	(void)state;
+	for (size_t width = 76; width <= 998; width += 922) {
+		struct strbuf in = STRBUF_INIT(10000), out = STRBUF_INIT(10000);
+		struct error err = { .exit = 0 };
+
+		strbuf_addstr(&in, "X: ");
+		fill(&in, "x", 998);
+		strbuf_addstr(&in, "\r\n");
+		assert_int_equal(header_fold_to(&out, in.buf, in.len, width, &err), -1);
+		assert_int_equal(err.exit, EX_DATAERR);
+		strbuf_reset(&in);
+		/* better behind the name than not at all */
+		strbuf_addstr(&in, "X: ");
+		fill(&in, "x", 997);
+		strbuf_addstr(&in, "\r\n");
+		assert_int_equal(header_fold_to(&out, in.buf, in.len, width, &err), 0);
+		assert_memory_equal(out.buf, "X:\r\n xx", 7);
+		assert_false(header_fold_needed(out.buf, out.len));
+		strbuf_reset(&in);
+		strbuf_reset(&out);
+		strbuf_addstr(&in, "X: \"");
+		fill(&in, "x ", 600);
+		strbuf_addstr(&in, "\"\r\n");
+		assert_int_equal(header_fold_to(&out, in.buf, in.len, width, &err), 0);
+		assert_false(header_fold_needed(out.buf, out.len));
+		strbuf_release(&in);
+		strbuf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +230,8 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_no_blank),
 		cmocka_unit_test(test_blanks),
+		cmocka_unit_test(test_to),
+		cmocka_unit_test(test_to_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

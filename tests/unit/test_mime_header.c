@@ -167,12 +167,38 @@ static void test_long(void **state)
 	}
 }
 
+/* Of our own making: also what only looks like an encoded word, where one would be read. */
+static void test_own(void **state)
+{
+	static const struct { const char *in, *out; } own[] = {
+		{ "Subject: plain\r\n", "Subject: plain\r\n" },
+		{ "Subject: gr" UE "n\r\n", "Subject: =?utf-8?B?Z3LDvG4=?=\r\n" },
+		{ "Subject: =?x?q?y?=\r\n", "Subject: =?utf-8?B?PT94P3E/eT89?=\r\n" },
+		{ "X-Any:  a =?b\r\n", "X-Any:  =?utf-8?B?YSA9P2I=?=\r\n" },
+		{ "Subject: what = ? and =x?\r\n", "Subject: what = ? and =x?\r\n" },
+		{ "To: =?x?q?y?= <a@x>\r\n", "To: =?x?q?y?= <a@x>\r\n" },
+		{ "Message-ID: <=?x?q?y?=@x>\r\n", "Message-ID: <=?x?q?y?=@x>\r\n" },
+		{ "Subject:\r\n", "Subject:\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		struct strbuf out = STRBUF_INIT(10000);
+
+		assert_int_equal(mime_header_encode(&out, own[i].in, strlen(own[i].in),
+						    "iso-8859-1"), 0);
+		assert_string_equal(out.buf, own[i].out);
+		strbuf_release(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
