@@ -66,7 +66,10 @@ static void add_pair(struct strbuf *out, const char *key, const char *value)
 {
 	if (!value || !*value)
 		return;
-	strbuf_addf(out, "%s%s=", out->len ? " " : "", key);
+	if (out->len)
+		strbuf_addch(out, ' ');
+	strbuf_addstr(out, key);
+	strbuf_addch(out, '=');
 	if (strpbrk(value, " \"'"))
 		add_marked(out, strchr(value, '\'') && !strchr(value, '"') ? "\"" : "'", value);
 	else

@@ -329,14 +329,11 @@ static int set_choice(void *field, const struct setting *s, const char *value, s
 	return 0;
 }
 
-int setting_set(void *target, const struct setting *s, struct arena *a, const char *value,
-		struct error *err)
+static int set_value(void *target, const struct setting *s, struct arena *a, const char *value,
+		     struct error *err)
 {
 	void *field = (char *)target + s->offset;
 
-	if (s->type != SETTING_SECRET && strpbrk(value, "\r\n"))
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': the value holds a line end",
-				 s->key);
 	switch (s->type) {
 	case SETTING_STRING:
 		*(const char **)field = read_string(s, a, value);
@@ -362,6 +359,15 @@ int setting_set(void *target, const struct setting *s, struct arena *a, const ch
 	return s->set(target, s, a, value, err);
 }
 
+int setting_set(void *target, const struct setting *s, struct arena *a, const char *value,
+		struct error *err)
+{
+	if (s->type != SETTING_SECRET && strpbrk(value, "\r\n"))
+		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': the value holds a line end",
+				 s->key);
+	return set_value(target, s, a, value, err);
+}
+
 /* What the cleared field holds already need not be read from text: it is most of the table. */
 static bool is_zero(const struct setting *s, const char *def)
 {
@@ -385,7 +391,7 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 	while ((s = settings_next(scope, &w))) {
 		const char *def = classic && s->classic_def ? s->classic_def : s->def;
 		struct error err;
-		int rc = def && !is_zero(s, def) ? setting_set(target, s, a, def, &err) : 0;
+		int rc = def && !is_zero(s, def) ? set_value(target, s, a, def, &err) : 0;
 
 		assert(rc == 0);
 		(void)rc;

@@ -48,15 +48,17 @@ void arena_free(struct arena *a)
 static struct chunk *chunk_add(struct arena *a, size_t need)
 {
 	size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
-	struct chunk *c = xcalloc(1, sizeof(*c) + size);
+	struct chunk *c = xmalloc(sizeof(*c) + size);
 
+	c->used = 0;
 	c->size = size;
 	c->next = a->chunks;
 	a->chunks = c;
 	return c;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+/* Memory that is not zeroed: a chunk that is used in part need not be touched whole. */
+static void *take(struct arena *a, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	struct chunk *c = a->chunks;
@@ -73,6 +75,11 @@ void *arena_alloc(struct arena *a, size_t size)
 	return p;
 }
 
+void *arena_alloc(struct arena *a, size_t size)
+{
+	return memset(take(a, size), 0, size);
+}
+
 void *arena_calloc(struct arena *a, size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)
@@ -87,7 +94,7 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char *copy = arena_alloc(a, n + 1);
+	char *copy = take(a, n + 1);
 
 	if (n)
 		memcpy(copy, s, n);
@@ -102,8 +109,9 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
-	char *s = arena_alloc(a, n > 0 ? (size_t)n + 1 : 1);
+	char *s = take(a, n > 0 ? (size_t)n + 1 : 1);
 
+	s[0] = '\0';
 	if (n > 0)
 		vsnprintf(s, (size_t)n + 1, fmt, again);
 	va_end(again);
