@@ -84,10 +84,12 @@ class Outcome:
 
     def run(self, program, words, message, name):
         env = dict(harness.environment(self.home), PATH=traps.folder)
+        if name is None:
+            name = 'msmtp' if os.path.basename(program) == 'msmtp' else 'msubmit'
         with tempfile.TemporaryFile() as stdin:
             stdin.write(message.encode() if isinstance(message, str) else message)
             stdin.seek(0)
-            done = subprocess.run([os.path.basename(program) if name is None else name] + words,
+            done = subprocess.run([name] + words,
                                   executable=program, stdin=stdin, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, cwd=self.home, env=env, check=False,
                                   timeout=20 * harness.SCALE)

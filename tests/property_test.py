@@ -76,8 +76,9 @@ def send(args, data, extensions, rc=None, more=()):
             with open(os.path.join(home, name), 'w', encoding='utf-8', newline='') as f:
                 f.write(text.replace('{dir}', home))
             os.chmod(f.name, 0o600)
-        child = subprocess.run([harness.binary()] + base + [a.replace('{dir}', home)
+        child = subprocess.run(['msubmit'] + base + [a.replace('{dir}', home)
                                                             for a in args], input=data, cwd=home,
+                               executable=harness.binary(),
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                                env=harness.environment(home), timeout=30 * harness.SCALE)
     wire.close()
