@@ -148,7 +148,7 @@ int option_debug(struct invocation *inv, const struct option *o, const char *val
 static int refuse_mode(const char *value, struct error *err)
 {
 	static const char *const known[][2] = {
-		{ "s", "SMTP on standard input" }, { "S", "batch SMTP" },
+		{ "s", "SMTP on standard input: give recipients or -t" }, { "S", "batch SMTP" },
 		{ "t", "address test mode" }, { "a", "ARPANET mode" },
 		{ "P", "number of entries in the queue: that is -bpc" },
 	};
