@@ -715,7 +715,7 @@ def ways():
     srv = {('_submission._tcp.example.org', 'SRV'): [(0, 0, 'PORT', 'mail.example.org')],
            ('mail.example.org', 'A'): ['127.0.0.1']}
     mx = {('example.net', 'MX'): [(10, 'mx.example.net')], ('mx.example.net', 'A'): ['127.0.0.1']}
-    direct = dict(NO_TLS, host=None, mx='on')
+    direct = dict(NO_TLS, host=None, mx='on', tls='auto')
     plain = dict(starttls=False, auth='')
     yield ('two addresses, one dead', lambda: with_resolver(
         addresses, [{}], by_name,
@@ -744,7 +744,13 @@ def ways():
         dict(host='mail.example.org'), (('FAIL', 'dns', '', 'no name server answers'),), 75))
     yield ('MX', lambda: with_resolver(
         mx, [plain], direct, (('ok', 'dns', 'mail for example.net goes to mx.example.net'),
+                              ('warn', 'starttls', 'not offered', 'tls = starttls'),
+                              ('ok', 'extensions', ''), ('ok', 'ehlo', ''),
                               ('ok', 'recipient', '<ann@example.net>')), words=['ann@example.net']))
+    yield ('MX with TLS where there is some', lambda: with_resolver(
+        mx, [dict(auth='')], dict(direct, tls='may'),
+        (('ok', 'starttls', 'offered'), ('ok', 'certificate', 'not verified: any will do'),
+         ('ok', 'recipient', '<ann@example.net>')), words=['ann@example.net']))
     yield ('MX without recipient', lambda: with_resolver(
         mx, [plain], direct, (('FAIL', 'recipient', 'mx = on', 'name one'),), 64, sends=False))
     yield ('MX of a domain that is not there', lambda: with_resolver(

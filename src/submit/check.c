@@ -169,15 +169,21 @@ static void be_impatient(struct timeouts *t)
 /* Direct delivery means another account, and the domain that the mail is for. */
 static bool settle_account(struct check *c)
 {
+	struct error err;
 	const char *at;
 
 	c->account = *c->r->account;
 	if (!c->account.net.mx || c->account.socket)
 		return true;
 	c->account = attempt_direct_account(&c->account);
-	at = c->envelope.rcpt_count ? strrchr(c->envelope.rcpt[0].address, '@') : NULL;
+	at = c->no_envelope ? NULL : strrchr(c->envelope.rcpt[0].address, '@');
 	c->mx_domain = at ? at + 1 : NULL;
-	return c->mx_domain != NULL;
+	if (!at && !c->no_envelope) {
+		error_set(&err, EX_NOHOST, "5.1.2", "recipient '%s' has no domain to send to",
+			  c->envelope.rcpt[0].address);
+		check_fail(c, "recipient", &err);
+	}
+	return at != NULL;
 }
 
 int check_account(const struct check_request *r)

@@ -95,6 +95,8 @@ static const struct hint table[] = {
 { "sender", EX_USAGE, 0, 0, 0, NULL, NULL, "name one: msubmit --check ACCOUNT ADDRESS" },
 { "sender", EX_CONFIG, 0, 0, 0, NULL, NULL, "set 'from' to the address that mail comes from" },
 { "recipient", EX_USAGE, 0, 0, 0, NULL, NULL, "name one: msubmit --check ACCOUNT ADDRESS" },
+{ "recipient", EX_NOHOST, 0, 0, 0, "no domain", NULL,
+  "give a whole address: msubmit --check ACCOUNT ADDRESS" },
 { "aliases", 0, 0, 0, 0, "Permission denied", NULL,
   "every user that sends must be able to read it: chmod 644" },
 { "aliases", 0, 0, 0, 0, "No such file", NULL, "make the file, or set 'aliases = off'" },

@@ -83,8 +83,22 @@ static bool can_tell(const struct visit *v, enum session_step next, const struct
 	return v->step != STEP_TLS || (s && tls_is(wire_stream(s->wire)));
 }
 
+/* TLS was looked for, and is not there; the account does without. */
+static void tell_clear_text(struct visit *v, const struct session *s)
+{
+	check_tell(v->c, CHECK_WARN, "starttls", "set 'tls = starttls' where the server is to be "
+		   "used with TLS only", "not offered: mail goes out in clear text (tls = may)");
+	if (!v->told[STEP_EHLO])
+		check_ehlo(v, s);
+	v->told[STEP_STARTTLS] = v->told[STEP_EHLO] = true;
+}
+
 static void finish_step(struct visit *v, enum session_step next, const struct session *s)
 {
+	if (v->step == STEP_STARTTLS && next != STEP_TLS && s && !v->told[STEP_STARTTLS]) {
+		tell_clear_text(v, s);
+		return;
+	}
 	if (v->step == STEP_COUNT || !can_tell(v, next, s))
 		return;
 	v->told[v->step] = true;
