@@ -193,7 +193,7 @@ def run_with(files, command, args, message, spools, folder):
     for spool in spools:
         script += 'mount --bind %s/spool%s %s && ' % (folder, spool, spool)
     command = command.replace(
-        'wait_for_queue', 'for i in $(seq 200); do [ -z "$(ls queue)" ] || break; sleep .05; done')
+        'wait_for_queue', 'for i in $(seq 200); do [ -z "$(ls /var/spool/nullmailer/queue 2>&1)" ] || break; sleep .05; done')
     done = subprocess.run(['unshare', '-m', 'sh', '-c', script + '{ ' + command + '\n}', 'sh'] +
                           args, input=message, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=60 * harness.SCALE, cwd=folder,

@@ -84,8 +84,8 @@ static int sync_folder(const char *path, struct error *err)
 /* The files that the configuration names come first: it is good from its first moment on. */
 static int make_all(const char *output, const struct import_result *r, struct error *err)
 {
-	/* what root makes is for all who send; it holds no secret */
-	const mode_t mode = geteuid() == 0 ? 0644 : 0600;
+	/* what root makes is for all who send, where it holds no secret */
+	const mode_t mode = geteuid() == 0 && !r->has_commands ? 0644 : 0600;
 	struct made made = { .n = 0 };
 	size_t files = 0;
 	int rc = 0;

@@ -41,6 +41,7 @@ struct import_result {
 	struct strbuf text;	/* the configuration */
 	struct strvec notes;	/* "FILE:LINE: KEY: why", one line each, printable */
 	struct import_file *files;
+	bool has_commands;	/* in which there may be secrets too */
 	struct import *private;
 };
 

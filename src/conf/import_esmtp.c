@@ -265,8 +265,10 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 		if (!*key && s.p >= s.end)
 			break;
 		if (!row_of(key))
-			return error_set(err, EX_DATAERR, "5.3.5", "%s:%u: '%.60s' is no keyword",
-					 t->name, line, *key ? key : "=");
+			/* the word may be the rest of a password without quotes: it is not shown */
+			return error_set(err, EX_DATAERR, "5.3.5",
+					 "%s:%u: there is no keyword where one must be", t->name,
+					 line);
 		if (read_value(&s, &src, key, &value, err) < 0)
 			return -1;
 		if (strcmp(key, "identity") != 0) {

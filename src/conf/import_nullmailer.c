@@ -83,9 +83,19 @@ static char *next_word(char **line)
 	return start;
 }
 
+static bool is_option(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (strcmp(options[i].key, word) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* option = ["--"] name ["=" value]; "--name" "value" too, "-p" "value" */
 static void read_options(struct import_source *src, char *line, unsigned number)
 {
+	const struct import_value v = { .key = "", .line = number };
 	char *word;
 
 	while ((word = next_word(&line))) {
@@ -96,8 +106,13 @@ static void read_options(struct import_source *src, char *line, unsigned number)
 
 		if (value)
 			*value++ = '\0';
-		else if (dashes && (strcmp(word, "port") == 0 || strcmp(word, "p") == 0 ||
-				    strcmp(word, "user") == 0 || strcmp(word, "pass") == 0))
+		if (!is_option(word)) {	/* perhaps a part of a password: it is not shown */
+			import_note(src, &v, "a word that is no option of nullmailer's, left out");
+			continue;
+		}
+		if (!value && dashes &&
+		    (strcmp(word, "port") == 0 || strcmp(word, "p") == 0 ||
+		     strcmp(word, "user") == 0 || strcmp(word, "pass") == 0))
 			value = next_word(&line);
 		import_add(src, word, value ? value : "", number);
 	}
@@ -157,6 +172,13 @@ static void read_remote(struct import *im, const char *file, const char *host, c
 	import_apply(&src, options, ARRAY_LEN(options), a);
 }
 
+static const char *with_port(struct import *im, const char *host, const char *port)
+{
+	const bool bare = strchr(host, ':') && *host != '[';
+
+	return arena_printf(im->arena, bare ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 /* Further servers that are like the first become items of its list. */
 static bool join(const struct import_source *src, struct import_account *first,
 		 struct import_account *next, const struct import_value *v)
@@ -184,9 +206,10 @@ static bool join(const struct import_source *src, struct import_account *first,
 
 	if (!host || !more || !port || !own_port)
 		return false;
-	if (strchr(host, ','))
-		return import_setf(src, v, first, "host", "%s, %s:%s", host, more, port);
-	return import_setf(src, v, first, "host", "%s:%s, %s:%s", host, own_port, more, port);
+	more = with_port(src->im, more, port);
+	if (!strchr(host, ','))
+		host = with_port(src->im, host, own_port);
+	return import_setf(src, v, first, "host", "%s, %s", host, more);
 }
 
 static void drop(struct import *im, const struct import_account *a)

@@ -60,14 +60,14 @@ static void read_line(struct import_source *src, char *line, unsigned number)
 	equals = strchr(key, '=');
 	if (!*key)
 		return;
-	const struct import_value v = { .key = key, .line = number };
+	struct import_value v = { .key = "", .line = number };
 
-	if (!equals) {
+	if (!equals) {	/* which may be a password without its key */
 		import_note(src, &v, "no '=' in this line");
 		return;
 	}
 	*equals = '\0';
-	key = import_trim(key);
+	v.key = key = import_trim(key);
 	const bool whole = strcasecmp(key, "mailhub") == 0 || strcasecmp(key, "addheader") == 0 ||
 			   strcasecmp(key, "root") == 0;
 	const bool colons = strcasecmp(key, "authuser") == 0 || strncasecmp(key, "tls", 3) == 0;

@@ -7,6 +7,7 @@
 #include "conf/accounts.h"
 #include "conf/config_write.h"
 #include "conf/import.h"
+#include "conf/settings.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -70,6 +71,13 @@ static int write_secret(const struct writer *w, const struct import_account *a,
 	return config_write_setting(&w->out->text, false, key, path, err);
 }
 
+static bool is_command(const char *key)
+{
+	const struct setting *row = setting_find(SCOPE_ACCOUNT, key);
+
+	return row && (row->type == SETTING_ARGV || row->flags & SETTING_RAW);
+}
+
 static int write_account(const struct writer *w, const struct import_account *a,
 			 struct error *err)
 {
@@ -80,6 +88,7 @@ static int write_account(const struct writer *w, const struct import_account *a,
 	if (a->base)
 		strbuf_addf(text, "inherit = %s\n", a->base);
 	for (const struct import_setting *s = a->first; s; s = s->next) {
+		w->out->has_commands = w->out->has_commands || is_command(s->key);
 		int rc = s->secret.data ? write_secret(w, a, s, err) :
 			config_write_setting(text, false, s->key, s->value, err);
 

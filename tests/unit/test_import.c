@@ -151,7 +151,7 @@ static const struct example ssmtp[] = {
 	  "\n[account default]\nhost = m\nport = 465\ntls = implicit\ntls_cert_file = /c.pem\n"
 	  "tls_key_file = /c.pem\ntls_trust_file = /ca.pem\ndomain = i\nfrom = %U@i\n"
 	  "from_override = no\ndefault_domain = i\naliases = \n",
-	  "ssmtp.conf:8: nothing: no '=' in this line\n"
+	  "ssmtp.conf:8: no '=' in this line\n"
 	  "ssmtp.conf:1: mailhub: the server's certificate is verified now, which sSMTP does not "
 	  "do: see tls_pin and tls_trust_file if it has one of its own\n"
 	  "ssmtp.conf:6: Debug: no equivalent: see --debug and syslog\n"
@@ -233,6 +233,10 @@ static const struct example esmtp[] = {
 static void from_esmtp(void **state)
 {
 	(void)state;
+	scratch_file("esmtprc", "hostname=h\npassword=my s3cret\n", 0600);
+	assert_int_equal(import("esmtprc", NULL), -1);
+	assert_string_equal(plain(failure.text),
+			    "esmtprc:2: there is no keyword where one must be");
 	/* a value stands on the line of its keyword */
 	scratch_file("esmtprc", esmtp[1].files[0].text, 0600);
 	assert_int_equal(import("esmtprc", NULL), -1);
@@ -364,10 +368,19 @@ static void from_nullmailer(void **state)
 		   SECRET("n/remotes", "password") "password_file = /F/password\n"
 		   "tls_cert_file = /c\ntls_key_file = /c\ntls_certcheck = off\n"
 		   "tls_allow_insecure_auth = on\n",
+		   "n/remotes:1: a word that is no option of nullmailer's, left out\n"
 		   "n/remotes:1: insecure: the server's certificate is not looked at, as before: "
 		   "tls_pin would be better\n"
-		   "n/remotes:1: x509fmtder: no equivalent: convert the files to PEM\n"
-		   "n/remotes:1: what: not known, and left out\n");
+		   "n/remotes:1: x509fmtder: no equivalent: convert the files to PEM\n");
+	/* a password without quotes is not told piece by piece */
+	nullmailer("::1 smtp user=u pass=my s3cret\n[::2] smtp user=u pass=my --x\n",
+		   "[account default]\nhost = [::1]:25, [::2]:25\n",
+		   "n/remotes:1: a word that is no option of nullmailer's, left out\n"
+		   "n/remotes:1: ::1: the password goes over the line readably, as with "
+		   "nullmailer: use tls = starttls if the server has it\n"
+		   "n/remotes:2: a word that is no option of nullmailer's, left out\n"
+		   "n/remotes:2: [::2]: the password goes over the line readably, as with "
+		   "nullmailer: use tls = starttls if the server has it\n");
 }
 
 static void nullmailer_admin(void **state)
@@ -631,6 +644,7 @@ static void secrets_and_commands_of_msmtp(void **state)
 	assert_int_equal(access("x", F_OK), -1);
 	assert_lacks(result.text.buf, "p # q");
 	assert_has(result.text.buf, "passwordeval = pass show 'b c'\n");
+	assert_true(result.has_commands);
 	assert_has(result.text.buf, "passwordeval = \n");
 	assert_string_equal(result.files->path, "/F/a.password");
 	assert_string_equal(result.files->content, "p # q");
@@ -743,6 +757,7 @@ static void files_of_an_output(void **state)
 	assert_has(result.text.buf, "\npassword_file = /etc/msmtprc.password\n");
 	assert_has(result.text.buf, "\npassword_file = /etc/msmtprc.a@x.password\n");
 	assert_lacks(result.text.buf, "umask");
+	assert_false(result.has_commands);
 	assert_true(result.files->secret);
 	assert_string_equal(result.files->next->path, "/etc/msmtprc.a@x.password");
 }
