@@ -35,6 +35,7 @@ struct fold {
 	size_t width;		/* of the lines that are made */
 	size_t most;		/* lines up to that stay as they are */
 	bool split;		/* put a blank in where there is none */
+	bool plain;		/* quotes are letters: one is open to the end */
 };
 
 /*
@@ -43,15 +44,15 @@ struct fold {
  * width, else the first up to the limit; those inside quotes are the last
  * choice. 0 = none.
  */
-static size_t find_break(const char *s, size_t n, size_t skip, size_t width, size_t limit,
-			 bool *quoted)
+static size_t find_break(const char *s, size_t n, size_t skip, const struct fold *f,
+			 size_t limit, bool *quoted)
 {
 	size_t good = 0, poor = 0;
 	bool text = false, inside = *quoted;
 
 	while (n && is_blank(s[n - 1]))
 		n--;
-	for (size_t i = 0; i < n && i <= limit && !(good && i > width); i++) {
+	for (size_t i = 0; i < n && i <= limit && !(good && i > f->width); i++) {
 		bool blank = is_blank(s[i]);
 
 		if (blank && text && !inside)
@@ -61,7 +62,7 @@ static size_t find_break(const char *s, size_t n, size_t skip, size_t width, siz
 		text = text || (!blank && i >= skip);
 		if (s[i] == '\\' && inside)
 			i++;
-		else if (s[i] == '"')
+		else if (s[i] == '"' && !f->plain)
 			inside = !inside;
 	}
 	*quoted = !good && poor;
@@ -88,10 +89,10 @@ static int fold_line(struct strbuf *out, const char *s, size_t n, size_t skip, b
 
 	for (; n > wanted; skip = 0) {
 		bool inside = *quoted;
-		size_t at = find_break(s, n, skip, f->width, limit, &inside);
+		size_t at = find_break(s, n, skip, f, limit, &inside);
 
 		if (!at && skip && n > limit)
-			at = find_break(s, n, 0, f->width, limit, &inside);
+			at = find_break(s, n, 0, f, limit, &inside);
 		if (at && !(own && inside && n <= limit)) {
 			*quoted = inside;
 			limit = MESSAGE_LINE_MAX;
@@ -147,10 +148,25 @@ int header_fold(struct strbuf *out, const char *field, size_t len, bool split, s
 	return fold_field(out, field, len, &f, err);
 }
 
+/* A text with inches in it: nothing is quoted there. */
+static bool has_open_quote(const char *field, size_t len)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (field[i] == '\\' && inside)
+			i++;
+		else if (field[i] == '"')
+			inside = !inside;
+	}
+	return inside;
+}
+
 int header_fold_to(struct strbuf *out, const char *field, size_t len, size_t width,
 		   struct error *err)
 {
-	const struct fold f = { .width = width, .most = width };
+	const struct fold f = { .width = width, .most = width,
+				.plain = has_open_quote(field, len) };
 
 	return fold_field(out, field, len, &f, err);
 }

@@ -171,6 +171,9 @@ static void test_to(void **state)
 		  "X: " TEN TEN TEN TEN TEN TEN TEN TEN "\r\n b\r\n" },
 		{ 76, "X: a \"" TEN TEN TEN " " TEN TEN TEN " " TEN TEN "\" b\r\n",
 		  "X: a\r\n \"" TEN TEN TEN " " TEN TEN TEN " " TEN TEN "\"\r\n b\r\n" },
+		/* a quote that is never closed is none */
+		{ 76, "X: a 5\" " TEN TEN TEN " " TEN TEN TEN " " TEN TEN "\r\n",
+		  "X: a 5\" " TEN TEN TEN " " TEN TEN TEN "\r\n " TEN TEN "\r\n" },
 		/* what is folded already stays */
 		{ 76, "X: a\r\n b\r\n", "X: a\r\n b\r\n" },
 		{ 80, "X: " TEN TEN TEN TEN TEN TEN " " TEN " bcde\r\n",
