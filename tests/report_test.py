@@ -202,6 +202,32 @@ def options_of_recipients():
     return failures
 
 
+def composed():
+    """A message made of options is kept whole, and is not made once more."""
+    sink = Sink()
+    home, failures = Home(), []
+    with open(home.path('part.txt'), 'w', encoding='ascii') as f:
+        f.write('attached\n')
+    _, shown = home.at_terminal(['--compose', '--to', 'a@example.com', '--bcc=b@example.com',
+                                 '--subject', 'one two', '--attach=part.txt', '--header',
+                                 'X-Mark: once'], b'the text\n')
+    command = command_of(shown) or ''
+    check(failures, '--compose' not in command and ' -- a@example.com b@example.com <' in command,
+          repr(shown))
+    home.write(sink.port)
+    os.unlink(home.path('part.txt'))
+    check(failures, resend(home, shown, failures) == 0, 'not sent')
+    data = sink.mails[0].data if sink.mails else b''
+    check(failures, all(data.count(w) == 1 for w in (b'X-Mark: once', b'Subject: one two',
+                                                     b'the text', b'attached\r\n')) and
+          b'b@example.com' not in data, repr(data))
+    home.write(1, 'no_such_key = 1\n')
+    before = home.kept()
+    status, _ = home.at_terminal(['--compose', '--to', 'a@example.com'], b'the text\n')
+    check(failures, status == 78 and home.kept() == before, 'text alone is no message')
+    return failures
+
+
 def typed():
     """Standard input is the terminal too."""
     home, failures = Home(), []
@@ -390,9 +416,9 @@ def mbox_is_read_back():
     return failures
 
 
-TESTS = (kept_and_sent_again, only_to_the_refused, many_recipients, options_of_recipients, typed,
-         wrong_configuration, not_kept, no_place, rate_limit, many_at_once, no_state, dead_letter_is_careful,
-         mbox_is_read_back)
+TESTS = (kept_and_sent_again, only_to_the_refused, many_recipients, options_of_recipients, composed,
+         typed, wrong_configuration, not_kept, no_place, rate_limit, many_at_once, no_state,
+         dead_letter_is_careful, mbox_is_read_back)
 
 
 def main():

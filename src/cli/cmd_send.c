@@ -429,7 +429,9 @@ static void rescue_input(struct send *s)
 
 	if (s->input_read)
 		return;
-	if (report_keeps(s->inv) && !isatty(STDIN_FILENO) && !s->inv->burl_whole)
+	const bool whole = !s->inv->burl_whole && !s->inv->compose.compose;
+
+	if (report_keeps(s->inv) && !isatty(STDIN_FILENO) && whole)
 		(void)!read_message(s, &ignored);
 	else
 		drain_input();

@@ -221,12 +221,22 @@ static bool names_recipients(const char *word)
 	return false;
 }
 
+/* Does it make the message, or a field that a kept one has already? Sender and keywords do not. */
+static bool makes_message(const char *word)
+{
+	const struct option_group *g = &options_compose;
+	const struct option *o = find_name(word + 2, strcspn(word + 2, "="));
+
+	return o >= g->row && o < g->row + g->n && o->apply != option_sender &&
+		o->apply != option_solicitation;
+}
+
 /* Keeps an option with its argument, for a command that does the same to others. */
 static void keep_option(struct invocation *inv, const struct position *p, int first)
 {
 	const char *word = p->argv[first];
 
-	if (names_recipients(word))
+	if (names_recipients(word) || (word[1] == '-' && makes_message(word)))
 		return;
 	if (word[1] != '-')
 		word = without_t(inv, word);

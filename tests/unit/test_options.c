@@ -364,6 +364,9 @@ static void test_options_are_kept(void **state)
 		{ "msubmit|--rcpt|a@x|-i|--rcpt=b@x,notify=never", "-i" },
 		{ "msubmit|--read-recipients|--exclude-args|a@x", "" },
 		{ "msubmit|-i|--|-t|a@x", "-i" },
+		{ "msubmit|--compose|--to=a@x|--subject|s t|-i", "-i" },
+		{ "msubmit|-t|--header|X-A: b|--return-path=s@t.example|-v",
+		  "--return-path=s@t.example -v" },
 	};
 
 	(void)state;
