@@ -682,7 +682,7 @@ def inline_trust():
         return w.end()
 
 
-@test('a proxy that wants a password gets it, for documents and for mail')
+@test('autoconfig: a proxy that wants a password gets it, for documents and for mail')
 def proxy_password():
     with web_world({OWN: document(server_xml())}, smtp(look(), sign_in())) as w:
         w.socks.login = [b'joe', b'sesame']
