@@ -395,6 +395,8 @@ def cases():
                tuple(w for w in GOOD if w[1] != 'starttls'))
     yield Case('another recipient', [{}], (('ok', 'recipient', '<ann@example.net>'),),
                words=['default', 'ann@example.net'])
+    yield Case('another recipient by --to', [{}], (('ok', 'recipient', '<ann@example.net>'),),
+               words=['--to', 'ann@example.net'])
     yield Case('LOGIN', [dict(auth='LOGIN')], (('ok', 'sign-in', 'LOGIN'),))
     yield Case('no sign-in wanted', [{}], (('ok', 'recipient', ''),), never=('AUTH',),
                settings=dict(user=None, password_file=None))

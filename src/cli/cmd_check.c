@@ -150,7 +150,13 @@ struct subject {
 
 static int take_words(const struct invocation *inv, struct subject *s, struct error *err)
 {
-	*s = (struct subject){ .account = inv->check ? inv->check : inv->account };
+	*s = (struct subject){
+		.account = inv->check ? inv->check : inv->account,
+		.to = inv->compose.address_n ? inv->compose.address[0].text : NULL,
+	};
+	if (inv->compose.address_n > 1)
+		return error_set(err, EX_USAGE, "5.5.4", "--check takes one recipient, and '%s' is "
+				 "one too many", inv->compose.address[1].text);
 	for (size_t i = 0; i < inv->words; i++) {
 		const char **place = strchr(inv->word[i], '@') ? &s->to : &s->account;
 

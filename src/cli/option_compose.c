@@ -246,6 +246,8 @@ int options_check_compose(const struct invocation *inv, struct error *err)
 	if (r->compose && inv->burl_n)
 		return error_set(err, EX_USAGE, "5.5.4", "--compose does not go with --burl and "
 				 "--burl-part");
+	if (inv->command == COMMAND_CHECK)	/* there --to is whom the server is asked for */
+		return 0;
 	if (user_headers_check(r, err) < 0)
 		return -1;
 	return r->compose ? compose_check(r, err) : 0;
