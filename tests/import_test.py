@@ -152,8 +152,9 @@ PROGRAMS = {
     'dma': 'chgrp mail /var/spool/dma && chmod 2775 /var/spool/dma && '
            + PACKAGES + '/usr/sbin/dma -D "$@"',
     'nullmailer': '''cd /var/spool/nullmailer && mkdir queue tmp failed && mkfifo trigger &&
-        chown -R mail . && mount --bind %(p)s/usr/lib/nullmailer /usr/lib/nullmailer &&
-        NULLMAILER_QUEUE=%(p)s/usr/sbin/nullmailer-queue %(p)s/usr/bin/nullmailer-inject "$@" &
+        chown -R mail . && mount --bind %(p)s/usr/lib/nullmailer /usr/lib/nullmailer || exit 1
+        exec 3<&0
+        NULLMAILER_QUEUE=%(p)s/usr/sbin/nullmailer-queue %(p)s/usr/bin/nullmailer-inject "$@" <&3 &
         wait_for_queue
         timeout 20 %(p)s/usr/sbin/nullmailer-send >/dev/null''' % {'p': PACKAGES},
     'msmtp': 'exec %s/usr/bin/msmtp -C /etc/msmtprc "$@"' % PACKAGES,
@@ -193,7 +194,8 @@ def run_with(files, command, args, message, spools, folder):
     for spool in spools:
         script += 'mount --bind %s/spool%s %s && ' % (folder, spool, spool)
     command = command.replace(
-        'wait_for_queue', 'for i in $(seq 200); do [ -z "$(ls /var/spool/nullmailer/queue 2>&1)" ] || break; sleep .05; done')
+        'wait_for_queue', 'for i in $(seq 200); do [ -z "$(ls /var/spool/nullmailer/queue)" ] || break; '
+        'sleep .05; done')
     done = subprocess.run(['unshare', '-m', 'sh', '-c', script + '{ ' + command + '\n}', 'sh'] +
                           args, input=message, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=60 * harness.SCALE, cwd=folder,
