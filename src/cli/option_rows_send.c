@@ -25,7 +25,7 @@ static const struct option rows[] = {
 	  "recipient with notify=, orcpt=, rrvs= of its own" },
 	{ 0, "at", OPTION_REQUIRED, option_at, 0, "time",
 	  "have the server send it then: the same as --hold-until" },
-	{ 0, "require-tls", OPTION_ATTACHED, option_require_tls, 0, "=on|off|try",
+	{ 0, "require-tls", OPTION_ATTACHED, option_require_tls, 0, "on|off|try",
 	  "TLS on the whole way: the same as --requiretls" },
 	{ 0, "mail-param", OPTION_REQUIRED, option_param, 0, "keyword[=value]",
 	  "one more parameter of MAIL, if the server offers it" },

@@ -353,6 +353,9 @@ static int check_together(const struct invocation *inv, struct error *err)
 	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
 		return error_set(err, EX_USAGE, "5.5.4", "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");
+	/* as sendmail, exit 0 promises that the message has gone */
+	if ((inv->dry_run || inv->explain) && !option_called_to_set(inv))
+		return option_not_taken(inv, inv->dry_run ? "--dry-run" : "--explain", err);
 	return check_configure(inv, err);
 }
 
@@ -422,7 +425,7 @@ static void help_option(struct strbuf *out, const struct option *o)
 	if (arg && o->arg == OPTION_REQUIRED)
 		strbuf_addf(&left, o->name ? "=%s" : " %s", arg);
 	else if (arg)
-		strbuf_addf(&left, o->name ? "[%s]" : "<%s>", arg);
+		strbuf_addf(&left, o->name ? "[=%s]" : "<%s>", arg);
 	help_line(out, left.buf, o->help);
 	strbuf_release(&left);
 }
@@ -461,8 +464,9 @@ void options_help(struct strbuf *out)
 	strbuf_addstr(out,
 		"Usage: msubmit [OPTION]... RECIPIENT...  < MESSAGE\n"
 		"       msubmit [OPTION]... -t            < MESSAGE\n"
+		"       msubmit --compose --to=ADDRESS --subject=TEXT --attach=FILE  < TEXT\n"
+		"       msubmit --check[=ACCOUNT]\n"
 		"       msubmit --configure ADDRESS\n"
-		"       msubmit --serverinfo [--host=NAME]\n"
 		"       msubmit -bd --deliver=maildir:FOLDER\n"
 		"Send the message on standard input through the account's server.\n"
 		"Exit 0 means that the server accepted it for every recipient.\n");
