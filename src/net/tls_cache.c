@@ -48,22 +48,6 @@ char *tls_cache_folder(const char *folder)
 
 /* --- the folder --------------------------------------------------------- */
 
-/* Makes the folder and those above it that are missing. */
-static void make_folder(const char *folder)
-{
-	char *path = xstrdup(folder);
-
-	for (char *p = path; *p; p++) {
-		if (*p != '/' || p == path)
-			continue;
-		*p = '\0';
-		(void)mkdir(path, 0700);
-		*p = '/';
-	}
-	(void)mkdir(path, 0700);
-	xfree(path);
-}
-
 /* The descriptor of the folder when it is ours alone, else -1. */
 static int open_folder(const char *folder)
 {
@@ -206,7 +190,8 @@ void tls_cache_store(const char *folder, const char *name, const struct strbuf *
 	strbuf_addf(&text, "%s%jd %zu %zu\n", magic, (intmax_t)until, key->len, data->len);
 	strbuf_add(&text, key->buf, key->len);
 	strbuf_add(&text, data->buf, data->len);
-	make_folder(folder);
+	if (fs_make_folders(folder) == 0)
+		(void)mkdir(folder, 0700);
 	fd = strbuf_overflow(&text) ? -1 : open_folder(folder);
 	if (fd >= 0) {
 		snprintf(temporary, sizeof(temporary), ".new-%ld-%.16s", (long)getpid(), name);

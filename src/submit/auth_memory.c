@@ -15,6 +15,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/state.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
@@ -30,26 +31,6 @@ struct kept {
 };
 
 /* --- the file ------------------------------------------------------------- */
-
-static char *file_path(void)
-{
-	const char *state = secure_getenv("XDG_STATE_HOME");
-	struct strbuf path = STRBUF_INIT(PATH_ROOM);
-	char *home = NULL;
-
-	if (state && *state == '/') {
-		strbuf_addf(&path, "%s/msubmit/mechanisms", state);
-	} else {
-		home = fs_home();
-		if (home)
-			strbuf_addf(&path, "%s/.local/state/msubmit/mechanisms", home);
-		xfree(home);
-	}
-	if (path.len && !strbuf_overflow(&path))
-		return strbuf_detach(&path);
-	strbuf_release(&path);
-	return NULL;
-}
 
 /* No file is an empty one. */
 static int read_file(const char *path, struct strbuf *out, struct error *err)
@@ -73,27 +54,14 @@ static int read_file(const char *path, struct strbuf *out, struct error *err)
 	return rc;
 }
 
-static void make_folders(char *path)
-{
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		(void)mkdir(path, 0700);
-		*p = '/';
-	}
-}
-
 /* Another file under that name, whole or not at all. */
 static void write_file(const char *path, const struct strbuf *text)
 {
-	char *fresh = NULL, *folders = xstrdup(path);
+	char *fresh = NULL;
 	struct strbuf name = STRBUF_INIT(PATH_ROOM);
 
-	make_folders(folders);
-	xfree(folders);
 	strbuf_addf(&name, "%s.%ld", path, (long)getpid());
-	if (strbuf_overflow(&name)) {
+	if (strbuf_overflow(&name) || fs_make_folders(path) < 0) {
 		strbuf_release(&name);
 		return;
 	}
@@ -173,13 +141,13 @@ const struct auth_memory *auth_memory_new(struct arena *a, const struct account 
 	if (!account->auth.remember)
 		return NULL;
 	struct kept *k = arena_alloc(a, sizeof(*k));
-	char *path = file_path();
+	struct strbuf path = STRBUF_INIT(PATH_ROOM);
 
 	k->arena = a;
 	k->memory = (struct auth_memory){ recall, remember, k };
-	if (path)
-		k->path = arena_strdup(a, path);
-	xfree(path);
+	if (state_user_path("mechanisms", &path) == 0)
+		k->path = arena_strdup(a, path.buf);
+	strbuf_release(&path);
 	if (!text_has_control(user, strlen(user)))
 		k->key = arena_printf(a, "%s %u %s", account->socket ? account->socket : host,
 				      port, user);

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/state.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -26,15 +28,13 @@
 
 const char *tracking_path(struct arena *a)
 {
-	const char *state = secure_getenv("XDG_STATE_HOME");
+	struct strbuf path = STRBUF_INIT(PATH_MAX);
+	const char *copy = NULL;
 
-	if (state && *state == '/')
-		return arena_printf(a, "%s/msubmit/tracking", state);
-	char *home = fs_home();
-	const char *path = home ? arena_printf(a, "%s/.local/state/msubmit/tracking", home) : NULL;
-
-	xfree(home);
-	return path;
+	if (state_user_path("tracking", &path) == 0)
+		copy = arena_strdup(a, path.buf);
+	strbuf_release(&path);
+	return copy;
 }
 
 /* --- lines ---------------------------------------------------------------- */
@@ -147,17 +147,6 @@ int tracking_read(int (*fn)(void *ctx, const struct tracking *), void *ctx, stru
 	return rc;
 }
 
-/* The folders on the way that are not there yet, for their owner only. */
-static int make_folders(struct arena *a, const char *path)
-{
-	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		if (mkdir(arena_strndup(a, path, (size_t)(slash - path)), 0700) < 0 &&
-		    errno != EEXIST)
-			return -1;
-	}
-	return 0;
-}
-
 /* Lines stand in the order of their times: what is too old is at the beginning. */
 static size_t old_octets(const struct strbuf *text, long long oldest)
 {
@@ -216,7 +205,7 @@ int tracking_keep(const struct envelope *e, const struct result *r, struct error
 		return error_set(err, EX_CANTCREAT, "4.3.0", "no home folder to keep the secret "
 				 "in: set XDG_STATE_HOME");
 	add_line(&line, e, r);
-	if (make_folders(e->arena, path) < 0)
+	if (fs_make_folders(path) < 0)
 		rc = error_errno(err, EX_CANTCREAT, "4.3.0", "cannot make the folder of %s", path);
 	else
 		rc = keep(path, &line, err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -198,4 +199,19 @@ const char *fs_denied_hint(const char *path, int error_number)
 	    !(st.st_mode & (st.st_uid == geteuid() ? S_IRUSR : S_IROTH)))
 		return "";
 	return " (file mode allows it; check AppArmor/SELinux: journalctl -k -g DENIED)";
+}
+
+int fs_make_folders(const char *path)
+{
+	char *copy = xstrdup(path);
+	int rc = 0;
+
+	for (char *p = strchr(copy + 1, '/'); p && rc == 0; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+			rc = -1;
+		*p = '/';
+	}
+	xfree(copy);
+	return rc;
 }

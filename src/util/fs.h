@@ -58,4 +58,7 @@ char *fs_home(void);
 /* Appended to the text of EACCES/EPERM when the file's mode would allow it. */
 const char *fs_denied_hint(const char *path, int error_number);
 
+/* Makes the folders above path that are missing, for their owner only (0700); -1 with errno. */
+ATTR_CHECK int fs_make_folders(const char *path);
+
 #endif

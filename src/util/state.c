@@ -21,36 +21,39 @@ static bool is_path(const char *s)
 	return s && *s == '/';
 }
 
+/* 0 when there is such a place. */
+static int add_user_folder(struct strbuf *out)
+{
+	const char *xdg = secure_getenv("XDG_STATE_HOME");
+	char *home = is_path(xdg) ? NULL : fs_home();
+
+	if (is_path(xdg))
+		strbuf_addf(out, "%s/msubmit", xdg);
+	else if (home)
+		strbuf_addf(out, "%s/.local/state/msubmit", home);
+	xfree(home);
+	return out->len ? 0 : -1;
+}
+
+int state_user_path(const char *name, struct strbuf *out)
+{
+	if (add_user_folder(out) < 0)
+		return -1;
+	strbuf_addf(out, "/%s", name);
+	return strbuf_overflow(out) ? -1 : 0;
+}
+
 int state_path(struct strbuf *out)
 {
 	const char *service = secure_getenv("STATE_DIRECTORY");
-	const char *xdg = secure_getenv("XDG_STATE_HOME");
-	char *home = NULL;
 
-	if (is_path(service)) {
+	if (is_path(service))
 		strbuf_add(out, service, strcspn(service, ":"));
-	} else if (is_path(xdg)) {
-		strbuf_addf(out, "%s/msubmit", xdg);
-	} else if (geteuid() == 0) {
+	else if (geteuid() == 0 && !is_path(secure_getenv("XDG_STATE_HOME")))
 		strbuf_addstr(out, ROOT_FOLDER);
-	} else {
-		home = fs_home();
-		if (home)
-			strbuf_addf(out, "%s/.local/state/msubmit", home);
-	}
-	xfree(home);
-	return out->len && !strbuf_overflow(out) ? 0 : -1;
-}
-
-/* The folders on the way that are not there yet; what fails shows when it is opened. */
-static void make_folders(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		(void)!mkdir(path, 0700);
-		*slash = '/';
-	}
-	(void)!mkdir(path, 0700);
+	else if (add_user_folder(out) < 0)
+		return -1;
+	return strbuf_overflow(out) ? -1 : 0;
 }
 
 /* Ours, and nobody else may put anything there. */
@@ -72,7 +75,8 @@ int state_open(const char *sub, struct strbuf *path, struct error *err)
 		return error_set(err, EX_CANTCREAT, "4.3.0", "there is no folder to keep anything "
 				 "in: set XDG_STATE_HOME");
 	strbuf_addf(path, "/%s", sub);
-	make_folders(path->buf);
+	if (fs_make_folders(path->buf) == 0)
+		(void)!mkdir(path->buf, 0700);	/* what fails shows when it is opened */
 	int fd = open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0 && check_folder(fd) == 0)

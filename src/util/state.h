@@ -19,6 +19,13 @@ struct strbuf;
 ATTR_CHECK int state_path(struct strbuf *out);
 
 /*
+ * Appends the path of a file that belongs to the user and not to a service:
+ * name in $XDG_STATE_HOME/msubmit, else in ~/.local/state/msubmit, for root,
+ * too. -1 when there is no place for it.
+ */
+ATTR_CHECK int state_user_path(const char *name, struct strbuf *out);
+
+/*
  * Opens folder sub of it, made where it is missing; the descriptor, with its
  * path appended to path. EX_CANTCREAT 4.3.0.
  */

@@ -347,6 +347,30 @@ static void hint_for_a_denied_file(void **state)
 	assert_string_equal(fs_denied_hint(file, EACCES), "");
 }
 
+/* --- folders -------------------------------------------------------------- */
+
+static void missing_folders(void **state)
+{
+	char wanted[160], above[160];
+	struct stat st;
+
+	(void)state;
+	snprintf(wanted, sizeof(wanted), "%s/one/two/file", dir);
+	snprintf(above, sizeof(above), "%s/one/two", dir);
+	assert_int_equal(fs_make_folders(wanted), 0);
+	assert_int_equal(fs_make_folders(wanted), 0);
+	assert_int_equal(stat(above, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(wanted, &st), -1);
+	assert_int_equal(rmdir(above), 0);
+	*strrchr(above, '/') = '\0';
+	assert_int_equal(rmdir(above), 0);
+	make_file("", 0600);
+	snprintf(wanted, sizeof(wanted), "%s/two/file", file);
+	assert_int_equal(fs_make_folders(wanted), -1);
+	assert_int_equal(errno, ENOTDIR);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -363,6 +387,7 @@ int main(void)
 		CASE(write_all),
 		CASE(temporary_file),
 		CASE(sync_a_folder),
+		CASE(missing_folders),
 		CASE(home_folder),
 		CASE(hint_for_a_denied_file),
 	};

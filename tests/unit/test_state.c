@@ -54,6 +54,20 @@ static void places(void **state)
 	assert_string_equal(where(), "/var/lib/a");
 }
 
+/* A service's folder and root's make no difference to what belongs to the user. */
+static void user_places(void **state)
+{
+	(void)state;
+	setenv("HOME", "/home/j", 1);
+	setenv("STATE_DIRECTORY", "/var/lib/a", 1);
+	assert_int_equal(state_user_path("file", &path), 0);
+	assert_string_equal(path.buf, "/home/j/.local/state/msubmit/file");
+	setenv("XDG_STATE_HOME", "/xdg", 1);
+	strbuf_reset(&path);
+	assert_int_equal(state_user_path("file", &path), 0);
+	assert_string_equal(path.buf, "/xdg/msubmit/file");
+}
+
 static int open_state(struct error *err)
 {
 	strbuf_reset(&path);
@@ -113,6 +127,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(places, setup, teardown),
+		cmocka_unit_test_setup_teardown(user_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(folders_are_made_private, setup, teardown),
 		cmocka_unit_test_setup_teardown(others_are_kept_out, setup, teardown),
 	};
