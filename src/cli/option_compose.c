@@ -34,19 +34,6 @@ static void needs_compose(struct invocation *inv, const struct option *o)
 		inv->compose.needs_compose = option_name(inv, o);
 }
 
-/* Room for one element more in a list of n that has been given room for *alloc. */
-static void *grow(struct arena *a, void *list, size_t n, size_t *alloc, size_t size)
-{
-	if (n < *alloc)
-		return list;
-	*alloc = n ? 2 * n : 8;
-	void *more = arena_calloc(a, *alloc, size);
-
-	if (n)
-		memcpy(more, list, n * size);
-	return more;
-}
-
 int option_address(struct invocation *inv, const struct option *o, const char *value,
 		   struct error *err)
 {
@@ -54,8 +41,8 @@ int option_address(struct invocation *inv, const struct option *o, const char *v
 
 	if (check_value(o, value, err) < 0)
 		return -1;
-	r->address = grow(inv->arena, r->address, r->address_n, &r->address_alloc,
-			  sizeof(*r->address));
+	r->address = arena_grow(inv->arena, r->address, r->address_n, &r->address_alloc,
+				sizeof(*r->address));
 	r->address[r->address_n++] = (struct address_request){ .place = (enum visible)o->data,
 							       .text = value };
 	return 0;
@@ -65,7 +52,7 @@ static void add_part(struct invocation *inv, const struct part_spec *spec)
 {
 	struct compose_request *r = &inv->compose;
 
-	r->part = grow(inv->arena, r->part, r->part_n, &r->part_alloc, sizeof(*r->part));
+	r->part = arena_grow(inv->arena, r->part, r->part_n, &r->part_alloc, sizeof(*r->part));
 	r->part[r->part_n++] = *spec;
 }
 
@@ -124,7 +111,7 @@ static void add_field(struct invocation *inv, const struct option *o, enum field
 {
 	struct compose_request *r = &inv->compose;
 
-	r->field = grow(inv->arena, r->field, r->field_n, &r->field_alloc, sizeof(*r->field));
+	r->field = arena_grow(inv->arena, r->field, r->field_n, &r->field_alloc, sizeof(*r->field));
 	r->field[r->field_n++] = (struct field_request){ .change = change, .name = name,
 							 .value = value,
 							 .option = option_name(inv, o) };

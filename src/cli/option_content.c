@@ -32,14 +32,8 @@ int option_body(struct invocation *inv, const struct option *o, const char *valu
 
 static int add_piece(struct invocation *inv, const char *piece)
 {
-	if (inv->burl_n == inv->burl_alloc) {
-		inv->burl_alloc = inv->burl_n ? 2 * inv->burl_n : 4;
-		const char **grown = arena_calloc(inv->arena, inv->burl_alloc, sizeof(*grown));
-
-		if (inv->burl_n)
-			memcpy(grown, inv->burl, inv->burl_n * sizeof(*grown));
-		inv->burl = grown;
-	}
+	inv->burl = arena_grow(inv->arena, inv->burl, inv->burl_n, &inv->burl_alloc,
+			       sizeof(*inv->burl));
 	inv->burl[inv->burl_n++] = piece;
 	return 0;
 }

@@ -13,14 +13,8 @@ int option_rcpt(struct invocation *inv, const struct option *o, const char *valu
 		struct error *err)
 {
 	(void)o, (void)err;
-	if (inv->rcpt_n == inv->rcpt_alloc) {
-		inv->rcpt_alloc = inv->rcpt_n ? 2 * inv->rcpt_n : 16;
-		const char **grown = arena_calloc(inv->arena, inv->rcpt_alloc, sizeof(*grown));
-
-		if (inv->rcpt_n)
-			memcpy(grown, inv->rcpt, inv->rcpt_n * sizeof(*grown));
-		inv->rcpt = grown;
-	}
+	inv->rcpt = arena_grow(inv->arena, inv->rcpt, inv->rcpt_n, &inv->rcpt_alloc,
+			       sizeof(*inv->rcpt));
 	inv->rcpt[inv->rcpt_n++] = value;
 	return 0;
 }

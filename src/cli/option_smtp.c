@@ -16,15 +16,8 @@
 
 static void add_probe(struct invocation *inv, const struct probe_request *p)
 {
-	size_t n = inv->probes;
-
-	if ((n & (n - 1)) == 0) {	/* full: the room is a power of two */
-		struct probe_request *more = arena_calloc(inv->arena, n ? 2 * n : 1, sizeof(*more));
-
-		if (n)
-			memcpy(more, inv->probe, n * sizeof(*more));
-		inv->probe = more;
-	}
+	inv->probe = arena_grow(inv->arena, inv->probe, inv->probes, &inv->probe_alloc,
+				sizeof(*inv->probe));
 	inv->probe[inv->probes++] = *p;
 }
 

@@ -357,15 +357,8 @@ void option_override(struct invocation *inv, const char *key, const char *value)
 {
 	size_t n = inv->config.override_n;
 
-	if (n == inv->override_alloc) {
-		size_t grown = n ? 2 * n : 16;
-		struct config_override *more = arena_calloc(inv->arena, grown, sizeof(*more));
-
-		if (n)
-			memcpy(more, inv->override, n * sizeof(*more));
-		inv->override = more;
-		inv->override_alloc = grown;
-	}
+	inv->override = arena_grow(inv->arena, inv->override, n, &inv->override_alloc,
+				   sizeof(*inv->override));
 	inv->override[n] = (struct config_override){ .key = key, .value = value };
 	inv->config.override_n = n + 1;
 }

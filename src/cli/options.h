@@ -90,7 +90,7 @@ struct invocation {
 	const char *check;		/* --check=ACCOUNT, --check-config=FILE */
 	const char *syslog_tag;		/* -L */
 	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */
-	size_t probes;
+	size_t probes, probe_alloc;
 	bool strict_verify;		/* --strict-verify */
 	bool verify_with_rcpt;		/* --verify-with=rcpt */
 	const char *xclient;		/* --xclient and --xclient-..., as the key has it */

@@ -138,15 +138,7 @@ int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right
 		error_set(err, EX_CONFIG, "5.3.5", "more than %d rules", RULES_MAX);
 		return blame(&e.rule, err);
 	}
-	if (map->n == map->alloc) {
-		struct entry *more;
-
-		map->alloc = map->alloc ? 2 * map->alloc : 16;
-		more = arena_calloc(map->arena, map->alloc, sizeof(*more));
-		if (map->n)
-			memcpy(more, map->entry, map->n * sizeof(*more));
-		map->entry = more;
-	}
+	map->entry = arena_grow(map->arena, map->entry, map->n, &map->alloc, sizeof(*map->entry));
 	e.order = map->n;
 	map->entry[map->n++] = e;
 	return 0;

@@ -10,7 +10,6 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
-#define ADDED_FIRST 4		/* room for so many at first; doubled when full */
 
 void edits_init(struct edits *e, struct arena *a, const struct message *m)
 {
@@ -51,18 +50,9 @@ void edits_replace(struct edits *e, size_t i, const char *text)
 	e->field[i].text = copy;
 }
 
-/* The list moves to twice its size whenever its length is a power of two. */
 static void list_add(struct edits *e, const char *field)
 {
-	size_t n = e->added_n;
-
-	if (n == 0 || (n >= ADDED_FIRST && (n & (n - 1)) == 0)) {
-		const char **list = arena_calloc(e->arena, n ? 2 * n : ADDED_FIRST, sizeof(*list));
-
-		if (n)
-			memcpy(list, e->added, n * sizeof(*list));
-		e->added = list;
-	}
+	e->added = arena_grow(e->arena, e->added, e->added_n, &e->added_alloc, sizeof(*e->added));
 	e->added[e->added_n++] = field;
 }
 
@@ -165,7 +155,7 @@ void edits_copy(struct edits *to, const struct edits *e, struct arena *a)
 	to->arena = a;
 	to->field = arena_calloc(a, e->n, sizeof(*to->field));
 	to->added = NULL;
-	to->added_n = 0;
+	to->added_n = to->added_alloc = 0;
 	if (e->n)
 		memcpy(to->field, e->field, e->n * sizeof(*to->field));
 	for (size_t i = 0; i < e->added_n; i++)

@@ -28,7 +28,7 @@ struct edits {
 	struct edit *field;	/* message->header.n of them */
 	size_t n;
 	const char **added;	/* whole canonical fields, written before the message's own */
-	size_t added_n;
+	size_t added_n, added_alloc;
 };
 
 /* No change to m; lives in arena a. */

@@ -106,15 +106,7 @@ bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
 		same->repeated++;
 		return false;
 	}
-	if (e->rcpt_count >= e->rcpt_alloc) {
-		size_t alloc = e->rcpt_count ? 2 * e->rcpt_count : 4;
-		struct recipient *list = arena_calloc(e->arena, alloc, sizeof(*list));
-
-		if (e->rcpt_count)
-			memcpy(list, e->rcpt, e->rcpt_count * sizeof(*list));
-		e->rcpt = list;
-		e->rcpt_alloc = alloc;
-	}
+	e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc, sizeof(*e->rcpt));
 	e->rcpt[e->rcpt_count++] = (struct recipient){
 		.address = arena_strdup(e->arena, address),
 		.orcpt = orcpt ? arena_strdup(e->arena, orcpt) : NULL,

@@ -26,16 +26,11 @@ void result_note(struct result *r, const char *fmt, ...)
 
 	for (size_t i = 0; i < r->note_n; i++)
 		known |= strcmp(r->note[i], text.buf) == 0;
-	if (!known && r->note_n == r->note_alloc) {
-		r->note_alloc = r->note_n ? 2 * r->note_n : 4;
-		const char **grown = arena_calloc(r->arena, r->note_alloc, sizeof(*grown));
-
-		if (r->note_n)
-			memcpy(grown, r->note, r->note_n * sizeof(*grown));
-		r->note = grown;
-	}
-	if (!known)
+	if (!known) {
+		r->note = arena_grow(r->arena, r->note, r->note_n, &r->note_alloc,
+				     sizeof(*r->note));
 		r->note[r->note_n++] = arena_strdup(r->arena, text.buf);
+	}
 	strbuf_release(&text);
 }
 

@@ -111,14 +111,7 @@ static void add_recipient(struct arena *a, const struct span *group, const char 
 		r.address = typed_value(a, group, "Original-Recipient");
 	if (!r.address || out->n == MTQP_RECIPIENTS_MAX)
 		return;
-	if ((out->n & (out->n - 1)) == 0) {	/* full: the room is a power of two */
-		struct track_recipient *more = arena_calloc(a, out->n ? 2 * out->n : 1,
-							    sizeof(*more));
-
-		if (out->n)
-			memcpy(more, out->v, out->n * sizeof(*more));
-		out->v = more;
-	}
+	out->v = arena_grow(a, out->v, out->n, &out->alloc, sizeof(*out->v));
 	out->v[out->n++] = r;
 }
 

@@ -30,7 +30,7 @@ struct track_recipient {
 
 struct track_report {
 	struct track_recipient *v;
-	size_t n;
+	size_t n, alloc;
 };
 
 /* Fills *out from a MIME entity of len octets with CRLF line ends; in arena a. */

@@ -11,14 +11,7 @@
 
 static void make_room(struct explain *x)
 {
-	if (x->n < x->alloc)
-		return;
-	x->alloc = x->alloc ? 2 * x->alloc : 16;
-	const char **grown = arena_calloc(x->arena, x->alloc, sizeof(*grown));
-
-	if (x->n)
-		memcpy(grown, x->note, x->n * sizeof(*grown));
-	x->note = grown;
+	x->note = arena_grow(x->arena, x->note, x->n, &x->alloc, sizeof(*x->note));
 }
 
 /* A formatted string that is too long for a strbuf is left out whole: it is cut here. */

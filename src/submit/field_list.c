@@ -49,13 +49,7 @@ static struct header_field make(struct field_list *l, const char *name, const ch
 
 void field_list_add(struct field_list *l, const char *name, const char *value)
 {
-	if (l->n == l->alloc) {
-		struct header_field *more = arena_calloc(l->arena, 2 * l->alloc, sizeof(*more));
-
-		memcpy(more, l->v, l->n * sizeof(*more));
-		l->v = more;
-		l->alloc *= 2;
-	}
+	l->v = arena_grow(l->arena, l->v, l->n, &l->alloc, sizeof(*l->v));
 	memmove(l->v + l->at + 1, l->v + l->at, (l->n - l->at) * sizeof(*l->v));
 	l->v[l->at++] = make(l, name, value);
 	l->n++;

@@ -19,6 +19,8 @@
 #define CHUNK_SIZE 4000
 #endif
 
+#define GROW_FIRST 4		/* elements that a list has room for at first */
+
 struct chunk {
 	struct chunk *next;
 	size_t used, size;
@@ -85,6 +87,19 @@ void *arena_calloc(struct arena *a, size_t count, size_t size)
 	if (size && count > SIZE_MAX / size)
 		return xrealloc(NULL, count, size);	/* ends the process */
 	return arena_alloc(a, count * size);
+}
+
+void *arena_grow(struct arena *a, void *list, size_t n, size_t *alloc, size_t size)
+{
+	if (n < *alloc)
+		return list;
+	size_t room = n ? 2 * n : GROW_FIRST;
+	void *more = arena_calloc(a, room, size);
+
+	if (n)
+		memcpy(more, list, n * size);
+	*alloc = room;
+	return more;
 }
 
 char *arena_strdup(struct arena *a, const char *s)

@@ -28,6 +28,14 @@ void *arena_alloc(struct arena *a, size_t size);
 /* Zeroed memory for count objects of size octets; never NULL. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 
+/*
+ * Room for one element more in a list of n, each of size octets, that has room
+ * for *alloc (0: there is no list yet). Returns the list as it is, or a copy
+ * of twice the room, which *alloc then says; never NULL. What is behind the
+ * n elements of a copy is zeroed.
+ */
+void *arena_grow(struct arena *a, void *list, size_t n, size_t *alloc, size_t size);
+
 /* Copies of a string, of n octets (a NUL is added), of a formatted string. */
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
