@@ -347,7 +347,9 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 		return set_choice(field, s, value, err);
 	case SETTING_LIST:
 	case SETTING_ARGV:
-		return read_words(s, a, value, field, err);
+		if (read_words(s, a, value, field, err) < 0)
+			return -1;
+		return s->set ? s->set(target, s, a, value, err) : 0;
 	case SETTING_SECRET:
 		secret_release(field);
 		if (*value)

@@ -55,7 +55,7 @@ struct setting {
 	const char *classic_def;	/* default of msmtp's syntax where it differs */
 	uint64_t min, max;		/* of numbers; max 0 = no limit */
 	const struct name_value *names;
-	/* SETTING_SPECIAL: sets and prints; field points at the struct. */
+	/* SETTING_SPECIAL: sets and prints; target is the struct. Of lists: refuses a read one. */
 	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
 		   struct error *);
 	void (*print)(const void *target, const struct setting *, struct strbuf *);

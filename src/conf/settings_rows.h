@@ -53,6 +53,7 @@ SETTING_SETTER(special_source_port);
 SETTING_SETTER(special_ignore);
 SETTING_SETTER(special_partial);
 SETTING_SETTER(special_password_fd);
+SETTING_SETTER(special_pins);
 SETTING_SETTER(special_policy);
 SETTING_SETTER(special_reply_to);
 SETTING_SETTER(special_request);

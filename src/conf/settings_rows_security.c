@@ -71,7 +71,7 @@ static const struct setting rows[] = {
   .print = special_fingerprint_print, .arg = "hex",
   .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
 { .key = "tls_pin", .type = SETTING_LIST, .offset = FIELD(const char *const *, tls.pins),
-  .arg = "pin,...",
+  .set = special_pins, .arg = "pin,...",
   .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
 { .key = "tls_dane", .type = SETTING_ENUM, .offset = FIELD(enum tls_dane, tls.dane),
   .names = danes, .def = "off", .arg = "off|may|must",

@@ -10,6 +10,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/envelope.h"
+#include "net/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/names.h"
@@ -128,6 +129,21 @@ SETTING_PRINTER(special_fingerprint_print)
 
 	(void)s;
 	strbuf_addstr(out, a->tls.fingerprint ? a->tls.fingerprint : "");
+}
+
+/* The list is in its field: each of it must be a pin, so that a typing error is seen at once. */
+SETTING_SETTER(special_pins)
+{
+	const char *const *pins = ((struct account *)target)->tls.pins;
+
+	(void)arena, (void)value;
+	for (size_t i = 0; pins && pins[i]; i++) {
+		if (!tls_pin_is_sound(pins[i]))
+			return setting_refuse(s, pins[i], "spki-sha256:BASE64, cert-sha256:HEX or "
+					      "file:PATH ('msubmit --serverinfo' prints them)",
+					      err);
+	}
+	return 0;
 }
 
 /* --- signing in ----------------------------------------------------------------- */

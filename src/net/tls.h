@@ -39,7 +39,7 @@ struct tls_client {
 	bool ocsp_required;		/* a stapled OCSP answer must come */
 	bool ocsp_ignored;		/* nor does one that must come, or a bad one, matter */
 	const char *fingerprint;	/* hex with or without ':'; NULL = none */
-	const char *const *pins;	/* ends with NULL; see net/tls_pin.h; NULL = none */
+	const char *const *pins;	/* ends with NULL; see net/tls_pin.c; NULL = none */
 	const struct tlsa *tlsa;	/* usable records; the leaf has to match one */
 	size_t tlsa_n;
 	const char *cert_file, *key_file;	/* PEM, "pkcs11:" or "tpmkey:" URI; NULL = none */
@@ -107,6 +107,9 @@ ATTR_CHECK int tls_channel_binding(const struct stream *s, bool unique, struct s
  * them; one "key: value" a line, appended to out.
  */
 void tls_describe_certificate(const struct stream *s, struct strbuf *out);
+
+/* May a pin (struct tls_client) be written so? A file that it names is not looked at. */
+bool tls_pin_is_sound(const char *pin);
 
 /* Appends the versions of the TLS library: "GnuTLS 3.7.9"; -1 if it cannot be loaded. */
 ATTR_CHECK int tls_library_version(struct strbuf *out, struct error *err);

@@ -224,6 +224,15 @@ static int parse_pin(const char *s, struct pin *out, struct error *err)
 			 "cert-sha256:HEX or file:PATH (msubmit --serverinfo prints them)", s);
 }
 
+bool tls_pin_is_sound(const char *pin)
+{
+	const char *file = after_kind(pin, "file:");
+	struct pin parsed;
+	struct error ignored;
+
+	return file ? *file != '\0' : parse_pin(pin, &parsed, &ignored) == 0;
+}
+
 void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key)
 {
 	unsigned char hash[DIGEST_MAX];
