@@ -359,15 +359,38 @@ static int check_together(const struct invocation *inv, struct error *err)
 	return check_configure(inv, err);
 }
 
+static const char error_format[] = "error_format";
+
+static void set_error_format(struct invocation *inv, const char *value)
+{
+	(void)names_find(setting_find(SCOPE_ACCOUNT, error_format)->names, value,
+			 &inv->error_format);
+}
+
 /* How failures are told counts at once, also for those of the command line itself. */
 static void take_error_format(struct invocation *inv)
 {
-	static const char key[] = "error_format";
-
 	for (size_t i = 0; i < inv->config.override_n; i++) {
-		if (strcmp(inv->override[i].key, key) == 0)
-			(void)names_find(setting_find(SCOPE_ACCOUNT, key)->names,
-					 inv->override[i].value, &inv->error_format);
+		if (strcmp(inv->override[i].key, error_format) == 0)
+			set_error_format(inv, inv->override[i].value);
+	}
+}
+
+/* ... and where a word in front of it could not be read. */
+static void find_error_format(struct invocation *inv, int argc, char **argv)
+{
+	static const char option[] = "--error-format";
+	const size_t n = sizeof(option) - 1;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *rest = argv[i] + n;
+
+		if (strncmp(argv[i], option, n) != 0)
+			continue;
+		if (*rest == '=')
+			set_error_format(inv, rest + 1);
+		else if (!*rest && argv[i + 1])
+			set_error_format(inv, argv[i + 1]);
 	}
 }
 
@@ -396,6 +419,8 @@ int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv
 	int rc = parse_all(inv, a, argc, argv, err);
 
 	take_error_format(inv);
+	if (rc < 0)
+		find_error_format(inv, argc, argv);
 	return rc;
 }
 

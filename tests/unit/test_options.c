@@ -385,14 +385,18 @@ static void test_options_are_kept(void **state)
 	}
 }
 
-/* It counts for what is wrong with the command line itself, from where it stands on. */
+/* It counts for what is wrong with the command line itself, wherever it stands in front of "--". */
 static void test_error_format(void **state)
 {
 	static const struct { const char *line; int format; } cases[] = {
 		{ "msubmit|a@x", ERROR_FORMAT_TEXT },
 		{ "msubmit|--error-format=smtp|a@x", ERROR_FORMAT_SMTP },
 		{ "msubmit|--error-format|json|--bogus", ERROR_FORMAT_JSON },
-		{ "msubmit|--bogus|--error-format=json", ERROR_FORMAT_TEXT },
+		{ "msubmit|--bogus|--error-format=json", ERROR_FORMAT_JSON },
+		{ "msubmit|--bogus|a@x|--error-format|smtp", ERROR_FORMAT_SMTP },
+		{ "msubmit|--bogus|--error-format", ERROR_FORMAT_TEXT },
+		{ "msubmit|--bogus|--error-formats=smtp", ERROR_FORMAT_TEXT },
+		{ "msubmit|--bogus|--|--error-format=smtp", ERROR_FORMAT_TEXT },
 		{ "msubmit|--error-format=smtp|--error-format=dsn", ERROR_FORMAT_DSN },
 		{ "msubmit|--error-format=smtp|--error-format=xml", ERROR_FORMAT_SMTP },
 	};
