@@ -220,6 +220,7 @@ struct import_way {
 	const char *tls;		/* value of our key tls */
 	bool unverified;		/* the program does not look at the certificate */
 	bool legacy_only;		/* without TLS it only uses mechanisms like CRAM-MD5 */
+	bool no_plaintext;		/* without TLS it does not show the password */
 	const struct import_value *about;	/* the value to name in notes */
 };
 

@@ -50,6 +50,7 @@ static const struct import_row rows[] = {
 	{ .key = "smtp_use_tls" }, { .key = "smtp_enforce_tls" },
 	{ .key = "smtp_sasl_auth_enable" }, { .key = "smtp_sasl_password_maps" },
 	{ .key = "smtp_sasl_security_options" }, { .key = "smtp_sasl_tls_security_options" },
+	{ .key = "smtp_sasl_tls_verified_security_options" },
 	{ .key = "smtp_sasl_mechanism_filter" }, { .key = "smtp_sender_dependent_authentication" },
 	{ .key = "sender_dependent_relayhost_maps" }, { .key = "smtp_generic_maps" },
 	{ .key = "sender_canonical_maps" }, { .key = "recipient_canonical_maps" },
@@ -191,25 +192,69 @@ static void set_certificates(const struct import_source *src, struct import_acco
 										cert->value);
 }
 
+/* Is word one of a list? */
+static bool has_word(const char *list, const char *word)
+{
+	for (const char *p = list + strspn(list, " \t,"); *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,");
+
+		if (n == strlen(word) && strncasecmp(p, word, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
 /* "!x, y" of the filter is our list; static: and the like are not. */
-static void set_mechanisms(const struct import_source *src, struct import_account *a)
+static const struct import_value *add_filter(const struct import_source *src, struct strbuf *list)
 {
 	const struct import_value *v = import_find(src, "smtp_sasl_mechanism_filter");
-	struct strbuf list = STRBUF_INIT(1 << 16);
 
 	if (!v || !*v->value)
-		return;
+		return NULL;
 	if (strpbrk(v->value, ":/")) {
 		import_note(src, v, "a table is no equivalent: see auth_mechanisms");
-		return;
+		return NULL;
 	}
 	for (const char *p = v->value + strspn(v->value, " \t,"); *p; p += strspn(p, " \t,")) {
 		const size_t n = strcspn(p, " \t,");
 
-		strbuf_addf(&list, "%s%.*s", list.len ? ", " : "", (int)n, p);
+		strbuf_addf(list, "%s%.*s", list->len ? ", " : "", (int)n, p);
 		p += n;
 	}
-	import_set(src, v, a, "auth_mechanisms", list.buf);
+	return v;
+}
+
+/* Nobody is anonymous here unless asked to be; of the rest only noplaintext can be said. */
+static void note_options(const struct import_source *src, const struct import_value *v)
+{
+	static const char *const others[] = { "noactive", "nodictionary", "forward_secrecy",
+					      "mutual_auth" };
+
+	for (size_t i = 0; v && i < ARRAY_LEN(others); i++) {
+		if (has_word(v->value, others[i]))
+			import_note(src, v, "'%s' has no equivalent: see auth_minimum and "
+				    "auth_mechanisms", others[i]);
+	}
+}
+
+/* Which mechanisms may be used under TLS: without a parameter of its own those of any line. */
+static void set_mechanisms(const struct import_source *src, struct import_account *a, bool tls)
+{
+	struct strbuf list = STRBUF_INIT(1 << 16);
+	const struct import_value *filter = add_filter(src, &list),
+		*any = import_find(src, "smtp_sasl_security_options"),
+		*under_tls = import_find(src, "smtp_sasl_tls_security_options"),
+		*used = tls && under_tls ? under_tls : any;
+
+	note_options(src, used);
+	if (tls && used && has_word(used->value, "noplaintext")) {
+		strbuf_addf(&list, "%s!plain, !login", list.len ? ", " : "");
+		import_set(src, used, a, "auth_legacy", "on");
+		filter = filter ? filter : used;
+	}
+	if (filter)
+		import_set(src, filter, a, "auth_mechanisms", list.buf);
 	strbuf_release(&list);
 }
 
@@ -219,15 +264,19 @@ void import_postfix_server(const struct import_source *src, struct import_accoun
 {
 	struct import_way way = { .about = about };
 
+	const char *options = import_get(src, "smtp_sasl_security_options");
+
 	import_postfix_nexthop(src->im, nexthop, &way);
 	set_tls(src, &way, a);
+	/* where nothing is said Postfix has "noplaintext, noanonymous" */
+	way.no_plaintext = !options || has_word(options, "noplaintext");
 	import_set_way(src, a, &way, login);
 	if (*nexthop != '[')
 		import_note(src, about, "'%s' itself is the server now, not the MX records of that "
 			    "name", way.host);
 	set_certificates(src, a);
 	if (login->user)
-		set_mechanisms(src, a);
+		set_mechanisms(src, a, strcmp(way.tls, "off") != 0);
 }
 
 /* --- the rest ---------------------------------------------------------------------------- */

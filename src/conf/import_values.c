@@ -369,6 +369,8 @@ static void set_exposure(const struct import_source *src, struct import_account 
 			    "sent");
 	} else if (strcmp(tls, "off") == 0 && way->legacy_only) {
 		import_set(src, way->about, a, "auth", "CRAM-MD5");
+	} else if (strcmp(tls, "off") == 0 && way->no_plaintext) {
+		import_set(src, way->about, a, "auth_legacy", "on");
 	} else if (strcmp(tls, "off") == 0) {
 		import_set(src, way->about, a, "auth_plaintext", "always");
 		import_note(src, way->about, "the password goes over the line readably, as with "

@@ -137,13 +137,11 @@ static const struct example ssmtp[] = {
 	  "\n[account default]\nhost = [::1]\nport = 587\ntls = starttls\nuser = u\n"
 	  SECRET("ssmtp.conf", "password") "password_file = /F/password\nauth = CRAM-MD5\n"
 	  "domain = h.example\nfrom = %U@h.example\nfrom_override = any\n"
-	  "default_domain = h.example\naliases = \n",
+	  "default_domain = h.example\nread_envelope_from = on\naliases = \n",
 	  "ssmtp.conf:5: AuthPass: sSMTP takes the value only up to a blank, '=', ':' or '#': what "
 	  "stands behind it was left out\n"
 	  "ssmtp.conf:1: mailhub: the server's certificate is verified now, which sSMTP does not "
-	  "do: see tls_pin and tls_trust_file if it has one of its own\n"
-	  "ssmtp.conf:7: FromLineOverride: the From field does not choose the envelope sender "
-	  "here, but -f or --read-envelope-from\n" },
+	  "do: see tls_pin and tls_trust_file if it has one of its own\n" },
 	{ "certificates, and what has no equivalent",
 	  { { "ssmtp.conf", "mailhub=m:465\nUseTLS=Yes\nTLSCert=/c.pem\nUseTLSCert=YES\n"
 			    "TLS_CA_File=/ca.pem\nDebug=YES\nAddHeader=X-A: b\nnothing\nWhat=1\n"
@@ -434,6 +432,36 @@ static const struct example postfix[] = {
 	  "from_override = any\ndefault_domain = w.example\ndomain = w.example\n",
 	  "main.cf:3: relayhost: STARTTLS is required now, because a password is sent\n"
 	  "main.cf:3: relayhost: " UNVERIFIED("Postfix") },
+	{ "a password that is not to be readable, as is the default",
+	  { { "main.cf", "myorigin = x\nrelayhost = [a]\nsmtp_sasl_auth_enable = yes\n"
+			 "smtp_sasl_password_maps = texthash:pw\n" },
+	    { "pw", "[a] u:p\n" } },
+	  "\n[account default]\nhost = a\nport = 25\ntls = off\nuser = u\n"
+	  SECRET("pw", "password") "password_file = /F/password\nauth_legacy = on\n"
+	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n", "" },
+	{ "a password that may be readable",
+	  { { "main.cf", "myorigin = x\nrelayhost = [a]\nsmtp_sasl_auth_enable = yes\n"
+			 "smtp_sasl_security_options = noanonymous, noactive\n"
+			 "smtp_sasl_tls_security_options = noplaintext\n"
+			 "smtp_sasl_password_maps = texthash:pw\n" },
+	    { "pw", "[a] u:p\n" } },
+	  "\n[account default]\nhost = a\nport = 25\ntls = off\nuser = u\n"
+	  SECRET("pw", "password") "password_file = /F/password\nauth_plaintext = always\n"
+	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n",
+	  "main.cf:2: relayhost: the password goes over the line readably, as with Postfix: use "
+	  "tls = starttls if the server has it\n"
+	  "main.cf:4: smtp_sasl_security_options: 'noactive' has no equivalent: see auth_minimum "
+	  "and auth_mechanisms\n" },
+	{ "a password that is shown nowhere, or under TLS",
+	  { { "main.cf", "myorigin = x\nrelayhost = [a]\nsmtp_sasl_auth_enable = yes\n"
+			 "smtp_sasl_security_options = noanonymous noplaintext\n"
+			 "smtp_tls_security_level = secure\nsmtp_sasl_mechanism_filter = !ntlm\n"
+			 "smtp_sasl_password_maps = texthash:pw\n" },
+	    { "pw", "[a] u:p\n" } },
+	  "\n[account default]\nhost = a\nport = 25\ntls = starttls\nuser = u\n"
+	  SECRET("pw", "password") "password_file = /F/password\nauth_legacy = on\n"
+	  "auth_mechanisms = !ntlm, !plain, !login\n"
+	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n", "" },
 	{ "the last definition, continued lines, what one refers to",
 	  { { "main.cf", "relayhost = no\nrelayhost =\n # c\n\n  ${a?[}s.$mydomain]:smtp\n"
 			 "mydomain = d.example\nmyorigin = $mydomain\na = ${b:{1}}\nb=\n"
