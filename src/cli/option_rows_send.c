@@ -52,8 +52,6 @@ static const struct option rows[] = {
 	{ 'O', NULL, OPTION_REQUIRED, option_long_name, 0, "name=value",
 	  "the same by name: IgnoreDots, ErrorMode" },
 	{ 'L', NULL, OPTION_REQUIRED, option_tag, 0, "tag", "name in syslog" },
-	{ 0, "read-envelope-from", OPTION_NONE, option_flag, OPTION_FIELD(read_envelope_from), NULL,
-	  "without -f the envelope sender is that of the From field" },
 };
 
 const struct option_group options_send = { "Sending a message", rows, ARRAY_LEN(rows) };

@@ -61,7 +61,6 @@ struct invocation {
 	size_t rcpt_n, rcpt_alloc;
 	bool read_recipients;		/* -t */
 	bool exclude_words;		/* --exclude-args: with -t, words are taken out */
-	bool read_envelope_from;	/* msmtp's --read-envelope-from */
 	bool dots_ignored;		/* -i */
 	struct compose_request compose;	/* what options say about the message itself */
 	bool gateway;			/* -G */

@@ -79,11 +79,13 @@ static int read_message(struct sending *s, struct error *err)
 	return 0;
 }
 
-/* The address of the header's From: it may choose the account. */
+/* The address of From, of a resent message of Resent-From: it may choose the account. */
 static const char *header_from(const struct sending *s)
 {
+	const struct header_field *resent =
+		s->message ? header_find(&s->message->header, HEADER_RESENT_FROM) : NULL;
 	const struct header_field *f =
-		s->message ? header_find(&s->message->header, HEADER_FROM) : NULL;
+		s->message && !resent ? header_find(&s->message->header, HEADER_FROM) : resent;
 	const char *from = f ? f->text + f->value : NULL;
 	struct address_list list;
 	struct error unreadable;
@@ -101,12 +103,13 @@ static int choose_account(struct sending *s, struct error *err)
 					   .header_from = header_from(s),
 					   .envelope = &s->envelope,
 					   .explain = s->envelope.explain, .config = s->config };
-	if (!s->route.sender && s->inv->read_envelope_from) {
+	if (route_account(s->config, &s->route, &s->account, err) < 0)
+		return -1;
+	if (!s->route.sender && s->account->read_envelope_from) {
 		s->route.sender = s->route.header_from;
 		s->route.sender_is_header = true;
 	}
-	if (route_account(s->config, &s->route, &s->account, err) < 0 ||
-	    permission_check(s->account, err) < 0 ||
+	if (permission_check(s->account, err) < 0 ||
 	    rewriter_open(s->arena, s->account, &s->route.rewriter, err) < 0)
 		return -1;
 	s->told = *s->inv;

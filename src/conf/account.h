@@ -364,6 +364,7 @@ struct account {
 	const char *const *account_match;	/* criteria in their order, of the first account */
 	struct permission_settings permission;
 	enum from_override from_override;
+	bool read_envelope_from;	/* without -f the sender is that of the From field */
 	const char *from_full_name;
 	const char *default_domain;
 	bool qualify;			/* complete addresses without domain */

@@ -265,8 +265,8 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 		import_set(&src, import_find(&src, "hostname"), a, "domain", name);
 	import_set_login_sender(&src, a, domain ? domain : "%H", header_wins ? "any" : "no");
 	if (header_wins)
-		import_note(&src, import_find(&src, "fromlineoverride"), "the From field does not "
-			    "choose the envelope sender here, but -f or --read-envelope-from");
+		import_set(&src, import_find(&src, "fromlineoverride"), a, "read_envelope_from",
+			   "on");
 	import_set(&src, NULL, a, "aliases", "");	/* sSMTP has none */
 	set_root(&src, domain);
 	if (!import_find(&src, "mailhub") && !src.first)

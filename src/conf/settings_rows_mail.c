@@ -72,6 +72,8 @@ static const struct setting rows[] = {
 { .key = "allow_from_override", .type = SETTING_ENUM, .names = allow_overrides, .flags = ALSO,
   .offset = FIELD(enum from_override, from_override), .arg = "on|off",
   .help = "on: from_override = any; off: no" },
+{ .key = "read_envelope_from", SWITCH(read_envelope_from), .def = "off",
+  .help = "without -f the envelope sender is that of the From field" },
 { .key = "from_full_name", TEXT(from_full_name), .arg = "name",
   .help = "name in a From field that is added" },
 { .key = "default_domain", TEXT(default_domain), .arg = "domain",

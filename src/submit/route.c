@@ -331,7 +331,7 @@ static const char *keep_sender(struct arena *a, const struct account *account,
 	}
 	explain_note(req->explain, "sender '%s': %s", sender, !req->sender ? "the login name, as "
 		     "neither -f nor 'from' is given" : req->sender_is_header ? "the From field, "
-		     "as --read-envelope-from asks" : "as -f says");
+		     "as read_envelope_from asks" : "as -f says");
 	return sender;
 }
 

@@ -471,7 +471,7 @@ static void choices_are_explained(void **state)
 	must_say((struct route_request){ .sender = "root" },
 		 "in place of 'root', which belongs to this host");
 	must_say((struct route_request){ .sender_is_header = true, .sender = "o@o.example" },
-		 "the From field, as --read-envelope-from asks");
+		 "the From field, as read_envelope_from asks");
 	load("[account one]\nhost = h\ndefault_domain = x.example\n");
 	must_say((struct route_request){ .sender = NULL }, "account 'one': there is no other");
 	must_say((struct route_request){ .sender = NULL }, "the login name, as neither");
