@@ -130,6 +130,36 @@ static bool leads_elsewhere(const struct setting *s)
 	return false;
 }
 
+#define NEAR 2	/* letters that a misspelt option may be off */
+
+/* "unknown option", with the one that was meant, be it of this table or a setting. */
+static int unknown(struct invocation *inv, const char *word, struct error *err)
+{
+	const char *near = NULL, *key = setting_nearest(SCOPE_ACCOUNT, word);
+	unsigned best = key ? names_distance(key, word, NEAR) : strlen(word) > 3 ? NEAR + 1 : NEAR;
+	struct option_walk w = { 0 };
+	const struct option *o;
+
+	while ((o = next_option(&w))) {
+		unsigned d = o->name ? names_distance(o->name, word, best) : best;
+
+		if (d < best) {
+			best = d;
+			near = o->name;
+		}
+	}
+	if (!near && key) {
+		char *name = arena_strdup(inv->arena, key);
+
+		for (char *c = name; (c = strchr(c, '_'));)
+			*c = '-';
+		near = name;
+	}
+	error_set(err, EX_USAGE, "5.5.4", "unknown option '--%s'", word);
+	return near ? error_append(err, "; did you mean '--%s'?", near) :
+		error_append(err, ": see 'msubmit --help'");
+}
+
 /* Tries a value at once, so that a wrong one is named before anything is read. */
 static int parse_setting(struct invocation *inv, struct position *p, const char *name, size_t len,
 			 const char *value, struct error *err)
@@ -139,13 +169,8 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 
 	if (!s)
 		s = setting_find(SCOPE_LISTEN, key);
-	if (!s) {
-		const char *near = setting_nearest(SCOPE_ACCOUNT, key);
-
-		error_set(err, EX_USAGE, "5.5.4", "unknown option '--%s'", key);
-		return near ? error_append(err, "; did you mean '--%s'?", near) :
-			error_append(err, ": see 'msubmit --help'");
-	}
+	if (!s)
+		return unknown(inv, key, err);
 	if (s->flags & SETTING_FILE_ONLY)
 		return error_set(err, EX_USAGE, "5.5.4", "'--%s' is no option: only a "
 				 "configuration file can say that", key);
