@@ -120,9 +120,15 @@ static bool reaches_out(const struct setting *s)
 /* Does the setting choose who gets the message and the password, or how they are protected? */
 static bool leads_elsewhere(const struct setting *s)
 {
+	static const char *const keys[] = { "redirect_to", "redirect_except", "drop", "always_bcc",
+					    "rewrite_map" };
 	static const struct setting_group *const kinds[] = { &settings_server,
 							     &settings_security };
 
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(s->key, keys[i]) == 0)
+			return true;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (s >= kinds[i]->row && s < kinds[i]->row + kinds[i]->n)
 			return s->type != SETTING_TIME;

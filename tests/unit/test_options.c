@@ -207,6 +207,12 @@ static void test_bad_command_lines(void **state)
 		{"send-mail|--tls-certcheck=off|a@x", "--tls-certcheck"},
 		{"sendmail|--tls=off|a@x", "--tls"},
 		{"sendmail|--user=u|a@x", "--user"},
+		{"sendmail|--drop|a@x", "not taken when called as 'sendmail'"},
+		{"sendmail|--drop=off|a@x", "--drop"},
+		{"sendmail|--redirect-to=b@x|a@x", "--redirect-to"},
+		{"sendmail|--redirect-except=*|a@x", "--redirect-except"},
+		{"sendmail|--always-bcc=b@x|a@x", "--always-bcc"},
+		{"sendmail|--rewrite-map=/x|a@x", "--rewrite-map"},
 		{"sendmail|--password-file=/x|a@x", "--password-file"},
 	};
 
