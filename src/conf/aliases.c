@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "conf/aliases_parts.h"
@@ -71,11 +70,9 @@ static char *split_entry(char *line, char **name)
 
 const struct alias *aliases_find(const struct aliases *a, const char *name)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		if (strcasecmp(a->entry[i].name, name) == 0)
-			return &a->entry[i];
-	}
-	return NULL;
+	size_t i;
+
+	return strmap_find(&a->names, name, &i) ? &a->entry[i] : NULL;
 }
 
 static int bad_line(const struct aliases *a, unsigned line, const char *what, struct error *err)
@@ -89,7 +86,7 @@ static int add_entry(struct aliases *a, char *line, unsigned number, struct erro
 
 	if (!targets)
 		return bad_line(a, number, "the line is not 'name: address, ...'", err);
-	if (aliases_find(a, name))
+	if (!strmap_add(&a->names, name, a->n))
 		return bad_line(a, number, "the name stands in the file twice", err);
 	a->entry[a->n++] = (struct alias){ .name = name, .targets = targets,
 					  .end = targets + strlen(targets), .line = number };
@@ -181,5 +178,6 @@ void aliases_free(struct aliases *a)
 	if (!a)
 		return;
 	arena_free(a->arena);
+	strmap_release(&a->names);
 	xfree(a);
 }

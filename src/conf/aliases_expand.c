@@ -27,6 +27,7 @@ struct expansion {
 	const struct aliases *aliases;
 	unsigned char *progress;	/* enum progress of each entry */
 	struct strvec *out;
+	struct strmap found;		/* what is in out */
 	aliases_local_fn *is_local;
 	void *ctx;
 	unsigned includes;
@@ -67,7 +68,7 @@ static int refuse(const struct expansion *x, const struct place *at, struct erro
 
 static int add_address(struct expansion *x, const char *address, struct error *err)
 {
-	if (!strvec_has(x->out, address))
+	if (strmap_add(&x->found, address, 0))
 		strvec_add(x->out, address);
 	if (strvec_overflow(x->out))
 		return error_set(err, EX_CONFIG, "5.3.5", "%s: too many addresses",
@@ -297,9 +298,12 @@ int aliases_expand(const struct aliases *a, const char *name, aliases_local_fn *
 		return 0;
 	x.arena = arena_new();
 	x.progress = xcalloc(a->n, 1);
+	for (size_t i = 0; i < out->n; i++)
+		(void)strmap_add(&x.found, out->v[i], 0);
 	int rc = expand_entry(&x, e, 0, err);
 
 	xfree(x.progress);
+	strmap_release(&x.found);
 	arena_free(x.arena);
 	return rc;
 }

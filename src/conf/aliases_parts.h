@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "util/strmap.h"
+
 struct aliases;
 struct arena;
 
@@ -20,6 +22,7 @@ struct aliases {
 	const char *path;
 	struct alias *entry;
 	size_t n;
+	struct strmap names;	/* their numbers */
 };
 
 /* The entry of a name (ASCII case ignored); NULL if there is none. */

@@ -9,13 +9,10 @@
 #include "message/message.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/strvec.h"
-
-#define SHOWN_MAX 100000	/* addresses */
+#include "util/strmap.h"
 
 /* Addresses of the fields of recipients, blind ones or the others. */
-static void list_fields(const struct message *m, bool blind, struct arena *scratch,
-			struct strvec *out)
+static void list_fields(const struct message *m, bool blind, struct arena *a, struct strmap *out)
 {
 	for (size_t i = 0; i < m->header.n; i++) {
 		const struct header_field *f = &m->header.field[i];
@@ -25,22 +22,22 @@ static void list_fields(const struct message *m, bool blind, struct arena *scrat
 
 		if (!(flags & HEADER_RECIPIENT) || !(flags & HEADER_BLIND) == blind)
 			continue;
-		if (address_parse_list(scratch, f->text + f->value, f->len - f->value,
+		if (address_parse_list(a, f->text + f->value, f->len - f->value,
 				       ADDRESS_SEMICOLONS, &list, &unreadable) < 0)
 			continue;
 		for (size_t k = 0; k < list.n; k++)
-			strvec_add(out, list.box[k].address);
+			(void)strmap_add(out, list.box[k].address, 0);
 	}
 }
 
-void blind_list_shown(const struct message *m, struct arena *scratch, struct strvec *out)
+void blind_list_shown(const struct message *m, struct arena *a, struct strmap *out)
 {
-	list_fields(m, false, scratch, out);
+	list_fields(m, false, a, out);
 }
 
 void blind_mark(struct envelope *e, const struct message *m)
 {
-	struct strvec shown = STRVEC_INIT(SHOWN_MAX), hidden = STRVEC_INIT(SHOWN_MAX);
+	struct strmap shown = { .n = 0 }, hidden = { .n = 0 };
 	struct arena *scratch = arena_new();
 
 	list_fields(m, false, scratch, &shown);
@@ -49,10 +46,10 @@ void blind_mark(struct envelope *e, const struct message *m)
 		struct recipient *r = &e->rcpt[i];
 		const char *asked = r->original ? r->original : r->address;
 
-		r->blind = !strvec_has(&shown, asked);
-		r->bcc = r->blind && strvec_has(&hidden, asked);
+		r->blind = !strmap_find(&shown, asked, NULL);
+		r->bcc = r->blind && strmap_find(&hidden, asked, NULL);
 	}
-	strvec_release(&shown);
-	strvec_release(&hidden);
+	strmap_release(&shown);
+	strmap_release(&hidden);
 	arena_free(scratch);
 }

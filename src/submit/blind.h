@@ -7,10 +7,10 @@
 struct arena;
 struct envelope;
 struct message;
-struct strvec;
+struct strmap;
 
-/* Appends the addresses of To and Cc, and of those of a Resent block. */
-void blind_list_shown(const struct message *m, struct arena *scratch, struct strvec *out);
+/* Adds the addresses of To and Cc, and of those of a Resent block; their text is in arena a. */
+void blind_list_shown(const struct message *m, struct arena *a, struct strmap *out);
 
 /*
  * Marks the recipients that are not among them, and those that stand in Bcc

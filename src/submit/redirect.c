@@ -15,9 +15,8 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
+#include "util/strmap.h"
 
-#define SHOWN_MAX 100000	/* addresses of To and Cc */
 #define TAGGED_MAX 3		/* addresses in the subject; more are counted */
 #define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
 
@@ -117,7 +116,7 @@ static int tag_subject(struct edits *edits, const struct message *m, const char 
 int redirect_header(struct edits *edits, const struct envelope *e, const struct message *m,
 		    const struct account *a, struct error *err)
 {
-	struct strvec shown = STRVEC_INIT(SHOWN_MAX);
+	struct strmap shown = { .n = 0 };
 	const char **named;
 	size_t n = 0;
 	int rc = 0;
@@ -131,13 +130,13 @@ int redirect_header(struct edits *edits, const struct envelope *e, const struct 
 		blind_list_shown(m, edits->arena, &shown);
 	n = 0;
 	for (size_t i = 0; rc == 0 && e->redirected[i]; i++) {
-		if (e->redirected_part && !strvec_has(&shown, e->redirected[i]))
+		if (e->redirected_part && !strmap_find(&shown, e->redirected[i], NULL))
 			continue;
 		named[n++] = e->redirected[i];
 		rc = edits_add(edits, "X-Original-To", e->redirected[i], err);
 	}
 	if (rc == 0 && a->redirect.tag && n > 0)
 		rc = tag_subject(edits, m, (const char *const *)named, n, err);
-	strvec_release(&shown);
+	strmap_release(&shown);
 	return rc;
 }

@@ -1,0 +1,75 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "util/strmap.h"
+
+enum { MANY = 20000 };
+
+static void test_empty(void **state)
+{
+	struct strmap m = { .n = 0 };
+	size_t value = 7;
+
+	(void)state;
+	assert_false(strmap_find(&m, "a", &value));
+	assert_int_equal(value, 7);
+	strmap_release(&m);
+}
+
+static void test_case(void **state)
+{
+	struct strmap m = { .n = 0 };
+	size_t value = 0;
+
+	(void)state;
+	assert_true(strmap_add(&m, "Root@x", 1));
+	assert_false(strmap_add(&m, "rOOT@X", 2));
+	assert_true(strmap_add(&m, "", 3));
+	assert_true(strmap_add(&m, "\xc3\x84", 4));	/* ASCII only: not the letter below */
+	assert_true(strmap_add(&m, "\xc3\xa4", 5));
+	assert_true(strmap_find(&m, "ROOT@x", &value));
+	assert_int_equal(value, 1);
+	assert_true(strmap_find(&m, "", NULL));
+	assert_false(strmap_find(&m, "root", NULL));
+	strmap_release(&m);
+	assert_false(strmap_find(&m, "root@x", NULL));
+}
+
+static void test_many(void **state)
+{
+	static char name[MANY][16];
+	struct strmap m = { .n = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(name[i], sizeof(name[i]), "name%zu", i);
+		assert_true(strmap_add(&m, name[i], i));
+	}
+	assert_int_equal(m.n, MANY);
+	for (size_t i = 0; i < MANY; i++) {
+		size_t value;
+
+		assert_true(strmap_find(&m, name[i], &value));
+		assert_int_equal(value, i);
+		assert_false(strmap_add(&m, name[i], 0));
+	}
+	assert_false(strmap_find(&m, "name", NULL));
+	strmap_release(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_case),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
