@@ -6,7 +6,7 @@
  *			dumps; new files are private; a closed pipe is an error
  *			code, not a death
  *	connected	no further privileges by exec (a password command has
- *			run by then, nothing else is ever started)
+ *			run by then; what starts later, on_failure, gets none)
  */
 #ifndef UTIL_SANDBOX_H
 #define UTIL_SANDBOX_H
