@@ -40,26 +40,13 @@ class Server:
         self.replies = facts.pop('replies', {})         # verb -> reply
         self.hello = 'LHLO' if lmtp else 'EHLO'
         assert not facts, facts
-        self.commands, self.connections, self.threads = [], 0, []
-        family = socket.AF_UNIX if path else socket.AF_INET
-        self.listener = socket.socket(family)
-        if not path:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(path or (address, port))
-        self.listener.listen(16)
-        self.port = None if path else self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.commands = []
+        self.listener = harness.Listener(self.serve, address, port, unix=path)
+        self.port = self.listener.port
 
-    def accept(self):
-        while True:
-            try:
-                sock = self.listener.accept()[0]
-            except OSError:
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self.serve, args=(sock,), daemon=True)
-            self.threads.append(thread)
-            thread.start()
+    @property
+    def connections(self):
+        return self.listener.connections
 
     def context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -143,7 +130,7 @@ class Server:
 
     def stop(self):
         self.listener.close()
-        for thread in self.threads:
+        for thread in self.listener.threads:
             thread.join(5)
 
 
@@ -334,14 +321,8 @@ def refusal(name, verb, reply, step, exit, *hint, **more):
     return Case(name, [facts], (('FAIL', step, reply) + hint,), exit, settings, never=never)
 
 
-def closed_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
-
-
 def refused_port(_, settings):
-    settings['port'] = closed_port()
+    settings['port'] = harness.free_port()
 
 
 def open_secret(home, _):
@@ -589,8 +570,11 @@ def tunnel():
 def with_resolver(zone, make, settings, want, exit=0, words=(), sends=True, **more):
     """Servers and a resolver that knows their names; PORT in the zone is that of the first."""
     servers = []
+    if any(facts.get('port') == 'SAME' for facts in make):
+        shared = harness.free_port(*[facts.get('address', '127.0.0.1') for facts in make])
+        make = [dict(facts, port=shared) for facts in make]
     for facts in make:
-        servers.append(Server(**same_port(facts, servers)))
+        servers.append(Server(**facts))
     port = servers[0].port if servers else 2525
     zone = {key: [tuple(port if v == 'PORT' else v for v in d) if isinstance(d, tuple) else d
                   for d in records] if isinstance(records, list) else records
@@ -607,26 +591,13 @@ def with_resolver(zone, make, settings, want, exit=0, words=(), sends=True, **mo
             resolver.__exit__()
 
 
-def same_port(facts, servers):
-    return dict(facts, port=servers[0].port) if facts.get('port') == 'SAME' else facts
-
-
 class Proxy:
     """CONNECT to whatever is asked for, on loopback."""
 
     def __init__(self):
         self.asked = []
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                sock = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+        self.listener = harness.Listener(self.serve)
+        self.port = self.listener.port
 
     def serve(self, sock):
         head = b''
@@ -673,7 +644,7 @@ def through_proxy():
 def dead_proxy():
     case = Case('', (), (('FAIL', 'connect', 'proxy', 'it is the proxy that fails', 'port 2525'),), 75,
                 dict(host='mail.example.org', port='2525',
-                     proxy='socks5h://127.0.0.1:%d' % closed_port()))
+                     proxy='socks5h://127.0.0.1:%d' % harness.free_port()))
     with harness.Folder() as home:
         return case.check(home, [])
 

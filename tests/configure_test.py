@@ -28,8 +28,6 @@ from dnsserver import Resolver                                          # noqa: 
 from peer import Peer                                                   # noqa: E402
 
 PROGRAM = harness.binary()
-# LeakSanitizer guesses where thread-local storage of loaded libraries lies, and may crash by it.
-os.environ.setdefault('LSAN_OPTIONS', 'use_tls=0')
 LIMIT = 30 * harness.SCALE
 DOMAIN, USER, PASSWORD = 'example.org', 'you@example.org', 'pass word "7" \\ $x # ;'
 NAMES = ['example.org', '*.example.org', 'autoconfig.thunderbird.net', 'smtp.gmail.com', '*.provider.net',
@@ -154,17 +152,8 @@ class Socks:
 
     def __init__(self, ways):
         self.ways, self.asked, self.login = ways, [], None
-        self.listener = socket.create_server(('127.0.0.1', 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.session, args=(client,), daemon=True).start()
+        self.listener = harness.Listener(self.session)
+        self.port = self.listener.port
 
     def session(self, client):
         try:

@@ -1,7 +1,10 @@
-"""What the test programs share: the binary, certificates, clean surroundings, TAP."""
+"""What the test programs share: the binary, certificates, clean surroundings, ports, TAP."""
 import concurrent.futures
+import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -80,6 +83,58 @@ class Folder:
 
     def __exit__(self, *_):
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def free_port(*addresses):
+    """A port that nobody uses on any of the addresses (127.0.0.1).
+
+    It is below those that the system gives to clients and to listeners on port 0,
+    which could take it meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with contextlib.ExitStack() as stack:
+            try:
+                for address in addresses or ('127.0.0.1',):
+                    family = socket.AF_INET6 if ':' in address else socket.AF_INET
+                    stack.enter_context(socket.socket(family)).bind((address, port))
+                return port
+            except OSError:
+                continue
+
+
+class Listener:
+    """A socket on loopback: each connection goes to serve(socket) in a thread of its own."""
+
+    def __init__(self, serve, address='127.0.0.1', port=0, unix=None):
+        self.serve, self.connections, self.threads = serve, 0, []
+        if unix:
+            self.socket, self.port = socket.socket(socket.AF_UNIX), None
+            self.socket.bind(unix)
+            self.socket.listen(64)
+        else:
+            self.socket = socket.create_server((address, port), backlog=64)
+            self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
+
+    def accept(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            self.connections += 1
+            self.threads.append(threading.Thread(target=self.serve, args=(connection,), daemon=True))
+            self.threads[-1].start()
+
+    def close(self):
+        """No connection is taken after it."""
+        # The thread must have left accept() before the number of its socket is free for
+        # another listener: it would take that one's connections.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
 
 
 def run_tap(tests):

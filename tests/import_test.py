@@ -15,7 +15,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -37,20 +36,11 @@ class Sink:
         self.context.load_cert_chain(*certificate[:2])
         self.implicit, self.starttls, self.mechanisms = implicit, starttls, mechanisms
         self.log = []
-        self.socket = socket.create_server(('127.0.0.1', 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client = self.socket.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        self.listener = harness.Listener(self.serve)
+        self.port = self.listener.port
 
     def close(self):
-        self.socket.close()
+        self.listener.close()
 
     def serve(self, client):
         client.settimeout(20 * harness.SCALE)

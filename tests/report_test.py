@@ -5,12 +5,14 @@ At a terminal (a pty) a message is kept and the command shown that sends it agai
 is run by a shell, and what the server gets is compared with what was typed. Then the hook's rate
 limit, with the clock put on by changing what it remembers; and what dead_letter refuses to touch.
 """
+import atexit
 import glob
 import json
 import os
 import pty
 import re
 import select
+import shutil
 import stat
 import subprocess
 import sys
@@ -43,6 +45,7 @@ class Home:
 
     def __init__(self, port=1, keys=''):
         self.folder = tempfile.mkdtemp(prefix='msubmit-test-')
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.env = harness.environment(self.folder)
         self.env['XDG_STATE_HOME'] = os.path.join(self.folder, 'state dir')
         self.write(port, keys)

@@ -80,10 +80,9 @@ class Deaf:
         return []
 
 
-def closed_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+def shared_port():
+    """For a server on 127.0.0.1 and another on 127.0.0.2."""
+    return harness.free_port('127.0.0.1', '127.0.0.2')
 
 
 class Run:
@@ -143,7 +142,7 @@ def test(name):
 @test('the second host is used when the first refuses the connection')
 def second_host():
     server = Server(ACCEPT)
-    run = Run(['--host=127.0.0.1:%d, 127.0.0.1:%d' % (closed_port(), server.port)], [server])
+    run = Run(['--host=127.0.0.1:%d, 127.0.0.1:%d' % (harness.free_port(), server.port)], [server])
     return run.check(0)
 
 
@@ -176,7 +175,7 @@ def missing_host():
 
 @test('every host that failed is named, and what may pass decides the status')
 def all_fail():
-    a, b = closed_port(), closed_port()
+    a, b = harness.free_port(), harness.free_port()
     with Resolver({}) as dns:
         run = Run(['--resolver=' + dns.address, '--host=gone.example.org:25,127.0.0.1:%d,127.0.0.1:%d' % (a, b)])
     return run.check(75, 'gone.example.org', '127.0.0.1:%d' % a, '127.0.0.1:%d' % b)
@@ -242,7 +241,7 @@ def no_starttls():
 
 @test('the next address of a name is tried after a 4xx greeting')
 def next_address():
-    first = Server(BUSY)
+    first = Server(BUSY, port=shared_port())
     second = Server(ACCEPT, '127.0.0.2', first.port)
     with Resolver({('two.example.org', 'A'): ['127.0.0.1', '127.0.0.2']}) as dns:
         return Run(['--resolver=' + dns.address, '--host=two.example.org:%d' % first.port], [first, second]).check(0)
@@ -252,7 +251,7 @@ def next_address():
 def helo_same_address():
     first = Server('S: 220 peer\nC: EHLO *\nCLOSE\nCONNECT\nS: 220 peer\nC: HELO *\nS: 250 peer\n'
                    'C: MAIL FROM:<*>\nS: 250 ok\nC: RCPT TO:<*>\nS: 250 ok\nC: DATA\nS: 354 go\n'
-                   'C: <message>\nS: 250 ok')
+                   'C: <message>\nS: 250 ok', port=shared_port())
     second = Server('', '127.0.0.2', first.port)
     with Resolver({('two.example.org', 'A'): ['127.0.0.1', '127.0.0.2']}) as dns:
         return Run(['--resolver=' + dns.address, '--host=two.example.org:%d' % first.port], [first, second]).check(0)
@@ -260,7 +259,7 @@ def helo_same_address():
 
 @test('a deaf first address is overtaken by the second')
 def race():
-    deaf = Deaf()
+    deaf = Deaf(port=shared_port())
     server = Server(ACCEPT, '127.0.0.2', deaf.port)
     with Resolver({('two.example.org', 'A'): ['127.0.0.1', '127.0.0.2']}) as dns:
         run = Run(['--resolver=' + dns.address, '--host=two.example.org:%d' % deaf.port, '--happy-eyeballs=50ms',
@@ -272,7 +271,7 @@ def race():
 
 @test('without racing the second has to wait for the first')
 def no_race():
-    deaf = Deaf()
+    deaf = Deaf(port=shared_port())
     server = Server(ACCEPT, '127.0.0.2', deaf.port)
     with Resolver({('two.example.org', 'A'): ['127.0.0.1', '127.0.0.2']}) as dns:
         run = Run(['--resolver=' + dns.address, '--host=two.example.org:%d' % deaf.port, '--happy-eyeballs=off',
@@ -294,7 +293,7 @@ def has_ipv6():
 def family_case(option, address):
     """Both addresses are there, and the wanted one gets the message."""
     other = {'::1': '127.0.0.1', '127.0.0.1': '::1'}[address]
-    wanted = Server(ACCEPT, address)
+    wanted = Server(ACCEPT, address, harness.free_port(address, other))
     unwanted = Server('', other, wanted.port)
     with Resolver({('both.example.org', 'A'): ['127.0.0.1'], ('both.example.org', 'AAAA'): ['::1']}) as dns:
         run = Run(['--resolver=' + dns.address, '--host=both.example.org:%d' % wanted.port] + option, [wanted, unwanted])
@@ -315,7 +314,7 @@ for words, address in ((['-4'], '127.0.0.1'), (['-6'], '::1'), ([], '::1'),
 @test('source address and port are those asked for')
 def source():
     server = Server(ACCEPT)
-    port = closed_port()
+    port = harness.free_port()
     run = Run(['--host=127.0.0.1:%d' % server.port, '--source-ip=::1, 127.0.0.9',
                '--source-port=%d-%d' % (port, min(port + 20, 65535))], [server])
     if server.source and (server.source[0] != '127.0.0.9' or not port <= server.source[1] <= port + 20):
@@ -380,7 +379,7 @@ def srv_submissions():
     deaf = Server('CLOSE')
     # a handshake begins there; the records of _submission come after it
     run = srv_case({(SUBMISSIONS, 'SRV'): [(50, 0, deaf.port, 'mail.example.org')],
-                    (SUBMISSION, 'SRV'): [(1, 0, closed_port(), 'mail.example.org')],
+                    (SUBMISSION, 'SRV'): [(1, 0, harness.free_port(), 'mail.example.org')],
                     ('mail.example.org', 'A'): ['127.0.0.1']}, [clear, deaf], 75, str(deaf.port), base=('-v',))
     return run
 
@@ -506,7 +505,7 @@ def mx_case(zone, servers, status, *texts, args=(), to=(TO,), port=None):
 
 @test('MX: by preference, the next when it fails')
 def mx():
-    first = Server(BUSY)
+    first = Server(BUSY, port=shared_port())
     second = Server(ACCEPT, '127.0.0.2', first.port)
     zone = {('example.net', 'MX'): [(20, 'b.example.net'), (10, 'a.example.net')],
             ('a.example.net', 'A'): ['127.0.0.1'], ('b.example.net', 'A'): ['127.0.0.2']}
@@ -559,7 +558,7 @@ def mx_literal():
 @test('MX: each domain by itself, one result for each')
 def mx_domains():
     first = Server(ACCEPT.replace('C: RCPT TO:<*>', 'C: RCPT TO:<c@example.net>\nC: RCPT TO:<d@EXAMPLE.net>').replace(
-        'S: 250 2.1.5 ok', 'S: 250 2.1.5 ok\nS: 250 2.1.5 ok'))
+        'S: 250 2.1.5 ok', 'S: 250 2.1.5 ok\nS: 250 2.1.5 ok'), port=shared_port())
     second = Server(ACCEPT.replace('C: RCPT TO:<*>', 'C: RCPT TO:<e@example.com>'), '127.0.0.2', first.port)
     zone = {('example.net', 'A'): ['127.0.0.1'], ('example.com', 'A'): ['127.0.0.2']}
     return mx_case(zone, [first, second], 68, 'f@example.invalid',

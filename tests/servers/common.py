@@ -5,10 +5,8 @@ Instance is a throw-away copy of a server's files, run by chroot: its own users,
 ports and folders, nothing of the machine's. The cases are in suite.py.
 """
 import base64
-import contextlib
 import ctypes
 import os
-import random
 import re
 import shutil
 import signal
@@ -46,12 +44,7 @@ def free_ports(count):
     """Ports below those that the system gives to clients, which could take one meanwhile."""
     ports = []
     while len(ports) < count:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(('127.0.0.1', port))
-            except OSError:
-                continue
+        port = harness.free_port()
         if port not in ports:
             ports.append(port)
     return ports
@@ -106,26 +99,17 @@ class Sink:
 
     def __init__(self, extensions=EXTENSIONS):
         self.extensions, self.mails, self.faults = extensions, [], []
-        self.connections, self.logins = 0, []
+        self.logins = []
         self.changed = threading.Condition()
-        self.listener = socket.create_server(('127.0.0.1', 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.listener = harness.Listener(self.session)
+        self.port = self.listener.port
+
+    @property
+    def connections(self):
+        return self.listener.connections
 
     def close(self):
-        # ends the wait in accept(), which could go on with another listener of that number
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
-
-    def serve(self):
-        while True:
-            try:
-                connection = self.listener.accept()[0]
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.session, args=(connection,), daemon=True).start()
 
     def session(self, connection):
         try:
