@@ -137,6 +137,17 @@ class Listener:
         self.socket.close()
 
 
+class Tests(list):
+    """(name, function) pairs for run_tap()."""
+
+    def named(self, name):
+        """A decorator: takes the function in under that name."""
+        def take(function):
+            self.append((name, function))
+            return function
+        return take
+
+
 def run_tap(tests):
     """Runs (name, function) pairs in parallel; a function returns a list of failures.
 

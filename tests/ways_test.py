@@ -126,15 +126,8 @@ class Run:
         return self.failures
 
 
-TESTS = []
-
-
-def test(name):
-    def take(function):
-        TESTS.append((name, function))
-        return function
-    return take
-
+TESTS = harness.Tests()
+test = TESTS.named
 
 # --- several hosts ------------------------------------------------------------------
 
