@@ -21,11 +21,6 @@ static const struct import_format *const formats[] = {
 	&import_msmtp,
 };
 
-const char *import_type_name(size_t i)
-{
-	return i < ARRAY_LEN(formats) ? formats[i]->type : NULL;
-}
-
 /* --- what it is --------------------------------------------------------------------- */
 
 static const struct import_format *by_type(const char *type)

@@ -23,7 +23,7 @@ struct error;
 
 struct import_request {
 	const char *path;	/* the foreign file, or the folder it is in */
-	const char *type;	/* as in import_type_name(); NULL = by its name and content */
+	const char *type;	/* "postfix", "dma" ...; NULL = by its name and content */
 	const char *output;	/* absolute path the text is meant for; NULL = not known */
 	const char *folder;	/* without output: where its further files are said to lie */
 };
@@ -57,8 +57,5 @@ ATTR_CHECK int import_read(const struct import_request *req, struct import_resul
 
 /* Overwrites and frees what it holds. */
 void import_release(struct import_result *r);
-
-/* The i-th name for import_request.type; NULL behind the last. */
-const char *import_type_name(size_t i);
 
 #endif

@@ -44,7 +44,7 @@ static const struct setting rows[] = {
 { .key = "pid_file", FILE_NAME(pid_file), .help = "file to write the process id to" },
 };
 
-const struct setting_group settings_listen = { "Settings of the listener (-bd)", rows,
-						ARRAY_LEN(rows) };
+static const struct setting_group listen_group = { "Settings of the listener (-bd)", rows,
+						   ARRAY_LEN(rows) };
 
-const struct setting_group *const settings_listen_groups[] = { &settings_listen, NULL };
+const struct setting_group *const settings_listen_groups[] = { &listen_group, NULL };

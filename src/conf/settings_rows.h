@@ -22,7 +22,7 @@ struct strbuf;
 	(offsetof(struct target, m) + 0 * sizeof((type *)0 == &((struct target *)0)->m))
 
 extern const struct setting_group settings_server, settings_security, settings_mail,
-	settings_compose, settings_delivery, settings_report, settings_rewrite, settings_listen;
+	settings_compose, settings_delivery, settings_report, settings_rewrite;
 
 /* All groups of a scope; NULL at the end. */
 extern const struct setting_group *const settings_account_groups[];

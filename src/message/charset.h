@@ -14,6 +14,9 @@ struct arena;
 struct error;
 struct spool;
 
+/* The label of text in a charset that nobody knows (RFC 1428). */
+#define CHARSET_UNKNOWN "unknown-8bit"
+
 /* Is it a name that can stand in a header (RFC 2978, section 2.3)? */
 ATTR_PURE bool charset_name_valid(const char *name);
 

@@ -189,7 +189,7 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	if (named && !facts.utf8)
 		return error_set(err, EX_DATAERR, "5.6.0", "the text is said to be in '%s', and "
 				 "is not", named);
-	*charset_out = facts.utf8 ? "utf-8" : "unknown-8bit";
+	*charset_out = facts.utf8 ? "utf-8" : CHARSET_UNKNOWN;
 	if (facts.utf8 || !other)
 		return 0;
 	if (charset_known(other) && convert(s, other, &invalid) == 0)
@@ -227,7 +227,7 @@ static void add_compat(struct compose *c, const char *param, const char *name)
 static const char *label_of(const struct compose *c)
 {
 	return c->locale_charset ? c->locale_charset : c->opt->charset ? c->opt->charset :
-								      "unknown-8bit";
+								      CHARSET_UNKNOWN;
 }
 
 static void add_disposition(struct compose *c, const struct leaf *l)

@@ -71,7 +71,7 @@ void downgrade_comment(struct downgrade *d, const char *p, const char *end)
 
 static void unstructured(struct downgrade *d, const char *value, size_t n)
 {
-	rfc2047_encode_text_as(d->out, value, n, downgrade_column(d), d->charset);
+	rfc2047_encode_text(d->out, value, n, downgrade_column(d), d->charset);
 }
 
 /* Comments are encoded; all else goes through put, piece by piece. */

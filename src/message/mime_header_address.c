@@ -214,7 +214,7 @@ void downgrade_addresses(struct downgrade *d, const char *value, size_t n)
 			mask[i] = 'x';
 	}
 	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, &unreadable) < 0) {
-		rfc2047_encode_text_as(d->out, value, n, downgrade_column(d), d->charset);
+		rfc2047_encode_text(d->out, value, n, downgrade_column(d), d->charset);
 		arena_free(a);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "message/charset.h"
 #include "util/base64.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -16,7 +17,6 @@
 #define WORD_MAX ((size_t)75)
 #define LINE_MAX_ENCODED ((size_t)76)
 #define CHAR_MAX_Q ((size_t)12)		/* four octets, escaped */
-#define UNKNOWN "unknown-8bit"		/* RFC 1428 */
 
 struct encoder {
 	const char *charset;
@@ -150,7 +150,7 @@ void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2
 void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
 		    size_t column)
 {
-	rfc2047_encode_as(out, text, n, place, column, UNKNOWN);
+	rfc2047_encode_as(out, text, n, place, column, CHARSET_UNKNOWN);
 }
 
 enum kind { KIND_NONE, KIND_PLAIN, KIND_RAW, KIND_ENCODED };
@@ -214,7 +214,7 @@ static size_t column_after(const struct strbuf *out, size_t from, size_t column)
  * Decoders drop the blanks between two encoded words: those next to an
  * encoded word that was there before are encoded too, so that they stay.
  */
-void rfc2047_encode_text_as(struct strbuf *out, const char *text, size_t n, size_t column,
+void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column,
 			    const char *charset)
 {
 	enum kind before = KIND_NONE;
@@ -248,9 +248,4 @@ void rfc2047_encode_text_as(struct strbuf *out, const char *text, size_t n, size
 		before = t.kind;
 		column = column_after(out, mark, column);
 	}
-}
-
-void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column)
-{
-	rfc2047_encode_text_as(out, text, n, column, UNKNOWN);
 }

@@ -35,12 +35,9 @@ void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2
  * Appends an unstructured value in which only what needs it is encoded:
  * words with non-ASCII octets and what lies between them. Encoded words that
  * are there already, and all pure ASCII, stay as they are. Line ends of
- * folding inside an encoded part vanish. column as above.
+ * folding inside an encoded part vanish. column and charset as above.
  */
-void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column);
-
-/* The same; charset is what text is in that is not UTF-8. */
-void rfc2047_encode_text_as(struct strbuf *out, const char *text, size_t n, size_t column,
-			    const char *charset);
+void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column,
+			 const char *charset);
 
 #endif

@@ -344,7 +344,8 @@ bool tls_is(const struct stream *s)
 
 /* --- setting up --------------------------------------------------------- */
 
-int tls_library_error(int code, const char *what, struct error *err)
+/* "cannot do what: the library's words", EX_SOFTWARE. */
+static int library_error(int code, const char *what, struct error *err)
 {
 	return error_set(err, EX_SOFTWARE, "5.3.0", "TLS library: %s: %s", what,
 			 gtls.strerror(code));
@@ -391,7 +392,7 @@ static int tls_new(struct stream *lower, unsigned flags, struct tls **out, struc
 		code = gtls.credentials_set(t->session, GNUTLS_CRD_CERTIFICATE, t->credentials);
 	if (code < 0) {
 		tls_drop(t);
-		return tls_library_error(code, "cannot make a session", err);
+		return library_error(code, "cannot make a session", err);
 	}
 	gtls.session_set_ptr(t->session, t);
 	gtls.transport_set_ptr(t->session, t);
@@ -436,7 +437,7 @@ static int set_server_name(struct tls *t, const char *host, struct error *err)
 		return 0;
 	int code = gtls.server_name_set(t->session, GNUTLS_NAME_DNS, host, n);
 
-	return code < 0 ? tls_library_error(code, "cannot set the server's name", err) : 0;
+	return code < 0 ? library_error(code, "cannot set the server's name", err) : 0;
 }
 
 static int client_prepare(struct tls *t, struct error *err)

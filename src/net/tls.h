@@ -85,9 +85,6 @@ bool tls_verified(const struct stream *s);
 /* Is it the peer's for sure: verified, or pinned? */
 bool tls_authenticated(const struct stream *s);
 
-/* Was an earlier session resumed? */
-bool tls_resumed(const struct stream *s);
-
 /* Was a client certificate sent? */
 bool tls_sent_certificate(const struct stream *s);
 

@@ -138,11 +138,6 @@ bool tls_authenticated(const struct stream *s)
 	return tls_of(s)->verified || tls_of(s)->pinned;
 }
 
-bool tls_resumed(const struct stream *s)
-{
-	return tls_of(s)->resumed;
-}
-
 bool tls_sent_certificate(const struct stream *s)
 {
 	const struct tls *t = tls_of(s);

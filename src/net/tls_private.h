@@ -44,9 +44,6 @@ struct tls {
 	bool dead;				/* fault says why */
 };
 
-/* "cannot do what: the library's words", EX_SOFTWARE. */
-int tls_library_error(int code, const char *what, struct error *err);
-
 /*
  * Our own certificate: a pair of PEM files (without a key file the key is in
  * the file of the certificate), or what a client's settings name; nothing if

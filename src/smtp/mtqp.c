@@ -270,10 +270,26 @@ static int ask(struct mtqp *m, const char *open, const char *envid, const char *
 	return rc < 0 ? -1 : read_answer(m, envid, err);
 }
 
+/* Can that be asked for: an envid of printable ASCII, a secret in base64? EX_USAGE. */
+static int check_words(const char *envid, const char *secret, struct error *err)
+{
+	struct strbuf octets = STRBUF_INIT(COMMAND_OCTETS);
+	size_t n = strlen(envid);
+	int bad = base64_decode(&octets, secret, strlen(secret)) < 0 || octets.len == 0;
+
+	strbuf_release_secret(&octets);
+	if (n == 0 || strchr(envid, ' ') || text_has_control(envid, n) || !text_is_ascii(envid, n))
+		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no envelope identifier", envid);
+	if (bad)
+		return error_set(err, EX_USAGE, "5.5.4", "the secret of %s is not in base64",
+				 envid);
+	return 0;
+}
+
 int mtqp_track(struct mtqp *m, const char *envid, const char *secret, struct strbuf *answer,
 	       struct error *err)
 {
-	if (mtqp_check(envid, secret, err) < 0)
+	if (check_words(envid, secret, err) < 0)
 		return -1;
 	int more = ask(m, "", envid, "", secret, err);
 
@@ -300,21 +316,6 @@ void mtqp_close(struct mtqp *m)
 }
 
 /* --- what is asked for ---------------------------------------------------- */
-
-int mtqp_check(const char *envid, const char *secret, struct error *err)
-{
-	struct strbuf octets = STRBUF_INIT(COMMAND_OCTETS);
-	size_t n = strlen(envid);
-	int bad = base64_decode(&octets, secret, strlen(secret)) < 0 || octets.len == 0;
-
-	strbuf_release_secret(&octets);
-	if (n == 0 || strchr(envid, ' ') || text_has_control(envid, n) || !text_is_ascii(envid, n))
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no envelope identifier", envid);
-	if (bad)
-		return error_set(err, EX_USAGE, "5.5.4", "the secret of %s is not in base64",
-				 envid);
-	return 0;
-}
 
 static int hex(char c)
 {
@@ -385,7 +386,7 @@ int mtqp_parse_uri(struct arena *a, const char *text, struct mtqp_uri *out, stru
 	if (!fits)
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "the form is mtqp://HOST[:PORT]/track/ENVID/SECRET");
-	if (mtqp_check(uri.envid, uri.secret, err) < 0)
+	if (check_words(uri.envid, uri.secret, err) < 0)
 		return -1;
 	*out = uri;
 	return 0;

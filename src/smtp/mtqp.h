@@ -54,9 +54,6 @@ ATTR_CHECK int mtqp_track(struct mtqp *m, const char *envid, const char *secret,
 /* QUIT where it can be said, without waiting for its answer. Frees nothing of the wire. */
 void mtqp_close(struct mtqp *m);
 
-/* Can that be asked for: an envid of printable ASCII, a secret in base64? EX_USAGE. */
-ATTR_CHECK int mtqp_check(const char *envid, const char *secret, struct error *err);
-
 struct mtqp_uri {
 	const char *host;
 	unsigned port;		/* 0 = none given */

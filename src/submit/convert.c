@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/account.h"
+#include "message/charset.h"
 #include "message/header.h"
 #include "message/header_fold.h"
 #include "message/message.h"
@@ -21,7 +22,7 @@
 
 static const char *charset_of(const struct account *a)
 {
-	return a->convert.charset ? a->convert.charset : "unknown-8bit";
+	return a->convert.charset ? a->convert.charset : CHARSET_UNKNOWN;
 }
 
 /* A signature over header and body that any change would break. */

@@ -36,7 +36,7 @@ static int default_credential(void *ctx, enum credential kind, struct secret *ou
 }
 
 /* TLS from the first octet, where the account or its port says so. */
-bool opening_is_implicit(const struct opening *o)
+static bool is_implicit(const struct opening *o)
 {
 	const struct target *to = &o->target;
 
@@ -67,7 +67,7 @@ static int connect_wire(struct opening *o, struct error *err)
 	if (connect_stream(&request, &s, err) < 0)
 		return -1;
 	sandbox_connected();
-	if (opening_is_implicit(o)) {
+	if (is_implicit(o)) {
 		observer_step(o->opt->observer, STEP_TLS, NULL);
 		const struct tls_start start = {
 			.account = o->account, .host = o->target.host, .port = o->target.port,

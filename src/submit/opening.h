@@ -50,9 +50,6 @@ void opening_close(struct opening *o);
 /* The server did not take what was sent ahead: true when it is worth another try without. */
 bool opening_be_cautious(struct opening *o);
 
-/* Does this server speak TLS from the first octet, by the account or its port? */
-ATTR_PURE bool opening_is_implicit(const struct opening *o);
-
 /*
  * May another address or server do better after err? Yes for what may pass,
  * for a name that is not there, for broken TLS and nonsense; not for a

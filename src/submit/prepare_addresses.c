@@ -16,7 +16,8 @@
 
 #define FIELD_MAX ((size_t)16 * MESSAGE_HEADER_MAX)
 
-unsigned prepare_addresses_class(const struct header_field *f)
+/* enum rewrite_class of a field, 0 for those that are never rewritten. */
+static unsigned class_of(const struct header_field *f)
 {
 	static const struct { enum header_id id; unsigned class; } classes[] = {
 		{ HEADER_FROM, REWRITE_FROM }, { HEADER_SENDER, REWRITE_SENDER },
@@ -184,7 +185,7 @@ static void put_box(struct rewriting *w, const struct mailbox *box, const char *
 	const struct rewrite_rule *rule = NULL;
 
 	if (w->rules)
-		rule = rewriter_find(w->job->rewriter, prepare_addresses_class(w->field),
+		rule = rewriter_find(w->job->rewriter, class_of(w->field),
 				     box->local, box->domain);
 	if (rule) {
 		explain_note(w->job->explain, "header field '%s': '%s' rewritten by the rule for "

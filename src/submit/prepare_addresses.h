@@ -38,7 +38,4 @@ struct addressed prepare_addresses(const struct address_job *j, const struct hea
 /* Its value on one line, without rules: completed at most. */
 const char *prepare_addresses_plain(const struct address_job *j, const struct header_field *f);
 
-/* enum rewrite_class of a field, 0 for those that are never rewritten. */
-unsigned prepare_addresses_class(const struct header_field *f);
-
 #endif

@@ -9,6 +9,7 @@
 #include "conf/account.h"
 #include "conf/local_domains.h"
 #include "message/address.h"
+#include "message/charset.h"
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/ident.h"
@@ -253,7 +254,7 @@ static int add_content_type(struct prepare_job *j, struct error *err)
 		return -1;
 	return edits_add(j->edits, "Content-Type",
 			 arena_printf(j->arena, "text/plain; charset=%s",
-				      utf8 ? "utf-8" : charset ? charset : "unknown-8bit"),
+				      utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN),
 			 err);
 }
 

@@ -44,16 +44,8 @@ static const char *next_field(const struct edits *edits, const struct message *m
 /* What stands behind the colon, on one line and without blanks around it. */
 static const char *field_value(struct arena *a, const char *text)
 {
-	char *value = arena_strdup(a, strchr(text, ':') + 1), *to = value;
-
-	for (const char *p = value; *p; p++) {
-		if (*p != '\r' && *p != '\n')
-			*to++ = *p;
-	}
-	while (to > value && (to[-1] == ' ' || to[-1] == '\t'))
-		to--;
-	*to = '\0';
-	return value + strspn(value, " \t");
+	return header_value(a, &(const struct header_field){
+		.text = text, .len = strlen(text), .value = strcspn(text, ":") + 1 });
 }
 
 /* The first one's value, and how many there are. */

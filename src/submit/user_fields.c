@@ -55,29 +55,35 @@ static void add_importance(struct finish *f)
 	}
 }
 
+/* The mailboxes of the From field, if there is one that can be read; NULL otherwise. */
+static const struct header_field *read_from(const struct finish *f, struct address_list *list)
+{
+	const size_t i = field_list_find(&f->list, "From", 0);
+	struct error unreadable;
+
+	if (i == f->list.n)
+		return NULL;
+	const struct header_field *from = &f->list.v[i];
+
+	return address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
+				  0, list, &unreadable) == 0 ? from : NULL;
+}
+
 /* --- receipts ----------------------------------------------------------------------- */
 
 /* The address that the From field will have. */
 static int author_address(struct finish *f, const char **out, struct error *err)
 {
-	size_t i = field_list_find(&f->list, "From", 0);
 	const struct rewrite_rule *rule;
 	const char *full;
 	struct address_list list;
-	struct error unreadable;
 
-	if (i < f->list.n) {
-		const struct header_field *from = &f->list.v[i];
+	if (read_from(f, &list) && list.n > 0) {
+		const char *made = rewriter_apply(f->opt->rewriter, REWRITE_FROM,
+						  list.box[0].address, &rule);
 
-		if (address_parse_list(f->list.arena, from->text + from->value,
-				       from->len - from->value, 0, &list, &unreadable) == 0 &&
-		    list.n > 0) {
-			const char *made = rewriter_apply(f->opt->rewriter, REWRITE_FROM,
-							  list.box[0].address, &rule);
-
-			*out = made ? made : list.box[0].address;
-			return 0;
-		}
+		*out = made ? made : list.box[0].address;
+		return 0;
 	}
 	return prepare_author(f->envelope, f->account, f->opt, out, &full, err);
 }
@@ -148,17 +154,11 @@ static int add_receipts(struct finish *f, struct error *err)
 /* Several authors need one who sends (RFC 5322, section 3.6.2). */
 static void add_sender(struct finish *f)
 {
-	size_t i = field_list_find(&f->list, "From", 0);
 	struct address_list list;
-	struct error unreadable;
+	const struct header_field *from = read_from(f, &list);
 
-	if (i == f->list.n || !f->list.v[i].own ||
-	    field_list_find(&f->list, "Sender", 0) < f->list.n)
-		return;
-	const struct header_field *from = &f->list.v[i];
-
-	if (address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
-			       0, &list, &unreadable) == 0 && list.n > 1)
+	if (from && from->own && list.n > 1 &&
+	    field_list_find(&f->list, "Sender", 0) == f->list.n)
 		field_list_set(&f->list, "Sender", list.box[0].address);
 }
 
@@ -195,7 +195,7 @@ static const char *charset_label(struct finish *f)
 	const char *locale = charset_of_locale();
 
 	return locale ? locale : f->account->convert.charset ? f->account->convert.charset :
-							       "unknown-8bit";
+							       CHARSET_UNKNOWN;
 }
 
 /* Encoded and folded; only addresses that have no other form stay as they are. */

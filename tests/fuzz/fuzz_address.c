@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < list.n; i++)
 		check_box(a, &list.box[i], size - 1);
-	rfc2047_encode_text(&encoded, text, size - 1, flags);
+	rfc2047_encode_text(&encoded, text, size - 1, flags, "unknown-8bit");
 	assert(text_is_ascii(encoded.buf, encoded.len));
 	strbuf_release(&encoded);
 	arena_free(a);

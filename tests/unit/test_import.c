@@ -738,8 +738,6 @@ static void what_cannot_be_imported(void **state)
 	assert_int_equal(import("msmtprc", NULL), -1);
 	assert_int_equal(failure.exit, EX_CONFIG);
 	assert_string_equal(plain(failure.text), "msmtprc names no server to send to");
-	for (size_t i = 0; import_type_name(i); i++)
-		assert_true(i < 6);
 }
 
 /* More than anybody has ends in time, and is said. */

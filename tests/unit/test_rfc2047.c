@@ -197,7 +197,8 @@ static void test_unstructured(void **state)
 		struct strbuf out = STRBUF_INIT(1000), back = STRBUF_INIT(1000);
 		struct strbuf want = STRBUF_INIT(1000);
 
-		rfc2047_encode_text(&out, cases[i].text, strlen(cases[i].text), 0);
+		rfc2047_encode_text(&out, cases[i].text, strlen(cases[i].text), 0,
+				    "unknown-8bit");
 		assert_string_equal(out.buf, cases[i].want);
 		decode(out.buf, &back);
 		decode(cases[i].text, &want);
@@ -217,7 +218,7 @@ static void test_unstructured_long(void **state)
 	for (int i = 0; i < 3000; i++)
 		strbuf_addf(&text, "w\303\266rd%d ", i);
 	strbuf_addstr(&text, "end");
-	rfc2047_encode_text(&out, text.buf, text.len, strlen("Subject: "));
+	rfc2047_encode_text(&out, text.buf, text.len, strlen("Subject: "), "unknown-8bit");
 	check_lines(out.buf, strlen("Subject: "));
 	assert_true(text_is_ascii(out.buf, out.len));
 	decode(out.buf, &back);

@@ -49,7 +49,7 @@ static void try_pins(const char *const *pins, const char *cert, bool good)
 	if (rc == 0) {
 		assert_false(tls_verified(t.tls));
 		assert_true(tls_authenticated(t.tls));
-		assert_false(tls_resumed(t.tls));
+		assert_false(is_resumed(t.tls));
 		echo_once(&t);
 		assert_int_equal(trial_end(&t), PEER_PREMATURE);
 		return;

@@ -345,6 +345,18 @@ static inline struct deadline limit_now(void)
 	return deadline_in(limit.seconds, limit.what);
 }
 
+/* Does the client say that it has resumed an earlier session? */
+static inline bool is_resumed(const struct stream *tls)
+{
+	struct strbuf what = STRBUF_INIT(1000);
+
+	tls_describe(tls, &what);
+	const bool yes = strstr(what.buf, " (resumed)") != NULL;
+
+	strbuf_release(&what);
+	return yes;
+}
+
 /* Starts the peer and connects; the result of tls_connect(). */
 static inline int trial_start(struct trial *t)
 {
