@@ -103,6 +103,17 @@ def check_config(text, exit, out_pattern, lines):
     return failures
 
 
+def check_nothing():
+    """Without any file no message can go out: --check-config does not call that well."""
+    failures = []
+    with harness.Folder() as home:
+        for words, exit in ((['--check-config'], 78), (['--check-config', '--host=h'], 0)):
+            status, out, err = run(words, home)
+            if status != exit or ('no account: tried' in err) != (exit == 78):
+                failures.append('%r: exit %s:\n%s%s' % (words, status, out, err))
+    return failures
+
+
 def check_with_mistakes():
     """--check names every mistake, too."""
     with harness.Folder() as home:
@@ -131,7 +142,8 @@ def check_with_mistakes():
 def configurations():
     tests = [('--check-config: ' + name, lambda rest=rest: check_config(*rest))
              for name, *rest in CONFIGS]
-    return tests + [('mistakes in the configuration', check_with_mistakes)]
+    return tests + [('mistakes in the configuration', check_with_mistakes),
+                    ('no configuration at all', check_nothing)]
 
 
 if __name__ == '__main__':

@@ -300,8 +300,11 @@ int cmd_check_config(const struct invocation *inv)
 	}
 	if (config_load(&request, &config, &err) < 0)
 		return report_failure(inv, &err);
-	/* what is only useless may be so for a mistake */
-	if (mistakes.n == 0) {
+	/* without any file each message fails; what is only useless may be so for a mistake */
+	if (mistakes.n == 0 && !config_nth(config, 0) && !config_file_name(config, 0) &&
+	    !request.override_n) {
+		report_line(inv, "no account: tried %s", config_searched(config));
+	} else if (mistakes.n == 0) {
 		config_warn(config, NULL, tell_warning, (void *)inv);
 		status = tell_all_is_well(inv, config);
 	}
