@@ -60,15 +60,24 @@ static int from_address(struct prepare_job *j, const char **out, const struct re
 	return 0;
 }
 
-/* Does From name that address, and nobody else? */
-static bool is_author(struct prepare_job *j, const struct header_field *f, const char *address)
+/* Whom a From field names; nobody where it cannot be read. */
+static struct address_list authors(struct prepare_job *j, const struct header_field *f)
 {
 	struct address_list list;
 	struct error unreadable;
 
-	return address_parse_list(j->arena, f->text + f->value, f->len - f->value,
-				  ADDRESS_SEMICOLONS, &list, &unreadable) == 0 &&
-	       list.n == 1 && address_equal(list.box[0].address, address);
+	if (address_parse_list(j->arena, f->text + f->value, f->len - f->value,
+			       ADDRESS_SEMICOLONS, &list, &unreadable) < 0)
+		list.n = 0;
+	return list;
+}
+
+/* Does From name that address, and nobody else? */
+static bool is_author(struct prepare_job *j, const struct header_field *f, const char *address)
+{
+	const struct address_list list = authors(j, f);
+
+	return list.n == 1 && address_equal(list.box[0].address, address);
 }
 
 /* "Name <address>", and the address by itself. */
@@ -108,6 +117,22 @@ static int add_from(struct prepare_job *j, struct error *err)
 		return -1;
 	j->old_from = old && !is_author(j, old, address) ? old : NULL;
 	return edits_add(j->edits, "From", from, err);
+}
+
+/* Who of several authors has sent it must be said (RFC 5322, section 3.6.2). */
+static int add_sender(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *from = header_find(&j->message->header, HEADER_FROM);
+	const struct rewrite_rule *rule;
+	const char *address;
+
+	if (!from || header_find(&j->message->header, HEADER_SENDER) ||
+	    !memchr(from->text + from->value, ',', from->len - from->value) ||
+	    authors(j, from).n < 2)
+		return 0;
+	if (from_address(j, &address, &rule, err) < 0)
+		return -1;
+	return edits_add(j->edits, "Sender", address, err);
 }
 
 /* Where answers go when From is another than it was, and who it was. */
@@ -202,7 +227,11 @@ static int add_own(struct prepare_job *j, struct error *err)
 {
 	const struct account *a = j->account;
 
-	if ((wanted(j, HEADER_FROM, a->set_from) && add_from(j, err) < 0) || keep_from(j, err) < 0)
+	const bool new_from = wanted(j, HEADER_FROM, a->set_from);
+	const bool old_stays = !new_from && a->set_from != SET_HEADER_OFF;
+
+	if ((new_from && add_from(j, err) < 0) || (old_stays && add_sender(j, err) < 0) ||
+	    keep_from(j, err) < 0)
 		return -1;
 	if (a->undisclosed_recipients &&
 	    edits_add(j->edits, "To", "undisclosed-recipients:;", err) < 0)
