@@ -59,6 +59,15 @@ static int read_table(const struct import_source *src, const char *path, table_f
 	return rc;
 }
 
+static table_fn take_login;
+
+/* "static:" with the same value for every key, as manuals of providers write logins. */
+static bool is_login(const char *name, table_fn *take)
+{
+	return take == take_login && strncasecmp(name, "static:", 7) == 0 && name[7] &&
+	       name[7] != '{';
+}
+
 /* tables = *( kind ":" path ), separated by blanks or commas */
 static int read_tables(const struct import_source *src, const char *parameter, table_fn *take,
 		       void *ctx, struct error *err)
@@ -76,6 +85,11 @@ static int read_tables(const struct import_source *src, const char *parameter, t
 
 			if (read_table(src, path, take, ctx, err) < 0)
 				return error_prefix(err, "%s:%u: %s", src->file, v->line, v->key);
+		} else if (is_login(name, take)) {
+			const struct import_value login = { .value = name + 7, .line = v->line };
+
+			if (take(ctx, src, &login, err) < 0)
+				return -1;
 		} else {
 			/* not what is behind the colon: "static:" has the value itself there */
 			import_note(src, v, "a table of kind '%.*s' has no text form that can be "
@@ -87,6 +101,8 @@ static int read_tables(const struct import_source *src, const char *parameter, t
 }
 
 /* --- signing in ----------------------------------------------------------------------- */
+
+static const char passwords[] = "smtp_sasl_password_maps";
 
 /* In the order in which Postfix looks them up. */
 enum { KEY_SENDER, KEY_NEXTHOP, KEY_HOST, KEY_COUNT };
@@ -111,7 +127,7 @@ static char *keep_secret(struct import *im, const char *value)
 	return t->text.buf;
 }
 
-/* value = user ":" password */
+/* value = user ":" password; without a key it is that of all of them */
 static int take_login(void *ctx, const struct import_source *table, const struct import_value *v,
 		      struct error *err)
 {
@@ -119,7 +135,7 @@ static int take_login(void *ctx, const struct import_source *table, const struct
 
 	(void)err;
 	for (unsigned i = 0; i < l->best; i++) {
-		if (!l->key[i] || strcasecmp(l->key[i], v->key) != 0)
+		if (!l->key[i] || (v->key && strcasecmp(l->key[i], v->key) != 0))
 			continue;
 		char *user = keep_secret(table->im, v->value), *colon = strchr(user, ':');
 
@@ -129,7 +145,8 @@ static int take_login(void *ctx, const struct import_source *table, const struct
 		*l->out = (struct import_login){ .user = user, .password = colon,
 						 .file = table->file };
 		if (!colon)
-			import_note(table, v, "no ':' between user and password");
+			import_note(table, v->key ? v : import_find(table, passwords),
+				    "no ':' between user and password");
 	}
 	return 0;
 }
@@ -148,7 +165,7 @@ int import_postfix_login(const struct import_source *src, const char *nexthop,
 	l.key[KEY_SENDER] = by_sender ? sender : NULL;
 	l.key[KEY_NEXTHOP] = nexthop;
 	l.key[KEY_HOST] = way.host;
-	if (read_tables(src, "smtp_sasl_password_maps", take_login, &l, err) < 0)
+	if (read_tables(src, passwords, take_login, &l, err) < 0)
 		return -1;
 	if (l.best == KEY_COUNT)
 		import_note(src, import_find(src, "smtp_sasl_auth_enable"),

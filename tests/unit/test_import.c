@@ -439,6 +439,27 @@ static const struct example postfix[] = {
 	  "\n[account default]\nhost = a\nport = 25\ntls = off\nuser = u\n"
 	  SECRET("pw", "password") "password_file = /F/password\nauth_legacy = on\n"
 	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n", "" },
+	{ "a password for every server",
+	  { { "main.cf", "myorigin = x\nrelayhost = [a]:587\nsmtp_sasl_auth_enable = yes\n"
+			 "smtp_sasl_security_options = noanonymous\n"
+			 "smtp_sasl_password_maps = texthash:pw, static:apikey:SG.x:y\n"
+			 "smtp_tls_security_level = secure\n" },
+	    { "pw", "[b] u:p\n[a] v:q\n" } },
+	  "\n[account default]\nhost = a\nport = 587\ntls = starttls\nuser = apikey\n"
+	  SECRET("main.cf", "password") "password_file = /F/password\n"
+	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n", "" },
+	{ "... that is none",
+	  { { "main.cf", "myorigin = x\nrelayhost = [a]:587\nsmtp_sasl_auth_enable = yes\n"
+			 "smtp_sasl_security_options = noanonymous\n"
+			 "smtp_sasl_password_maps = static:{u:p q}, static:apikey\n"
+			 "smtp_tls_security_level = secure\n" } },
+	  "\n[account default]\nhost = a\nport = 587\ntls = starttls\nuser = apikey\n"
+	  "from = %U@x\nfrom_override = any\ndefault_domain = x\n",
+	  "main.cf:5: smtp_sasl_password_maps: a table of kind 'static' has no text form that can "
+	  "be read here, and was left out\n"
+	  "main.cf:5: smtp_sasl_password_maps: a table of kind '' has no text form that can be "
+	  "read here, and was left out\n"
+	  "main.cf:5: smtp_sasl_password_maps: no ':' between user and password\n" },
 	{ "a password that may be readable",
 	  { { "main.cf", "myorigin = x\nrelayhost = [a]\nsmtp_sasl_auth_enable = yes\n"
 			 "smtp_sasl_security_options = noanonymous, noactive\n"
@@ -565,10 +586,11 @@ static void from_postfix(void **state)
 	assert_string_equal(plain(failure.text), "main.cf:1: no '=' in this line");
 	/* a secret in the place of a table, or of a host name, is not shown */
 	scratch_file("main.cf", "relayhost=[a]\nsmtp_sasl_auth_enable=yes\n"
-		     "smtp_sasl_password_maps = static:u:s3cret\n", 0600);
+		     "smtp_sasl_password_maps = static:{u:s3cret}, static:u:s3cret\n", 0600);
 	assert_int_equal(import("main.cf", NULL), 0);
 	assert_has(notes(), "main.cf:3: smtp_sasl_password_maps: a table of kind 'static' has no ");
 	assert_lacks(notes(), "s3cret");
+	assert_lacks(result.text.buf, "s3cret");
 	char text[400];
 
 	scratch_file("shadow", "root:$6$x:1\n", 0600);
