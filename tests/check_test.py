@@ -232,6 +232,14 @@ def cases():
                dict(rewrite_map='{home}/none'))
     yield Case('log that cannot be written', [{}], (('warn', 'log', 'cannot write', 'syslog = on'),
                                                     ('ok', 'recipient', '')), prepare=locked_log)
+    yield Case('a hook that cannot be run', [{}],
+               (('warn', 'hook', 'on_failure cannot run /', 'whole path'),),
+               settings=dict(on_failure='{home}/none x'))
+    yield Case('a hook that PATH does not have', [{}],
+               (('warn', 'hook', 'on_failure cannot run no-such-program: No such file', ''),),
+               settings=dict(on_failure='no-such-program'))
+    yield Case('a hook', [{}], (('ok', 'hook', 'on_failure runs sh'),),
+               settings=dict(on_failure='sh -c "cat > {home}/hook"'))
     yield Case('useless keys', [dict(starttls=False)], (('warn', 'config', "key 'tls_pin': not used"),),
                settings=dict(NO_TLS, tls_pin=PINS))
     yield Case('no such socket', (), (('FAIL', 'connect', 'No such file', 'there is no such socket'),), 75,

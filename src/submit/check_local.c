@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -169,6 +170,41 @@ static void look_at_log(struct check *c)
 		check_tell(c, CHECK_OK, "log", NULL, "none (syslog = off, no logfile)");
 }
 
+/* --- the program that is told of failures -------------------------------------------- */
+
+/* 0, or -1 and errno: the first in PATH counts, as for execvp(3). */
+static int find_program(struct check *c, const char *name)
+{
+	const char *path = secure_getenv("PATH");
+	int rc = -1;
+
+	if (strchr(name, '/'))
+		return faccessat(AT_FDCWD, name, X_OK, AT_EACCESS);
+	errno = ENOENT;
+	for (const char *p = path ? path : "/bin:/usr/bin"; rc < 0 && *p; p += *p == ':') {
+		const size_t n = strcspn(p, ":");
+
+		rc = faccessat(AT_FDCWD, arena_printf(c->arena, "%.*s/%s", (int)n, p, name), X_OK,
+			       AT_EACCESS);
+		p += n;
+	}
+	return rc;
+}
+
+static void look_at_hook(struct check *c)
+{
+	const char *const *command = c->account.report.on_failure;
+
+	if (!command)
+		return;
+	if (find_program(c, command[0]) == 0)
+		check_tell(c, CHECK_OK, "hook", NULL, "on_failure runs %s", command[0]);
+	else
+		check_tell(c, CHECK_WARN, "hook", "nobody would hear of a failure: give the "
+			   "whole path of a program that may be run",
+			   "on_failure cannot run %s: %s", command[0], strerror(errno));
+}
+
 /* --- mail to local names ----------------------------------------------------------- */
 
 /* The name root as it is completed where nothing leads elsewhere. */
@@ -306,6 +342,7 @@ void check_local(struct check *c)
 	config_warn(c->r->config, c->r->account, warn_config, c);
 	check_secret(c);
 	look_at_log(c);
+	look_at_hook(c);
 	look_at_rules(c);
 	look_at_aliases(c);
 }
