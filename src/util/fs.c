@@ -206,7 +206,8 @@ int fs_make_folders(const char *path)
 	char *copy = xstrdup(path);
 	int rc = 0;
 
-	for (char *p = strchr(copy + 1, '/'); p && rc == 0; p = strchr(p + 1, '/')) {
+	/* a slash at the very beginning has no folder in front of it */
+	for (char *p = strchr(copy + (*copy == '/'), '/'); p && rc == 0; p = strchr(p + 1, '/')) {
 		*p = '\0';
 		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
 			rc = -1;

@@ -369,6 +369,9 @@ static void missing_folders(void **state)
 	snprintf(wanted, sizeof(wanted), "%s/two/file", file);
 	assert_int_equal(fs_make_folders(wanted), -1);
 	assert_int_equal(errno, ENOTDIR);
+	assert_int_equal(fs_make_folders(""), 0);
+	assert_int_equal(fs_make_folders("/"), 0);
+	assert_int_equal(fs_make_folders("name"), 0);
 }
 
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
