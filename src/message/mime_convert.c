@@ -52,7 +52,10 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 		text = c->field.buf;
 		len = c->field.len;
 	}
-	if (f->header_long && c->opt->lines && header_fold_needed(text, len)) {
+	/* the ASCII form may be long where the field was not: then it is ours to fold */
+	const bool grown = text != field->text && !header_fold_needed(field->text, field->len);
+
+	if ((grown || (f->header_long && c->opt->lines)) && header_fold_needed(text, len)) {
 		strbuf_reset(&c->folded);
 		if (header_fold(&c->folded, text, len, c->opt->lines == MIME_LINES_SPLIT, err) < 0)
 			return -1;

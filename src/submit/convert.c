@@ -226,6 +226,24 @@ static bool has_parts(const struct message *m)
 	       e.global;
 }
 
+/* In ASCII; one that has grown by that past what a line may have is folded. */
+static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len,
+				const struct account *a)
+{
+	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
+	const unsigned left = mime_header_downgrade(&ascii, text, len, charset_of(a));
+	struct error no_blank;
+
+	const bool whole = !strbuf_overflow(&ascii);
+
+	if (whole && (header_fold_needed(text, len) ||
+		      !header_fold_needed(ascii.buf, ascii.len) ||
+		      header_fold(out, ascii.buf, ascii.len, false, &no_blank) < 0))
+		strbuf_add(out, ascii.buf, ascii.len);
+	strbuf_release(&ascii);
+	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;
+}
+
 static void convert_header(struct converted *c, struct plan *p, const struct message *m,
 			   const struct account *a)
 {
@@ -237,11 +255,9 @@ static void convert_header(struct converted *c, struct plan *p, const struct mes
 		if (text_is_ascii(text, len))
 			continue;
 		strbuf_reset(&out);
-		p->left |= mime_header_downgrade(&out, text, len, charset_of(a));
-		if (!strbuf_overflow(&out))
+		p->left |= downgrade_field(&out, text, len, a);
+		if (out.len && !strbuf_overflow(&out))
 			edits_set_text(&c->edits, at, arena_strndup(c->arena, out.buf, out.len));
-		else
-			p->left |= MIME_HEADER_OTHER;
 	}
 	strbuf_release(&out);
 }
