@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -178,8 +177,8 @@ static int append(int fd, const char *path, const struct report *r, struct error
 	struct sink s = { .fd = fd, .text = true, .mbox = true, .line_start = true };
 
 	strbuf_init(&s.out, (size_t)1 << 27);
-	if (flock(fd, LOCK_EX) < 0)
-		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot lock %s", path);
+	if (fs_lock(fd, path, FS_LOCK_MS, err) < 0)
+		return -1;
 	off_t end = lseek(fd, 0, SEEK_END);
 
 	if (write_head(fd, r, end) < 0)

@@ -73,6 +73,9 @@ SETTING_SETTER(special_addresses)
 	struct strvec words = STRVEC_INIT(WORDS_MAX);
 	int rc = read_addresses(s, arena, value, false, &words, err);
 
+	/* nothing at all unsets it; commas alone are a mistake that sends mail elsewhere */
+	if (rc == 0 && *value && !words.n)
+		rc = setting_refuse(s, value, "a list of addresses", err);
 	if (rc == 0)
 		*LIST_FIELD(target, s) = list_of(arena, &words);
 	strvec_release(&words);

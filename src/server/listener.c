@@ -357,8 +357,8 @@ static int check_settings(const struct server_options *opt, struct error *err)
 	if (!opt->listen || !*opt->listen)
 		return error_set(err, EX_CONFIG, "5.3.5", "no address to listen on: set 'listen'");
 	if (!opt->deliver || strncmp(opt->deliver, "maildir:", 8) != 0 || !opt->deliver[8])
-		return error_set(err, EX_CONFIG, "5.3.5", "delivery '%s' is not of the form "
-				 "maildir:PATH", opt->deliver ? opt->deliver : "");
+		return error_set(err, EX_CONFIG, "5.3.5", "key 'deliver': '%s' is not of the "
+				 "form maildir:PATH", opt->deliver ? opt->deliver : "");
 	if (!opt->cert_file != !opt->key_file)
 		return error_set(err, EX_CONFIG, "5.3.5", "certificate and key belong together: "
 				 "set both or none");

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -187,9 +186,7 @@ static int keep(const char *path, struct strbuf *line, struct error *err)
 
 	if (fd < 0)
 		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot open %s", path);
-	if (flock(fd, LOCK_EX) < 0)
-		error_errno(err, EX_IOERR, "4.3.0", "cannot lock %s", path);
-	else if (fs_check_secret(fd, path, err) == 0)
+	if (fs_lock(fd, path, FS_LOCK_MS, err) == 0 && fs_check_secret(fd, path, err) == 0)
 		rc = add(fd, path, line, err);
 	close(fd);
 	return rc;

@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
@@ -149,6 +152,22 @@ int fs_temp_file(int *fd_out, struct error *err)
 	}
 	return error_errno(err, EX_CANTCREAT, "4.3.0",
 			   "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp");
+}
+
+int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
+{
+	enum { PAUSE_MS = 20 };
+	const int64_t until = clock_ms() + milliseconds;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot lock %s", path);
+		if (clock_ms() >= until)
+			return error_set(err, EX_CANTCREAT, "4.3.0",
+					 "cannot lock %s: another program holds it", path);
+		(void)poll(NULL, 0, PAUSE_MS);
+	}
+	return 0;
 }
 
 int fs_sync_dir(const char *path, struct error *err)

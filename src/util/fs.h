@@ -43,6 +43,16 @@ ATTR_CHECK int fs_write_all(int fd, const void *data, size_t n);
  */
 ATTR_CHECK int fs_temp_file(int *fd_out, struct error *err);
 
+/* How long a file of ours is waited for: whoever can read it can hold a lock on it. */
+#define FS_LOCK_MS 10000
+
+/*
+ * Locks fd against others who do the same, at most that many milliseconds
+ * later. EX_CANTCREAT (4.3.0) when somebody still has it, or nothing can be
+ * locked there; path is for the text.
+ */
+ATTR_CHECK int fs_lock(int fd, const char *path, int milliseconds, struct error *err);
+
 /* Syncs the folder that a new name was made in. EX_IOERR on failure. */
 ATTR_CHECK int fs_sync_dir(const char *path, struct error *err);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -374,6 +375,27 @@ static void missing_folders(void **state)
 	assert_int_equal(fs_make_folders("name"), 0);
 }
 
+/* Whoever can read a file can lock it: no reason to wait for good. */
+static void lock_that_another_holds(void **state)
+{
+	struct error err;
+
+	(void)state;
+	int mine = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int other = open(file, O_RDONLY | O_CLOEXEC);
+
+	assert_true(mine >= 0 && other >= 0);
+	assert_int_equal(flock(other, LOCK_SH), 0);
+	assert_int_equal(fs_lock(mine, file, 60, &err), -1);
+	assert_int_equal(err.exit, EX_CANTCREAT);
+	assert_non_null(strstr(err.text, ": another program holds it"));
+	assert_int_equal(flock(other, LOCK_UN), 0);
+	assert_int_equal(fs_lock(mine, file, 0, &err), 0);
+	close(mine);
+	assert_int_equal(fs_lock(mine, file, 0, &err), -1);
+	close(other);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -391,6 +413,7 @@ int main(void)
 		CASE(temporary_file),
 		CASE(sync_a_folder),
 		CASE(missing_folders),
+		CASE(lock_that_another_holds),
 		CASE(home_folder),
 		CASE(hint_for_a_denied_file),
 	};
