@@ -31,23 +31,9 @@ void envelope_init(struct envelope *e, struct arena *a)
 	*e = (struct envelope){ .arena = a, .sender = "" };
 }
 
-/* FNV-1a of the address in ASCII lower case: equal for address_equal(). */
-static size_t hash(const char *address)
-{
-	uint32_t h = 2166136261U;
-
-	for (; *address; address++) {
-		unsigned char c = (unsigned char)*address;
-
-		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
-		h *= 16777619U;
-	}
-	return h;
-}
-
 static void index_put(struct envelope_index *x, const struct envelope *e, size_t i)
 {
-	size_t at = hash(e->rcpt[i].address);
+	size_t at = text_hash(e->rcpt[i].address);
 
 	while (x->slot[at & (x->size - 1)])
 		at++;
@@ -88,7 +74,7 @@ static struct recipient *find(struct envelope *e, const char *address)
 	}
 	const struct envelope_index *x = index_of(e);
 
-	for (size_t at = hash(address);; at++) {
+	for (size_t at = text_hash(address);; at++) {
 		size_t i = x->slot[at & (x->size - 1)];
 
 		if (!i)

@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 /* 1*max DIGIT to the end of s: the value, 0 if it is no such number or does not fit. */
@@ -102,24 +103,10 @@ struct limits_domains {
 	size_t n;
 };
 
-/* FNV-1a of the domain in ASCII lower case */
-static size_t hash(const char *domain)
-{
-	uint32_t h = 2166136261U;
-
-	for (; *domain; domain++) {
-		unsigned char c = (unsigned char)*domain;
-
-		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
-		h *= 16777619U;
-	}
-	return h;
-}
-
 /* The slot where the domain is, or would be. */
 static char **find(const struct limits_domains *d, const char *domain)
 {
-	size_t at = hash(domain) & (d->size - 1);
+	size_t at = text_hash(domain) & (d->size - 1);
 
 	while (d->slot[at] && strcasecmp(d->slot[at], domain) != 0)
 		at = (at + 1) & (d->size - 1);

@@ -1,9 +1,9 @@
 #include "config.h"
 #include "util/strmap.h"
 
-#include <stdint.h>
 #include <strings.h>
 
+#include "util/text.h"
 #include "util/xalloc.h"
 
 #define FIRST_SIZE 64
@@ -14,24 +14,10 @@ struct strmap_slot {
 	size_t value;
 };
 
-/* FNV-1a of the name in ASCII lower case. */
-static size_t hash(const char *name)
-{
-	uint32_t h = 2166136261U;
-
-	for (; *name; name++) {
-		unsigned char c = (unsigned char)*name;
-
-		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
-		h *= 16777619U;
-	}
-	return h;
-}
-
 /* Where the name is, or is to be; the map is not empty. */
 static struct strmap_slot *place(const struct strmap *m, const char *name)
 {
-	size_t at = hash(name);
+	size_t at = text_hash(name);
 
 	while (m->slot[at & (m->size - 1)].name &&
 	       strcasecmp(m->slot[at & (m->size - 1)].name, name) != 0)

@@ -58,6 +58,19 @@ bool text_has_control(const char *s, size_t n)
 	return false;
 }
 
+size_t text_hash(const char *s)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
+		h *= 16777619U;
+	}
+	return h;
+}
+
 void text_lower(char *s)
 {
 	for (; *s; s++) {

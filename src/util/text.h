@@ -37,6 +37,9 @@ ATTR_PURE bool text_is_ascii(const char *s, size_t n);
 /* Is there a control character (0-31, 127) among the n octets? */
 ATTR_PURE bool text_has_control(const char *s, size_t n);
 
+/* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
+ATTR_PURE size_t text_hash(const char *s);
+
 /* ASCII lower case in place. */
 void text_lower(char *s);
 

@@ -188,6 +188,16 @@ static void test_lower(void **state)
 	(void)state;
 }
 
+static void hash_ignores_case(void **state)
+{
+	(void)state;
+	assert_int_equal(text_hash("Jo@Example.ORG"), text_hash("jo@example.org"));
+	assert_int_equal(text_hash(""), 2166136261U);
+	assert_int_equal(text_hash("a"), 0xE40C292CU);
+	assert_true(text_hash("ab") != text_hash("ba"));
+	assert_true(text_hash("[") != text_hash("{"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_escape_cut),
 		cmocka_unit_test(test_escape_every_octet),
 		cmocka_unit_test(test_lower),
+		cmocka_unit_test(hash_ignores_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
