@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "conf/account.h"
-#include "net/dns.h"
+#include "net/resolve.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -134,8 +134,10 @@ SETTING_PRINTER(special_host_print)
 
 SETTING_SETTER(special_resolver)
 {
-	if (*value && dns_check_resolver(value, err) < 0)
-		return error_prefix(err, "key '%s'", s->key);
+	struct address ignored;
+
+	if (*value && !address_from_server(value, 53, &ignored))
+		return setting_refuse(s, value, "an address with or without a port", err);
 	((struct account *)target)->net.resolver = *value ? arena_strdup(arena, value) : NULL;
 	return 0;
 }

@@ -10,7 +10,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/envelope.h"
-#include "net/tls.h"
+#include "net/pin.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/names.h"
@@ -138,7 +138,9 @@ SETTING_SETTER(special_pins)
 
 	(void)arena, (void)value;
 	for (size_t i = 0; pins && pins[i]; i++) {
-		if (!tls_pin_is_sound(pins[i]))
+		struct pin ignored;
+
+		if (pin_parse(pins[i], &ignored) < 0)
 			return setting_refuse(s, pins[i], "spki-sha256:BASE64, cert-sha256:HEX or "
 					      "file:PATH ('msubmit --serverinfo' prints them)",
 					      err);

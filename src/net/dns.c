@@ -44,44 +44,6 @@ struct question {
 
 /* --- whom to ask ------------------------------------------------------------- */
 
-/* resolver = address / "[" address "]" [":" port] / IPv4 ":" port */
-static int parse_server(const char *text, struct address *out)
-{
-	const char *colon = strrchr(text, ':'), *start = text, *end = text + strlen(text);
-	const char *port = NULL;
-
-	if (*text == '[') {
-		end = strchr(text, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return -1;
-		start++;
-		port = end[1] ? end + 2 : NULL;
-	} else if (colon && strchr(text, ':') == colon) {
-		end = colon;
-		port = colon + 1;
-	}
-	char *rest = NULL;
-	unsigned long number = port ? strtoul(port, &rest, 10) : DNS_PORT;
-
-	if (port && (*port < '0' || *port > '9' || *rest || number == 0 || number > 65535))
-		return -1;
-	char *host = xstrndup(start, (size_t)(end - start));
-	bool good = address_from_text(host, (unsigned)number, out);
-
-	xfree(host);
-	return good ? 0 : -1;
-}
-
-int dns_check_resolver(const char *text, struct error *err)
-{
-	struct address ignored;
-
-	if (parse_server(text, &ignored) == 0)
-		return 0;
-	return error_set(err, EX_CONFIG, "5.3.5",
-			 "resolver '%s' is no address with or without a port", text);
-}
-
 /* The lines "nameserver ADDRESS" of resolv.conf(5). */
 static void read_system_servers(struct servers *out)
 {
@@ -110,9 +72,10 @@ static int find_servers(const char *resolver, struct servers *out, struct error 
 {
 	*out = (struct servers){ .n = 0 };
 	if (resolver && *resolver) {
-		if (dns_check_resolver(resolver, err) < 0)
-			return -1;
-		out->n = parse_server(resolver, &out->v[0]) == 0;
+		if (!address_from_server(resolver, DNS_PORT, &out->v[0]))
+			return error_set(err, EX_CONFIG, "5.3.5", "resolver '%s' is no address "
+					 "with or without a port", resolver);
+		out->n = 1;
 		return 0;
 	}
 	read_system_servers(out);

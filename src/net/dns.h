@@ -34,7 +34,4 @@ ATTR_CHECK int dns_ask(const char *resolver, const char *name, enum dns_type typ
 ATTR_CHECK int dns_resolve(const char *resolver, const char *host, unsigned port, int family,
 			   const struct deadline *d, struct address_list *out, struct error *err);
 
-/* Is text an address with or without a port, as resolver wants it? */
-ATTR_CHECK int dns_check_resolver(const char *text, struct error *err);
-
 #endif

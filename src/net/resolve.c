@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -128,6 +129,34 @@ bool address_from_text(const char *host, unsigned port, struct address *out)
 		return true;
 	}
 	return false;
+}
+
+/* server = address / "[" address "]" [":" port] / IPv4 ":" port */
+bool address_from_server(const char *text, unsigned port, struct address *out)
+{
+	const char *colon = strrchr(text, ':'), *start = text, *end = text + strlen(text);
+	const char *given = NULL;
+
+	if (*text == '[') {
+		end = strchr(text, ']');
+		if (!end || (end[1] && end[1] != ':'))
+			return false;
+		start++;
+		given = end[1] ? end + 2 : NULL;
+	} else if (colon && strchr(text, ':') == colon) {
+		end = colon;
+		given = colon + 1;
+	}
+	char *rest = NULL;
+	unsigned long number = given ? strtoul(given, &rest, 10) : port;
+
+	if (given && (*given < '0' || *given > '9' || *rest || number == 0 || number > 65535))
+		return false;
+	char *host = xstrndup(start, (size_t)(end - start));
+	bool good = address_from_text(host, (unsigned)number, out);
+
+	xfree(host);
+	return good;
 }
 
 static void take_answers(const struct addrinfo *found, unsigned port, struct address_list *out)

@@ -55,6 +55,9 @@ void address_list_drop(struct address_list *list, size_t i);
 /* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for resolve_host(). */
 bool address_from_text(const char *host, unsigned port, struct address *out);
 
+/* The same for "ADDRESS[:PORT]" or "[IPv6][:PORT]"; port: where none is given. */
+bool address_from_server(const char *text, unsigned port, struct address *out);
+
 /* Fills err for a getaddrinfo() code (errno_now: errno for EAI_SYSTEM) and returns -1. */
 int resolve_error(const char *host, int code, int errno_now, struct error *err);
 

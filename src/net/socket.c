@@ -13,7 +13,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/dns.h"
 #include "net/race.h"
 #include "net/resolve.h"
 #include "net/sockopt.h"
@@ -217,9 +216,9 @@ static int find_addresses(const struct socket_target *target, const struct deadl
 			  struct address_list *list, struct error *err)
 {
 	struct deadline limit = attempt_limit(target, whole);
-	int rc = target->resolver ?
-		dns_resolve(target->resolver, target->host, target->port, target->family, &limit,
-			    list, err) :
+	int rc = target->resolve ?
+		target->resolve(target->resolver, target->host, target->port, target->family,
+				&limit, list, err) :
 		resolve_host(target->host, target->port, target->family, &limit, list, err);
 
 	if (rc == 0 && target->prefer)

@@ -41,7 +41,10 @@ struct socket_target {
 	int prefer;		/* the family to begin with; 0 = as the resolver says */
 	unsigned timeout;	/* seconds for each address */
 	unsigned race_ms;	/* delay between the addresses of a race; 0 = no race */
-	const char *resolver;	/* see net/dns.h; NULL = the system */
+	/* resolve_host() with a resolver to ask: NULL = the system's */
+	int (*resolve)(const char *resolver, const char *host, unsigned port, int family,
+		       const struct deadline *d, struct address_list *out, struct error *err);
+	const char *resolver;
 	/*
 	 * NULL, or the addresses to try: filled when it is empty. After a
 	 * success the one in use stands in front, and those that failed are

@@ -105,9 +105,6 @@ ATTR_CHECK int tls_channel_binding(const struct stream *s, bool unique, struct s
  */
 void tls_describe_certificate(const struct stream *s, struct strbuf *out);
 
-/* May a pin (struct tls_client) be written so? A file that it names is not looked at. */
-bool tls_pin_is_sound(const char *pin);
-
 /* Appends the versions of the TLS library: "GnuTLS 3.7.9"; -1 if it cannot be loaded. */
 ATTR_CHECK int tls_library_version(struct strbuf *out, struct error *err);
 

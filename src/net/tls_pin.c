@@ -8,6 +8,7 @@
 
 #include "net/certificate.h"
 #include "net/gnutls_api.h"
+#include "net/pin.h"
 #include "net/tls_private.h"
 #include "util/base64.h"
 #include "util/error.h"
@@ -18,36 +19,7 @@
 #define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
 #define PIN_FILE_MAX ((size_t)1024 * 1024)
 
-enum { DIGEST_MAX = 32 };
-
-/* --- hex ---------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Pairs of hex digits, with or without ':' between; the number of octets or -1. */
-static int parse_hex(const char *s, unsigned char *out, size_t room)
-{
-	size_t n = 0;
-
-	for (; *s; n++) {
-		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
-
-		if (low < 0 || n == room)
-			return -1;
-		out[n] = (unsigned char)(high << 4 | low);
-		s += 2;
-		if (*s == ':' && s[1])
-			s++;
-	}
-	return (int)n;
-}
+enum { DIGEST_MAX = PIN_OCTETS };
 
 /* --- fingerprints: tls_fingerprint -------------------------------------- */
 
@@ -77,7 +49,7 @@ static const struct fingerprint *parse_fingerprint(const char *s, unsigned char 
 			break;
 		}
 	}
-	int n = parse_hex(s, out, DIGEST_MAX);
+	int n = pin_hex(s, out, DIGEST_MAX);
 
 	for (size_t i = 0; i < ARRAY_LEN(fingerprints); i++) {
 		if (n == (int)fingerprints[i].n && (!named || named == &fingerprints[i]))
@@ -113,43 +85,12 @@ static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
 
 /* --- pins: tls_pin ------------------------------------------------------ */
 
-/*
- * pin = "spki-sha256:" base64 / "cert-sha256:" hex / "file:" path
- * The first is the SHA-256 of the SubjectPublicKeyInfo, as in RFC 7469,
- * section 2.4; the file holds a certificate or a public key in PEM, of which
- * the public key counts, so that a renewed certificate is still the one.
- */
-struct pin {
-	bool key;			/* of the public key, else of the certificate */
-	unsigned char hash[DIGEST_MAX];
-};
-
 static int sha256(const void *data, size_t n, unsigned char out[DIGEST_MAX])
 {
 	gnutls_datum_t datum = { (unsigned char *)(uintptr_t)data, (unsigned)n };
 	size_t room = DIGEST_MAX;
 
 	return gtls.fingerprint(GNUTLS_DIG_SHA256, &datum, out, &room) < 0 ? -1 : 0;
-}
-
-/* Base64 of 32 octets; the padding may be left out, as copies often do. */
-static int parse_base64(const char *s, unsigned char out[DIGEST_MAX])
-{
-	struct strbuf padded = STRBUF_INIT(TEXT_MAX), octets = STRBUF_INIT(TEXT_MAX);
-	size_t n = strlen(s);
-	int rc = -1;
-
-	strbuf_addstr(&padded, s);
-	if (n % 4 && s[n - 1] != '=')
-		strbuf_addstr(&padded, n % 4 == 3 ? "=" : "==");
-	if (!strbuf_overflow(&padded) && base64_decode(&octets, padded.buf, padded.len) == 0 &&
-	    octets.len == DIGEST_MAX) {
-		memcpy(out, octets.buf, DIGEST_MAX);
-		rc = 0;
-	}
-	strbuf_release(&padded);
-	strbuf_release(&octets);
-	return rc;
 }
 
 static int hash_key(const gnutls_datum_t *der, unsigned char out[DIGEST_MAX])
@@ -194,43 +135,23 @@ static int hash_file(const char *path, unsigned char out[DIGEST_MAX], struct err
 	return rc;
 }
 
-/* The rest of s behind the kind, or NULL. */
-static const char *after_kind(const char *s, const char *kind)
+/*
+ * The pin's hash. A file holds a certificate or a public key in PEM, of which
+ * the public key counts, so that a renewed certificate is still the one.
+ */
+static int read_pin(const char *text, struct pin *out, struct error *err)
 {
-	size_t n = strlen(kind);
-
-	return strncasecmp(s, kind, n) == 0 ? s + n : NULL;
-}
-
-static int parse_pin(const char *s, struct pin *out, struct error *err)
-{
-	const char *rest;
-
-	*out = (struct pin){ .key = true };
-	if ((rest = after_kind(s, "file:"))) {
-		char *path = fs_expand_home(rest);
-		int rc = hash_file(path, out->hash, err);
-
-		xfree(path);
-		return rc;
-	}
-	if ((rest = after_kind(s, "spki-sha256:")) && parse_base64(rest, out->hash) == 0)
+	if (pin_parse(text, out) < 0)
+		return error_set(err, EX_CONFIG, "5.3.5", "tls_pin '%s' is not spki-sha256:BASE64, "
+				 "cert-sha256:HEX or file:PATH (msubmit --serverinfo prints them)",
+				 text);
+	if (!out->file)
 		return 0;
-	out->key = false;
-	if ((rest = after_kind(s, "cert-sha256:")) &&
-	    parse_hex(rest, out->hash, DIGEST_MAX) == DIGEST_MAX)
-		return 0;
-	return error_set(err, EX_CONFIG, "5.3.5", "tls_pin '%s' is not spki-sha256:BASE64, "
-			 "cert-sha256:HEX or file:PATH (msubmit --serverinfo prints them)", s);
-}
+	char *path = fs_expand_home(out->file);
+	int rc = hash_file(path, out->hash, err);
 
-bool tls_pin_is_sound(const char *pin)
-{
-	const char *file = after_kind(pin, "file:");
-	struct pin parsed;
-	struct error ignored;
-
-	return file ? *file != '\0' : parse_pin(pin, &parsed, &ignored) == 0;
+	xfree(path);
+	return rc;
 }
 
 void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key)
@@ -262,7 +183,7 @@ static int check_pins(struct tls *t, const gnutls_datum_t *leaf)
 		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
 				 "the certificate of %s cannot be read", t->settings->host);
 	for (size_t i = 0; pins[i]; i++) {
-		if (parse_pin(pins[i], &pin, &t->fault) < 0)
+		if (read_pin(pins[i], &pin, &t->fault) < 0)
 			return -1;
 		if (memcmp(pin.hash, pin.key ? key : cert, DIGEST_MAX) == 0)
 			return 0;
@@ -292,7 +213,7 @@ int tls_pin_prepare(const struct tls_client *s, struct error *err)
 				 "tls_fingerprint '%s' is not 64, 40 or 32 hex digits "
 				 "(SHA256, SHA1, MD5)", s->fingerprint);
 	for (size_t i = 0; s->pins && s->pins[i]; i++) {
-		if (parse_pin(s->pins[i], &pin, err) < 0)
+		if (read_pin(s->pins[i], &pin, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -47,6 +47,11 @@ bool session_has(const struct session *s, enum extension_id id)
 	return s->announced[id];
 }
 
+void session_note(const struct session *s, const char *text)
+{
+	wire_note(s->wire, WIRE_OUT, text);
+}
+
 int session_reply(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);

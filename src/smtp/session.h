@@ -110,6 +110,9 @@ void session_release(struct session *s);
 /* Was the extension announced, known here and not switched off? */
 bool session_has(const struct session *s, enum extension_id id);
 
+/* A line of our own in the transcript, beside what is sent. */
+void session_note(const struct session *s, const char *text);
+
 /* --- for the other modules of this folder --- */
 
 /* The deadline of a stage by the account's timeouts. */

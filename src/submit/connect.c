@@ -61,7 +61,8 @@ static int open_socket(const struct connect_request *r, const char *host, unsign
 		.host = host, .port = port, .path = path, .options = &options,
 		.family = only_family(a), .prefer = preferred_family(a),
 		.timeout = a->timeouts.connect, .race_ms = net->race_ms,
-		.resolver = net->resolver, .addresses = addresses,
+		.resolve = net->resolver ? dns_resolve : NULL, .resolver = net->resolver,
+		.addresses = addresses,
 	};
 
 	if (socket_connect(&target, r->whole, out, err) < 0)

@@ -12,7 +12,6 @@
 #include "message/message.h"
 #include "message/request.h"
 #include "message/result.h"
-#include "net/wire.h"
 #include "smtp/ext_params.h"
 #include "smtp/session.h"
 #include "submit/mtrk.h"
@@ -201,7 +200,7 @@ void requests_note(const struct session *s, const struct envelope *e, struct res
 	if (list.len) {
 		r->left_out = arena_strdup(r->arena, list.buf);
 		strbuf_addstr(&list, ": not offered, left out");
-		wire_note(s->wire, WIRE_OUT, list.buf);
+		session_note(s, list.buf);
 	}
 	if (wants_success(e) && e->sender[0] && !session_has(s, EXT_DSN))
 		result_note(r, "the server sends no notices: nobody will tell when the message has "
