@@ -18,7 +18,7 @@
 #include "message/envelope.h"
 #include "message/message.h"
 #include "message/result.h"
-#include "submit/mtrk.h"
+#include "smtp/ext_mtrk.h"
 #include "submit/requests.h"
 #include "submit/tracking.h"
 #include "util/arena.h"
