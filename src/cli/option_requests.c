@@ -32,7 +32,8 @@ int option_at(struct invocation *inv, const struct option *o, const char *value,
 int option_require_tls(struct invocation *inv, const struct option *o, const char *value,
 		       struct error *err)
 {
-	(void)o, (void)err;
+	if (!option_called_to_set(inv))
+		return option_not_taken(inv, arena_printf(inv->arena, "--%s", o->name), err);
 	if (!value)
 		value = "on";
 	option_override(inv, "requiretls", value);
@@ -106,18 +107,17 @@ static const char *downgrade_of(const char *value)
 	return strcasecmp(value, "no") == 0 ? "always" : value;
 }
 
-bool option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value)
+int option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value,
+			struct error *err)
 {
-	if (same_letters("smtputf8", name, len)) {
+	if (same_letters("smtputf8", name, len))
 		option_override(inv, "smtputf8_downgrade", downgrade_of(value));
-		return true;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(long_names); i++) {
-		if (same_letters(long_names[i], name, len)) {
-			option_override(inv, long_names[i],
-					strcasecmp(value, "true") == 0 ? "on" : value);
-			return true;
-		}
+		if (!same_letters(long_names[i], name, len))
+			continue;
+		if (strcmp(long_names[i], "requiretls") == 0 && !option_called_to_set(inv))
+			return option_not_taken(inv, "-O requiretls", err);
+		option_override(inv, long_names[i], strcasecmp(value, "true") == 0 ? "on" : value);
 	}
-	return false;
+	return 0;
 }

@@ -261,8 +261,7 @@ int option_long_name(struct invocation *inv, const struct option *o, const char 
 		inv->dots_ignored = !is_false(arg);
 	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
 		return option_error_mode(inv, o, arg, err);
-	(void)option_long_setting(inv, value, len, arg);
-	return 0;
+	return option_long_setting(inv, value, len, arg, err);
 }
 
 int option_tag(struct invocation *inv, const struct option *o, const char *value,

@@ -77,8 +77,9 @@ option_fn option_import, option_import_file;
 /* Of option_content.c: what the content is. */
 option_fn option_burl, option_burl_size;
 
-/* -O NAME=VALUE where NAME is a setting: notes it; false when it is none. */
-bool option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value);
+/* -O NAME=VALUE: notes it where NAME is a setting; does nothing when it is none. EX_USAGE. */
+ATTR_CHECK int option_long_setting(struct invocation *inv, const char *name, size_t len,
+				   const char *value, struct error *err);
 
 /* Makes commands of their own the command, where no message goes along. EX_USAGE. */
 ATTR_CHECK int options_choose_probes(struct invocation *inv, struct error *err);

@@ -121,7 +121,9 @@ static bool reaches_out(const struct setting *s)
 static bool leads_elsewhere(const struct setting *s)
 {
 	static const char *const keys[] = { "redirect_to", "redirect_except", "drop", "always_bcc",
-					    "rewrite_map" };
+					    "rewrite_map", "aliases", "default_domain",
+					    "local_domains", "maildomain", "tls_required",
+					    "requiretls" };
 	static const struct setting_group *const kinds[] = { &settings_server,
 							     &settings_security };
 
