@@ -363,3 +363,31 @@ INJECTIONS = [
     (['-F', '$(touch {dir}/made)'], 0),
     (['-F`id`', '-L', '%s%n'], 0),
 ]
+
+# What stands behind options and keys that anybody may give (who_test.py), and what goes along.
+SAMPLES = {
+    '-f': 's@example.com', '-r': 's@example.com', '-F': 'Full Name', '-C': '{rc}',
+    '--file': '{rc}', '-N': 'never', '-R': 'hdrs', '-V': 'id', '--rcpt': 'c@example.net',
+    '--at': '1h', '-B': '8BITMIME', '-e': 'p', '-o': 'i', '-O': 'Foo=1', '-L': 'tag',
+    '--to': 'c@example.net', '--cc': 'c@example.net', '--bcc': 'c@example.net',
+    '--subject': 'text', '--body': 'text', '--charset': 'latin1', '--header': 'X-A: b',
+    '--set-header': 'X-A: b', '--delete-header': 'X-A', '--reply-to': 'c@example.net',
+    '--return-path': 's@example.com', '--in-reply-to': '<a@example.net>',
+    '--references': '<a@example.net>', '--date': '2026-01-01T10:00:00Z',
+    '--message-id': '<a@example.net>', '--importance': 'high', '--priority': 'urgent',
+    '--sensitivity': 'personal', '--read-receipt-to': 's@example.org',
+    '--disposition-options': 'a=optional,b',
+    '--delivery-notification-to': 's@example.org',
+    '--expires': '2h', '--reply-by': '2h', '--deferred-delivery': '2h',
+    '--auto-submitted': 'auto-generated',
+    '--solicitation': 'org.example:ADV', '-b': 'm', '-A': 'c', '-D': '{dir}/debug', '-h': '5',
+    '-M': 'Xv', '-p': 'ESMTP:host', '-X': '{dir}/traffic', '--dsn-notify': 'never',
+    '--dsn-return': 'full', '--deliver-by': '1h;n', '--hold-for': '1h', '--hold-until': '1h',
+    '--mt-priority': '3', '--rrvs': 'off', '--solicit': 'org.example:ADV',
+    '--conneg': 'off', '--conperm': 'off', '--prdr': 'off', '--smtputf8-downgrade': 'never',
+    '--read-envelope-from': 'on',
+}
+BESIDE = {'--resend': ['--to=c@example.net'], '--disposition-options': ['--read-receipt'],
+          **{o: ['--compose'] for o in ('--to', '--cc', '--bcc', '--subject', '--body',
+                                        '--no-body', '--charset')}}
+COMMANDS = {'-q', '-I', '--version', '--help'}      # they send nothing

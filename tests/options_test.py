@@ -61,8 +61,8 @@ traps = Traps()
 class Outcome:
     """One run of a program: what it said, and what came of it."""
 
-    def __init__(self, program, words, message, name=None, rc=INI):
-        self.sink = Sink(extensions=('8BITMIME', 'DSN', 'SMTPUTF8', 'PIPELINING'))
+    def __init__(self, program, words, message, name=None, rc=INI, more=()):
+        self.sink = Sink(extensions=('8BITMIME', 'DSN', 'SMTPUTF8', 'PIPELINING') + more)
         with harness.Folder() as home:
             self.home = home
             self.path = self.prepare(rc)

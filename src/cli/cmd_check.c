@@ -290,8 +290,6 @@ int cmd_check_config(const struct invocation *inv)
 		request.file = inv->check;
 	else if (inv->words == 1)
 		request.file = inv->word[0];
-	if (inv->check || inv->words)	/* as with -C */
-		request.root_only = !option_called_to_set(inv);
 	request.problem = tell_mistake;
 	request.problem_ctx = &mistakes;
 	if (inv->words > 1 || (inv->words && inv->check)) {

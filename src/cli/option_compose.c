@@ -56,10 +56,6 @@ static void add_part(struct invocation *inv, const struct part_spec *spec)
 	r->part[r->part_n++] = *spec;
 }
 
-/*
- * A file that is read would go to whoever gets the mail: text that a web
- * program passes on must not name one.
- */
 int option_part(struct invocation *inv, const struct option *o, const char *value,
 		struct error *err)
 {
@@ -70,9 +66,6 @@ int option_part(struct invocation *inv, const struct option *o, const char *valu
 		return -1;
 	if (part_spec_parse(inv->arena, (enum part_role)o->data, value, &spec, err) < 0)
 		return error_prefix(err, "option '--%s'", o->name);
-	if (strcmp(spec.path, "-") != 0 &&
-	    option_check_trust(inv, option_name(inv, o), err) < 0)
-		return -1;
 	add_part(inv, &spec);
 	return 0;
 }
@@ -86,7 +79,7 @@ int option_text(struct invocation *inv, const struct option *o, const char *valu
 					.text = file ? NULL : value };
 
 	needs_compose(inv, o);
-	if (file && option_check_trust(inv, "--body=@FILE", err) < 0)
+	if (file && option_check_who(inv, WHO_OWNER_FIRST, "--body=@FILE", err) < 0)
 		return -1;
 	if (file && !value[1])
 		return error_set(err, EX_USAGE, "5.5.4", "option '--body': the name of the file is "

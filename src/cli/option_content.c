@@ -47,7 +47,8 @@ int option_burl(struct invocation *inv, const struct option *o, const char *valu
 	if (inv->burl_n && (whole || inv->burl_whole))
 		return error_set(err, EX_USAGE, "5.5.4", "--burl is the whole message: it stands "
 				 "alone, without --burl-part");
-	if (*value == '@' && !whole && option_check_trust(inv, "--burl-part=@FILE", err) < 0)
+	if (*value == '@' && !whole &&
+	    option_check_who(inv, WHO_OWNER_FIRST, "--burl-part=@FILE", err) < 0)
 		return -1;
 	inv->burl_whole = whole;
 	return add_piece(inv, value);

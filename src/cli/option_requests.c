@@ -32,8 +32,7 @@ int option_at(struct invocation *inv, const struct option *o, const char *value,
 int option_require_tls(struct invocation *inv, const struct option *o, const char *value,
 		       struct error *err)
 {
-	if (!option_called_to_set(inv))
-		return option_not_taken(inv, arena_printf(inv->arena, "--%s", o->name), err);
+	(void)o, (void)err;
 	if (!value)
 		value = "on";
 	option_override(inv, "requiretls", value);
@@ -115,8 +114,9 @@ int option_long_setting(struct invocation *inv, const char *name, size_t len, co
 	for (size_t i = 0; i < ARRAY_LEN(long_names); i++) {
 		if (!same_letters(long_names[i], name, len))
 			continue;
-		if (strcmp(long_names[i], "requiretls") == 0 && !option_called_to_set(inv))
-			return option_not_taken(inv, "-O requiretls", err);
+		if (option_check_who(inv, setting_find(SCOPE_ACCOUNT, long_names[i])->who,
+				     arena_printf(inv->arena, "-O %s", long_names[i]), err) < 0)
+			return -1;
 		option_override(inv, long_names[i], strcasecmp(value, "true") == 0 ? "on" : value);
 	}
 	return 0;

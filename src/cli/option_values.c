@@ -61,6 +61,26 @@ int option_sender(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
+/* By a name whose callers set things by options. */
+static bool called_as_own(const struct invocation *inv)
+{
+	return strcmp(inv->name, "msubmit") == 0 || strcmp(inv->name, "msmtp") == 0;
+}
+
+int option_check_who(const struct invocation *inv, enum who who, const char *what,
+		     struct error *err)
+{
+	if (who == WHO_OWNER_FIRST && (inv->words || inv->rcpt_n))
+		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
+				 what);
+	if (who == WHO_ANYONE || strcmp(inv->name, "msubmit") == 0 ||
+	    (who == WHO_OWNER && called_as_own(inv)))
+		return 0;
+	return error_set(err, EX_USAGE, "5.5.4",
+			 "%s is not taken when called as '%s': write it into the "
+			 "configuration, or call msubmit", what, inv->name);
+}
+
 /* Text from an untrusted source behind an address must not choose a file. */
 int option_config(struct invocation *inv, const struct option *o, const char *value,
 		  struct error *err)
@@ -69,7 +89,7 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 	if (inv->words || inv->rcpt_n)
 		return error_set(err, EX_USAGE, "5.5.4", "-C must stand before the first address");
 	inv->config.file = value;
-	inv->config.root_only = !option_called_to_set(inv);
+	inv->config.root_only = !called_as_own(inv);
 	return 0;
 }
 
@@ -292,28 +312,6 @@ int option_traffic(struct invocation *inv, const struct option *o, const char *v
 	return 0;
 }
 
-bool option_called_to_set(const struct invocation *inv)
-{
-	return strcmp(inv->name, "msubmit") == 0 || strcmp(inv->name, "msmtp") == 0;
-}
-
-int option_not_taken(const struct invocation *inv, const char *what, struct error *err)
-{
-	return error_set(err, EX_USAGE, "5.5.4",
-			 "%s is not taken when called as '%s': write it into the "
-			 "configuration, or call msubmit", what, inv->name);
-}
-
-int option_check_trust(const struct invocation *inv, const char *what, struct error *err)
-{
-	if (inv->words || inv->rcpt_n)
-		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
-				 what);
-	if (strcmp(inv->name, "msubmit") != 0)
-		return option_not_taken(inv, what, err);
-	return 0;
-}
-
 int option_events(struct invocation *inv, const struct option *o, const char *value,
 		  struct error *err)
 {
@@ -327,29 +325,19 @@ int option_events(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-int option_trace(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
-{
-	(void)o;
-	inv->trace_file = value;
-	return option_check_trust(inv, "--trace", err);
-}
-
-/* What is written then decides where mail goes: not for words of a web program. */
+/* Commands with a subject. */
 int option_configure(struct invocation *inv, const struct option *o, const char *value,
 		     struct error *err)
 {
 	inv->configure.address = value;
-	inv->command = COMMAND_CONFIGURE;
-	inv->command_given = true;
-	return option_check_trust(inv, arena_printf(inv->arena, "--%s", o->name), err);
+	return option_command(inv, o, NULL, err);
 }
 
-int option_output(struct invocation *inv, const struct option *o, const char *value,
+int option_import(struct invocation *inv, const struct option *o, const char *value,
 		  struct error *err)
 {
-	inv->configure.output = value;
-	return option_check_trust(inv, arena_printf(inv->arena, "--%s", o->name), err);
+	inv->import_file = value;
+	return option_command(inv, o, NULL, err);
 }
 
 void option_override(struct invocation *inv, const char *key, const char *value)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "cli/options.h"
+#include "conf/settings.h"
 
 enum option_arg {
 	OPTION_NONE,
@@ -22,12 +23,18 @@ typedef int option_fn(struct invocation *, const struct option *, const char *, 
 struct option {
 	char letter;		/* 0 = none */
 	const char *name;	/* long name, NULL = none */
+	enum who who;		/* may give it */
 	enum option_arg arg;
 	option_fn *apply;
 	size_t data;		/* for apply */
 	const char *arg_name;
 	const char *help;	/* NULL: taken and ignored */
 };
+
+/* How a row begins: its letter, its name, and who may give it. */
+#define ANYONE(letter, name) letter, name, WHO_ANYONE
+#define OWNER(letter, name) letter, name, WHO_OWNER
+#define OWNER_FIRST(letter, name) letter, name, WHO_OWNER_FIRST
 
 /* Options that belong together: a heading of --help and its rows. */
 struct option_group {
@@ -46,33 +53,19 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
 	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,
 	option_command, option_check, option_error_mode, option_letter, option_long_name,
 	option_tag,
-	option_traffic, option_ignore, option_events, option_trace,
+	option_traffic, option_ignore, option_events,
 	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient,
-	option_configure, option_output;
+	option_configure, option_import;
 
 /*
- * Text from an untrusted source that a web program passes on to "sendmail"
- * must not name a file to be written or a program to be run: such options
- * are EX_USAGE (named what) under any name but our own, and behind the first
- * address.
+ * Refuses (EX_USAGE) an option that is not for whoever called: what names it
+ * in the error.
  */
-int option_check_trust(const struct invocation *inv, const char *what, struct error *err);
-
-/*
- * Such text must not choose the server, or how it is made sure of, either:
- * true when called by a name whose callers set that by options, msubmit or
- * msmtp.
- */
-bool option_called_to_set(const struct invocation *inv);
-
-/* The error (EX_USAGE) of an option that is not taken under this name; always -1. */
-int option_not_taken(const struct invocation *inv, const char *what, struct error *err);
+ATTR_CHECK int option_check_who(const struct invocation *inv, enum who who, const char *what,
+				struct error *err);
 
 /* Of option_requests.c: recipients and parameters with requests to the server. */
 option_fn option_rcpt, option_at, option_require_tls, option_param;
-
-/* Of option_import.c: the settings of another program, and where they go. */
-option_fn option_import, option_import_file;
 
 /* Of option_content.c: what the content is. */
 option_fn option_burl, option_burl_size;

@@ -7,7 +7,6 @@
 #include "cli/option_compose.h"
 #include "cli/option_values.h"
 #include "conf/settings.h"
-#include "conf/settings_rows.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -91,6 +90,8 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 		if (!o)
 			return error_set(err, EX_USAGE, "5.5.4",
 					 "unknown option '%s': see 'msubmit --help'", name);
+		if (option_check_who(inv, o->who, name, err) < 0)
+			return -1;
 		if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, rest)))
 			return missing(name, err);
 		if (o->arg == OPTION_ATTACHED)
@@ -101,41 +102,6 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 			return 0;
 	}
 	return 0;
-}
-
-/* Does the setting name a file that is written, or a program? */
-static bool reaches_out(const struct setting *s)
-{
-	static const char *const keys[] = { "passwordeval", "logfile", "port_file", "pid_file",
-					    "deliver", "atrn_deliver", "dead_letter",
-					    "archive_dir" };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(s->key, keys[i]) == 0)
-			return true;
-	}
-	return s->type == SETTING_ARGV;
-}
-
-/* Does the setting choose who gets the message and the password, or how they are protected? */
-static bool leads_elsewhere(const struct setting *s)
-{
-	static const char *const keys[] = { "redirect_to", "redirect_except", "drop", "always_bcc",
-					    "rewrite_map", "aliases", "default_domain",
-					    "local_domains", "maildomain", "tls_required",
-					    "requiretls" };
-	static const struct setting_group *const kinds[] = { &settings_server,
-							     &settings_security };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(s->key, keys[i]) == 0)
-			return true;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (s >= kinds[i]->row && s < kinds[i]->row + kinds[i]->n)
-			return s->type != SETTING_TIME;
-	}
-	return false;
 }
 
 #define NEAR 2	/* letters that a misspelt option may be off */
@@ -168,11 +134,11 @@ static int unknown(struct invocation *inv, const char *word, struct error *err)
 		error_append(err, ": see 'msubmit --help'");
 }
 
-/* Tries a value at once, so that a wrong one is named before anything is read. */
-static int parse_setting(struct invocation *inv, struct position *p, const char *name, size_t len,
+/* option: "--key" as it was given, without its value. */
+static int parse_setting(struct invocation *inv, struct position *p, const char *option,
 			 const char *value, struct error *err)
 {
-	const char *option = arena_strndup(inv->arena, name - 2, len + 2), *key = option + 2;
+	const char *key = option + 2;
 	const struct setting *s = setting_find(SCOPE_ACCOUNT, key);
 
 	if (!s)
@@ -187,32 +153,33 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		return error_set(err, EX_USAGE, "5.5.4",
 				 "'--%s' would show a secret to everyone who lists processes: "
 				 "use --%s-file or --%s-command", key, key, key);
+	if (option_check_who(inv, s->who, option, err) < 0)
+		return -1;
 	if (!value && s->flags & SETTING_SWITCH)
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
 		return missing(p->argv[p->i], err);
-	if (reaches_out(s) && option_check_trust(inv, option, err) < 0)
-		return -1;
-	if (leads_elsewhere(s) && !option_called_to_set(inv))
-		return option_not_taken(inv, option, err);
 	option_override(inv, s->key, value);
 	return 0;
 }
 
 static int parse_long(struct invocation *inv, struct position *p, struct error *err)
 {
-	const char *name = p->argv[p->i] + 2;
-	size_t len = strcspn(name, "=");
-	const char *value = name[len] ? name + len + 1 : NULL;
-	const struct option *o = find_name(name, len);
+	const char *word = p->argv[p->i];
+	size_t len = strcspn(word, "=");
+	const char *option = arena_strndup(inv->arena, word, len);
+	const char *value = word[len] ? word + len + 1 : NULL;
+	const struct option *o = find_name(option + 2, len - 2);
 
 	if (!o)
-		return parse_setting(inv, p, name, len, value, err);
+		return parse_setting(inv, p, option, value, err);
+	if (option_check_who(inv, o->who, option, err) < 0)
+		return -1;
 	if (o->arg == OPTION_NONE && value)
 		return error_set(err, EX_USAGE, "5.5.4", "option '--%s' takes no argument",
 				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
-		return missing(p->argv[p->i], err);
+		return missing(word, err);
 	return o->apply(inv, o, value, err);
 }
 
@@ -371,6 +338,8 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_QUEUE_RUN] = "running the queue",
 		[COMMAND_QUEUE_COUNT] = "counting the queue",
 		[COMMAND_SERVE] = "the listener",
+		[COMMAND_VERSION] = "--version",
+		[COMMAND_HELP] = "--help",
 		[COMMAND_TRACK_QUERY] = "--track-query",
 		[COMMAND_CONFIGURE] = "--configure",
 		[COMMAND_IMPORT] = "--import",
@@ -386,9 +355,6 @@ static int check_together(const struct invocation *inv, struct error *err)
 	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
 		return error_set(err, EX_USAGE, "5.5.4", "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");
-	/* as sendmail, exit 0 promises that the message has gone */
-	if ((inv->dry_run || inv->explain) && !option_called_to_set(inv))
-		return option_not_taken(inv, inv->dry_run ? "--dry-run" : "--explain", err);
 	return check_configure(inv, err);
 }
 
@@ -544,6 +510,18 @@ void options_help(struct strbuf *out)
 	}
 }
 
+/* The option, who may give it, its argument: in brackets when it may be left out. */
+static void list_line(struct strbuf *out, const struct option *o, const char *dashes,
+		      const char *name)
+{
+	const char *arg = o->arg_name ? o->arg_name : "value";
+
+	strbuf_addf(out, "%s%s\t%s\t", dashes, name, who_name(o->who));
+	if (o->arg != OPTION_NONE)
+		strbuf_addf(out, o->arg == OPTION_REQUIRED ? "%s" : "[%s]", arg);
+	strbuf_addch(out, '\n');
+}
+
 void options_list(struct strbuf *out)
 {
 	struct option_walk w = { 0 };
@@ -551,8 +529,8 @@ void options_list(struct strbuf *out)
 
 	while ((o = next_option(&w))) {
 		if (o->letter)
-			strbuf_addf(out, "-%c\n", o->letter);
+			list_line(out, o, "-", (const char[]){ o->letter, '\0' });
 		if (o->name)
-			strbuf_addf(out, "--%s\n", o->name);
+			list_line(out, o, "--", o->name);
 	}
 }

@@ -102,7 +102,7 @@ struct invocation {
 ATTR_CHECK int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,
 			     struct error *err);
 
-/* Text of --help, and one option per line for the check of the manual. */
+/* Text of --help; and one option per line: it, who may give it (enum who), its argument. */
 void options_help(struct strbuf *out);
 void options_list(struct strbuf *out);
 

@@ -21,6 +21,16 @@
 #define LIST_MAX 10000	/* words of one list or command */
 #define NEAR 2		/* letters that a misspelt key may be off */
 
+const char *who_name(enum who who)
+{
+	static const char *const names[] = {
+		[0] = "?", [WHO_ANYONE] = "anyone", [WHO_OWNER] = "owner",
+		[WHO_OWNER_FIRST] = "owner-first"
+	};
+
+	return names[who];
+}
+
 const struct setting_group *const *settings_groups(enum setting_scope scope)
 {
 	return scope == SCOPE_LISTEN ? settings_listen_groups : settings_account_groups;

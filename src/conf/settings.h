@@ -46,8 +46,26 @@ enum {
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
 
+/*
+ * Who may give a setting or an option on the command line. Web programs pass
+ * text on to "sendmail" that they did not check: called by that name, what
+ * decides where mail goes, how it is protected and what is read, written or
+ * printed is the owner's, who has the configuration for it. Every row says
+ * it: 0 is no value.
+ */
+enum who {
+	WHO_ANYONE = 1,		/* sendmail's options, and what changes this one message only */
+	WHO_OWNER,		/* called as msubmit or msmtp */
+	WHO_OWNER_FIRST		/* called as msubmit, and before the first address: names a file
+				   that is written or goes along, or a program */
+};
+
+/* "anyone", "owner", "owner-first", as the lists print it. */
+const char *who_name(enum who who);
+
 struct setting {
 	const char *key;		/* with '_'; the option is --key with '-' */
+	enum who who;			/* may give it on the command line */
 	enum setting_type type;
 	unsigned flags;
 	size_t offset;			/* of the field in struct account or listen_settings */

@@ -21,6 +21,11 @@ struct strbuf;
 #define SETTING_FIELD(target, type, m) \
 	(offsetof(struct target, m) + 0 * sizeof((type *)0 == &((struct target *)0)->m))
 
+/* How a row begins: its key, and who may give it on the command line. */
+#define ANYONE(k) .key = (k), .who = WHO_ANYONE
+#define OWNER(k) .key = (k), .who = WHO_OWNER
+#define OWNER_FIRST(k) .key = (k), .who = WHO_OWNER_FIRST
+
 extern const struct setting_group settings_server, settings_security, settings_mail,
 	settings_compose, settings_delivery, settings_report, settings_rewrite;
 

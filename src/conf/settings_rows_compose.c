@@ -8,17 +8,17 @@ static const struct name_value importance_styles[] = {
 };
 
 static const struct setting rows[] = {
-{ .key = "max_header_length", .type = SETTING_UINT, .offset = FIELD(unsigned, compose.width),
+{ OWNER("max_header_length"), .type = SETTING_UINT, .offset = FIELD(unsigned, compose.width),
   .def = "78", .min = 76, .max = 998, .arg = "octets",
   .help = "fold longer lines of header fields that options make" },
-{ .key = "prefer_8bit", SWITCH(compose.prefer_8bit), .def = "off",
+{ OWNER("prefer_8bit"), SWITCH(compose.prefer_8bit), .def = "off",
   .help = "write 8-bit text as it is, not encoded" },
-{ .key = "filename_compat", SWITCH(compose.filename_compat), .def = "off",
+{ OWNER("filename_compat"), SWITCH(compose.filename_compat), .def = "off",
   .help = "file names beyond ASCII also for programs that do not know RFC 2231" },
-{ .key = "importance_style", .type = SETTING_BOOL, .names = importance_styles,
+{ OWNER("importance_style"), .type = SETTING_BOOL, .names = importance_styles,
   .offset = FIELD(bool, compose.importance_all), .def = "simple", .arg = "simple|all",
   .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
-{ .key = "strict_headers", SWITCH(compose.strict_headers), .def = "off",
+{ OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
   .help = "refuse a message with two of a field that may occur once" },
 };
 

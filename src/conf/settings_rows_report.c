@@ -15,41 +15,41 @@ static const struct name_value log_formats[] = {
 
 static const struct setting rows[] = {
 /* what is said */
-{ .key = "error_format", .type = SETTING_ENUM,
+{ OWNER("error_format"), .type = SETTING_ENUM,
   .offset = FIELD(enum error_format, report.error_format), .names = error_formats, .def = "text",
   .arg = "text|smtp|dsn|json", .help = "how a failure is told on stderr" },
 
 
 /* log */
-{ .key = "logfile", FILE_NAME(logfile), .help = "file to log to, - for standard output" },
-{ .key = "logfile_time_format", TEXT(logfile_time_format), .arg = "format",
+{ OWNER_FIRST("logfile"), FILE_NAME(logfile), .help = "file to log to, - for standard output" },
+{ OWNER("logfile_time_format"), TEXT(logfile_time_format), .arg = "format",
   .help = "time in the log file, as for strftime()" },
-{ .key = "syslog", .type = SETTING_SPECIAL, .offset = FIELD(int, syslog),
+{ OWNER("syslog"), .type = SETTING_SPECIAL, .offset = FIELD(int, syslog),
   .flags = SETTING_SWITCH, .set = special_syslog, .print = special_syslog_print, .def = "on",
   .classic_def = "off", .arg = "on|off|facility", .help = "log to syslog (LOG_MAIL)" },
-{ .key = "log_format", .type = SETTING_ENUM, .offset = FIELD(enum log_format, report.log_format),
+{ OWNER("log_format"), .type = SETTING_ENUM, .offset = FIELD(enum log_format, report.log_format),
   .names = log_formats, .def = "msmtp", .arg = "msmtp|key-value|json",
   .help = "form of the lines in log file and syslog" },
 
 /* when it failed */
-{ .key = "on_failure", COMMAND(report.on_failure),
+{ OWNER_FIRST("on_failure"), COMMAND(report.on_failure),
   .help = "run when a message failed, with a JSON object on stdin" },
-{ .key = "on_failure_timeout", .type = SETTING_TIME,
+{ OWNER("on_failure_timeout"), .type = SETTING_TIME,
   .offset = FIELD(unsigned, report.on_failure_timeout), .max = MONTH, .def = "10",
   .arg = "seconds", .help = "time after which on_failure is ended" },
-{ .key = "on_failure_subject", SWITCH(report.on_failure_subject), .def = "off",
+{ OWNER("on_failure_subject"), SWITCH(report.on_failure_subject), .def = "off",
   .help = "tell on_failure the subject as well" },
-{ .key = "notify_interval", .type = SETTING_TIME,
+{ OWNER("notify_interval"), .type = SETTING_TIME,
   .offset = FIELD(unsigned, report.notify_interval), .max = MONTH, .def = "1h",
   .arg = "seconds", .help = "time in which the same failure is notified once; 0 = always" },
-{ .key = "dead_letter", FILE_NAME(report.dead_letter), .def = "off",
+{ OWNER_FIRST("dead_letter"), FILE_NAME(report.dead_letter), .def = "off",
   .help = "mbox file to which failed messages are added, or off" },
-{ .key = "keep_failed", SWITCH(report.keep_failed), .def = "on",
+{ OWNER("keep_failed"), SWITCH(report.keep_failed), .def = "on",
   .help = "keep a failed message that was written at a terminal" },
 
 /* when it was sent */
-{ .key = "archive_dir", TEXT(report.archive_dir), .flags = SETTING_PATH, .arg = "maildir:path",
-  .help = "Maildir for a copy of all that was sent" },
+{ OWNER_FIRST("archive_dir"), TEXT(report.archive_dir), .flags = SETTING_PATH,
+  .arg = "maildir:path", .help = "Maildir for a copy of all that was sent" },
 };
 
 const struct setting_group settings_report = { "Reports and log", rows,

@@ -9,39 +9,39 @@
 
 static const struct setting rows[] = {
 /* addresses that become others */
-{ .key = "rewrite_map", FILE_NAME(rewrite.map_file),
+{ OWNER("rewrite_map"), FILE_NAME(rewrite.map_file),
   .help = "addresses and what they become, as in generic(5)" },
-{ .key = "rewrite_classes", .type = SETTING_SPECIAL, .set = special_classes,
+{ OWNER("rewrite_classes"), .type = SETTING_SPECIAL, .set = special_classes,
   .offset = FIELD(unsigned, rewrite.classes), .print = special_classes_print,
   .def = "all",
   .arg = "class,...", .help = "where addresses are rewritten" },
-{ .key = "local_domains", LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
+{ OWNER("local_domains"), LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
   .classic_def = "", .arg = "domain,...", .help = "addresses in them are local names" },
-{ .key = "from_name", .type = SETTING_SPECIAL, .set = special_from_name,
+{ OWNER("from_name"), .type = SETTING_SPECIAL, .set = special_from_name,
   .offset = FIELD(const char *, rewrite.from_name), .print = special_from_name_print,
   .arg = "keep|text", .help = "display name of From" },
-{ .key = "reply_to", .type = SETTING_SPECIAL, .set = special_reply_to,
+{ ANYONE("reply_to"), .type = SETTING_SPECIAL, .set = special_reply_to,
   .offset = FIELD(const char *, rewrite.reply_to), .print = special_reply_to_print,
   .arg = "no|original|address", .help = "Reply-To where there is none" },
-{ .key = "original_from_header", SWITCH(rewrite.original_from), .def = "off",
+{ OWNER("original_from_header"), SWITCH(rewrite.original_from), .def = "off",
   .help = "keep a rewritten From in X-Original-From" },
 
 /* other recipients */
-{ .key = "redirect_to", ADDRESSES(redirect.to), .help = "all mail goes there instead" },
-{ .key = "redirect_except", LIST(redirect.except), .arg = "pattern,...",
+{ OWNER("redirect_to"), ADDRESSES(redirect.to), .help = "all mail goes there instead" },
+{ OWNER("redirect_except"), LIST(redirect.except), .arg = "pattern,...",
   .help = "... but mail to these" },
-{ .key = "redirect_tag", SWITCH(redirect.tag), .def = "off",
+{ OWNER("redirect_tag"), SWITCH(redirect.tag), .def = "off",
   .help = "... and [to: ADDRESS] stands in its subject" },
-{ .key = "drop", SWITCH(redirect.drop), .def = "off",
+{ OWNER("drop"), SWITCH(redirect.drop), .def = "off",
   .help = "throw all mail away, and say that it was sent" },
-{ .key = "always_bcc", ADDRESSES(redirect.always_bcc), .help = "these get a copy of all mail" },
+{ OWNER("always_bcc"), ADDRESSES(redirect.always_bcc), .help = "these get a copy of all mail" },
 
 /* who may send */
-{ .key = "allow_users", LIST(permission.allow_users), .flags = SETTING_FILE_ONLY,
+{ OWNER("allow_users"), LIST(permission.allow_users), .flags = SETTING_FILE_ONLY,
   .arg = "login,...", .help = "only these may send" },
-{ .key = "allow_groups", LIST(permission.allow_groups), .flags = SETTING_FILE_ONLY,
+{ OWNER("allow_groups"), LIST(permission.allow_groups), .flags = SETTING_FILE_ONLY,
   .arg = "group,...", .help = "... and who is in one of these groups" },
-{ .key = "deny_users", LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
+{ OWNER("deny_users"), LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
   .arg = "login,...", .help = "these may not send" },
 };
 

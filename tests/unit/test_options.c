@@ -196,11 +196,17 @@ static void test_bad_command_lines(void **state)
 		{"msubmit|--rcpt=a@x|--trace=/tmp/x", "--trace"},
 		{"sendmail|-b|a@x", "-ba@x"},
 		{"sendmail|-bP", "-bpc"},
-		{"sendmail|--exclude-args|a@x", "needs -t"},
-		{"sendmail|-t|--exclude-args|--rcpt=a@x", "no --rcpt"},
+		{"msubmit|--exclude-args|a@x", "needs -t"},
+		{"msubmit|-t|--exclude-args|--rcpt=a@x", "no --rcpt"},
+		{"sendmail|-Orequiretls=yes|a@x", "-O requiretls is not taken"},
+		{"sendmail|-t|-4", "-4 is not taken"},
+		{"msmtp|--logfile=x|a@x", "--logfile is not taken"},
+		{"msubmit|a@x|--tls-key-passwordeval=x", "must stand before"},
+		{"msubmit|--version|-t", "--version takes neither"},
+		{"msubmit|--help|a@x", "--help takes neither"},
 		{"sendmail|--help=x", "--help"},
 		{"sendmail|--password=x|a@x", "--password-file"},
-		{"sendmail|--host", "argument"},
+		{"msubmit|--host", "argument"},
 		{"sendmail|--host=h|a@x", "not taken when called as 'sendmail'"},
 		{"sendmail|--host|h|a@x", "--host"},
 		{"/usr/lib/sendmail|--proxy=socks5://h|a@x", "--proxy"},
@@ -266,12 +272,12 @@ static void test_settings_as_options(void **state)
 static void test_long_names(void **state)
 {
 	static const char *const cases[][3] = {
-		{ "-OSMTPUTF8=yes", "smtputf8_downgrade", "never" },
-		{ "-Osmtputf8=no", "smtputf8_downgrade", "always" },
-		{ "-Osmtputf8=auto", "smtputf8_downgrade", "auto" },
-		{ "-Orequiretls=yes", "requiretls", "yes" },
-		{ "-Odeliverby=60", "deliver_by", "60" },
-		{ "-OMT-Priority=4", "mt_priority", "4" },
+		{ "sendmail|-OSMTPUTF8=yes", "smtputf8_downgrade", "never" },
+		{ "sendmail|-Osmtputf8=no", "smtputf8_downgrade", "always" },
+		{ "sendmail|-Osmtputf8=auto", "smtputf8_downgrade", "auto" },
+		{ "msubmit|-Orequiretls=yes", "requiretls", "yes" },
+		{ "sendmail|-Odeliverby=60", "deliver_by", "60" },
+		{ "sendmail|-OMT-Priority=4", "mt_priority", "4" },
 	};
 
 	(void)state;
@@ -279,7 +285,7 @@ static void test_long_names(void **state)
 		struct parsed p;
 		char line[100];
 
-		snprintf(line, sizeof(line), "sendmail|%s|a@x", cases[n][0]);
+		snprintf(line, sizeof(line), "%s|a@x", cases[n][0]);
 		parse(&p, line);
 		assert_int_equal(p.rc, 0);
 		assert_override(&p.inv, cases[n][1], cases[n][2]);
@@ -436,7 +442,11 @@ static void test_help_names_every_option(void **state)
 	options_list(&list);
 	assert_false(strbuf_overflow(&help));
 	for (char *s = list.buf, *end; (end = strchr(s, '\n')) != NULL; s = end + 1) {
+		char *who = strchr(s, '\t');
+
 		*end = '\0';
+		assert_true(strncmp(who, "\tanyone\t", 8) == 0 || strncmp(who, "\towner", 6) == 0);
+		*who = '\0';
 		if (!strstr(help.buf, s))
 			fail_msg("%s is not in --help", s);
 	}
