@@ -25,7 +25,7 @@ static void take(struct transaction *t, size_t i)
 	const struct reply *r = &t->s->reply;
 	struct error err;
 
-	if (reply_class(r) == 2) {
+	if (reply_taken(r)) {
 		outcome_accept(t, i, r);
 		return;
 	}
@@ -43,6 +43,22 @@ static void lose(struct transaction *t, const struct error *err)
 	pipeline_break(&t->pipe, err);
 }
 
+/* The next reply; -1 when there is none, or one that says neither yes nor no. */
+static int next(struct transaction *t)
+{
+	struct session *s = t->s;
+	struct error err;
+	int rc = session_reply(s, STAGE_DOT, &err);
+
+	if (rc == 0 && reply_class(&s->reply) == 2 && !reply_taken(&s->reply)) {
+		outcome_note_reply(t, &s->reply);
+		rc = reply_error(&s->reply, STAGE_DOT, &err);
+	}
+	if (rc < 0)
+		lose(t, &err);
+	return rc;
+}
+
 void prdr_replies(struct transaction *t)
 {
 	struct session *s = t->s;
@@ -51,20 +67,16 @@ void prdr_replies(struct transaction *t)
 	for (size_t k = 0; k < t->rcpt_count; k++) {
 		if (t->rcpt[k].state != STANDING)
 			continue;
-		if (session_reply(s, STAGE_DOT, &err) < 0) {
-			lose(t, &err);
+		if (next(t) < 0)
 			return;
-		}
 		if (s->reply.code == 421)
 			break;
 		take(t, t->rcpt[k].index);
 	}
-	if (s->reply.code != 421 && session_reply(s, STAGE_DOT, &err) < 0) {
-		lose(t, &err);
+	if (s->reply.code != 421 && next(t) < 0)
 		return;
-	}
 	outcome_note_reply(t, &s->reply);
-	if (reply_class(&s->reply) == 2)
+	if (reply_taken(&s->reply))
 		return;
 	reply_error(&s->reply, STAGE_DOT, &err);
 	outcome_fail_standing(t, &err);

@@ -58,18 +58,20 @@ bool final_miscounted(const struct transaction *t, struct error *err)
 	return true;
 }
 
-/* --- LMTP -------------------------------------------------------------- */
-
-/* The end came in place of a reply: those who have none yet cannot know. */
-static void too_few(struct transaction *t, size_t got)
+bool final_not_taken(struct transaction *t, enum stage stage)
 {
+	const struct reply *r = &t->s->reply;
 	struct error err;
 
-	error_set(&err, EX_PROTOCOL, "5.5.0", "the server sent %zu replies to a message for %zu "
-		  "recipients", got, t->standing);
-	outcome_fail_open(t, &err);
-	t->s->dead = true;
+	if (reply_class(r) != 2 || reply_taken(r))
+		return false;
+	outcome_note_reply(t, r);
+	reply_error(r, stage, &err);
+	pipeline_break(&t->pipe, &err);
+	return true;
 }
+
+/* --- LMTP -------------------------------------------------------------- */
 
 static void too_many(struct transaction *t)
 {
@@ -97,7 +99,7 @@ static void lmtp_outcome(struct transaction *t, size_t i)
 }
 
 /* One reply for each that stands, in order; false when there are no more. */
-static bool lmtp_reply(struct transaction *t, size_t i, size_t got)
+static bool lmtp_reply(struct transaction *t, size_t i)
 {
 	struct session *s = t->s;
 	struct error err;
@@ -106,10 +108,8 @@ static bool lmtp_reply(struct transaction *t, size_t i, size_t got)
 		pipeline_break(&t->pipe, &err);
 		return false;
 	}
-	if (s->quit_sent && s->reply.code == 221) {
-		too_few(t, got);
+	if (final_not_taken(t, STAGE_DOT))
 		return false;
-	}
 	lmtp_outcome(t, i);
 	if (s->reply.code == 421) {
 		reply_error(&s->reply, STAGE_DOT, &err);
@@ -122,10 +122,9 @@ static bool lmtp_reply(struct transaction *t, size_t i, size_t got)
 static void lmtp_replies(struct transaction *t)
 {
 	struct error err;
-	size_t got = 0;
 
 	for (size_t k = 0; k < t->rcpt_count; k++) {
-		if (t->rcpt[k].state == STANDING && !lmtp_reply(t, t->rcpt[k].index, got++))
+		if (t->rcpt[k].state == STANDING && !lmtp_reply(t, t->rcpt[k].index))
 			return;
 	}
 	if (final_miscounted(t, &err))
@@ -138,7 +137,7 @@ void final_take(struct transaction *t, enum stage stage)
 {
 	if (t->prdr && t->s->reply.code == 353)
 		prdr_replies(t);
-	else
+	else if (!final_not_taken(t, stage))
 		outcome_finish(t, stage, &t->s->reply);
 }
 

@@ -118,6 +118,8 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_BURL), 5, 0, "6.6", EX_NOINPUT, "" },
 	{ ANYWHERE, 5, 0, NULL, EX_UNAVAILABLE, "5.0.0" },
 
+	/* the channel closes: nobody knows what has become of the message (RFC 5321, 4.2.3) */
+	{ AT(STAGE_DOT) | AT(STAGE_BDAT) | AT(STAGE_BURL), 0, 221, NULL, EX_TEMPFAIL, "4.4.2" },
 	/* good news that was not asked for */
 	{ ANYWHERE, 0, 0, NULL, EX_PROTOCOL, "5.5.0" },
 };
@@ -176,6 +178,11 @@ void reply_release(struct reply *r)
 	strvec_release(&r->lines);
 	r->code = 0;
 	r->status[0] = '\0';
+}
+
+bool reply_taken(const struct reply *r)
+{
+	return r->code / 10 == 25;
 }
 
 int reply_class(const struct reply *r)

@@ -59,6 +59,9 @@ ATTR_CHECK int reply_read_hidden(struct wire *w, const struct deadline *d, struc
 /* 2, 3, 4 or 5. */
 int reply_class(const struct reply *r);
 
+/* Does it say that the message was taken? 250 and its kind (RFC 5321, section 4.2.3). */
+bool reply_taken(const struct reply *r);
+
 /* The text of all lines in one, separated by " / ", without enhanced status; appended, escaped. */
 void reply_text(const struct reply *r, struct strbuf *out);
 

@@ -209,8 +209,8 @@ static const struct {
 } counts[] = {
 	{ "two", { "S: 250 ok", "S: 452 4.2.2 full", "S: 221 bye" }, { 0, EX_TEMPFAIL } },
 	{ "two, silent end", { "S: 250 ok", "S: 250 ok", "END" }, { 0, 0 } },
-	{ "one, then 221", { "S: 250 ok", "S: 221 bye" }, { 0, EX_PROTOCOL } },
-	{ "none", { "S: 221 bye" }, { EX_PROTOCOL, EX_PROTOCOL } },
+	{ "one, then 221", { "S: 250 ok", "S: 221 bye" }, { 0, EX_TEMPFAIL } },
+	{ "none", { "S: 221 bye" }, { EX_TEMPFAIL, EX_TEMPFAIL } },
 	{ "one, then the end", { "S: 250 ok", "END" }, { 0, EX_TEMPFAIL } },
 	{ "one, then nothing", { "S: 452 4.2.2 full" }, { EX_TEMPFAIL, EX_TEMPFAIL } },
 	{ "three", { "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 221 bye" },
