@@ -35,6 +35,8 @@ CONFIGS = [
      [r"warning: .*:4: key 'tls_pin': not used: 'tls = off'"]),
     ('pin of the defaults', '[defaults]\ntls_pin = %s\n[account a]\nhost = b\ntls = off\n' % PINS, 0,
      'ok: 1', []),
+    ('a key of no use', '[account a]\nhost = b\nauth_pipelining = auto\n', 0, 'ok: 1',
+     [r"warning: .*:3: key 'auth_pipelining': of no use: nothing is sent behind AUTH"]),
     ('two passwords', '[account a]\nhost = b\nuser = c\npassword_file = /x\npassword_command = y\n', 0,
      'ok: 1', [":5: key 'password_command': not used: another key"]),
     ('wrong port', '[account a]\nhost = b\nport = 465\ntls = starttls\n', 0, 'ok: 1',

@@ -50,7 +50,7 @@ DATA         75  69  75    75   75      75    0    76      76           0    76
 dot          75  69  75    75   75      75    0    76      76           0     0
 """
 
-# MAIL, RCPT, BDAT and QUIT in one group: a reply too many could pass for the message's.
+# MAIL and RCPT in one group, then BDAT: a reply too many could pass for the message's.
 CHUNKED = """
             4xx 5xx 421 close half silence line reply garbage unprintable extra
 MAIL         75  69  75    75   75      75    0    76      76           0    76
@@ -214,7 +214,7 @@ def refused_rest(stages, name):
     rest = stages[stages.index(name) + 1:]
     steps = []
     for other in rest:
-        if name in ('dot', 'BDAT') or other in ('dot', 'QUIT') or name == 'DATA':
+        if name in ('dot', 'DATA', 'BDAT') or other in ('dot', 'BDAT', 'QUIT'):
             break
         steps += ['C: ' + STAGES[other][0], 'S: 503 5.5.1 bad sequence']
     return steps

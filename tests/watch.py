@@ -37,7 +37,6 @@ RCPT_PARAMETERS = {
     'CONNEG': (['CONNEG'], 7, None),
 }
 TOGETHER = [('HOLDFOR', 'HOLDUNTIL')]   # at most one of each
-ONE_ROUND = {'PLAIN', 'EXTERNAL', 'ANONYMOUS', 'OAUTHBEARER', 'XOAUTH2'}
 LAST_IN_GROUP = {'EHLO', 'LHLO', 'HELO', 'DATA', 'STARTTLS', 'AUTH', 'QUIT', 'VRFY', 'NOOP',
                  'EXPN', 'ETRN', 'ATRN', 'XCLIENT'}
 TERMINAL = ('SEND', 'SOML', 'SAML')      # RFC 821: MAIL by another name
@@ -84,11 +83,9 @@ class Watch:
         ahead = self.pending()
         if not ahead:
             return
-        one_round = self.command == 'AUTH' and len(self.words) > 2 and self.tls and \
-            self.words[1] in ONE_ROUND
         if self.keywords is None or 'PIPELINING' not in self.keywords:
             raise Violation('sent ahead without PIPELINING: %r' % bytes(self.buf))
-        if self.command in LAST_IN_GROUP and not one_round:
+        if self.command in LAST_IN_GROUP:
             raise Violation('%s is not the last of its group: %r' % (self.command, bytes(self.buf)))
 
     def noticed(self, reply):

@@ -157,9 +157,6 @@ enum dnssec { DNSSEC_AUTO, DNSSEC_TRUST_AD };
 /* FIRST_NO: one command at a time up to the reply to the first RCPT. */
 enum pipelining { PIPELINING_NO, PIPELINING_YES, PIPELINING_FIRST_NO };
 
-/* AUTO: AUTH of one round goes in one group with the transaction, under verified TLS. */
-enum auth_pipelining { AUTH_PIPELINING_AUTO, AUTH_PIPELINING_OFF };
-
 struct tls_settings {
 	enum tls_mode mode;
 	bool follows_starttls;		/* conf only: tls = on or auto, so tls_starttls decides */
@@ -393,7 +390,6 @@ struct account {
 	enum dsn_ret dsn_return;
 	bool dsn_required;
 	enum pipelining pipelining;
-	enum auth_pipelining auth_pipelining;
 	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
 	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
 	bool chunking;

@@ -32,6 +32,12 @@ static void warn(const struct walk *w, const struct section *s, const char *fmt,
 
 /* --- keys that come to nothing --------------------------------------------- */
 
+static bool always(const struct account *a)
+{
+	(void)a;
+	return true;
+}
+
 static bool nobody(const struct account *a)
 {
 	return !a->auth.user && a->auth.mode != AUTH_OFF;
@@ -188,6 +194,8 @@ static const struct conflict {
 	{ "user", direct, "not used: with 'mx = on' nobody signs in" },
 	{ "proxy_password_file", no_proxy_user, "there is no 'proxy_user' that it is for" },
 	{ "proxy_password_command", no_proxy_user, "there is no 'proxy_user' that it is for" },
+	{ "auth_pipelining", always, "of no use: nothing is sent behind AUTH before it has "
+				     "succeeded" },
 	{ "logfile_time_format", no_logfile, "there is no 'logfile' that it is for" },
 };
 

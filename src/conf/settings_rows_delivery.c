@@ -52,11 +52,6 @@ static const struct name_value pipelinings[] = {
 	{ "first_no", PIPELINING_FIRST_NO }, { NULL, 0 }
 };
 
-static const struct name_value auth_pipelinings[] = {
-	{ "auto", AUTH_PIPELINING_AUTO }, { "off", AUTH_PIPELINING_OFF },
-	{ "no", AUTH_PIPELINING_OFF }, { NULL, 0 }
-};
-
 static const struct name_value binarymimes[] = {
 	{ "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 }
 };
@@ -85,9 +80,8 @@ static const struct setting rows[] = {
 { OWNER("pipelining"), .type = SETTING_ENUM, .offset = FIELD(enum pipelining, pipelining),
   .flags = SETTING_SWITCH, .names = pipelinings, .def = "on", .arg = "on|off|first-no",
   .help = "use PIPELINING; first-no: only behind the first recipient" },
-{ OWNER("auth_pipelining"), .type = SETTING_ENUM, .names = auth_pipelinings, .def = "auto",
-  .offset = FIELD(enum auth_pipelining, auth_pipelining), .arg = "auto|off",
-  .help = "auto: under verified TLS the message follows AUTH without waiting" },
+{ OWNER("auth_pipelining"), .type = SETTING_SPECIAL, .flags = ALSO, .set = special_ignore,
+  .arg = "auto|off", .help = "of no use: nothing follows AUTH before its answer" },
 { OWNER("pipe_connect"), SWITCH(pipe_connect), .def = "off",
   .help = "speak before the greeting where the server allows it (Exim)" },
 { OWNER("pipe_connect_ttl"), .type = SETTING_TIME, .offset = FIELD(unsigned, pipe_connect_ttl),

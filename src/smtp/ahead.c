@@ -7,7 +7,6 @@
 #include "net/wire.h"
 #include "smtp/command.h"
 #include "smtp/ehlo.h"
-#include "smtp/ext_auth.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strvec.h"
@@ -134,8 +133,6 @@ static enum ahead_verdict take_hello(struct session *s, const struct reply *r, s
 enum ahead_verdict ahead_take(struct session *s, enum stage stage, const struct reply *r,
 			      struct error *err)
 {
-	if (stage == STAGE_AUTH)
-		return auth_take_reply(s, r, err);
 	if (reply_class(r) != 2) {
 		reply_error(r, stage, err);
 		return not_so(s);

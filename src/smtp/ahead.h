@@ -3,12 +3,10 @@
  *
  * EHLO before the greeting, where the server has said on an earlier
  * connection that it may be done (PIPECONNECT of Exim, protocol.md E24): the
- * session goes on with what the server announced then. AUTH of one round in
- * one group with the transaction (RFC 4954, section 4), under verified TLS
- * only. The replies due are kept in session->ahead; whoever reads next (a
- * command of the session, or the group of the transaction) has them judged
- * here. Nothing that was assumed is believed: another EHLO reply than the
- * one remembered voids what followed it, a failed AUTH all of it.
+ * session goes on with what the server announced then. The replies due are
+ * kept in session->ahead; whoever reads next (a command of the session, or
+ * the group of the transaction) has them judged here. Nothing that was assumed is believed: another EHLO reply than the
+ * one remembered voids what followed it.
  */
 #ifndef SMTP_AHEAD_H
 #define SMTP_AHEAD_H

@@ -16,7 +16,7 @@ struct session;
 
 /* What a try of one mechanism leads to. */
 enum auth_verdict {
-	AUTH_DONE, AUTH_AHEAD,	/* signed in; or sent ahead, and not known yet */
+	AUTH_DONE,
 	AUTH_FAILED,
 	AUTH_NEXT, AUTH_STRONGER,	/* another one may do; a stronger one only */
 	AUTH_REFUSED,		/* the password is wrong */

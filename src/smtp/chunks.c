@@ -26,7 +26,6 @@ enum { MORE, FINAL };		/* index of an expected reply */
 struct chunks {
 	struct transaction *t;
 	struct transfer *transfer;
-	bool flight;
 	size_t part;		/* of the envelope's burl */
 	uint64_t max;		/* octets of one chunk */
 	size_t window;
@@ -43,16 +42,6 @@ struct chunk {
 bool chunks_needed(const struct transaction *t)
 {
 	return t->e->burl || t->e->body == BODY_BINARYMIME;
-}
-
-unsigned long long chunks_octets(const struct transaction *t)
-{
-	const struct burl *b = t->e->burl;
-	uint64_t octets = b && b->part[0].url ? 0 : edits_wire_size(t->edits, t->m);
-
-	for (size_t i = 0; b && i < b->n; i++)
-		octets += b->part[i].len;
-	return octets - (t->from < octets ? t->from : octets);
 }
 
 static bool next_chunk(struct chunks *c, struct chunk *out)
@@ -135,7 +124,7 @@ static enum data_end put_octets(struct chunks *c, const struct chunk *chunk, str
 	if (chunk->part->url)
 		return DATA_SENT;
 	if (!chunk->part->text)
-		return transfer_put(c->transfer, chunk->octets, c->flight ? NULL : heard, c, err);
+		return transfer_put(c->transfer, chunk->octets, heard, c, err);
 	return wire_put(s->wire, chunk->part->text, chunk->part->len, "", &d, err) == 0 ?
 		DATA_SENT : wire_unread_now(s->wire) > 0 ? DATA_ANSWERED : DATA_FAILED;
 }
@@ -145,8 +134,6 @@ static void wait_for_room(struct chunks *c)
 {
 	struct pipeline *p = &c->t->pipe;
 
-	if (c->flight)
-		return;
 	while (pipeline_outstanding(p) >= c->window)
 		pipeline_take(p);
 	pipeline_take_ready(p);
@@ -155,7 +142,7 @@ static void wait_for_room(struct chunks *c)
 /* Is there a reason to send no further chunk? */
 static bool refused(const struct chunks *c)
 {
-	return c->t->pipe.broken || (!c->flight && c->t->content_error.exit);
+	return c->t->pipe.broken || c->t->content_error.exit;
 }
 
 /* All chunks into the wire; DATA_ANSWERED as well when the server has refused one. */
@@ -179,7 +166,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 		if (c->amid)
 			return end;
 		/* the reply to the last one is due when it is flushed: see send_all() */
-		if (c->flight || !chunk.last)
+		if (!chunk.last)
 			pipeline_expect(&t->pipe, &(const struct pipeline_expected){
 				stage_of(&chunk), chunk.last ? FINAL : MORE });
 	}
@@ -211,7 +198,7 @@ static void give_up(struct transaction *t, bool amid)
 }
 
 /* All is sent, and every reply but LMTP's last ones has been read. */
-static void take_result(struct transaction *t, bool flight, enum stage stage)
+static void take_result(struct transaction *t, enum stage stage)
 {
 	struct session *s = t->s;
 	struct error err;
@@ -220,19 +207,17 @@ static void take_result(struct transaction *t, bool flight, enum stage stage)
 		give_up(t, false);
 	} else if (s->protocol == SESSION_LMTP) {
 		final_replies(t, stage);
-	} else if (flight && t->standing && reply_class(&s->reply) == 2 &&
-		   final_miscounted(t, &err)) {
+	} else if (reply_class(&s->reply) == 2 && final_miscounted(t, &err)) {
 		pipeline_break(&t->pipe, &err);
-	} else if (t->standing) {
+	} else {
 		final_take(t, stage);
 	}
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
-	if (t->standing)
-		s->need_reset = t->content_error.exit || reply_class(&s->reply) != 2;
+	s->need_reset = t->content_error.exit || reply_class(&s->reply) != 2;
 }
 
-/* The whole of it, with QUIT where it may go along, flushed. */
-static enum data_end send_all(struct chunks *c, bool quit, enum stage stage, struct error *err)
+/* The whole of it, flushed. */
+static enum data_end send_all(struct chunks *c, enum stage stage, struct error *err)
 {
 	struct transaction *t = c->t;
 	bool line_start;
@@ -243,10 +228,10 @@ static enum data_end send_all(struct chunks *c, bool quit, enum stage stage, str
 
 	if (end != DATA_SENT)
 		return end;
-	end = final_put_quit(t, quit, err) < 0 ? DATA_FAILED : data_flush(t->s, err);
+	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
 	/* LMTP's replies are one for each recipient: see final.h */
-	if (!c->amid && !c->flight && t->s->protocol != SESSION_LMTP)
+	if (!c->amid && t->s->protocol != SESSION_LMTP)
 		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
 	return end;
 }
@@ -263,30 +248,29 @@ static void stopped(struct chunks *c, enum stage stage)
 		final_interrupted(t, stage);
 }
 
-void chunks_send(struct transaction *t, bool flight, bool quit)
+void chunks_send(struct transaction *t)
 {
 	const struct account *a = t->s->account;
 	const struct burl *b = t->e->burl;
 	const enum stage stage = b && b->part[b->n - 1].url ? STAGE_BURL : STAGE_BDAT;
-	struct chunks c = { .t = t, .flight = flight,
+	struct chunks c = { .t = t,
 		.max = a->chunk_size ? a->chunk_size : UINT64_MAX,
 		.window = session_has(t->s, EXT_PIPELINING) && a->chunk_window ?
 			a->chunk_window : 1 };
 	struct error err;
 
 	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->from);
-	enum data_end end = send_all(&c, quit, stage, &err);
+	enum data_end end = send_all(&c, stage, &err);
 
 	transfer_free(c.transfer);
 	if (end == DATA_FAILED) {
 		pipeline_break(&t->pipe, &err);
-	} else if (end == DATA_ANSWERED && !flight) {
+	} else if (end == DATA_ANSWERED) {
 		stopped(&c, stage);
 	} else {
-		t->sent = end == DATA_SENT;
+		t->sent = true;
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken)
-			take_result(t, flight, stage);
-		t->s->dead = t->s->dead || !t->sent;
+			take_result(t, stage);
 	}
 }

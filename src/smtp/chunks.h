@@ -17,14 +17,10 @@ struct transaction;
 /* Must the content go in chunks, or not at all? */
 bool chunks_needed(const struct transaction *t);
 
-/* Octets that would go in BDAT. */
-unsigned long long chunks_octets(const struct transaction *t);
-
 /*
- * Sends the content, reads the replies and fills in the outcomes, or breaks
- * the pipeline. flight: in one group with MAIL and RCPT, whose replies are
- * not known yet; quit: QUIT may go along.
+ * A recipient stands: sends the content, reads the replies and fills in the
+ * outcomes, or breaks the pipeline.
  */
-void chunks_send(struct transaction *t, bool flight, bool quit);
+void chunks_send(struct transaction *t);
 
 #endif

@@ -14,13 +14,9 @@
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 
-#define FLIGHT_MAX ((uint64_t)64 * 1024)	/* octets of a message that goes along with MAIL */
-#define FLIGHT_QUIT_RCPT 100	/* every server takes so many (RFC 5321, section 4.5.3.1.8) */
-
 /* How the content goes out. */
 enum plan {
-	PLAN_FLIGHT,		/* BDAT in one group with MAIL and RCPT */
-	PLAN_BDAT,		/* BDAT when the replies to RCPT are known */
+	PLAN_BDAT,		/* when the replies to RCPT are known (RFC 3030, section 2) */
 	PLAN_DATA
 };
 
@@ -46,7 +42,7 @@ static bool heard(void *ctx, uint64_t left)
 	return true;
 }
 
-/* The content behind DATA's 354, QUIT with it, and the replies. */
+/* The content behind DATA's 354, and the replies. */
 static void send_lines(struct transaction *t)
 {
 	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, t->from);
@@ -57,7 +53,7 @@ static void send_lines(struct transaction *t)
 
 	transfer_free(x);
 	if (end == DATA_SENT)
-		end = final_put_quit(t, true, &err) < 0 ? DATA_FAILED : data_flush(t->s, &err);
+		end = data_flush(t->s, &err);
 	if (end == DATA_ANSWERED) {
 		final_interrupted(t, STAGE_DOT);
 	} else if (end == DATA_FAILED) {
@@ -121,13 +117,6 @@ static void ask_data(struct transaction *t)
 		after_data(t);
 }
 
-/* MAIL, RCPT.., the content, QUIT in one write; then all replies. */
-static void send_flight(struct transaction *t)
-{
-	/* QUIT not where another try without parameters may be needed */
-	chunks_send(t, true, t->rcpt_count <= FLIGHT_QUIT_RCPT && !t->params_used);
-}
-
 /* Must the replies to RCPT be known before the content is offered? */
 static bool must_wait(const struct transaction *t)
 {
@@ -136,14 +125,7 @@ static bool must_wait(const struct transaction *t)
 
 static enum plan choose_plan(const struct transaction *t)
 {
-	const struct session *s = t->s;
-
-	if (!session_has(s, EXT_CHUNKING) && !chunks_needed(t))
-		return PLAN_DATA;
-	if (session_has(s, EXT_PIPELINING) && s->protocol != SESSION_LMTP && !must_wait(t) &&
-	    chunks_octets(t) <= FLIGHT_MAX)
-		return PLAN_FLIGHT;
-	return PLAN_BDAT;
+	return session_has(t->s, EXT_CHUNKING) || chunks_needed(t) ? PLAN_BDAT : PLAN_DATA;
 }
 
 /* One refusal ends it for all. */
@@ -177,7 +159,7 @@ static void send_later(struct transaction *t, enum plan plan)
 	else if (t->standing == 0)
 		abandon(t);
 	else if (plan == PLAN_BDAT)
-		chunks_send(t, false, true);
+		chunks_send(t);
 	else
 		ask_data(t);
 }
@@ -200,15 +182,11 @@ void content_send(struct transaction *t)
 	/* all replies are there, and nobody is left to send it to */
 	bool nobody = !pipeline_outstanding(&t->pipe) && t->standing == 0;
 
-	if (plan == PLAN_FLIGHT && !nobody) {
-		send_flight(t);
-	} else if (plan == PLAN_DATA && !nobody && !must_wait(t) &&
-		   session_has(t->s, EXT_PIPELINING)) {
-		ask_data(t);
-	} else {
+	if (plan != PLAN_DATA || nobody || must_wait(t) || !session_has(t->s, EXT_PIPELINING)) {
 		send_later(t, plan);
 		return;
 	}
+	ask_data(t);
 	if (!t->pipe.broken && !t->mail_refused && !t->ahead_error.exit && !t->changed &&
 	    t->standing == 0)
 		abandon(t);

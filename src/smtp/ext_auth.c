@@ -193,50 +193,6 @@ static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial,
 	return session_reply(g->s, STAGE_AUTH, err);
 }
 
-/* --- in one group with the transaction (RFC 4954, section 4) ----------- */
-
-/* The account has more to try when the first is refused: that needs an answer first. */
-static bool goes_on_anyway(const struct auth_settings *a)
-{
-	return a->mode == AUTH_TRY || a->retry || a->transition;
-}
-
-/*
- * A mechanism that is done with its first words, to a server that is known
- * for sure: nobody else could learn what follows, or take it for its own.
- */
-static bool may_go_ahead(const struct sign_in *g, const struct mechanism *m)
-{
-	const struct session *s = g->s;
-
-	return (m->flags & MECHANISM_ONE_ROUND) && s->opt.message_follows && !s->opt.cautious &&
-		s->account->auth_pipelining == AUTH_PIPELINING_AUTO && s->encrypted &&
-		!goes_on_anyway(&s->account->auth) &&
-		s->verified && session_has(s, EXT_PIPELINING) && s->opt.envelope &&
-		!extensions_missing(s, s->opt.envelope);
-}
-
-/* Sent, and not waited for: auth_take_reply() judges the answer. */
-static enum auth_verdict go_ahead(struct sign_in *g, const struct mechanism *m,
-				  struct error *err)
-{
-	struct session *s = g->s;
-	int early = s->ahead_n ? 0 : session_quiet(s, err);
-
-	if (early > 0)
-		reply_error_about(&s->reply, STAGE_AUTH, m->name, err);
-	if (early)
-		return AUTH_FAILED;
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "AUTH ");
-	strbuf_addstr(&s->line, m->name);
-	if (send_initial(g, &s->line, err) < 0)
-		return AUTH_FAILED;
-	s->auth_ahead = m;
-	ahead_expect(s, STAGE_AUTH);
-	return AUTH_AHEAD;
-}
-
 static bool fits_line(const struct sign_in *g, const struct mechanism *m)
 {
 	return strlen("AUTH ") + strlen(m->name) + 1 + g->coded.len + 2 <= COMMAND_MAX;
@@ -319,8 +275,6 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 		return AUTH_NEXT;	/* nothing was sent yet */
 	initial = first && want_initial &&
 		(fits_line(g, m) || g->s->account->auth.initial == AUTH_INITIAL_ALWAYS);
-	if (initial && may_go_ahead(g, m))
-		return go_ahead(g, m, err);
 	if (send_auth(g, m, initial, err) < 0)
 		return AUTH_FAILED;
 	bool pending = first && !initial;
@@ -394,66 +348,6 @@ static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism
 	return verdict;
 }
 
-/* The reason that an OAuth server gives with a 334, before it refuses (RFC 7628, section 3.2.3). */
-static void take_challenge(struct session *s, const struct reply *r)
-{
-	const struct mechanism_input nobody = { .user = "x", .host = "x", .secret = "x" };
-	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX), answer = STRBUF_INIT(SECRET_MAX);
-	struct exchange *x = NULL;
-	struct error ignored;
-
-	if (r->lines.n == 1 && base64_decode(&text, r->lines.v[0], strlen(r->lines.v[0])) == 0 &&
-	    exchange_new(s->auth_ahead, &nobody, &x, &ignored) == 0 &&
-	    exchange_step(x, NULL, 0, &answer, &ignored) == 0 &&
-	    exchange_step(x, text.buf, text.len, &answer, &ignored) == 0)
-		s->auth_detail = arena_strdup(s->arena, exchange_detail(x));
-	s->auth_stale = x && exchange_stale(x);
-	exchange_free(x);
-	strbuf_release(&text);
-	strbuf_release_secret(&answer);
-}
-
-/* With 535 only a token may have been wrong that could be another one by now. */
-static bool another_may_do(const struct session *s, const struct mechanism *m,
-			   const struct reply *r)
-{
-	enum auth_verdict verdict = auth_judge_code(r->code, true);
-
-	if (verdict == AUTH_REFUSED)
-		return (m->flags & MECHANISM_TOKEN) && auth_token_from_command(&s->account->auth);
-	return verdict != AUTH_FAILED && verdict != AUTH_TRANSITION;
-}
-
-enum ahead_verdict auth_take_reply(struct session *s, const struct reply *r, struct error *err)
-{
-	const struct mechanism *m = s->auth_ahead;
-
-	if (r->code == 334 && !s->auth_challenged) {
-		/* the next line of ours is taken for the response, and answered as such */
-		s->auth_challenged = true;
-		if (m->flags & MECHANISM_TOKEN)
-			take_challenge(s, r);
-		return AHEAD_FINE;
-	}
-	s->auth_ahead = NULL;
-	if (r->code == 235 && !s->auth_challenged) {
-		s->authenticated = true;
-		s->mechanism = m->name;
-		auth_remember(s, m);
-		return AHEAD_FINE;
-	}
-	auth_explain(s, r, m, s->auth_detail, err);
-	bool token_refused = s->auth_challenged && (m->flags & MECHANISM_TOKEN);
-
-	/* those that allow another try, and a server that wants more than one round */
-	s->again = token_refused ? s->auth_stale && auth_token_from_command(&s->account->auth)
-				 : s->auth_challenged || another_may_do(s, m, r);
-	if (token_refused && reply_class(r) != 4)
-		err->exit = EX_NOPERM;	/* our line was no response: that is not the point */
-	s->auth_challenged = false;
-	return AHEAD_FAILED;
-}
-
 /* --- all of it --------------------------------------------------------- */
 
 /*
@@ -495,7 +389,7 @@ static int sign_in(struct sign_in *g, struct error *err)
 		if (verdict == AUTH_TRANSITION)
 			return transition(g, err) ? 0 : -1;
 		if (!another(g, m, verdict))
-			return verdict == AUTH_DONE || verdict == AUTH_AHEAD ? 0 : -1;
+			return verdict == AUTH_DONE ? 0 : -1;
 		tried = true;
 	}
 	return tried ? -1 : auth_nothing_usable(&g->choice, err);

@@ -14,14 +14,12 @@
 
 #include <stdbool.h>
 
-#include "smtp/ahead.h"
 #include "smtp/extensions.h"
 #include "util/attr.h"
 
 struct envelope;
 struct error;
 struct error;
-struct reply;
 struct session;
 struct strbuf;
 struct strvec;
@@ -43,9 +41,6 @@ struct auth_memory {
 /* Row of the table of extensions. */
 ATTR_CHECK int auth_parse(struct session *s, const struct strvec *args, struct error *err);
 enum ehlo_next auth_after_ehlo(struct session *s, struct error *err);
-
-/* The reply to an AUTH that was sent ahead (see ahead.h), or to the next line after a 334. */
-enum ahead_verdict auth_take_reply(struct session *s, const struct reply *r, struct error *err);
 
 void auth_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out);
 

@@ -98,7 +98,7 @@ int burl_check(const struct session *s, const struct envelope *e, struct error *
 	if (s->protocol == SESSION_LMTP)
 		return error_set(err, EX_UNAVAILABLE, "5.3.3",
 				 "BURL is for submission, not for LMTP");
-	if (!s->authenticated && !s->auth_ahead)
+	if (!s->authenticated)
 		return error_set(err, EX_UNAVAILABLE, "5.7.0",
 				 "BURL needs a server that was signed in to: set 'user'");
 	if (!offered(s, e->burl))

@@ -11,20 +11,6 @@
 #include "smtp/transaction.h"
 #include "util/error.h"
 
-int final_put_quit(struct transaction *t, bool allowed, struct error *err)
-{
-	struct session *s = t->s;
-
-	if (!allowed || t->left || t->prdr || !t->opt->last || !session_has(s, EXT_PIPELINING))
-		return 0;
-	struct deadline d = session_deadline(s, STAGE_QUIT);
-
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "QUIT");
-	s->dead = s->quit_sent = true;
-	return command_send(s->wire, &s->line, &d, err);
-}
-
 /* One reply more, or none: the session is over, so how it ends does not matter. */
 static int further_reply(struct session *s)
 {
@@ -37,22 +23,16 @@ static int further_reply(struct session *s)
 	return code;
 }
 
-/*
- * One of them answered something else, and a 250 may not be the message's.
- * QUIT went along with the data, so its reply costs no round trip; a server
- * that says something else than 221 to it says nothing after that.
- */
+/* What stands behind the last reply and is no goodbye: a 250 may not be the message's. */
 bool final_miscounted(const struct transaction *t, struct error *err)
 {
 	struct session *s = t->s;
 
-	if (!s->quit_sent && wire_unread_now(s->wire) <= 0)
+	if (wire_unread_now(s->wire) <= 0)
 		return false;
 	int code = further_reply(s);
 
 	if (code == 0 || code == 221 || code == 421)
-		return false;
-	if (s->quit_sent && further_reply(s) == 0)
 		return false;
 	error_set(err, EX_PROTOCOL, "5.5.0", "the server sent more replies than it got commands");
 	return true;

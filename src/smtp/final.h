@@ -1,5 +1,5 @@
 /*
- * The end of a transaction: QUIT sent along, and the replies to the content.
+ * The end of a transaction: the replies to the content.
  *
  * SMTP gives one reply, PRDR and LMTP (RFC 2033, section 4.2) one for each
  * recipient that stands. Replies are counted: one too many or too few, and
@@ -17,9 +17,6 @@
 
 struct error;
 struct transaction;
-
-/* Puts QUIT behind the content, where allowed and nothing can be left to do. */
-ATTR_CHECK int final_put_quit(struct transaction *t, bool allowed, struct error *err);
 
 /* All is sent: reads the replies and fills in the outcomes, or breaks the pipeline. */
 void final_replies(struct transaction *t, enum stage stage);

@@ -270,14 +270,12 @@ static void chunk_reply(struct transaction *t, enum stage stage, const struct re
 	t->s->dead = t->s->dead || reply_class(r) == 3;
 }
 
-/* Greeting, EHLO and AUTH that went ahead of this group. True when r was for one of them. */
+/* Greeting and EHLO that went ahead of this group. True when r was for one of them. */
 static bool ahead_reply(struct transaction *t, enum stage stage, const struct reply *r)
 {
 	struct session *s = t->s;
 
-	if (s->auth_challenged)
-		stage = STAGE_AUTH;
-	if (stage != STAGE_GREETING && stage != STAGE_EHLO && stage != STAGE_AUTH)
+	if (stage != STAGE_GREETING && stage != STAGE_EHLO)
 		return false;
 	if (r->code == 421 || t->ahead_error.exit)
 		return true;	/* the pipeline ends all; or it has failed before */

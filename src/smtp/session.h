@@ -25,7 +25,6 @@ struct envelope;
 struct error;
 struct observer;
 struct limits_domains;
-struct mechanism;
 struct wire;
 
 /* Gives the password or token when AUTH needs it; 0, or -1 and err. */
@@ -80,10 +79,6 @@ struct session {
 	const char *mechanism;		/* used for AUTH */
 	enum stage ahead[4];		/* replies due before all others: see ahead.h */
 	unsigned ahead_n;
-	const struct mechanism *auth_ahead;	/* AUTH was sent ahead, and not answered */
-	bool auth_challenged;		/* ... but by 334: the next reply is its answer */
-	const char *auth_detail;	/* ... in which the server gave this reason; NULL = none */
-	bool auth_stale;		/* ... namely that the token is not valid */
 	bool again;			/* what was sent ahead was not taken: be cautious, anew */
 	bool changed;			/* the server announced something else than assumed */
 	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */

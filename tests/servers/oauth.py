@@ -58,22 +58,10 @@ def case_refused(service, mode, mechanism, tokens, tries, words):
     def case():
         rcpt = service.new_address()
         command = script(service, 'refused-' + rcpt, *tokens)
-        run = submit(service, mode, rcpt, command, mechanism, auth_pipelining='off')
+        run = submit(service, mode, rcpt, command, mechanism)
         run.want(77, words)
         if len(run.sent('AUTH')) != tries or run.sent('MAIL'):
             raise Failure('not %d times AUTH:\n%s' % (tries, run.stderr))
-        service.nothing(rcpt)
-    return case
-
-
-def case_pipelined(service, mode, mechanism):
-    """The transaction behind AUTH is undone, and the failure is that of the token."""
-    def case():
-        rcpt = service.new_address()
-        command = script(service, 'ahead-' + rcpt, EXPIRED)
-        submit(service, mode, rcpt, command, mechanism).want(77, 'not valid or has expired')
-        if calls(command) > 3:
-            raise Failure('asked %d times' % calls(command))
         service.nothing(rcpt)
     return case
 
@@ -83,7 +71,7 @@ def case_fails(service, mode, mechanism):
     def case():
         rcpt = service.new_address()
         command = script(service, 'fails-' + rcpt, EXPIRED, '; exit 1')
-        submit(service, mode, rcpt, command, mechanism, auth_pipelining='off').want(
+        submit(service, mode, rcpt, command, mechanism).want(
             77, 'not valid or has expired')
         service.nothing(rcpt)
     return case
@@ -106,13 +94,10 @@ def cases(service):
         for m in MECHANISMS:
             name = '%s: %s: ' % (mode, m)
             yield name + 'renewed', case_renewed(service, mode, m)
-            yield name + 'renewed, one command at a time', \
-                case_renewed(service, mode, m, auth_pipelining='off')
             yield name + 'expired twice', \
                 case_refused(service, mode, m, (EXPIRED, other), 2, words)
             yield name + 'the same token twice', \
                 case_refused(service, mode, m, (EXPIRED,), 1, 'gave no other')
-            yield name + 'in one flight', case_pipelined(service, mode, m)
             yield name + 'the command fails', case_fails(service, mode, m)
             yield name + 'passwordeval', case_as_password(service, mode, m)
 

@@ -24,7 +24,6 @@ static struct peer *prepare(const char *keywords, uint64_t chunk, unsigned windo
 
 	p->account.chunk_size = chunk;
 	p->account.chunk_window = window;
-	p->account.strict_recipients = true;	/* the content waits for the replies to RCPT */
 	peer_recipients(p, addresses);
 	peer_message(p, TEXT, strlen(TEXT));
 	peer_greeted(p, keywords);
@@ -211,6 +210,7 @@ static const struct {
 	{ "two, silent end", { "S: 250 ok", "S: 250 ok", "END" }, { 0, 0 } },
 	{ "one, then 221", { "S: 250 ok", "S: 221 bye" }, { 0, EX_TEMPFAIL } },
 	{ "none", { "S: 221 bye" }, { EX_TEMPFAIL, EX_TEMPFAIL } },
+	{ "one, then 220", { "S: 250 ok", "S: 220 hi" }, { 0, EX_PROTOCOL } },
 	{ "one, then the end", { "S: 250 ok", "END" }, { 0, EX_TEMPFAIL } },
 	{ "one, then nothing", { "S: 452 4.2.2 full" }, { EX_TEMPFAIL, EX_TEMPFAIL } },
 	{ "three", { "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 221 bye" },
@@ -235,7 +235,7 @@ static void test_lmtp_counts(void **state)
 		script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok");
 		if (!chunked)
 			script(p, "S: 354 go");
-		script(p, "C: QUIT\r\n");
+		script(p, chunked ? "C: LAST\r\n" : "C: \r\n.\r\n");
 		for (size_t k = 0; counts[i].said[k]; k++)
 			script(p, counts[i].said[k]);
 		peer_run(p, true);
@@ -281,7 +281,7 @@ static void test_lmtp_duplicates(void **state)
 
 	assert_int_equal(p->envelope.rcpt_count, 2);
 	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go",
-	       "C: QUIT\r\n",
+	       "C: \r\n.\r\n",
 	       "S: 452 4.2.2 once", "S: 250 twice", "S: 250 c", "S: 221 bye");
 	peer_run(p, true);
 	/* one of the two copies is not there */
@@ -306,9 +306,8 @@ static void test_burl(void **state)
 
 	p->session.encrypted = p->session.authenticated = true;
 	p->envelope.burl = &all;
-	script(p, "C: LAST\r\n", "S: 250 ok", "S: 250 ok", "S: 250 1", "S: 250 2", "S: 250 3",
-	       "S: 250 fetched", "S: 250 2.6.0 taken");
-	p->account.strict_recipients = false;
+	script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n", "S: 250 1",
+	       "S: 250 2", "S: 250 3", "S: 250 fetched", "S: 250 2.6.0 taken");
 	peer_run(p, false);
 	accepted(p, 0);
 	assert_non_null(strstr(p->written.buf, "BDAT 20\r\n" HEAD "012345BDAT 20\r\n6\r\n"));
@@ -319,9 +318,8 @@ static void test_burl(void **state)
 	p = ready("\n250-PIPELINING\n250 BURL imap", 20, 9, "b@example.org");
 	p->session.encrypted = p->session.authenticated = true;
 	p->envelope.burl = &one;
-	p->account.strict_recipients = false;
-	script(p, "C: QUIT\r\n", "S: 250 ok", "S: 250 ok", "S: 554 5.6.6 gone: " URL " sorry",
-	       "S: 221 bye");
+	script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
+	       "S: 554 5.6.6 gone: " URL " sorry");
 	peer_run(p, true);
 	assert_outcome(p, 0, OUTCOME_REFUSED, EX_NOINPUT, "5.6.6");
 	assert_null(strstr(p->result.rcpt[0].error.text, "0123456789abcdef"));
