@@ -73,7 +73,7 @@ class Case:
             ([] if self.want else AFTER)
         with harness.Folder() as folder:
             peer = Peer(parse_dialogue(steps), certs=certificates,
-                        timeout=10 * harness.SCALE).start()
+                        timeout=30 * harness.SCALE).start()
             resolver, how = self.resolver(peer.port, folder)
             args = ['--host=' + HOST, '--port=%d' % peer.port, '--tls=starttls', '--syslog=off',
                     '--resolver=' + resolver.address, '--tls-dane=' + self.dane,

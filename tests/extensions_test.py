@@ -68,7 +68,7 @@ def run(program, certs, sample, keywords, extra):
     else:
         accepted += ['C: DATA', 'S: 354 go', 'C: <message>', 'S: 250 ok']
     steps = (['TLS'] if sample.tls else []) + steps + accepted
-    peer = Peer(parse_dialogue(steps), certs=certs, timeout=10 * harness.SCALE,
+    peer = Peer(parse_dialogue(steps), certs=certs, timeout=30 * harness.SCALE,
                 allow=['binary']).start()
     args = ['--port=%d' % peer.port, '--domain=client.example.org', '--from=a@example.org']
     if sample.tls:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,12 @@ import time
 JOBS = max(2, min(4, (os.cpu_count() or 2)))
 # Slow surroundings (valgrind, emulators) may stretch every limit of the tests.
 SCALE = float(os.environ.get('MSUBMIT_TEST_SCALE', '1'))
+
+# Under nohup, and in the background of a script, some signals are ignored, and what a test
+# starts would inherit that. What is caught here has its default in each program started.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
 
 
 def binary():
@@ -85,13 +92,30 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+RESERVED = []       # sockets whose names say that a port has been given
+
+
+def reserve(port):
+    """May this process have the port? No other one, and no other call, gets it as well."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind('\0msubmit-test-port-%d' % port)
+    except OSError:
+        name.close()
+        return False
+    RESERVED.append(name)
+    return True
+
+
 def free_port(*addresses):
-    """A port that nobody uses on any of the addresses (127.0.0.1).
+    """A port that nobody uses on any of the addresses (127.0.0.1), and that is given once.
 
     It is below those that the system gives to clients and to listeners on port 0,
     which could take it meanwhile."""
     while True:
         port = random.randrange(10000, 32000)
+        if not reserve(port):
+            continue
         with contextlib.ExitStack() as stack:
             try:
                 for address in addresses or ('127.0.0.1',):

@@ -256,7 +256,7 @@ def run_cell(stage, fault, mode, want, program, certificates):
             f.write('s3cret\n')
         os.chmod(f.name, 0o600)
         ca = certificates('server')[2]
-        peer = Peer(connections(stage, fault, mode), certs=certificates, timeout=10 * harness.SCALE,
+        peer = Peer(connections(stage, fault, mode), certs=certificates, timeout=30 * harness.SCALE,
                     allow=('ahead',) if goes_on(fault) or mode != 'plain' else ()).start()
         args = arguments(stage, fault, mode, peer.port, folder, ca)
         status, _, err, failures = harness.run_once(program, args, b'Subject: x\n\nbody\n', folder)
@@ -291,7 +291,7 @@ def run_certificate(name, program, certificates):
     steps = ['S: 220 peer', 'C: EHLO *', 'S: 250-peer / 250 STARTTLS', 'C: STARTTLS', 'S: 220 go',
              'TLS refused cert=' + name]
     with harness.Folder() as folder:
-        peer = Peer(parse_dialogue(steps), certs=certificates, timeout=10 * harness.SCALE).start()
+        peer = Peer(parse_dialogue(steps), certs=certificates, timeout=30 * harness.SCALE).start()
         # This one is good for a host that is called 127.0.0.1, which no address is.
         host = '127.0.0.1' if name == 'bad-address-as-dns' else 'localhost'
         args = ['--host=' + host, '--port=%d' % peer.port, '--domain=client.example.org',

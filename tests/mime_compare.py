@@ -233,7 +233,7 @@ def submit(data, server, options=()):
     else:
         script += envelope + ['C: DATA', 'S: 354 go', 'C: <message>', 'S: 250 ok']
     with Folder() as home:
-        peer = Peer(parse_dialogue(script), timeout=10 * SCALE).start()
+        peer = Peer(parse_dialogue(script), timeout=30 * SCALE).start()
         args = ['--host=127.0.0.1', '--port=%d' % peer.port, '--tls=off', '--from=s@example.org',
                 '--domain=client.example.org', '--syslog=off', '-i'] + more + list(options)
         status, _, err, faults = run_once(PROGRAM, args + ['r@example.org'], data, home)

@@ -389,7 +389,7 @@ class Connection(Watch):
 class Peer:
     """Listens, plays the dialogue in a thread, keeps what it has seen."""
 
-    def __init__(self, connections, certs=None, unix=None, timeout=10, lmtp=False, allow=(), port=0,
+    def __init__(self, connections, certs=None, unix=None, timeout=30, lmtp=False, allow=(), port=0,
                  repeat=False):
         self.connections = connections
         self.certs, self.timeout, self.lmtp = certs, timeout, lmtp
@@ -431,8 +431,12 @@ class Peer:
         return self
 
     def serve(self):
-        while not self.stopped.is_set():
-            if not select.select([self.listener], [], [], 0.02)[0]:
+        """A client may be gone before its connection is taken up: those that wait are played too."""
+        while True:
+            last = self.stopped.is_set()
+            if not select.select([self.listener], [], [], 0 if last else 0.02)[0]:
+                if last:
+                    return
                 continue
             try:
                 sock = self.listener.accept()[0]
@@ -459,9 +463,6 @@ class Peer:
 
     def stop(self):
         """Ends; what the client left undone becomes a failure."""
-        # A client may be gone before its connection was taken up.
-        if not self.repeat and self.played < len(self.connections):
-            time.sleep(0.05)
         self.stopped.set()
         self.thread.join(self.timeout + 5)
         self.listener.close()

@@ -42,12 +42,7 @@ def skip_all(why):
 
 def free_ports(count):
     """Ports below those that the system gives to clients, which could take one meanwhile."""
-    ports = []
-    while len(ports) < count:
-        port = harness.free_port()
-        if port not in ports:
-            ports.append(port)
-    return ports
+    return [harness.free_port() for _ in range(count)]
 
 
 def wait_for(what, condition, process=None):
