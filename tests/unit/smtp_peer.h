@@ -15,6 +15,7 @@
 #include "net/memory.h"
 #include "net/stream.h"
 #include "net/wire.h"
+#include "smtp/command.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "util/arena.h"
@@ -174,6 +175,18 @@ static inline void peer_recipients(struct peer *p, const char *const *addresses)
 }
 
 #define recipients(p, ...) peer_recipients(p, (const char *const[]){ __VA_ARGS__, NULL })
+
+/* A session with one recipient that is only data: nothing is sent. */
+static inline struct peer *peer_bare(void)
+{
+	struct peer *p = peer_new();
+
+	p->session = (struct session){ .wire = p->wire, .account = &p->account,
+		.reply = REPLY_INIT, .mechanisms = STRVEC_INIT(64), .keywords = STRVEC_INIT(64),
+		.clear_keywords = STRVEC_INIT(64), .line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
+	recipients(p, "b@example.org");
+	return p;
+}
 
 static inline void peer_run(struct peer *p, bool last)
 {

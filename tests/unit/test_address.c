@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "arena_state.h"
 #include "message/address.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -18,18 +19,6 @@
 #define BLANKS ADDRESS_BLANKS
 #define NULLS ADDRESS_NULL
 #define ONE ADDRESS_ROUTE_WORDS
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
 
 /* All addresses of the text with '|' between them, or "error: TEXT". */
 static char *addresses(struct arena *a, const char *text, size_t len, unsigned flags)
@@ -821,29 +810,29 @@ static void test_domain_valid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_blanks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_injection, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_every_octet, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_details, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_comment_per_address, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_extent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_path, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_null_in_list, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_error_is_cut, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_deep_comment, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_format, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_equal_and_domain, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_match, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_phrase, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_domain_valid, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_list, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_groups, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_blanks, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_injection, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_every_octet, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_details, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_comment_per_address, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_offsets, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_extent, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_places, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_one, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_path, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_null_in_list, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_error_is_cut, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_length, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_large, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_deep_comment, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_format, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_equal_and_domain, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_match, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_phrase, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_domain_valid, arena_setup, arena_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,22 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena_state.h"
 #include "message/charset.h"
 #include "message/spool.h"
 #include "util/arena.h"
 #include "util/error.h"
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
 
 static void test_names(void **state)
 {
@@ -153,10 +142,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_locale),
-		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_blocks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_text, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_blocks, arena_setup, arena_teardown),
 		cmocka_unit_test(test_faults),
-		cmocka_unit_test_setup_teardown(test_states, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_states, arena_setup, arena_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,16 +24,11 @@ static void note(struct peer *p, const char *line)
 	assert_int_equal(extensions_parse_line(&p->session, line, &p->err), 0);
 }
 
-/* A session that is only data: nothing is sent. */
 static struct peer *bare(void)
 {
-	struct peer *p = peer_new();
+	struct peer *p = peer_bare();
 
-	p->session = (struct session){ .wire = p->wire, .account = &p->account,
-		.reply = REPLY_INIT, .mechanisms = STRVEC_INIT(64), .keywords = STRVEC_INIT(64),
-		.clear_keywords = STRVEC_INIT(64), .line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
 	p->account.ext.solicit_check = p->account.ext.prdr = p->account.ext.limits = true;
-	recipients(p, "b@example.org");
 	return p;
 }
 

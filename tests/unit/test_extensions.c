@@ -16,18 +16,6 @@ static void note(struct peer *p, const char *line)
 	assert_int_equal(extensions_parse_line(&p->session, line, &p->err), 0);
 }
 
-/* A session that is only data: nothing is sent. */
-static struct peer *bare(void)
-{
-	struct peer *p = peer_new();
-
-	p->session = (struct session){ .wire = p->wire, .account = &p->account,
-		.reply = REPLY_INIT, .mechanisms = STRVEC_INIT(64), .keywords = STRVEC_INIT(64),
-		.clear_keywords = STRVEC_INIT(64), .line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
-	recipients(p, "b@example.org");
-	return p;
-}
-
 static void test_table(void **state)
 {
 	(void)state;
@@ -62,7 +50,7 @@ static void test_keywords(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 
 		note(p, keywords[i].line);
 		for (int id = 0; id < EXT_COUNT; id++)
@@ -79,7 +67,7 @@ static void test_switched_off(void **state)
 {
 	(void)state;
 	static const char *const off[] = { "dsn", "SIZE", "nonsense", NULL };
-	struct peer *p = bare();
+	struct peer *p = peer_bare();
 
 	p->account.disable_extensions = off;
 	p->account.pipelining = false;
@@ -102,7 +90,7 @@ static void test_switched_off(void **state)
 static void test_mechanisms(void **state)
 {
 	(void)state;
-	struct peer *p = bare();
+	struct peer *p = peer_bare();
 
 	note(p, "AUTH PLAIN LOGIN");
 	note(p, "AUTH=LOGIN CRAM-MD5");
@@ -139,7 +127,7 @@ static void test_size(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 
 		note(p, "SIZE 77");
 		note(p, table[i].line);		/* the last one wins */
@@ -163,7 +151,7 @@ static void test_limits(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 
 		note(p, table[i].line);
 		assert_int_equal(p->session.rcpt_max, table[i].max);
@@ -227,7 +215,7 @@ static void test_checks(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
 		const struct fact *f = &facts[i];
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 
 		print_message("%s\n", f->label);
 		for (size_t k = 0; k < 4 && f->keywords[k]; k++)
@@ -257,7 +245,7 @@ static void test_checks(void **state)
 static void test_missing(void **state)
 {
 	(void)state;
-	struct peer *p = bare();
+	struct peer *p = peer_bare();
 	const struct session *s = &p->session;
 	struct envelope *e = &p->envelope;
 
@@ -315,7 +303,7 @@ static void test_mail_params(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(mails); i++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 		struct strbuf out = STRBUF_INIT(4096);
 
 		for (size_t k = 0; k < 5 && mails[i].keywords[k]; k++)
@@ -364,7 +352,7 @@ static void test_rcpt_params(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rcpts); i++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 		struct strbuf out = STRBUF_INIT(4096);
 		struct recipient r = { .address = rcpts[i].address, .orcpt = rcpts[i].orcpt,
 				       .notify = rcpts[i].notify };
@@ -386,7 +374,7 @@ static void test_long_orcpt(void **state)
 {
 	(void)state;
 	for (size_t n = 480; n < 500; n++) {
-		struct peer *p = bare();
+		struct peer *p = peer_bare();
 		struct strbuf out = STRBUF_INIT(4096);
 		char address[600];
 		struct recipient r = { .address = "b@example.org", .orcpt = address };

@@ -9,23 +9,12 @@
 #include <dlfcn.h>
 #include <string.h>
 
+#include "arena_state.h"
 #include "message/address.h"
 #include "message/idna.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
 
 static int library_loaded(void)
 {
@@ -156,10 +145,10 @@ static void test_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ascii, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ascii, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_names, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_address, arena_setup, arena_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

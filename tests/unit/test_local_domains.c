@@ -9,22 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arena_state.h"
 #include "conf/account.h"
 #include "conf/local_domains.h"
 #include "util/arena.h"
 #include "util/attr.h"
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
 
 static void domains_of_this_host(void **state)
 {
@@ -91,8 +80,8 @@ static void bare_domains(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(domains_of_this_host, setup, teardown),
-		cmocka_unit_test_setup_teardown(domains_of_an_account, setup, teardown),
+		cmocka_unit_test_setup_teardown(domains_of_this_host, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(domains_of_an_account, arena_setup, arena_teardown),
 		cmocka_unit_test(bare_domains),
 	};
 

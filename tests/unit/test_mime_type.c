@@ -12,29 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arena_state.h"
 #include "message/mime_type.h"
 #include "util/arena.h"
 #include "util/attr.h"
 
 static char folder[] = "/tmp/msubmit-type-XXXXXX";
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
-
-static void same(const char *what, const char *got, const char *want)
-{
-	if (!got != !want || (got && strcmp(got, want) != 0))
-		fail_msg("%s: '%s', not '%s'", what, got ? got : "-", want ? want : "-");
-}
 
 static void test_valid(void **state)
 {
@@ -83,9 +66,9 @@ static void test_globs(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		same(cases[i].name,
-		     mime_type_in_globs(*state, text, sizeof(text) - 1, cases[i].name),
-		     cases[i].want);
+		assert_same(cases[i].name,
+			    mime_type_in_globs(*state, text, sizeof(text) - 1, cases[i].name),
+			    cases[i].want);
 	assert_null(mime_type_in_globs(*state, "", 0, "a.txt"));
 }
 
@@ -108,9 +91,9 @@ static void test_table(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		same(cases[i].name,
-		     mime_type_in_table(*state, text, sizeof(text) - 1, cases[i].name),
-		     cases[i].want);
+		assert_same(cases[i].name,
+			    mime_type_in_table(*state, text, sizeof(text) - 1, cases[i].name),
+			    cases[i].want);
 }
 
 /* A line that is too long is passed over, not cut. */
@@ -121,7 +104,7 @@ static void test_long_lines(void **state)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "50:text/x-long:*.", 17);
 	memcpy(text + 4000, "\n50:text/x-short:*.s\n", 21);
-	same("long", mime_type_in_globs(*state, text, 4021, "a.s"), "text/x-short");
+	assert_same("long", mime_type_in_globs(*state, text, 4021, "a.s"), "text/x-short");
 	assert_null(mime_type_in_globs(*state, text, 4000, "a.x"));
 }
 
@@ -162,21 +145,21 @@ static void test_folders(void **state)
 	setenv("XDG_DATA_HOME", path, 1);
 	snprintf(path, sizeof(path), "relative:/nonexistent:%s/sys", folder);
 	setenv("XDG_DATA_DIRS", path, 1);
-	same("one", mime_type_of_name(*state, "a.one"), "text/x-own");
-	same("two", mime_type_of_name(*state, "a.two"), "text/x-two");
-	same("multi", mime_type_of_name(*state, "a.multi"), NULL);
-	same("pdf", mime_type_of_name(*state, "a.pdf"), "application/pdf");
-	same("none", mime_type_of_name(*state, "a.nobody-knows"), NULL);
+	assert_same("one", mime_type_of_name(*state, "a.one"), "text/x-own");
+	assert_same("two", mime_type_of_name(*state, "a.two"), "text/x-two");
+	assert_same("multi", mime_type_of_name(*state, "a.multi"), NULL);
+	assert_same("pdf", mime_type_of_name(*state, "a.pdf"), "application/pdf");
+	assert_same("none", mime_type_of_name(*state, "a.nobody-knows"), NULL);
 	/* a folder instead of a file, and a relative one: no answer, no harm */
 	make_folder("own/x");
 	make_folder("own/x/mime");
 	make_folder("own/x/mime/globs2");
 	snprintf(path, sizeof(path), "%s/own/x", folder);
 	setenv("XDG_DATA_HOME", path, 1);
-	same("two", mime_type_of_name(*state, "a.two"), "text/x-two");
+	assert_same("two", mime_type_of_name(*state, "a.two"), "text/x-two");
 	setenv("XDG_DATA_HOME", "", 1);
 	setenv("XDG_DATA_DIRS", "/nonexistent", 1);
-	same("jpg", mime_type_of_name(*state, "A.JPG"), "image/jpeg");
+	assert_same("jpg", mime_type_of_name(*state, "A.JPG"), "image/jpeg");
 }
 
 #define PDF "%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
@@ -211,20 +194,20 @@ static void test_both(void **state)
 	if (access("/etc/mime.types", R_OK) == 0)
 		print_message("# /etc/mime.types is there\n");
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		same(cases[i].name,
-		     mime_type_of(*state, cases[i].name, cases[i].data, cases[i].n),
-		     there ? cases[i].with : cases[i].without);
+		assert_same(cases[i].name,
+			    mime_type_of(*state, cases[i].name, cases[i].data, cases[i].n),
+			    there ? cases[i].with : cases[i].without);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_valid, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_globs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_table, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_both, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_valid, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_globs, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_table, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_long_lines, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_folders, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_both, arena_setup, arena_teardown),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	char command[100];

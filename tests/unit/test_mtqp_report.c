@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "arena_state.h"
 #include "smtp/mtqp_report.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -16,22 +17,6 @@
 #define STATUS "Content-Type: message/tracking-status\r\n\r\n"
 #define TOP "Content-Type: multipart/related; boundary=\"%%%%\"; type=tracking-status\r\n\r\n"
 #define MESSAGE "Original-Envelope-Id: 1@x\r\nReporting-MTA: dns; mx.example\r\n\r\n"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	return 0;
-}
 
 /* Each text in memory of its own size, so that a look beyond its end is found. */
 static struct track_report read_text(const char *text)
@@ -200,5 +185,5 @@ int main(void)
 		cmocka_unit_test(test_names),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, arena_setup, arena_teardown);
 }

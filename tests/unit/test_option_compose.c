@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena_state.h"
 #include "cli/options.h"
 #include "message/compose_request.h"
 #include "util/arena.h"
@@ -16,22 +17,6 @@
 #include "util/error.h"
 
 #define MAX_WORDS 24
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(arena);
-	return 0;
-}
 
 /* argv from words separated by '|'. */
 static int parse(const char *line, struct invocation *inv, struct error *err)
@@ -267,10 +252,10 @@ static void test_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fields, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_no_file, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_request, arena_setup, arena_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

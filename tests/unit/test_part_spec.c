@@ -8,27 +8,10 @@
 
 #include <string.h>
 
+#include "arena_state.h"
 #include "message/part_spec.h"
 #include "util/arena.h"
 #include "util/error.h"
-
-static int setup(void **state)
-{
-	*state = arena_new();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	arena_free(*state);
-	return 0;
-}
-
-static void same(const char *what, const char *got, const char *want)
-{
-	if (!got != !want || (got && strcmp(got, want) != 0))
-		fail_msg("%s: '%s', not '%s'", what, got ? got : "-", want ? want : "-");
-}
 
 static void test_good(void **state)
 {
@@ -74,12 +57,12 @@ static void test_good(void **state)
 		if (part_spec_parse(*state, cases[i].role, cases[i].value, &got, &err) < 0)
 			fail_msg("%s: %s", cases[i].value, err.text);
 		assert_int_equal(got.role, cases[i].role);
-		same(cases[i].value, got.path, cases[i].want.path);
-		same(cases[i].value, got.type, cases[i].want.type);
-		same(cases[i].value, got.name, cases[i].want.name);
-		same(cases[i].value, got.charset, cases[i].want.charset);
-		same(cases[i].value, got.description, cases[i].want.description);
-		same(cases[i].value, got.cid, cases[i].want.cid);
+		assert_same(cases[i].value, got.path, cases[i].want.path);
+		assert_same(cases[i].value, got.type, cases[i].want.type);
+		assert_same(cases[i].value, got.name, cases[i].want.name);
+		assert_same(cases[i].value, got.charset, cases[i].want.charset);
+		assert_same(cases[i].value, got.description, cases[i].want.description);
+		assert_same(cases[i].value, got.cid, cases[i].want.cid);
 		assert_int_equal(got.encoding, cases[i].want.encoding);
 		assert_int_equal(got.inline_given, cases[i].want.inline_given);
 		assert_int_equal(got.inline_wanted, cases[i].want.inline_wanted);
@@ -146,8 +129,8 @@ static void test_base_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_good, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_good, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_bad, arena_setup, arena_teardown),
 		cmocka_unit_test(test_base_name),
 	};
 
