@@ -155,13 +155,13 @@ static int take_words(const struct invocation *inv, struct subject *s, struct er
 		.to = inv->compose.address_n ? inv->compose.address[0].text : NULL,
 	};
 	if (inv->compose.address_n > 1)
-		return error_set(err, EX_USAGE, "5.5.4", "--check takes one recipient, and '%s' is "
+		return error_set(err, FAULT_USAGE, "--check takes one recipient, and '%s' is "
 				 "one too many", inv->compose.address[1].text);
 	for (size_t i = 0; i < inv->words; i++) {
 		const char **place = strchr(inv->word[i], '@') ? &s->to : &s->account;
 
 		if (*place)
-			return error_set(err, EX_USAGE, "5.5.4", "--check takes one account and "
+			return error_set(err, FAULT_USAGE, "--check takes one account and "
 					 "one recipient, and '%s' is one too many", inv->word[i]);
 		*place = inv->word[i];
 	}
@@ -293,7 +293,7 @@ int cmd_check_config(const struct invocation *inv)
 	request.problem = tell_mistake;
 	request.problem_ctx = &mistakes;
 	if (inv->words > 1 || (inv->words && inv->check)) {
-		error_set(&err, EX_USAGE, "5.5.4", "--check-config takes one file");
+		error_set(&err, FAULT_USAGE, "--check-config takes one file");
 		return report_failure(inv, &err);
 	}
 	if (config_load(&request, &config, &err) < 0)

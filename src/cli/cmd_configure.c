@@ -48,7 +48,7 @@ static int read_address(struct setup *s, struct error *err)
 	struct mailbox box;
 
 	if (address_parse_one(s->arena, s->inv->configure.address, 0, &box, err) < 0) {
-		err->exit = EX_USAGE;
+		error_recast(err, FAULT_USAGE);
 		return error_prefix(err, "--configure");
 	}
 	s->who = (struct submission_address){ .address = box.address, .local = box.local,
@@ -70,7 +70,7 @@ static int confirm(const struct setup *s, struct error *err)
 		    server->port, s->who.domain);
 	yes = terminal_confirm(prompt.buf);
 	strbuf_release(&prompt);
-	return yes ? 0 : error_set(err, EX_CONFIG, "5.3.5", "%s:%u is outside of %s and only DNS "
+	return yes ? 0 : error_set(err, FAULT_CONFIG, "%s:%u is outside of %s and only DNS "
 				   "says that it is the server: if that is right, give "
 				   "--host=%s:%u", server->host, server->port, s->who.domain,
 				   server->host, server->port);
@@ -170,7 +170,7 @@ static bool is_kept_elsewhere(const struct setup *s)
 
 static int need_token(const struct setup *s, struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "%s takes OAuth2 only: give "
+	return error_set(err, FAULT_CONFIG, "%s takes OAuth2 only: give "
 			 "--oauth-token-command=COMMAND, which prints an access token (see "
 			 "msmtprc(5)), or --no-check to write the account without it",
 			 s->server.host);
@@ -241,8 +241,11 @@ static int try_account(const struct setup *s, struct error *err)
 	int status = check_and_print(s->inv, config, &a, "it is the new one", NULL);
 
 	config_free(config);
-	return status == EX_OK ? 0 : error_set(err, status, "5.3.5",
-					       "account '%s' does not work yet", s->name);
+	if (status == EX_OK)
+		return 0;
+	error_set(err, FAULT_CONFIG, "account '%s' does not work yet", s->name);
+	err->exit = status;	/* that of what does not work */
+	return -1;
 }
 
 static int check(struct setup *s, enum source source, struct error *err)
@@ -308,7 +311,7 @@ static int configure(struct setup *s, const struct attempt_options *opt, struct 
 		return -1;
 	if (c->print)
 		return report_output(s->inv, s->text.buf) == EX_OK ? 0 :
-			error_set(err, EX_IOERR, "4.3.0", "the account was not shown");
+			error_set(err, FAULT_IO, "the account was not shown");
 	if (!c->no_check && check(s, source, err) < 0)
 		return -1;
 	if (write_all(s, err) < 0)

@@ -26,9 +26,9 @@ struct made {
 static int refuse_existing(const char *path, struct error *err)
 {
 	if (errno == EEXIST)
-		return error_set(err, EX_CANTCREAT, "5.3.5",
+		return error_set(err, FAULT_CANNOT_CREATE,
 				 "%s exists already and is left as it is", path);
-	return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot create %s", path);
+	return error_errno(err, FAULT_CANNOT_CREATE, "cannot create %s", path);
 }
 
 /* Writes and syncs a file under a name of its own, which then becomes path if that is free. */
@@ -41,12 +41,12 @@ static int make_file(const char *path, const char *data, size_t len, mode_t mode
 	snprintf(temporary, strlen(path) + 8, "%s.XXXXXX", path);
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0) {
-		rc = error_errno(err, EX_CANTCREAT, "5.3.5", "cannot create %s", path);
+		rc = error_errno(err, FAULT_CANNOT_CREATE, "cannot create %s", path);
 		xfree(temporary);
 		return rc;
 	}
 	if (fs_write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write %s", path);
+		rc = error_errno(err, FAULT_IO, "cannot write %s", path);
 	close(fd);
 	/* link() and not rename(): it never takes the place of another file */
 	if (rc == 0 && link(temporary, path) < 0)
@@ -93,7 +93,7 @@ static int make_all(const char *output, const struct import_result *r, struct er
 	for (const struct import_file *f = r->files; f; f = f->next)
 		files++;
 	if (files >= ARRAY_LEN(made.path))
-		return error_set(err, EX_CANTCREAT, "5.3.5",
+		return error_set(err, FAULT_CANNOT_CREATE,
 				 "%zu accounts with passwords are too many for --output", files);
 	for (const struct import_file *f = r->files; rc == 0 && f; f = f->next)
 		rc = f->secret ? make_secret(f, &made, err) :
@@ -117,10 +117,10 @@ static const char *full_path(struct arena *a, const char *path, struct error *er
 
 	if (!full || !*base) {
 		if (full)
-			error_set(err, EX_CANTCREAT, "5.3.5", "--output: '%s' is no name of a file",
+			error_set(err, FAULT_CANNOT_CREATE, "--output: '%s' is no name of a file",
 				  path);
 		else
-			error_errno(err, EX_CANTCREAT, "5.3.5", "cannot create %s", path);
+			error_errno(err, FAULT_CANNOT_CREATE, "cannot create %s", path);
 		xfree(full);
 		return NULL;
 	}

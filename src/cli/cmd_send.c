@@ -120,7 +120,8 @@ static int submit(struct sending *s)
 	if (result.tracked)
 		keep_track(s, &result);
 	if (archive.path && s->envelope.burl)
-		error_set(&archive.error, EX_UNAVAILABLE, "5.3.0", "the server fetches parts of "
+		error_set_status(&archive.error, FAULT_REFUSED, "5.3.0",
+				 "the server fetches parts of "
 			  "the message (--burl)");
 	tell_archive(&report, &archive);
 	return report_end(&report);

@@ -34,7 +34,7 @@ int cmd_serve(const struct invocation *inv)
 	const struct listen_settings *l = config_listen(config, inv->account);
 
 	if (!l) {
-		error_set(&err, EX_CONFIG, "5.3.5", "no section [listen %s]: tried %s",
+		error_set(&err, FAULT_CONFIG, "no section [listen %s]: tried %s",
 			  inv->account ? inv->account : "NAME", config_searched(config));
 		status = report_failure(inv, &err);
 	} else {

@@ -100,7 +100,7 @@ static int serve_reversed(struct commands *c, struct session *s, struct error *e
 
 	strbuf_addf(&text, "%u message%s received\n", messages, messages == 1 ? "" : "s");
 	if (report_output(c->inv, text.buf) != EX_OK && rc == 0)
-		rc = error_set(err, EX_IOERR, "4.3.0", "cannot tell how many messages came");
+		rc = error_set(err, FAULT_IO, "cannot tell how many messages came");
 	strbuf_release(&text);
 	return rc < 0 ? error_prefix(err, "after ATRN") : 0;
 }
@@ -113,7 +113,7 @@ static int show(const struct invocation *inv, const struct strbuf *out, const st
 	if (note->len)
 		report_line(inv, "%s", note->buf);
 	if (out->len && report_output(inv, out->buf) != EX_OK)
-		return error_set(err, EX_IOERR, "4.3.0", "cannot write to standard output");
+		return error_set(err, FAULT_IO, "cannot write to standard output");
 	return 0;
 }
 
@@ -157,7 +157,7 @@ static int run_all(void *ctx, struct session *s, struct error *err)
 		if (given_up[p->id])
 			continue;
 		if (s->dead) {
-			error_set(&failure, EX_TEMPFAIL, "4.4.2", "%s was not asked: the "
+			error_set(&failure, FAULT_CONNECTION_LOST, "%s was not asked: the "
 				  "session is over", probe_name(p));
 			note_failure(c, &failure);
 			break;
@@ -177,14 +177,14 @@ int raw_commands_run(void *ctx, struct session *s, struct error *err)
 
 	for (size_t i = 0; i < inv->probes; i++) {
 		if (s->dead)
-			return error_set(err, EX_TEMPFAIL, "4.4.2",
+			return error_set(err, FAULT_CONNECTION_LOST,
 					 "a raw command has ended the session");
 		if (run_one(&c, s, &inv->probe[i], &last, err) < 0)
 			return -1;
 	}
 	if (reply_class(&s->reply) == 3 && inv->probes) {
 		s->dead = true;
-		return error_set(err, EX_PROTOCOL, "5.5.0", "the server waits for more of a raw "
+		return error_set(err, FAULT_PROTOCOL, "the server waits for more of a raw "
 				 "command: no message can follow");
 	}
 	return 0;
@@ -207,7 +207,7 @@ static int prepare(struct commands *c, const struct config *config, struct error
 		if (p->id != PROBE_ATRN)
 			continue;
 		if (i + 1 < c->inv->probes)
-			return error_set(err, EX_USAGE, "5.5.4", "--atrn must be the last command");
+			return error_set(err, FAULT_USAGE, "--atrn must be the last command");
 		return prepare_reversed(c, config, p, err);
 	}
 	return 0;

@@ -100,7 +100,7 @@ static int ask_kept(struct tracking_run *t, const char *what, struct error *err)
 	if (tracking_read(ask_one, &k, err) < 0)
 		return -1;
 	if (k.asked == 0 && strcmp(what, "all") != 0)
-		return error_set(err, EX_UNAVAILABLE, "5.1.0",
+		return error_set(err, FAULT_NOT_TRACKED,
 				 "no message %s is being tracked (%s)", what,
 				 path ? path : "no home folder");
 	return 0;

@@ -156,7 +156,7 @@ static int open_trace(const char *path, int *fd_out, struct error *err)
 		      0600);
 
 	if (fd < 0)
-		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot write the trace %s", path);
+		return error_errno(err, FAULT_CANNOT_WRITE, "cannot write the trace %s", path);
 	*fd_out = fd;
 	return 0;
 }
@@ -166,7 +166,7 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 	struct events e = { .inv = inv, .fd = inv->events_fd, .trace_fd = -1 };
 
 	if (e.fd >= 0 && fcntl(e.fd, F_GETFD) < 0)
-		return error_set(err, EX_USAGE, "5.5.4", "--events: descriptor %d is not open",
+		return error_set(err, FAULT_USAGE, "--events: descriptor %d is not open",
 				 e.fd);
 	if (inv->trace_file && open_trace(inv->trace_file, &e.trace_fd, err) < 0)
 		return -1;

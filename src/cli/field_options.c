@@ -30,7 +30,7 @@ FIELD_READER(field_read_word)
 		strbuf_addf(&list, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
 	}
 	if (rc < 0)
-		error_set(err, EX_USAGE, "5.5.4", "'%s' is not %s", value, list.buf);
+		error_set(err, FAULT_USAGE, "'%s' is not %s", value, list.buf);
 	strbuf_release(&list);
 	return rc;
 }
@@ -41,11 +41,11 @@ FIELD_READER(field_read_addresses)
 
 	(void)words;
 	if (address_parse_list(a, value, strlen(value), 0, &list, err) < 0) {
-		err->exit = EX_USAGE;
+		error_recast(err, FAULT_USAGE);
 		return -1;
 	}
 	if (list.n == 0)
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no address", value);
+		return error_set(err, FAULT_USAGE, "'%s' is no address", value);
 	*out = value;
 	return 0;
 }
@@ -111,7 +111,7 @@ static FIELD_READER(read_ids)
 		const char *id = read_id(a, p, len);
 
 		if (!id)
-			rc = error_set(err, EX_USAGE, "5.5.4", "'%.*s' is not a Message-ID such as "
+			rc = error_set(err, FAULT_USAGE, "'%.*s' is not a Message-ID such as "
 				       "<1234@example.org>", (int)len, p);
 		else
 			strbuf_addf(&list, "%s%s", list.len ? " " : "", id);
@@ -119,7 +119,7 @@ static FIELD_READER(read_ids)
 		p += strspn(p, " \t,");
 	}
 	if (rc == 0 && (!list.len || strbuf_overflow(&list)))
-		rc = error_set(err, EX_USAGE, "5.5.4", "'%.100s' is no list of Message-IDs", value);
+		rc = error_set(err, FAULT_USAGE, "'%.100s' is no list of Message-IDs", value);
 	if (rc == 0)
 		*out = arena_strdup(a, list.buf);
 	strbuf_release(&list);
@@ -130,7 +130,7 @@ static FIELD_READER(read_one_id)
 {
 	if (read_ids(a, value, words, out, err) < 0)
 		return -1;
-	return strchr(*out, ' ') ? error_set(err, EX_USAGE, "5.5.4", "'%s' is more than one "
+	return strchr(*out, ' ') ? error_set(err, FAULT_USAGE, "'%s' is more than one "
 					     "Message-ID", value) : 0;
 }
 
@@ -167,7 +167,7 @@ FIELD_READER(field_read_disposition)
 		size_t len = parameter_len(p);
 
 		if (!len || (p[len] && p[len] != ';'))
-			return error_set(err, EX_USAGE, "5.5.4", "'%s' is not "
+			return error_set(err, FAULT_USAGE, "'%s' is not "
 					 "ATTRIBUTE=required|optional,VALUE[;...]", value);
 		p += len;
 		if (!*p)

@@ -22,7 +22,7 @@ static int check_value(const struct option *o, const char *value, struct error *
 {
 	for (const char *p = value; *p; p++) {
 		if (*p != '\t' && text_has_control(p, 1))
-			return error_set(err, EX_USAGE, "5.5.4", "option '--%s': a control "
+			return error_set(err, FAULT_USAGE, "option '--%s': a control "
 					 "character in '%s'", o->name, value);
 	}
 	return 0;
@@ -82,7 +82,7 @@ int option_text(struct invocation *inv, const struct option *o, const char *valu
 	if (file && option_check_who(inv, WHO_OWNER_FIRST, "--body=@FILE", err) < 0)
 		return -1;
 	if (file && !value[1])
-		return error_set(err, EX_USAGE, "5.5.4", "option '--body': the name of the file is "
+		return error_set(err, FAULT_USAGE, "option '--body': the name of the file is "
 				 "empty");
 	add_part(inv, &spec);
 	return 0;
@@ -123,7 +123,7 @@ int option_header(struct invocation *inv, const struct option *o, const char *va
 		return 0;
 	}
 	if (!colon)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not 'Name: value'",
+		return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not 'Name: value'",
 				 o->name, value);
 	size_t len = (size_t)(colon - value);
 
@@ -213,18 +213,18 @@ int options_check_compose(const struct invocation *inv, struct error *err)
 	const bool own = r->compose || r->resend;
 
 	if (own && inv->command != COMMAND_SEND)
-		return error_set(err, EX_USAGE, "5.5.4", "--compose and --resend send a message: "
+		return error_set(err, FAULT_USAGE, "--compose and --resend send a message: "
 				 "they do not go with another command");
 	if (own && inv->read_recipients)
-		return error_set(err, EX_USAGE, "5.5.4", "-t does not go with %s: give the "
+		return error_set(err, FAULT_USAGE, "-t does not go with %s: give the "
 				 "recipients with --to, --cc, --bcc",
 				 r->compose ? "--compose" : "--resend");
 	if (inv->burl_whole && (r->field_n || r->resend || r->importance ||
 				r->read_receipt.wanted || r->return_receipt.wanted))
-		return error_set(err, EX_USAGE, "5.5.4", "header fields of options do not go with "
+		return error_set(err, FAULT_USAGE, "header fields of options do not go with "
 				 "--burl: the server fetches the whole message");
 	if (r->compose && inv->burl_n)
-		return error_set(err, EX_USAGE, "5.5.4", "--compose does not go with --burl and "
+		return error_set(err, FAULT_USAGE, "--compose does not go with --burl and "
 				 "--burl-part");
 	if (inv->command == COMMAND_CHECK)	/* there --to is whom the server is asked for */
 		return 0;

@@ -24,7 +24,7 @@ int option_body(struct invocation *inv, const struct option *o, const char *valu
 	};
 
 	if (names_find(names, value, &inv->body) < 0)
-		return error_set(err, EX_USAGE, "5.5.4", "option '-%c': '%s' is not 7BIT, 8BITMIME "
+		return error_set(err, FAULT_USAGE, "option '-%c': '%s' is not 7BIT, 8BITMIME "
 				 "or BINARYMIME", o->letter, value);
 	inv->binary_input = inv->binary_input || inv->body == BODY_BINARYMIME;
 	return 0;
@@ -45,7 +45,7 @@ int option_burl(struct invocation *inv, const struct option *o, const char *valu
 	const bool whole = o->data == 0;
 
 	if (inv->burl_n && (whole || inv->burl_whole))
-		return error_set(err, EX_USAGE, "5.5.4", "--burl is the whole message: it stands "
+		return error_set(err, FAULT_USAGE, "--burl is the whole message: it stands "
 				 "alone, without --burl-part");
 	if (*value == '@' && !whole &&
 	    option_check_who(inv, WHO_OWNER_FIRST, "--burl-part=@FILE", err) < 0)
@@ -63,7 +63,7 @@ int option_burl_size(struct invocation *inv, const struct option *o, const char 
 	unsigned long long n = strtoull(value, &end, 10);
 
 	if (*value < '0' || *value > '9' || errno || *end)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not a number of "
+		return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not a number of "
 				 "octets", o->name, value);
 	inv->burl_size = n;
 	return 0;

@@ -60,7 +60,7 @@ int option_param(struct invocation *inv, const struct option *o, const char *val
 	char *word = arena_alloc(inv->arena, 2 * strlen(value) + 1), *to = word;
 
 	if (!*value || strpbrk(value, " \t"))
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not "
+		return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not "
 				 "KEYWORD or KEYWORD=VALUE", o->name, value);
 	for (; *value; value++) {
 		if (strchr("'\"\\", *value))

@@ -39,7 +39,7 @@ int option_verify_with(struct invocation *inv, const struct option *o, const cha
 	int with = 0;
 
 	if (names_find(names, value, &with) < 0)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not vrfy or rcpt",
+		return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not vrfy or rcpt",
 				 o->name, value);
 	inv->verify_with_rcpt = with;
 	return 0;
@@ -63,13 +63,13 @@ int options_choose_probes(struct invocation *inv, struct error *err)
 		return 0;
 	for (size_t i = 0; message && i < inv->probes; i++) {
 		if (inv->probe[i].id != PROBE_RAW)
-			return error_set(err, EX_USAGE, "5.5.4", "%s takes neither addresses nor "
+			return error_set(err, FAULT_USAGE, "%s takes neither addresses nor "
 					 "-t", probe_name(&inv->probe[i]));
 	}
 	if (message)
 		return 0;		/* raw commands, and then the message */
 	if (inv->command_given || inv->command != COMMAND_SEND)
-		return error_set(err, EX_USAGE, "5.5.4", "%s does not go with another command",
+		return error_set(err, FAULT_USAGE, "%s does not go with another command",
 				 probe_name(&inv->probe[0]));
 	inv->command = COMMAND_SMTP;
 	return 0;
@@ -90,7 +90,7 @@ int option_terminal(struct invocation *inv, const struct option *o, const char *
 			return 0;
 		}
 	}
-	return error_set(err, EX_USAGE, "5.5.4", "option '--%s': '%s' is not only, or, and, off",
+	return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not only, or, and, off",
 			 o->name, value);
 }
 
@@ -128,7 +128,7 @@ int option_xclient(struct invocation *inv, const struct option *o, const char *v
 	strbuf_release(&all);
 	strbuf_release(&word);
 	if (!fits)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s' is too long", o->name);
+		return error_set(err, FAULT_USAGE, "option '--%s' is too long", o->name);
 	option_override(inv, "xclient", inv->xclient);
 	return 0;
 }

@@ -17,7 +17,7 @@
 static int bad_value(const struct option *o, const char *value, const char *want,
 		     struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "option '-%c': '%s' is not %s", o->letter, value,
+	return error_set(err, FAULT_USAGE, "option '-%c': '%s' is not %s", o->letter, value,
 			 want);
 }
 
@@ -54,7 +54,7 @@ int option_sender(struct invocation *inv, const struct option *o, const char *va
 			error_prefix(err, "option '--%s'", o->name);
 		else
 			error_prefix(err, "option '-%c'", o->letter);
-		err->exit = EX_USAGE;
+		error_recast(err, FAULT_USAGE);
 		return -1;
 	}
 	inv->sender = box.address;
@@ -71,12 +71,12 @@ int option_check_who(const struct invocation *inv, enum who who, const char *wha
 		     struct error *err)
 {
 	if (who == WHO_OWNER_FIRST && (inv->words || inv->rcpt_n))
-		return error_set(err, EX_USAGE, "5.5.4", "%s must stand before the first address",
+		return error_set(err, FAULT_USAGE, "%s must stand before the first address",
 				 what);
 	if (who == WHO_ANYONE || strcmp(inv->name, "msubmit") == 0 ||
 	    (who == WHO_OWNER && called_as_own(inv)))
 		return 0;
-	return error_set(err, EX_USAGE, "5.5.4",
+	return error_set(err, FAULT_USAGE,
 			 "%s is not taken when called as '%s': write it into the "
 			 "configuration, or call msubmit", what, inv->name);
 }
@@ -87,7 +87,7 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 {
 	(void)o;
 	if (inv->words || inv->rcpt_n)
-		return error_set(err, EX_USAGE, "5.5.4", "-C must stand before the first address");
+		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
 	inv->config.file = value;
 	inv->config.root_only = !called_as_own(inv);
 	return 0;
@@ -175,10 +175,10 @@ static int refuse_mode(const char *value, struct error *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (strcmp(value, known[i][0]) == 0)
-			return error_set(err, EX_USAGE, "5.5.4", "-b%s (%s) is not supported",
+			return error_set(err, FAULT_USAGE, "-b%s (%s) is not supported",
 					 value, known[i][1]);
 	}
-	return error_set(err, EX_USAGE, "5.5.4", "unknown mode '-b%s': see 'msubmit --help'",
+	return error_set(err, FAULT_USAGE, "unknown mode '-b%s': see 'msubmit --help'",
 			 value);
 }
 
@@ -257,7 +257,7 @@ int option_letter(struct invocation *inv, const struct option *o, const char *va
 {
 	switch (value[0]) {
 	case '\0':
-		return error_set(err, EX_USAGE, "5.5.4", "option '-o' needs an argument");
+		return error_set(err, FAULT_USAGE, "option '-o' needs an argument");
 	case 'i':
 		inv->dots_ignored = !is_false(value + 1);
 		return 0;
@@ -319,7 +319,7 @@ int option_events(struct invocation *inv, const struct option *o, const char *va
 	long fd = strtol(value, &rest, 10);
 
 	if (rest == value || *rest || fd < 0 || fd > 65535)
-		return error_set(err, EX_USAGE, "5.5.4", "--%s: '%s' is no descriptor", o->name,
+		return error_set(err, FAULT_USAGE, "--%s: '%s' is no descriptor", o->name,
 				 value);
 	inv->events_fd = (int)fd;
 	return 0;

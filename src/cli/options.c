@@ -76,7 +76,7 @@ static const char *take_argument(struct position *p, const char *attached)
 
 static int missing(const char *option, struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "option '%s' needs an argument", option);
+	return error_set(err, FAULT_USAGE, "option '%s' needs an argument", option);
 }
 
 /* "-tif addr": letters until one takes the rest or the next word as argument. */
@@ -88,7 +88,7 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 		const char *rest = c[1] ? c + 1 : NULL, *value = NULL;
 
 		if (!o)
-			return error_set(err, EX_USAGE, "5.5.4",
+			return error_set(err, FAULT_USAGE,
 					 "unknown option '%s': see 'msubmit --help'", name);
 		if (option_check_who(inv, o->who, name, err) < 0)
 			return -1;
@@ -129,7 +129,7 @@ static int unknown(struct invocation *inv, const char *word, struct error *err)
 			*c = '-';
 		near = name;
 	}
-	error_set(err, EX_USAGE, "5.5.4", "unknown option '--%s'", word);
+	error_set(err, FAULT_USAGE, "unknown option '--%s'", word);
 	return near ? error_append(err, "; did you mean '--%s'?", near) :
 		error_append(err, ": see 'msubmit --help'");
 }
@@ -146,11 +146,11 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 	if (!s)
 		return unknown(inv, key, err);
 	if (s->flags & SETTING_FILE_ONLY)
-		return error_set(err, EX_USAGE, "5.5.4", "'--%s' is no option: only a "
+		return error_set(err, FAULT_USAGE, "'--%s' is no option: only a "
 				 "configuration file can say that", key);
 	if (s->flags & SETTING_NO_OPTION ||
 	    (s->flags & SETTING_URL && value && proxyurl_has_password(value)))
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "'--%s' would show a secret to everyone who lists processes: "
 				 "use --%s-file or --%s-command", key, key, key);
 	if (option_check_who(inv, s->who, option, err) < 0)
@@ -176,7 +176,7 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 	if (option_check_who(inv, o->who, option, err) < 0)
 		return -1;
 	if (o->arg == OPTION_NONE && value)
-		return error_set(err, EX_USAGE, "5.5.4", "option '--%s' takes no argument",
+		return error_set(err, FAULT_USAGE, "option '--%s' takes no argument",
 				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
 		return missing(word, err);
@@ -261,7 +261,7 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 			continue;
 		}
 		if (word[1] == '\0')
-			return error_set(err, EX_USAGE, "5.5.4",
+			return error_set(err, FAULT_USAGE,
 					 "'-' is neither option nor address");
 		const int first = p->i;
 		int rc = word[1] == '-' ? parse_long(inv, p, err) : parse_cluster(inv, p, err);
@@ -308,7 +308,7 @@ static int settle_command(struct invocation *inv, struct error *err)
 	if (inv->version_wanted && !sends && !inv->command_given)
 		inv->command = COMMAND_VERSION;
 	else if (inv->name_refused && !inv->command_given)
-		return error_set(err, EX_USAGE, "5.5.4", "batch SMTP ('%s') is not supported",
+		return error_set(err, FAULT_USAGE, "batch SMTP ('%s') is not supported",
 				 inv->name);
 	return 0;
 }
@@ -319,13 +319,13 @@ static int check_configure(const struct invocation *inv, struct error *err)
 	const struct configure_options *c = &inv->configure;
 
 	if (inv->command == COMMAND_CONFIGURE && (inv->dots_ignored || inv->sender))
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "--configure takes no options of a message");
 	if (inv->command != COMMAND_CONFIGURE && (c->print || c->no_check || c->no_ispdb))
-		return error_set(err, EX_USAGE, "5.5.4", "--print, --no-check and --no-ispdb "
+		return error_set(err, FAULT_USAGE, "--print, --no-check and --no-ispdb "
 				 "belong to --configure");
 	if (inv->command != COMMAND_CONFIGURE && inv->command != COMMAND_IMPORT && c->output)
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "--output belongs to --configure and --import");
 	return 0;
 }
@@ -347,13 +347,13 @@ static int check_together(const struct invocation *inv, struct error *err)
 	const char *what = alone[inv->command];
 
 	if (what && (inv->words || inv->rcpt_n || inv->read_recipients))
-		return error_set(err, EX_USAGE, "5.5.4", "%s takes neither addresses nor -t", what);
+		return error_set(err, FAULT_USAGE, "%s takes neither addresses nor -t", what);
 	if (inv->import_type && inv->command != COMMAND_IMPORT)
-		return error_set(err, EX_USAGE, "5.5.4", "--import-type goes with --import");
+		return error_set(err, FAULT_USAGE, "--import-type goes with --import");
 	if (inv->command == COMMAND_VERIFY && inv->read_recipients)
-		return error_set(err, EX_USAGE, "5.5.4", "-bv does not go with -t");
+		return error_set(err, FAULT_USAGE, "-bv does not go with -t");
 	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
-		return error_set(err, EX_USAGE, "5.5.4", "--exclude-args takes addresses out of "
+		return error_set(err, FAULT_USAGE, "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");
 	return check_configure(inv, err);
 }

@@ -123,7 +123,7 @@ int report_output(const struct invocation *inv, const char *text)
 		return EX_OK;
 	struct error err;
 
-	error_errno(&err, EX_IOERR, "4.3.0", "cannot write to standard output");
+	error_errno(&err, FAULT_IO, "cannot write to standard output");
 	return report_failure(inv, &err);
 }
 

@@ -92,7 +92,7 @@ static int open_last(struct last *last, const struct report *r, struct error *er
 		last->fd = openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC |
 				  O_NOCTTY | O_NONBLOCK, 0600);
 		if (last->fd < 0)
-			error_errno(err, EX_CANTCREAT, "4.3.0", "cannot write %s/%s", path.buf,
+			error_errno(err, FAULT_CANNOT_WRITE, "cannot write %s/%s", path.buf,
 				    name);
 		close(folder);
 	}
@@ -127,7 +127,7 @@ static bool is_due(const struct report *r, unsigned long *suppressed, struct err
 	last.suppressed = due ? 0 : last.suppressed + 1;
 	last.when = due ? now : last.when;
 	if (write_last(&last) < 0) {
-		error_errno(err, EX_IOERR, "4.3.0", "cannot note when on_failure was run");
+		error_errno(err, FAULT_IO, "cannot note when on_failure was run");
 		report_log_aside(r, err);
 	}
 	close(last.fd);

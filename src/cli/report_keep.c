@@ -103,12 +103,12 @@ static int write_message(struct sink *s, const struct message *m, struct error *
 		put(s, pending.buf, whole);
 		strbuf_consume(&pending, whole);
 		if (fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
-			rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write");
+			rc = error_errno(err, FAULT_IO, "cannot write");
 		strbuf_reset(&s->out);
 	}
 	put(s, pending.buf, pending.len);
 	if (rc == 0 && fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write");
+		rc = error_errno(err, FAULT_IO, "cannot write");
 	writer_free(w);
 	strbuf_release(&pending);
 	strbuf_release(&s->out);
@@ -137,9 +137,9 @@ static int check_mailbox(int fd, const char *path, struct error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot examine %s", path);
+		return error_errno(err, FAULT_CANNOT_WRITE, "cannot examine %s", path);
 	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
-		return error_set(err, EX_CANTCREAT, "4.3.0", "%s is not a plain file of yours "
+		return error_set(err, FAULT_CANNOT_WRITE, "%s is not a plain file of yours "
 				 "with a single name", path);
 	return 0;
 }
@@ -182,11 +182,11 @@ static int append(int fd, const char *path, const struct report *r, struct error
 	off_t end = lseek(fd, 0, SEEK_END);
 
 	if (write_head(fd, r, end) < 0)
-		error_errno(err, EX_IOERR, "4.3.0", "cannot write %s", path);
+		error_errno(err, FAULT_IO, "cannot write %s", path);
 	else if (write_message(&s, r->message, err) < 0)
 		error_prefix(err, "%s", path);
 	else if (fsync(fd) < 0)
-		error_errno(err, EX_IOERR, "4.3.0", "cannot write %s", path);
+		error_errno(err, FAULT_IO, "cannot write %s", path);
 	else
 		return 0;
 	(void)!ftruncate(fd, end);
@@ -202,7 +202,7 @@ static void dead_letter(const struct report *r)
 	int rc = -1;
 
 	if (fd < 0) {
-		error_errno(&err, EX_CANTCREAT, "4.3.0", "cannot open %s", path);
+		error_errno(&err, FAULT_CANNOT_WRITE, "cannot open %s", path);
 	} else {
 		rc = check_mailbox(fd, path, &err);
 		if (rc == 0)
@@ -243,11 +243,11 @@ static int save_message(int folder, const char *name, const struct report *r, st
 	int rc;
 
 	if (s.fd < 0)
-		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot make a file");
+		return error_errno(err, FAULT_CANNOT_WRITE, "cannot make a file");
 	strbuf_init(&s.out, (size_t)1 << 27);
 	rc = write_message(&s, r->message, err);
 	if (rc == 0 && fsync(s.fd) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write");
+		rc = error_errno(err, FAULT_IO, "cannot write");
 	close(s.fd);
 	if (rc < 0)
 		(void)unlinkat(folder, name, 0);
@@ -264,7 +264,7 @@ static int save_recipients(int folder, const char *name, const struct report *r,
 	add_failed(&list, r);
 	strbuf_addch(&list, '\n');
 	if (fd < 0 || fs_write_all(fd, list.buf, list.len) < 0)
-		error_errno(err, EX_CANTCREAT, "4.3.0", "cannot write the recipients");
+		error_errno(err, FAULT_CANNOT_WRITE, "cannot write the recipients");
 	else
 		rc = 0;
 	if (fd >= 0)
@@ -379,7 +379,7 @@ static int save(const struct report *r, struct strbuf *path, char *name, size_t 
 	if (folder < 0)
 		return -1;
 	int rc = make_name(name, room) < 0 ?
-		error_set(err, EX_CANTCREAT, "4.3.0", "no name for a file") : 0;
+		error_set(err, FAULT_CANNOT_WRITE, "no name for a file") : 0;
 
 	if (rc == 0) {
 		strbuf_addf(&file, "%s.eml", name);
@@ -391,7 +391,7 @@ static int save(const struct report *r, struct strbuf *path, char *name, size_t 
 		rc = save_recipients(folder, file.buf, r, err);
 	}
 	if (rc == 0 && fsync(folder) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write");
+		rc = error_errno(err, FAULT_IO, "cannot write");
 	close(folder);
 	strbuf_release(&file);
 	return rc < 0 ? error_prefix(err, "%s", path->buf) : 0;

@@ -321,7 +321,7 @@ static void finish(struct output *o)
 	struct error err;
 
 	if (a->logfile && o->file.len && log_file(a->logfile, o->file.buf) < 0 && o->failed) {
-		error_errno(&err, EX_CANTCREAT, "4.3.0", "cannot write the log %s", a->logfile);
+		error_errno(&err, FAULT_CANNOT_WRITE, "cannot write the log %s", a->logfile);
 		report_line(o->report->inv, "%s", err.text);
 	}
 	strbuf_release(&o->file);

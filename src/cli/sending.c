@@ -121,7 +121,7 @@ static int choose_account(struct sending *s, struct error *err)
 
 static int no_recipients(struct sending *s, struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "no recipients: give addresses or use -t (saw %s)",
+	return error_set(err, FAULT_USAGE, "no recipients: give addresses or use -t (saw %s)",
 			 envelope_describe_header(&s->envelope, s->message));
 }
 
@@ -133,7 +133,7 @@ static int exclude_recipients(struct sending *s, const char *domain, struct erro
 	envelope_exclude(&s->envelope, &s->excluded, domain);
 	if (s->envelope.rcpt_count)
 		return 0;
-	return error_set(err, EX_USAGE, "5.5.4", "no recipients: --exclude-args takes out all "
+	return error_set(err, FAULT_USAGE, "no recipients: --exclude-args takes out all "
 			 "that the header names (%s)",
 			 envelope_describe_header(&s->envelope, s->message));
 }
@@ -262,10 +262,10 @@ int sending_prepare(struct sending *s, struct error *err)
 	const struct invocation *inv = s->inv;
 
 	if (inv->burl_whole && inv->read_recipients)
-		return error_set(err, EX_USAGE, "5.5.4", "-t needs a message on standard input, "
+		return error_set(err, FAULT_USAGE, "-t needs a message on standard input, "
 				 "which --burl does not read");
 	if (inv->dry_run && inv->burl_n)
-		return error_set(err, EX_USAGE, "5.5.4", "--dry-run cannot show what the server "
+		return error_set(err, FAULT_USAGE, "--dry-run cannot show what the server "
 				 "is to fetch: leave out --burl and --burl-part");
 	s->envelope.body = inv->body == BODY_BINARYMIME ? BODY_BINARYMIME : BODY_7BIT;
 	if (add_rcpt_options(s, err) < 0)
@@ -275,7 +275,7 @@ int sending_prepare(struct sending *s, struct error *err)
 	    user_headers_recipients(&s->envelope, &inv->compose, err) < 0)
 		return -1;
 	if (!inv->read_recipients && s->envelope.rcpt_count == 0)
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "no recipients: give addresses, "
 				 "or -t to take them from the header");
 	if (config_load(&inv->config, &s->config, err) < 0 || take_message(s, err) < 0)

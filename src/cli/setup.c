@@ -99,14 +99,14 @@ static int choose_name(struct setup *s, const struct config *c, struct error *er
 	s->name = wanted ? wanted : a && in_this_file(s, a) ? s->who.address : "default";
 	for (size_t i = 0; c && !wanted && (a = config_nth(c, i)) != NULL; i++) {
 		if (in_this_file(s, a) && sends_for(a, s->who.address))
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_CONFIG,
 					 "%s has account '%s' for %s already: to have another, "
 					 "name it with --account=NAME", path, a->name,
 					 s->who.address);
 	}
 	a = c ? config_account(c, s->name) : NULL;
 	if (a && in_this_file(s, a))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s has an account '%s' already: name "
+		return error_set(err, FAULT_CONFIG, "%s has an account '%s' already: name "
 				 "the new one with --account=NAME", path, s->name);
 	return 0;
 }
@@ -120,7 +120,7 @@ static int check_folder(const struct setup *s, struct error *err)
 
 	if (s->inv->configure.print || access(folder, W_OK | X_OK) == 0)
 		return 0;
-	return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot write %s", path);
+	return error_errno(err, FAULT_CANNOT_CREATE, "cannot write %s", path);
 }
 
 int setup_place(struct setup *s, struct error *err)
@@ -155,7 +155,7 @@ int setup_base(struct setup *s, struct error *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(useless); i++) {
 		if (setup_has(s, useless[i]))
-			return error_set(err, EX_USAGE, "5.5.4", "--configure does not go with "
+			return error_set(err, FAULT_USAGE, "--configure does not go with "
 					 "--%s: write the account by hand, see msmtprc(5)",
 					 useless[i]);
 	}
@@ -167,7 +167,7 @@ int setup_base(struct setup *s, struct error *err)
 		return -1;
 	s->base = config_default(s->base_config);
 	if (!s->base || s->base->server_n || !s->base->host)
-		return error_set(err, EX_USAGE, "5.5.4", "--configure takes one server in --host: "
+		return error_set(err, FAULT_USAGE, "--configure takes one server in --host: "
 				 "NAME or NAME:PORT");
 	return 0;
 }
@@ -202,7 +202,7 @@ int setup_secret_path(struct setup *s, struct error *err)
 			return 0;
 		}
 	}
-	return error_set(err, EX_CANTCREAT, "5.3.5", "%s/%s.password and %u more are there "
+	return error_set(err, FAULT_CANNOT_CREATE, "%s/%s.password and %u more are there "
 			 "already", folder, name, SECRETS_MAX - 2);
 }
 

@@ -108,7 +108,7 @@ static int walk_message(const struct preview *p, take_fn *take, void *ctx, struc
 	while (rc == 0 && (n = writer_read(w, block, sizeof(block), err)) != 0) {
 		rc = n < 0 ? -1 : 0;
 		if (n > 0 && take(ctx, block, (size_t)n) < 0)
-			rc = error_errno(err, EX_IOERR, "4.3.0",
+			rc = error_errno(err, FAULT_IO,
 					 "cannot write to standard output");
 	}
 	writer_free(w);
@@ -129,7 +129,7 @@ static int print_text(const struct show *s, const struct preview *p, struct strb
 	if (s->inv->dry_run)
 		strbuf_addch(out, '\n');
 	if (fs_write_all(STDOUT_FILENO, out->buf, out->len) < 0)
-		return error_errno(err, EX_IOERR, "4.3.0", "cannot write to standard output");
+		return error_errno(err, FAULT_IO, "cannot write to standard output");
 	return s->inv->dry_run ? walk_message(p, to_stdout, NULL, err) : 0;
 }
 
@@ -193,7 +193,8 @@ static int json_message(struct json *j, const struct preview *p, struct error *e
 		json_string(j, "message_base64", code.buf);
 	}
 	if (rc == 0 && (strbuf_overflow(&text) || strbuf_overflow(&code)))
-		rc = error_set(err, EX_DATAERR, "5.3.4", "the message is too large to be shown as "
+		rc = error_set(err, FAULT_INPUT_TOO_LARGE,
+			       "the message is too large to be shown as "
 			       "JSON");
 	strbuf_release(&text);
 	strbuf_release(&code);
@@ -219,9 +220,9 @@ static int print_json(const struct show *s, const struct preview *p, struct strb
 	json_end(&j, '}');
 	strbuf_addch(out, '\n');
 	if (strbuf_overflow(out))
-		return error_set(err, EX_DATAERR, "5.3.4", "the result is too large");
+		return error_set(err, FAULT_INPUT_TOO_LARGE, "the result is too large");
 	return fs_write_all(STDOUT_FILENO, out->buf, out->len) < 0 ?
-		error_errno(err, EX_IOERR, "4.3.0", "cannot write to standard output") : 0;
+		error_errno(err, FAULT_IO, "cannot write to standard output") : 0;
 }
 
 /* --- both ----------------------------------------------------------------------------- */

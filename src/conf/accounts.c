@@ -27,11 +27,11 @@ static int take_option(struct config *c, const struct config_override *o, struct
 	if (!row) {
 		config_unknown_key(SCOPE_ACCOUNT, o->key, err);
 	} else if (row->flags & SETTING_FILE_ONLY) {
-		error_set(err, EX_CONFIG, "5.3.5", "key '%s': only in a configuration file",
+		error_set(err, FAULT_CONFIG, "key '%s': only in a configuration file",
 			  row->key);
 	} else if (row->flags & SETTING_NO_OPTION ||
 		   (row->flags & SETTING_URL && o->value && proxyurl_has_password(o->value))) {
-		error_set(err, EX_CONFIG, "5.3.5", "key '%s': not on the command line, where "
+		error_set(err, FAULT_CONFIG, "key '%s': not on the command line, where "
 			  "everybody can see it", row->key);
 	} else {
 		char *value = arena_strdup(c->arena, o->value ? o->value :
@@ -40,7 +40,7 @@ static int take_option(struct config *c, const struct config_override *o, struct
 		config_assign(c, &c->options[scope], row, value);
 		return 0;
 	}
-	err->exit = EX_USAGE;
+	error_recast(err, FAULT_USAGE);
 	return error_prefix(err, "command line");
 }
 

@@ -77,7 +77,7 @@ const struct alias *aliases_find(const struct aliases *a, const char *name)
 
 static int bad_line(const struct aliases *a, unsigned line, const char *what, struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "%s:%u: %s", a->path, line, what);
+	return error_set(err, FAULT_CONFIG, "%s:%u: %s", a->path, line, what);
 }
 
 static int add_entry(struct aliases *a, char *line, unsigned number, struct error *err)
@@ -152,7 +152,7 @@ int aliases_load(const char *path, struct aliases **out, struct error *err)
 	if (fd < 0) {
 		int why = errno;
 
-		error_errno(err, EX_CONFIG, "5.3.5", "cannot open aliases %s", path);
+		error_errno(err, FAULT_FILE, "cannot open aliases %s", path);
 		return error_append(err, "%s", fs_denied_hint(path, why));
 	}
 	a = xcalloc(1, sizeof(*a));
@@ -161,7 +161,7 @@ int aliases_load(const char *path, struct aliases **out, struct error *err)
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc < 0)
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 	else
 		rc = take_text(a, arena_strndup(a->arena, text.buf, text.len), text.len, err);
 	strbuf_release(&text);

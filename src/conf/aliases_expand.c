@@ -44,7 +44,7 @@ struct place {
 
 static int blame(const struct expansion *x, const struct place *at, struct error *err)
 {
-	err->exit = EX_CONFIG;
+	error_recast(err, FAULT_CONFIG);
 	if (at->file)
 		error_prefix(err, "%s:%u", at->file, at->line);
 	return error_prefix(err, "%s:%u: alias '%s'", x->aliases->path, at->entry->line,
@@ -61,7 +61,7 @@ static int refuse(const struct expansion *x, const struct place *at, struct erro
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	error_set(err, EX_CONFIG, "5.3.5", "%s", text.buf);
+	error_set(err, FAULT_CONFIG, "%s", text.buf);
 	strbuf_release(&text);
 	return blame(x, at, err);
 }
@@ -71,7 +71,7 @@ static int add_address(struct expansion *x, const char *address, struct error *e
 	if (strmap_add(&x->found, address, 0))
 		strvec_add(x->out, address);
 	if (strvec_overflow(x->out))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s: too many addresses",
+		return error_set(err, FAULT_CONFIG, "%s: too many addresses",
 				 x->aliases->path);
 	return 0;
 }
@@ -128,14 +128,14 @@ static int check_owner(int fd, const char *path, struct error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", path);
+		return error_errno(err, FAULT_FILE, "cannot examine %s", path);
 	if (!S_ISREG(st.st_mode))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is not a file", path);
+		return error_set(err, FAULT_CONFIG, "%s is not a file", path);
 	if (st.st_uid != 0 && st.st_uid != getuid())
-		return error_set(err, EX_CONFIG, "5.3.5", "%s belongs to uid %lu, neither to root "
+		return error_set(err, FAULT_SECRET_OWNER, "%s belongs to uid %lu, neither to root "
 				 "nor to the caller", path, (unsigned long)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_MODE,
 				 "%s can be changed by others (mode %04o): run 'chmod go-w %s'",
 				 path, (unsigned)(st.st_mode & 07777), path);
 	return 0;
@@ -149,7 +149,7 @@ static int read_include(const char *path, struct strbuf *text, struct error *err
 	if (fd < 0) {
 		int why = errno;
 
-		error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		error_errno(err, FAULT_FILE, "cannot open %s", path);
 		return error_append(err, "%s", fs_denied_hint(path, why));
 	}
 	rc = check_owner(fd, path, err);

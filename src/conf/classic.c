@@ -43,9 +43,9 @@ static int read_eval(struct reader *r, const char *command, bool evaluated, stru
 	char *line;
 
 	if (evaluated || !h->eval)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'eval': not allowed here");
+		return error_set(err, FAULT_CONFIG, "key 'eval': not allowed here");
 	if (!*command)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'eval': needs a command");
+		return error_set(err, FAULT_CONFIG, "key 'eval': needs a command");
 	if (h->eval(h->ctx, command, &line, err) < 0)
 		return error_prefix(err, "key 'eval'");
 	return read_line(r, line, true, err);
@@ -70,7 +70,7 @@ static int read_line(struct reader *r, char *line, bool evaluated, struct error 
 	size_t key_len = (size_t)(key_end - line);
 
 	if (strlen(value) > RCFILE_VALUE_MAX)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "the argument is longer than 65536 octets");
 	if (key_len == strlen("account") && memcmp(line, "account", key_len) == 0)
 		return begin_section(r, line, err);
@@ -103,7 +103,7 @@ int classic_read(char *text, size_t len, const struct rcfile_handler *h, struct 
 			stop = end;
 		r.line++;
 		if (memchr(p, '\0', (size_t)(stop - p)))
-			rc = error_set(err, EX_CONFIG, "5.3.5", "the line holds a NUL octet");
+			rc = error_set(err, FAULT_CONFIG, "the line holds a NUL octet");
 		else {
 			*stop = '\0';
 			rc = read_line(&r, p, false, err);

@@ -44,13 +44,13 @@ static char *folder_of(const char *path)
 static int check_old(const struct config_append *w, struct error *err)
 {
 	if (!S_ISREG(w->old.st_mode))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is no regular file", w->path);
+		return error_set(err, FAULT_CONFIG, "%s is no regular file", w->path);
 	if (w->old.st_uid != geteuid() && geteuid() != 0)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_OWNER,
 				 "%s belongs to user %lu, not to you: nothing is added to it",
 				 w->path, (unsigned long)w->old.st_uid);
 	if (w->old.st_mode & S_IWOTH)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_MODE,
 				 "%s can be changed by anybody (mode %04o): run 'chmod o-w %s'",
 				 w->path, (unsigned)(w->old.st_mode & 07777), w->path);
 	return 0;
@@ -62,14 +62,14 @@ static int open_old(struct config_append *w, struct error *err)
 	if (w->fd < 0 && errno == ENOENT)
 		return 0;
 	if (w->fd < 0 && errno == ELOOP)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is a symbolic link: name the file "
+		return error_set(err, FAULT_CONFIG, "%s is a symbolic link: name the file "
 				 "that it stands for", w->path);
 	if (w->fd < 0 || fstat(w->fd, &w->old) < 0)
-		return error_errno(err, EX_NOINPUT, "5.3.5", "cannot open %s", w->path);
+		return error_errno(err, FAULT_NO_INPUT, "cannot open %s", w->path);
 	if (check_old(w, err) < 0)
 		return -1;
 	if (flock(w->fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, EX_TEMPFAIL, "4.3.0", "%s is being changed by another "
+		return error_set(err, FAULT_BUSY, "%s is being changed by another "
 				 "program: try again", w->path);
 	return fs_read_fd(w->fd, w->path, &w->text, err);
 }
@@ -137,7 +137,7 @@ static int make_beside(const char *path, char **name_out, struct error *err)
 	int fd = mkostemp(name.buf, O_CLOEXEC);
 
 	if (fd < 0)
-		error_errno(err, EX_CANTCREAT, "5.3.5", "cannot make a file beside %s", path);
+		error_errno(err, FAULT_CANNOT_CREATE, "cannot make a file beside %s", path);
 	else
 		*name_out = strbuf_detach(&name);
 	strbuf_release(&name);
@@ -178,11 +178,11 @@ int config_append_stage(struct config_append *w, const char *text, size_t n,
 		return -1;
 	config_append_preview(w, text, n, &content);
 	rc = strbuf_overflow(&content) ?
-		error_set(err, EX_DATAERR, "5.3.4", "%s would be too large", w->path) : 0;
+		error_set(err, FAULT_INPUT_TOO_LARGE, "%s would be too large", w->path) : 0;
 	if (rc == 0 && write_staged(w, fd, &content) < 0)
-		rc = error_errno(err, EX_IOERR, "5.3.5", "cannot write %s", w->staged);
+		rc = error_errno(err, FAULT_CONFIG_NOT_WRITTEN, "cannot write %s", w->staged);
 	if (close(fd) < 0 && rc == 0)
-		rc = error_errno(err, EX_IOERR, "5.3.5", "cannot write %s", w->staged);
+		rc = error_errno(err, FAULT_CONFIG_NOT_WRITTEN, "cannot write %s", w->staged);
 	strbuf_release_secret(&content);
 	if (rc < 0)
 		drop_staged(w);
@@ -234,14 +234,14 @@ int config_append_commit(struct config_append *w, struct error *err)
 	int rc;
 
 	if (w->fd >= 0 && !is_unchanged(w))
-		return error_set(err, EX_TEMPFAIL, "4.3.0", "%s was changed meanwhile: nothing is "
+		return error_set(err, FAULT_BUSY, "%s was changed meanwhile: nothing is "
 				 "written, try again", w->path);
 	rc = w->fd >= 0 ? rename(w->staged, w->path) : put_in_place(w->staged, w->path);
 	if (rc < 0 && errno == EEXIST)
-		return error_set(err, EX_TEMPFAIL, "4.3.0", "%s was made meanwhile: nothing is "
+		return error_set(err, FAULT_BUSY, "%s was made meanwhile: nothing is "
 				 "written, try again", w->path);
 	if (rc < 0)
-		return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot write %s", w->path);
+		return error_errno(err, FAULT_CANNOT_CREATE, "cannot write %s", w->path);
 	xfree(w->staged);
 	w->staged = NULL;
 	return sync_folder(w->path, err);
@@ -262,7 +262,7 @@ static int make_folders(const char *folder, struct error *err)
 			continue;
 		*p = '\0';
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
-			rc = error_errno(err, EX_CANTCREAT, "5.3.5", "cannot make folder %s", path);
+			rc = error_errno(err, FAULT_CANNOT_CREATE, "cannot make folder %s", path);
 		*p = c;
 		if (!c)
 			break;
@@ -277,15 +277,15 @@ static int check_folder(const char *folder, struct error *err)
 	struct stat st;
 
 	if (lstat(folder, &st) < 0)
-		return error_errno(err, EX_CANTCREAT, "5.3.5", "cannot examine %s", folder);
+		return error_errno(err, FAULT_CANNOT_CREATE, "cannot examine %s", folder);
 	if (!S_ISDIR(st.st_mode))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is no folder%s", folder,
+		return error_set(err, FAULT_CONFIG, "%s is no folder%s", folder,
 				 S_ISLNK(st.st_mode) ? " but a symbolic link" : "");
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is to hold a secret and belongs to "
+		return error_set(err, FAULT_SECRET_OWNER, "%s is to hold a secret and belongs to "
 				 "user %lu", folder, (unsigned long)st.st_uid);
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is to hold a secret and others may "
+		return error_set(err, FAULT_SECRET_MODE, "%s is to hold a secret and others may "
 				 "write it (mode %04o): run 'chmod 700 %s'", folder,
 				 (unsigned)(st.st_mode & 07777), folder);
 	return 0;
@@ -298,10 +298,10 @@ static int check_place(const char *path, bool replace, struct error *err)
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!replace)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s is there already: nothing is written",
+		return error_set(err, FAULT_CONFIG, "%s is there already: nothing is written",
 				 path);
 	return S_ISREG(st.st_mode) ? 0 :
-		error_set(err, EX_CONFIG, "5.3.5", "%s is no regular file", path);
+		error_set(err, FAULT_CONFIG, "%s is no regular file", path);
 }
 
 static int write_secret(const char *path, const struct secret *s, bool replace,
@@ -320,7 +320,7 @@ static int write_secret(const char *path, const struct secret *s, bool replace,
 	if (rc == 0)
 		rc = replace ? rename(staged, path) : put_in_place(staged, path);
 	if (rc < 0) {
-		error_errno(err, EX_CANTCREAT, "5.3.5", "cannot write %s", path);
+		error_errno(err, FAULT_CANNOT_CREATE, "cannot write %s", path);
 		(void)unlink(staged);
 	}
 	xfree(staged);

@@ -30,7 +30,7 @@ static int unknown_variable(const char *key, struct arena *arena, struct error *
 
 	if (!nearest)
 		nearest = setting_nearest(SCOPE_LISTEN, key);
-	error_set(err, EX_CONFIG, "5.3.5", "environment: %s%.100s: unknown variable", PREFIX, key);
+	error_set(err, FAULT_CONFIG, "environment: %s%.100s: unknown variable", PREFIX, key);
 	if (!nearest)
 		return -1;
 	char *name = arena_strdup(arena, nearest);
@@ -99,7 +99,7 @@ static const char *add_variable(struct arena *a, struct strbuf *out, const char 
 	size_t n = strspn(p, LETTERS DIGITS);
 
 	if (n == 0 || p[n] != '}' || strchr(DIGITS, *p)) {
-		error_set(err, EX_CONFIG, "5.3.5",
+		error_set(err, FAULT_CONFIG,
 			  "'${' begins no variable '${NAME}' (write '$${' for the text itself)");
 		return NULL;
 	}
@@ -107,7 +107,7 @@ static const char *add_variable(struct arena *a, struct strbuf *out, const char 
 	const char *value = secure_getenv(name);
 
 	if (!value) {
-		error_set(err, EX_CONFIG, "5.3.5", "environment variable '%.100s' is not set",
+		error_set(err, FAULT_CONFIG, "environment variable '%.100s' is not set",
 			  name);
 		return NULL;
 	}
@@ -133,7 +133,7 @@ int config_env_expand(struct arena *a, const char *value, const char **out, stru
 	int rc = p ? 0 : -1;
 
 	if (rc == 0 && strbuf_overflow(&full))
-		rc = error_set(err, EX_CONFIG, "5.3.5", "the value is too long");
+		rc = error_set(err, FAULT_CONFIG, "the value is too long");
 	if (rc == 0)
 		*out = arena_strdup(a, full.buf);
 	strbuf_release(&full);
@@ -149,7 +149,7 @@ int config_env_file(struct arena *a, const char *value, const char **out, struct
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0) {
-		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		rc = error_errno(err, FAULT_FILE, "cannot open %s", path);
 		error_append(err, "%s", fs_denied_hint(path, errno));
 	} else {
 		rc = fs_read_fd(fd, path, &text, err);
@@ -158,11 +158,11 @@ int config_env_file(struct arena *a, const char *value, const char **out, struct
 	size_t n = strcspn(text.buf, "\r\n");
 
 	if (rc == 0 && n < text.len && text.buf[n] == '\0')
-		rc = error_set(err, EX_CONFIG, "5.3.5", "%s holds a NUL octet", path);
+		rc = error_set(err, FAULT_CONFIG, "%s holds a NUL octet", path);
 	if (rc == 0)
 		*out = arena_strndup(a, text.buf, n);
 	else
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 	strbuf_release(&text);
 	xfree(path);
 	return rc;
@@ -243,11 +243,11 @@ static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct 
 		return 0;
 	}
 	if (!text)
-		return error_set(err, EX_CONFIG, "5.3.5", "'%%%c' cannot be replaced: %s", letter,
+		return error_set(err, FAULT_CONFIG, "'%%%c' cannot be replaced: %s", letter,
 				 letter == 'D' ? "the host's name has no domain" :
 						 "no name in /etc/mailname");
 	if (text_has_control(text, strlen(text)))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "'%%%c' cannot be replaced: control characters", letter);
 	strbuf_addstr(out, text);
 	return 0;
@@ -267,7 +267,7 @@ int config_env_patterns(struct arena *a, const char *value, const char **out, st
 		p += p[1] != '\0';
 	}
 	if (rc == 0 && strbuf_overflow(&full))
-		rc = error_set(err, EX_CONFIG, "5.3.5", "the value is too long");
+		rc = error_set(err, FAULT_CONFIG, "the value is too long");
 	if (rc == 0)
 		*out = arena_strdup(a, full.buf);
 	strbuf_release(&full);

@@ -40,7 +40,7 @@ static void searched(struct config *c, const char *name, const char *why)
 static int check_mode(const struct stat *st, const char *name, struct error *err)
 {
 	if ((S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)) && st->st_mode & S_IWOTH)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_MODE,
 				 "%s can be changed by anybody (mode %04o): run 'chmod o-w %s'",
 				 name, (unsigned)(st->st_mode & 07777), name);
 	return 0;
@@ -69,13 +69,13 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 
 	searched(c, name, "read");
 	if (fstat(fd, &st) < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
+		return error_errno(err, FAULT_FILE, "cannot examine %s", name);
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
 	if (check_mode(&st, name, err) < 0 && config_problem(c, err) < 0)
 		return -1;
 	if (fs_read_fd(fd, name, &p->text, err) < 0) {
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 		return -1;
 	}
 	p->reading = true;
@@ -134,7 +134,7 @@ static int check_root(int fd, const char *name, struct error *err)
 
 	if (fstat(fd, &st) == 0 && st.st_uid == 0)
 		return 0;
-	return error_set(err, EX_USAGE, "5.5.4",
+	return error_set(err, FAULT_USAGE,
 			 "-C %s: the file is not root's, and is not taken when called as "
 			 "sendmail: call msubmit", name);
 }
@@ -148,7 +148,7 @@ static int read_named(struct config *c, const struct config_request *req, struct
 	if (fd < 0) {
 		int why = errno;
 
-		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		rc = error_errno(err, FAULT_FILE, "cannot open %s", path);
 		error_append(err, "%s", fs_denied_hint(path, why));
 	} else {
 		rc = req->root_only ? check_root(fd, path, err) : 0;
@@ -204,10 +204,10 @@ static int find_matches(const char *pattern, glob_t *found, struct error *err)
 	int rc = glob(pattern, GLOB_NOSORT, NULL, found);
 
 	if (rc != 0 && rc != GLOB_NOMATCH)
-		return error_set(err, EX_CONFIG, "5.3.5", "cannot list %s", pattern);
+		return error_set(err, FAULT_CONFIG, "cannot list %s", pattern);
 	if (found->gl_pathc > FILES_MAX) {
 		globfree(found);
-		return error_set(err, EX_CONFIG, "5.3.5", "%s names more than %d files", pattern,
+		return error_set(err, FAULT_CONFIG, "%s names more than %d files", pattern,
 				 FILES_MAX);
 	}
 	if (found->gl_pathc)
@@ -259,11 +259,11 @@ static int check_depth(const struct config_file *f, const struct stat *st, const
 	for (const struct config_part *p = f->part; p; p = p->next, n++) {
 		depth += p->reading;
 		if (p->reading && p->dev == st->st_dev && p->ino == st->st_ino)
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_CONFIG,
 					 "key 'include': %s includes itself: a loop", name);
 	}
 	if (depth > DEPTH_MAX || n > FILES_MAX)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'include': %s: %s", name,
+		return error_set(err, FAULT_CONFIG, "key 'include': %s: %s", name,
 				 n > FILES_MAX ? "too many files" : "more than 10 files deep");
 	return 0;
 }
@@ -277,12 +277,12 @@ static int include_one(struct config *c, struct config_file *f, const char *name
 	if (fd < 0) {
 		int why = errno;
 
-		rc = error_errno(err, EX_CONFIG, "5.3.5", "key 'include': cannot open %s", name);
+		rc = error_errno(err, FAULT_FILE, "key 'include': cannot open %s", name);
 		error_append(err, "%s", fs_denied_hint(name, why));
 		return rc;
 	}
 	if (fstat(fd, &st) < 0)
-		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", name);
+		rc = error_errno(err, FAULT_FILE, "cannot examine %s", name);
 	else
 		rc = check_depth(f, &st, name, err);
 	if (rc == 0)
@@ -303,7 +303,7 @@ static char *include_path(struct config *c, const char *from, const char *value,
 		return NULL;
 	}
 	if (!*value) {
-		error_set(err, EX_CONFIG, "5.3.5", "key 'include': needs the name of a file");
+		error_set(err, FAULT_CONFIG, "key 'include': needs the name of a file");
 		return NULL;
 	}
 	char *full = fs_expand_home(value);

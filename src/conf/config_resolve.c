@@ -35,7 +35,7 @@ bool config_has(const struct assignments *list, const char *key)
 static int blame(const struct source *src, const char *place, unsigned line, struct error *err)
 {
 	if (!src->file) {
-		err->exit = EX_USAGE;
+		error_recast(err, FAULT_USAGE);
 		return error_prefix(err, "command line");
 	}
 	if (src->file->origin != ORIGIN_FILE)
@@ -166,7 +166,7 @@ static int apply_bases(struct source *src, struct section *s, struct account *ta
 		int rc;
 
 		if (!base) {
-			error_set(err, EX_CONFIG, "5.3.5", "account '%s': there is no account '%s'",
+			error_set(err, FAULT_CONFIG, "account '%s': there is no account '%s'",
 				  s->name, *name);
 			blame(&at, s->place, s->line, err);
 			if (config_problem(src->config, err) < 0)
@@ -174,7 +174,7 @@ static int apply_bases(struct source *src, struct section *s, struct account *ta
 			continue;
 		}
 		if (base->entered || depth > DEPTH_MAX || src->bases++ > BASES_MAX) {
-			error_set(err, EX_CONFIG, "5.3.5", "account '%s': '%s' below it %s",
+			error_set(err, FAULT_CONFIG, "account '%s': '%s' below it %s",
 				  s->name, *name, base->entered ? "stands on it: a loop" :
 				  "stands on too many others");
 			blame(&at, s->place, s->line, err);
@@ -238,7 +238,7 @@ static int finish(const struct source *src, const struct section *s, struct acco
 	int rc = replace_patterns(src->config, a, err);
 
 	if (rc == 0 && a->protocol == PROTOCOL_LMTP && !a->socket && a->host && a->port == 25)
-		rc = error_set(err, EX_CONFIG, "5.3.5",
+		rc = error_set(err, FAULT_CONFIG,
 			       "account '%s': LMTP must not be spoken on port 25 (RFC 2033)",
 			       s->name);
 	if (rc == 0)

@@ -60,7 +60,7 @@ int config_unknown_key(enum setting_scope scope, const char *key, struct error *
 	enum setting_scope other = scope == SCOPE_LISTEN ? SCOPE_ACCOUNT : SCOPE_LISTEN;
 	const char *nearest = setting_nearest(scope, key);
 
-	error_set(err, EX_CONFIG, "5.3.5", "key '%.100s': unknown", key);
+	error_set(err, FAULT_CONFIG, "key '%.100s': unknown", key);
 	if (setting_find(other, key))
 		return error_append(err, " here: it belongs to a section [%s NAME]",
 				    other == SCOPE_LISTEN ? "listen" : "account");
@@ -94,7 +94,7 @@ static int read_bases(struct config *c, struct section *s, char *list, struct er
 			*comma = '\0';
 		s->base[i] = arena_strdup(c->arena, trim(list));
 		if (!*s->base[i])
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_CONFIG,
 					 "section '%s': a name is missing behind ':'", s->name);
 		list = comma ? comma + 1 : list;
 	}
@@ -132,7 +132,7 @@ static int check_new(const struct reader *r, enum setting_scope scope, const cha
 
 	if (!s)
 		return 0;
-	error_set(err, EX_CONFIG, "5.3.5", "%s '%s' was already defined", kind, name);
+	error_set(err, FAULT_CONFIG, "%s '%s' was already defined", kind, name);
 	return s->place == r->part->name ? -1 : error_append(err, " in %s:%u", s->place, s->line);
 }
 
@@ -143,7 +143,7 @@ static int check_defined(const struct config_file *f, const struct section *s, s
 		const struct section *found = find_section(f, SCOPE_ACCOUNT, *base);
 
 		if (!found || found == s)
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_CONFIG,
 					 "account '%s' is not defined above", *base);
 	}
 	return 0;
@@ -162,12 +162,12 @@ static int named_section(struct reader *r, enum setting_scope scope, char *rest,
 		*colon = '\0';
 	rest = trim(rest);
 	if (!*rest || strpbrk(rest, ":,"))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "'%s' needs a name without ':' and ','", kind);
 	if (check_new(r, scope, kind, rest, err) < 0)
 		return -1;
 	if (f->count >= SECTIONS_MAX)
-		return error_set(err, EX_CONFIG, "5.3.5", "more than %d sections", SECTIONS_MAX);
+		return error_set(err, FAULT_CONFIG, "more than %d sections", SECTIONS_MAX);
 	s = config_section_add(r->config, f, scope, rest);
 	s->place = r->part->name;
 	s->line = line;
@@ -190,13 +190,13 @@ static int begin_section(struct reader *r, char *heading, unsigned line, struct 
 	r->in_rewrite = false;
 	if (n == strlen("defaults") && strncasecmp(heading, "defaults", n) == 0) {
 		if (heading[n])
-			return error_set(err, EX_CONFIG, "5.3.5", "'defaults' takes no name");
+			return error_set(err, FAULT_CONFIG, "'defaults' takes no name");
 		r->file->current = NULL;
 		return 0;
 	}
 	if (n == strlen("rewrite") && strncasecmp(heading, "rewrite", n) == 0) {
 		if (heading[n])
-			return error_set(err, EX_CONFIG, "5.3.5", "'rewrite' takes no name: it is "
+			return error_set(err, FAULT_CONFIG, "'rewrite' takes no name: it is "
 					 "for all accounts");
 		r->in_rewrite = true;
 		return 0;
@@ -205,7 +205,7 @@ static int begin_section(struct reader *r, char *heading, unsigned line, struct 
 		if (n == strlen(kinds[i].word) && strncasecmp(heading, kinds[i].word, n) == 0)
 			return named_section(r, kinds[i].scope, heading + n, line, err);
 	}
-	return error_set(err, EX_CONFIG, "5.3.5",
+	return error_set(err, FAULT_CONFIG,
 			 "section '%.100s': must be [defaults], [account NAME], [listen NAME] or "
 			 "[rewrite]",
 			 heading);
@@ -271,7 +271,7 @@ static int take_include(const struct reader *r, char *value, struct error *err)
 	const bool begun = f->begun;
 
 	if (f->current)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'include': stands in a section; "
+		return error_set(err, FAULT_CONFIG, "key 'include': stands in a section; "
 				 "put it above all sections or into [defaults]");
 	if (ini_unquote(value, err) < 0)
 		return error_prefix(err, "key 'include'");
@@ -289,10 +289,10 @@ static int take_inherit(const struct reader *r, char *value, struct error *err)
 	struct section *s = r->file->current;
 
 	if (!s || s->scope != SCOPE_ACCOUNT)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'inherit': belongs to a section "
+		return error_set(err, FAULT_CONFIG, "key 'inherit': belongs to a section "
 				 "[account NAME]");
 	if (s->base)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "key 'inherit': account '%s' has its bases already", s->name);
 	if (ini_unquote(value, err) < 0)
 		return error_prefix(err, "key 'inherit'");
@@ -341,7 +341,7 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	if (!row)
 		return config_unknown_key(scope, key, err);
 	if (!f->begun)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "key '%s': stands above any section; put '[account default]' or "
 				 "'[defaults]' in front of it", row->key);
 	const bool from_file = !f->classic && names_file(row, value);
@@ -410,7 +410,7 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 	size_t len = strcspn(l->text.buf, "\n");
 
 	if (len < l->text.len && !l->text.buf[len])
-		return error_set(err, EX_CONFIG, "5.3.5", "the command prints a NUL octet");
+		return error_set(err, FAULT_CONFIG, "the command prints a NUL octet");
 	strbuf_truncate(&l->text, len);
 	*line_out = l->text.buf;
 	return 0;
@@ -430,7 +430,7 @@ int config_sections_read(struct config *c, struct config_file *f, struct config_
 	const bool classic = !ini_detect(text->buf, text->len);
 
 	if (classic && part != f->part)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s must be in the ini form: a line "
+		return error_set(err, FAULT_CONFIG, "%s must be in the ini form: a line "
 				 "'[account NAME]', then 'key = value'", part->name);
 	f->begun = false;
 	f->current = NULL;

@@ -21,7 +21,7 @@ int config_write_heading(struct strbuf *out, bool classic, const char *name, str
 
 	if (name && (!len || strpbrk(name, ":,[]") || text_has_control(name, len) ||
 		     strchr(BLANKS, *name) || strchr(BLANKS, name[len - 1])))
-		return error_set(err, EX_CONFIG, "5.3.5", "account name '%.100s': must be without "
+		return error_set(err, FAULT_CONFIG, "account name '%.100s': must be without "
 				 "':', ',', brackets, control characters and blanks around it",
 				 name);
 	strbuf_addf(out, "%s%s%s%s%s\n", out->len ? "\n" : "", classic ? "" : "[",
@@ -76,10 +76,10 @@ static void add_quoted(struct strbuf *out, const char *v, bool expands)
 static int check_raw(const struct setting *row, const char *value, struct error *err)
 {
 	if (*value && (strchr(BLANKS, *value) || strchr(BLANKS, value[strlen(value) - 1])))
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': blanks around the command",
+		return error_set(err, FAULT_CONFIG, "key '%s': blanks around the command",
 				 row->key);
 	return strpbrk(value, "\r\n\f\v") ?
-		error_set(err, EX_CONFIG, "5.3.5",
+		error_set(err, FAULT_CONFIG,
 			  "key '%s': a control character cannot be written", row->key) : 0;
 }
 
@@ -105,10 +105,10 @@ static int add_classic(struct strbuf *out, const struct setting *row, const char
 		       struct error *err)
 {
 	if (strpbrk(value, "\r\n"))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "key '%s': a line end cannot be written", row->key);
 	if (!*value && row->flags & SETTING_SWITCH)
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': must have a value here",
+		return error_set(err, FAULT_CONFIG, "key '%s': must have a value here",
 				 row->key);
 	if (row->type == SETTING_ARGV) {
 		if (check_raw(row, value, err) < 0)
@@ -154,7 +154,7 @@ int config_write_setting(struct strbuf *out, bool classic, const char *key, cons
 	int rc = classic ? add_classic(out, row, value, err) : add_ini(out, row, value, err);
 
 	if (rc == 0 && (out->len - start > RCFILE_VALUE_MAX || strbuf_overflow(out)))
-		rc = error_set(err, EX_CONFIG, "5.3.5",
+		rc = error_set(err, FAULT_CONFIG,
 			       "key '%s': the value is longer than 65536 octets", row->key);
 	if (rc < 0)
 		strbuf_truncate(out, before);

@@ -31,9 +31,9 @@ static int take_line(struct strbuf *text, const char *source, struct secret *out
 	while (n && text->buf[n - 1] == '\r')
 		n--;
 	if (n == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s gives an empty line", source);
+		return error_set(err, FAULT_SECRET_EMPTY, "%s gives an empty line", source);
 	if (memchr(text->buf, '\0', n))
-		return error_set(err, EX_CONFIG, "5.3.5", "%s gives a NUL octet", source);
+		return error_set(err, FAULT_SECRET_MALFORMED, "%s gives a NUL octet", source);
 	secret_set(out, text->buf, n);
 	return 0;
 }
@@ -48,7 +48,7 @@ static int from_file(const char *path, struct secret *out, struct error *err)
 	if (rc == 0)
 		rc = take_line(&text, path, out, err);
 	else
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 	strbuf_release_secret(&text);
 	return rc;
 }
@@ -66,16 +66,16 @@ static int from_descriptor(int fd, struct secret *out, struct error *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot read password_fd %d", fd);
+			rc = error_errno(err, FAULT_FILE, "cannot read password_fd %d", fd);
 		if (n <= 0)
 			break;
 		strbuf_addch(&text, c);
 		if (strbuf_overflow(&text))
-			rc = error_set(err, EX_CONFIG, "5.3.5",
+			rc = error_set(err, FAULT_SECRET_MALFORMED,
 				       "password_fd %d gives more than %d octets", fd, SECRET_MAX);
 	}
 	if (rc == 0 && text.len == 0)
-		rc = error_set(err, EX_CONFIG, "5.3.5",
+		rc = error_set(err, FAULT_SECRET_EMPTY,
 			       "password_fd %d gives nothing (it can be read once only)", fd);
 	if (rc == 0)
 		rc = take_line(&text, "password_fd", out, err);
@@ -95,23 +95,23 @@ static int from_credential(const char *name, struct secret *out, struct error *e
 	int fd, rc;
 
 	if (!dir || !*dir)
-		return error_set(err, EX_CONFIG, "5.3.5", "password_credential '%s': "
+		return error_set(err, FAULT_NO_CREDENTIALS, "password_credential '%s': "
 				 "$CREDENTIALS_DIRECTORY is not set (LoadCredential= in the unit)",
 				 name);
 	if (strchr(name, '/') || strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "password_credential '%s': a name, not a path, is wanted", name);
 	strbuf_addf(&path, "%s/%s", dir, name);
 	fd = fs_open_read(path.buf);
 	if (fd < 0) {
-		rc = error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path.buf);
+		rc = error_errno(err, FAULT_FILE, "cannot open %s", path.buf);
 	} else {
 		rc = fs_read_fd(fd, path.buf, &text, err);
 		close(fd);
 		if (rc == 0)
 			rc = take_line(&text, path.buf, out, err);
 		else
-			err->exit = EX_CONFIG;
+			error_recast(err, FAULT_CONFIG);
 	}
 	strbuf_release(&path);
 	strbuf_release_secret(&text);
@@ -293,7 +293,7 @@ static int find_password(const struct account *a, bool interactive, struct secre
 		return 0;
 	if (interactive && from_terminal(a, out, err) == 0)
 		return 0;
-	error_set(err, EX_CONFIG, "5.3.5", "no password for user '%s': set password_command, "
+	error_set(err, FAULT_NO_PASSWORD, "no password for user '%s': set password_command, "
 		  "password_file, password_credential, passwordeval or password, or put it into "
 		  "~/.netrc or the key ring", a->auth.user ? a->auth.user : "");
 	return error_append(err, "%s", interactive ? " (and none was typed)" : "");
@@ -373,7 +373,7 @@ int credentials_token(const struct account *a, struct secret *out, struct error 
 				  auth->command_timeout, out, err);
 	if (token_is_password(auth))
 		return credentials_password(a, false, out, err);
-	return error_set(err, EX_CONFIG, "5.3.5", "no access token: set oauth_token_command, "
+	return error_set(err, FAULT_NO_TOKEN, "no access token: set oauth_token_command, "
 			 "oauth_token_file or oauth_token");
 }
 

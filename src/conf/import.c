@@ -80,7 +80,7 @@ static int find_main(struct import *im, const char *path, const struct import_fo
 
 	*out = arena_strdup(im->arena, path);
 	if (stat(path, &st) < 0)
-		return error_errno(err, EX_NOINPUT, "5.3.5", "cannot open %s", path);
+		return error_errno(err, FAULT_NO_INPUT, "cannot open %s", path);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
@@ -93,7 +93,7 @@ static int find_main(struct import *im, const char *path, const struct import_fo
 				return 0;
 		}
 	}
-	return error_set(err, EX_NOINPUT, "5.3.5",
+	return error_set(err, FAULT_NO_INPUT,
 			 "there is no configuration of another program in %s", path);
 }
 
@@ -107,7 +107,7 @@ static int recognise(const struct import_request *req, struct import_text *t,
 	if (!*out)
 		*out = by_content(t);
 	if (!*out) {
-		error_set(err, EX_DATAERR, "5.3.5", "%s: cannot tell whose configuration this is: "
+		error_set(err, FAULT_FOREIGN_CONFIG, "%s: cannot tell whose configuration this is: "
 			  "add --import-type, one of", t->name);
 		return list_types(err);
 	}
@@ -122,7 +122,7 @@ static int check_foreign(const struct import_format *f, const struct import_text
 
 	if (f == &import_msmtp && (*p == '[' || (*p && ini_detect(t->text.buf, t->text.len) &&
 						 *p != '#')))
-		return error_set(err, EX_DATAERR, "5.3.5",
+		return error_set(err, FAULT_FOREIGN_CONFIG,
 				 "%s is in the ini form of msubmit already", t->name);
 	return 0;
 }
@@ -137,7 +137,7 @@ static int read_all(struct import *im, const struct import_request *req,
 	const char *path;
 
 	if (req->type && !(f = by_type(req->type))) {
-		error_set(err, EX_USAGE, "5.5.4", "--import-type: '%s' is none of", req->type);
+		error_set(err, FAULT_USAGE, "--import-type: '%s' is none of", req->type);
 		return list_types(err);
 	}
 	if (find_main(im, req->path, f, &path, err) < 0 || import_open(im, path, true, &t, err) < 0)

@@ -245,7 +245,7 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 
 	*value = here ? take_value(s) : NULL;
 	if (!*value)
-		return error_set(err, EX_DATAERR, "5.3.5", "%s:%u: key '%.60s': %s", src->file,
+		return error_set(err, FAULT_FOREIGN_CONFIG, "%s:%u: key '%.60s': %s", src->file,
 				 line, key, here ? "no closing quote" : "no value");
 	return 0;
 }
@@ -266,7 +266,7 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 			break;
 		if (!row_of(key))
 			/* the word may be the rest of a password without quotes: it is not shown */
-			return error_set(err, EX_DATAERR, "5.3.5",
+			return error_set(err, FAULT_FOREIGN_CONFIG,
 					 "%s:%u: there is no keyword where one must be", t->name,
 					 line);
 		if (read_value(&s, &src, key, &value, err) < 0)

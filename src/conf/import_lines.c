@@ -19,7 +19,7 @@ int import_open(struct import *im, const char *path, bool needed, struct import_
 	if (fd < 0) {
 		if (!needed && (errno == ENOENT || errno == ENOTDIR))
 			return 0;
-		return error_errno(err, EX_NOINPUT, "5.3.5", "cannot open %s", path);
+		return error_errno(err, FAULT_NO_INPUT, "cannot open %s", path);
 	}
 	struct import_text *t = arena_alloc(im->arena, sizeof(*t));
 
@@ -30,7 +30,7 @@ int import_open(struct import *im, const char *path, bool needed, struct import_
 	rc = fs_read_fd(fd, path, &t->text, err);
 	close(fd);
 	if (rc == 0 && memchr(t->text.buf, '\0', t->text.len))
-		rc = error_set(err, EX_DATAERR, "5.3.5", "%s holds NUL octets: no configuration",
+		rc = error_set(err, FAULT_FOREIGN_CONFIG, "%s holds NUL octets: no configuration",
 			       path);
 	*out = t;
 	return rc;

@@ -222,7 +222,7 @@ static int read_msmtp(struct import *im, struct import_text *t, struct error *er
 
 	leave_out_eval(&src, &t->text);
 	if (config_load_text(t->name, t->text.buf, t->text.len, &c, err) < 0) {
-		err->exit = EX_DATAERR;
+		error_recast(err, FAULT_FOREIGN_CONFIG);
 		return -1;
 	}
 	settings_defaults(SCOPE_ACCOUNT, plain, im->arena, false);

@@ -166,7 +166,7 @@ int import_postfix_parameters(struct import_source *src, struct import_text *t,
 		char *equals = strchr(line, '=');
 
 		if (!equals)
-			return error_set(err, EX_DATAERR, "5.3.5", "%s:%u: no '=' in this line",
+			return error_set(err, FAULT_FOREIGN_CONFIG, "%s:%u: no '=' in this line",
 					 t->name, l.first);
 		*equals = '\0';
 		import_add(src, import_trim(line),

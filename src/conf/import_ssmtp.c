@@ -270,7 +270,7 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 	import_set(&src, NULL, a, "aliases", "");	/* sSMTP has none */
 	set_root(&src, domain);
 	if (!import_find(&src, "mailhub") && !src.first)
-		return error_set(err, EX_DATAERR, "5.3.5", "%s has no line 'key=value'", t->name);
+		return error_set(err, FAULT_FOREIGN_CONFIG, "%s has no line 'key=value'", t->name);
 	return read_revaliases(im, import_beside(im, t->name, "revaliases"), a, domain,
 			       header_wins, err);
 }

@@ -132,13 +132,13 @@ static int read_back(const struct writer *w, struct error *err)
 	bool found = false;
 
 	if (config_load_text("import", w->out->text.buf, w->out->text.len, &c, &why) < 0)
-		return error_set(err, EX_SOFTWARE, "5.3.5",
+		return error_set_status(err, FAULT_BUG, "5.3.5",
 				 "what was made of %s cannot be read back: %s", w->im->source,
 				 why.text);
 	for (size_t i = 0; config_nth(c, i); i++)
 		found = found || reaches_server(config_nth(c, i));
 	config_free(c);
-	return found ? 0 : error_set(err, EX_CONFIG, "5.3.5", "%s names no server to send to",
+	return found ? 0 : error_set(err, FAULT_CONFIG, "%s names no server to send to",
 				     w->im->source);
 }
 
@@ -161,7 +161,7 @@ int import_write(struct import *im, const struct import_request *req, struct imp
 			rc = write_account(&w, a, err);
 	}
 	if (rc < 0) {
-		err->exit = EX_SOFTWARE;
+		error_recast(err, FAULT_BUG);
 		return error_prefix(err, "%s", im->source);
 	}
 	return read_back(&w, err);

@@ -65,7 +65,7 @@ struct feed {
 static int fail(struct feed *f, const char *what)
 {
 	f->failed = true;
-	return error_set(f->err, EX_CONFIG, "5.3.5", "%s:%u: %s", f->handler->name, f->line, what);
+	return error_set(f->err, FAULT_CONFIG, "%s:%u: %s", f->handler->name, f->line, what);
 }
 
 /* The next line that says something, without blanks around it; NULL at the end. */
@@ -253,7 +253,7 @@ int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct erro
 	if (f.failed)
 		return -1;
 	if (rc != 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "%s: libinih cannot read it (%d)",
+		return error_set(err, FAULT_CONFIG, "%s: libinih cannot read it (%d)",
 				 h->name, rc);
 	return 0;
 }
@@ -301,13 +301,13 @@ int ini_unquote(char *value, struct error *err)
 		int c = (unsigned char)*from++;
 
 		if (c == '\\' && (c = read_escape(&from)) < 0)
-			return error_set(err, EX_CONFIG, "5.3.5", "unknown escape behind '\\'");
+			return error_set(err, FAULT_CONFIG, "unknown escape behind '\\'");
 		*to++ = (char)c;
 	}
 	if (!*from)
-		return error_set(err, EX_CONFIG, "5.3.5", "no closing quote");
+		return error_set(err, FAULT_CONFIG, "no closing quote");
 	if (from[1])
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "text behind the closing quote (write \\\" for a quote inside)");
 	*to = '\0';
 	return 0;

@@ -143,7 +143,7 @@ int netrc_password(const char *path, bool must_exist, const char *host, const ch
 	if (fd < 0) {
 		int why = errno;
 
-		error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		error_errno(err, FAULT_FILE, "cannot open %s", path);
 		return error_append(err, "%s", fs_denied_hint(path, why));
 	}
 	rc = fs_read_fd(fd, path, &text, err);

@@ -53,7 +53,7 @@ static int read_domain(struct arena *a, const char *text, const char **out, stru
 	if (idna_to_ascii(a, text, &ascii, err) < 0)
 		return -1;
 	if (!address_domain_valid(ascii))
-		return error_set(err, EX_CONFIG, "5.3.5", "'%.100s' is not a domain", text);
+		return error_set(err, FAULT_CONFIG, "'%.100s' is not a domain", text);
 	*out = arena_strdup(a, ascii);
 	return 0;
 }
@@ -88,7 +88,7 @@ static int read_left(struct arena *a, const char *left, struct entry *e, struct 
 	if (read_address(a, left, &box, err) < 0)
 		return -1;
 	if (box.angle || box.comment)
-		return error_set(err, EX_CONFIG, "5.3.5", "a name where only an address can stand");
+		return error_set(err, FAULT_CONFIG, "a name where only an address can stand");
 	e->kind = box.domain ? KIND_ADDRESS : KIND_NAME;
 	e->key = box.domain ? address_format(a, box.local, box.domain) : box.local;
 	return 0;
@@ -104,7 +104,7 @@ static int read_right(struct arena *a, const char *right, struct rewrite_rule *r
 	if (read_address(a, right, &box, err) < 0)
 		return -1;
 	if (!box.domain)
-		return error_set(err, EX_CONFIG, "5.3.5", "'%.100s' has no domain", right);
+		return error_set(err, FAULT_CONFIG, "'%.100s' has no domain", right);
 	rule->name = box.name ? box.name : box.comment;
 	rule->local = box.local;
 	rule->domain = box.domain;
@@ -113,7 +113,7 @@ static int read_right(struct arena *a, const char *right, struct rewrite_rule *r
 
 static int blame(const struct rewrite_rule *rule, struct error *err)
 {
-	err->exit = EX_CONFIG;
+	error_recast(err, FAULT_CONFIG);
 	return error_prefix(err, "%s:%u: '%.100s'", rule->file, rule->line, rule->left);
 }
 
@@ -127,7 +127,7 @@ int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right
 					     arena_strdup(map->arena, file), .line = line } };
 
 	if (!*right) {
-		error_set(err, EX_CONFIG, "5.3.5", "needs 'address', 'Name <address>' or '@domain' "
+		error_set(err, FAULT_CONFIG, "needs 'address', 'Name <address>' or '@domain' "
 			  "on its right");
 		return blame(&e.rule, err);
 	}
@@ -135,7 +135,7 @@ int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right
 	    read_right(map->arena, right, &e.rule, err) < 0)
 		return blame(&e.rule, err);
 	if (map->n == RULES_MAX) {
-		error_set(err, EX_CONFIG, "5.3.5", "more than %d rules", RULES_MAX);
+		error_set(err, FAULT_CONFIG, "more than %d rules", RULES_MAX);
 		return blame(&e.rule, err);
 	}
 	map->entry = arena_grow(map->arena, map->entry, map->n, &map->alloc, sizeof(*map->entry));
@@ -171,7 +171,7 @@ int rewrite_map_finish(struct rewrite_map *map, struct error *err)
 		if (e->kind == KIND_PATTERN)
 			break;
 		if (map->patterns && compare_key(e, e[-1].kind, e[-1].key) == 0) {
-			error_set(err, EX_CONFIG, "5.3.5", "stands in %s:%u already",
+			error_set(err, FAULT_CONFIG, "stands in %s:%u already",
 				  e[-1].rule.file, e[-1].rule.line);
 			return blame(&e->rule, err);
 		}
@@ -236,7 +236,7 @@ static char *next_line(struct lines *l, const char *name, struct error *err)
 		l->p = stop + (stop < l->end);
 		l->number++;
 		if (memchr(line, '\0', (size_t)(stop - line))) {
-			error_set(err, EX_CONFIG, "5.3.5", "%s:%u: the line holds a NUL octet",
+			error_set(err, FAULT_CONFIG, "%s:%u: the line holds a NUL octet",
 				  name, l->number);
 			return NULL;
 		}
@@ -259,7 +259,7 @@ int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, siz
 
 	while ((line = next_line(&l, name, &end))) {
 		if (is_blank(*line) && !rule)
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_CONFIG,
 					 "%s:%u: the first line begins with a blank", name,
 					 l.number);
 		if (is_blank(*line)) {	/* what is between is blotted out */
@@ -291,13 +291,13 @@ int rewrite_map_read(struct rewrite_map *map, const char *path, struct error *er
 	if (fd < 0) {
 		int why = errno;
 
-		error_errno(err, EX_CONFIG, "5.3.5", "cannot open rewrite_map %s", path);
+		error_errno(err, FAULT_FILE, "cannot open rewrite_map %s", path);
 		return error_append(err, "%s", fs_denied_hint(path, why));
 	}
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc < 0)
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 	else
 		rc = rewrite_map_parse(map, path, text.buf, text.len, err);
 	strbuf_release(&text);

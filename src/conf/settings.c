@@ -100,7 +100,7 @@ const char *setting_nearest(enum setting_scope scope, const char *key)
 int setting_refuse(const struct setting *s, const char *value, const char *what,
 		   struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%.200s' is not %s", s->key, value,
+	return error_set(err, FAULT_CONFIG, "key '%s': '%.200s' is not %s", s->key, value,
 			 what);
 }
 
@@ -172,7 +172,7 @@ static int read_number(const struct setting *s, const char *value, const char *s
 		factor = factors[letter - suffixes];
 	}
 	if (n > UINT64_MAX / factor || n * factor < s->min || n * factor > max)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "key '%s': '%.200s' is out of range: from %llu to %llu", s->key,
 				 value, (unsigned long long)s->min, (unsigned long long)max);
 	*out = n * factor;
@@ -252,7 +252,7 @@ static int split_command(const struct setting *s, const char *p, struct strvec *
 	}
 	strbuf_release(&word);
 	if (!p)
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': no closing quote", s->key);
+		return error_set(err, FAULT_CONFIG, "key '%s': no closing quote", s->key);
 	return 0;
 }
 
@@ -268,7 +268,7 @@ static int read_words(const struct setting *s, struct arena *a, const char *valu
 	else
 		rc = split_command(s, value, &words, err);
 	if (rc == 0 && strvec_overflow(&words))
-		rc = error_set(err, EX_CONFIG, "5.3.5", "key '%s': more than %d words", s->key,
+		rc = error_set(err, FAULT_CONFIG, "key '%s': more than %d words", s->key,
 			       LIST_MAX);
 	if (rc == 0) {
 		if (words.n)
@@ -375,7 +375,7 @@ int setting_set(void *target, const struct setting *s, struct arena *a, const ch
 		struct error *err)
 {
 	if (s->type != SETTING_SECRET && strpbrk(value, "\r\n"))
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': the value holds a line end",
+		return error_set(err, FAULT_CONFIG, "key '%s': the value holds a line end",
 				 s->key);
 	return set_value(target, s, a, value, err);
 }

@@ -29,7 +29,7 @@ SETTING_SETTER(special_request)
 		return 0;
 	}
 	if (request_check(s->key, value, &why) < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': %s", s->key, why.text);
+		return error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
 	*field = arena_strdup(arena, value);
 	return 0;
 }

@@ -52,14 +52,14 @@ static int read_addresses(const struct setting *s, struct arena *arena, const ch
 	struct error why;
 
 	if (address_parse_list(arena, value, strlen(value), 0, &list, &why) < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': %s", s->key, why.text);
+		return error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
 	for (size_t i = 0; i < list.n; i++) {
 		const char *address = list.box[i].address;
 
 		if (!list.box[i].domain)
 			return setting_refuse(s, address, "an address with a domain", err);
 		if (idna_address(arena, address, &address, &why) < 0)
-			return error_set(err, EX_CONFIG, "5.3.5", "key '%s': %s", s->key, why.text);
+			return error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
 		if (names && list.box[i].name)
 			address = arena_printf(arena, "%s <%s>",
 					       address_phrase(arena, list.box[i].name), address);

@@ -114,11 +114,11 @@ static int open_terminal(struct error *err)
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open the terminal");
+		return error_errno(err, FAULT_CONFIG, "cannot open the terminal");
 	if (isatty(fd))
 		return fd;
 	close(fd);
-	return error_set(err, EX_CONFIG, "5.3.5", "/dev/tty is no terminal");
+	return error_set(err, FAULT_CONFIG, "/dev/tty is no terminal");
 }
 
 int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
@@ -132,9 +132,9 @@ int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
 		;
 	close(fd);
 	if (rc < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "the terminal gave no answer");
+		return error_set(err, FAULT_SECRET_EMPTY, "the terminal gave no answer");
 	if (out->len == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "nothing was typed");
+		return error_set(err, FAULT_SECRET_EMPTY, "nothing was typed");
 	return 0;
 }
 

@@ -35,7 +35,7 @@ int address_fail(struct address_parser *p, const char *why)
 			end--;
 	}
 	text_escape(shown, sizeof(shown), p->text + p->item, end - p->item);
-	return error_set(p->err, EX_DATAERR, "5.1.3", "address '%s%s': %s", shown, more, why);
+	return error_set(p->err, FAULT_ADDRESS_SYNTAX, "address '%s%s': %s", shown, more, why);
 }
 
 /* The octet at pos cannot stand there. */

@@ -95,7 +95,7 @@ static int convert_some(struct conversion *c, struct spool *to, bool end, struct
 		if (spool_add(to, c->out, sizeof(c->out) - room, err) < 0)
 			return -1;
 		if (why == EILSEQ || (why == EINVAL && end))
-			return error_set(err, EX_DATAERR, "5.6.0", "octet %llu is not valid in it",
+			return error_set(err, FAULT_MESSAGE, "octet %llu is not valid in it",
 					 (unsigned long long)c->at + 1);
 		if (why != E2BIG && (flush || !end))
 			return 0;
@@ -109,7 +109,7 @@ int charset_convert(const struct spool *in, const char *charset, struct spool *o
 	int rc = 0;
 
 	if (c.cd == none)
-		return error_set(err, EX_DATAERR, "5.6.0", "charset '%s' is not known", charset);
+		return error_set(err, FAULT_MESSAGE, "charset '%s' is not known", charset);
 	for (uint64_t at = 0; rc == 0 && at < spool_size(in);) {
 		ssize_t got = spool_read(in, at, c.in + c.have, sizeof(c.in) - c.have, err);
 

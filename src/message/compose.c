@@ -78,17 +78,17 @@ static int check_together(const struct compose_request *req, struct error *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
 		if (count_role(req, once[i]) > 1)
-			return error_set(err, EX_USAGE, "5.5.4", "%s is given twice: a message "
+			return error_set(err, FAULT_USAGE, "%s is given twice: a message "
 					 "has one text of each form", compose_option(once[i]));
 	}
 	if (req->no_body && count_role(req, PART_TEXT))
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "--no-body and a body do not go together");
 	if (count_input(req) > 1)
-		return error_set(err, EX_USAGE, "5.5.4", "'-' is given twice: standard input can "
+		return error_set(err, FAULT_USAGE, "'-' is given twice: standard input can "
 				 "be read only once");
 	if (count_role(req, PART_RELATED) && !count_role(req, PART_HTML))
-		return error_set(err, EX_USAGE, "5.5.4", "--related is for what an HTML text "
+		return error_set(err, FAULT_USAGE, "--related is for what an HTML text "
 				 "shows: give one with --html, or use --attach");
 	return 0;
 }

@@ -82,12 +82,12 @@ int compose_open(const struct part_spec *spec, struct error *err)
 	int fd = fs_open_read(spec->path);
 
 	if (fd < 0)
-		return error_errno(err, EX_NOINPUT, "5.5.4", "%s: cannot read '%s'",
+		return error_errno(err, FAULT_ATTACHMENT, "%s: cannot read '%s'",
 				   compose_option(spec->role), spec->path);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
 	close(fd);
-	return error_set(err, EX_NOINPUT, "5.5.4", "%s: '%s' is no regular file: send what comes "
+	return error_set(err, FAULT_ATTACHMENT, "%s: '%s' is no regular file: send what comes "
 			 "out of it on standard input, and give '-' as the name",
 			 compose_option(spec->role), spec->path);
 }
@@ -117,7 +117,7 @@ static ssize_t read_part(const struct compose *c, int fd, char *block,
 		if (errno != EAGAIN && errno != EINTR)
 			break;
 	}
-	return error_errno(err, EX_NOINPUT, "4.3.0", "%s: cannot read '%s'",
+	return error_errno(err, FAULT_INPUT, "%s: cannot read '%s'",
 			   compose_option(spec->role), spec->path);
 }
 
@@ -187,7 +187,7 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	if (text_facts_read(*s, 0, &facts, err) < 0)
 		return -1;
 	if (named && !facts.utf8)
-		return error_set(err, EX_DATAERR, "5.6.0", "the text is said to be in '%s', and "
+		return error_set(err, FAULT_MESSAGE, "the text is said to be in '%s', and "
 				 "is not", named);
 	*charset_out = facts.utf8 ? "utf-8" : CHARSET_UNKNOWN;
 	if (facts.utf8 || !other)
@@ -288,7 +288,7 @@ static int put_header(struct compose *c, const struct leaf *l, struct error *err
 static int refuse_encoding(const struct leaf *l, const char *name, const char *why,
 			   struct error *err)
 {
-	error_set(err, EX_DATAERR, "5.6.0", "it cannot be sent with encoding=%s: it has %s", name,
+	error_set(err, FAULT_MESSAGE, "it cannot be sent with encoding=%s: it has %s", name,
 		  why);
 	return name_part(l->spec, err);
 }
@@ -522,12 +522,13 @@ static int put_message(struct compose *c, struct leaf *l, const struct spool *s,
 	    find_boundary(c, s, &taken, err) < 0)
 		return -1;
 	if (f.nul) {
-		error_set(err, EX_DATAERR, "5.6.0", "NUL characters: it is no message that could "
+		error_set(err, FAULT_MESSAGE, "NUL characters: it is no message that could "
 			  "be attached as one");
 		return name_part(l->spec, err);
 	}
 	if (taken)
-		return error_set(err, EX_TEMPFAIL, "4.6.0", "a delimiter occurs in an attached "
+		return error_set_status(err, FAULT_BUSY, "4.6.0",
+					"a delimiter occurs in an attached "
 				 "message: try again");
 	l->encoding = f.eight_bit ? PART_8BIT : PART_7BIT;
 	return put_header(c, l, err) < 0 ? -1 : put_spool(c, l, s, err);

@@ -59,10 +59,10 @@ static void list_add(struct edits *e, const char *field)
 int edits_add(struct edits *e, const char *name, const char *value, struct error *err)
 {
 	if (!header_name_valid(name))
-		return error_set(err, EX_DATAERR, "5.6.0", "'%s' is not the name of a header field",
+		return error_set(err, FAULT_MESSAGE, "'%s' is not the name of a header field",
 				 name);
 	if (strpbrk(value, "\r\n"))
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "header field '%s': a line end in its value", name);
 	list_add(e, arena_printf(e->arena, "%s: %s\r\n", name, value));
 	return 0;

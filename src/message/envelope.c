@@ -152,13 +152,14 @@ int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		if (!address_parse_list(e->arena, words[i], strlen(words[i]), ADDRESS_BLANKS,
 					&list[i], &why))
 			continue;
-		why.exit = EX_USAGE;
+		error_recast(&why, FAULT_USAGE);
 		if (report)
 			report(ctx, &why);
 		add_bad(&all, bad++, &why);
 	}
 	if (bad && report)
-		return error_set(err, EX_USAGE, "5.1.3", "%zu bad address%s: nothing is sent", bad,
+		return error_set_status(err, FAULT_USAGE, "5.1.3",
+					"%zu bad address%s: nothing is sent", bad,
 				 bad == 1 ? "" : "es");
 	if (bad) {
 		*err = all;
@@ -254,7 +255,7 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 
 	if (!address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS, list, err))
 		return 0;
-	err->exit = EX_DATAERR;
+	error_recast(err, FAULT_ADDRESS_SYNTAX);
 	return error_prefix(err, "header field '%s'", header_name(field->id));
 }
 

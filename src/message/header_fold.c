@@ -128,7 +128,7 @@ static int fold_field(struct strbuf *out, const char *field, size_t len, const s
 
 		if (fold_line(out, p, n, skip, &quoted, f) < 0) {
 			strbuf_truncate(out, before);
-			return error_set(err, EX_DATAERR, "5.6.0",
+			return error_set(err, FAULT_MESSAGE,
 					 "header field '%.*s': a line of %zu octets has no blank "
 					 "where it could be folded; 998 octets are allowed",
 					 (int)strcspn(field, ":"), field, n);

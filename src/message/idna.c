@@ -45,13 +45,13 @@ int idna_to_ascii(struct arena *a, const char *domain, const char **out, struct 
 	int code = lib_to_ascii(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 
 	if (code != IDN2_OK)
-		return error_set(err, EX_DATAERR, "5.1.2", "domain '%s' has no ASCII form: %s",
+		return error_set(err, FAULT_DOMAIN_SYNTAX, "domain '%s' has no ASCII form: %s",
 				 domain, lib_strerror(code));
 	/* mapping may bring forth '@', '<' and the like from their wide forms */
 	if (address_domain_valid(ascii) && text_is_ascii(ascii, strlen(ascii)))
 		*out = arena_strdup(a, ascii);
 	else
-		code = error_set(err, EX_DATAERR, "5.1.2", "domain '%s' has no ASCII form", domain);
+		code = error_set(err, FAULT_DOMAIN_SYNTAX, "domain '%s' has no ASCII form", domain);
 	lib_free(ascii);
 	return code;
 }

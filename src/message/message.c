@@ -170,7 +170,7 @@ static enum line_kind judge(const struct message_reader *r, const char *line, si
 
 static int too_large(struct error *err)
 {
-	return error_set(err, EX_DATAERR, "5.6.0", "the header is larger than %zu octets",
+	return error_set(err, FAULT_MESSAGE, "the header is larger than %zu octets",
 			 MESSAGE_HEADER_MAX);
 }
 
@@ -442,7 +442,7 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 		if (n < 0 && errno == ETIMEDOUT)
 			return deadline_error(&d, err);
 		if (n < 0)
-			return error_errno(err, EX_NOINPUT, "4.3.0", "cannot read the message");
+			return error_errno(err, FAULT_INPUT, "cannot read the message");
 		if (n == 0)
 			return 0;
 		if (message_reader_push(r, block, (size_t)n, err)) {
@@ -461,7 +461,7 @@ static int read_in_place(struct message_reader *r, struct error *err)
 		ssize_t n = spool_read(s, r->total, block, sizeof(block), err);
 
 		if (n < 0) {
-			err->exit = EX_NOINPUT;	/* it is the input still */
+			error_recast(err, FAULT_INPUT);	/* it is the input still */
 			return -1;
 		}
 		if (take(r, block, (size_t)n, err))

@@ -63,7 +63,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 		len = c->folded.len;
 	}
 	if (strbuf_overflow(&c->field) || strbuf_overflow(&c->folded))
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "a header field is too large to be converted");
 	strbuf_add(&c->out, text, len);
 	return flush(c, BLOCK, err);

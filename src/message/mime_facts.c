@@ -139,7 +139,7 @@ static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 
 static int broken(const struct mime_fact *f, struct error *err)
 {
-	return error_set(err, EX_DATAERR, "5.6.0",
+	return error_set(err, FAULT_MESSAGE,
 			 "a MIME part cannot be converted: %s", f->fault);
 }
 
@@ -151,9 +151,9 @@ static int cannot_encode(const struct mime_fact *f, bool eight, struct error *er
 		"a part in an encoding that is not known";
 
 	if (eight)
-		return error_set(err, EX_UNAVAILABLE, "5.6.3",
+		return error_set(err, FAULT_CONVERSION,
 				 "%s has 8-bit characters and must not be converted", what);
-	return error_set(err, EX_DATAERR, "5.6.0",
+	return error_set(err, FAULT_MESSAGE,
 			 "%s has %s and must not be converted", what,
 			 f->binary ? "binary content" : "a line of more than 998 octets");
 }
@@ -168,7 +168,7 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 		return cannot_encode(f, eight, err);
 	if (f->encoding == MIME_QUOTED_PRINTABLE || f->encoding == MIME_BASE64) {
 		if (eight || f->binary)
-			return error_set(err, EX_DATAERR, "5.6.0", "a part that is said to be "
+			return error_set(err, FAULT_MESSAGE, "a part that is said to be "
 					 "base64 or quoted-printable has %s",
 					 eight ? "8-bit characters" : "binary content");
 		f->transfer = f->encoding == MIME_BASE64 ? MIME_WRAP_BASE64 : MIME_WRAP_QP;
@@ -190,7 +190,7 @@ static int decide(struct mime_facts *facts, size_t i, const struct mime_options 
 	bool lines = f->binary || (f->content_long && opt->lines != MIME_LINES_PASS);
 
 	if (f->header_binary)
-		return error_set(err, EX_DATAERR, "5.6.0", "the header of a MIME part is binary");
+		return error_set(err, FAULT_MESSAGE, "the header of a MIME part is binary");
 	if (f->kind == MIME_MULTIPART) {	/* nobody is to see what is there */
 		f->transfer = opt->seven_bit ? MIME_FILLER : lines ? MIME_SPLIT : MIME_COPY;
 	} else if ((eight || lines) && choose(f, opt, eight, lines, err) < 0) {

@@ -67,16 +67,16 @@ static bool boundary_in_use(const struct walk *w, const struct mime_entity *e)
 static int end_header(struct walk *w, bool blank, struct error *err)
 {
 	if (w->depth == MIME_DEPTH_MAX)
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "more than %d MIME parts inside each other", MIME_DEPTH_MAX);
 	if (w->count == MIME_PARTS_MAX)
-		return error_set(err, EX_DATAERR, "5.6.0", "more than %d MIME parts",
+		return error_set(err, FAULT_MESSAGE, "more than %d MIME parts",
 				 MIME_PARTS_MAX);
 	struct level *l = &w->level[w->depth];
 
 	mime_parse_header(w->header.buf, w->header.len, w->place, &l->entity);
 	if (l->entity.kind == MIME_MULTIPART && boundary_in_use(w, &l->entity))
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "a multipart is inside another with the same boundary");
 	l->id = w->count++;
 	l->parts = 0;
@@ -210,7 +210,7 @@ static int take_line(struct walk *w, const struct line *line, struct error *err)
 				strbuf_add(&w->header, crlf, 2);
 			if (!strbuf_overflow(&w->header))
 				return 0;
-			return error_set(err, EX_DATAERR, "5.6.0",
+			return error_set(err, FAULT_MESSAGE,
 					 "the header of a MIME part is larger than %zu octets",
 					 HEADER_MAX);
 		}

@@ -28,7 +28,7 @@ const char *part_base_name(const char *path)
 
 static int refuse(const char *key, const char *value, const char *want, struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "%s: '%s' is not %s", key, value, want);
+	return error_set(err, FAULT_USAGE, "%s: '%s' is not %s", key, value, want);
 }
 
 /* Parts in parts are ours to make, and a message has an option of its own. */
@@ -41,10 +41,10 @@ static int read_type(struct arena *a, struct part_spec *out, const char *value,
 	if (!mime_type_valid(type))
 		return refuse("type", value, "TYPE/SUBTYPE", err);
 	if (strncmp(type, "multipart/", 10) == 0)
-		return error_set(err, EX_USAGE, "5.5.4", "type: '%s' is made of other parts and "
+		return error_set(err, FAULT_USAGE, "type: '%s' is made of other parts and "
 				 "cannot be attached", value);
 	if (strncmp(type, "message/", 8) == 0 && strcmp(type + 8, "rfc822") != 0)
-		return error_set(err, EX_USAGE, "5.5.4", "type: '%s' cannot be attached: use "
+		return error_set(err, FAULT_USAGE, "type: '%s' cannot be attached: use "
 				 "--attach-message for a message", value);
 	out->type = type;
 	return 0;
@@ -165,7 +165,7 @@ static int read_piece(struct arena *a, struct part_spec *out, const char *piece,
 	const char *equals = strchr(piece, '=');
 
 	if (!equals)
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' is not KEY=VALUE: write a comma or "
+		return error_set(err, FAULT_USAGE, "'%s' is not KEY=VALUE: write a comma or "
 				 "semicolon that belongs to the name of the file as '\\,' or "
 				 "'\\;'", piece);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -173,12 +173,12 @@ static int read_piece(struct arena *a, struct part_spec *out, const char *piece,
 
 		if (strlen(keys[i].key) == len && strncasecmp(keys[i].key, piece, len) == 0) {
 			if (!(keys[i].roles & ROLE(out->role)))
-				return error_set(err, EX_USAGE, "5.5.4", "'%s' has no meaning "
+				return error_set(err, FAULT_USAGE, "'%s' has no meaning "
 						 "here", keys[i].key);
 			return keys[i].read(a, out, equals + 1, err);
 		}
 	}
-	return error_set(err, EX_USAGE, "5.5.4", "'%.*s' is none of type, name, disposition, "
+	return error_set(err, FAULT_USAGE, "'%.*s' is none of type, name, disposition, "
 			 "encoding, charset, description, cid", (int)(equals - piece), piece);
 }
 
@@ -190,12 +190,12 @@ int part_spec_parse(struct arena *a, enum part_role role, const char *value,
 
 	spec.path = take_piece(a, &p);
 	if (!*spec.path)
-		return error_set(err, EX_USAGE, "5.5.4", "the name of the file is empty");
+		return error_set(err, FAULT_USAGE, "the name of the file is empty");
 	while (p) {
 		const char *piece = take_piece(a, &p);
 
 		if (text_has_control(piece, strlen(piece)))
-			return error_set(err, EX_USAGE, "5.5.4", "'%s' has a control character",
+			return error_set(err, FAULT_USAGE, "'%s' has a control character",
 					 piece);
 		if (read_piece(a, &spec, piece, err) < 0)
 			return -1;

@@ -18,7 +18,7 @@
 
 static int refuse(const char *text, const char *want, struct error *err)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "'%.100s' is not %s", text, want);
+	return error_set(err, FAULT_USAGE, "'%.100s' is not %s", text, want);
 }
 
 /* The time before the last ';', and the letters behind it. */
@@ -351,7 +351,7 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 	struct mailbox box;
 
 	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0) {
-		err->exit = EX_USAGE;
+		error_recast(err, FAULT_USAGE);
 		return -1;
 	}
 	for (const char *p = text + n; *p; p += n) {

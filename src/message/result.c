@@ -72,7 +72,7 @@ void result_settle(struct result *r)
 		struct rcpt_result *rcpt = &r->rcpt[i];
 
 		if (rcpt->outcome == OUTCOME_NONE) {
-			error_set(&rcpt->error, EX_TEMPFAIL, "4.3.0", "was not tried");
+			error_set(&rcpt->error, FAULT_NOT_TRIED, "was not tried");
 			rcpt->outcome = OUTCOME_DEFERRED;
 		}
 		if (!worst || weight(rcpt) > weight(worst))

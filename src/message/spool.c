@@ -47,7 +47,7 @@ static int store(struct spool *s, const void *data, size_t n, struct error *err)
 	if (s->fd < 0 && fs_temp_file(&s->fd, err))
 		return -1;
 	if (fs_write_all(s->fd, data, n))
-		return error_errno(err, EX_IOERR, "4.3.1",
+		return error_errno(err, FAULT_SPOOL,
 				   "cannot write the message to a temporary file");
 	s->stored += n;
 	return 0;
@@ -103,9 +103,9 @@ static ssize_t read_file(const struct spool *s, uint64_t offset, void *buf, size
 		got = pread(s->fd, buf, n, s->base + (off_t)offset);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return error_errno(err, EX_IOERR, "4.3.0", "cannot read the message again");
+		return error_errno(err, FAULT_IO, "cannot read the message again");
 	if (got == 0)
-		return error_set(err, EX_IOERR, "4.3.0",
+		return error_set(err, FAULT_IO,
 				 "the file of the message became shorter while it was read");
 	return got;
 }

@@ -297,7 +297,7 @@ static int write_dot(struct writer *w, struct room *o, struct error *err)
 	if (!put_breaks(w, o))
 		return 0;
 	if (w->given != w->size)
-		return error_set(err, EX_IOERR, "4.3.0",
+		return error_set(err, FAULT_IO,
 				 "the file of the message was changed while it was sent");
 	for (; *w->tail && o->left; w->tail++)
 		put(o, w->tail, 1);

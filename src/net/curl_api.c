@@ -36,7 +36,7 @@ int curl_api_load(struct error *err)
 
 int curl_api_load(struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "msubmit was built without libcurl");
+	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libcurl");
 }
 
 #endif

@@ -73,7 +73,7 @@ static int find_servers(const char *resolver, struct servers *out, struct error 
 	*out = (struct servers){ .n = 0 };
 	if (resolver && *resolver) {
 		if (!address_from_server(resolver, DNS_PORT, &out->v[0]))
-			return error_set(err, EX_CONFIG, "5.3.5", "resolver '%s' is no address "
+			return error_set(err, FAULT_CONFIG, "resolver '%s' is no address "
 					 "with or without a port", resolver);
 		out->n = 1;
 		return 0;
@@ -253,7 +253,7 @@ static int check_name(const char *name, struct error *err)
 
 	if (dns_question(name, DNS_A, 0, text) > 0)
 		return 0;
-	return error_set(err, EX_NOHOST, "5.1.2", "'%s' is no name that DNS could hold", name);
+	return error_set(err, FAULT_NO_HOST, "'%s' is no name that DNS could hold", name);
 }
 
 static int ask_all(const char *resolver, struct question *q, size_t count,
@@ -272,7 +272,7 @@ static int ask_all(const char *resolver, struct question *q, size_t count,
 				return 0;
 		}
 	}
-	return error_set(err, EX_TEMPFAIL, "4.4.3",
+	return error_set(err, FAULT_DNS,
 			 "cannot look up '%s': no resolver gives an answer (check the network "
 			 "and %s)", q->name, resolver ? "resolver" : "/etc/resolv.conf");
 }
@@ -308,7 +308,7 @@ int dns_ask(const char *resolver, const char *name, enum dns_type type, const st
 		name = next;
 		aliased = true;
 	}
-	return error_set(err, EX_TEMPFAIL, "4.4.3", "'%s' is an alias of an alias without end",
+	return error_set(err, FAULT_DNS, "'%s' is an alias of an alias without end",
 			 name);
 }
 
@@ -354,7 +354,7 @@ int dns_resolve(const char *resolver, const char *host, unsigned port, int famil
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		add_addresses(&first[i], port, &found);
 	if (rc == 0 && found.n == 0)
-		rc = error_set(err, EX_NOHOST, "5.1.2",
+		rc = error_set(err, FAULT_NO_HOST,
 			       first->answer.code == DNS_NO_NAME ? "host '%s' does not exist" :
 			       "host '%s' has no address of the wanted kind", host);
 	release_all(q, ARRAY_LEN(q));

@@ -42,7 +42,7 @@ static const char *find_anchor(void)
 
 static int unbound_error(int code, const char *what, struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "libunbound: %s: %s", what,
+	return error_set(err, FAULT_CONFIG, "libunbound: %s: %s", what,
 			 unbound.strerror(code));
 }
 
@@ -90,13 +90,13 @@ static int open_unbound(struct validator *s, struct error *err)
 	if (unbound_api_load(err) < 0)
 		return -1;
 	if (!anchor)
-		return error_set(err, EX_CONFIG, "5.3.5", "no trust anchor for DNSSEC: install the "
+		return error_set(err, FAULT_CONFIG, "no trust anchor for DNSSEC: install the "
 				 "package dns-root-data, or set dnssec_anchor");
 	if (access(anchor, R_OK) < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot read trust anchor %s", anchor);
+		return error_errno(err, FAULT_FILE, "cannot read trust anchor %s", anchor);
 	s->context = unbound.ctx_create();
 	if (!s->context)
-		return error_set(err, EX_OSERR, "4.3.0", "libunbound cannot be started");
+		return error_set(err, FAULT_SYSTEM, "libunbound cannot be started");
 	code = unbound.ctx_add_ta_file(s->context, anchor);
 	if (code)
 		return unbound_error(code, anchor, err);
@@ -132,9 +132,9 @@ static int wait_for(struct validator *s, const struct wait *w, const struct dead
 		if (n == 0)
 			return deadline_error(d, err);
 		if (n < 0 && errno != EINTR)
-			return error_errno(err, EX_OSERR, "4.3.0", "cannot wait for libunbound");
+			return error_errno(err, FAULT_SYSTEM, "cannot wait for libunbound");
 		if (n > 0 && unbound.process(s->context))
-			return error_set(err, EX_TEMPFAIL, "4.4.3", "libunbound has failed");
+			return error_set(err, FAULT_DNS, "libunbound has failed");
 	}
 	return 0;
 }
@@ -163,10 +163,10 @@ static int take_result(const struct ub_result *r, const char *name, enum dns_typ
 	size_t n;
 
 	if (r->bogus)
-		return error_set(err, EX_TEMPFAIL, "4.7.5", "DNSSEC: the answer for '%s' is bogus: "
+		return error_set(err, FAULT_DNSSEC_BOGUS, "DNSSEC: the answer for '%s' is bogus: "
 				 "%s", name, r->why_bogus ? r->why_bogus : "validation failed");
 	if (a.code != DNS_OK && a.code != DNS_NO_NAME)
-		return error_set(err, EX_TEMPFAIL, "4.4.3", "DNSSEC: cannot look up '%s' (code %u; "
+		return error_set(err, FAULT_DNS, "DNSSEC: cannot look up '%s' (code %u; "
 				 "does the resolver pass DNSSEC records on?)", name, a.code);
 	snprintf(a.canonical, sizeof(a.canonical), "%s", r->canonname ? r->canonname : name);
 	n = strlen(a.canonical);
@@ -194,7 +194,7 @@ static int ask_unbound(struct validator *s, const char *name, enum dns_type type
 		return -1;
 	}
 	if (w.code || !w.result)
-		return error_set(err, EX_TEMPFAIL, "4.4.3", "DNSSEC: cannot look up '%s': %s", name,
+		return error_set(err, FAULT_DNS, "DNSSEC: cannot look up '%s': %s", name,
 				 unbound.strerror(w.code));
 	int rc = take_result(w.result, name, type, out, err);
 
@@ -261,6 +261,6 @@ int dnssec_ask(struct validator *s, const char *name, enum dns_type type,
 	if (s->source.trust_ad)
 		return dns_ask(s->source.resolver, name, type, d, out, err);
 	if (!s->context)
-		return error_set(err, EX_TEMPFAIL, "4.4.3", "DNSSEC: libunbound has failed");
+		return error_set(err, FAULT_DNS, "DNSSEC: libunbound has failed");
 	return ask_unbound(s, name, type, d, out, err);
 }

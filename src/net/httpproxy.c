@@ -17,7 +17,7 @@ enum { INTERIM_MAX = 10, LOGIN_MAX = 65536, SHOWN_MAX = 200 };
 static int add_authority(const struct http_request *r, struct strbuf *out, struct error *err)
 {
 	if (!*r->host || strpbrk(r->host, " \t\r\n/?#@") || strlen(r->host) > 255)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "an HTTP proxy cannot be asked for host '%.100s'", r->host);
 	strbuf_addf(out, strchr(r->host, ':') && *r->host != '[' ? "[%s]:%u" : "%s:%u", r->host,
 		    r->port);
@@ -30,7 +30,7 @@ static int add_login(const struct http_request *r, struct strbuf *out, struct er
 	struct strbuf login = STRBUF_INIT(LOGIN_MAX);
 
 	if (strchr(r->user, ':'))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "the user for an HTTP proxy cannot hold ':'");
 	strbuf_addf(&login, "%s:", r->user);
 	if (r->password && secret_is_set(r->password))
@@ -41,7 +41,7 @@ static int add_login(const struct http_request *r, struct strbuf *out, struct er
 	base64_encode(out, login.buf, login.len);
 	strbuf_addstr(out, "\r\n");
 	strbuf_release_secret(&login);
-	return cut ? error_set(err, EX_CONFIG, "5.3.5",
+	return cut ? error_set(err, FAULT_CONFIG,
 			       "the password for the HTTP proxy is too long") : 0;
 }
 
@@ -76,11 +76,11 @@ static int read_header(struct stream *s, struct strbuf *out, const struct deadli
 			return -1;
 		strbuf_addch(out, c);
 		if (strbuf_overflow(out))
-			return error_set(err, EX_PROTOCOL, "5.5.0",
+			return error_set(err, FAULT_PROXY_PROTOCOL,
 					 "the header of the HTTP proxy has more than %d octets",
 					 HTTP_HEADER_MAX);
 		if (out->len == 1 && c != 'H')
-			return error_set(err, EX_PROTOCOL, "5.5.0",
+			return error_set(err, FAULT_PROXY_PROTOCOL,
 					 "the proxy does not speak HTTP (first octet 0x%02x): "
 					 "check its port and type", (unsigned char)c);
 		if (c != '\n')
@@ -118,21 +118,16 @@ static int refused(int code, const struct strbuf *header, const struct http_requ
 {
 	const char *words = header->buf + strlen("HTTP/1.1 ");
 	size_t n = strcspn(words, "\r\n");
-	int exit = EX_UNAVAILABLE;
-	const char *status = "5.7.1";
+	enum fault fault = FAULT_PROXY_REFUSED;
 
-	if (code == 407 || code == 401) {	/* tinyproxy says 401 to a wrong password */
-		exit = EX_NOPERM;
-		status = "5.7.8";
-	} else if (code >= 500 || code == 408 || code == 429) {
-		exit = EX_TEMPFAIL;
-		status = "4.4.1";
-	} else if (code < 400) {
-		exit = EX_PROTOCOL;
-		status = "5.5.0";
-	}
-	error_set(err, exit, status, "the HTTP proxy does not connect to %s:%u: %.*s", r->host,
-		  r->port, (int)(n > SHOWN_MAX ? SHOWN_MAX : n), words);
+	if (code == 407 || code == 401)		/* tinyproxy says 401 to a wrong password */
+		fault = FAULT_PROXY_LOGIN;
+	else if (code >= 500 || code == 408 || code == 429)
+		fault = FAULT_PROXY;
+	else if (code < 400)
+		fault = FAULT_PROXY_PROTOCOL;
+	error_set(err, fault, "the HTTP proxy does not connect to %s:%u: %.*s", r->host, r->port,
+		  (int)(n > SHOWN_MAX ? SHOWN_MAX : n), words);
 	if (code == 407 || code == 401)
 		error_append(err, r->user ? " (check proxy_user and its password)" :
 			     " (set proxy_user and proxy_password)");
@@ -151,7 +146,7 @@ int http_connect(struct stream *s, const struct http_request *r, const struct de
 		if (rc == 0)
 			code = status_code(&header);
 		if (rc == 0 && (code < 100 || (code < 200 && i >= INTERIM_MAX)))
-			rc = error_set(err, EX_PROTOCOL, "5.5.0",
+			rc = error_set(err, FAULT_PROXY_PROTOCOL,
 				       "the proxy does not speak HTTP: check its port and type");
 	}
 	if (rc == 0 && code / 100 != 2)

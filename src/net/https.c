@@ -145,9 +145,9 @@ static int fail(CURLcode code, const char *detail, struct error *err)
 	switch (code) {
 	case CURLE_UNSUPPORTED_PROTOCOL:
 	case CURLE_URL_MALFORMAT:
-		return error_set(err, EX_DATAERR, "5.6.0", "no https URL");
+		return error_set(err, FAULT_DOCUMENT, "no https URL");
 	case CURLE_COULDNT_RESOLVE_HOST:
-		return error_set(err, EX_NOHOST, "5.1.2", "%s", text);
+		return error_set(err, FAULT_NO_HOST, "%s", text);
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_OPERATION_TIMEDOUT:
@@ -155,9 +155,9 @@ static int fail(CURLcode code, const char *detail, struct error *err)
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
-		return error_set(err, EX_TEMPFAIL, "4.4.1", "%s", text);
+		return error_set(err, FAULT_CONNECT, "%s", text);
 	default:
-		return error_set(err, EX_PROTOCOL, "5.5.0", "%s", text);
+		return error_set(err, FAULT_PROTOCOL, "%s", text);
 	}
 }
 
@@ -170,7 +170,7 @@ static int perform(CURL *handle, struct strbuf *body, const char *detail,
 
 	(void)curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
 	if (strbuf_overflow(body))
-		return error_set(err, EX_DATAERR, "5.6.0", "the document is larger than %zu octets",
+		return error_set(err, FAULT_DOCUMENT, "the document is larger than %zu octets",
 				 body->limit);
 	/* a body that was not wanted ends the transfer, and that is all right */
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status != 200))
@@ -191,7 +191,7 @@ int https_get(const struct https_request *r, const struct deadline *d, struct ht
 
 	xfree(host);
 	if (!host)
-		return error_set(err, EX_DATAERR, "5.6.0", "no https URL");
+		return error_set(err, FAULT_DOCUMENT, "no https URL");
 	if (curl_api_load(err) < 0)
 		return -1;
 	CURL *handle = curl.easy_init();
@@ -200,7 +200,7 @@ int https_get(const struct https_request *r, const struct deadline *d, struct ht
 
 	if (!handle) {
 		curl.slist_free_all(known);
-		return error_set(err, EX_OSERR, "4.3.0", "libcurl cannot be used");
+		return error_set(err, FAULT_SYSTEM, "libcurl cannot be used");
 	}
 	set(handle, URL, r->url);
 	set(handle, ERRORBUFFER, detail);

@@ -98,7 +98,7 @@ static ssize_t memory_read(struct stream *s, void *buf, size_t n, struct error *
 	case STEP_END:
 		return 0;
 	case STEP_FAIL:
-		return error_set(err, EX_TEMPFAIL, "4.4.2", "connection lost: scripted");
+		return error_set(err, FAULT_CONNECTION_LOST, "connection lost: scripted");
 	default:
 		drop_step(m);
 		return STREAM_AGAIN;
@@ -120,7 +120,7 @@ static ssize_t memory_write(struct stream *s, const void *buf, size_t n, struct 
 	struct memory *m = memory(s);
 
 	if (m->taken >= m->fail_at)
-		return error_set(err, EX_TEMPFAIL, "4.4.2", "connection lost: Broken pipe");
+		return error_set(err, FAULT_CONNECTION_LOST, "connection lost: Broken pipe");
 	if (m->stutter && (m->write_paused = !m->write_paused))
 		return STREAM_AGAIN;
 	if (n > room(m))

@@ -72,7 +72,7 @@ static ssize_t again_or_lost(struct error *err)
 {
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return STREAM_AGAIN;
-	return error_errno(err, EX_TEMPFAIL, "4.4.2", "connection to the tunnel command lost");
+	return error_errno(err, FAULT_CONNECTION_LOST, "connection to the tunnel command lost");
 }
 
 /* Its output is closed: why, if that can be told. */
@@ -81,10 +81,10 @@ static ssize_t at_end(struct pipe *p, struct error *err)
 	if (!ended(p, END_MS) || p->status == 0)
 		return 0;
 	if (WIFSIGNALED(p->status))
-		return error_set(err, EX_TEMPFAIL, "4.4.1",
+		return error_set(err, FAULT_TUNNEL,
 				 "tunnel command '%s' was ended by signal %d", p->name,
 				 WTERMSIG(p->status));
-	return error_set(err, EX_TEMPFAIL, "4.4.1", "tunnel command '%s' ended with status %d",
+	return error_set(err, FAULT_TUNNEL, "tunnel command '%s' ended with status %d",
 			 p->name, WEXITSTATUS(p->status));
 }
 
@@ -130,7 +130,7 @@ static int pipe_wait(struct stream *s, int events, const struct deadline *d, str
 			return (fd[0].revents ? STREAM_IN : 0) |
 			       (fd[1].revents ? STREAM_OUT : 0);
 		if (errno != EINTR)
-			return error_errno(err, EX_OSERR, "4.3.0", "cannot wait for the peer");
+			return error_errno(err, FAULT_SYSTEM, "cannot wait for the peer");
 	}
 }
 
@@ -188,11 +188,11 @@ static int start(const char *const *argv, int fd[PIPES][2], pid_t *pid_out, stru
 {
 	for (int i = 0; i < PIPES; i++) {
 		if (pipe2(fd[i], O_CLOEXEC) < 0)
-			return error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe");
+			return error_errno(err, FAULT_SYSTEM, "cannot make a pipe");
 	}
 	*pid_out = proc_fork();
 	if (*pid_out < 0)
-		return error_errno(err, EX_OSERR, "4.3.0", "cannot start a process");
+		return error_errno(err, FAULT_SYSTEM, "cannot start a process");
 	if (*pid_out == 0)
 		child(argv, fd[TO][0], fd[FROM][1], fd[REPORT][1]);
 	close(fd[REPORT][1]);
@@ -214,7 +214,7 @@ static int check_started(const char *name, int report, pid_t pid, struct error *
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	errno = code;
-	return error_errno(err, EX_CONFIG, "5.3.5", "cannot run tunnel command '%s'", name);
+	return error_errno(err, FAULT_COMMAND_NOT_RUN, "cannot run tunnel command '%s'", name);
 }
 
 int pipe_stream_open(const char *const *argv, struct stream **out, struct error *err)

@@ -120,7 +120,7 @@ static int read_type(const char *text, size_t n, struct proxy_url *out, struct e
 	int type = 0, rc = names_find(types, name, &type);
 
 	if (rc < 0)
-		error_set(err, EX_CONFIG, "5.3.5", "proxy of unknown type '%.40s': one of socks5h, "
+		error_set(err, FAULT_CONFIG, "proxy of unknown type '%.40s': one of socks5h, "
 			  "socks5, socks4a, socks4, http, https is wanted", name);
 	out->type = (enum proxy_type)type;
 	xfree(name);
@@ -136,7 +136,7 @@ int proxyurl_parse(const char *text, int bare_type, struct proxy_url *out, struc
 	if (colon && read_type(text, (size_t)(colon - text), &p, err) < 0)
 		return -1;
 	if (!colon && bare_type < 0)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "a proxy is written TYPE://HOST:PORT, for example "
 				 "socks5h://localhost:1080");
 	size_t n = strlen(start);
@@ -155,7 +155,7 @@ int proxyurl_parse(const char *text, int bare_type, struct proxy_url *out, struc
 		rc = read_place(start, n, &p);
 	if (rc < 0) {
 		proxyurl_release(&p);
-		return error_set(err, EX_CONFIG, "5.3.5", "the URL of the proxy is not "
+		return error_set(err, FAULT_CONFIG, "the URL of the proxy is not "
 				 "TYPE://[USER[:PASSWORD]@]HOST[:PORT]");
 	}
 	*out = p;

@@ -89,23 +89,23 @@ int resolve_error(const char *host, int code, int errno_now, struct error *err)
 {
 	switch (code) {
 	case EAI_NONAME:
-		return error_set(err, EX_NOHOST, "5.1.2", "host '%s' does not exist", host);
+		return error_set(err, FAULT_NO_HOST, "host '%s' does not exist", host);
 #ifdef EAI_NODATA
 	case EAI_NODATA:
 #endif
 #ifdef EAI_ADDRFAMILY
 	case EAI_ADDRFAMILY:
 #endif
-		return error_set(err, EX_NOHOST, "5.1.2",
+		return error_set(err, FAULT_NO_ADDRESS,
 				 "host '%s' does not exist, or has no address of the wanted kind",
 				 host);
 	case EAI_MEMORY:
-		return error_set(err, EX_OSERR, "4.3.0", "no memory to look up host '%s'", host);
+		return error_set(err, FAULT_SYSTEM, "no memory to look up host '%s'", host);
 	case EAI_SYSTEM:
-		return error_set(err, EX_TEMPFAIL, "4.4.3", "cannot look up host '%s': %s", host,
+		return error_set(err, FAULT_DNS, "cannot look up host '%s': %s", host,
 				 strerror(errno_now));
 	default:
-		return error_set(err, EX_TEMPFAIL, "4.4.3",
+		return error_set(err, FAULT_DNS,
 				 "cannot look up host '%s': %s (check the network and "
 				 "/etc/resolv.conf)", host, gai_strerror(code));
 	}
@@ -267,7 +267,7 @@ static int lookup_wait(struct lookup *l, const struct deadline *d, struct error 
 			return -1;
 		}
 		if (ready < 0 && errno != EINTR)
-			return error_errno(err, EX_OSERR, "4.3.0", "cannot wait");
+			return error_errno(err, FAULT_SYSTEM, "cannot wait");
 	}
 }
 
@@ -308,7 +308,7 @@ int resolve_host(const char *host, unsigned port, int family, const struct deadl
 		until.what = "the address of the server (DNS)";
 		rc = look_up(name, port, family, &until, &found, err);
 	} else if (family != AF_UNSPEC && family != one.to.any.sa_family) {
-		rc = error_set(err, EX_NOHOST, "5.1.2", "host '%s' is not an %s address", host,
+		rc = error_set(err, FAULT_NO_ADDRESS, "host '%s' is not an %s address", host,
 			       family == AF_INET ? "IPv4" : "IPv6");
 	} else {
 		found.v = xcalloc(1, sizeof(*found.v));

@@ -36,7 +36,7 @@ static ssize_t lost(struct error *err)
 {
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return STREAM_AGAIN;
-	return error_errno(err, EX_TEMPFAIL, "4.4.2", "connection lost");
+	return error_errno(err, FAULT_CONNECTION_LOST, "connection lost");
 }
 
 static ssize_t socket_read(struct stream *s, void *buf, size_t n, struct error *err)
@@ -88,7 +88,7 @@ static int socket_wait(struct stream *s, int events, const struct deadline *d, s
 	int ready = poll_until(((const struct socket *)s)->fd, events, d);
 
 	if (ready < 0)
-		return error_errno(err, EX_OSERR, "4.3.0", "cannot wait for the peer");
+		return error_errno(err, FAULT_SYSTEM, "cannot wait for the peer");
 	return ready ? ready : deadline_error(d, err);
 }
 
@@ -247,7 +247,7 @@ static int connect_list(const struct socket_target *target, struct address_list 
 	if (fd >= 0) {
 		keep_rest(list, winner);
 	} else {
-		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to %s:%u: %s%s",
+		error_set(err, FAULT_CONNECT, "cannot connect to %s:%u: %s%s",
 			  target->host, target->port, reasons.buf,
 			  strbuf_overflow(&reasons) ? "..." : "");
 		list->n = 0;
@@ -280,14 +280,14 @@ static int connect_path(const struct socket_target *target, const struct deadlin
 	size_t len = strlen(target->path);
 
 	if (len >= sizeof(to.sun_path))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "path of local socket '%s' is longer than %zu octets",
 				 target->path, sizeof(to.sun_path) - 1);
 	memcpy(to.sun_path, target->path, len);
 	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), &limit, &reason);
 
 	if (fd < 0)
-		error_set(err, EX_TEMPFAIL, "4.4.1", "cannot connect to local socket '%s': %s",
+		error_set(err, FAULT_CONNECT, "cannot connect to local socket '%s': %s",
 			  target->path, reason.buf);
 	strbuf_release(&reason);
 	return fd;

@@ -74,7 +74,7 @@ int sockopt_check_source(const char *source, struct error *err)
 	split_source(source, &items);
 	for (size_t i = 0; rc == 0 && i < items.n; i++) {
 		if (!address_from_text(items.v[i], 0, &ignored))
-			rc = error_set(err, EX_CONFIG, "5.3.5",
+			rc = error_set(err, FAULT_CONFIG,
 				       "source address '%s' is no IPv4 or IPv6 address",
 				       items.v[i]);
 	}

@@ -46,26 +46,27 @@ enum {
 };
 
 struct socks_reply {
-	int code, exit;
-	const char *status, *text;
+	int code;
+	enum fault fault;
+	const char *text;
 };
 
 static const struct socks_reply replies[] = {
-	{ 1, EX_TEMPFAIL, "4.4.1", "general failure of the proxy" },
-	{ 2, EX_UNAVAILABLE, "5.7.1", "not allowed by the proxy's rules" },
-	{ 3, EX_TEMPFAIL, "4.4.1", "network unreachable" },
-	{ 4, EX_TEMPFAIL, "4.4.1", "host unreachable" },
-	{ 5, EX_TEMPFAIL, "4.4.1", "connection refused" },
-	{ 6, EX_TEMPFAIL, "4.4.1", "time to live expired" },
-	{ 7, EX_UNAVAILABLE, "5.5.1", "command not supported by the proxy" },
-	{ 8, EX_UNAVAILABLE, "5.5.1", "address type not supported by the proxy" },
+	{ 1, FAULT_PROXY, "general failure of the proxy" },
+	{ 2, FAULT_PROXY_REFUSED, "not allowed by the proxy's rules" },
+	{ 3, FAULT_PROXY, "network unreachable" },
+	{ 4, FAULT_PROXY, "host unreachable" },
+	{ 5, FAULT_PROXY, "connection refused" },
+	{ 6, FAULT_PROXY, "time to live expired" },
+	{ 7, FAULT_PROXY_UNABLE, "command not supported by the proxy" },
+	{ 8, FAULT_PROXY_UNABLE, "address type not supported by the proxy" },
 };
 
 static int check_version(unsigned char version, struct error *err)
 {
 	if (version == SOCKS_VERSION)
 		return 0;
-	return error_set(err, EX_PROTOCOL, "5.5.0",
+	return error_set(err, FAULT_PROXY_PROTOCOL,
 			 "the proxy does not speak SOCKS5 (first octet 0x%02x): check its "
 			 "port and type", version);
 }
@@ -77,13 +78,13 @@ static int check_choice(unsigned char method, bool with_login, struct error *err
 	if (method == METHOD_NONE || (with_login && method == METHOD_PASSWORD))
 		return 0;
 	if (method != METHOD_REFUSED)
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROXY_PROTOCOL,
 				 "the SOCKS proxy chose method 0x%02x, which was not offered",
 				 method);
 	if (with_login)
-		return error_set(err, EX_UNAVAILABLE, "5.7.0",
+		return error_set(err, FAULT_PROXY_LOGIN_WANTED,
 				 "the SOCKS proxy takes neither a password nor no login");
-	return error_set(err, EX_UNAVAILABLE, "5.7.0",
+	return error_set(err, FAULT_PROXY_LOGIN_WANTED,
 			 "the SOCKS proxy takes no connection without a login: set proxy_user "
 			 "and proxy_password");
 }
@@ -108,7 +109,7 @@ static int add_counted(struct strbuf *out, const char *what, const char *data, s
 		       struct error *err)
 {
 	if (n > NAME_MAX_LENGTH)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "the %s for the SOCKS proxy has %zu octets, more than %d", what,
 				 n, NAME_MAX_LENGTH);
 	strbuf_addch(out, (char)n);
@@ -135,10 +136,10 @@ static int sign_in(struct stream *s, const struct socks_request *r, const struct
 	if (rc < 0 || stream_read_exact(s, verdict, sizeof(verdict), d, err) < 0)
 		return -1;
 	if (verdict[0] != LOGIN_VERSION)
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROXY_PROTOCOL,
 				 "the SOCKS proxy answers the login in version 0x%02x", verdict[0]);
 	if (verdict[1] != 0)
-		return error_set(err, EX_NOPERM, "5.7.8",
+		return error_set(err, FAULT_PROXY_LOGIN,
 				 "the SOCKS proxy does not take the password of user '%s'",
 				 r->user);
 	return 0;
@@ -161,7 +162,7 @@ static int check_name(const char *host, struct error *err)
 
 	if (len >= 1 && len <= NAME_MAX_LENGTH)
 		return 0;
-	return error_set(err, EX_CONFIG, "5.3.5",
+	return error_set(err, FAULT_CONFIG,
 			 "a SOCKS proxy takes host names of 1 to %d octets, not %zu",
 			 NAME_MAX_LENGTH, len);
 }
@@ -215,10 +216,10 @@ static int refused(int code, const char *host, unsigned port, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
 		if (replies[i].code == code)
-			return error_set(err, replies[i].exit, replies[i].status,
+			return error_set(err, replies[i].fault,
 					 "the SOCKS proxy cannot connect to %s:%u: %s", host,
 					 port, replies[i].text);
-	return error_set(err, EX_PROTOCOL, "5.5.0",
+	return error_set(err, FAULT_PROXY_PROTOCOL,
 			 "the SOCKS proxy cannot connect to %s:%u: unknown reply 0x%02x", host,
 			 port, (unsigned)code);
 }
@@ -241,7 +242,7 @@ static int skip_address(struct stream *s, unsigned char type, const struct deadl
 			return -1;
 		break;
 	default:
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROXY_PROTOCOL,
 				 "the SOCKS proxy replies with unknown address type 0x%02x", type);
 	}
 	return stream_read_exact(s, rest, (size_t)len + PORT_LENGTH, d, err);
@@ -266,9 +267,9 @@ int socks5_connect(struct stream *s, const struct socks_request *r, const struct
 /* --- version 4 --------------------------------------------------------------------- */
 
 static const struct socks_reply replies4[] = {
-	{ 91, EX_TEMPFAIL, "4.4.1", "rejected or failed" },
-	{ 92, EX_NOPERM, "5.7.8", "it cannot ask this host who we are (identd)" },
-	{ 93, EX_NOPERM, "5.7.8", "the user is another one than this host says (identd)" },
+	{ 91, FAULT_PROXY, "rejected or failed" },
+	{ 92, FAULT_PROXY_LOGIN, "it cannot ask this host who we are (identd)" },
+	{ 93, FAULT_PROXY_LOGIN, "the user is another one than this host says (identd)" },
 };
 
 static int request4(const struct socks_request *r, const char *host, struct strbuf *out,
@@ -281,7 +282,7 @@ static int request4(const struct socks_request *r, const char *host, struct strb
 	if (!a && address_from_text(host, r->port, &numeric))
 		a = &numeric;
 	if (a && a->to.any.sa_family != AF_INET)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "a SOCKS4 proxy cannot connect to IPv6 address '%s'", host);
 	if (!a && check_name(host, err) < 0)
 		return -1;
@@ -296,7 +297,7 @@ static int request4(const struct socks_request *r, const char *host, struct strb
 		strbuf_addch(out, '\0');
 	}
 	if (strbuf_overflow(out))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "the user for the SOCKS proxy is too long");
 	return 0;
 }
@@ -305,11 +306,11 @@ static int refused4(int code, const struct socks_request *r, struct error *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(replies4); i++) {
 		if (replies4[i].code == code)
-			return error_set(err, replies4[i].exit, replies4[i].status,
+			return error_set(err, replies4[i].fault,
 					 "the SOCKS proxy cannot connect to %s:%u: %s", r->host,
 					 r->port, replies4[i].text);
 	}
-	return error_set(err, EX_PROTOCOL, "5.5.0",
+	return error_set(err, FAULT_PROXY_PROTOCOL,
 			 "the SOCKS proxy cannot connect to %s:%u: unknown reply %d", r->host,
 			 r->port, code);
 }
@@ -330,7 +331,7 @@ int socks4_connect(struct stream *s, const struct socks_request *r, const struct
 	if (rc < 0 || stream_read_exact(s, reply, sizeof(reply), d, err) < 0)
 		return -1;
 	if (reply[0] != 0)
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROXY_PROTOCOL,
 				 "the proxy does not speak SOCKS4 (first octet 0x%02x): check its "
 				 "port and type", reply[0]);
 	return reply[1] == GRANTED ? 0 : refused4(reply[1], r, err);

@@ -39,7 +39,7 @@ int stream_read_exact(struct stream *s, void *buf, size_t n, const struct deadli
 		ssize_t done = stream_read(s, p, n, err);
 
 		if (done == 0)
-			return error_set(err, EX_TEMPFAIL, "4.4.2",
+			return error_set(err, FAULT_CONNECTION_LOST,
 					 "connection closed by the peer, while waiting for %s",
 					 d->what);
 		if (done == STREAM_AGAIN) {

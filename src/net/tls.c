@@ -45,7 +45,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const void *data, size_t n)
 	strbuf_add(&t->out, data, n);
 	if (!strbuf_overflow(&t->out))
 		return (ssize_t)n;
-	error_set(&t->fault, EX_SOFTWARE, "5.3.0", "the TLS library has too much to send");
+	error_set(&t->fault, FAULT_BUG, "the TLS library has too much to send");
 	gtls.transport_set_errno(t->session, EIO);
 	return -1;
 }
@@ -113,15 +113,15 @@ static bool is_clear_text(const struct tls *t)
 static int not_tls(const struct tls *t, struct error *err)
 {
 	if (!t->settings)
-		return error_set(err, EX_PROTOCOL, "5.7.5", "the client does not speak TLS");
+		return error_set(err, FAULT_NOT_TLS, "the client does not speak TLS");
 	if (!is_clear_text(t))
-		return error_set(err, EX_PROTOCOL, "5.7.5",
+		return error_set(err, FAULT_NOT_TLS,
 				 "server on port %u does not speak TLS", t->settings->port);
 	if (t->settings->starttls)
-		return error_set(err, EX_PROTOCOL, "5.7.5",
+		return error_set(err, FAULT_SMTP_SPOKEN,
 				 "server on port %u sent clear text where TLS should begin",
 				 t->settings->port);
-	return error_set(err, EX_PROTOCOL, "5.7.5",
+	return error_set(err, FAULT_SMTP_SPOKEN,
 			 "server on port %u speaks plain SMTP: use tls = starttls",
 			 t->settings->port);
 }
@@ -151,7 +151,7 @@ static int alert_error(const struct tls *t, struct error *err)
 		if (hints[i].alert == alert)
 			hint = hints[i].hint;
 	}
-	return error_set(err, EX_TEMPFAIL, "4.7.5", "the %s ended TLS with the alert '%s' (%u)%s",
+	return error_set(err, FAULT_TLS_ALERT, "the %s ended TLS with the alert '%s' (%u)%s",
 			 peer(t), name ? name : "unknown", (unsigned)alert, hint);
 }
 
@@ -165,13 +165,13 @@ static int tls_fail(struct tls *t, int code, const char *doing, struct error *er
 	else if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
 		alert_error(t, err);
 	else if (code == GNUTLS_E_PREMATURE_TERMINATION || t->ended)
-		error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the %s %s", peer(t),
+		error_set(err, FAULT_CONNECTION_LOST, "connection closed by the %s %s", peer(t),
 			  doing);
 	else if (code == GNUTLS_E_REHANDSHAKE)
-		error_set(err, EX_PROTOCOL, "5.7.5",
+		error_set(err, FAULT_TLS,
 			  "the %s wants to renegotiate TLS, which is refused", peer(t));
 	else	/* nothing came to an end: what came is wrong */
-		error_set(err, EX_PROTOCOL, "5.7.5", "TLS failed %s: %s", doing,
+		error_set(err, FAULT_TLS, "TLS failed %s: %s", doing,
 			  gtls.strerror(code));
 	t->fault = *err;
 	return -1;
@@ -188,11 +188,11 @@ static void explain(struct tls *t, int code)
 	if (t->first_count && !is_record(t))
 		not_tls(t, &t->fault);
 	else if (code == GNUTLS_E_UNSUPPORTED_VERSION_PACKET)
-		error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		error_set(&t->fault, FAULT_TLS_VERSION,
 			  "the %s has no TLS version that is allowed here%s", peer(t),
 			  t->server ? "" : " (see tls_priorities)");
 	else if (code == GNUTLS_E_DH_PRIME_UNACCEPTABLE)
-		error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		error_set(&t->fault, FAULT_TLS_VERSION,
 			  "the Diffie-Hellman prime of the %s is too short "
 			  "(see tls_min_dh_prime_bits)", peer(t));
 }
@@ -347,7 +347,7 @@ bool tls_is(const struct stream *s)
 /* "cannot do what: the library's words", EX_SOFTWARE. */
 static int library_error(int code, const char *what, struct error *err)
 {
-	return error_set(err, EX_SOFTWARE, "5.3.0", "TLS library: %s: %s", what,
+	return error_set(err, FAULT_BUG, "TLS library: %s: %s", what,
 			 gtls.strerror(code));
 }
 
@@ -366,10 +366,10 @@ static int set_priorities(struct tls *t, const char *priorities, bool new_only,
 	int code = gtls.priority_set_direct(t->session, all.buf, &bad), rc = 0;
 
 	if (code == GNUTLS_E_INVALID_REQUEST && bad && *bad)
-		rc = error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s' is wrong from '%s'",
+		rc = error_set(err, FAULT_CONFIG, "tls_priorities: '%s' is wrong from '%s'",
 			       all.buf, bad);
 	else if (code < 0)
-		rc = error_set(err, EX_CONFIG, "5.3.5", "tls_priorities: '%s': %s", all.buf,
+		rc = error_set(err, FAULT_CONFIG, "tls_priorities: '%s': %s", all.buf,
 			       gtls.strerror(code));
 	strbuf_release(&all);
 	return rc;
@@ -467,7 +467,7 @@ static int client_finish(struct tls *t, struct error *err)
 		return 0;
 	if (!s->verify && !s->fingerprint && !s->pins && !s->tlsa_n)
 		return 0;
-	return error_set(err, EX_PROTOCOL, "5.7.5", "the certificate of %s was not verified",
+	return error_set(err, FAULT_CERTIFICATE, "the certificate of %s was not verified",
 			 s->host);
 }
 

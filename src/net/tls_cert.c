@@ -37,7 +37,7 @@ static int read_certificate(const char *path, struct strbuf *out, struct error *
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open certificate %s", path);
+		return error_errno(err, FAULT_FILE, "cannot open certificate %s", path);
 	int rc = fs_read_fd(fd, path, out, err);
 
 	close(fd);
@@ -61,12 +61,12 @@ static int use_pair(struct tls *t, const struct pair *p, const char *password)
 static int locked(const struct tls *t, const char *key_file, bool tried, struct error *err)
 {
 	if (tried)
-		return error_set(err, EX_CONFIG, "5.3.5", "the passphrase for key %s is wrong",
+		return error_set(err, FAULT_KEY_LOCKED, "the passphrase for key %s is wrong",
 				 key_file);
 	if (!t->server)
-		return error_set(err, EX_CONFIG, "5.3.5", "key %s is protected by a passphrase: %s",
+		return error_set(err, FAULT_KEY_LOCKED, "key %s is protected by a passphrase: %s",
 				 key_file, how_to_unlock);
-	return error_set(err, EX_CONFIG, "5.3.5", "key %s is protected by a passphrase: store it "
+	return error_set(err, FAULT_KEY_LOCKED, "key %s is protected by a passphrase: store it "
 			 "without one ('openssl pkey -in %s -out NEW')", key_file, key_file);
 }
 
@@ -88,12 +88,12 @@ static int take_pair(struct tls *t, const struct pair *p, struct error *err)
 	if (code >= 0)
 		return 0;
 	if (code == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_KEY_MISMATCH,
 				 "key %s does not belong to certificate %s", p->key_file,
 				 p->cert_file);
 	if (code == GNUTLS_E_DECRYPTION_FAILED)
 		return locked(t, p->key_file, tried, err);
-	return error_set(err, EX_CONFIG, "5.3.5", "cannot use certificate %s with key %s: %s",
+	return error_set(err, FAULT_CONFIG, "cannot use certificate %s with key %s: %s",
 			 p->cert_file, p->key_file, gtls.strerror(code));
 }
 
@@ -139,10 +139,10 @@ static int take_pkcs12(struct tls *t, const char *path, const struct strbuf *tex
 	if (code >= 0)
 		return 0;
 	if (code == GNUTLS_E_MAC_VERIFY_FAILED || code == GNUTLS_E_DECRYPTION_FAILED)
-		return error_set(err, EX_CONFIG, "5.3.5", tried ?
+		return error_set(err, FAULT_KEY_LOCKED, tried ?
 				 "the passphrase for %s is wrong" :
 				 "%s is protected by a passphrase: %s", path, how_to_unlock);
-	return error_set(err, EX_CONFIG, "5.3.5", "cannot use %s (PKCS#12 is expected): %s", path,
+	return error_set(err, FAULT_CONFIG, "cannot use %s (PKCS#12 is expected): %s", path,
 			 gtls.strerror(code));
 }
 
@@ -179,14 +179,14 @@ static int give_pin(void *ctx, int attempt, const char *url, const char *label, 
 
 	(void)url;
 	if (attempt > 0 || flags & GNUTLS_PIN_WRONG)
-		error_set(&t->fault, EX_CONFIG, "5.3.5", "the PIN for token '%s' is wrong",
+		error_set(&t->fault, FAULT_KEY_LOCKED, "the PIN for token '%s' is wrong",
 			  label ? label : "");
 	else if (flags & GNUTLS_PIN_FINAL_TRY)
-		error_set(&t->fault, EX_CONFIG, "5.3.5",
+		error_set(&t->fault, FAULT_KEY_LOCKED,
 			  "token '%s' allows one more PIN before it locks itself: it is not tried",
 			  label ? label : "");
 	else if (passphrase(t, &password, &t->fault) == 0 && !secret_is_set(&password))
-		error_set(&t->fault, EX_CONFIG, "5.3.5", "token '%s' wants a PIN: %s",
+		error_set(&t->fault, FAULT_KEY_LOCKED, "token '%s' wants a PIN: %s",
 			  label ? label : "", how_to_unlock);
 	else if (secret_is_set(&password) && password.len < room) {
 		memcpy(pin, password.data, password.len + 1);
@@ -202,7 +202,7 @@ static int check_key_file(const char *path, struct error *err)
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		return error_errno(err, FAULT_FILE, "cannot open %s", path);
 	rc = fs_check_secret(fd, path, err);
 	close(fd);
 	return rc;
@@ -222,7 +222,7 @@ static int load_token(struct tls *t, const char *cert, const char *key, struct e
 		*err = t->fault;
 		return -1;
 	}
-	return error_set(err, EX_CONFIG, "5.3.5", "cannot use certificate %s with key %s: %s", cert,
+	return error_set(err, FAULT_CONFIG, "cannot use certificate %s with key %s: %s", cert,
 			 key, gtls.strerror(code));
 }
 
@@ -232,7 +232,7 @@ int tls_load_client(struct tls *t, struct error *err)
 	const char *key = s->key_file ? s->key_file : s->cert_file;
 
 	if (s->pkcs12_file && s->cert_file)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "tls_pkcs12_file and tls_cert_file: only one can be used");
 	if (s->pkcs12_file)
 		return load_pkcs12(t, s->pkcs12_file, err);

@@ -195,7 +195,8 @@ static int no_record_fits(struct tls *t, const gnutls_datum_t *leaf)
 		}
 	}
 	list_records(t->settings, &records);
-	error_set(&t->fault, EX_TEMPFAIL, "4.7.5", "no TLSA record (DANE) fits the certificate of "
+	error_set(&t->fault, FAULT_CERTIFICATE_DANE,
+		  "no TLSA record (DANE) fits the certificate of "
 		  "%s: it is %s, the records are %s", t->settings->host, is.buf, records.buf);
 	strbuf_release(&records);
 	strbuf_release(&is);
@@ -211,7 +212,7 @@ int tls_dane_check(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 	if (gnutls_rare_load(&t->fault) < 0)
 		return -1;
 	if (parse_chain(chain, n, &c.parsed) < 0)
-		return error_set(&t->fault, EX_TEMPFAIL, "4.7.5",
+		return error_set(&t->fault, FAULT_CERTIFICATE_DANE,
 				 "the certificate of %s cannot be read", s->host);
 	c.name_matches = tls_name_matches(c.parsed.certs[0], s->host) ||
 			 (s->also_host && tls_name_matches(c.parsed.certs[0], s->also_host));

@@ -66,7 +66,7 @@ static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
 	int code = f ? gtls.fingerprint(f->digest, leaf, have, &n) : GNUTLS_E_INVALID_REQUEST;
 
 	if (code < 0)
-		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		return error_set(&t->fault, FAULT_CERTIFICATE_FINGERPRINT,
 				 "cannot compute the fingerprint of the certificate: %s",
 				 gtls.strerror(code));
 	if (n == f->n && memcmp(want, have, n) == 0)
@@ -75,7 +75,7 @@ static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
 
 	tls_add_hex(&is, have, n);
 	tls_add_hex(&wanted, want, f->n);
-	error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+	error_set(&t->fault, FAULT_CERTIFICATE_FINGERPRINT,
 		  "certificate of %s is not acceptable: its %s fingerprint is %s, and "
 		  "tls_fingerprint wants %s", t->settings->host, f->name, is.buf, wanted.buf);
 	strbuf_release(&is);
@@ -123,13 +123,13 @@ static int hash_file(const char *path, unsigned char out[DIGEST_MAX], struct err
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "tls_pin: cannot open %s", path);
+		return error_errno(err, FAULT_FILE, "tls_pin: cannot open %s", path);
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc == 0)
 		rc = gnutls_rare_load(err);
 	if (rc == 0 && hash_pem(&text, out) < 0)
-		rc = error_set(err, EX_CONFIG, "5.3.5",
+		rc = error_set(err, FAULT_CONFIG,
 			       "tls_pin: there is no certificate or public key in %s (PEM)", path);
 	strbuf_release(&text);
 	return rc;
@@ -142,7 +142,7 @@ static int hash_file(const char *path, unsigned char out[DIGEST_MAX], struct err
 static int read_pin(const char *text, struct pin *out, struct error *err)
 {
 	if (pin_parse(text, out) < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "tls_pin '%s' is not spki-sha256:BASE64, "
+		return error_set(err, FAULT_CONFIG, "tls_pin '%s' is not spki-sha256:BASE64, "
 				 "cert-sha256:HEX or file:PATH (msubmit --serverinfo prints them)",
 				 text);
 	if (!out->file)
@@ -180,7 +180,7 @@ static int check_pins(struct tls *t, const gnutls_datum_t *leaf)
 	struct pin pin;
 
 	if (hash_key(leaf, key) < 0 || sha256(leaf->data, leaf->size, cert) < 0)
-		return error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		return error_set(&t->fault, FAULT_CERTIFICATE,
 				 "the certificate of %s cannot be read", t->settings->host);
 	for (size_t i = 0; pins[i]; i++) {
 		if (read_pin(pins[i], &pin, &t->fault) < 0)
@@ -194,7 +194,8 @@ static int check_pins(struct tls *t, const gnutls_datum_t *leaf)
 	strbuf_addstr(&is, " and ");
 	tls_add_pin(&is, leaf, false);
 	list_pins(pins, &wanted);
-	error_set(&t->fault, EX_PROTOCOL, "5.7.5", "certificate of %s is not acceptable: it is %s, "
+	error_set(&t->fault, FAULT_CERTIFICATE_PIN,
+		  "certificate of %s is not acceptable: it is %s, "
 		  "and tls_pin wants %s", t->settings->host, is.buf, wanted.buf);
 	strbuf_release(&is);
 	strbuf_release(&wanted);
@@ -209,7 +210,7 @@ int tls_pin_prepare(const struct tls_client *s, struct error *err)
 	struct pin pin;
 
 	if (s->fingerprint && !parse_fingerprint(s->fingerprint, octets))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "tls_fingerprint '%s' is not 64, 40 or 32 hex digits "
 				 "(SHA256, SHA1, MD5)", s->fingerprint);
 	for (size_t i = 0; s->pins && s->pins[i]; i++) {

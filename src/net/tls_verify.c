@@ -353,7 +353,7 @@ int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 	judge(&v);
 	judge_staple(&v);
 	if (v.reasons.len)
-		rc = error_set(&t->fault, EX_PROTOCOL, "5.7.5",
+		rc = error_set(&t->fault, FAULT_CERTIFICATE,
 			       "certificate of %s is not acceptable: %s%s%s", t->settings->host,
 			       v.reasons.buf, v.advice.buf, v.advice.len ? ")" : "");
 	t->verified = rc == 0;
@@ -385,7 +385,7 @@ int tls_verify_callback(gnutls_session_t session)
 	if (!t->settings)
 		return GNUTLS_E_CERTIFICATE_ERROR;	/* the handshake is over */
 	if (!chain || n == 0)
-		rc = error_set(&t->fault, EX_PROTOCOL, "5.7.5", "%s sent no certificate",
+		rc = error_set(&t->fault, FAULT_CERTIFICATE, "%s sent no certificate",
 			       t->settings->host);
 	else
 		rc = check_peer(t, chain, n);
@@ -400,7 +400,7 @@ static int load_crl(struct tls *t, const char *path, struct error *err)
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0)
-		return error_errno(err, EX_OSFILE, "5.3.5", "cannot open CRL file %s", path);
+		return error_errno(err, FAULT_TRUST_FILE, "cannot open CRL file %s", path);
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc == 0) {
@@ -409,7 +409,7 @@ static int load_crl(struct tls *t, const char *path, struct error *err)
 							     GNUTLS_X509_FMT_PEM);
 
 		if (code <= 0)
-			rc = error_set(err, EX_CONFIG, "5.3.5", "cannot use CRL file %s: %s", path,
+			rc = error_set(err, FAULT_CONFIG, "cannot use CRL file %s: %s", path,
 				       code < 0 ? gtls.strerror(code) : "there is no CRL in it");
 	}
 	strbuf_release(&text);

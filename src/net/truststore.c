@@ -49,7 +49,7 @@ static int read_store(const char *path, struct strbuf *text, struct error *err)
 	struct stat st;
 
 	if (fd < 0)
-		return error_errno(err, EX_OSFILE, "5.3.5", "cannot open trust file %s", path);
+		return error_errno(err, FAULT_TRUST_FILE, "cannot open trust file %s", path);
 	size_t step = fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size < STORE_MAX
 		? (size_t)st.st_size + 1 : READ_STEP;
 	ssize_t n = 0;
@@ -65,9 +65,9 @@ static int read_store(const char *path, struct strbuf *text, struct error *err)
 		step = READ_STEP;
 	}
 	if (n < 0)
-		error_errno(err, EX_OSFILE, "5.3.5", "cannot read trust file %s", path);
+		error_errno(err, FAULT_TRUST_FILE, "cannot read trust file %s", path);
 	else if (!room)
-		error_set(err, EX_OSFILE, "5.3.5", "trust file %s is too large", path);
+		error_set(err, FAULT_TRUST_FILE, "trust file %s is too large", path);
 	close(fd);
 	return room && n == 0 ? 0 : -1;
 }
@@ -112,7 +112,7 @@ static int open_file(struct truststore *store, const char *file, struct error *e
 	}
 	if (has_certificate(&store->text))
 		return 0;
-	return error_set(err, EX_CONFIG, "5.3.5",
+	return error_set(err, FAULT_CONFIG,
 			 "there is no certificate in trust file %s (PEM is expected)", path);
 }
 
@@ -121,7 +121,7 @@ static int open_folder(struct truststore *store, const char *path, struct error 
 	DIR *dir = opendir(path);
 
 	if (!dir)
-		return error_errno(err, EX_OSFILE, "5.3.5", "cannot open trust folder %s", path);
+		return error_errno(err, FAULT_TRUST_FILE, "cannot open trust folder %s", path);
 	closedir(dir);
 	store->dir = xstrdup(path);
 	return 0;

@@ -30,7 +30,7 @@ int unbound_api_load(struct error *err)
 
 int unbound_api_load(struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "msubmit was built without libunbound: set "
+	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libunbound: set "
 			 "dnssec = trust-ad, with a validating resolver on this host");
 }
 

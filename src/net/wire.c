@@ -398,11 +398,11 @@ int wire_upgrade(struct wire *w,
 	struct stream *top = NULL;
 
 	if (wire_unread(w))
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROTOCOL,
 				 "data before TLS: the peer sent %zu octets too many (an attempt "
 				 "to inject commands or replies)", wire_unread(w));
 	if (wire_unsent(w))
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROTOCOL,
 				 "data before TLS: %zu octets are not sent yet", wire_unsent(w));
 	if (fn(w->stream, ctx, &top, err) < 0)
 		return -1;

@@ -51,14 +51,14 @@ void auth_login_release(struct auth_login *login)
 
 static int malformed(struct error *err)
 {
-	error_set(err, EX_NOPERM, "5.5.2", "malformed sign-in message");
+	error_set(err, FAULT_SIGN_IN_MALFORMED, "malformed sign-in message");
 	err->reply = 501;
 	return -1;
 }
 
 static int refused(struct error *err)
 {
-	error_set(err, EX_NOPERM, "5.7.8", "sign-in refused");
+	error_set(err, FAULT_PASSWORD_REFUSED, "sign-in refused");
 	err->reply = 535;
 	return -1;
 }
@@ -156,7 +156,7 @@ static int check_entry(char *entry, const struct auth_login *login, struct error
 	const struct secret *password = &login->password;
 
 	if (!scheme || strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "password scheme of user '%s' is "
+		return error_set(err, FAULT_CONFIG, "password scheme of user '%s' is "
 				 "unknown or does not fit the hash", login->user.data);
 	if (scheme->kind == SCHEME_PLAIN) {
 		size_t len = strlen(hash);

@@ -38,7 +38,7 @@ static int wait_for_word(int fd, pid_t pid, struct error *err)
 	struct error word;
 
 	if (read_word(fd, &word) < 0)
-		error_set(err, EX_OSERR, "4.3.0", "the server's process ended before it was ready");
+		error_set(err, FAULT_SYSTEM, "the server's process ended before it was ready");
 	else if (!word.exit)
 		return BACKGROUND_CALLER;
 	else
@@ -52,7 +52,7 @@ int background_start(int *fd_out, struct error *err)
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe");
+		return error_errno(err, FAULT_SYSTEM, "cannot make a pipe");
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -62,7 +62,7 @@ int background_start(int *fd_out, struct error *err)
 		return BACKGROUND_SERVER;
 	}
 	if (pid < 0)
-		error_errno(err, EX_OSERR, "4.3.0", "cannot start a process");
+		error_errno(err, FAULT_SYSTEM, "cannot start a process");
 	close(fds[1]);
 	int rc = pid < 0 ? BACKGROUND_FAILED : wait_for_word(fds[0], pid, err);
 
@@ -121,7 +121,7 @@ int background_write_file(const char *path, const char *text, struct error *err)
 	if (rc == 0)
 		rc = rename(name.buf, path);
 	if (rc < 0) {
-		error_errno(err, EX_CANTCREAT, "4.3.0", "cannot write %s", path);
+		error_errno(err, FAULT_CANNOT_WRITE, "cannot write %s", path);
 		if (fd >= 0)
 			unlink(name.buf);
 	}

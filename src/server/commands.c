@@ -186,7 +186,7 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 		end = path_end(arg, strict);
 	}
 	if (!end || end == arg || (*end && *end != ' ')) {
-		error_set(err, EX_DATAERR, "5.5.4", "the form is %s<local@domain>", keyword);
+		error_set(err, FAULT_ARGUMENT, "the form is %s<local@domain>", keyword);
 		return NULL;
 	}
 	*rest_out = end;
@@ -200,7 +200,7 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 		return address_format(s->arena, box.local, smtpd_name(s));
 	if (box.domain && address_domain_valid(box.domain))
 		return box.address;
-	error_set(err, EX_DATAERR, "5.1.3", "the address needs a %sdomain",
+	error_set(err, FAULT_ADDRESS_SYNTAX, "the address needs a %sdomain",
 		  box.domain ? "valid " : "");
 	return NULL;
 }
@@ -300,7 +300,7 @@ static bool rcpt(struct smtpd *s, const char *arg)
 
 	if (!address || !*address) {
 		if (address)
-			error_set(&err, EX_DATAERR, "5.1.3", "the recipient is empty");
+			error_set(&err, FAULT_ADDRESS_SYNTAX, "the recipient is empty");
 		refuse_path(s, &err, "5.1.3");
 		return false;
 	}

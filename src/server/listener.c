@@ -75,7 +75,7 @@ static void set_signal(int number, void (*handler)(int))
 static int open_signal_pipe(struct error *err)
 {
 	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		return error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe for signals");
+		return error_errno(err, FAULT_SYSTEM, "cannot make a pipe for signals");
 	return 0;
 }
 
@@ -150,10 +150,10 @@ static int open_socket(const char *listen_on, struct error *err)
 	int one = 1;
 
 	if (parse_address(listen_on, &a) < 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "listen address '%s' is none of "
+		return error_set(err, FAULT_CONFIG, "listen address '%s' is none of "
 				 "ADDRESS:PORT and [ADDRESS]:PORT", listen_on);
 	if (!is_loopback(&a))
-		return error_set(err, EX_CONFIG, "5.3.5", "listen address '%s' is not a loopback "
+		return error_set(err, FAULT_CONFIG, "listen address '%s' is not a loopback "
 				 "address: use 127.0.0.1 or [::1]", listen_on);
 	socklen_t len = a.any.sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6);
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -161,7 +161,7 @@ static int open_socket(const char *listen_on, struct error *err)
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
 	    bind(fd, &a.any, len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
-	error_errno(err, EX_OSERR, "4.3.0", "cannot listen on %s", listen_on);
+	error_errno(err, FAULT_SYSTEM, "cannot listen on %s", listen_on);
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -355,22 +355,22 @@ static void serve_until_told(struct listener *l)
 static int check_settings(const struct server_options *opt, struct error *err)
 {
 	if (!opt->listen || !*opt->listen)
-		return error_set(err, EX_CONFIG, "5.3.5", "no address to listen on: set 'listen'");
+		return error_set(err, FAULT_CONFIG, "no address to listen on: set 'listen'");
 	if (!opt->deliver || strncmp(opt->deliver, "maildir:", 8) != 0 || !opt->deliver[8])
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'deliver': '%s' is not of the "
+		return error_set(err, FAULT_CONFIG, "key 'deliver': '%s' is not of the "
 				 "form maildir:PATH", opt->deliver ? opt->deliver : "");
 	if (!opt->cert_file != !opt->key_file)
-		return error_set(err, EX_CONFIG, "5.3.5", "certificate and key belong together: "
+		return error_set(err, FAULT_KEY_MISMATCH, "certificate and key belong together: "
 				 "set both or none");
 	if (opt->require_tls && !opt->cert_file)
-		return error_set(err, EX_CONFIG, "5.3.5", "TLS is required of clients, and there "
+		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
 	if (opt->auth_required && !opt->auth_file)
-		return error_set(err, EX_CONFIG, "5.3.5", "sign-in is required of clients, and "
+		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
 				 "there is no password file");
 	if (opt->name && (!*opt->name || strchr(opt->name, ' ') ||
 			  text_has_control(opt->name, strlen(opt->name))))
-		return error_set(err, EX_CONFIG, "5.3.5", "server name '%s' is no host name",
+		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
 				 opt->name);
 	return 0;
 }
@@ -380,7 +380,7 @@ static int check_readable(const char *path, struct error *err)
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+		return error_errno(err, FAULT_FILE, "cannot open %s", path);
 	close(fd);
 	return 0;
 }

@@ -49,7 +49,7 @@ static int cannot_store(struct maildir *m, struct error *err)
 {
 	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
 
-	return error_errno(err, EX_CANTCREAT, full ? "4.3.1" : "4.3.0",
+	return error_errno(err, full ? FAULT_DISK_FULL : FAULT_CANNOT_WRITE,
 			   "cannot store a message in %s", m->path);
 }
 
@@ -200,7 +200,7 @@ int maildir_open(struct maildir *m, const char *path, const char *host, struct e
 	strbuf_init(&m->pending, PENDING_MAX);
 	if (open_folders(m) == 0)
 		return 0;
-	error_errno(err, EX_CANTCREAT, "5.3.5", "cannot open or make the Maildir %s", path);
+	error_errno(err, FAULT_CANNOT_CREATE, "cannot open or make the Maildir %s", path);
 	maildir_close(m);
 	return -1;
 }

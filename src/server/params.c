@@ -78,7 +78,7 @@ static const struct param mail_table[] = {
 
 static int refuse(struct error *err, int reply, const char *text, const char *word, int len)
 {
-	error_set(err, EX_UNAVAILABLE, "5.5.4", "%s '%.*s'", text, len, word);
+	error_set(err, FAULT_PARAMETER, "%s '%.*s'", text, len, word);
 	err->reply = reply;
 	return -1;
 }

@@ -87,7 +87,7 @@ static void check_size(struct smtpd *s, struct incoming *m)
 
 	if (m->error.exit || !limit || m->in.size <= limit)
 		return;
-	error_set(&err, EX_UNAVAILABLE, "5.3.4", "message is larger than %" PRIu64 " octets",
+	error_set(&err, FAULT_TOO_LARGE, "message is larger than %" PRIu64 " octets",
 		  limit);
 	give_up(s, m, &err);
 }
@@ -114,11 +114,11 @@ static bool read_message(struct smtpd *s, struct incoming *m)
 static int check_form(const struct smtpd *s, const struct indata *in, struct error *err)
 {
 	if (in->nul) {
-		error_set(err, EX_DATAERR, "5.6.0", "the message holds NUL octets");
+		error_set(err, FAULT_MESSAGE, "the message holds NUL octets");
 		return 554;
 	}
 	if (s->options->strict && (in->bare_lf || in->bare_cr)) {
-		error_set(err, EX_DATAERR, "5.5.2",
+		error_set(err, FAULT_BARE_LINE_END,
 			  "lines end with CRLF: the message holds a bare %s",
 			  in->bare_lf ? "LF" : "CR");
 		return 550;

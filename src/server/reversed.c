@@ -19,7 +19,7 @@ static int open_box(struct maildir *box, const struct reversed_options *opt, con
 	const char *deliver = opt->deliver ? opt->deliver : "";
 
 	if (strncmp(deliver, maildir, strlen(maildir)) != 0 || !deliver[strlen(maildir)])
-		return error_set(err, EX_CONFIG, "5.3.5", "delivery '%s' is not of the form "
+		return error_set(err, FAULT_CONFIG, "delivery '%s' is not of the form "
 				 "maildir:PATH: set 'atrn_deliver'", deliver);
 	return maildir_open(box, deliver + strlen(maildir), name, err);
 }

@@ -220,7 +220,7 @@ static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
 		struct deadline limit = deadline_first(*d, s->stop_limit);
 
 		if (poll(p, 2, deadline_poll_ms(&limit)) < 0 && errno != EINTR) {
-			error_errno(&s->error, EX_OSERR, "4.3.0", "cannot wait for the client");
+			error_errno(&s->error, FAULT_SYSTEM, "cannot wait for the client");
 			smtpd_end(s, NULL);
 			return false;
 		}
@@ -253,7 +253,7 @@ bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t
 		return false;
 	}
 	if (*n_out == 0) {
-		error_set(&err, EX_TEMPFAIL, "4.4.2", "client went away without QUIT");
+		error_set(&err, FAULT_CONNECTION_LOST, "client went away without QUIT");
 		smtpd_end(s, &err);
 		return false;
 	}

@@ -245,7 +245,7 @@ int auth_nothing_usable(struct auth_choice *c, struct error *err)
 		strbuf_addf(&list, "%s%s (%s)", i ? ", " : "", offered->v[i],
 			    why ? why : "not known here");
 	}
-	error_set(err, weak ? EX_NOPERM : EX_UNAVAILABLE, weak ? "5.7.9" : "5.7.4",
+	error_set(err, weak ? FAULT_MECHANISM_WEAK : FAULT_NO_MECHANISM,
 		  "no way to sign in: the server offers %s", list.len ? list.buf : "no mechanism");
 	strbuf_release(&list);
 	return -1;

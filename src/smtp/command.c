@@ -12,7 +12,7 @@
 static int refuse(const struct strbuf *line, const char *status, struct error *err,
 		  const char *why)
 {
-	return error_set(err, EX_DATAERR, status, "cannot send %.*s: %s",
+	return error_set_status(err, FAULT_ARGUMENT, status, "cannot send %.*s: %s",
 			 (int)strcspn(line->buf, " :"), line->buf, why);
 }
 
@@ -54,7 +54,7 @@ int command_send_secret(struct wire *w, const char *open, const char *secret, si
 	strbuf_add(&line, secret, n);
 	strbuf_addf(&shown, "%s<%zu octets hidden>", open, n);
 	if (text_has_control(line.buf, line.len) || !text_is_ascii(line.buf, line.len)) {
-		error_set(err, EX_SOFTWARE, "5.3.0", "a secret is not in base64");
+		error_set(err, FAULT_BUG, "a secret is not in base64");
 	} else {
 		strbuf_add(&line, "\r\n", 2);
 		rc = wire_put(w, line.buf, line.len, shown.buf, d, err);

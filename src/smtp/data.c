@@ -124,7 +124,8 @@ static void tell_progress(const struct transfer *x, uint64_t done)
 static int wrong_size(const struct transfer *x, uint64_t missing, struct error *err)
 {
 	/* nothing but closing can repair a chunk of another size than was told */
-	return error_set(err, EX_SOFTWARE, "4.3.0", "the message has not %" PRIu64 " octets but %"
+	return error_set_status(err, FAULT_BUG, "4.3.0",
+				"the message has not %" PRIu64 " octets but %"
 			 PRIu64 " less", x->size, missing);
 }
 

@@ -83,7 +83,7 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 	if ((helo_only || !s->account->ext.esmtp) && may_use_helo(s))
 		return helo(s, err);
 	if (!s->account->ext.esmtp)
-		return error_set(err, EX_CONFIG, "5.3.5", "'esmtp = off' leaves no way to start "
+		return error_set(err, FAULT_CONFIG, "'esmtp = off' leaves no way to start "
 				 "TLS, to sign in or to speak LMTP");
 	if (say(s, stage, err) < 0) {
 		/* a connection that was dropped: not silence, not garbage, not half a reply */

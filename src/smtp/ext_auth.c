@@ -110,7 +110,7 @@ static int fetch(struct sign_in *g, enum credential kind, struct secret *secret,
 	if (secret_is_set(secret))
 		return 0;
 	if (!o->credential)
-		return error_set(err, EX_CONFIG, "5.3.5", "no password or token is configured");
+		return error_set(err, FAULT_NO_PASSWORD, "no password or token is configured");
 	return o->credential(o->credential_ctx, kind, secret, err);
 }
 
@@ -129,7 +129,7 @@ static int make_input(struct sign_in *g, const struct mechanism *m, struct mecha
 	};
 	if (m->flags & MECHANISM_PASSWORD) {
 		if (!a->user)
-			return error_set(err, EX_CONFIG, "5.3.5", "AUTH %s needs 'user'", m->name);
+			return error_set(err, FAULT_CONFIG, "AUTH %s needs 'user'", m->name);
 		if (fetch(g, CREDENTIAL_PASSWORD, &g->password, err) < 0)
 			return -1;
 		in->secret = g->password.data;
@@ -150,7 +150,8 @@ static int respond(struct sign_in *g, struct exchange *x, const char *in, size_t
 	if (exchange_step(x, in, n, &g->response, err) < 0)
 		return -1;
 	if (strbuf_overflow(&g->response))
-		return error_set(err, EX_DATAERR, "5.5.6", "a response to AUTH is too long");
+		return error_set_status(err, FAULT_ARGUMENT, "5.5.6",
+					"a response to AUTH is too long");
 	base64_encode(&g->coded, g->response.buf, g->response.len);
 	return 0;
 }
@@ -221,7 +222,7 @@ static int decode_challenge(const struct sign_in *g, struct strbuf *out, struct 
 
 	if (r->lines.n == 1 && base64_decode(out, r->lines.v[0], strlen(r->lines.v[0])) == 0)
 		return 0;
-	return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH: the server's challenge is not base64");
+	return error_set(err, FAULT_RESPONSE_REFUSED, "AUTH: the server's challenge is not base64");
 }
 
 /* One challenge and its answer; pending: the response that had to wait for this 334. */
@@ -254,7 +255,7 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 	if (r->code == 235 && (proved || g->s->account->auth.one_sided))
 		return AUTH_DONE;
 	if (r->code == 235) {
-		error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server did not prove %s",
+		error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server did not prove %s",
 			  m->name, m->flags & MECHANISM_TICKET ? "who it is"
 							       : "that it knows the password");
 		return AUTH_FAILED;
@@ -281,7 +282,7 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 
 	for (int round = 0; g->s->reply.code == 334; round++) {
 		if (round == ROUNDS_MAX) {
-			error_set(err, EX_PROTOCOL, "5.5.0", "AUTH %s: the server does not come "
+			error_set(err, FAULT_PROTOCOL, "AUTH %s: the server does not come "
 				  "to an end", m->name);
 			return cancel(g);
 		}
@@ -442,7 +443,7 @@ enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 	if (s->ahead_n && (!s->encrypted || !session_has(s, EXT_AUTH)) && ahead_settle(s, err) < 0)
 		return EHLO_FAILED;
 	if (!session_has(s, EXT_AUTH))
-		error_set(err, EX_UNAVAILABLE, "5.7.4", "no way to sign in: the server does not "
+		error_set(err, FAULT_NO_AUTH, "no way to sign in: the server does not "
 			  "offer AUTH%s", s->encrypted ? "" : " without TLS");
 	else
 		rc = authenticate(s, err);

@@ -19,7 +19,7 @@ int body_8bit_check(const struct session *s, const struct envelope *e, struct er
 	if (e->body != BODY_8BITMIME || session_has(s, EXT_8BITMIME) ||
 	    session_has(s, EXT_SMTPUTF8))
 		return 0;
-	return error_set(err, EX_UNAVAILABLE, "5.6.3", "the message has 8-bit characters and the "
+	return error_set(err, FAULT_CONVERSION, "the message has 8-bit characters and the "
 			 "server does not offer 8BITMIME: encode it as quoted-printable or base64");
 }
 
@@ -46,7 +46,7 @@ int body_binary_check(const struct session *s, const struct envelope *e, struct 
 {
 	if (e->body != BODY_BINARYMIME || binary_offered(s))
 		return 0;
-	return error_set(err, EX_UNAVAILABLE, "5.6.3", "the message is binary and the server does "
+	return error_set(err, FAULT_CONVERSION, "the message is binary and the server does "
 			 "not offer BINARYMIME: encode it as base64");
 }
 
@@ -83,9 +83,10 @@ int body_utf8_check(const struct session *s, const struct envelope *e, struct er
 	const char *address = utf8_address(e);
 
 	if (address)
-		return error_set(err, EX_UNAVAILABLE, "5.6.7", "'%s' needs SMTPUTF8, which the "
+		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
 				 "server does not offer", address);
-	return error_set(err, EX_UNAVAILABLE, "5.6.9", "the header has UTF-8 that needs SMTPUTF8, "
+	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9",
+				"the header has UTF-8 that needs SMTPUTF8, "
 			 "which the server does not offer");
 }
 

@@ -93,19 +93,19 @@ int burl_check(const struct session *s, const struct envelope *e, struct error *
 	if (!has_url(e->burl))
 		return 0;
 	if (!s->encrypted && !s->local)
-		return error_set(err, EX_UNAVAILABLE, "5.7.10", "BURL is sent under TLS only: the "
+		return error_set(err, FAULT_NOT_ENCRYPTED, "BURL is sent under TLS only: the "
 				 "URL lets everyone who reads it fetch the message");
 	if (s->protocol == SESSION_LMTP)
-		return error_set(err, EX_UNAVAILABLE, "5.3.3",
+		return error_set(err, FAULT_EXTENSION_MISSING,
 				 "BURL is for submission, not for LMTP");
 	if (!s->authenticated)
-		return error_set(err, EX_UNAVAILABLE, "5.7.0",
+		return error_set(err, FAULT_NOT_SIGNED_IN,
 				 "BURL needs a server that was signed in to: set 'user'");
 	if (!offered(s, e->burl))
-		return error_set(err, EX_UNAVAILABLE, "5.3.3", "the server does not offer BURL%s",
+		return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer BURL%s",
 				 session_has(s, EXT_BURL) ? " with IMAP URLs" : "");
 	if (has_text(e->burl) && !session_has(s, EXT_CHUNKING))
-		return error_set(err, EX_UNAVAILABLE, "5.3.3",
+		return error_set(err, FAULT_EXTENSION_MISSING,
 				 "the server does not offer CHUNKING, without which BURL cannot be "
 				 "mixed with text");
 	return 0;

@@ -51,10 +51,10 @@ int deliverby_check(const struct session *s, const struct envelope *e, struct er
 	int64_t left = seconds_left(e), least = session_has(s, EXT_DELIVERBY) ? minimum(s) : 0;
 
 	if (left < 1)
-		return error_set(err, EX_UNAVAILABLE, "5.4.7", "the time to deliver the message "
+		return error_set(err, FAULT_DELIVERY_TIME, "the time to deliver the message "
 				 "has passed");
 	if (left < least)
-		return error_set(err, EX_UNAVAILABLE, "5.4.7", "%" PRId64 " seconds are left to "
+		return error_set(err, FAULT_DELIVERY_TIME, "%" PRId64 " seconds are left to "
 				 "deliver the message, the server wants at least %" PRId64, left,
 				 least);
 	return 0;

@@ -48,7 +48,7 @@ int dsn_check(const struct session *s, const struct envelope *e, struct error *e
 	bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
 
 	if (sent && e->envid && xtext_length(e->envid) > DSN_ENVID_MAX)
-		return error_set(err, EX_DATAERR, "5.5.4", "the envelope id is longer than %d "
+		return error_set(err, FAULT_ARGUMENT, "the envelope id is longer than %d "
 				 "octets", DSN_ENVID_MAX);
 	return 0;
 }

@@ -57,17 +57,17 @@ int hold_check(const struct session *s, const struct envelope *e, struct error *
 	if (!session_has(s, EXT_FUTURERELEASE)) {
 		if (extensions_level(s, e, EXT_FUTURERELEASE) != LEVEL_LOCAL)
 			return 0;
-		return error_set(err, EX_UNAVAILABLE, "5.3.3", "the server does not offer "
+		return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
 				 "FUTURERELEASE, and to hold the message here (level local) there "
 				 "has to be a queue");
 	}
 	read_limits(s, &interval, &moment);
 	if (seconds_left(e) > interval)
-		return error_set(err, EX_UNAVAILABLE, "5.5.4", "the server holds a message for at "
+		return error_set(err, FAULT_PARAMETER, "the server holds a message for at "
 				 "most %" PRId64 " seconds, asked for are %" PRId64, interval,
 				 seconds_left(e));
 	if (e->ext.hold_ms > moment)
-		return error_set(err, EX_UNAVAILABLE, "5.5.4", "the server holds a message until "
+		return error_set(err, FAULT_PARAMETER, "the server holds a message until "
 				 "%s at most", datetime_utc(at, moment));
 	return 0;
 }

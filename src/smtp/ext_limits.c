@@ -47,10 +47,10 @@ int size_check(const struct session *s, const struct envelope *e, struct error *
 	uint64_t own = s->account->max_size, limit = s->announced[EXT_SIZE] ? s->size_limit : 0;
 
 	if (own && e->size > own)
-		return error_set(err, EX_UNAVAILABLE, "5.3.4", "message is %" PRIu64 " octets, "
+		return error_set(err, FAULT_TOO_LARGE, "message is %" PRIu64 " octets, "
 				 "max_size of the account is %" PRIu64, e->size, own);
 	if (limit && e->size > limit)
-		return error_set(err, EX_UNAVAILABLE, "5.3.4", "message is %" PRIu64 " octets, "
+		return error_set(err, FAULT_TOO_LARGE, "message is %" PRIu64 " octets, "
 				 "server allows %" PRIu64, e->size, limit);
 	return 0;
 }

@@ -75,7 +75,7 @@ static int hash(struct arena *a, const void *data, size_t n, const char **out, s
 	if (gnutls_api_load(err) < 0)
 		return -1;
 	if (gtls.hash_fast(GNUTLS_DIG_SHA1, data, n, digest) < 0)
-		return error_set(err, EX_SOFTWARE, "5.3.0", "no SHA-1 for message tracking");
+		return error_set(err, FAULT_BUG, "no SHA-1 for message tracking");
 	base64_encode(&coded, digest, sizeof(digest));
 	*out = arena_strndup(a, coded.buf, strcspn(coded.buf, "="));
 	strbuf_release(&coded);
@@ -121,7 +121,7 @@ int mtrk_begin(struct envelope *e, struct error *err)
 	if (is_exploded(e))
 		return 0;
 	if (getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
-		return error_errno(err, EX_OSERR, "4.3.0", "no random numbers for tracking");
+		return error_errno(err, FAULT_SYSTEM, "no random numbers for tracking");
 	if (make_envid(e, err) < 0 ||
 	    hash(e->arena, secret, sizeof(secret), &e->ext.mtrk, err) < 0)
 		return -1;

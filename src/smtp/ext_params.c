@@ -57,12 +57,12 @@ static int check(const char *key, const char *const *list, struct error *err)
 		size_t name, ehlo_len;
 
 		if (request_param(*list, &name, &ehlo, &ehlo_len, &value, err) < 0) {
-			err->exit = EX_CONFIG;
+			error_recast(err, FAULT_CONFIG);
 			return error_prefix(err, "key '%s'", key);
 		}
 		keyword = sent_by(*list, name);
 		if (keyword)
-			return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%.*s' belongs to %s, "
+			return error_set(err, FAULT_CONFIG, "key '%s': '%.*s' belongs to %s, "
 					 "which has keys of its own", key, (int)name, *list,
 					 keyword);
 	}

@@ -38,7 +38,7 @@ int requiretls_check(const struct session *s, const struct envelope *e, struct e
 	if (!e->ext.requiretls || is_trusted(s) ||
 	    extensions_level(s, e, EXT_REQUIRETLS) != LEVEL_REQUIRE)
 		return 0;
-	return error_set(err, EX_UNAVAILABLE, "5.7.10", s->encrypted ?
+	return error_set(err, FAULT_NOT_ENCRYPTED, s->encrypted ?
 			 "'requiretls' needs a certificate that a trusted authority has signed" :
 			 "'requiretls' needs TLS, and the session has none");
 }

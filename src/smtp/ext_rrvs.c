@@ -30,11 +30,11 @@ int rrvs_rcpt_check(const struct session *s, const struct envelope *e,
 	if (!r->rrvs || r->rrvs_continue)
 		return 0;
 	if (!is_private(s))
-		return error_set(err, EX_UNAVAILABLE, "5.7.10", "'%s' was to be asked for with "
+		return error_set(err, FAULT_NOT_ENCRYPTED, "'%s' was to be asked for with "
 				 "'rrvs', which needs TLS: set rrvs_insecure to do without",
 				 r->address);
 	if (!session_has(s, EXT_RRVS) && !s->account->ext.rrvs_header)
-		return error_set(err, EX_UNAVAILABLE, "5.3.3", "'%s' was to be asked for with "
+		return error_set(err, FAULT_EXTENSION_MISSING, "'%s' was to be asked for with "
 				 "'rrvs', and the server does not offer RRVS", r->address);
 	return 0;
 }

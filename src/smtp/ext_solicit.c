@@ -39,7 +39,7 @@ int solicit_check(const struct session *s, const struct envelope *e, struct erro
 		size_t n = strcspn(p, ",");
 
 		if (listed(unwanted, p, n))
-			return error_set(err, EX_NOPERM, "5.7.1", "the server takes no "
+			return error_set(err, FAULT_NOT_ALLOWED, "the server takes no "
 					 "solicitation '%.*s'", (int)n, p);
 		p += n;
 	}

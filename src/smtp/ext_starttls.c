@@ -81,12 +81,12 @@ static int handshake(struct session *s, struct error *err)
 {
 	/* what has come by now came in clear; wire_upgrade() refuses to go on with it */
 	if (wire_unread_now(s->wire) < 0)
-		return error_set(err, EX_TEMPFAIL, "4.4.2",
+		return error_set(err, FAULT_CONNECTION_LOST,
 				 "connection closed by the server before the TLS handshake");
 	if (wire_upgrade(s->wire, upgrade, s, err) < 0)
 		return -1;
 	if (wire_unread_now(s->wire) > 0)
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROTOCOL,
 				 "the server spoke after the TLS handshake before it was asked");
 	return 0;
 }
@@ -106,7 +106,7 @@ static int not_offered(const struct session *s, struct error *err)
 {
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
-	return error_set(err, EX_UNAVAILABLE, "5.7.10", "%s does not offer STARTTLS: nothing is "
+	return error_set(err, FAULT_NO_STARTTLS, "%s does not offer STARTTLS: nothing is "
 			 "sent in clear text; set 'tls = implicit' (port 465) or, if you must, "
 			 "'tls = off'", name);
 }

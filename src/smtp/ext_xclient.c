@@ -111,7 +111,7 @@ static bool is_named(const char *word, const char *name, size_t len)
 
 static int refuse(const char *key, const char *word, const char *why, struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%s' %s", key, word, why);
+	return error_set(err, FAULT_CONFIG, "key '%s': '%s' %s", key, word, why);
 }
 
 static int check_value(const char *key, const char *word, size_t name, bool log_only,
@@ -129,7 +129,7 @@ static int check_value(const char *key, const char *word, size_t name, bool log_
 			 n > XFORWARD_VALUE_OCTETS))
 		return refuse(key, word, "is not up to 255 octets of ASCII without blanks", err);
 	if (a && !is_unknown(value) && !a->fits(value))
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': the value of '%s' is not %s",
+		return error_set(err, FAULT_CONFIG, "key '%s': the value of '%s' is not %s",
 				 key, word, a->want);
 	return 0;
 }
@@ -260,7 +260,7 @@ static int say_all(struct session *s, struct error *err)
 				if (say_word(s, *w, err) < 0)
 					return -1;
 			} else if (!c->xclient_optional) {
-				return error_set(err, EX_UNAVAILABLE, "5.3.3", "the server does "
+				return error_set(err, FAULT_EXTENSION_MISSING, "the server does "
 						 "not take '%s' with XCLIENT", *w);
 			}
 		}
@@ -285,7 +285,7 @@ enum ehlo_next xclient_after_ehlo(struct session *s, struct error *err)
 	    (!c->xclient_before_starttls && starttls_wanted(s)))
 		return EHLO_CONTINUE;
 	if (!session_has(s, EXT_XCLIENT)) {
-		error_set(err, EX_UNAVAILABLE, "5.3.3", "%s does not offer XCLIENT, which is "
+		error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer XCLIENT, which is "
 			  "required by 'xclient'", s->server_name);
 		return EHLO_FAILED;
 	}

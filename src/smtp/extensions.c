@@ -201,11 +201,11 @@ static int check_name(const char *key, const char *name, size_t len, struct erro
 		if (!is_named((enum extension_id)id, name, len))
 			continue;
 		if (x->level == LEVEL_FIXED && !(x->mail_params && strcmp(key, "force_ext") == 0))
-			return error_set(err, EX_CONFIG, "5.3.5", "key '%s': nothing can be said "
+			return error_set(err, FAULT_CONFIG, "key '%s': nothing can be said "
 					 "about %s here", key, x->keyword);
 		return 0;
 	}
-	return error_set(err, EX_CONFIG, "5.3.5", "key '%s': '%.*s' is no extension: see "
+	return error_set(err, FAULT_CONFIG, "key '%s': '%.*s' is no extension: see "
 			 "'msubmit --list-extensions'", key, (int)len, name);
 }
 
@@ -330,9 +330,10 @@ static int check_missing(const struct session *s, const struct envelope *e,
 
 	if (s->announced[id] || !wanted(s, e, id) || extensions_level(s, e, id) != LEVEL_REQUIRE)
 		return 0;
-	error_set(err, EX_UNAVAILABLE, x->status ? x->status : "5.3.3",
-		  "%s does not offer %s, which is required",
-		  s->server_name[0] ? s->server_name : "the server", x->keyword);
+	error_set_status(err, FAULT_EXTENSION_MISSING,
+			 x->status ? x->status : fault_status(FAULT_EXTENSION_MISSING),
+			 "%s does not offer %s, which is required",
+			 s->server_name[0] ? s->server_name : "the server", x->keyword);
 	return x->option ? error_append(err, " by '%s'", x->option) : -1;
 }
 

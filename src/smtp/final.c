@@ -34,7 +34,7 @@ bool final_miscounted(const struct transaction *t, struct error *err)
 
 	if (code == 0 || code == 221 || code == 421)
 		return false;
-	error_set(err, EX_PROTOCOL, "5.5.0", "the server sent more replies than it got commands");
+	error_set(err, FAULT_PROTOCOL, "the server sent more replies than it got commands");
 	return true;
 }
 
@@ -57,7 +57,7 @@ static void too_many(struct transaction *t)
 {
 	struct error err;
 
-	error_set(&err, EX_PROTOCOL, "5.5.0", "the server sent more than %zu replies to a message "
+	error_set(&err, FAULT_PROTOCOL, "the server sent more than %zu replies to a message "
 		  "for %zu recipients: it is not known who has got it", t->standing, t->standing);
 	outcome_fail_standing(t, &err);
 	t->s->dead = true;
@@ -145,7 +145,7 @@ void final_interrupted(struct transaction *t, enum stage stage)
 	s->dead = true;
 	reply_error(&s->reply, stage, &err);
 	if (reply_class(&s->reply) == 2)
-		error_set(&err, EX_PROTOCOL, "5.5.0", "the server answered %d before the message "
+		error_set(&err, FAULT_PROTOCOL, "the server answered %d before the message "
 			  "was sent", s->reply.code);
 	outcome_note_reply(t, &s->reply);
 	outcome_fail_standing(t, &err);

@@ -22,7 +22,7 @@ static int library_open(struct error *err)
 	int rc = gs.init(&library);
 
 	if (rc != GSASL_OK)
-		return error_set(err, EX_SOFTWARE, "5.3.0", "libgsasl: %s", gs.strerror(rc));
+		return error_set(err, FAULT_BUG, "libgsasl: %s", gs.strerror(rc));
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static int start(struct exchange *x, struct error *err)
 	int rc = gs.client_start(library, name, &session);
 
 	if (rc != GSASL_OK)
-		return error_set(err, EX_UNAVAILABLE, "5.7.4", "AUTH %s: libgsasl: %s", name,
+		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: libgsasl: %s", name,
 				 gs.strerror(rc));
 	x->state = session;
 	set(session, GSASL_AUTHID, in->user);
@@ -100,13 +100,16 @@ static int check_iterations(const struct exchange *x, const char *in, size_t n, 
 	if (p < end && *p != ',')
 		count = 0;
 	if (count == 0)
-		return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH %s: the server sent no iteration "
+		return error_set(err, FAULT_RESPONSE_REFUSED,
+				 "AUTH %s: the server sent no iteration "
 				 "count", x->mechanism->name);
 	if (count > SCRAM_ITERATIONS_MAX)
-		return error_set(err, EX_NOPERM, "5.7.9", "AUTH %s: the server wants more than %u "
+		return error_set(err, FAULT_MECHANISM_WEAK,
+				 "AUTH %s: the server wants more than %u "
 				 "iterations", x->mechanism->name, SCRAM_ITERATIONS_MAX);
 	if (count < x->in->scram_min_iterations)
-		return error_set(err, EX_NOPERM, "5.7.9", "AUTH %s: the server stores the password "
+		return error_set(err, FAULT_MECHANISM_WEAK,
+				 "AUTH %s: the server stores the password "
 				 "with %lu iterations only, fewer than scram_min_iterations = %u",
 				 x->mechanism->name, count, x->in->scram_min_iterations);
 	return 0;
@@ -117,17 +120,17 @@ static int failed(const struct exchange *x, int rc, struct error *err)
 	bool first = x->steps == 0;
 
 	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
-		return error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server could not prove "
+		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
 				 "that it knows the password", x->mechanism->name);
 	/* tickets expire, and the server that gives them may be out of reach */
 	if ((x->mechanism->flags & MECHANISM_TICKET) && first)
-		return error_set(err, EX_TEMPFAIL, "4.7.0", "AUTH %s: no valid ticket for %s/%s "
+		return error_set(err, FAULT_NO_TICKET, "AUTH %s: no valid ticket for %s/%s "
 				 "(see klist and kinit; libgsasl: %s)", x->mechanism->name,
 				 x->in->service, x->in->host, gs.strerror(rc));
 	if (x->mechanism->flags & MECHANISM_TICKET)
-		return error_set(err, EX_PROTOCOL, "5.7.0", "AUTH %s: the server could not prove "
+		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
 				 "who it is (libgsasl: %s)", x->mechanism->name, gs.strerror(rc));
-	return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH %s: libgsasl: %s", x->mechanism->name,
+	return error_set(err, FAULT_RESPONSE_REFUSED, "AUTH %s: libgsasl: %s", x->mechanism->name,
 			 gs.strerror(rc));
 }
 
@@ -171,7 +174,8 @@ static int step(struct exchange *x, const char *in, size_t n, struct strbuf *out
 
 	/* the library would say it all once more */
 	if (x->complete)
-		return error_set(err, EX_PROTOCOL, "5.5.2", "AUTH %s: the server does not come to "
+		return error_set(err, FAULT_RESPONSE_REFUSED,
+				 "AUTH %s: the server does not come to "
 				 "an end", x->mechanism->name);
 	if (scram && x->steps == 1 && check_iterations(x, in, n, err) < 0)
 		return -1;

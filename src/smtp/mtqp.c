@@ -30,7 +30,7 @@ static int protocol_error(struct mtqp *m, const char *what, struct error *err)
 
 	m->dead = true;
 	text_escape_add(&shown, m->line.buf, m->line.len < 200 ? m->line.len : 200);
-	error_set(err, EX_PROTOCOL, "5.5.0", "%s: '%s'", what, shown.buf);
+	error_set(err, FAULT_PROTOCOL, "%s: '%s'", what, shown.buf);
 	strbuf_release(&shown);
 	return -1;
 }
@@ -47,7 +47,7 @@ static int read_line(struct mtqp *m, struct error *err)
 	if (got > 0)
 		return protocol_error(m, "the tracking server sent a line that is none", err);
 	if (got == 0)
-		error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the server while "
+		error_set(err, FAULT_CONNECTION_LOST, "connection closed by the server while "
 			  "waiting for %s", d.what);
 	return -1;
 }
@@ -57,25 +57,23 @@ static int read_line(struct mtqp *m, struct error *err)
  */
 static const struct status {
 	const char *word;
-	int exit;		/* 0 = good */
-	const char *code;
+	enum fault fault;	/* FAULT_NONE = good */
 	bool more;		/* lines follow */
 } statuses[] = {
-	{ "+OK+", 0, "", true }, { "+OK", 0, "", false },
-	{ "-TEMP", EX_TEMPFAIL, "4.3.0", false }, { "-ERR", EX_UNAVAILABLE, "5.3.0", false },
-	{ "-BAD", EX_PROTOCOL, "5.5.0", false },
+	{ "+OK+", FAULT_NONE, true }, { "+OK", FAULT_NONE, false },
+	{ "-TEMP", FAULT_SERVICE_LATER, false }, { "-ERR", FAULT_SERVICE_REFUSED, false },
+	{ "-BAD", FAULT_PROTOCOL, false },
 };
 
 /* What the words behind a failure say more exactly. */
 static const struct {
 	const char *info;
-	int exit;
-	const char *code;
+	enum fault fault;
 } infos[] = {
-	{ "admin", EX_TEMPFAIL, "4.3.2" }, { "unavailable", EX_TEMPFAIL, "4.3.2" },
-	{ "noinfo", EX_UNAVAILABLE, "5.1.0" }, { "insecure", EX_NOPERM, "5.7.8" },
-	{ "tls-required", EX_NOPERM, "5.7.10" }, { "bad-fqdn", EX_PROTOCOL, "5.5.0" },
-	{ "unsupported", EX_PROTOCOL, "5.5.0" }, { "tls-in-progress", EX_PROTOCOL, "5.5.0" },
+	{ "admin", FAULT_SERVER_CLOSES }, { "unavailable", FAULT_SERVER_CLOSES },
+	{ "noinfo", FAULT_NOT_TRACKED }, { "insecure", FAULT_PASSWORD_REFUSED },
+	{ "tls-required", FAULT_TRACKING_IN_CLEAR }, { "bad-fqdn", FAULT_PROTOCOL },
+	{ "unsupported", FAULT_PROTOCOL }, { "tls-in-progress", FAULT_PROTOCOL },
 };
 
 static const struct status *find_status(const struct mtqp *m)
@@ -109,17 +107,14 @@ static int refused(const struct mtqp *m, const struct status *s, const char *wha
 		   struct error *err)
 {
 	struct strbuf words = STRBUF_INIT(4 * LINE_MAX_OCTETS);
-	int exit = s->exit;
-	const char *code = s->code;
+	enum fault fault = s->fault;
 
-	for (size_t i = 0; exit != EX_PROTOCOL && i < ARRAY_LEN(infos); i++) {
-		if (has_info(m, infos[i].info)) {
-			exit = infos[i].exit;
-			code = infos[i].code;
-		}
+	for (size_t i = 0; fault != FAULT_PROTOCOL && i < ARRAY_LEN(infos); i++) {
+		if (has_info(m, infos[i].info))
+			fault = infos[i].fault;
 	}
 	text_escape_add(&words, m->line.buf, m->line.len);
-	error_set(err, exit, code, "%s: %s", what, words.buf);
+	error_set(err, fault, "%s: %s", what, words.buf);
 	strbuf_release(&words);
 	return -1;
 }
@@ -133,7 +128,7 @@ static int read_answer(struct mtqp *m, const char *what, struct error *err)
 
 	if (!s)
 		return protocol_error(m, "this is no answer of a tracking server", err);
-	return s->exit ? refused(m, s, what, err) : s->more;
+	return s->fault ? refused(m, s, what, err) : s->more;
 }
 
 /* The lines behind "+OK+" up to the dot, appended with CRLF and without doubled dots. */
@@ -148,7 +143,7 @@ static int read_lines(struct mtqp *m, struct strbuf *out, struct error *err)
 		strbuf_addstr(out, "\r\n");
 		if (strbuf_overflow(out)) {
 			m->dead = true;
-			return error_set(err, EX_PROTOCOL, "5.5.0", "the answer of the tracking "
+			return error_set(err, FAULT_PROTOCOL, "the answer of the tracking "
 					 "server is too long");
 		}
 	}
@@ -163,12 +158,12 @@ static int send_line(struct mtqp *m, struct strbuf *line, const char *shown, str
 
 	if (wire_unread_now(m->wire) > 0) {
 		m->dead = true;
-		return error_set(err, EX_PROTOCOL, "5.5.0",
+		return error_set(err, FAULT_PROTOCOL,
 				 "the tracking server said something that nobody asked for");
 	}
 	if (line->len > COMMAND_OCTETS || text_has_control(line->buf, line->len) ||
 	    !text_is_ascii(line->buf, line->len))
-		return error_set(err, EX_DATAERR, "5.5.4", "cannot ask the tracking server: the "
+		return error_set(err, FAULT_ARGUMENT, "cannot ask the tracking server: the "
 				 "line is too long or not plain");
 	strbuf_addstr(line, "\r\n");
 	rc = wire_put(m->wire, line->buf, line->len, shown, &d, err);
@@ -227,7 +222,7 @@ static int start_tls(struct mtqp *m, struct error *err)
 		return -1;
 	m->dead = true;
 	if (wire_unread_now(m->wire) < 0)
-		return error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the tracking "
+		return error_set(err, FAULT_CONNECTION_LOST, "connection closed by the tracking "
 				 "server before the TLS handshake");
 	if (wire_upgrade(m->wire, upgrade, m, err) < 0)
 		return -1;
@@ -248,7 +243,7 @@ int mtqp_open(struct mtqp *m, struct wire *wire, const struct account *a, const 
 	if (tls == MTQP_TLS_OFF || (tls == MTQP_TLS_TRY && !m->tls_offered))
 		return 0;
 	if (!m->tls_offered)
-		return error_set(err, EX_UNAVAILABLE, "5.7.10", "the tracking server does not "
+		return error_set(err, FAULT_NO_STARTTLS, "the tracking server does not "
 				 "offer STARTTLS: the secret is not sent in clear text; if you "
 				 "must, set 'mtqp_tls = try'");
 	return start_tls(m, err);
@@ -279,9 +274,9 @@ static int check_words(const char *envid, const char *secret, struct error *err)
 
 	strbuf_release_secret(&octets);
 	if (n == 0 || strchr(envid, ' ') || text_has_control(envid, n) || !text_is_ascii(envid, n))
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no envelope identifier", envid);
+		return error_set(err, FAULT_USAGE, "'%s' is no envelope identifier", envid);
 	if (bad)
-		return error_set(err, EX_USAGE, "5.5.4", "the secret of %s is not in base64",
+		return error_set(err, FAULT_USAGE, "the secret of %s is not in base64",
 				 envid);
 	return 0;
 }
@@ -384,7 +379,7 @@ int mtqp_parse_uri(struct arena *a, const char *text, struct mtqp_uri *out, stru
 		fits = uri.envid && uri.secret;
 	}
 	if (!fits)
-		return error_set(err, EX_USAGE, "5.5.4",
+		return error_set(err, FAULT_USAGE,
 				 "the form is mtqp://HOST[:PORT]/track/ENVID/SECRET");
 	if (check_words(uri.envid, uri.secret, err) < 0)
 		return -1;

@@ -196,7 +196,8 @@ static bool content_fits(struct transaction *t, struct candidate *c, const struc
 							      filter.buf);
 	if (!fits) {
 		t->unfit = true;
-		error_set(&err, EX_UNAVAILABLE, "5.6.5", "takes %s, and the server does not offer "
+		error_set_status(&err, FAULT_CONVERSION, "5.6.5",
+				 "takes %s, and the server does not offer "
 			  "CONPERM to convert the message", filter.buf);
 		outcome_refuse(t, c->index, &err);
 	}

@@ -21,49 +21,49 @@ enum show {
 	SHOW_SUBJECT	/* what was asked, and the text */
 };
 
-/* What a code means; code 0 ends the list. exit 0: the answer that was hoped for. */
+/* What a code means; code 0 ends the list. No fault: the answer that was hoped for. */
 struct meaning {
-	int code, exit;
-	const char *status;	/* when the server gave none */
+	int code;
+	enum fault fault;
 	const char *note;	/* what the user should know though it is good news */
 };
 
 static const struct meaning address_codes[] = {
-	{ 250, 0, NULL, NULL },
-	{ 251, 0, NULL, NULL },
-	{ 252, 0, NULL, "the server cannot tell, but would try to deliver" },
-	{ 550, EX_NOUSER, "5.1.1", NULL }, { 551, EX_NOUSER, "5.1.6", NULL },
-	{ 553, EX_NOUSER, "5.1.3", NULL },
-	{ 0, 0, NULL, NULL }
+	{ 250, FAULT_NONE, NULL },
+	{ 251, FAULT_NONE, NULL },
+	{ 252, FAULT_NONE, "the server cannot tell, but would try to deliver" },
+	{ 550, FAULT_RECIPIENT_UNKNOWN, NULL }, { 551, FAULT_RECIPIENT_MOVED, NULL },
+	{ 553, FAULT_RECIPIENT_SYNTAX, NULL },
+	{ 0, FAULT_NONE, NULL }
 };
 
 static const struct meaning help_codes[] = {
-	{ 211, 0, NULL, NULL }, { 214, 0, NULL, NULL }, { 0, 0, NULL, NULL }
+	{ 211, FAULT_NONE, NULL }, { 214, FAULT_NONE, NULL }, { 0, FAULT_NONE, NULL }
 };
 
 static const struct meaning simple_codes[] = {
-	{ 250, 0, NULL, NULL }, { 0, EX_PROTOCOL, NULL, NULL }
+	{ 250, FAULT_NONE, NULL }, { 0, FAULT_PROTOCOL, NULL }
 };
 
 static const struct meaning etrn_codes[] = {
-	{ 250, 0, NULL, NULL }, { 251, 0, NULL, NULL }, { 252, 0, NULL, NULL },
-	{ 253, 0, NULL, NULL },
-	{ 458, EX_TEMPFAIL, "4.3.0", NULL }, { 459, EX_NOPERM, "5.7.1", NULL },
-	{ 0, 0, NULL, NULL }
+	{ 250, FAULT_NONE, NULL }, { 251, FAULT_NONE, NULL }, { 252, FAULT_NONE, NULL },
+	{ 253, FAULT_NONE, NULL },
+	{ 458, FAULT_SERVICE_LATER, NULL }, { 459, FAULT_NOT_ALLOWED, NULL },
+	{ 0, FAULT_NONE, NULL }
 };
 
 static const struct meaning atrn_codes[] = {
-	{ 250, 0, NULL, NULL },
-	{ 453, 0, NULL, "the server has no mail for us" },
-	{ 450, EX_NOPERM, "5.7.1", NULL }, { 451, EX_TEMPFAIL, "4.3.0", NULL },
-	{ 0, 0, NULL, NULL }
+	{ 250, FAULT_NONE, NULL },
+	{ 453, FAULT_NONE, "the server has no mail for us" },
+	{ 450, FAULT_NOT_ALLOWED, NULL }, { 451, FAULT_SERVICE_LATER, NULL },
+	{ 0, FAULT_NONE, NULL }
 };
 
 /* --- arguments ------------------------------------------------------------ */
 
 static int check_any(const char *arg, struct error *err)
 {
-	return arg && !*arg ? error_set(err, EX_USAGE, "5.5.4", "the argument is empty") : 0;
+	return arg && !*arg ? error_set(err, FAULT_USAGE, "the argument is empty") : 0;
 }
 
 static int check_string(const char *arg, struct error *err)
@@ -79,10 +79,10 @@ static int check_raw(const char *arg, struct error *err)
 	size_t n = arg ? strcspn(arg, " ") : 0;
 
 	if (n == 0)
-		return error_set(err, EX_USAGE, "5.5.4", "the command is empty");
+		return error_set(err, FAULT_USAGE, "the command is empty");
 	for (size_t i = 0; i < ARRAY_LEN(raw_refused); i++) {
 		if (strncasecmp(arg, raw_refused[i], n) == 0 && !raw_refused[i][n])
-			return error_set(err, EX_USAGE, "5.5.4", "%s cannot be sent as a raw "
+			return error_set(err, FAULT_USAGE, "%s cannot be sent as a raw "
 					 "command", raw_refused[i]);
 	}
 	return 0;
@@ -98,7 +98,7 @@ static int check_domain(const char *text, size_t n, struct error *err)
 		if (text_is_ascii(domain, n) && address_domain_valid(domain))
 			return 0;
 	}
-	return error_set(err, EX_USAGE, "5.5.4", "'%.*s' is no domain", (int)n, text);
+	return error_set(err, FAULT_USAGE, "'%.*s' is no domain", (int)n, text);
 }
 
 /* etrn = "ETRN" SP [ "@" / "#" ] node (RFC 1985, section 5.3); a queue's name is any word */
@@ -107,7 +107,7 @@ static int check_node(const char *arg, struct error *err)
 	if (arg && *arg == '#' && arg[1] && !strchr(arg, ' ') && text_is_ascii(arg, strlen(arg)))
 		return 0;
 	if (!arg || !*arg || *arg == '#')
-		return error_set(err, EX_USAGE, "5.5.4", "give HOST, @DOMAIN or #QUEUE");
+		return error_set(err, FAULT_USAGE, "give HOST, @DOMAIN or #QUEUE");
 	arg += *arg == '@';
 	return check_domain(arg, strlen(arg), err);
 }
@@ -126,7 +126,7 @@ static int check_domains(const char *arg, struct error *err)
 		if (!arg[1])
 			break;
 	}
-	return arg ? error_set(err, EX_USAGE, "5.5.4", "a domain is missing") : 0;
+	return arg ? error_set(err, FAULT_USAGE, "a domain is missing") : 0;
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -170,10 +170,10 @@ int probe_check(const struct probe_request *p, struct error *err)
 	size_t n = p->arg ? strlen(p->arg) : 0;
 
 	if (n && text_has_control(p->arg, n))
-		return error_set(err, EX_USAGE, "5.5.4", "%s: the argument holds a line end or "
+		return error_set(err, FAULT_USAGE, "%s: the argument holds a line end or "
 				 "another control character", probe_name(p));
 	if (strlen(row->verb) + 1 + n > ARGUMENT_MAX)
-		return error_set(err, EX_USAGE, "5.5.4", "%s: the argument is longer than a "
+		return error_set(err, FAULT_USAGE, "%s: the argument is longer than a "
 				 "command may be", probe_name(p));
 	if (row->check(p->arg, err) < 0)
 		return error_prefix(err, "%s", probe_name(p));
@@ -249,10 +249,10 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 	bool can = row->utf8 && session_has(s, EXT_SMTPUTF8);
 
 	if (row->announced && !extensions_announced(s, row->verb, strlen(row->verb)))
-		return error_set(err, EX_UNAVAILABLE, "5.3.3", "%s does not offer %s",
+		return error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer %s",
 				 s->server_name, row->verb);
 	if (foreign && !can)
-		return error_set(err, EX_UNAVAILABLE, "5.6.7", "%s: '%s' needs SMTPUTF8, which "
+		return error_set(err, FAULT_UTF8_MISSING, "%s: '%s' needs SMTPUTF8, which "
 				 "%s does not offer", probe_name(p), p->arg, s->server_name);
 	build(s, p, foreign);
 	if (say(s, foreign, err) < 0)
@@ -298,22 +298,21 @@ static void add_name(struct strbuf *out, const struct probe_request *p)
 }
 
 /* "VRFY 'joe': 550 5.1.1 no such user" */
-static int refused(const struct session *s, const struct probe_request *p, int exit,
-		   const char *status, struct error *err)
+static int refused(const struct session *s, const struct probe_request *p,
+		   enum fault fault, struct error *err)
 {
 	const struct reply *r = &s->reply;
 	struct strbuf words = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
 	/* what the code means to us goes before the class of the server's status */
-	bool own = r->status[0] && (!status || status[0] == r->status[0]);
+	bool own = r->status[0] == fault_status(fault)[0];
 
 	reply_text(r, &words);
-	if (!status)
-		status = reply_class(r) == 4 ? "4.0.0" : reply_class(r) == 5 ? "5.0.0" : "5.5.0";
 	struct strbuf name = STRBUF_INIT(NAME_LIMIT);
 
 	add_name(&name, p);
-	error_set(err, exit, own ? r->status : status, "%s: %d%s%s%s%s", name.buf, r->code,
-		  r->status[0] ? " " : "", r->status, words.len ? " " : "", words.buf);
+	error_set_status(err, fault, own ? r->status : fault_status(fault), "%s: %d%s%s%s%s",
+			 name.buf, r->code, r->status[0] ? " " : "", r->status,
+			 words.len ? " " : "", words.buf);
 	err->reply = r->code;
 	strbuf_release(&words);
 	strbuf_release(&name);
@@ -321,7 +320,7 @@ static int refused(const struct session *s, const struct probe_request *p, int e
 }
 
 /* What no row of the command tells: 530, then by class. */
-static int by_class(const struct session *s, const struct probe_request *p, int otherwise,
+static int by_class(const struct session *s, const struct probe_request *p, enum fault otherwise,
 		    struct error *err)
 {
 	const struct reply *r = &s->reply;
@@ -330,12 +329,12 @@ static int by_class(const struct session *s, const struct probe_request *p, int 
 	if (!table[p->id].codes && class <= 3)
 		return 0;
 	if (r->code == 530)
-		return refused(s, p, EX_NOPERM, "5.7.0", err);
+		return refused(s, p, FAULT_SIGN_IN_WANTED, err);
 	if (class == 4)
-		return refused(s, p, EX_TEMPFAIL, NULL, err);
+		return refused(s, p, FAULT_REFUSED_FOR_NOW, err);
 	if (otherwise || class <= 3)
-		return refused(s, p, EX_PROTOCOL, "5.5.0", err);
-	return refused(s, p, EX_UNAVAILABLE, NULL, err);
+		return refused(s, p, FAULT_PROTOCOL, err);
+	return refused(s, p, FAULT_REFUSED, err);
 }
 
 static int judge(const struct session *s, const struct probe_request *p,
@@ -346,11 +345,11 @@ static int judge(const struct session *s, const struct probe_request *p,
 	while (m && m->code && m->code != s->reply.code)
 		m++;
 	if (!m || !m->code)
-		return by_class(s, p, m ? m->exit : 0, err);
-	if (m->exit)
-		return refused(s, p, m->exit, m->status, err);
+		return by_class(s, p, m ? m->fault : FAULT_NONE, err);
+	if (m->fault)
+		return refused(s, p, m->fault, err);
 	if (s->reply.code == 252 && opt->strict && m->note) {
-		refused(s, p, EX_TEMPFAIL, "4.0.0", err);
+		refused(s, p, FAULT_REFUSED_FOR_NOW, err);
 		return error_append(err, " (%s)", m->note);
 	}
 	if (m->note) {
@@ -441,6 +440,6 @@ int probe_reversed(struct session *s, const struct probe_request *p, bool *rever
 	if (!*reversed_out || wire_unread_now(s->wire) <= 0)
 		return 0;
 	s->dead = true;
-	return error_set(err, EX_PROTOCOL, "5.5.0", "the server spoke after ATRN before it was "
+	return error_set(err, FAULT_PROTOCOL, "the server spoke after ATRN before it was "
 			 "greeted");
 }

@@ -48,7 +48,7 @@ const char *stage_awaited(enum stage stage)
 	return stage_table[stage].awaited;
 }
 
-/* --- from a reply to an exit code -------------------------------------- */
+/* --- from a reply to a fault -------------------------------------- */
 
 #define AT(stage) (1U << (stage))
 #define ANYWHERE (~0U)
@@ -65,63 +65,64 @@ struct verdict {
 	unsigned stages;
 	int class, code;	/* code 0 = any of the class */
 	const char *status;	/* NULL = any or none */
-	int exit;
-	const char *invented;	/* enhanced status when the server gave none */
+	enum fault fault;	/* its status counts when the server gave none */
 };
 
 static const struct verdict verdicts[] = {
-	{ AT(STAGE_AUTH), 4, 432, NULL, EX_NOPERM, "4.7.12" },
-	{ ANYWHERE, 4, 421, NULL, EX_TEMPFAIL, "4.3.2" },
-	{ AT(STAGE_AUTH) | AT(STAGE_STARTTLS), 4, 0, NULL, EX_TEMPFAIL, "4.7.0" },
-	{ ANYWHERE, 4, 0, NULL, EX_TEMPFAIL, "4.0.0" },
+	{ AT(STAGE_AUTH), 4, 432, NULL, FAULT_PASSWORD_OVER },
+	{ ANYWHERE, 4, 421, NULL, FAULT_SERVER_CLOSES },
+	{ AT(STAGE_AUTH), 4, 0, NULL, FAULT_AUTH_LATER },
+	{ AT(STAGE_STARTTLS), 4, 0, NULL, FAULT_STARTTLS_LATER },
+	{ ANYWHERE, 4, 0, NULL, FAULT_REFUSED_FOR_NOW },
 
-	{ AT(STAGE_AUTH), 5, 500, NULL, EX_NOPERM, "5.5.6" },
-	{ AT(STAGE_AUTH), 5, 501, NULL, EX_PROTOCOL, "5.5.2" },
-	{ AT(STAGE_AUTH), 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
-	{ AT(STAGE_AUTH), 5, 504, NULL, EX_NOPERM, "5.5.4" },
-	{ AT(STAGE_AUTH), 5, 525, NULL, EX_NOPERM, "5.7.13" },
-	{ AT(STAGE_AUTH), 5, 534, NULL, EX_NOPERM, "5.7.9" },
-	{ AT(STAGE_AUTH), 5, 538, NULL, EX_NOPERM, "5.7.11" },
-	{ ANYWHERE, 5, 530, NULL, EX_NOPERM, "5.7.0" },
-	{ AT(STAGE_AUTH), 5, 0, NULL, EX_NOPERM, "5.7.8" },
-	{ HELLOS, 5, 0, NULL, EX_UNAVAILABLE, "5.3.2" },
-	{ AT(STAGE_STARTTLS), 5, 0, NULL, EX_UNAVAILABLE, "5.7.0" },
-	{ AT(STAGE_XCLIENT) | AT(STAGE_XFORWARD), 5, 550, NULL, EX_NOPERM, "5.7.0" },
+	{ AT(STAGE_AUTH), 5, 500, NULL, FAULT_RESPONSE_TOO_LONG },
+	{ AT(STAGE_AUTH), 5, 501, NULL, FAULT_RESPONSE_REFUSED },
+	{ AT(STAGE_AUTH), 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
+	{ AT(STAGE_AUTH), 5, 504, NULL, FAULT_MECHANISM_UNKNOWN },
+	{ AT(STAGE_AUTH), 5, 525, NULL, FAULT_ACCOUNT_DISABLED },
+	{ AT(STAGE_AUTH), 5, 534, NULL, FAULT_MECHANISM_WEAK },
+	{ AT(STAGE_AUTH), 5, 538, NULL, FAULT_TLS_WANTED },
+	{ ANYWHERE, 5, 530, NULL, FAULT_SIGN_IN_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, NULL, FAULT_PASSWORD_REFUSED },
+	{ AT(STAGE_GREETING), 5, 0, NULL, FAULT_SERVER_REFUSED },
+	{ HELLOS, 5, 0, NULL, FAULT_NAME_REFUSED },
+	{ AT(STAGE_STARTTLS), 5, 0, NULL, FAULT_STARTTLS_REFUSED },
+	{ AT(STAGE_XCLIENT) | AT(STAGE_XFORWARD), 5, 550, NULL, FAULT_XCLIENT_REFUSED },
 	/* RFC 7293: owner changed, domain's owner changed, cannot be told */
-	{ AT(STAGE_RCPT), 5, 550, "7.17", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 550, "7.18", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 550, "7.19", EX_UNAVAILABLE, "" },
+	{ AT(STAGE_RCPT), 5, 550, "7.17", FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 550, "7.18", FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 550, "7.19", FAULT_RECIPIENT_OWNER },
 	/* RFC 6710: priority too low, message too large for it; RFC 4865: quota of held mail */
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.15", EX_UNAVAILABLE, "" },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 552, "7.", EX_UNAVAILABLE, "" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.15", FAULT_PRIORITY },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 552, "7.", FAULT_PRIORITY },
 	/* RFC 8689: REQUIRETLS cannot be kept further on */
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.30", EX_UNAVAILABLE, "" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.30", FAULT_REQUIRETLS },
 	/* RFC 4141: the parameter is not supported */
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 504, NULL, EX_UNAVAILABLE, "5.6.3" },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.", EX_NOPERM, "5.7.0" },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 504, NULL, FAULT_CONVERSION },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.", FAULT_POLICY },
 
-	{ AT(STAGE_RCPT), 5, 550, NULL, EX_NOUSER, "5.1.1" },
-	{ AT(STAGE_RCPT), 5, 551, NULL, EX_NOUSER, "5.1.6" },
-	{ AT(STAGE_RCPT), 5, 553, NULL, EX_NOUSER, "5.1.3" },
-	{ AT(STAGE_RCPT), 5, 0, "1.1", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 0, "1.2", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 0, "1.3", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 0, "1.6", EX_NOUSER, "" },
-	{ AT(STAGE_RCPT), 5, 0, "1.10", EX_NOHOST, "" },
-	{ AT(STAGE_RCPT), 5, 556, NULL, EX_NOHOST, "5.1.10" },
-	{ AT(STAGE_RCPT), 5, 552, NULL, EX_UNAVAILABLE, "5.2.2" },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, NULL, EX_UNAVAILABLE, "5.5.4" },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, NULL, EX_UNAVAILABLE, "5.5.4" },
-	{ AT(STAGE_MAIL) | CONTENT, 5, 552, NULL, EX_UNAVAILABLE, "5.3.4" },
-	{ CHUNK, 5, 503, NULL, EX_PROTOCOL, "5.5.1" },
-	{ AT(STAGE_BURL), 5, 0, "7.", EX_NOPERM, "5.7.0" },
-	{ AT(STAGE_BURL), 5, 0, "6.6", EX_NOINPUT, "" },
-	{ ANYWHERE, 5, 0, NULL, EX_UNAVAILABLE, "5.0.0" },
+	{ AT(STAGE_RCPT), 5, 550, NULL, FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 551, NULL, FAULT_RECIPIENT_MOVED },
+	{ AT(STAGE_RCPT), 5, 553, NULL, FAULT_RECIPIENT_SYNTAX },
+	{ AT(STAGE_RCPT), 5, 0, "1.1", FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 0, "1.2", FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 0, "1.3", FAULT_RECIPIENT_SYNTAX },
+	{ AT(STAGE_RCPT), 5, 0, "1.6", FAULT_RECIPIENT_MOVED },
+	{ AT(STAGE_RCPT), 5, 0, "1.10", FAULT_RECIPIENT_NO_MAIL },
+	{ AT(STAGE_RCPT), 5, 556, NULL, FAULT_RECIPIENT_NO_MAIL },
+	{ AT(STAGE_RCPT), 5, 552, NULL, FAULT_MAILBOX_FULL },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, NULL, FAULT_PARAMETER },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, NULL, FAULT_PARAMETER },
+	{ AT(STAGE_MAIL) | CONTENT, 5, 552, NULL, FAULT_TOO_LARGE },
+	{ CHUNK, 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
+	{ AT(STAGE_BURL), 5, 0, "7.", FAULT_POLICY },
+	{ AT(STAGE_BURL), 5, 0, "6.6", FAULT_URL_UNREADABLE },
+	{ ANYWHERE, 5, 0, NULL, FAULT_REFUSED },
 
 	/* the channel closes: nobody knows what has become of the message (RFC 5321, 4.2.3) */
-	{ AT(STAGE_DOT) | AT(STAGE_BDAT) | AT(STAGE_BURL), 0, 221, NULL, EX_TEMPFAIL, "4.4.2" },
+	{ AT(STAGE_DOT) | AT(STAGE_BDAT) | AT(STAGE_BURL), 0, 221, NULL, FAULT_CONNECTION_LOST },
 	/* good news that was not asked for */
-	{ ANYWHERE, 0, 0, NULL, EX_PROTOCOL, "5.5.0" },
+	{ ANYWHERE, 0, 0, NULL, FAULT_PROTOCOL },
 };
 
 /* Does status ("5.1.1") fit the pattern ("1.1", or "7." for all of that subject)? */
@@ -157,10 +158,11 @@ int reply_error_about(const struct reply *r, enum stage stage, const char *subje
 	bool own = r->status[0] && v->class != 0 && !(HELLOS & AT(stage));
 
 	reply_text(r, &words);
-	error_set(err, v->exit, own ? r->status : v->invented, "%s%s%s%s: %s%d%s%s%s%s", t->name,
-		  subject ? t->open : "", subject ? subject : "", subject ? t->close : "",
-		  v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "", r->status,
-		  words.len ? " " : "", words.buf);
+	error_set_status(err, v->fault, own ? r->status : fault_status(v->fault),
+			 "%s%s%s%s: %s%d%s%s%s%s", t->name, subject ? t->open : "",
+			 subject ? subject : "", subject ? t->close : "",
+			 v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "",
+			 r->status, words.len ? " " : "", words.buf);
 	err->reply = r->code;
 	strbuf_release(&words);
 	return -1;
@@ -307,7 +309,7 @@ static int no_reply(const struct deadline *d, const struct strbuf *line, struct 
 	struct strbuf words = STRBUF_INIT(800);
 
 	text_escape_add(&words, line->buf, line->len < 200 ? line->len : 200);
-	error_set(err, EX_PROTOCOL, "5.5.0", "unparsable line instead of %s: '%s'", d->what,
+	error_set(err, FAULT_NOT_SMTP, "unparsable line instead of %s: '%s'", d->what,
 		  words.buf);
 	strbuf_release(&words);
 	/* a TLS record (RFC 8446, section 5.1): alert 21 or handshake 22, version 3.x */
@@ -363,7 +365,7 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 	out->code = code;
 	strvec_add(&out->lines, text);
 	if (*total > REPLY_TOTAL_MAX || strvec_overflow(&out->lines))
-		return error_set(err, EX_PROTOCOL, "5.5.0", "%s is too long (limits: %d lines, "
+		return error_set(err, FAULT_PROTOCOL, "%s is too long (limits: %d lines, "
 				 "%d octets)", d->what, REPLY_LINES_MAX, REPLY_TOTAL_MAX);
 	return more;
 }
@@ -385,7 +387,7 @@ static int read_reply(struct wire *w, const struct deadline *d, bool hidden, str
 		if (got > 0 && hidden)
 			hide_token(&line);
 		if (got == 0)
-			more = error_set(err, EX_TEMPFAIL, "4.4.2", "connection closed by the "
+			more = error_set(err, FAULT_CONNECTION_LOST, "connection closed by the "
 					 "server while waiting for %s", d->what);
 		else
 			more = got < 0 ? -1 : take_line(&line, d, &total, out, err);

@@ -76,7 +76,7 @@ int session_quiet(struct session *s, struct error *err)
 	struct strbuf words = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
 
 	reply_text(&s->reply, &words);
-	error_set(err, EX_PROTOCOL, "5.5.0", "the server sent a reply that nobody asked for: "
+	error_set(err, FAULT_PROTOCOL, "the server sent a reply that nobody asked for: "
 		  "%d %s", s->reply.code, words.buf);
 	strbuf_release(&words);
 	return -1;
@@ -149,7 +149,7 @@ static int hello(struct session *s, bool helo_only, bool *retry_helo_out, struct
 		if (!s->authenticated)
 			extensions_forget(s);
 	}
-	return error_set(err, EX_SOFTWARE, "5.3.0", "the session does not get beyond EHLO");
+	return error_set(err, FAULT_BUG, "the session does not get beyond EHLO");
 }
 
 int session_open(struct session *s, struct wire *wire, const struct session_options *opt,

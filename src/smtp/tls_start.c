@@ -134,7 +134,7 @@ int tls_start(struct stream *lower, const struct tls_start *what, const struct d
 	if (look_up(what, d, &dane, err) < 0)
 		return -1;
 	if (what->account->tls.dane == TLS_DANE_MUST && dane.state != DANE_USABLE)
-		rc = error_set(err, EX_TEMPFAIL, "4.7.5", "%s has no TLSA records%s (DANE), and "
+		rc = error_set(err, FAULT_DNSSEC_BOGUS, "%s has no TLSA records%s (DANE), and "
 			       "tls_dane = must", what->host, dane.state == DANE_UNUSABLE ?
 			       " that can be used" : ", or no DNSSEC");
 	else

@@ -341,7 +341,7 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 	} while (open > 0 && (moved || open < before));
 	converted_release(&t.converted);
 	if (open > 0) {
-		error_set(&err, EX_TEMPFAIL, "4.5.3", "the server took no more recipients");
+		error_set(&err, FAULT_TOO_MANY_RECIPIENTS, "the server took no more recipients");
 		result_set_rest(result, &err);
 	}
 	prefix_results(&t, result);

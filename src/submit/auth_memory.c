@@ -42,10 +42,10 @@ static int read_file(const char *path, struct strbuf *out, struct error *err)
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		error_errno(err, EX_CONFIG, "5.3.5", "auth_remember: cannot read %s", path);
+		error_errno(err, FAULT_CONFIG, "auth_remember: cannot read %s", path);
 	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
 		 (st.st_mode & (S_IWGRP | S_IWOTH)))
-		error_set(err, EX_CONFIG, "5.3.5", "auth_remember: others may write to %s: remove "
+		error_set(err, FAULT_SECRET_MODE, "auth_remember: others may write to %s: remove "
 			  "it, or make it yours alone", path);
 	else
 		rc = fs_read_fd(fd, path, out, err);

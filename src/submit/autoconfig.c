@@ -142,7 +142,7 @@ static int begin(void *ctx, unsigned depth, const char *name, const char *const 
 	const char *type;
 
 	if (depth == DEPTH_ROOT && strcmp(name, "clientConfig") != 0)
-		return error_set(err, EX_DATAERR, "5.6.0", "no autoconfig document");
+		return error_set(err, FAULT_DOCUMENT, "no autoconfig document");
 	if (depth == DEPTH_PROVIDER)
 		r->in_provider = strcmp(name, "emailProvider") == 0 && r->providers++ == 0;
 	if (depth == DEPTH_SERVER && r->in_provider && strcmp(name, "outgoingServer") == 0) {

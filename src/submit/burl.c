@@ -33,7 +33,7 @@ static int check_url(const char *url, const char *what, struct error *err)
 		good = *p > ' ' && *p < 127;
 	if (good)
 		return 0;
-	return error_set(err, EX_USAGE, "5.5.4", "%s is not a URL of printable characters", what);
+	return error_set(err, FAULT_USAGE, "%s is not a URL of printable characters", what);
 }
 
 static bool has_token(const char *url)
@@ -60,7 +60,7 @@ static int run_command(struct arena *a, const struct account *account, const cha
 	if (rc < 0)
 		error_prefix(err, "burl_command");
 	else if (strbuf_overflow(&text) || strlen(text.buf) != text.len)
-		rc = error_set(err, EX_CONFIG, "5.3.5", "what burl_command prints is no URL");
+		rc = error_set(err, FAULT_CONFIG, "what burl_command prints is no URL");
 	if (rc == 0) {
 		*out = arena_strndup(a, text.buf, strcspn(text.buf, "\r\n"));
 		rc = check_url(*out, "what burl_command prints", err);
@@ -103,7 +103,7 @@ static int take_file(struct envelope *e, const char *path, struct burl_part *out
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0)
-		return error_errno(err, EX_NOINPUT, "4.3.0", "cannot open %s", path);
+		return error_errno(err, FAULT_INPUT, "cannot open %s", path);
 	rc = fs_read_fd(fd, path, &raw, err);
 	close(fd);
 	if (rc == 0) {

@@ -179,7 +179,7 @@ static bool settle_account(struct check *c)
 	at = c->no_envelope ? NULL : strrchr(c->envelope.rcpt[0].address, '@');
 	c->mx_domain = at ? at + 1 : NULL;
 	if (!at && !c->no_envelope) {
-		error_set(&err, EX_NOHOST, "5.1.2", "recipient '%s' has no domain to send to",
+		error_set(&err, FAULT_NO_DOMAIN, "recipient '%s' has no domain to send to",
 			  c->envelope.rcpt[0].address);
 		check_fail(c, "recipient", &err);
 	}

@@ -302,10 +302,10 @@ static int settle_envelope(struct check *c, struct error *err)
 		check_tell(c, CHECK_OK, "sender", NULL, "%s", without_subject(reasons.note[i]));
 	look_at_sender(c);
 	if (!to && c->account.net.mx && !c->account.socket)
-		return error_set(err, EX_USAGE, "5.5.4", "account '%s' sends to the servers of "
+		return error_set(err, FAULT_USAGE, "account '%s' sends to the servers of "
 				 "each recipient (mx = on): to which one?", c->account.name);
 	if (!to && !*e->sender)
-		return error_set(err, EX_USAGE, "5.5.4", "the null sender has no address of its "
+		return error_set(err, FAULT_USAGE, "the null sender has no address of its "
 				 "own to ask for");
 	to = to ? to : e->sender;
 	if (envelope_add_words(e, &to, 1, NULL, NULL, err) < 0 ||

@@ -81,12 +81,12 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 	struct message *made = NULL;
 
 	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
-		return error_set(err, EX_DATAERR, "5.6.0", "the %s has a CR that ends no line: "
+		return error_set(err, FAULT_MESSAGE, "the %s has a CR that ends no line: "
 				 "bare_cr = reject", (*m)->header_cr ? "header" : "body");
 	if (!(*m)->body_cr || (*m)->body_binary || how == BARE_CR_LINE_END)
 		return 0;
 	if (is_sealed(*m, a))
-		return error_set(err, EX_DATAERR, "5.6.0", "the body has a CR that ends no line, "
+		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
 				 "and a DKIM-Signature forbids to change it (see "
 				 "convert_signed_dkim)");
 	if (respell_bare_cr(*m, how == BARE_CR_SPACE ? RESPELL_BLANKS : RESPELL_BINARY, &made,
@@ -157,10 +157,10 @@ static int fold_header(struct edits *edits, const struct message *m, const struc
 static int refuse_lines(const struct message *m, const char *why, struct error *err)
 {
 	if (m->longest_line > MESSAGE_LINE_MAX)
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "a line of %llu octets, %d are allowed: %s",
 				 (unsigned long long)m->longest_line, MESSAGE_LINE_MAX, why);
-	return error_set(err, EX_DATAERR, "5.6.0",
+	return error_set(err, FAULT_MESSAGE,
 			 "a line of the header has more than %d octets: %s",
 			 MESSAGE_LINE_MAX, why);
 }
@@ -280,7 +280,7 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 	const char *lacks = p->text ? "BINARYMIME" : "8BITMIME";
 
 	if (must && p->sealed)
-		return error_set(err, EX_UNAVAILABLE, "5.6.3",
+		return error_set(err, FAULT_CONVERSION,
 				 "the message has %s content, the server does not offer %s, and a "
 				 "DKIM-Signature forbids to convert it (see convert_signed_dkim)",
 				 p->text ? "binary" : "8-bit", lacks);
@@ -319,7 +319,7 @@ static int settle(struct converted *c, const struct plan *p, const struct messag
 	const bool header_8bit = edits_header_8bit(&c->edits, c->message);
 
 	if (header_8bit && c->utf8 && !m->header_utf8 && m->header_8bit)
-		return error_set(err, EX_DATAERR, "5.6.0",
+		return error_set(err, FAULT_MESSAGE,
 				 "the header has 8-bit characters that are no UTF-8");
 	e->header_utf8 = p->left || header_8bit;
 	e->utf8 = e->utf8 || e->header_utf8;

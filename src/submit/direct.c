@@ -90,7 +90,7 @@ static void submit_direct(const struct account *a, const struct envelope *e,
 		if (*domain) {
 			submit_to(&direct, domain, &part, m, edits, opt, &some);
 		} else {
-			error_set(&err, EX_NOHOST, "5.1.2",
+			error_set(&err, FAULT_NO_DOMAIN,
 				  "recipient '%s' has no domain to send to", part.rcpt->address);
 			result_set_rest(&some, &err);
 		}

@@ -236,9 +236,9 @@ static int nothing_found(const struct discovery *d, struct error *err)
 	const char *name = d->req->host_given ? d->req->base->host : d->domain;
 
 	if (d->temporary)
-		return error_set(err, EX_TEMPFAIL, "4.4.1", "no server of %s could be used: see "
+		return error_set(err, FAULT_CONNECT, "no server of %s could be used: see "
 				 "above; try again, or name one with --host=NAME", name);
-	return error_set(err, EX_NOHOST, "5.1.2", "no mail submission server found for %s: name "
+	return error_set(err, FAULT_NO_HOST, "no mail submission server found for %s: name "
 			 "one with --host=NAME, and --port and --tls where they are unusual",
 			 name);
 }
@@ -265,12 +265,12 @@ int discover(const struct discover_request *r, struct arena *a, struct submissio
 	struct discovery d = { .req = r, .arena = a, .mx = STRVEC_INIT(16) };
 
 	if (!r->who.domain || *r->who.domain == '[')
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' has no domain name: give a whole "
+		return error_set(err, FAULT_USAGE, "'%s' has no domain name: give a whole "
 				 "mail address", r->who.address);
 	if (idna_to_ascii(a, r->who.domain, &d.domain, err) < 0)
 		return -1;
 	if (!address_domain_valid(d.domain))
-		return error_set(err, EX_USAGE, "5.5.4", "'%s' is no domain name", d.domain);
+		return error_set(err, FAULT_USAGE, "'%s' is no domain name", d.domain);
 	int rc = search(&d, out, err);
 
 	strvec_release(&d.mx);

@@ -72,9 +72,9 @@ static int write_trust(struct fetch *f, const char *certificates, struct error *
 	if (f->trust < 0)
 		rc = fs_temp_file(&f->trust, err);
 	else if (ftruncate(f->trust, 0) < 0 || lseek(f->trust, 0, SEEK_SET) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write the certificates");
+		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
 	if (rc == 0 && fs_write_all(f->trust, text.buf, text.len) < 0)
-		rc = error_errno(err, EX_IOERR, "4.3.0", "cannot write the certificates");
+		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
 	strbuf_release(&text);
 	(void)snprintf(f->trust_path, sizeof(f->trust_path), "/dev/fd/%d", f->trust);
 	return rc;
@@ -141,7 +141,7 @@ static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, 
 	int found, rc;
 
 	if (!host)
-		return error_set(err, EX_DATAERR, "5.6.0", "leads to something that is not https");
+		return error_set(err, FAULT_DOCUMENT, "leads to something that is not https");
 	found = find_proxy(a, host, port, &proxy, err);
 	if (found > 0)
 		r.proxy = &proxy;
@@ -169,12 +169,12 @@ static int follow(struct fetch *f, struct strbuf *body, struct error *err)
 		if (!reply.redirect && reply.status == 200)
 			return 0;
 		if (!reply.redirect)
-			return error_set(err, EX_NOHOST, "5.1.2", "none there (status %u)",
+			return error_set(err, FAULT_NO_HOST, "none there (status %u)",
 					 reply.status);
 		xfree(f->url);
 		f->url = reply.redirect;
 	}
-	return error_set(err, EX_DATAERR, "5.6.0", "more than %d redirects", REDIRECTS_MAX);
+	return error_set(err, FAULT_DOCUMENT, "more than %d redirects", REDIRECTS_MAX);
 }
 
 static int fetch(struct discovery *d, const char *url, struct strbuf *body, struct error *err)

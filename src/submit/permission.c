@@ -65,7 +65,7 @@ int permission_check(const struct account *a, struct error *err)
 	allowed = allowed || list_matches(p->allow_users, login) ||
 		  any_group_matches(scratch, p->allow_groups);
 	if (!allowed || list_matches(p->deny_users, login))
-		rc = error_set(err, EX_NOPERM, "5.7.1", "user %s may not submit mail", login);
+		rc = error_set(err, FAULT_USER_NOT_ALLOWED, "user %s may not submit mail", login);
 	arena_free(scratch);
 	return rc;
 }

@@ -261,7 +261,7 @@ static int body_is_utf8(const struct message *m, bool *out, struct error *err)
 		if (got < 0)
 			return -1;
 		if (got == 0)
-			return error_set(err, EX_IOERR, "4.3.0", "the message became shorter");
+			return error_set(err, FAULT_IO, "the message became shorter");
 		at += (uint64_t)got;
 		size_t have = kept + (size_t)got, used = 0, n;
 

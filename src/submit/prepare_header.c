@@ -133,7 +133,7 @@ const char *prepare_old_from(struct prepare_job *j)
 static int check_size(const struct envelope *e, const struct account *a, struct error *err)
 {
 	if (a->max_size && e->size > a->max_size)
-		return error_set(err, EX_UNAVAILABLE, "5.3.4",
+		return error_set(err, FAULT_TOO_LARGE,
 				 "message is %" PRIu64 " octets, "
 				 "max_size of account '%s' is %" PRIu64,
 				 e->size, a->name, a->max_size);

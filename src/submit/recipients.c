@@ -56,7 +56,7 @@ static int qualify(const struct job *j, const struct mailbox *box, const char **
 	if (domain)
 		*out = address_format(arena, box->local, domain);
 	else if (a->qualify && (box->domain || strcasecmp(box->local, "postmaster") != 0))
-		return error_set(err, EX_NOUSER, "5.1.3",
+		return error_set(err, FAULT_RECIPIENT_INCOMPLETE,
 				 "%s: no alias and no default_domain to complete it",
 				 box->address);
 	return 0;

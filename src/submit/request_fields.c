@@ -105,7 +105,7 @@ int request_field_solicit(struct request_job *j, const char *value, struct error
 {
 	j->envelope->ext.solicit = request_solicit(j->envelope->arena, value);
 	if (!j->envelope->ext.solicit)
-		return error_set(err, EX_USAGE, "5.5.4", "'%.100s' is no list of solicitation "
+		return error_set(err, FAULT_USAGE, "'%.100s' is no list of solicitation "
 				 "keywords", value);
 	return set(j, "Solicitation", j->envelope->ext.solicit, err);
 }
@@ -128,7 +128,7 @@ static bool is_sealed(const struct request_job *j)
 int request_field_convert(struct request_job *j, const char *value, struct error *err)
 {
 	if (is_sealed(j))
-		return error_set(err, EX_DATAERR, "5.6.0", "content_convert: a signed or encrypted "
+		return error_set(err, FAULT_MESSAGE, "content_convert: a signed or encrypted "
 				 "message may not be converted");
 	return set(j, "Content-Convert", value, err);
 }
@@ -178,7 +178,7 @@ static int check_conperm(struct request_job *j, struct error *err)
 	if (!there && body_has_field(j->message, "Content-Convert", &there, err) < 0)
 		return -1;
 	if (!there)
-		return error_set(err, EX_USAGE, "5.5.4", "conperm needs a Content-Convert field "
+		return error_set(err, FAULT_USAGE, "conperm needs a Content-Convert field "
 				 "that says what may be converted: see content_convert");
 	return 0;
 }
@@ -265,7 +265,7 @@ int request_field_submitter(struct request_job *j, const char *value, struct err
 	if (address_parse_one(j->envelope->arena, value, 0, &box, err) < 0)
 		return -1;
 	if (!j->account->ext.force_submitter && (!named || !address_equal(named, box.address)))
-		return error_set(err, EX_USAGE, "5.5.4", "submitter '%s' is not who the header "
+		return error_set(err, FAULT_USAGE, "submitter '%s' is not who the header "
 				 "names as responsible (%s): servers refuse that", box.address,
 				 named ? named : "nobody");
 	j->envelope->ext.submitter = box.address;

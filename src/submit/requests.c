@@ -27,7 +27,7 @@
 
 static int contradiction(struct error *err, const char *why)
 {
-	return error_set(err, EX_USAGE, "5.5.4", "%s", why);
+	return error_set(err, FAULT_USAGE, "%s", why);
 }
 
 /* --- from the account's keys ------------------------------------------------- */

@@ -145,14 +145,14 @@ static const struct account *find_owner(const struct config *c, const struct rou
 static int check_account(const struct account *a, struct error *err)
 {
 	if (!a->host && !a->socket && !a->net.mx)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_NO_SERVER_SET,
 				 "account '%s' has neither 'host' nor 'socket'", a->name);
 	if (a->default_domain && !address_domain_valid(a->default_domain))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "account '%s': default_domain '%s' is not a domain", a->name,
 				 a->default_domain);
 	if (a->maildomain && !address_domain_valid(a->maildomain))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "account '%s': maildomain '%s' is not a domain", a->name,
 				 a->maildomain);
 	return 0;
@@ -164,10 +164,10 @@ static int no_account(const struct config *c, const char *name, struct error *er
 	const struct account *a;
 
 	if (name)
-		error_set(err, EX_CONFIG, "5.3.5", "no account '%s': tried %s", name,
+		error_set(err, FAULT_NO_ACCOUNT, "no account '%s': tried %s", name,
 			  config_searched(c));
 	else
-		error_set(err, EX_CONFIG, "5.3.5", "no account: tried %s", config_searched(c));
+		error_set(err, FAULT_NO_ACCOUNT, "no account: tried %s", config_searched(c));
 	for (size_t i = 0; (a = config_nth(c, i)) != NULL; i++)
 		error_append(err, "%s%s", i ? ", " : "; accounts: ", a->name);
 	if (name)
@@ -284,7 +284,7 @@ static int qualify(struct arena *a, const struct account *account, bool asked,
 	if (*address && !address_domain(address) && !bare) {
 		domain = account->qualify ? route_domain(a, account) : NULL;
 		if (!domain)
-			return error_set(err, EX_CONFIG, "5.1.7",
+			return error_set(err, FAULT_SENDER_INCOMPLETE,
 					 "no domain is known to complete the sender '%s': "
 					 "set 'from' or default_domain", address);
 	}
@@ -368,7 +368,7 @@ int route_sender(struct arena *a, const struct account *account,
 
 	/* 'from' is text of the configuration: it passes the same parser */
 	if (address_parse_one(a, sender, ADDRESS_NULL, &box, err) < 0) {
-		err->exit = EX_CONFIG;
+		error_recast(err, FAULT_CONFIG);
 		return error_prefix(err, "account '%s': envelope sender", account->name);
 	}
 	if (qualify(a, account, req->sender || plain_from(account), box.address, out, err) < 0)

@@ -149,15 +149,15 @@ static int nothing_found(const char *domain, const struct choice *c, size_t n, b
 			 struct error *err)
 {
 	if (n)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "DNS names '%s' as the mail server of %s, which is outside of "
 				 "that domain: write 'host = %s:%u' if that is right, or see "
 				 "srv_live", c[0].record->target, domain, c[0].record->target,
 				 c[0].record->port);
 	if (denied)
-		return error_set(err, EX_UNAVAILABLE, "5.3.2",
+		return error_set(err, FAULT_NO_SUBMISSION,
 				 "%s has no mail submission, as its SRV record says", domain);
-	return error_set(err, EX_NOHOST, "5.1.2",
+	return error_set(err, FAULT_NO_SRV,
 			 "%s has no SRV record for mail submission: write the name of its server "
 			 "in 'host'", domain);
 }
@@ -218,7 +218,7 @@ static int find_srv(struct targets *t, const char *domain, struct error *err)
 
 static int null_mx(const char *domain, struct error *err)
 {
-	return error_set(err, EX_NOHOST, "5.1.10", "%s takes no mail, as its MX record says",
+	return error_set(err, FAULT_NULL_MX, "%s takes no mail, as its MX record says",
 			 domain);
 }
 
@@ -251,7 +251,7 @@ static int take_mx(struct targets *t, const char *domain, const struct dns_answe
 	if (n == 0 && null)
 		return null_mx(domain, err);
 	if (n == 0)
-		return error_set(err, EX_UNAVAILABLE, "5.4.6",
+		return error_set(err, FAULT_MX_LOOP,
 				 "this host is the mail server of %s itself", domain);
 	t->found = arena_calloc(t->arena, n, sizeof(*t->found));
 	for (struct choice *next; (next = choose(c, n)) != NULL; next->taken = true)
@@ -300,7 +300,7 @@ static int find_mx(struct targets *t, const char *domain, struct error *err)
 	    dns_ask(t->account->net.resolver, domain, DNS_MX, &d, &answer, err) < 0)
 		return -1;
 	if (answer.code == DNS_NO_NAME)
-		rc = error_set(err, EX_NOHOST, "5.1.2", "domain '%s' does not exist", domain);
+		rc = error_set(err, FAULT_NO_HOST, "domain '%s' does not exist", domain);
 	else if (answer.n)
 		rc = take_mx(t, domain, &answer, port, err);
 	else
@@ -324,7 +324,7 @@ static int check_proxy(const struct targets *t, const char *domain, struct error
 	proxyurl_release(&proxy);
 	if (!resolves)
 		return 0;
-	return error_set(err, EX_CONFIG, "5.3.5",
+	return error_set(err, FAULT_CONFIG,
 			 "the records of %s are not looked up, since the proxy is to look names "
 			 "up: write the name of the server in 'host', or use a proxy of type "
 			 "socks5", domain);
@@ -347,7 +347,7 @@ static int expand_srv(struct targets *t, const struct server_entry *e, struct er
 	const char *domain = e->host ? e->host : sender_domain(t);
 
 	if (!domain)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_CONFIG,
 				 "'host = auto' needs a sender with a domain");
 	if (idna_to_ascii(t->arena, domain, &domain, err) < 0 ||
 	    check_proxy(t, domain, err) < 0)
@@ -364,7 +364,7 @@ static int plain_target(const struct targets *t, const char *host, unsigned port
 	};
 
 	if (!t->account->socket && !host)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_NO_SERVER_SET,
 				 "account '%s' has no host: with mx it takes recipients' domains "
 				 "only", t->account->name);
 	if (idna_to_ascii(t->arena, t->account->socket ? "localhost" : host, &found.host, err) < 0)

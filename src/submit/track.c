@@ -210,7 +210,7 @@ static int visit(struct tracker *t, const char *host, unsigned port, struct strv
 		judge(t, &report, &report.v[i], next);
 	}
 	if (report.n == 0)
-		return error_set(err, EX_PROTOCOL, "5.5.0", "%s: the answer about %s names no "
+		return error_set(err, FAULT_PROTOCOL, "%s: the answer about %s names no "
 				 "recipient", host, t->query->envid);
 	return 0;
 }
@@ -244,10 +244,10 @@ int track_query(const struct account *a, const struct attempt_options *opt,
 	if (rc == 0)
 		follow(&t, &next);
 	if (rc == 0 && t.failed)
-		rc = error_set(err, EX_UNAVAILABLE, "5.0.0", "%s has failed for some recipients",
+		rc = error_set(err, FAULT_DELIVERY_FAILED, "%s has failed for some recipients",
 			       query->envid);
 	else if (rc == 0 && t.delayed)
-		rc = error_set(err, EX_TEMPFAIL, "4.4.7", "%s is still on its way",
+		rc = error_set(err, FAULT_ON_ITS_WAY, "%s is still on its way",
 			       query->envid);
 	strvec_release(&next);
 	strvec_release(&t.asked);

@@ -177,7 +177,7 @@ static int add(int fd, const char *path, struct strbuf *line, struct error *err)
 	if (rc == 0)
 		rc = fs_write_all(fd, line->buf, line->len);
 	strbuf_release_secret(&text);
-	return rc == 0 ? 0 : error_errno(err, EX_IOERR, "4.3.0", "cannot write %s", path);
+	return rc == 0 ? 0 : error_errno(err, FAULT_IO, "cannot write %s", path);
 }
 
 static int keep(const char *path, struct strbuf *line, struct error *err)
@@ -185,7 +185,7 @@ static int keep(const char *path, struct strbuf *line, struct error *err)
 	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), rc = -1;
 
 	if (fd < 0)
-		return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot open %s", path);
+		return error_errno(err, FAULT_CANNOT_WRITE, "cannot open %s", path);
 	if (fs_lock(fd, path, FS_LOCK_MS, err) == 0 && fs_check_secret(fd, path, err) == 0)
 		rc = add(fd, path, line, err);
 	close(fd);
@@ -199,11 +199,11 @@ int tracking_keep(const struct envelope *e, const struct result *r, struct error
 	int rc;
 
 	if (!path)
-		return error_set(err, EX_CANTCREAT, "4.3.0", "no home folder to keep the secret "
+		return error_set(err, FAULT_CANNOT_WRITE, "no home folder to keep the secret "
 				 "in: set XDG_STATE_HOME");
 	add_line(&line, e, r);
 	if (fs_make_folders(path) < 0)
-		rc = error_errno(err, EX_CANTCREAT, "4.3.0", "cannot make the folder of %s", path);
+		rc = error_errno(err, FAULT_CANNOT_WRITE, "cannot make the folder of %s", path);
 	else
 		rc = keep(path, &line, err);
 	strbuf_release_secret(&line);

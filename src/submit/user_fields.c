@@ -134,11 +134,11 @@ static int add_receipts(struct finish *f, struct error *err)
 	if (!req->read_receipt.wanted)
 		return 0;
 	if (is_receipt(f))
-		return error_set(err, EX_DATAERR, "5.6.0", "--read-receipt: the message is a "
+		return error_set(err, FAULT_MESSAGE, "--read-receipt: the message is a "
 				 "receipt itself");
 	if (f->account->set_msgid == SET_HEADER_OFF &&
 	    field_list_find(&f->list, "Message-ID", 0) == f->list.n)
-		return error_set(err, EX_DATAERR, "5.6.0", "--read-receipt needs a Message-ID, and "
+		return error_set(err, FAULT_MESSAGE, "--read-receipt needs a Message-ID, and "
 				 "set_msgid_header is off");
 	if (add_receipt(f, &req->read_receipt, "Disposition-Notification-To", err) < 0)
 		return -1;
@@ -208,7 +208,7 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 	int rc = header_fold_to(&out, ascii.buf, ascii.len, f->account->compose.width, err);
 
 	if (rc == 0 && (strbuf_overflow(&ascii) || strbuf_overflow(&out)))
-		rc = error_set(err, EX_DATAERR, "5.6.0", "a header field is too large");
+		rc = error_set(err, FAULT_MESSAGE, "a header field is too large");
 	if (rc == 0) {
 		field->text = arena_strndup(f->list.arena, out.buf, out.len);
 		field->len = out.len;
@@ -237,7 +237,7 @@ static int check_single(const struct message *m, struct error *err)
 		const enum header_id id = m->header.field[i].id;
 
 		if (seen[id] && header_flags(id) & HEADER_SINGLE)
-			return error_set(err, EX_DATAERR, "5.6.0", "the header has more than one "
+			return error_set(err, FAULT_MESSAGE, "the header has more than one "
 					 "field '%s' (strict_headers)", header_name(id));
 		seen[id] = true;
 	}

@@ -42,16 +42,16 @@ static int check_field(const struct field_request *f, bool compose, struct error
 	const enum header_id id = header_find_id(f->name, strlen(f->name));
 
 	if (!header_name_valid(f->name))
-		return error_set(err, EX_USAGE, "5.5.4", "%s: '%s' is not the name of a header "
+		return error_set(err, FAULT_USAGE, "%s: '%s' is not the name of a header "
 				 "field", f->option, f->name);
 	if (f->value && strpbrk(f->value, "\r\n"))
-		return error_set(err, EX_USAGE, "5.5.4", "%s: the value of '%s' has a line end",
+		return error_set(err, FAULT_USAGE, "%s: the value of '%s' has a line end",
 				 f->option, f->name);
 	for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
 		if (reserved[i].id != id || (reserved[i].compose_only && !compose) ||
 		    (reserved[i].may_delete && f->change == FIELD_DELETE))
 			continue;
-		return error_set(err, EX_USAGE, "5.5.4", "%s: '%s' cannot be set so, %s",
+		return error_set(err, FAULT_USAGE, "%s: '%s' cannot be set so, %s",
 				 f->option, header_name(id), reserved[i].instead);
 	}
 	return 0;
@@ -60,15 +60,15 @@ static int check_field(const struct field_request *f, bool compose, struct error
 static int check_together(const struct compose_request *req, struct error *err)
 {
 	if (req->compose && req->resend)
-		return error_set(err, EX_USAGE, "5.5.4", "--compose and --resend do not go "
+		return error_set(err, FAULT_USAGE, "--compose and --resend do not go "
 				 "together: one writes a message, the other sends one on");
 	if (req->needs_compose && !req->compose)
-		return error_set(err, EX_USAGE, "5.5.4", "%s needs --compose", req->needs_compose);
+		return error_set(err, FAULT_USAGE, "%s needs --compose", req->needs_compose);
 	if (req->address_n && !req->compose && !req->resend)
-		return error_set(err, EX_USAGE, "5.5.4", "--to, --cc and --bcc need --compose or "
+		return error_set(err, FAULT_USAGE, "--to, --cc and --bcc need --compose or "
 				 "--resend: for a message that is there, give the addresses alone");
 	if (req->disposition_options && !req->read_receipt.wanted)
-		return error_set(err, EX_USAGE, "5.5.4", "--disposition-options needs "
+		return error_set(err, FAULT_USAGE, "--disposition-options needs "
 				 "--read-receipt");
 	return 0;
 }
@@ -82,7 +82,7 @@ int user_headers_check(const struct compose_request *req, struct error *err)
 			return -1;
 	}
 	if (req->charset && req->compose && !charset_known(req->charset))
-		return error_set(err, EX_USAGE, "5.5.4", "--charset: nobody can convert from '%s' "
+		return error_set(err, FAULT_USAGE, "--charset: nobody can convert from '%s' "
 				 "here: see 'iconv -l'", req->charset);
 	return 0;
 }
@@ -169,7 +169,7 @@ int user_headers_list(struct arena *a, const struct compose_request *req, enum v
 			rc = add_list(a, &list, in_utf8(a, req->address[i].text), err);
 	}
 	if (rc == 0 && strbuf_overflow(&list))
-		rc = error_set(err, EX_DATAERR, "5.6.0", "%s: more than %zu octets of addresses",
+		rc = error_set(err, FAULT_MESSAGE, "%s: more than %zu octets of addresses",
 			       places[place].option, TEXT_MAX);
 	if (rc == 0)
 		*out = arena_strdup(a, list.buf);
@@ -268,7 +268,7 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 	if (f->change == FIELD_SET) {
 		field_list_set(l, f->name, value);
 	} else if (is_single(f->name) && field_list_find(l, f->name, 0) < l->n) {
-		return error_set(err, EX_USAGE, "5.5.4", "%s: the message has a field '%s' "
+		return error_set(err, FAULT_USAGE, "%s: the message has a field '%s' "
 				 "already, and may have only one: replace it with --set-header",
 				 f->option, f->name);
 	} else {

@@ -47,9 +47,9 @@ bool deadline_passed(const struct deadline *d)
 int deadline_error(const struct deadline *d, struct error *err)
 {
 	if (d->whole)
-		return error_set(err, EX_TEMPFAIL, "4.4.2",
+		return error_set(err, FAULT_TIMEOUT,
 				 "the whole attempt took longer than %u s, while waiting for %s",
 				 d->seconds, d->what);
-	return error_set(err, EX_TEMPFAIL, "4.4.2", "timeout after %u s waiting for %s",
+	return error_set(err, FAULT_TIMEOUT, "timeout after %u s waiting for %s",
 			 d->seconds, d->what);
 }

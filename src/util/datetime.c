@@ -263,7 +263,7 @@ int datetime_parse(const char *text, int64_t now, struct datetime *out, struct e
 		d.duration = true;
 		d.ms = now + d.seconds * 1000;
 	} else {
-		error_set(err, EX_USAGE, "5.5.4", "'%.100s' is neither a moment like "
+		error_set(err, FAULT_USAGE, "'%.100s' is neither a moment like "
 			  "2030-12-24T18:00:00Z nor a time like 2h30m", text);
 		return no_zone ? error_append(err, ": the zone is missing, put Z behind it") : -1;
 	}

@@ -14,7 +14,7 @@ int dynlib_load(void **handle, const char *soname, const char *package,
 	void *lib = dlopen(soname, RTLD_LAZY | RTLD_LOCAL);
 
 	if (!lib)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_LIBRARY_MISSING,
 				 "cannot load %s (%s): install the package %s", soname, dlerror(),
 				 package);
 	for (size_t i = 0; i < count; i++) {
@@ -22,7 +22,7 @@ int dynlib_load(void **handle, const char *soname, const char *package,
 
 		if (!entry) {
 			dlclose(lib);
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_LIBRARY_MISSING,
 					 "%s has no '%s': install a newer %s", soname,
 					 symbols[i].name, package);
 		}

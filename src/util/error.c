@@ -31,39 +31,66 @@ static size_t format(char *raw, size_t room, const char *fmt, va_list ap)
 	return (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static void set_head(struct error *err, int exit, const char *status)
+static void set_head(struct error *err, enum fault fault, const char *status)
 {
-	err->exit = exit;
+	err->fault = fault;
+	err->exit = fault_exit(fault);
 	err->reply = 0;
 	snprintf(err->status, sizeof(err->status), "%s", status);
 }
 
-int error_set(struct error *err, int exit, const char *status, const char *fmt, ...)
+ATTR_PRINTF(4, 0)
+static int fill(struct error *err, enum fault fault, const char *status, const char *fmt,
+		va_list ap)
 {
 	char raw[2 * sizeof(err->text)];
-	va_list ap;
-
-	va_start(ap, fmt);
+	/* what is formatted may stand in err itself */
 	size_t len = format(raw, sizeof(raw), fmt, ap);
-	va_end(ap);
-	set_head(err, exit, status);
+
+	set_head(err, fault, status);
 	set_text(err, raw, len);
 	return -1;
 }
 
-int error_errno(struct error *err, int exit, const char *status, const char *fmt, ...)
+int error_set(struct error *err, enum fault fault, const char *fmt, ...)
 {
-	char raw[2 * sizeof(err->text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(err, fault, fault_status(fault), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int error_set_status(struct error *err, enum fault fault, const char *status, const char *fmt,
+		     ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(err, fault, status, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+int error_errno(struct error *err, enum fault fault, const char *fmt, ...)
+{
 	int saved = errno;
 	va_list ap;
 
 	va_start(ap, fmt);
-	size_t len = format(raw, sizeof(raw), fmt, ap);
+	fill(err, fault, fault_status(fault), fmt, ap);
 	va_end(ap);
-	set_head(err, exit, status);
-	set_text(err, raw, len);
 	errno = saved;
 	return error_append(err, ": %s", strerror(saved));
+}
+
+void error_recast(struct error *err, enum fault fault)
+{
+	if (err->exit == fault_exit(fault))
+		return;
+	err->fault = fault;
+	err->exit = fault_exit(fault);
 }
 
 int error_prefix(struct error *err, const char *fmt, ...)

@@ -4,7 +4,8 @@
  * A function that can fail returns 0 or -1 and takes struct error * as its
  * last parameter: untouched on success, complete on failure. The lowest
  * layer says what happened; a layer above may put in front what it alone
- * knows. A server's refusal and a local fault are the same type. The text is
+ * knows. A server's refusal and a local fault are the same type. What kind of
+ * failure it is says the fault (util/fault.h), never the text. The text is
  * one printable line, lower case, without full stop; it ends in "..." when
  * it was cut. No allocation, no ownership.
  */
@@ -15,21 +16,38 @@
 #include <sysexits.h>
 
 #include "util/attr.h"
+#include "util/fault.h"
 
 struct error {
+	enum fault fault;	/* what has happened; FAULT_NONE = no error */
 	int exit;		/* sysexits code; 0 = no error */
 	char status[12];	/* enhanced status: 4.x.x = try again, 5.x.x = do not */
 	int reply;		/* server's reply code, 0 when the fault is ours */
 	char text[1024];	/* one printable line */
 };
 
-/* Fills err and returns -1. Unprintable octets of the text are escaped. */
+/*
+ * Fills err and returns -1; exit code and status are those of the fault.
+ * Unprintable octets of the text are escaped.
+ */
+ATTR_PRINTF(3, 4)
+int error_set(struct error *err, enum fault fault, const char *fmt, ...);
+
+/* As error_set(), with another enhanced status: a server's, or a more exact one. */
 ATTR_PRINTF(4, 5)
-int error_set(struct error *err, int exit, const char *status, const char *fmt, ...);
+int error_set_status(struct error *err, enum fault fault, const char *status, const char *fmt,
+		     ...);
 
 /* As error_set() with errno's text behind ": "; keeps errno. */
-ATTR_PRINTF(4, 5)
-int error_errno(struct error *err, int exit, const char *status, const char *fmt, ...);
+ATTR_PRINTF(3, 4)
+int error_errno(struct error *err, enum fault fault, const char *fmt, ...);
+
+/*
+ * Says that for us it is another fault: what cannot be parsed is a wrong
+ * setting when it stood in the configuration. Text and status stay, and so
+ * does the fault when it has the same exit code: it is the more exact one.
+ */
+void error_recast(struct error *err, enum fault fault);
 
 /* Puts "PREFIX: " in front of the text and returns -1. */
 ATTR_PRINTF(2, 3)

@@ -46,13 +46,13 @@ int fs_read_fd(int fd, const char *name, struct strbuf *out, struct error *err)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_errno(err, EX_IOERR, "4.3.0", "cannot read %s", name);
+			return error_errno(err, FAULT_IO, "cannot read %s", name);
 		if (n == 0)
 			return 0;
 		strbuf_add(out, part, (size_t)n);
 		explicit_bzero(part, (size_t)n);
 		if (strbuf_overflow(out))
-			return error_set(err, EX_DATAERR, "5.3.4", "%s is larger than %zu octets",
+			return error_set(err, FAULT_INPUT_TOO_LARGE, "%s is larger than %zu octets",
 					 name, out->limit);
 	}
 }
@@ -62,16 +62,16 @@ int fs_check_secret(int fd, const char *path, struct error *err)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return error_errno(err, EX_CONFIG, "5.3.5", "cannot examine %s", path);
+		return error_errno(err, FAULT_FILE, "cannot examine %s", path);
 	if (!S_ISREG(st.st_mode))
 		return 0;	/* a pipe of the caller's own making */
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_OWNER,
 				 "%s holds a secret and belongs to user %lu, not to you: "
 				 "run 'chown %lu %s'", path, (unsigned long)st.st_uid,
 				 (unsigned long)geteuid(), path);
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return error_set(err, EX_CONFIG, "5.3.5",
+		return error_set(err, FAULT_SECRET_MODE,
 				 "%s holds a secret and others may read it (mode %04o): "
 				 "run 'chmod 600 %s'", path, (unsigned)(st.st_mode & 07777), path);
 	return 0;
@@ -81,7 +81,7 @@ static int cannot_open(const char *path, struct error *err)
 {
 	const int why = errno;
 
-	error_errno(err, EX_CONFIG, "5.3.5", "cannot open %s", path);
+	error_errno(err, FAULT_FILE, "cannot open %s", path);
 	return error_append(err, "%s", fs_denied_hint(path, why));
 }
 
@@ -150,7 +150,7 @@ int fs_temp_file(int *fd_out, struct error *err)
 			return 0;
 		}
 	}
-	return error_errno(err, EX_CANTCREAT, "4.3.0",
+	return error_errno(err, FAULT_CANNOT_WRITE,
 			   "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp");
 }
 
@@ -161,9 +161,9 @@ int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
-			return error_errno(err, EX_CANTCREAT, "4.3.0", "cannot lock %s", path);
+			return error_errno(err, FAULT_CANNOT_WRITE, "cannot lock %s", path);
 		if (clock_ms() >= until)
-			return error_set(err, EX_CANTCREAT, "4.3.0",
+			return error_set(err, FAULT_CANNOT_WRITE,
 					 "cannot lock %s: another program holds it", path);
 		(void)poll(NULL, 0, PAUSE_MS);
 	}
@@ -176,7 +176,7 @@ int fs_sync_dir(const char *path, struct error *err)
 	int rc = fd < 0 ? -1 : fsync(fd);
 
 	if (rc < 0)
-		error_errno(err, EX_IOERR, "4.3.0", "cannot sync folder %s", path);
+		error_errno(err, FAULT_IO, "cannot sync folder %s", path);
 	if (fd >= 0)
 		close(fd);
 	return rc;

@@ -78,7 +78,7 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 
 static int too_late(const char *name, const struct deadline *limit, struct error *err)
 {
-	return error_set(err, EX_TEMPFAIL, "4.3.0", "command '%s' did not end within %u s", name,
+	return error_set(err, FAULT_COMMAND_SLOW, "command '%s' did not end within %u s", name,
 			 limit->seconds);
 }
 
@@ -104,7 +104,7 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 		strbuf_add(out, part, (size_t)n);
 		explicit_bzero(part, (size_t)n);
 		if (strbuf_overflow(out))
-			return error_set(err, EX_CONFIG, "5.3.5",
+			return error_set(err, FAULT_COMMAND_FAILED,
 					 "command '%s' prints more than %zu octets", name,
 					 out->limit);
 	}
@@ -140,14 +140,14 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 		return too_late(name, limit, err);
 	if (read(report, &code, sizeof(code)) == (ssize_t)sizeof(code)) {
 		errno = code;
-		error_errno(err, EX_CONFIG, "5.3.5", "cannot run command '%s'", name);
+		error_errno(err, FAULT_COMMAND_NOT_RUN, "cannot run command '%s'", name);
 		return error_append(err, "%s", strchr(name, '/') ? fs_denied_hint(name, code) : "");
 	}
 	if (WIFSIGNALED(status))
-		return error_set(err, EX_CONFIG, "5.3.5", "command '%s' was ended by signal %d",
+		return error_set(err, FAULT_COMMAND_KILLED, "command '%s' was ended by signal %d",
 				 name, WTERMSIG(status));
 	if (WEXITSTATUS(status) != 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "command '%s' ended with status %d",
+		return error_set(err, FAULT_COMMAND_FAILED, "command '%s' ended with status %d",
 				 name, WEXITSTATUS(status));
 	return 0;
 }
@@ -161,13 +161,13 @@ static int run(char *const argv[], unsigned seconds, int in, struct strbuf *out,
 	int rc = -1;
 
 	if (pipe2(data, O_CLOEXEC) < 0 || pipe2(report, O_CLOEXEC) < 0) {
-		error_errno(err, EX_OSERR, "4.3.0", "cannot make a pipe");
+		error_errno(err, FAULT_SYSTEM, "cannot make a pipe");
 		goto out;
 	}
 	pid_t pid = proc_fork();
 
 	if (pid < 0) {
-		error_errno(err, EX_OSERR, "4.3.0", "cannot start a process");
+		error_errno(err, FAULT_SYSTEM, "cannot start a process");
 		goto out;
 	}
 	if (pid == 0)
@@ -213,7 +213,7 @@ static int make_input(const void *data, size_t n, int *fd_out, struct error *err
 		*fd_out = fd;
 		return 0;
 	}
-	error_errno(err, EX_CANTCREAT, "4.3.0", "cannot keep what a command is to read");
+	error_errno(err, FAULT_CANNOT_WRITE, "cannot keep what a command is to read");
 	close(fd);
 	return -1;
 }

@@ -72,7 +72,7 @@ static int check_folder(int fd)
 int state_open(const char *sub, struct strbuf *path, struct error *err)
 {
 	if (state_path(path) < 0)
-		return error_set(err, EX_CANTCREAT, "4.3.0", "there is no folder to keep anything "
+		return error_set(err, FAULT_CANNOT_WRITE, "there is no folder to keep anything "
 				 "in: set XDG_STATE_HOME");
 	strbuf_addf(path, "/%s", sub);
 	if (fs_make_folders(path->buf) == 0)
@@ -81,7 +81,7 @@ int state_open(const char *sub, struct strbuf *path, struct error *err)
 
 	if (fd >= 0 && check_folder(fd) == 0)
 		return fd;
-	error_errno(err, EX_CANTCREAT, "4.3.0", "cannot use the folder %s", path->buf);
+	error_errno(err, FAULT_CANNOT_WRITE, "cannot use the folder %s", path->buf);
 	if (fd >= 0)
 		close(fd);
 	return -1;

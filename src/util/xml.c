@@ -68,7 +68,7 @@ static void refuse(struct reader *r, const char *what)
 {
 	if (r->failed)
 		return;
-	error_set(r->err, EX_DATAERR, "5.6.0", "line %lu: %s",
+	error_set(r->err, FAULT_DOCUMENT, "line %lu: %s",
 		  (unsigned long)expat.GetCurrentLineNumber(r->parser), what);
 	stop(r);
 }
@@ -147,12 +147,12 @@ int xml_read(const char *data, size_t n, const struct xml_handler *h, struct err
 	struct reader r = { .handler = h, .err = err };
 
 	if (n > 1 << 24)
-		return error_set(err, EX_DATAERR, "5.6.0", "the document is too large");
+		return error_set(err, FAULT_DOCUMENT, "the document is too large");
 	if (xml_load(err) < 0)
 		return -1;
 	r.parser = expat.ParserCreate(NULL);
 	if (!r.parser)
-		return error_set(err, EX_OSERR, "4.3.0", "libexpat has no memory");
+		return error_set(err, FAULT_SYSTEM, "libexpat has no memory");
 	for (size_t i = 0; i <= DEPTH_MAX; i++)
 		strbuf_init(&r.text[i], TEXT_MAX);
 	int rc = parse(&r, data, n);
@@ -167,7 +167,7 @@ int xml_read(const char *data, size_t n, const struct xml_handler *h, struct err
 
 int xml_load(struct error *err)
 {
-	return error_set(err, EX_CONFIG, "5.3.5", "msubmit was built without libexpat");
+	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libexpat");
 }
 
 int xml_read(const char *data, size_t n, const struct xml_handler *h, struct error *err)

@@ -64,7 +64,7 @@ static inline int peer_credential(void *ctx, enum credential kind, struct secret
 	if (kind == CREDENTIAL_TOKEN && p->next_token && p->fetched > 1)
 		value = p->next_token;
 	if (!value)
-		return error_set(err, EX_CONFIG, "5.3.5", "no secret");
+		return error_set(err, FAULT_CONFIG, "no secret");
 	secret_set(out, value, strlen(value));
 	return 0;
 }

@@ -141,7 +141,8 @@ static void advice_fits(void **state)
 		struct hint_query q = c->facts;
 		struct error err;
 
-		error_set(&err, c->exit, c->status, "%s", c->text);
+		error_set_status(&err, FAULT_BUG, c->status, "%s", c->text);
+		err.exit = c->exit;
 		err.reply = c->reply;
 		q.step = c->step;
 		q.error = &err;
@@ -163,7 +164,7 @@ static void certificate_collects(void **state)
 				      .tls = &certificate };
 
 	(void)state;
-	error_set(&err, 76, "5.7.5", "it has expired on 2020-01-01; its name does not match "
+	error_set(&err, FAULT_CERTIFICATE, "it has expired on 2020-01-01; its name does not match "
 		  "(names: a.example); it is self-signed and not trusted");
 	const char *hint = check_hint(a, &q);
 

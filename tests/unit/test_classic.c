@@ -37,7 +37,7 @@ static int note_section(void *ctx, char *heading, unsigned line, struct error *e
 {
 	(void)ctx;
 	if (strcmp(heading, "account refuse") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "refused");
+		return error_set(err, FAULT_CONFIG, "refused");
 	strbuf_addf(&events, "%u[%s]\n", line, heading);
 	return 0;
 }
@@ -47,7 +47,7 @@ static int note_setting(void *ctx, const char *key, char *value, unsigned line,
 {
 	(void)ctx;
 	if (strcmp(key, "bad") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "key 'bad': refused");
+		return error_set(err, FAULT_CONFIG, "key 'bad': refused");
 	strbuf_addf(&events, "%u %s=", line, key);
 	strbuf_addstr(&events, classic_unquote(value));
 	strbuf_addch(&events, '\n');
@@ -61,7 +61,7 @@ static int note_eval(void *ctx, const char *command, char **line_out, struct err
 	(void)ctx;
 	strbuf_addf(&events, "run %s\n", command);
 	if (strcmp(command, "false") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "ended with status 1");
+		return error_set(err, FAULT_CONFIG, "ended with status 1");
 	memcpy(line, evaluated, sizeof(line));
 	*line_out = line;
 	return 0;

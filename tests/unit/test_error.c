@@ -19,8 +19,10 @@ static void test_set(void **state)
 {
 	struct error err = { .reply = 550, .text = "old" };
 
-	assert_int_equal(error_set(&err, EX_DATAERR, "5.1.3", "address '%s': %s %d", "a", "why", 7),
+	assert_int_equal(error_set(&err, FAULT_ADDRESS_SYNTAX,
+				   "address '%s': %s %d", "a", "why", 7),
 			 -1);
+	assert_int_equal(err.fault, FAULT_ADDRESS_SYNTAX);
 	assert_int_equal(err.exit, EX_DATAERR);
 	assert_int_equal(err.reply, 0);
 	assert_string_equal(err.status, "5.1.3");
@@ -32,7 +34,7 @@ static void test_escaped(void **state)
 {
 	struct error err;
 
-	error_set(&err, EX_DATAERR, "5.0.0", "a\r\nb\033[1m \303\266 \377 %s", "c\nd\177");
+	error_set(&err, FAULT_MESSAGE, "a\r\nb\033[1m \303\266 \377 %s", "c\nd\177");
 	assert_string_equal(err.text, "a\\x0D\\x0Ab\\x1B[1m \303\266 \\xFF c\\x0Ad\\x7F");
 	/* what is escaped already stays as it is */
 	error_prefix(&err, "x\ny");
@@ -53,7 +55,7 @@ static void test_errno(void **state)
 
 		memcpy(want + strlen(want), strerror(codes[i]), strlen(strerror(codes[i])) + 1);
 		errno = codes[i];
-		assert_int_equal(error_errno(&err, EX_IOERR, "4.3.0", "cannot open '%s'", "x"), -1);
+		assert_int_equal(error_errno(&err, FAULT_IO, "cannot open '%s'", "x"), -1);
 		assert_int_equal(errno, codes[i]);
 		assert_int_equal(err.exit, EX_IOERR);
 		assert_string_equal(err.text, want);
@@ -65,7 +67,7 @@ static void test_prefix_and_append(void **state)
 {
 	struct error err;
 
-	error_set(&err, EX_PROTOCOL, "4.7.5", "certificate has expired");
+	error_set(&err, FAULT_CERTIFICATE_DANE, "certificate has expired");
 	err.reply = 454;
 	assert_int_equal(error_prefix(&err, "%s:%d", "mail.example.org", 587), -1);
 	assert_int_equal(error_prefix(&err, "account '%s'", "work"), -1);
@@ -75,7 +77,7 @@ static void test_prefix_and_append(void **state)
 	assert_string_equal(err.text, "account 'work': mail.example.org:587: certificate has "
 			    "expired (3 days ago)");
 	/* they change nothing else */
-	assert_int_equal(err.exit, EX_PROTOCOL);
+	assert_int_equal(err.exit, EX_TEMPFAIL);
 	assert_int_equal(err.reply, 454);
 	assert_string_equal(err.status, "4.7.5");
 	(void)state;
@@ -93,7 +95,7 @@ static void test_cut(void **state)
 
 		memset(text, 'x', sizes[i]);
 		text[sizes[i]] = '\0';
-		error_set(&err, EX_OSERR, "4.3.0", "%s", text);
+		error_set(&err, FAULT_SYSTEM, "%s", text);
 		size_t len = strlen(err.text);
 		bool cut = sizes[i] >= ROOM;
 
@@ -126,7 +128,7 @@ static void test_cut_characters(void **state)
 			for (; at + n < sizeof(text); at += n)
 				memcpy(text + at, unit[k], n);
 			text[at] = '\0';
-			error_set(&err, EX_OSERR, "4.3.0", "%s", text);
+			error_set(&err, FAULT_SYSTEM, "%s", text);
 			size_t len = strlen(err.text);
 
 			assert_true(len < ROOM);
@@ -144,8 +146,46 @@ static void test_long_status(void **state)
 {
 	struct error err;
 
-	error_set(&err, EX_OSERR, "5.1234.567890", "x");
+	error_set_status(&err, FAULT_SYSTEM, "5.1234.567890", "x");
 	assert_int_equal(strlen(err.status), sizeof(err.status) - 1);
+	(void)state;
+}
+
+static void test_recast(void **state)
+{
+	struct error err;
+
+	error_set_status(&err, FAULT_ADDRESS_SYNTAX, "5.1.9", "x");
+	error_recast(&err, FAULT_CONFIG);
+	assert_int_equal(err.fault, FAULT_CONFIG);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_string_equal(err.status, "5.1.9");
+	/* the more exact one stays */
+	error_set(&err, FAULT_SECRET_MODE, "x");
+	error_recast(&err, FAULT_CONFIG);
+	assert_int_equal(err.fault, FAULT_SECRET_MODE);
+	(void)state;
+}
+
+/* Every fault has a row, and a name, exit code and status that go together. */
+static void test_faults(void **state)
+{
+	for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++) {
+		const enum fault f = (enum fault)i;
+		const char *name = fault_name(f), *status = fault_status(f);
+
+		assert_non_null(name);
+		assert_true(*name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")]);
+		assert_in_range(fault_exit(f), EX__BASE, EX__MAX);
+		assert_true((status[0] == '4' || status[0] == '5') && status[1] == '.');
+		/* what is temporary by its exit code never ends all tries */
+		if (fault_exit(f) == EX_TEMPFAIL)
+			assert_true(status[0] == '4' && fault_next(f) != NEXT_NEVER);
+		for (int k = FAULT_NONE + 1; k < i; k++)
+			assert_string_not_equal(name, fault_name((enum fault)k));
+	}
+	assert_string_equal(fault_name(FAULT_NONE), "");
+	assert_int_equal(fault_exit(FAULT_NONE), 0);
 	(void)state;
 }
 
@@ -153,11 +193,11 @@ static void test_temporary(void **state)
 {
 	struct error err;
 
-	error_set(&err, EX_TEMPFAIL, "4.4.2", "x");
+	error_set(&err, FAULT_CONNECTION_LOST, "x");
 	assert_true(error_is_temporary(&err));
-	error_set(&err, EX_UNAVAILABLE, "5.0.0", "x");
+	error_set(&err, FAULT_REFUSED, "x");
 	assert_false(error_is_temporary(&err));
-	error_set(&err, EX_UNAVAILABLE, "", "x");
+	error_set_status(&err, FAULT_REFUSED, "", "x");
 	assert_false(error_is_temporary(&err));
 	(void)state;
 }
@@ -172,6 +212,8 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_cut_characters),
 		cmocka_unit_test(test_long_status),
+		cmocka_unit_test(test_recast),
+		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_temporary),
 	};
 

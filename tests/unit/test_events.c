@@ -236,7 +236,7 @@ static void recipients_and_the_end(void **state)
 	envelope_add(&e, "b@example.org", NULL);
 	envelope_add(&e, "c@example.org", NULL);
 	result_init(&r, a, 2);
-	error_set(&refused, EX_NOUSER, "5.1.1", "RCPT TO: 550 no");
+	error_set(&refused, FAULT_RECIPIENT_UNKNOWN, "RCPT TO: 550 no");
 	refused.reply = 550;
 	r.rcpt[0].outcome = OUTCOME_ACCEPTED;
 	result_set_error(&r, 1, &refused);
@@ -257,7 +257,7 @@ static void what_failed_before_has_an_end_too(void **state)
 	struct watch w;
 
 	(void)state;
-	error_set(&err, EX_CONFIG, "5.3.5", "no account");
+	error_set(&err, FAULT_NO_ACCOUNT, "no account");
 	watch_open(&w, false, true);
 	events_failure(w.events, &err);
 	assert_string_equal(behind_time(watch_close(&w)),

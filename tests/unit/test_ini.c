@@ -41,7 +41,7 @@ static int note_section(void *ctx, char *heading, unsigned line, struct error *e
 {
 	assert_string_equal(ctx, "context");
 	if (strcmp(heading, "refuse") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "refused");
+		return error_set(err, FAULT_CONFIG, "refused");
 	strbuf_addf(&events, "%u[%s]\n", line, heading);
 	return 0;
 }
@@ -51,7 +51,7 @@ static int note_setting(void *ctx, const char *key, char *value, unsigned line,
 {
 	assert_string_equal(ctx, "context");
 	if (stop_at && strcmp(key, stop_at) == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "key '%s': refused", key);
+		return error_set(err, FAULT_CONFIG, "key '%s': refused", key);
 	strbuf_addf(&events, "%u %s=", line, key);
 	strbuf_addstr(&events, value);
 	strbuf_addch(&events, '\n');
@@ -72,7 +72,7 @@ static int note_pair(void *ctx, const char *left, const char *right, unsigned li
 {
 	assert_string_equal(ctx, "context");
 	if (strcmp(left, "refuse") == 0)
-		return error_set(err, EX_CONFIG, "5.3.5", "refused as it is");
+		return error_set(err, FAULT_CONFIG, "refused as it is");
 	strbuf_addf(&seen, "%u %s=%s\n", line, left, right);
 	return 0;
 }

@@ -168,12 +168,12 @@ static int converse(const char *name, const struct mechanism_input *in, struct e
 			break;
 		rc = lib.step(s, answer.buf, answer.len, &challenge, &length);
 		if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE)
-			mine = error_set(err, EX_NOPERM, "5.7.8", "the server says: %d", rc);
+			mine = error_set(err, FAULT_PASSWORD_REFUSED, "the server says: %d", rc);
 		else if (rc == GSASL_OK && length == 0)
 			break;
 	}
 	if (mine == 0 && (rc != GSASL_OK || !exchange_complete(x)))
-		mine = error_set(err, EX_SOFTWARE, "5.3.0", "no end: %d", rc);
+		mine = error_set(err, FAULT_BUG, "no end: %d", rc);
 	lib.free(challenge);
 	lib.finish(s);
 	exchange_free(x);

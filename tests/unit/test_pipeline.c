@@ -33,7 +33,7 @@ static void take(void *ctx, const struct pipeline_expected *what, const struct r
 	if (g->stop_at && r->code == g->stop_at) {
 		struct error err;
 
-		error_set(&err, EX_PROTOCOL, "5.5.0", "stopped");
+		error_set(&err, FAULT_PROTOCOL, "stopped");
 		pipeline_break(&g->pipe, &err);
 	}
 }

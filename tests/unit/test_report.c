@@ -128,7 +128,8 @@ static void refuse(size_t i, int exit, const char *status, const char *text)
 {
 	struct error err;
 
-	error_set(&err, exit, status, "%s", text);
+	error_set_status(&err, FAULT_REFUSED, status, "%s", text);
+	err.exit = exit;
 	err.reply = 500 + (int)i;
 	result_set_error(&result, i, &err);
 }
@@ -224,7 +225,7 @@ static void nobody_listens(void **state)
 	int fds[2], saved = dup(STDERR_FILENO);
 
 	(void)state;
-	error_set(&err, EX_TEMPFAIL, "4.4.1", "no answer");
+	error_set(&err, FAULT_CONNECT, "no answer");
 	assert_int_equal(pipe(fds), 0);
 	signal(SIGPIPE, SIG_IGN);
 	close(fds[0]);
@@ -247,7 +248,7 @@ static void failures(void **state)
 	struct error err;
 
 	(void)state;
-	error_set(&err, EX_CONFIG, "5.3.5", "rc:3: key 'x': unknown");
+	error_set(&err, FAULT_CONFIG, "rc:3: key 'x': unknown");
 	capture_start(&c, STDERR_FILENO);
 	int status = report_failure(&inv, &err);
 
@@ -314,7 +315,7 @@ static void one_reason_is_said_once(void **state)
 	recipients(3);
 	for (size_t i = 0; i < 3; i++)
 		result.rcpt[i].outcome = OUTCOME_NONE;
-	error_set(&err, EX_TEMPFAIL, "4.4.1", "cannot connect to mail.example:587");
+	error_set(&err, FAULT_CONNECT, "cannot connect to mail.example:587");
 	result_set_rest(&result, &err);
 	assert_string_equal(reported(&status),
 			    "sendmail: account 'work': cannot connect to mail.example:587\n");
@@ -485,7 +486,7 @@ static void log_of_failure(void **state)
 	assert_has(logged(), "exitcode=EX_NOUSER");
 	/* an attempt that was never made */
 	fresh_log();
-	error_set(&err, EX_CONFIG, "5.3.5", "no password");
+	error_set(&err, FAULT_CONFIG, "no password");
 	log_failure(&account, &err);
 	assert_string_equal(logged(), arena_printf(arena, "T host=mail.example errormsg='no "
 			    "password' exitcode=EX_CONFIG account=work uid=%lu dsn=5.3.5 "
@@ -595,7 +596,7 @@ static void log_without_account(void **state)
 	struct error err;
 
 	(void)state;
-	error_set(&err, EX_CONFIG, "5.3.5", "no account: tried '/x'");
+	error_set(&err, FAULT_NO_ACCOUNT, "no account: tried '/x'");
 	logged_times = 0;
 	capture_start(&c, STDERR_FILENO);	/* a file, no terminal */
 	log_failure(NULL, &err);

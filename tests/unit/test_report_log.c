@@ -58,10 +58,10 @@ static int setup(void **state)
 	memcpy(result.rcpt[0].error.status, "2.0.0", 6);
 	struct error err;
 
-	error_set(&err, EX_NOUSER, "5.1.1", "RCPT TO <b@x>: 550 5.1.1 no \"such\" user");
+	error_set(&err, FAULT_RECIPIENT_UNKNOWN, "RCPT TO <b@x>: 550 5.1.1 no \"such\" user");
 	err.reply = 550;
 	result_set_error(&result, 1, &err);
-	error_set(&err, EX_TEMPFAIL, "4.2.2", "RCPT TO <c@x>: 452 4.2.2 full");
+	error_set_status(&err, FAULT_REFUSED_FOR_NOW, "4.2.2", "RCPT TO <c@x>: 452 4.2.2 full");
 	err.reply = 452;
 	result_set_error(&result, 2, &err);
 	result_settle(&result);
@@ -195,7 +195,7 @@ static void never_tried(void **state)
 	struct error err;
 
 	(void)state;
-	error_set(&err, EX_CONFIG, "5.3.5", "no password = none");
+	error_set(&err, FAULT_CONFIG, "no password = none");
 	report.result = NULL;
 	report.error = &err;
 	report.attempt = 0;
@@ -260,7 +260,7 @@ static void beside_the_sending(void **state)
 	struct error err;
 
 	(void)state;
-	error_set(&err, EX_CONFIG, "5.3.5", "on_failure: command 'x' ended with status 1");
+	error_set(&err, FAULT_CONFIG, "on_failure: command 'x' ended with status 1");
 	unlink(account.logfile);
 	report_log_aside(&report, &err);
 	int fd = fs_open_read(account.logfile);

@@ -59,7 +59,8 @@ static void replies(void **state)
 		const char *status;
 		int code;
 
-		error_set(&err, cases[i].exit, cases[i].status, "x");
+		error_set_status(&err, FAULT_REFUSED, cases[i].status, "x");
+		err.exit = cases[i].exit;
 		err.reply = cases[i].reply;
 		report_reply(&err, &code, &status);
 		if (code != cases[i].code || strcmp(status, cases[i].wanted) != 0)

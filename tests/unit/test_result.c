@@ -59,9 +59,10 @@ static const struct {
 static void fill(struct error *err, const struct end *end)
 {
 	memset(err, 0, sizeof(*err));
-	if (end->exit)
-		error_set(err, end->exit, end->status, "%s said so", end->status);
-	else
+	if (end->exit) {
+		error_set_status(err, FAULT_REFUSED, end->status, "%s said so", end->status);
+		err->exit = end->exit;
+	} else
 		snprintf(err->status, sizeof(err->status), "%s", end->status);
 }
 
@@ -120,10 +121,10 @@ static void test_set_error(void **state)
 
 	(void)state;
 	result_init(&r, a, 3);
-	error_set(&err, EX_TEMPFAIL, "4.2.2", "mailbox full");
+	error_set_status(&err, FAULT_REFUSED_FOR_NOW, "4.2.2", "mailbox full");
 	err.reply = 452;
 	result_set_error(&r, 0, &err);
-	error_set(&err, EX_NOUSER, "5.1.1", "no such user");
+	error_set(&err, FAULT_RECIPIENT_UNKNOWN, "no such user");
 	result_set_error(&r, 2, &err);
 	assert_int_equal(r.rcpt[0].outcome, OUTCOME_DEFERRED);
 	assert_int_equal(r.rcpt[0].error.reply, 452);
@@ -142,9 +143,9 @@ static void test_set_rest(void **state)
 	struct error refused, full, lost;
 
 	(void)state;
-	error_set(&refused, EX_NOUSER, "5.1.1", "no such user");
-	error_set(&full, EX_TEMPFAIL, "4.2.2", "full");
-	error_set(&lost, EX_TEMPFAIL, "4.4.2", "connection lost");
+	error_set(&refused, FAULT_RECIPIENT_UNKNOWN, "no such user");
+	error_set_status(&full, FAULT_REFUSED_FOR_NOW, "4.2.2", "full");
+	error_set(&lost, FAULT_CONNECTION_LOST, "connection lost");
 	result_init(&r, a, 4);
 	r.rcpt[0].outcome = OUTCOME_ACCEPTED;
 	result_set_error(&r, 1, &refused);
@@ -187,7 +188,7 @@ static void test_no_recipients(void **state)
 
 	(void)state;
 	result_init(&r, a, 0);
-	error_set(&r.error, EX_NOHOST, "5.1.2", "no such host");
+	error_set(&r.error, FAULT_NO_HOST, "no such host");
 	r.outcome = OUTCOME_REFUSED;
 	result_settle(&r);
 	assert_int_equal(r.outcome, OUTCOME_REFUSED);
@@ -205,7 +206,7 @@ static void test_settle_again(void **state)
 	(void)state;
 	result_init(&r, a, 2);
 	r.rcpt[0].outcome = OUTCOME_ACCEPTED;
-	error_set(&err, EX_TEMPFAIL, "4.5.3", "too many recipients");
+	error_set(&err, FAULT_TOO_MANY_RECIPIENTS, "too many recipients");
 	result_set_error(&r, 1, &err);
 	result_settle(&r);
 	assert_int_equal(r.outcome, OUTCOME_DEFERRED);

@@ -459,7 +459,7 @@ static int recall(void *ctx, const char **name_out, struct error *err)
 {
 	(void)ctx;
 	if (broken)
-		return error_set(err, EX_CONFIG, "5.3.5", "broken");
+		return error_set(err, FAULT_CONFIG, "broken");
 	*name_out = kept;
 	return 0;
 }

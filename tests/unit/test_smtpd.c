@@ -41,7 +41,8 @@ static int maybe_fail(const struct store *s, int step, struct error *err)
 {
 	if (s->fail_at != step)
 		return 0;
-	return error_set(err, EX_CANTCREAT, s->fail_status, "scripted: /secret/path is full");
+	return error_set_status(err, FAULT_CANNOT_WRITE, s->fail_status,
+				"scripted: /secret/path is full");
 }
 
 static int store_begin(struct delivery *d, const char **id_out, struct error *err)

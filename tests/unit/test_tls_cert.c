@@ -30,7 +30,7 @@ static int give(void *ctx, struct secret *out, struct error *err)
 
 	p->asked++;
 	if (p->fails)
-		return error_set(err, EX_CONFIG, "5.3.5", "the command failed");
+		return error_set(err, FAULT_CONFIG, "the command failed");
 	if (p->text)
 		secret_set(out, p->text, strlen(p->text));
 	return 0;

@@ -676,7 +676,7 @@ static void transcript(void **state)
 static int replace(struct stream *lower, void *ctx, struct stream **out, struct error *err)
 {
 	if (!ctx)
-		return error_set(err, EX_TEMPFAIL, "4.7.5", "handshake failed");
+		return error_set(err, FAULT_TLS_ALERT, "handshake failed");
 	stream_free(lower);
 	*out = ctx;
 	return 0;

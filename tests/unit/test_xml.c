@@ -42,7 +42,7 @@ static int begin(void *ctx, unsigned depth, const char *name, const char *const 
 		strbuf_addf(&events, " a=%s", xml_attribute(attr, "a"));
 	strbuf_addch(&events, '>');
 	return stop_at && strcmp(stop_at, name) == 0 ?
-		error_set(err, EX_DATAERR, "5.6.0", "stopped") : 0;
+		error_set(err, FAULT_MESSAGE, "stopped") : 0;
 }
 
 static int end(void *ctx, unsigned depth, const char *name, const char *text, struct error *err)

@@ -283,7 +283,7 @@ static inline ssize_t dribble_write(struct stream *s, const void *buf, size_t n,
 	struct dribble *d = (struct dribble *)s;
 
 	if (d->fail_write_after == 0)
-		return error_set(err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+		return error_set(err, FAULT_CONNECTION_LOST, "the cable is cut");
 	if (d->writes++ % 2)
 		return STREAM_AGAIN;
 	ssize_t done = stream_write(s->lower, buf, n > 7 ? 7 : n, err);
