@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "check/check.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/option_values.h"
@@ -14,10 +15,9 @@
 #include "conf/accounts.h"
 #include "conf/config_warn.h"
 #include "message/envelope.h"
+#include "prepare/choose_account.h"
+#include "prepare/explain.h"
 #include "submit/attempt.h"
-#include "submit/check.h"
-#include "submit/explain.h"
-#include "submit/route.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/json.h"

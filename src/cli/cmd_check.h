@@ -1,5 +1,5 @@
 /*
- * --check: what submit/check.h finds, as lines or as one JSON object.
+ * --check: what check/check.h finds, as lines or as one JSON object.
  *
  *	ok   STEP: what
  *	warn STEP: what works and will hurt

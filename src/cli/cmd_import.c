@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "conf/import.h"
+#include "import/import.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"

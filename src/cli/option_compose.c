@@ -5,9 +5,9 @@
 #include <strings.h>
 
 #include "cli/field_options.h"
-#include "message/compose.h"
-#include "message/compose_request.h"
-#include "submit/user_headers.h"
+#include "mime/compose.h"
+#include "mime/compose_request.h"
+#include "prepare/user_headers.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/text.h"

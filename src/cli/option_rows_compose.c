@@ -2,7 +2,7 @@
 #include "cli/option_values.h"
 
 #include "cli/option_compose.h"
-#include "message/compose_request.h"
+#include "mime/compose_request.h"
 
 static const struct option rows[] = {
 	{ ANYONE(0, "compose"), OPTION_NONE, option_flag, OPTION_FIELD(compose.compose), NULL,

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include "conf/accounts.h"
-#include "message/compose_request.h"
+#include "mime/compose_request.h"
 #include "util/attr.h"
 
 struct arena;

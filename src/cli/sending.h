@@ -10,8 +10,8 @@
 #include "cli/options.h"
 #include "message/edits.h"
 #include "message/envelope.h"
-#include "submit/explain.h"
-#include "submit/route.h"
+#include "prepare/choose_account.h"
+#include "prepare/explain.h"
 #include "util/attr.h"
 
 struct account;

@@ -12,7 +12,7 @@
 #include "message/envelope.h"
 #include "message/message.h"
 #include "message/writer.h"
-#include "submit/explain.h"
+#include "prepare/explain.h"
 #include "submit/preview.h"
 #include "util/base64.h"
 #include "util/error.h"

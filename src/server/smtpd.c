@@ -7,10 +7,10 @@
 
 #include "net/socket.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "net/wire.h"
 #include "server/commands.h"
 #include "server/listener.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/text.h"
 

@@ -10,7 +10,7 @@
 #include "net/wire.h"
 #include "smtp/command.h"
 #include "smtp/data.h"
-#include "smtp/ext_burl.h"
+#include "smtp/ext/burl.h"
 #include "smtp/final.h"
 #include "smtp/outcome.h"
 #include "smtp/session.h"

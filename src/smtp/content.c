@@ -8,7 +8,7 @@
 #include "net/wire.h"
 #include "smtp/chunks.h"
 #include "smtp/data.h"
-#include "smtp/ext_conneg.h"
+#include "smtp/ext/conneg.h"
 #include "smtp/final.h"
 #include "smtp/outcome.h"
 #include "smtp/session.h"

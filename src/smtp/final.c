@@ -5,7 +5,7 @@
 #include "message/result.h"
 #include "net/wire.h"
 #include "smtp/command.h"
-#include "smtp/ext_prdr.h"
+#include "smtp/ext/prdr.h"
 #include "smtp/outcome.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"

@@ -1,8 +1,8 @@
 #include "config.h"
 #include "smtp/observer.h"
 
-#include "net/tls.h"
 #include "net/wire.h"
+#include "tls/tls.h"
 #include "util/strbuf.h"
 
 #define NOTE_MAX 1024

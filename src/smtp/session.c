@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "conf/account.h"
-#include "net/tls.h"
 #include "net/wire.h"
 #include "smtp/ahead.h"
 #include "smtp/command.h"
 #include "smtp/ehlo.h"
-#include "smtp/ext_limits.h"
+#include "smtp/ext/limits.h"
 #include "smtp/observer.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -4,8 +4,8 @@
 #include <strings.h>
 
 #include "conf/account.h"
-#include "net/dane.h"
-#include "net/tls.h"
+#include "tls/dane.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 

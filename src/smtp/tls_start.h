@@ -1,7 +1,7 @@
 /*
  * TLS as the account wants it, on a stream to the server: DANE's records are
  * looked up where it asks for them, the passphrase of the client's key when
- * the key turns out to need one; then the handshake (net/tls.h). The one way
+ * the key turns out to need one; then the handshake (tls/tls.h). The one way
  * to TLS for implicit TLS and STARTTLS.
  */
 #ifndef SMTP_TLS_START_H

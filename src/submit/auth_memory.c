@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "conf/account.h"
-#include "smtp/ext_auth.h"
+#include "smtp/auth/auth.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"

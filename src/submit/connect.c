@@ -5,9 +5,8 @@
 #include <sys/socket.h>
 
 #include "conf/account.h"
-#include "conf/credentials.h"
+#include "dns/dns.h"
 #include "message/idna.h"
-#include "net/dns.h"
 #include "net/httpproxy.h"
 #include "net/pipe.h"
 #include "net/rate.h"
@@ -15,8 +14,9 @@
 #include "net/socket.h"
 #include "net/socks.h"
 #include "net/stream.h"
-#include "net/tls.h"
-#include "submit/target.h"
+#include "secrets/credentials.h"
+#include "submit/server_list.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "conf/account.h"
-#include "net/tls_cache.h"
 #include "smtp/reply.h"
+#include "tls/tls_cache.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"

@@ -1,6 +1,6 @@
 /*
  * What servers announced, kept for a later process (smtp/ahead.h): one small
- * file for each server, in the folder of net/tls_cache.h and as safe as the
+ * file for each server, in the folder of tls/tls_cache.h and as safe as the
  * sessions in it. An entry is good for one address, port and EHLO name, and
  * for the account's pipe_connect_ttl.
  */

@@ -5,7 +5,7 @@
 #ifndef SUBMIT_PREVIEW_H
 #define SUBMIT_PREVIEW_H
 
-#include "submit/convert.h"
+#include "prepare/convert.h"
 #include "util/attr.h"
 #include "util/strvec.h"
 

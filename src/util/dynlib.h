@@ -1,7 +1,7 @@
 /*
  * Libraries that are loaded when first needed.
  *
- * A library is one table of entry points (net/gnutls_api.h is an example):
+ * A library is one table of entry points (tls/gnutls_api.h is an example):
  * being linked to GnuTLS and libgsasl costs more instructions than a whole
  * submission without them. A missing library or entry point is a clear
  * error. DYNLIB_NOTE tells packagers' tools (the ELF note .note.dlopen) that

@@ -4,7 +4,7 @@
  * A fault is chosen where something fails, and never changes on the way up.
  * All that depends on the kind of a failure is looked up by it: the exit
  * code and the enhanced status in the table here, what is to be tried next
- * by fault_next(), the advice of --check in submit/check_hints.c. No text
+ * by fault_next(), the advice of --check in check/check_hints.c. No text
  * is ever read back for that. The name is what programs see (--json).
  *
  * A new fault is a line here and a row in fault.c.

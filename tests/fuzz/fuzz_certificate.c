@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/certificate.h"
+#include "tls/certificate.h"
 #include "util/base64.h"
 #include "util/strbuf.h"
 

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "message/header_fold.h"
-#include "message/mime_header.h"
-#include "message/mime_param.h"
-#include "message/mime_type.h"
-#include "message/part_spec.h"
-#include "message/text_facts.h"
+#include "mime/mime_header.h"
+#include "mime/mime_param.h"
+#include "mime/mime_type.h"
+#include "mime/part_spec.h"
+#include "mime/text_facts.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

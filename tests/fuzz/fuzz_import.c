@@ -15,7 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "conf/import.h"
+#include "import/import.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/fs.h"

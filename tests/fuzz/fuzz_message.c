@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "message/bare_cr.h"
 #include "message/envelope.h"
 #include "message/message.h"
-#include "message/respell.h"
 #include "util/arena.h"
 
 #include "../unit/message_model.h"

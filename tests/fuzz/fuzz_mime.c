@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "message/header_fold.h"
-#include "message/mime_header.h"
+#include "mime/mime_header.h"
 
 #include "../unit/mime_model.h"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/awk -f
-# Who may include whom (architecture guide, section 3). Prints TAP, one line a file.
+# Who may include whom (src/README.md). Prints TAP, one line a file.
 # Use: includes.awk [SRCDIR]; SRCDIR of the environment otherwise.
 
 function allow(folder, list,	i, n, word) {
@@ -88,14 +88,25 @@ BEGIN {
 	allow("util", "")
 	allow("net", "util")
 	allow("message", "util")
+	allow("dns", "util net")
+	allow("tls", "util net dns")
+	allow("mime", "util message")
 	allow("conf", "util net message")
-	allow("smtp", "util net message conf/account.h")
-	allow("smime", "util message conf/account.h")
+	allow("secrets", "util net conf/account.h")
+	allow("smtp", "util net tls message mime secrets conf/account.h")
+	allow("smime", "util message mime secrets conf/account.h")
+	allow("prepare", "util message mime smime conf smtp")
+	allow("submit", "util net dns tls message mime conf secrets smtp smime prepare")
 	allow("queue", "util message")
 	# The listener checks its own settings: plain data, as account.h is.
-	allow("server", "util net message conf/listen.h")
-	allow("submit", "util net message conf smtp smime")
-	allow("cli", "util net message conf smtp smime queue server submit")
+	allow("server", "util net tls message secrets conf/listen.h")
+	# Tools beside the way of the mail: only cli knows them.
+	tool = "util net dns tls message mime conf secrets smtp smime prepare submit"
+	allow("check", tool)
+	allow("setup", tool)
+	allow("track", tool)
+	allow("import", tool)
+	allow("cli", tool " queue server check setup track import")
 	# main.c is to read like the table of sandbox stages (section 10).
 	allow(".", "cli util")
 

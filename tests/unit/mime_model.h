@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message/mime_convert.h"
+#include "mime/mime_convert.h"
 
 #include "message_model.h"
 

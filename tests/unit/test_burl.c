@@ -12,7 +12,7 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
-#include "submit/burl.h"
+#include "prepare/burl.h"
 #include "util/arena.h"
 #include "util/error.h"
 

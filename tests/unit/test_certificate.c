@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "net/certificate.h"
-#include "net/gnutls_api.h"
+#include "tls/certificate.h"
+#include "tls/gnutls_api.h"
 #include "util/base64.h"
 #include "util/error.h"
 #include "util/fs.h"

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/tls_facts.h"
-#include "submit/check_hints.h"
+#include "check/check_hints.h"
+#include "tls/tls_facts.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "smtp/ext_burl.h"
+#include "smtp/ext/burl.h"
 #include "smtp_peer.h"
 
 #define PIPED "\n250-PIPELINING\n250 CHUNKING"

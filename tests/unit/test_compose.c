@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "message/compose.h"
-#include "message/compose_request.h"
 #include "message/message.h"
 #include "message/spool.h"
+#include "mime/compose.h"
+#include "mime/compose_request.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -12,9 +12,9 @@
 #include <termios.h>
 
 #include "conf/account.h"
-#include "conf/credentials.h"
 #include "conf/settings.h"
 #include "conf_scratch.h"
+#include "secrets/credentials.h"
 #include "util/arena.h"
 #include "util/secret.h"
 

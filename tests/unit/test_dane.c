@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "net/dane.h"
+#include "tls/dane.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/dnsmsg.h"
+#include "dns/dnsmsg.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 

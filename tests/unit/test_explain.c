@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "submit/explain.h"
+#include "prepare/explain.h"
 #include "util/arena.h"
 
 static void nobody_asks(void **state)

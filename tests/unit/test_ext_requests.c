@@ -8,10 +8,10 @@
 #include <stdio.h>
 
 #include "smtp/command.h"
-#include "smtp/ext_conneg.h"
-#include "smtp/ext_limits.h"
-#include "smtp/ext_params.h"
-#include "smtp/ext_priority.h"
+#include "smtp/ext/conneg.h"
+#include "smtp/ext/limits.h"
+#include "smtp/ext/params.h"
+#include "smtp/ext/priority.h"
 #include "smtp_peer.h"
 #include "util/datetime.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "smtp/command.h"
-#include "smtp/ext_dsn.h"
+#include "smtp/ext/dsn.h"
 #include "smtp_peer.h"
 
 static void note(struct peer *p, const char *line)

@@ -9,9 +9,9 @@
 
 #include "conf/account.h"
 #include "conf/accounts.h"
-#include "conf/import.h"
 #include "conf/settings.h"
 #include "conf_scratch.h"
+#include "import/import.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
 

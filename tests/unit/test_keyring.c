@@ -7,11 +7,11 @@
 #include <cmocka.h>
 
 #include "conf/account.h"
-#include "conf/credentials.h"
-#include "conf/keyring.h"
 #include "conf/settings.h"
-#include "conf/ticket.h"
 #include "conf_scratch.h"
+#include "secrets/credentials.h"
+#include "secrets/keyring.h"
+#include "secrets/ticket.h"
 #include "util/arena.h"
 #include "util/secret.h"
 #include "util/strbuf.h"

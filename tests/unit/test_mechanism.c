@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smtp/gsasl_api.h"
-#include "smtp/mechanism.h"
+#include "smtp/auth/gsasl_api.h"
+#include "smtp/auth/mechanism.h"
 #include "util/base64.h"
 #include "util/dynlib.h"
 #include "util/error.h"

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message/mime_header.h"
-#include "message/mime_walk.h"
+#include "mime/mime_header.h"
+#include "mime/mime_walk.h"
 
 #include "mime_model.h"
 

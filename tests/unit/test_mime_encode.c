@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message/mime_encode.h"
+#include "mime/mime_encode.h"
 #include "util/base64.h"
 
 #include "mime_model.h"

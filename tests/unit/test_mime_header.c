@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "message/mime_header.h"
+#include "mime/mime_header.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 #include "util/text.h"

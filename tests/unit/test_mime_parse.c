@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "message/mime_parse.h"
+#include "mime/mime_parse.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 

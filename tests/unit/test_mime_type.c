@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "arena_state.h"
-#include "message/mime_type.h"
+#include "mime/mime_type.h"
 #include "util/arena.h"
 #include "util/attr.h"
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "smtp/mtqp.h"
 #include "smtp_peer.h"
+#include "track/mtqp.h"
 
 #define ENVID "1741.77@client.example.org"
 #define SECRET "q0x5c2VjcmV0c2VjcmV0cw=="

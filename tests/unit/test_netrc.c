@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "conf/netrc.h"
 #include "conf_scratch.h"
+#include "secrets/netrc.h"
 #include "util/secret.h"
 
 /* {text, host, user, password or NULL} */

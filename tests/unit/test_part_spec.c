@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "arena_state.h"
-#include "message/part_spec.h"
+#include "mime/part_spec.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -13,9 +13,9 @@
 #include "message/envelope.h"
 #include "message/ident.h"
 #include "message_model.h"
-#include "submit/prepare.h"
-#include "submit/rewriter.h"
-#include "submit/route.h"
+#include "prepare/choose_account.h"
+#include "prepare/prepare.h"
+#include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
 

@@ -10,8 +10,8 @@
 #include "conf/accounts.h"
 #include "conf_scratch.h"
 #include "message/header.h"
-#include "submit/prepare_addresses.h"
-#include "submit/rewriter.h"
+#include "prepare/prepare_addresses.h"
+#include "prepare/rewriter.h"
 #include "util/arena.h"
 
 static struct arena *arena;

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "conf_scratch.h"
-#include "smtp/auth_choice.h"
-#include "smtp/auth_verdict.h"
-#include "smtp/ext_auth.h"
-#include "smtp/mechanism.h"
+#include "smtp/auth/auth.h"
+#include "smtp/auth/choice.h"
+#include "smtp/auth/mechanism.h"
+#include "smtp/auth/verdict.h"
 #include "smtp_peer.h"
 #include "submit/auth_memory.h"
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "net/tls_private.h"
+#include "tls/tls_private.h"
 #include "tls_peer.h"
 
 /* --- certificates ---------------------------------------------------------- */

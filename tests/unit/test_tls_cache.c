@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net/tls_cache.h"
+#include "tls/tls_cache.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "net/certificate.h"
-#include "net/tlsa.h"
+#include "tls/certificate.h"
+#include "tls/tlsa.h"
 #include "tls_peer.h"
 
 enum { CHAIN_MAX = 4, RECORDS_MAX = 4 };

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "net/gnutls_api.h"
-#include "net/truststore.h"
+#include "tls/gnutls_api.h"
+#include "tls/truststore.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/proc.h"

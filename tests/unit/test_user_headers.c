@@ -14,8 +14,8 @@
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/message.h"
-#include "submit/prepare.h"
-#include "submit/user_headers.h"
+#include "prepare/prepare.h"
+#include "prepare/user_headers.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "net/gnutls_api.h"
 #include "net/socket.h"
 #include "net/stream.h"
-#include "net/tls.h"
+#include "tls/gnutls_api.h"
+#include "tls/tls.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"

@@ -1,0 +1,91 @@
+/*
+ * Inside a check: what submit/check*.c share. For them only.
+ */
+#ifndef CHECK_CHECK_PRIVATE_H
+#define CHECK_CHECK_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "check/check.h"
+#include "check/check_hints.h"
+#include "conf/account.h"
+#include "message/envelope.h"
+#include "smtp/session.h"
+#include "util/attr.h"
+#include "util/error.h"
+#include "util/secret.h"
+
+struct arena;
+struct rewriter;
+
+/* A finding that waits. */
+struct check_held {
+	struct check_held *next;
+	struct check_finding finding;
+};
+
+struct check {
+	const struct check_request *r;
+	struct arena *arena;
+	struct account account;		/* the one to check, without memory of TLS sessions */
+	struct envelope envelope;
+	bool no_envelope;		/* no MAIL and RCPT, as there is nobody to name */
+	struct rewriter *rewriter;	/* NULL = no rules */
+	const char *mx_domain;		/* where direct delivery goes to; NULL = to servers */
+	const char *server, *address;	/* what findings are about just now */
+	struct hint_query facts;	/* about the server in use */
+	bool network;			/* findings are about servers now */
+
+	bool requested;			/* what the account asks of servers is in the envelope */
+
+	struct check_held *held, **held_end;	/* from the first failure of a server on */
+	struct error first;		/* the first failure on this host; exit 0 = none */
+	struct error one;		/* of the server in use, as an attempt has it */
+	struct error servers;		/* of all, as an attempt would tell it; exit 0 = none */
+	bool reached;			/* an attempt would have had success with a server */
+	bool ended;			/* an attempt would have given up */
+
+	bool no_secret;			/* it cannot be had: no sign-in */
+	bool refused;			/* a server refused it: no sign-in any more */
+	struct secret password, token;	/* once fetched */
+};
+
+/* One finding about what is in use. hint: NULL = none. */
+ATTR_PRINTF(5, 6)
+void check_tell(struct check *c, enum check_verdict v, const char *step, const char *hint,
+		const char *fmt, ...);
+
+/* A failure on this host; its hint is looked up. */
+void check_fail(struct check *c, const char *step, const struct error *err);
+
+/*
+ * A failure of the server in use, told without the name of the server. last:
+ * no other server or address would be tried.
+ */
+void check_fail_server(struct check *c, const char *step, const struct error *err, bool last);
+
+/* The server in use has been tried: its failure is that of all so far. */
+void check_settle_server(struct check *c);
+
+/* --- check_local.c: what can be known without a connection ---------------- */
+
+void check_local(struct check *c);
+
+/* Settles sender and recipient in c->envelope; tells it when that fails. */
+void check_envelope(struct check *c);
+
+/* --- check_secret.c: passwords and tokens ---------------------------------- */
+
+/* Can they be had, where the account needs them? They are kept for the sign-in. */
+void check_secret(struct check *c);
+
+/* Gives a copy of what was kept, or fetches it as a session does; ctx is the check. */
+credential_fn check_credential;
+
+/* --- check_server.c ------------------------------------------------------- */
+
+/* Every server of the account. */
+void check_servers(struct check *c);
+
+#endif

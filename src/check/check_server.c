@@ -1,0 +1,351 @@
+#include "config.h"
+#include "check/check_private.h"
+
+#include <string.h>
+
+#include "check/check_session.h"
+#include "message/result.h"
+#include "net/resolve.h"
+#include "net/wire.h"
+#include "smtp/auth/auth.h"
+#include "smtp/auth/mechanism.h"
+#include "smtp/observer.h"
+#include "submit/attempt.h"
+#include "submit/connect.h"
+#include "submit/session_open.h"
+#include "tls/tls.h"
+#include "tls/tls_facts.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+#define LIST_MAX ((size_t)8192)
+
+/* --- the steps of an opening ---------------------------------------------- */
+
+/* What has gone well is told when the next step begins. */
+static void connected(struct visit *v, const struct session *s)
+{
+	struct check *c = v->c;
+	const struct target *t = &v->o.target;
+	const struct account *a = &c->account;
+
+	(void)s;
+	if (t->path)
+		check_tell(c, CHECK_OK, "connect", NULL, "%s", t->path);
+	else if (a->net.tunnel)
+		check_tell(c, CHECK_OK, "connect", NULL, "%s:%u through the command '%s'", t->host,
+			   t->port, a->net.tunnel[0]);
+	else
+		check_tell(c, CHECK_OK, "connect", NULL, "%s:%u%s%s%s, %d ms", t->host, t->port,
+			   c->address ? " at " : "", c->address ? c->address : "",
+			   v->proxied ? " through the proxy" : "",
+			   (int)(clock_ms() - v->began));
+}
+
+static void greeted(struct visit *v, const struct session *s)
+{
+	struct strbuf words = STRBUF_INIT(LIST_MAX);
+
+	reply_text(&s->reply, &words);
+	check_tell(v->c, CHECK_OK, "greeting", NULL, "%d %s", s->reply.code, words.buf);
+	strbuf_release(&words);
+}
+
+static void tls_offered(struct visit *v, const struct session *s)
+{
+	(void)s;
+	check_tell(v->c, CHECK_OK, "starttls", NULL, "offered and begun");
+}
+
+static void (*const told[STEP_COUNT])(struct visit *, const struct session *) = {
+	[STEP_CONNECT] = connected, [STEP_GREETING] = greeted, [STEP_STARTTLS] = tls_offered,
+	[STEP_TLS] = check_tls, [STEP_EHLO] = check_ehlo, [STEP_AUTH] = check_signed_in,
+};
+
+static const char *const step_names[STEP_COUNT] = {
+	[STEP_CONNECT] = "connect", [STEP_TLS] = "tls", [STEP_GREETING] = "greeting",
+	[STEP_EHLO] = "ehlo", [STEP_STARTTLS] = "starttls", [STEP_AUTH] = "sign-in",
+};
+
+/*
+ * EHLO counts when nothing but signing in comes behind it; TLS can be looked
+ * at when a session has it. A second connection says nothing that was said.
+ */
+static bool can_tell(const struct visit *v, enum session_step next, const struct session *s)
+{
+	if (v->told[v->step])
+		return false;
+	if (v->step == STEP_EHLO)
+		return next == STEP_AUTH || next == STEP_COUNT;
+	return v->step != STEP_TLS || (s && tls_is(wire_stream(s->wire)));
+}
+
+/* TLS was looked for, and is not there; the account does without. */
+static void tell_clear_text(struct visit *v, const struct session *s)
+{
+	check_tell(v->c, CHECK_WARN, "starttls", "set 'tls = starttls' where the server is to be "
+		   "used with TLS only", "not offered: mail goes out in clear text (tls = may)");
+	if (!v->told[STEP_EHLO])
+		check_ehlo(v, s);
+	v->told[STEP_STARTTLS] = v->told[STEP_EHLO] = true;
+}
+
+static void finish_step(struct visit *v, enum session_step next, const struct session *s)
+{
+	if (v->step == STEP_STARTTLS && next != STEP_TLS && s && !v->told[STEP_STARTTLS]) {
+		tell_clear_text(v, s);
+		return;
+	}
+	if (v->step == STEP_COUNT || !can_tell(v, next, s))
+		return;
+	v->told[v->step] = true;
+	told[v->step](v, s);
+}
+
+static void begin_step(void *ctx, enum session_step step, const struct session *s)
+{
+	struct visit *v = ctx;
+	const struct observer *others = v->c->r->opt ? v->c->r->opt->observer : NULL;
+
+	finish_step(v, step, s);
+	v->step = step;
+	if (step == STEP_CONNECT)
+		v->began = clock_ms();
+	observer_step(others, step, s);
+}
+
+static void pass_connected(void *ctx, const char *server, const char *address)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->connected(o->ctx, server, address);
+}
+
+static void pass_secured(void *ctx, const char *tls, bool verified)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->secured(o->ctx, tls, verified);
+}
+
+/* --- one address ------------------------------------------------------------- */
+
+/*
+ * Opens a session as an attempt does, nothing sent ahead. loose: what makes a
+ * certificate acceptable does not count, and nobody signs in.
+ */
+static int open_visit(struct visit *v, bool loose, struct error *err)
+{
+	const struct check_request *r = v->c->r;
+	const struct observer *others = r->opt ? r->opt->observer : NULL;
+	const struct observer watch = {
+		.ctx = v, .step = begin_step,
+		.connected = others && others->connected ? pass_connected : NULL,
+		.secured = others && others->secured ? pass_secured : NULL,
+	};
+	const struct attempt_options opt = {
+		.trace = r->opt ? r->opt->trace : NULL,
+		.trace_ctx = r->opt ? r->opt->trace_ctx : NULL, .observer = &watch,
+	};
+	int rc;
+
+	v->o.account = loose ? &v->loose : &v->c->account;
+	v->o.info_only = loose || v->c->no_secret || v->c->refused;
+	v->o.opt = &opt;
+	v->o.whole = deadline_in(v->c->account.timeouts.total, "the server");
+	v->o.whole.whole = true;
+	v->step = STEP_COUNT;
+	rc = opening_open(&v->o, err);
+	/* the functions above are gone with this call: nobody watches the rest */
+	v->o.opt = NULL;
+	if (rc == 0) {
+		v->o.session.opt.observer = NULL;
+		finish_step(v, STEP_COUNT, &v->o.session);
+	}
+	return rc;
+}
+
+/* The account for a look at a server whose certificate does not do. */
+static void make_loose(struct visit *v)
+{
+	struct tls_settings *t = &v->loose.tls;
+
+	v->loose = v->c->account;
+	t->certcheck = false;
+	t->fingerprint = NULL;
+	t->pins = NULL;
+	t->trust_file = t->trust_dir = t->crl_file = NULL;
+	t->cert_file = t->key_file = t->pkcs12_file = NULL;
+	t->ocsp = TLS_OCSP_OFF;
+	t->dane = TLS_DANE_OFF;
+}
+
+/* Everything of a session that stands, up to RCPT. */
+static bool run_session(struct visit *v)
+{
+	const bool good = check_transaction(v);
+
+	session_quit(&v->o.session, true);
+	opening_close(&v->o);
+	return good;
+}
+
+static void look_loosely(struct visit *v, const struct error *why)
+{
+	struct error err;
+
+	make_loose(v);
+	v->refused = why;
+	if (open_visit(v, true, &err) == 0) {
+		session_quit(&v->o.session, true);
+		opening_close(&v->o);
+	}
+	/* it did not come as far as to show a certificate: then that is not the point */
+	if (v->refused)
+		check_fail_server(v->c, "tls", why, !opening_worth_another(&v->o, why));
+	else
+		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "and all behind it: not tried "
+			   "without TLS as the account wants it");
+	v->refused = NULL;
+}
+
+static void fail_opening(struct visit *v, const struct error *err)
+{
+	struct check *c = v->c;
+	const enum session_step step = v->step == STEP_COUNT ? STEP_CONNECT : v->step;
+
+	if (step == STEP_TLS) {
+		look_loosely(v, err);
+		return;
+	}
+	/* a second try with a password that is wrong may lock the account */
+	if (step == STEP_AUTH && err->exit == EX_NOPERM)
+		c->refused = true;
+	check_fail_server(c, step_names[step], err, !opening_worth_another(&v->o, err));
+}
+
+/* With v->o ready for one address. */
+static void visit_address(struct visit *v)
+{
+	struct check *c = v->c;
+	struct error err;
+
+	c->facts.address = c->address;
+	c->facts.signed_in = false;
+	c->facts.tls = NULL;
+	memset(v->told, 0, sizeof(v->told));
+	if (open_visit(v, false, &err) < 0)
+		fail_opening(v, &err);
+	else if (run_session(v) && !c->ended)
+		c->reached = true;
+}
+
+/* --- one server --------------------------------------------------------------- */
+
+static void tell_addresses(struct check *c, const struct target *t, const struct address_list *l)
+{
+	struct strbuf text = STRBUF_INIT(LIST_MAX);
+	struct address numeric;
+
+	for (size_t i = 0; i < l->n; i++) {
+		char one[ADDRESS_TEXT];
+
+		address_text(&l->v[i].to.any, one, sizeof(one));
+		strbuf_addf(&text, "%s%s", i ? ", " : "", one);
+	}
+	if (!address_from_text(t->host, t->port, &numeric))
+		check_tell(c, CHECK_OK, "dns", NULL, "%s has %s", t->host, text.buf);
+	strbuf_release(&text);
+}
+
+static void visit_all(struct visit *v, const struct address_list *all)
+{
+	struct check *c = v->c;
+
+	for (size_t i = 0; i < all->n; i++) {
+		char text[ADDRESS_TEXT];
+
+		address_text(&all->v[i].to.any, text, sizeof(text));
+		c->address = arena_strdup(c->arena, text);
+		v->o.addresses.v = xcalloc(1, sizeof(*all->v));
+		v->o.addresses.v[0] = all->v[i];
+		v->o.addresses.n = 1;
+		visit_address(v);
+		address_list_release(&v->o.addresses);
+	}
+	c->address = NULL;
+}
+
+static void visit_server(struct check *c, const struct target *t)
+{
+	struct visit v = { .c = c, .o = {
+		.envelope = &c->envelope, .credential = check_credential, .credential_ctx = c,
+		.arena = c->arena, .target = *t, .cautious = true,
+	} };
+	struct address_list all = { .n = 0 };
+	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");
+	const struct connect_request request = {
+		.account = &c->account, .target = t, .addresses = &all, .whole = &whole,
+	};
+	struct error err;
+
+	c->server = t->path ? t->path : arena_printf(c->arena, "%s:%u", t->host, t->port);
+	c->facts.host = t->host;
+	c->facts.port = t->port;
+	c->facts.local = t->path != NULL;
+	int known = connect_addresses(&request, &v.proxied, &err);
+
+	v.o.account = &c->account;
+	v.o.whole = whole;
+	if (known < 0) {
+		check_fail_server(c, "dns", &err, !opening_worth_another(&v.o, &err));
+	} else if (known) {
+		tell_addresses(c, t, &all);
+		visit_all(&v, &all);
+	} else {
+		visit_address(&v);
+	}
+	address_list_release(&all);
+	check_settle_server(c);
+}
+
+/* --- all servers ------------------------------------------------------------------ */
+
+static void tell_records(struct check *c, const struct target *t)
+{
+	c->server = NULL;
+	if (t->domain)
+		check_tell(c, CHECK_OK, "dns", NULL, "the SRV records of %s lead to %s:%u",
+			   t->domain, t->host, t->port);
+	else if (c->mx_domain)
+		check_tell(c, CHECK_OK, "dns", NULL, "mail for %s goes to %s:%u", c->mx_domain,
+			   t->host, t->port);
+}
+
+void check_servers(struct check *c)
+{
+	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");
+	struct targets targets = {
+		.account = &c->account, .mx_domain = c->mx_domain, .arena = c->arena,
+		.whole = &whole, .sender = c->envelope.sender,
+	};
+	struct target t;
+	struct error err;
+	int found;
+
+	c->facts.user = c->account.auth.user;
+	while ((found = targets_next(&targets, &t, &err)) != 0) {
+		c->server = NULL;
+		c->facts.host = c->mx_domain ? c->mx_domain : c->account.host;
+		if (found < 0) {
+			check_fail_server(c, "dns", &err, false);
+			check_settle_server(c);
+			continue;
+		}
+		tell_records(c, &t);
+		visit_server(c, &t);
+	}
+}

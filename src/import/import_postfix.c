@@ -1,0 +1,398 @@
+#include "config.h"
+#include "import/import_postfix.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/names.h"
+
+/*
+ * main.cf: "name = value" in logical lines, "$name" stands for another
+ * parameter, the last definition counts. Of the tables that it names the
+ * text forms are read: the source of hash: and the like, texthash:, inline:.
+ */
+
+static const char other_kind[] = "no equivalent: msubmit only hands mail to a server";
+static const char local[] = "no equivalent: nothing is delivered on this machine";
+static const char no_queue[] = "no equivalent: the message is sent at once or fails";
+static const char server_side[] = "no equivalent: for a listener see -bd and [listen]";
+
+static const char *convert_protocols(struct import *im, const char *value, const char **why)
+{
+	const bool v4 = strstr(value, "ipv4") != NULL, v6 = strstr(value, "ipv6") != NULL;
+
+	(void)im, (void)why;
+	if (strstr(value, "all") || (v4 && v6))
+		return "any";
+	return v6 ? "ipv6" : "ipv4";
+}
+
+/* Postfix counts 0 as no limit, as we do. */
+static const char *convert_time(struct import *im, const char *value, const char **why)
+{
+	const size_t n = strspn(value, "0123456789");
+
+	if (n && value[n] == 'w' && !value[n + 1])
+		return arena_printf(im->arena, "%ud", (unsigned)strtoul(value, NULL, 10) * 7);
+	if (!n || (value[n] && (!strchr("smhd", value[n]) || value[n + 1])))
+		*why = "not a time, and left out";
+	return *why ? NULL : value;
+}
+
+static const struct import_row rows[] = {
+	/* what import_postfix_*() look at themselves */
+	{ .key = "relayhost" }, { .key = "myhostname" }, { .key = "mydomain" },
+	{ .key = "myorigin" }, { .key = "alias_maps" }, { .key = "message_size_limit" },
+	{ .key = "smtp_tls_security_level" }, { .key = "smtp_tls_wrappermode" },
+	{ .key = "smtp_use_tls" }, { .key = "smtp_enforce_tls" },
+	{ .key = "smtp_sasl_auth_enable" }, { .key = "smtp_sasl_password_maps" },
+	{ .key = "smtp_sasl_security_options" }, { .key = "smtp_sasl_tls_security_options" },
+	{ .key = "smtp_sasl_tls_verified_security_options" },
+	{ .key = "smtp_sasl_mechanism_filter" }, { .key = "smtp_sender_dependent_authentication" },
+	{ .key = "sender_dependent_relayhost_maps" }, { .key = "smtp_generic_maps" },
+	{ .key = "sender_canonical_maps" }, { .key = "recipient_canonical_maps" },
+	{ .key = "canonical_maps" },
+	{ .key = "smtp_tls_cert_file" }, { .key = "smtp_tls_key_file" },
+	{ .key = "smtp_tls_fingerprint_cert_match" }, { .key = "smtp_tls_fingerprint_digest" },
+	{ .key = "smtp_bind_address" }, { .key = "smtp_bind_address6" },
+	{ .key = "local_transport" }, { .key = "mydestination" }, { .key = "always_bcc" },
+	/* what has a key of ours */
+	{ .key = "smtp_helo_name", .ours = "domain" },
+	{ .key = "inet_protocols", .ours = "address_family", .convert = convert_protocols },
+	{ .key = "smtp_tls_CAfile", .ours = "tls_trust_file" },
+	{ .key = "smtp_tls_CApath", .ours = "tls_trust_dir" },
+	{ .key = "smtp_connect_timeout", .ours = "connect_timeout", .convert = convert_time },
+	{ .key = "smtp_helo_timeout", .ours = "helo_timeout", .convert = convert_time },
+	{ .key = "smtp_starttls_timeout", .ours = "starttls_timeout", .convert = convert_time },
+	{ .key = "smtp_mail_timeout", .ours = "mail_timeout", .convert = convert_time },
+	{ .key = "smtp_rcpt_timeout", .ours = "rcpt_timeout", .convert = convert_time },
+	{ .key = "smtp_data_init_timeout", .ours = "data_init_timeout", .convert = convert_time },
+	{ .key = "smtp_data_xfer_timeout", .ours = "data_xfer_timeout", .convert = convert_time },
+	{ .key = "smtp_data_done_timeout", .ours = "data_done_timeout", .convert = convert_time },
+	{ .key = "smtp_rset_timeout", .ours = "rset_timeout", .convert = convert_time },
+	{ .key = "smtp_quit_timeout", .ours = "quit_timeout", .convert = convert_time },
+	/* what has none */
+	{ .key = "smtp_pix_*", .why = "no equivalent: no firewall needs it any more" },
+	{ .key = "smtp_tls_session_cache_*", .why = "see tls_session_cache" },
+	{ .key = "smtp_tls_loglevel", .why = "see --debug" },
+	{ .key = "smtp_tls_*protocols", .why = "see tls_min_version and tls_priorities" },
+	{ .key = "smtp_tls_*ciphers", .why = "see tls_priorities" },
+	{ .key = "smtp_tls_policy_maps", .why = "no equivalent: see tls of each account" },
+	{ .key = "smtpd_*", .why = server_side }, { .key = "inet_interfaces", .why = server_side },
+	{ .key = "mynetworks*", .why = server_side }, { .key = "postscreen_*", .why = server_side },
+	{ .key = "*_restrictions", .why = server_side }, { .key = "milter_*", .why = server_side },
+	{ .key = "non_smtpd_*", .why = server_side },
+	{ .key = "alias_database", .why = "no equivalent: aliases need not be compiled" },
+	{ .key = "mailbox_*", .why = local }, { .key = "home_mailbox", .why = local },
+	{ .key = "virtual_*", .why = local }, { .key = "local_*", .why = local },
+	{ .key = "recipient_delimiter", .why = local }, { .key = "biff", .why = local },
+	{ .key = "owner_*", .why = local }, { .key = "mail_spool_directory", .why = local },
+	{ .key = "*_queue_*", .why = no_queue }, { .key = "queue_*", .why = no_queue },
+	{ .key = "*_backoff_time", .why = no_queue }, { .key = "delay_*", .why = no_queue },
+	{ .key = "bounce_*", .why = no_queue }, { .key = "defer_*", .why = no_queue },
+	{ .key = "masquerade_*", .why = "no equivalent: use [rewrite]" },
+	{ .key = "relocated_maps", .why = other_kind },
+	{ .key = "transport_maps",
+	  .why = "no equivalent: an account with match_to serves some recipients" },
+	{ .key = "*", .why = other_kind },
+};
+
+static unsigned score(const char *text, size_t len)
+{
+	return import_score(text, len, rows, ARRAY_LEN(rows), false);
+}
+
+/* --- server, TLS, signing in --------------------------------------------------------- */
+
+/* nexthop = "[" host "]" [":" port] / host [":" port] */
+void import_postfix_nexthop(struct import *im, const char *nexthop, struct import_way *way)
+{
+	const char *end = *nexthop == '[' ? strchr(nexthop, ']') : NULL;
+	const char *colon = strchr(end ? end : nexthop, ':');
+	size_t n = end ? (size_t)(end - nexthop) - 1 : strcspn(nexthop, ":");
+	const char *host = arena_strndup(im->arena, end ? nexthop + 1 : nexthop, n);
+
+	if (strncasecmp(host, "ipv6:", 5) == 0)
+		host += 5;
+	way->host = strchr(host, ':') ? arena_printf(im->arena, "[%s]", host) : host;
+	way->port = colon && import_port(colon + 1) ? import_port(colon + 1) : 25;
+}
+
+static const struct name_value levels[] = {
+	{ "none", 0 }, { "may", 1 }, { "encrypt", 2 }, { "dane", 3 }, { "dane-only", 4 },
+	{ "fingerprint", 5 }, { "verify", 6 }, { "secure", 6 }, { NULL, 0 }
+};
+
+/* The level, of the obsolete parameters where it is empty. */
+static int tls_level(const struct import_source *src)
+{
+	const char *name = import_get(src, "smtp_tls_security_level");
+	int level;
+
+	if (name && names_find(levels, name, &level) == 0)
+		return level;
+	if (import_is_on(import_get(src, "smtp_enforce_tls")))
+		return 6;
+	return import_is_on(import_get(src, "smtp_use_tls")) ? 1 : 0;
+}
+
+/* fingerprints separated by blanks, commas or "|" */
+static void set_pins(const struct import_source *src, struct import_account *a)
+{
+	const struct import_value *v = import_find(src, "smtp_tls_fingerprint_cert_match");
+	const char *digest = import_get(src, "smtp_tls_fingerprint_digest");
+	struct strbuf pins = STRBUF_INIT(1 << 16);
+
+	if (!v)
+		return;
+	if (!digest || strcasecmp(digest, "sha256") != 0) {
+		import_note(src, v, "fingerprints by %s: tls_pin needs SHA-256, see --serverinfo",
+			    digest ? digest : "MD5");
+		return;
+	}
+	for (const char *p = v->value + strspn(v->value, " \t,|"); *p; p += strspn(p, " \t,|")) {
+		const size_t n = strcspn(p, " \t,|");
+
+		strbuf_addf(&pins, "%scert-sha256:%.*s", pins.len ? ", " : "", (int)n, p);
+		p += n;
+	}
+	import_set(src, v, a, "tls_pin", pins.buf);
+	strbuf_release(&pins);
+}
+
+static void set_tls(const struct import_source *src, struct import_way *way,
+		    struct import_account *a)
+{
+	static const char *const modes[] = { "off", "may", "starttls", "starttls", "starttls",
+					     "starttls", "starttls" };
+	const int level = tls_level(src);
+
+	way->tls = modes[level];
+	way->unverified = level < 3;
+	if (level == 3 || level == 4)
+		import_set(src, NULL, a, "tls_dane", level == 3 ? "may" : "must");
+	if (level == 5)
+		set_pins(src, a);
+	if (import_is_on(import_get(src, "smtp_tls_wrappermode")))
+		way->tls = "implicit";
+}
+
+static void set_certificates(const struct import_source *src, struct import_account *a)
+{
+	const struct import_value *cert = import_find(src, "smtp_tls_cert_file"),
+				  *key = import_find(src, "smtp_tls_key_file");
+
+	if (!cert || !*cert->value || strcmp(cert->value, "none") == 0)
+		return;
+	import_set(src, cert, a, "tls_cert_file", cert->value);
+	import_set(src, key ? key : cert, a, "tls_key_file", key && *key->value ? key->value :
+										cert->value);
+}
+
+/* Is word one of a list? */
+static bool has_word(const char *list, const char *word)
+{
+	for (const char *p = list + strspn(list, " \t,"); *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,");
+
+		if (n == strlen(word) && strncasecmp(p, word, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+/* "!x, y" of the filter is our list; static: and the like are not. */
+static const struct import_value *add_filter(const struct import_source *src, struct strbuf *list)
+{
+	const struct import_value *v = import_find(src, "smtp_sasl_mechanism_filter");
+
+	if (!v || !*v->value)
+		return NULL;
+	if (strpbrk(v->value, ":/")) {
+		import_note(src, v, "a table is no equivalent: see auth_mechanisms");
+		return NULL;
+	}
+	for (const char *p = v->value + strspn(v->value, " \t,"); *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,");
+
+		strbuf_addf(list, "%s%.*s", list->len ? ", " : "", (int)n, p);
+		p += n;
+	}
+	return v;
+}
+
+/* Nobody is anonymous here unless asked to be; of the rest only noplaintext can be said. */
+static void note_options(const struct import_source *src, const struct import_value *v)
+{
+	static const char *const others[] = { "noactive", "nodictionary", "forward_secrecy",
+					      "mutual_auth" };
+
+	for (size_t i = 0; v && i < ARRAY_LEN(others); i++) {
+		if (has_word(v->value, others[i]))
+			import_note(src, v, "'%s' has no equivalent: see auth_minimum and "
+				    "auth_mechanisms", others[i]);
+	}
+}
+
+/* Which mechanisms may be used under TLS: without a parameter of its own those of any line. */
+static void set_mechanisms(const struct import_source *src, struct import_account *a, bool tls)
+{
+	struct strbuf list = STRBUF_INIT(1 << 16);
+	const struct import_value *filter = add_filter(src, &list),
+		*any = import_find(src, "smtp_sasl_security_options"),
+		*under_tls = import_find(src, "smtp_sasl_tls_security_options"),
+		*used = tls && under_tls ? under_tls : any;
+
+	note_options(src, used);
+	if (tls && used && has_word(used->value, "noplaintext")) {
+		strbuf_addf(&list, "%s!plain, !login", list.len ? ", " : "");
+		import_set(src, used, a, "auth_legacy", "on");
+		filter = filter ? filter : used;
+	}
+	if (filter)
+		import_set(src, filter, a, "auth_mechanisms", list.buf);
+	strbuf_release(&list);
+}
+
+void import_postfix_server(const struct import_source *src, struct import_account *a,
+			   const struct import_value *about, const char *nexthop,
+			   const struct import_login *login)
+{
+	struct import_way way = { .about = about };
+
+	const char *options = import_get(src, "smtp_sasl_security_options");
+
+	import_postfix_nexthop(src->im, nexthop, &way);
+	set_tls(src, &way, a);
+	/* where nothing is said Postfix has "noplaintext, noanonymous" */
+	way.no_plaintext = !options || has_word(options, "noplaintext");
+	import_set_way(src, a, &way, login);
+	if (*nexthop != '[')
+		import_note(src, about, "'%s' itself is the server now, not the MX records of that "
+			    "name", way.host);
+	set_certificates(src, a);
+	if (login->user)
+		set_mechanisms(src, a, strcmp(way.tls, "off") != 0);
+}
+
+/* --- the rest ---------------------------------------------------------------------------- */
+
+static void set_bind_address(const struct import_source *src, struct import_account *a)
+{
+	const struct import_value *v4 = import_find(src, "smtp_bind_address"),
+				  *v6 = import_find(src, "smtp_bind_address6");
+	const char *four = v4 ? v4->value : "", *six = v6 ? v6->value : "";
+
+	if (*four || *six)
+		import_setf(src, *four ? v4 : v6, a, "source_ip", "%s%s%s", four,
+			    *four && *six ? ", " : "", six);
+}
+
+/* The address itself, or a file whose first line it is. */
+static int set_origin(const struct import_source *src, struct import_account *a,
+		      struct error *err)
+{
+	const struct import_value *v = import_find(src, "myorigin");
+	const char *origin = NULL, *host = import_get(src, "myhostname");
+
+	if (v && import_host_name(src, v, &origin, err) < 0)
+		return -1;
+	if (!origin)
+		origin = host ? host : "%H";
+	import_set_login_sender(src, a, origin, "any");
+	if (host && !import_find(src, "smtp_helo_name"))
+		import_set(src, import_find(src, "myhostname"), a, "domain", host);
+	return 0;
+}
+
+/* Names; not what is looked up in tables. */
+static void set_local_domains(const struct import_source *src, const struct import_value *v,
+			      struct import_account *a)
+{
+	struct strbuf list = STRBUF_INIT(1 << 16);
+
+	for (const char *p = v->value + strspn(v->value, " \t,"); *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,");
+
+		if (memchr(p, ':', n) || memchr(p, '/', n) || memchr(p, '%', n) || *p == '!')
+			import_note(src, v, "'%.*s' is no domain, and was left out", (int)n, p);
+		else
+			strbuf_addf(&list, "%s%.*s", list.len ? ", " : "", (int)n, p);
+		p += n;
+	}
+	import_set(src, v, a, "local_domains", list.buf);
+	strbuf_release(&list);
+}
+
+static void set_aliases(const struct import_source *src, struct import_account *a)
+{
+	const struct import_value *v = import_find(src, "alias_maps"),
+				  *destination = import_find(src, "mydestination");
+	const char *colon = v ? strchr(v->value, ':') : NULL;
+
+	if (destination && !*destination->value)
+		import_set(src, destination, a, "aliases", "");
+	else if (v && (!*v->value || (colon && !strpbrk(v->value, " ,"))))
+		import_set(src, v, a, "aliases", colon ? colon + 1 : "");
+	else if (v)
+		import_note(src, v, "several tables: the first of text form is to be named in "
+			    "aliases");
+	if (destination && *destination->value)
+		set_local_domains(src, destination, a);
+	if (destination && *destination->value)
+		import_note(src, destination, "mail to a local name without an alias is not "
+			    "delivered on this machine, but goes to the server");
+}
+
+static void set_limits(const struct import_source *src, struct import_account *a)
+{
+	const struct import_value *size = import_find(src, "message_size_limit"),
+				  *bcc = import_find(src, "always_bcc");
+
+	if (size)
+		import_set(src, size, a, "max_size", size->value);
+	if (bcc && *bcc->value)
+		import_set(src, bcc, a, "always_bcc", bcc->value);
+}
+
+static int read_postfix(struct import *im, struct import_text *t, struct error *err)
+{
+	struct import_source src = { .im = im, .file = t->name };
+	struct import_account *a = import_account(im, "default");
+
+	if (import_postfix_parameters(&src, t, err) < 0)
+		return -1;
+	const struct import_value *relay = import_find(&src, "relayhost");
+
+	if (relay && *relay->value) {
+		struct import_login login = { .user = NULL };
+
+		if (import_postfix_login(&src, relay->value, NULL, &login, err) < 0)
+			return -1;
+		import_postfix_server(&src, a, relay, relay->value, &login);
+	} else {
+		struct import_way way = { .about = relay };
+
+		set_tls(&src, &way, a);
+		import_set(&src, NULL, a, "mx", "on");
+		import_set(&src, NULL, a, "tls", way.tls);
+		import_set(&src, NULL, a, "port", "25");
+	}
+	if (set_origin(&src, a, err) < 0)
+		return -1;
+	set_bind_address(&src, a);
+	set_aliases(&src, a);
+	set_limits(&src, a);
+	import_apply(&src, rows, ARRAY_LEN(rows), a);
+	return import_postfix_tables(&src, a, err);
+}
+
+const struct import_format import_postfix = {
+	.type = "postfix", .program = "Postfix",
+	.names = (const char *const[]){ "main.cf", NULL },
+	.score = score, .read = read_postfix,
+};

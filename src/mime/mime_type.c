@@ -1,0 +1,271 @@
+#include "config.h"
+#include "mime/mime_type.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/text.h"
+#include "util/xalloc.h"
+
+#define FILE_MAX ((size_t)8 * 1024 * 1024)
+#define LINE_MAX_TYPES ((size_t)1024)	/* longer ones are passed over */
+#define HALF_MAX 127			/* RFC 6838, section 4.2 */
+#define FOLDERS_MAX 64
+
+/* For systems without any database: what is attached most. */
+static const struct {
+	const char *extension, *type;
+} known[] = {
+	{ "txt", "text/plain" }, { "log", "text/plain" }, { "csv", "text/csv" },
+	{ "html", "text/html" }, { "htm", "text/html" }, { "css", "text/css" },
+	{ "ics", "text/calendar" }, { "vcf", "text/vcard" }, { "md", "text/markdown" },
+	{ "patch", "text/x-diff" }, { "diff", "text/x-diff" }, { "xml", "application/xml" },
+	{ "json", "application/json" }, { "pdf", "application/pdf" },
+	{ "ps", "application/postscript" }, { "rtf", "application/rtf" },
+	{ "zip", "application/zip" }, { "gz", "application/gzip" },
+	{ "tgz", "application/gzip" }, { "bz2", "application/x-bzip2" },
+	{ "xz", "application/x-xz" }, { "zst", "application/zstd" },
+	{ "tar", "application/x-tar" }, { "7z", "application/x-7z-compressed" },
+	{ "doc", "application/msword" }, { "xls", "application/vnd.ms-excel" },
+	{ "ppt", "application/vnd.ms-powerpoint" },
+	{ "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
+	{ "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
+	{ "pptx",
+	  "application/vnd.openxmlformats-officedocument.presentationml.presentation" },
+	{ "odt", "application/vnd.oasis.opendocument.text" },
+	{ "ods", "application/vnd.oasis.opendocument.spreadsheet" },
+	{ "odp", "application/vnd.oasis.opendocument.presentation" },
+	{ "epub", "application/epub+zip" }, { "p7m", "application/pkcs7-mime" },
+	{ "p7s", "application/pkcs7-signature" }, { "asc", "application/pgp-keys" },
+	{ "jpg", "image/jpeg" }, { "jpeg", "image/jpeg" }, { "png", "image/png" },
+	{ "gif", "image/gif" }, { "svg", "image/svg+xml" }, { "webp", "image/webp" },
+	{ "tif", "image/tiff" }, { "tiff", "image/tiff" }, { "bmp", "image/bmp" },
+	{ "mp3", "audio/mpeg" }, { "ogg", "audio/ogg" }, { "wav", "audio/x-wav" },
+	{ "mp4", "video/mp4" }, { "webm", "video/webm" }, { "mpeg", "video/mpeg" },
+	{ "eml", "message/rfc822" },
+};
+
+bool mime_type_valid(const char *type)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyz0123456789!#$&-^_.+";
+	size_t major = strspn(type, chars);
+	size_t minor = type[major] == '/' ? strspn(type + major + 1, chars) : 0;
+
+	return major > 0 && minor > 0 && type[major + 1 + minor] == '\0' && major <= HALF_MAX &&
+	       minor <= HALF_MAX;
+}
+
+/* A copy of the next line of [*p, end), without its end; NULL at the end. */
+static char *next_line(struct strbuf *line, const char **p, const char *end)
+{
+	while (*p < end) {
+		const char *lf = memchr(*p, '\n', (size_t)(end - *p));
+		size_t n = (size_t)((lf ? lf : end) - *p);
+
+		strbuf_reset(line);
+		strbuf_add(line, *p, n);
+		*p = lf ? lf + 1 : end;
+		if (!strbuf_overflow(line) && n && line->buf[0] != '#')
+			return line->buf;
+	}
+	return NULL;
+}
+
+/* A line of globs2, taken apart in place. */
+struct glob {
+	unsigned long weight;
+	char *type, *pattern;
+	bool exact_case;
+};
+
+static bool read_glob(char *line, struct glob *g)
+{
+	char *end;
+
+	g->weight = strtoul(line, &end, 10);
+	if (end == line || *end != ':')
+		return false;
+	g->type = end + 1;
+	end = strchr(g->type, ':');
+	if (!end)
+		return false;
+	*end = '\0';
+	g->pattern = end + 1;
+	end = strchr(g->pattern, ':');
+	if (end)
+		*end++ = '\0';
+	g->exact_case = end && strstr(end, "cs");
+	text_lower(g->type);
+	return *g->pattern && mime_type_valid(g->type);
+}
+
+static bool glob_matches(const struct glob *g, const char *name, const char *lower)
+{
+	if (fnmatch(g->pattern, name, 0) == 0)
+		return true;
+	if (g->exact_case)
+		return false;
+	text_lower(g->pattern);
+	return fnmatch(g->pattern, lower, 0) == 0;
+}
+
+const char *mime_type_in_globs(struct arena *a, const char *text, size_t len, const char *name)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_TYPES);
+	const char *p = text, *found = NULL;
+	unsigned long weight = 0;
+	size_t longest = 0;
+	char *lower = arena_strdup(a, name), *raw;
+
+	text_lower(lower);
+	while ((raw = next_line(&line, &p, text + len))) {
+		struct glob g;
+
+		if (!read_glob(raw, &g) || g.weight < weight)
+			continue;
+		size_t n = strlen(g.pattern);
+
+		if ((found && g.weight == weight && n <= longest) ||
+		    !glob_matches(&g, name, lower))
+			continue;
+		found = arena_strdup(a, g.type);
+		weight = g.weight;
+		longest = n;
+	}
+	strbuf_release(&line);
+	return found;
+}
+
+/* What stands behind the last dot, unless the name begins with it. */
+static const char *extension_of(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && dot > name && dot[1] ? dot + 1 : NULL;
+}
+
+const char *mime_type_in_table(struct arena *a, const char *text, size_t len, const char *name)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_TYPES);
+	const char *p = text, *extension = extension_of(name), *found = NULL;
+	char *raw;
+
+	while (extension && !found && (raw = next_line(&line, &p, text + len))) {
+		struct strvec words = STRVEC_INIT(LINE_MAX_TYPES);
+
+		strvec_split(&words, raw, " \t\r");
+		for (size_t i = 1; i < words.n && !found; i++) {
+			text_lower(words.v[0]);
+			if (words.v[i][0] == '#')
+				break;
+			if (strcasecmp(words.v[i], extension) == 0 && mime_type_valid(words.v[0]))
+				found = arena_strdup(a, words.v[0]);
+		}
+		strvec_release(&words);
+	}
+	strbuf_release(&line);
+	return found;
+}
+
+typedef const char *search_fn(struct arena *, const char *, size_t, const char *);
+
+/* Looks into one file; one that is not there or cannot be read has no answer. */
+static const char *search_file(struct arena *a, const char *path, search_fn *search,
+			       const char *name)
+{
+	struct strbuf text = STRBUF_INIT(FILE_MAX);
+	struct error ignored;
+	const char *found = NULL;
+	int fd = fs_open_read(path);
+
+	if (fd < 0)
+		return NULL;
+	if (fs_read_fd(fd, path, &text, &ignored) == 0)
+		found = search(a, text.buf, text.len, name);
+	close(fd);
+	strbuf_release(&text);
+	return found;
+}
+
+/* The folders of the shared MIME database, the user's first (XDG Base Directory). */
+static void data_folders(struct arena *a, struct strvec *folders)
+{
+	const char *own = secure_getenv("XDG_DATA_HOME"), *dirs = secure_getenv("XDG_DATA_DIRS");
+	char *home = own && *own == '/' ? NULL : fs_home();
+
+	if (own && *own == '/')
+		strvec_add(folders, own);
+	else if (home)
+		strvec_add(folders, arena_printf(a, "%s/.local/share", home));
+	strvec_split(folders, dirs && *dirs ? dirs : "/usr/local/share:/usr/share", ":");
+	xfree(home);
+}
+
+const char *mime_type_of_name(struct arena *a, const char *name)
+{
+	struct strvec folders = STRVEC_INIT(FOLDERS_MAX);
+	const char *found = NULL, *extension = extension_of(name);
+
+	data_folders(a, &folders);
+	for (size_t i = 0; !found && i < folders.n; i++) {
+		if (folders.v[i][0] == '/')
+			found = search_file(a, arena_printf(a, "%s/mime/globs2", folders.v[i]),
+					    mime_type_in_globs, name);
+	}
+	strvec_release(&folders);
+	if (!found)
+		found = search_file(a, "/etc/mime.types", mime_type_in_table, name);
+	for (size_t i = 0; !found && extension && i < ARRAY_LEN(known); i++) {
+		if (strcasecmp(known[i].extension, extension) == 0)
+			found = known[i].type;
+	}
+	return found && strncmp(found, "multipart/", 10) != 0 ? found : NULL;
+}
+
+/* May a type by name go before what the octets look like? */
+static bool says_more(const char *by_octets, const char *by_name)
+{
+	static const struct {
+		const char *octets, *name;	/* the type; how the other begins */
+	} vague[] = {
+		{ MIME_TYPE_OCTETS, "" }, { "text/plain", "text/" },
+		{ "text/plain", "message/rfc822" }, { "application/zip", "application/" },
+		{ "application/x-ole-storage", "application/" }, { "text/xml", "application/" },
+		{ "text/xml", "image/svg" }, { "application/gzip", "application/" },
+		{ "text/html", "application/xhtml" }, { "inode/x-empty", "" },
+		{ "application/x-empty", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(vague); i++) {
+		if (strcmp(vague[i].octets, by_octets) == 0 &&
+		    strncmp(vague[i].name, by_name, strlen(vague[i].name)) == 0)
+			return true;
+	}
+	return strncmp(by_octets, "message/", 8) == 0;
+}
+
+/*
+ * A text that begins like a header is a message only when its name says so,
+ * too: messages are never encoded.
+ */
+const char *mime_type_of(struct arena *a, const char *name, const char *data, size_t n)
+{
+	const char *by_name = mime_type_of_name(a, name), *type = mime_magic_type(a, data, n);
+
+	if (!type || (by_name && says_more(type, by_name)))
+		type = by_name;
+	if (!type || strncmp(type, "inode/", 6) == 0 || strncmp(type, "multipart/", 10) == 0 ||
+	    strcmp(type, "application/x-empty") == 0)
+		return MIME_TYPE_OCTETS;
+	if (strncmp(type, "message/", 8) == 0 && (!by_name || strcmp(by_name, type) != 0))
+		return "text/plain";
+	return type;
+}

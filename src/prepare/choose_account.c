@@ -1,0 +1,382 @@
+#include "config.h"
+#include "prepare/choose_account.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "conf/local_domains.h"
+#include "message/address.h"
+#include "message/envelope.h"
+#include "message/ident.h"
+#include "prepare/explain.h"
+#include "prepare/rewriter.h"
+#include "util/arena.h"
+#include "util/error.h"
+
+static bool is_pattern(const char *s)
+{
+	return strpbrk(s, "*?") != NULL;
+}
+
+/* The account's own address: the first of 'from' that is no pattern. */
+static const char *plain_from(const struct account *a)
+{
+	for (const char *const *f = a->from; f && *f; f++) {
+		if (!is_pattern(*f))
+			return *f;
+	}
+	return NULL;
+}
+
+/* The first of the patterns that fits; NULL if none does. */
+static const char *list_match(const char *const *patterns, const char *word)
+{
+	for (; patterns && *patterns; patterns++) {
+		if (address_match(*patterns, word))
+			return *patterns;
+	}
+	return NULL;
+}
+
+static bool owns(const struct account *a, const char *address)
+{
+	return list_match(a->from, address) != NULL;
+}
+
+static bool takes_all(const struct account *a, const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!list_match(a->match_to, e->rcpt[i].address))
+			return false;
+	}
+	return e->rcpt_count > 0;
+}
+
+/* --- why, for those who ask -------------------------------------------------- */
+
+/* "FILE:LINE" of a key of the account. */
+static const char *origin(const struct config *c, const struct account *a, const char *key)
+{
+	return c ? config_origin(c, a, key) : "configuration";
+}
+
+/* The account was chosen by a pattern of its key, which fits word. */
+static void note_match(const struct config *c, const struct route_request *req,
+		       const struct account *a, const char *key, const char *pattern,
+		       const char *what, const char *word)
+{
+	if (req->explain)
+		explain_note(req->explain, "account '%s': '%s' of its '%s' (%s) fits %s '%s'",
+			     a->name, pattern, key, origin(c, a, key), what, word);
+}
+
+static void note_default(const struct config *c, const struct route_request *req,
+			 const struct account *a)
+{
+	if (!req->explain)
+		return;
+	if (config_nth(c, 1))
+		explain_note(req->explain, "account '%s': no account fits the sender, the From "
+			     "field, the recipients or the user, so it is the default", a->name);
+	else
+		explain_note(req->explain, "account '%s': there is no other", a->name);
+}
+
+/* --- the account --------------------------------------------------------------- */
+
+static const struct account *find_by_recipients(const struct config *c,
+						const struct route_request *req)
+{
+	const struct envelope *e = req->envelope;
+	const struct account *a;
+
+	for (size_t i = 0; e && (a = config_nth(c, i)) != NULL; i++) {
+		if (!a->match_to || !takes_all(a, e))
+			continue;
+		note_match(c, req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
+			   e->rcpt_count > 1 ? "as others fit all recipients, recipient" :
+			   "the recipient", e->rcpt[0].address);
+		return a;
+	}
+	return NULL;
+}
+
+/* The login name is looked up only where an account asks for it. */
+static const struct account *find_by_user(const struct config *c, const struct route_request *req)
+{
+	struct arena *scratch = NULL;
+	const char *login = NULL, *pattern;
+	const struct account *a, *found = NULL;
+
+	for (size_t i = 0; !found && (a = config_nth(c, i)) != NULL; i++) {
+		if (!a->match_user)
+			continue;
+		if (!login) {
+			scratch = arena_new();
+			login = ident_login(scratch);
+		}
+		pattern = list_match(a->match_user, login);
+		if (!pattern)
+			continue;
+		note_match(c, req, a, "match_user", pattern, "the user", login);
+		found = a;
+	}
+	arena_free(scratch);
+	return found;
+}
+
+static const struct account *find_owner(const struct config *c, const struct route_request *req,
+					const char *what, const char *address)
+{
+	const struct account *a;
+
+	for (size_t i = 0; address && *address && (a = config_nth(c, i)) != NULL; i++) {
+		if (!owns(a, address))
+			continue;
+		note_match(c, req, a, "from", list_match(a->from, address), what, address);
+		return a;
+	}
+	return NULL;
+}
+
+/* What is put behind an '@' is no address that a parser has seen: it is looked at here. */
+static int check_account(const struct account *a, struct error *err)
+{
+	if (!a->host && !a->socket && !a->net.mx)
+		return error_set(err, FAULT_NO_SERVER_SET,
+				 "account '%s' has neither 'host' nor 'socket'", a->name);
+	if (a->default_domain && !address_domain_valid(a->default_domain))
+		return error_set(err, FAULT_CONFIG,
+				 "account '%s': default_domain '%s' is not a domain", a->name,
+				 a->default_domain);
+	if (a->maildomain && !address_domain_valid(a->maildomain))
+		return error_set(err, FAULT_CONFIG,
+				 "account '%s': maildomain '%s' is not a domain", a->name,
+				 a->maildomain);
+	return 0;
+}
+
+/* Why no account fits: where we looked, and which there are. */
+static int no_account(const struct config *c, const char *name, struct error *err)
+{
+	const struct account *a;
+
+	if (name)
+		error_set(err, FAULT_NO_ACCOUNT, "no account '%s': tried %s", name,
+			  config_searched(c));
+	else
+		error_set(err, FAULT_NO_ACCOUNT, "no account: tried %s", config_searched(c));
+	for (size_t i = 0; (a = config_nth(c, i)) != NULL; i++)
+		error_append(err, "%s%s", i ? ", " : "; accounts: ", a->name);
+	if (name)
+		return -1;
+	return error_append(err, config_nth(c, 0) ?
+			    "; write [account default : NAME], or use -a NAME" :
+			    "; write one, or give --host=NAME");
+}
+
+/* What may choose the account: words of account_match. */
+static const struct account *by_envelope(const struct config *c, const struct route_request *req)
+{
+	return find_owner(c, req, "the sender given", req->sender);
+}
+
+static const struct account *by_header(const struct config *c, const struct route_request *req)
+{
+	return find_owner(c, req, "the From field's", req->header_from);
+}
+
+static const struct account *by_default(const struct config *c, const struct route_request *req)
+{
+	const struct account *a = config_default(c);
+
+	if (a)
+		note_default(c, req, a);
+	return a;
+}
+
+static const struct {
+	const char *word;
+	const struct account *(*find)(const struct config *, const struct route_request *);
+} criteria[] = {
+	{ "envelope", by_envelope }, { "header", by_header },
+	{ "recipients", find_by_recipients }, { "user", find_by_user }, { "default", by_default },
+};
+
+/* The order is that of the first account, as it can be only one. */
+static const struct account *find_matching(const struct config *c,
+					   const struct route_request *req)
+{
+	const struct account *first = config_nth(c, 0), *found = NULL;
+
+	for (const char *const *w = first ? first->account_match : NULL; w && *w && !found; w++) {
+		for (size_t i = 0; i < ARRAY_LEN(criteria); i++) {
+			if (strcasecmp(*w, criteria[i].word) == 0)
+				found = criteria[i].find(c, req);
+		}
+	}
+	return found;
+}
+
+int route_account(const struct config *c, const struct route_request *req,
+		  const struct account **out, struct error *err)
+{
+	const struct account *found = req->account ? config_account(c, req->account) :
+						     find_matching(c, req);
+
+	if (!found)
+		return no_account(c, req->account, err);
+	if (req->account)
+		explain_note(req->explain, "account '%s': by option -a", found->name);
+	if (check_account(found, err) < 0)
+		return -1;
+	*out = found;
+	return 0;
+}
+
+/* 'from' may be written as "Joe <joe@example.org>" or in other ways. */
+static const char *from_domain(struct arena *a, const struct account *account)
+{
+	const char *from = plain_from(account);
+	struct mailbox box;
+	struct error unreadable;
+
+	if (!from || address_parse_one(a, from, 0, &box, &unreadable) < 0)
+		return NULL;
+	return box.domain;
+}
+
+const char *route_domain(struct arena *a, const struct account *account)
+{
+	const char *domain = account->default_domain;
+
+	if (!domain)
+		domain = from_domain(a, account);
+	if (!domain)
+		domain = account->maildomain;
+	if (!domain)
+		domain = ident_mailname(a);
+	return domain ? domain : ident_host(a);
+}
+
+/* Does the address belong to this host rather than to a domain of mail? */
+static bool is_local(struct arena *a, const struct account *account, const char *address)
+{
+	const char *domain = address_domain(address);
+
+	return local_domains_has(local_domains_own(a), domain) ||
+	       local_domains_has(local_domains_new(a, account), domain);
+}
+
+/*
+ * A bare name goes to a server only where the account does not complete
+ * addresses, and in msmtp's syntax only when somebody asked for it.
+ */
+static int qualify(struct arena *a, const struct account *account, bool asked,
+		   const char *address, const char **out, struct error *err)
+{
+	const char *domain = NULL;
+
+	const bool bare = !account->qualify && (asked || !account->classic);
+
+	if (*address && !address_domain(address) && !bare) {
+		domain = account->qualify ? route_domain(a, account) : NULL;
+		if (!domain)
+			return error_set(err, FAULT_SENDER_INCOMPLETE,
+					 "no domain is known to complete the sender '%s': "
+					 "set 'from' or default_domain", address);
+	}
+	*out = domain ? arena_printf(a, "%s@%s", address, domain) : address;
+	return 0;
+}
+
+/* What a rule makes of the sender; NULL if none fits. */
+static const char *rewritten(const struct route_request *req, const char *sender)
+{
+	const struct rewrite_rule *rule;
+	const char *made = rewriter_apply(req->rewriter, REWRITE_ENVELOPE_SENDER, sender, &rule);
+
+	if (made)
+		explain_note(req->explain, "sender '%s': '%s', rewritten by the rule for '%s' "
+			     "(%s:%u)", made, sender, rule->left, rule->file, rule->line);
+	return made;
+}
+
+/* The account's own sender, with what rules make of it. */
+static const char *own_sender(const struct route_request *req, const char *from)
+{
+	const char *made = rewritten(req, from);
+
+	return made ? made : from;
+}
+
+/* A sender that may be kept: a rule goes before from_override = own-domain. */
+static const char *keep_sender(struct arena *a, const struct account *account,
+			       const struct route_request *req, const char *sender)
+{
+	const char *from = plain_from(account), *made = rewritten(req, sender);
+
+	if (made)
+		return made;
+	if (from && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
+	    !owns(account, sender) && is_local(a, account, sender)) {
+		if (req->explain)
+			explain_note(req->explain, "sender '%s': 'from' of the account (%s), in "
+				     "place of '%s', which belongs to this host (from_override = "
+				     "own-domain)", from, origin(req->config, account, "from"),
+				     sender);
+		return own_sender(req, from);
+	}
+	explain_note(req->explain, "sender '%s': %s", sender, !req->sender ? "the login name, as "
+		     "neither -f nor 'from' is given" : req->sender_is_header ? "the From field, "
+		     "as read_envelope_from asks" : "as -f says");
+	return sender;
+}
+
+/* Which of all that may be a sender it is, and why: see sendmail.md 4.1. */
+static const char *choose_sender(struct arena *a, const struct account *account,
+				 const struct route_request *req, const char **asked_out)
+{
+	const char *from = plain_from(account), *sender = req->sender;
+	struct explain *x = req->explain;
+
+	*asked_out = sender;
+	if (sender && !*sender) {
+		explain_note(x, "sender <>: as -f says");
+		return sender;
+	}
+	if (from && (!sender || account->from_override == FROM_OVERRIDE_NO)) {
+		if (x)
+			explain_note(x, "sender '%s': 'from' of the account (%s)%s", from,
+				     origin(req->config, account, "from"), sender ?
+				     ", which from_override = no puts before the one given" : "");
+		return own_sender(req, from);
+	}
+	if (!sender)
+		*asked_out = sender = address_format(a, ident_login(a), NULL);
+	return keep_sender(a, account, req, sender);
+}
+
+int route_sender(struct arena *a, const struct account *account,
+		 const struct route_request *req, const char **out, const char **asked_out,
+		 struct error *err)
+{
+	const char *asked, *sender = choose_sender(a, account, req, &asked);
+	struct mailbox box;
+
+	/* 'from' is text of the configuration: it passes the same parser */
+	if (address_parse_one(a, sender, ADDRESS_NULL, &box, err) < 0) {
+		error_recast(err, FAULT_CONFIG);
+		return error_prefix(err, "account '%s': envelope sender", account->name);
+	}
+	if (qualify(a, account, req->sender || plain_from(account), box.address, out, err) < 0)
+		return -1;
+	if (strcmp(*out, box.address) != 0)
+		explain_note(req->explain, "sender '%s': completed with the domain of the account",
+			     *out);
+	if (asked_out)
+		*asked_out = asked;
+	return 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * Which account, and which envelope sender (sendmail.md 4.1, behaviour 5 and 10).
+ */
+#ifndef PREPARE_CHOOSE_ACCOUNT_H
+#define PREPARE_CHOOSE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/attr.h"
+
+struct account;
+struct arena;
+struct config;
+struct envelope;
+struct error;
+struct explain;
+struct rewriter;
+
+struct route_request {
+	const char *account;	/* -a; NULL = choose */
+	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
+	const char *header_from;	/* address of the header's From, for the choice only */
+	const struct envelope *envelope;	/* recipients, for the choice; NULL = unknown */
+	bool sender_is_header;	/* the sender is that of the From field: read_envelope_from */
+	struct explain *explain;	/* is told why; NULL = nobody asks */
+	const struct config *config;	/* for the notes: where a key stands */
+	struct rewriter *rewriter;	/* rules for the sender; NULL = none */
+};
+
+/*
+ * The account: by option; else the first whose 'from' patterns match -f;
+ * else the first that matches the header's From; else the first whose
+ * match_to patterns match every recipient; else the first whose match_user
+ * has the caller's login name; else the default. account_match of the first
+ * account may say another order. EX_CONFIG when there is none, with the
+ * places that were searched.
+ */
+ATTR_CHECK int route_account(const struct config *c, const struct route_request *req,
+			     const struct account **out, struct error *err);
+
+/*
+ * The envelope sender for that account, qualified and clean: what a rule of
+ * rewriting makes of it, unless the account pins it; else see from_override.
+ * "" is the null reverse-path and never replaced. *asked_out (may be NULL):
+ * the sender as it was asked for, or the login name that stands for it; NULL
+ * if nobody asked and the account has a sender of its own.
+ */
+ATTR_CHECK int route_sender(struct arena *a, const struct account *account,
+			    const struct route_request *req, const char **out,
+			    const char **asked_out, struct error *err);
+
+/*
+ * What completes an address: default_domain, else the domain of from, else
+ * maildomain, /etc/mailname, the host's name; NULL if none is known.
+ */
+const char *route_domain(struct arena *a, const struct account *account);
+
+#endif

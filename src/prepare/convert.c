@@ -1,0 +1,390 @@
+#include "config.h"
+#include "prepare/convert.h"
+
+#include <string.h>
+
+#include "conf/account.h"
+#include "message/bare_cr.h"
+#include "message/charset.h"
+#include "message/header.h"
+#include "message/header_fold.h"
+#include "message/message.h"
+#include "mime/mime_convert.h"
+#include "mime/mime_header.h"
+#include "mime/mime_parse.h"
+#include "smtp/session.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
+
+static const char *charset_of(const struct account *a)
+{
+	return a->convert.charset ? a->convert.charset : CHARSET_UNKNOWN;
+}
+
+/* A signature over header and body that any change would break. */
+static bool is_sealed(const struct message *m, const struct account *a)
+{
+	static const char name[] = "DKIM-Signature";
+
+	if (a->convert.signed_dkim)
+		return false;
+	for (size_t i = 0; i < m->header.n; i++) {
+		const struct header_field *f = &m->header.field[i];
+		const struct mime_field field = { .text = f->text,
+						  .name = strcspn(f->text, " \t:") };
+
+		if (mime_field_is(&field, name))
+			return true;
+	}
+	return false;
+}
+
+/* The message is another one now. */
+static void replace_message(struct message **m, struct edits *edits, struct message *made)
+{
+	message_free(*m);
+	*m = made;
+	edits_init(edits, edits->arena, made);
+}
+
+static void measure(struct envelope *e, const struct message *m, const struct edits *edits)
+{
+	e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
+	e->size = edits_wire_size(edits, m);
+}
+
+/* --- CRs that end no line ------------------------------------------------------ */
+
+static int encode_bare_cr(struct message **m, struct edits *edits, const struct account *a,
+			  struct error *err)
+{
+	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
+					  .charset = charset_of(a) };
+	struct message *made = NULL;
+	struct mime_report report;
+
+	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
+		return error_prefix(err, "bare_cr = encode");
+	if (made)
+		replace_message(m, edits, made);
+	return 0;
+}
+
+int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
+		    const struct account *a, struct error *err)
+{
+	const enum bare_cr how = a->convert.bare_cr;
+	struct message *made = NULL;
+
+	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
+		return error_set(err, FAULT_MESSAGE, "the %s has a CR that ends no line: "
+				 "bare_cr = reject", (*m)->header_cr ? "header" : "body");
+	if (!(*m)->body_cr || (*m)->body_binary || how == BARE_CR_LINE_END)
+		return 0;
+	if (is_sealed(*m, a))
+		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
+				 "and a DKIM-Signature forbids to change it (see "
+				 "convert_signed_dkim)");
+	if (respell_bare_cr(*m, how == BARE_CR_SPACE ? RESPELL_BLANKS : RESPELL_BINARY, &made,
+			    err) < 0)
+		return -1;
+	message_free(*m);
+	*m = made;		/* with the same fields: the edits fit */
+	if (how == BARE_CR_ENCODE && encode_bare_cr(m, edits, a, err) < 0)
+		return -1;
+	measure(e, *m, edits);
+	return 0;
+}
+
+/* --- long lines --------------------------------------------------------------- */
+
+static bool has_long_field(const struct edits *edits, const struct message *m)
+{
+	const char *text;
+	size_t at = 0, len;
+
+	while ((text = edits_next(edits, m, &at, &len))) {
+		if (header_fold_needed(text, len))
+			return true;
+	}
+	return false;
+}
+
+/* Text without a blank may find one when it is written in encoded words. */
+static int fold_field(struct strbuf *out, const char *text, size_t len, const struct account *a,
+		      struct error *err)
+{
+	const bool split = a->convert.lines == LONG_LINES_SPLIT;
+	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
+	int rc;
+
+	if (!split && a->convert.headers != UTF8_DOWNGRADE_NEVER && !text_is_ascii(text, len) &&
+	    header_fold(out, text, len, split, err) < 0) {
+		(void)mime_header_downgrade(&ascii, text, len, charset_of(a));
+		text = ascii.buf;
+		len = ascii.len;
+	}
+	strbuf_reset(out);
+	rc = header_fold(out, text, len, split, err);
+	strbuf_release(&ascii);
+	return rc;
+}
+
+static int fold_header(struct edits *edits, const struct message *m, const struct account *a,
+		       struct error *err)
+{
+	struct strbuf out = STRBUF_INIT(FIELD_MAX);
+	const char *text;
+	size_t at = 0, len;
+	int rc = 0;
+
+	while (rc == 0 && (text = edits_next(edits, m, &at, &len))) {
+		if (!header_fold_needed(text, len))
+			continue;
+		strbuf_reset(&out);
+		rc = fold_field(&out, text, len, a, err);
+		if (rc == 0)
+			edits_set_text(edits, at, arena_strndup(edits->arena, out.buf, out.len));
+	}
+	strbuf_release(&out);
+	return rc;
+}
+
+static int refuse_lines(const struct message *m, const char *why, struct error *err)
+{
+	if (m->longest_line > MESSAGE_LINE_MAX)
+		return error_set(err, FAULT_MESSAGE,
+				 "a line of %llu octets, %d are allowed: %s",
+				 (unsigned long long)m->longest_line, MESSAGE_LINE_MAX, why);
+	return error_set(err, FAULT_MESSAGE,
+			 "a line of the header has more than %d octets: %s",
+			 MESSAGE_LINE_MAX, why);
+}
+
+static int convert_body_lines(struct message **m, struct edits *edits, const struct account *a,
+			      struct error *err)
+{
+	const struct mime_options opt = {
+		.lines = a->convert.lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
+								MIME_LINES_ENCODE,
+		.charset = charset_of(a),
+	};
+	struct message *made = NULL;
+	struct mime_report report;
+
+	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
+		return -1;
+	if (made)
+		replace_message(m, edits, made);
+	return 0;
+}
+
+int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
+		  const struct account *a, struct error *err)
+{
+	const bool body = (*m)->longest_line > MESSAGE_LINE_MAX;
+
+	if (a->convert.lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
+	    (!body && !has_long_field(edits, *m)))
+		return 0;
+	if (a->convert.lines == LONG_LINES_REJECT)
+		return refuse_lines(*m, "long_lines = reject", err);
+	if (is_sealed(*m, a))
+		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
+				    "(see convert_signed_dkim)", err);
+	if (fold_header(edits, *m, a, err) < 0 ||
+	    (body && convert_body_lines(m, edits, a, err) < 0))
+		return -1;
+	measure(e, *m, edits);
+	return 0;
+}
+
+/* --- what one server takes ------------------------------------------------------ */
+
+/* What is to be done, and what has come of it. */
+struct plan {
+	bool seven_bit, headers;	/* no 8-bit content; no UTF-8 in headers */
+	bool text;			/* nothing binary */
+	bool sealed;
+	unsigned left;			/* what needs SMTPUTF8: bits of mime_header.h */
+};
+
+/* Is the body more than one leaf? Its parts have headers then. */
+static bool has_parts(const struct message *m)
+{
+	const struct header_field *f = header_find(&m->header, HEADER_CONTENT_TYPE);
+	struct mime_entity e;
+
+	if (!f)
+		return false;
+	mime_parse_header(f->text, f->len, MIME_PLACE_MESSAGE, &e);
+	return e.kind == MIME_MULTIPART || e.kind == MIME_MESSAGE || e.kind == MIME_EXTERNAL ||
+	       e.global;
+}
+
+/* In ASCII; one that has grown by that past what a line may have is folded. */
+static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len,
+				const struct account *a)
+{
+	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
+	const unsigned left = mime_header_downgrade(&ascii, text, len, charset_of(a));
+	struct error no_blank;
+
+	const bool whole = !strbuf_overflow(&ascii);
+
+	if (whole && (header_fold_needed(text, len) ||
+		      !header_fold_needed(ascii.buf, ascii.len) ||
+		      header_fold(out, ascii.buf, ascii.len, false, &no_blank) < 0))
+		strbuf_add(out, ascii.buf, ascii.len);
+	strbuf_release(&ascii);
+	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;
+}
+
+static void convert_header(struct converted *c, struct plan *p, const struct message *m,
+			   const struct account *a)
+{
+	struct strbuf out = STRBUF_INIT(FIELD_MAX);
+	const char *text;
+	size_t at = 0, len;
+
+	while ((text = edits_next(&c->edits, m, &at, &len))) {
+		if (text_is_ascii(text, len))
+			continue;
+		strbuf_reset(&out);
+		p->left |= downgrade_field(&out, text, len, a);
+		if (out.len && !strbuf_overflow(&out))
+			edits_set_text(&c->edits, at, arena_strndup(c->arena, out.buf, out.len));
+	}
+	strbuf_release(&out);
+}
+
+/*
+ * Body and headers of its parts. A server that takes 8 bits gets a body that
+ * cannot be converted as it is.
+ */
+static int convert_body(struct converted *c, struct plan *p, const struct message *m,
+			const struct account *a, struct error *err)
+{
+	const struct mime_options opt = {
+		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers && !p->sealed,
+		.binary = p->text, .lines = p->text ? MIME_LINES_ENCODE : MIME_LINES_PASS,
+		.charset = charset_of(a),
+	};
+	struct mime_report report;
+
+	const bool must = p->text || (p->seven_bit && !c->eight);
+	const char *lacks = p->text ? "BINARYMIME" : "8BITMIME";
+
+	if (must && p->sealed)
+		return error_set(err, FAULT_CONVERSION,
+				 "the message has %s content, the server does not offer %s, and a "
+				 "DKIM-Signature forbids to convert it (see convert_signed_dkim)",
+				 p->text ? "binary" : "8-bit", lacks);
+	if (mime_convert(m, &c->edits, &opt, &c->own, &report, err) < 0) {
+		if (must)
+			return error_prefix(err, "the server does not offer %s", lacks);
+		return err->exit == EX_DATAERR || err->exit == EX_UNAVAILABLE ? 0 : -1;
+	}
+	p->left |= opt.headers ? report.left : report.part_header_8bit ? MIME_HEADER_OTHER : 0U;
+	if (c->own) {
+		c->message = c->own;
+		edits_init(&c->edits, c->arena, c->own);
+	}
+	return 0;
+}
+
+static struct plan make_plan(const struct converted *c, const struct message *m,
+			     const struct envelope *e, const struct account *a)
+{
+	const bool utf8_used = c->utf8 && e->utf8 && (!m->header_8bit || m->header_utf8);
+	struct plan p = { .sealed = is_sealed(m, a) };
+
+	p.seven_bit = a->convert.eight == CONVERT_8BIT_ALWAYS ||
+		      (a->convert.eight == CONVERT_8BIT_YES && !c->eight);
+	p.text = m->body_binary && !c->binary && a->convert.eight != CONVERT_8BIT_NO;
+	p.headers = a->convert.headers == UTF8_DOWNGRADE_ALWAYS ||
+		    (a->convert.headers == UTF8_DOWNGRADE_AUTO && !utf8_used);
+	return p;
+}
+
+/* SMTPUTF8 has rules for what it lets pass: RFC 6531, section 3.2, and RFC 6532. */
+static int settle(struct converted *c, const struct plan *p, const struct message *m,
+		  struct error *err)
+{
+	struct envelope *e = &c->envelope;
+	const bool header_8bit = edits_header_8bit(&c->edits, c->message);
+
+	if (header_8bit && c->utf8 && !m->header_utf8 && m->header_8bit)
+		return error_set(err, FAULT_MESSAGE,
+				 "the header has 8-bit characters that are no UTF-8");
+	e->header_utf8 = p->left || header_8bit;
+	e->utf8 = e->utf8 || e->header_utf8;
+	if (!c->message->body_binary && !(e->body == BODY_BINARYMIME && c->binary))
+		e->body = c->message->body_8bit || header_8bit ? BODY_8BITMIME : BODY_7BIT;
+	e->size = edits_wire_size(&c->edits, c->message);
+	return 0;
+}
+
+/* What may have to be done to the body: all of it is read for that. */
+static bool touches_body(const struct plan *p, const struct message *m)
+{
+	if (m->body_binary)
+		return p->text;
+	return m->body_8bit && (p->seven_bit || has_parts(m));
+}
+
+static int convert(struct converted *c, const struct message *m, const struct account *a,
+		   struct error *err)
+{
+	struct plan p = make_plan(c, m, &c->envelope, a);
+	const bool header = edits_header_8bit(&c->edits, m);
+
+	if (header && p.headers && !p.sealed)
+		convert_header(c, &p, m, a);
+	if (touches_body(&p, m) && convert_body(c, &p, m, a, err) < 0)
+		return -1;
+	return settle(c, &p, m, err);
+}
+
+/* Is the extension there? What is required counts as such: extensions_check() misses it. */
+static bool offered(const struct session *s, const struct envelope *e, enum extension_id id)
+{
+	return session_has(s, id) || extensions_level(s, e, id) == LEVEL_REQUIRE;
+}
+
+int convert_for_session(struct converted *c, const struct session *s, const struct message *m,
+			const struct edits *edits, const struct envelope *e, struct error *err)
+{
+	const bool utf8 = offered(s, e, EXT_SMTPUTF8);
+	const bool eight = utf8 || offered(s, e, EXT_8BITMIME);
+	const bool binary = offered(s, e, EXT_BINARYMIME) &&
+			    (session_has(s, EXT_CHUNKING) || !session_has(s, EXT_BINARYMIME));
+
+	if (c->made && c->eight == eight && c->utf8 == utf8 && c->binary == binary)
+		return 0;
+	converted_release(c);
+	*c = (struct converted){ .eight = eight, .utf8 = utf8, .binary = binary, .message = m,
+				 .envelope = *e };
+	if (e->body == BODY_7BIT || e->burl) {	/* nearly all messages */
+		c->edits = *edits;
+		c->made = true;
+		return 0;
+	}
+	c->arena = arena_new();
+	edits_copy(&c->edits, edits, c->arena);
+	if (convert(c, m, s->account, err) < 0)
+		return -1;
+	c->made = true;
+	return 0;
+}
+
+void converted_release(struct converted *c)
+{
+	message_free(c->own);
+	arena_free(c->arena);
+	*c = (struct converted){ .made = false };
+}

@@ -1,0 +1,323 @@
+#include "config.h"
+#include "prepare/prepare_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "conf/account.h"
+#include "conf/local_domains.h"
+#include "message/address.h"
+#include "message/charset.h"
+#include "message/edits.h"
+#include "message/envelope.h"
+#include "message/ident.h"
+#include "message/idna.h"
+#include "message/message.h"
+#include "message/spool.h"
+#include "prepare/choose_account.h"
+#include "prepare/prepare.h"
+#include "prepare/rewriter.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/text.h"
+
+/* The name for a From of our making: -F, the account, NAME, the passwd entry. */
+static const char *full_name(const struct prepare_job *j)
+{
+	const char *name = j->opt->full_name ? j->opt->full_name : j->account->from_full_name;
+
+	if (!name)
+		name = secure_getenv("NAME");
+	return name ? name : ident_full_name(j->arena);
+}
+
+/*
+ * The address for a From of our making, and the rule that gave it. The rules
+ * are asked about the sender as he was named, so that one that gives a name
+ * gives it here too; not where the account pins the sender.
+ */
+static int from_address(struct prepare_job *j, const char **out, const struct rewrite_rule **rule,
+			struct error *err)
+{
+	const struct envelope *e = j->envelope;
+	const struct route_request none = { .rewriter = j->opt->rewriter };
+	const bool pinned = j->account->from_override == FROM_OVERRIDE_NO;
+	const char *made = NULL;
+
+	*out = e->sender;
+	/* a message without return path still has an author */
+	if (!*e->sender && (route_sender(j->arena, j->account, &none, out, NULL, err) < 0 ||
+			    idna_address(j->arena, *out, out, err) < 0))
+		return -1;
+	if (*e->sender && e->orig_sender && !pinned)
+		made = rewriter_apply(j->opt->rewriter, REWRITE_FROM, e->orig_sender, rule);
+	if (!made)
+		made = rewriter_apply(j->opt->rewriter, REWRITE_FROM, *out, rule);
+	if (made)
+		*out = made;
+	return 0;
+}
+
+/* Whom a From field names; nobody where it cannot be read. */
+static struct address_list authors(struct prepare_job *j, const struct header_field *f)
+{
+	struct address_list list;
+	struct error unreadable;
+
+	if (address_parse_list(j->arena, f->text + f->value, f->len - f->value,
+			       ADDRESS_SEMICOLONS, &list, &unreadable) < 0)
+		list.n = 0;
+	return list;
+}
+
+/* Does From name that address, and nobody else? */
+static bool is_author(struct prepare_job *j, const struct header_field *f, const char *address)
+{
+	const struct address_list list = authors(j, f);
+
+	return list.n == 1 && address_equal(list.box[0].address, address);
+}
+
+/* "Name <address>", and the address by itself. */
+static int author(struct prepare_job *j, const char **address, const char **out,
+		  struct error *err)
+{
+	const struct rewrite_rule *rule = NULL;
+	const char *name;
+
+	if (from_address(j, address, &rule, err) < 0)
+		return -1;
+	name = rule && rule->name ? rule->name : j->account->rewrite.from_name;
+	if (!name)
+		name = full_name(j);
+	*out = *address;
+	if (name && *name)
+		*out = arena_printf(j->arena, "%s <%s>", address_phrase(j->arena, name), *address);
+	return 0;
+}
+
+int prepare_author(const struct envelope *e, const struct account *a,
+		   const struct prepare_options *opt, const char **address, const char **out,
+		   struct error *err)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .opt = opt, .arena = e->arena };
+
+	return author(&j, address, out, err);
+}
+
+static int add_from(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *old = header_find(&j->message->header, HEADER_FROM);
+	const char *address, *from;
+
+	if (author(j, &address, &from, err) < 0)
+		return -1;
+	j->old_from = old && !is_author(j, old, address) ? old : NULL;
+	return edits_add(j->edits, "From", from, err);
+}
+
+/* Who of several authors has sent it must be said (RFC 5322, section 3.6.2). */
+static int add_sender(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *from = header_find(&j->message->header, HEADER_FROM);
+	const struct rewrite_rule *rule;
+	const char *address;
+
+	if (!from || header_find(&j->message->header, HEADER_SENDER) ||
+	    !memchr(from->text + from->value, ',', from->len - from->value) ||
+	    authors(j, from).n < 2)
+		return 0;
+	if (from_address(j, &address, &rule, err) < 0)
+		return -1;
+	return edits_add(j->edits, "Sender", address, err);
+}
+
+/* Where answers go when From is another than it was, and who it was. */
+static int keep_from(struct prepare_job *j, struct error *err)
+{
+	const struct rewrite_settings *set = &j->account->rewrite;
+	const char *reply = set->reply_to;
+
+	if (j->old_from && set->original_from &&
+	    edits_add(j->edits, "X-Original-From", header_value(j->arena, j->old_from), err) < 0)
+		return -1;
+	if (reply && strcmp(reply, "original") == 0)
+		reply = j->old_from ? prepare_old_from(j) : NULL;
+	if (!reply || !*reply || prepare_has(j, HEADER_REPLY_TO))
+		return 0;
+	return edits_add(j->edits, "Reply-To", reply, err);
+}
+
+/* Drops what is there when the account wants its own; tells whether to add one. */
+static bool wanted(struct prepare_job *j, enum header_id id, enum set_header set)
+{
+	const struct header *h = &j->message->header;
+
+	if (set == SET_HEADER_OFF || (set == SET_HEADER_AUTO && prepare_has(j, id)))
+		return false;
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->field[i].id == id)
+			edits_drop(j->edits, i);
+	}
+	return true;
+}
+
+/* Is it a name that every host has? */
+static bool is_localhost(const char *domain)
+{
+	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
+}
+
+/* Can the domain stand in a Message-ID for all to see? */
+static bool is_public(struct prepare_job *j, const char *domain)
+{
+	return domain && !is_localhost(domain) &&
+	       !(j->account->privacy && local_domains_has(local_domains_own(j->arena), domain));
+}
+
+/* The sender's domain says nothing about the message when it is "localhost". */
+static const char *message_id(struct prepare_job *j)
+{
+	const char *domain = j->account->message_id_domain;
+
+	if (domain)
+		return ident_message_id(j->arena, domain);
+	domain = address_domain(j->envelope->sender);
+	if (!is_public(j, domain))
+		domain = prepare_domain(j);
+	return ident_message_id(j->arena, is_public(j, domain) ? domain : "msubmit.invalid");
+}
+
+const char *prepare_message_id(const struct envelope *e, const struct account *a)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .arena = e->arena };
+
+	return message_id(&j);
+}
+
+static bool is_resent(const struct prepare_job *j)
+{
+	const struct header *h = &j->message->header;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (header_flags(h->field[i].id) & HEADER_RESENT && !j->edits->field[i].drop)
+			return true;
+	}
+	return false;
+}
+
+static int add_resent(struct prepare_job *j, struct error *err)
+{
+	if (!is_resent(j))
+		return 0;
+	if (!prepare_has(j, HEADER_RESENT_DATE) &&
+	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
+		return -1;
+	if (!prepare_has(j, HEADER_RESENT_MESSAGE_ID) &&
+	    edits_add(j->edits, "Resent-Message-ID", message_id(j), err) < 0)
+		return -1;
+	return 0;
+}
+
+static int add_own(struct prepare_job *j, struct error *err)
+{
+	const struct account *a = j->account;
+
+	const bool new_from = wanted(j, HEADER_FROM, a->set_from);
+	const bool old_stays = !new_from && a->set_from != SET_HEADER_OFF;
+
+	if ((new_from && add_from(j, err) < 0) || (old_stays && add_sender(j, err) < 0) ||
+	    keep_from(j, err) < 0)
+		return -1;
+	if (a->undisclosed_recipients &&
+	    edits_add(j->edits, "To", "undisclosed-recipients:;", err) < 0)
+		return -1;
+	if (wanted(j, HEADER_DATE, a->set_date) &&
+	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
+		return -1;
+	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid) &&
+	    edits_add(j->edits, "Message-ID", message_id(j), err) < 0)
+		return -1;
+	return 0;
+}
+
+/* Is the whole body valid UTF-8? A character may lie across two blocks. */
+static int body_is_utf8(const struct message *m, bool *out, struct error *err)
+{
+	char block[8192];
+	size_t kept = 0;
+	uint64_t at = m->body_start;
+
+	*out = true;
+	while (*out && at < m->body_end) {
+		uint64_t left = m->body_end - at;
+		size_t want = left < sizeof(block) - kept ? (size_t)left : sizeof(block) - kept;
+		ssize_t got = spool_read(m->spool, at, block + kept, want, err);
+
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			return error_set(err, FAULT_IO, "the message became shorter");
+		at += (uint64_t)got;
+		size_t have = kept + (size_t)got, used = 0, n;
+
+		while (used < have && (n = text_utf8_char(block + used, have - used)) > 0)
+			used += n;
+		kept = have - used;
+		*out = kept < 4 && (kept == 0 || at < m->body_end);
+		memmove(block, block + used, kept);
+	}
+	return 0;
+}
+
+static int add_content_type(struct prepare_job *j, struct error *err)
+{
+	const char *charset = j->account->convert.charset;
+	bool utf8 = false;
+
+	if (body_is_utf8(j->message, &utf8, err) < 0)
+		return -1;
+	return edits_add(j->edits, "Content-Type",
+			 arena_printf(j->arena, "text/plain; charset=%s",
+				      utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN),
+			 err);
+}
+
+/* Is there nothing yet that says what kind of content this is, or only that it is text? */
+static bool lacks_mime(const struct prepare_job *j, bool *typed_out)
+{
+	const struct header_field *type = header_find(&j->message->header, HEADER_CONTENT_TYPE);
+
+	*typed_out = type != NULL;
+	return !prepare_has(j, HEADER_MIME_VERSION) &&
+		!prepare_has(j, HEADER_CONTENT_TRANSFER_ENCODING) &&
+		(!type || strncasecmp(header_value(j->arena, type), "text/", 5) == 0);
+}
+
+/*
+ * RFC 6152, section 3: 8-bit content must be MIME; say what it is. Scripts,
+ * and anacron, write a Content-Type by hand and leave out the rest.
+ */
+static int add_mime(struct prepare_job *j, struct error *err)
+{
+	bool typed;
+
+	if (!j->account->add_mime || !j->message->body_8bit || !lacks_mime(j, &typed))
+		return 0;
+	if (edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
+	    (!typed && add_content_type(j, err) < 0))
+		return -1;
+	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
+}
+
+int prepare_fields(struct prepare_job *j, struct error *err)
+{
+	/* those of a Resent block come last, so that they stand at the block */
+	if (add_own(j, err) < 0 || add_mime(j, err) < 0)
+		return -1;
+	return add_resent(j, err);
+}

@@ -1,0 +1,174 @@
+#include "config.h"
+#include "prepare/recipients.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "conf/aliases.h"
+#include "conf/local_domains.h"
+#include "message/address.h"
+#include "message/envelope.h"
+#include "prepare/choose_account.h"
+#include "prepare/explain.h"
+#include "prepare/rewriter.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/strvec.h"
+
+#define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
+
+struct job {
+	struct envelope *envelope;
+	const struct account *account;
+	struct rewriter *rewriter;
+	struct local_domains *local;
+	struct aliases *aliases;	/* NULL = none; read when first needed */
+	bool loaded;
+};
+
+static bool is_local(void *ctx, const char *domain)
+{
+	return local_domains_has(((const struct job *)ctx)->local, domain);
+}
+
+static int load_aliases(struct job *j, struct error *err)
+{
+	if (j->loaded || !j->account->aliases)
+		return 0;
+	j->loaded = true;
+	return aliases_load(j->account->aliases, &j->aliases, err);
+}
+
+/*
+ * A local name becomes an address. Without any domain: "postmaster" goes as
+ * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
+ * bare names; the rest has nobody to go to.
+ */
+static int qualify(const struct job *j, const struct mailbox *box, const char **out,
+		   struct error *err)
+{
+	const struct account *a = j->account;
+	struct arena *arena = j->envelope->arena;
+	const char *domain = a->qualify ? route_domain(arena, a) : NULL;
+
+	*out = box->address;
+	if (domain)
+		*out = address_format(arena, box->local, domain);
+	else if (a->qualify && (box->domain || strcasecmp(box->local, "postmaster") != 0))
+		return error_set(err, FAULT_RECIPIENT_INCOMPLETE,
+				 "%s: no alias and no default_domain to complete it",
+				 box->address);
+	return 0;
+}
+
+/* One address at the end of its way: rewritten, or completed where it must be. */
+static int settle(struct job *j, const struct mailbox *box, const char **out, struct error *err)
+{
+	struct explain *x = j->envelope->explain;
+	const struct rewrite_rule *rule = rewriter_find(j->rewriter, REWRITE_ENVELOPE_RECIPIENT,
+							box->local, box->domain);
+
+	*out = box->address;
+	if (rule) {
+		*out = rewriter_address(j->envelope->arena, rule, box->local);
+		explain_note(x, "recipient '%s': '%s', rewritten by the rule for '%s' (%s:%u)",
+			     *out, box->address, rule->left, rule->file, rule->line);
+		return 0;
+	}
+	if (box->domain && !(local_domain_is_bare(box->domain) && is_local(j, box->domain)))
+		return 0;
+	if (qualify(j, box, out, err) < 0)
+		return -1;
+	if (strcmp(*out, box->address) != 0)
+		explain_note(x, "recipient '%s': '%s', completed with the domain of the account",
+			     *out, box->address);
+	return 0;
+}
+
+/* What the recipient is in the end, with the name that it had at first. */
+static int add_settled(struct job *j, const char *address, const char *orcpt,
+		       const struct recipient *like, struct error *err)
+{
+	struct recipient named = *like;
+	struct mailbox box;
+
+	if (address_parse_one(j->envelope->arena, address, 0, &box, err) < 0 ||
+	    settle(j, &box, &address, err) < 0)
+		return -1;
+	if (strcmp(address, like->address) != 0 && !named.original)
+		named.original = like->address;
+	envelope_add_as(j->envelope, address, strcasecmp(address, orcpt) == 0 ? NULL : orcpt,
+			&named);
+	return 0;
+}
+
+/* ORCPT is the address as it was asked for, completed where it can be. */
+static const char *original_of(const struct job *j, const struct mailbox *box)
+{
+	const char *orcpt;
+	struct error none;
+
+	if (box->domain || qualify(j, box, &orcpt, &none) < 0)
+		return box->address;
+	return orcpt;
+}
+
+static int add_recipient(struct job *j, const struct recipient *like, struct error *err)
+{
+	struct strvec targets = STRVEC_INIT(EXPANSION_MAX);
+	struct mailbox box;
+	int rc = 0;
+
+	if (address_parse_one(j->envelope->arena, like->address, 0, &box, err) < 0)
+		return -1;
+	if (!box.domain || is_local(j, box.domain)) {
+		rc = load_aliases(j, err);
+		if (rc == 0 && j->aliases)
+			rc = aliases_expand(j->aliases, box.local, is_local, j, &targets, err);
+	}
+	const char *orcpt = original_of(j, &box);
+
+	if (rc == 0 && targets.n == 0)
+		rc = add_settled(j, like->address, orcpt, like, err);
+	for (size_t i = 0; rc == 0 && i < targets.n; i++) {
+		explain_note(j->envelope->explain, "recipient '%s': alias of '%s' in %s",
+			     targets.v[i], orcpt, j->account->aliases);
+		rc = add_settled(j, targets.v[i], orcpt, like, err);
+	}
+	strvec_release(&targets);
+	return rc;
+}
+
+/* Is there any recipient that may not stay as it is? The host's name is not asked for in vain. */
+static bool is_needed(struct job *j)
+{
+	const struct envelope *e = j->envelope;
+
+	if (rewriter_does(j->rewriter, REWRITE_ENVELOPE_RECIPIENT))
+		return true;
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		const char *domain = address_domain(e->rcpt[i].address);
+
+		if ((j->account->aliases || local_domain_is_bare(domain)) && is_local(j, domain))
+			return true;
+	}
+	return false;
+}
+
+int recipients_expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
+		      struct error *err)
+{
+	struct job j = { .envelope = e, .account = a, .rewriter = rewriter,
+			 .local = local_domains_new(e->arena, a) };
+	int rc = 0;
+
+	if (!is_needed(&j))
+		return 0;
+	const struct envelope old = envelope_take_recipients(e);
+
+	for (size_t i = 0; rc == 0 && i < old.rcpt_count; i++)
+		rc = add_recipient(&j, &old.rcpt[i], err);
+	aliases_free(j.aliases);
+	return rc;
+}

@@ -1,0 +1,270 @@
+#include "config.h"
+#include "setup/providers.h"
+
+#include <string.h>
+
+#include "message/address.h"
+#include "util/arena.h"
+#include "util/attr.h"
+#include "util/strbuf.h"
+
+#define BOTH (PROVIDER_465 | PROVIDER_587)
+#define APP_PASSWORD "needs an app password, not that of the account: "
+#define TWO_FACTOR "with two-factor sign-in " APP_PASSWORD
+#define CODE "needs the authorization code of the mailbox's settings"
+#define CREDENTIALS "wants the SMTP credentials of the sending domain as user (--user) and password"
+#define LOCAL "%EMAILLOCALPART%"
+
+#define OUTLOOK_DOMAINS \
+	"outlook.com hotmail.com live.com msn.com windowslive.com passport.com outlook.at " \
+	"outlook.be outlook.cl outlook.co.id outlook.co.il outlook.co.th outlook.com.ar " \
+	"outlook.com.au outlook.com.br outlook.com.gr outlook.com.tr outlook.com.vn outlook.cz " \
+	"outlook.de outlook.dk outlook.es outlook.fr outlook.hu outlook.ie outlook.in outlook.it " \
+	"outlook.jp outlook.kr outlook.lv outlook.my outlook.ph outlook.pt outlook.sa outlook.sg " \
+	"outlook.sk hotmail.be hotmail.ca hotmail.ch hotmail.co.jp hotmail.co.uk hotmail.com.ar " \
+	"hotmail.com.br hotmail.com.tr hotmail.de hotmail.dk hotmail.es hotmail.fi hotmail.fr " \
+	"hotmail.gr hotmail.it hotmail.nl hotmail.no hotmail.se live.at live.be live.ca live.cl " \
+	"live.cn live.co.uk live.co.za live.com.ar live.com.au live.com.mx live.de live.dk " \
+	"live.fi live.fr live.ie live.it live.jp live.nl live.no live.ru live.se"
+
+#define YAHOO_DOMAINS \
+	"yahoo.com ymail.com rocketmail.com yahoo.ca yahoo.co.id yahoo.co.in yahoo.co.nz " \
+	"yahoo.co.uk yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.mx yahoo.com.ph " \
+	"yahoo.com.sg yahoo.de yahoo.es yahoo.fr yahoo.gr yahoo.ie yahoo.in yahoo.it yahoo.ro " \
+	"yahoo.se"
+
+#define AOL_DOMAINS \
+	"aol.com aim.com netscape.net compuserve.com cs.com verizon.net aol.de aol.fr aol.it " \
+	"aol.es aol.co.uk"
+
+#define POSTEO_DOMAINS \
+	"posteo.de posteo.net posteo.org posteo.eu posteo.at posteo.be posteo.ch posteo.co.uk " \
+	"posteo.com posteo.dk posteo.es posteo.it posteo.me posteo.nl posteo.pl posteo.se " \
+	"posteo.uk posteo.us"
+
+#define GMX_NET_DOMAINS \
+	"gmx.net gmx.de gmx.at gmx.ch gmx.eu gmx.biz gmx.org gmx.info mein.gmx mail.gmx email.gmx"
+
+#define GMX_COM_DOMAINS \
+	"gmx.com gmx.us gmx.co.uk gmx.es gmx.fr gmx.ca gmx.cn gmx.it gmx.li gmx.pt gmx.ie gmx.se " \
+	"gmx.sg gmx.hk gmx.tw gmx.ph gmx.ru gmx.tm gmx.co.in gmx.com.br gmx.com.my gmx.com.tr"
+
+#define GMX_HINT "needs POP3/IMAP access switched on in the settings of the mailbox"
+
+static const struct provider table[] = {
+	/* mailboxes */
+	{ "Google", "gmail.com googlemail.com", "*.google.com *.googlemail.com",
+	  "smtp.gmail.com", .ports = BOTH,
+	  .hint = APP_PASSWORD "https://myaccount.google.com/apppasswords" },
+	{ "Microsoft Outlook.com", OUTLOOK_DOMAINS, "*.olc.protection.outlook.com",
+	  "smtp-mail.outlook.com", .ports = PROVIDER_587, .auth = SUBMISSION_OAUTH2,
+	  .hint = "takes no passwords any more, OAuth2 only" },
+	{ "Microsoft 365", "office365.com onmicrosoft.com",
+	  "*.mail.protection.outlook.com *.mx.microsoft", "smtp.office365.com",
+	  .ports = PROVIDER_587,
+	  .hint = "needs 'Authenticated SMTP' allowed for the mailbox by its administrator; where "
+		  "passwords are off, set oauth_token_command" },
+	{ "Yahoo", YAHOO_DOMAINS, NULL, "smtp.mail.yahoo.com", .ports = BOTH,
+	  .hint = APP_PASSWORD "https://login.yahoo.com/account/security" },
+	{ "AOL", AOL_DOMAINS, NULL, "smtp.aol.com", .ports = BOTH,
+	  .hint = APP_PASSWORD "https://login.aol.com/account/security" },
+	{ "Apple iCloud", "icloud.com me.com mac.com", "*.mail.icloud.com", "smtp.mail.me.com",
+	  .ports = PROVIDER_587,
+	  .hint = APP_PASSWORD "https://account.apple.com (for a domain of your own, --user is "
+		  "the address of the Apple account)" },
+	{ "Fastmail", "fastmail.com fastmail.fm", "*.messagingengine.com", "smtp.fastmail.com",
+	  .ports = BOTH, .hint = APP_PASSWORD "https://app.fastmail.com/settings/security" },
+	{ "Proton Mail", "proton.me protonmail.com protonmail.ch pm.me", "*.protonmail.ch",
+	  "127.0.0.1", .port = 1025,
+	  .hint = "is Proton Mail Bridge, which must run on this host; password and certificate "
+		  "(--tls-trust-file) are the Bridge's: https://proton.me/mail/bridge" },
+	{ "Zoho", "zoho.com zohomail.com", NULL, "smtp.zoho.com", .ports = BOTH,
+	  .hint = TWO_FACTOR "https://accounts.zoho.com" },
+	{ "Zoho", NULL, "*.zoho.com", "smtppro.zoho.com", .ports = BOTH,
+	  .hint = TWO_FACTOR "https://accounts.zoho.com" },
+	{ "Zoho", "zoho.eu zohomail.eu", NULL, "smtp.zoho.eu", .ports = BOTH,
+	  .hint = TWO_FACTOR "https://accounts.zoho.eu" },
+	{ "Zoho", NULL, "*.zoho.eu", "smtppro.zoho.eu", .ports = BOTH,
+	  .hint = TWO_FACTOR "https://accounts.zoho.eu" },
+	{ "Yandex", "yandex.ru yandex.com yandex.by yandex.kz yandex.ua ya.ru narod.ru",
+	  "mx.yandex.net mx.yandex.ru", "smtp.yandex.com", .ports = PROVIDER_465,
+	  .hint = APP_PASSWORD "https://id.yandex.com/security/app-passwords" },
+	{ "Mail.ru", "mail.ru inbox.ru list.ru bk.ru internet.ru", NULL, "smtp.mail.ru",
+	  .ports = PROVIDER_465,
+	  .hint = APP_PASSWORD "https://account.mail.ru/user/2-step-auth/passwords" },
+	{ "GMX", GMX_NET_DOMAINS, "*.gmx.net", "mail.gmx.net", .ports = BOTH, .hint = GMX_HINT },
+	{ "GMX", GMX_COM_DOMAINS, NULL, "mail.gmx.com", .ports = BOTH, .hint = GMX_HINT },
+	{ "WEB.DE", "web.de", NULL, "smtp.web.de", .ports = BOTH, .user = LOCAL, .hint = GMX_HINT },
+	{ "mail.com", "mail.com", NULL, "smtp.mail.com", .ports = BOTH },
+	{ "Telekom", "t-online.de magenta.de", NULL, "securesmtp.t-online.de", .ports = BOTH,
+	  .hint = "needs the password for mail programs of https://kundencenter.telekom.de" },
+	{ "freenet", "freenet.de", NULL, "mx.freenet.de", .ports = PROVIDER_587 },
+	{ "Posteo", POSTEO_DOMAINS, NULL, "posteo.de", .ports = BOTH },
+	{ "mailbox.org", "mailbox.org", "*.mailbox.org", "smtp.mailbox.org", .ports = BOTH,
+	  .hint = TWO_FACTOR "https://mailbox.org" },
+	{ "Orange", "orange.fr wanadoo.fr", NULL, "smtp.orange.fr", .ports = PROVIDER_465 },
+	{ "Free", "free.fr", NULL, "smtp.free.fr", .ports = PROVIDER_465, .user = LOCAL },
+	{ "Seznam", "seznam.cz email.cz post.cz spoluzaci.cz", NULL, "smtp.seznam.cz",
+	  .ports = PROVIDER_465 },
+	{ "QQ Mail", "qq.com foxmail.com", NULL, "smtp.qq.com", .ports = PROVIDER_465,
+	  .hint = CODE },
+	{ "NetEase 163", "163.com", NULL, "smtp.163.com", .ports = PROVIDER_465,
+	  .hint = CODE },
+	{ "NetEase 126", "126.com", NULL, "smtp.126.com", .ports = PROVIDER_465,
+	  .hint = CODE },
+	/* hosts of others' domains */
+	{ "Migadu", "migadu.com", "aspmx?.migadu.com", "smtp.migadu.com", .ports = PROVIDER_465 },
+	{ "1&1", "online.de onlinehome.de", NULL, "smtp.1und1.de", .ports = BOTH },
+	{ "IONOS", NULL, "*.kundenserver.de *.ionos.de", "smtp.ionos.de", .ports = BOTH },
+	{ "IONOS", NULL, "*.ionos.com *.perfora.net", "smtp.ionos.com", .ports = BOTH },
+	{ "IONOS", NULL, "*.ionos.fr", "smtp.ionos.fr", .ports = BOTH },
+	{ "STRATO", NULL, "*.rzone.de", "smtp.strato.de", .ports = BOTH },
+	{ "OVHcloud", NULL, "mx*.mail.ovh.net mx*.ovh.net", "ssl0.ovh.net", .ports = BOTH },
+	{ "Hetzner", NULL, "*.your-server.de", "mail.your-server.de", .ports = PROVIDER_465 },
+	{ "Gandi", NULL, "*.mail.gandi.net", "mail.gandi.net", .ports = BOTH },
+	{ "Infomaniak", "ik.me ikmail.com etik.com", "*.infomaniak.ch", "mail.infomaniak.com",
+	  .ports = BOTH },
+	/* services that only send: the user names them by --host */
+	{ "SendGrid", NULL, NULL, "smtp.sendgrid.net", .ports = BOTH, .user = "apikey",
+	  .hint = "takes an API key as password: https://app.sendgrid.com/settings/api_keys" },
+	{ "Postmark", NULL, NULL, "smtp.postmarkapp.com", .ports = PROVIDER_587,
+	  .hint = "takes the server's API token as user (--user) and as password" },
+	{ "Mailgun", NULL, NULL, "smtp.mailgun.org", .ports = BOTH,
+	  .hint = CREDENTIALS },
+	{ "Mailgun", NULL, NULL, "smtp.eu.mailgun.org", .ports = BOTH,
+	  .hint = CREDENTIALS },
+	{ "Brevo", NULL, NULL, "smtp-relay.brevo.com", .ports = BOTH,
+	  .hint = "takes the SMTP login as user (--user), an SMTP key as password: "
+		  "https://app.brevo.com/settings/keys/smtp" },
+	{ "Amazon SES", NULL, NULL, "email-smtp.*.amazonaws.com", .ports = BOTH,
+	  .hint = "takes SMTP credentials of SES as user (--user) and password, not an access "
+		  "key of AWS" },
+	{ "Resend", NULL, NULL, "smtp.resend.com", .ports = BOTH, .user = "resend",
+	  .hint = "takes an API key as password: https://resend.com/api-keys" },
+};
+
+/* --- finding a row ---------------------------------------------------------------- */
+
+/* Is there a pattern in the list (blanks between them) that name matches? */
+static bool is_listed(const char *list, const char *name)
+{
+	struct strbuf item = STRBUF_INIT(256);
+	bool found = false;
+
+	while (list && *list && !found) {
+		size_t n = strcspn(list, " ");
+
+		strbuf_reset(&item);
+		strbuf_add(&item, list, n);
+		found = address_match(item.buf, name);
+		list += n + strspn(list + n, " ");
+	}
+	strbuf_release(&item);
+	return found;
+}
+
+const struct provider *provider_of_domain(const char *domain)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (is_listed(table[i].domains, domain))
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct provider *provider_of_mx(const char *host)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (is_listed(table[i].mx, host))
+			return &table[i];
+	}
+	return NULL;
+}
+
+const struct provider *provider_of_host(const char *host)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		if (is_listed(table[i].host, host))
+			return &table[i];
+	}
+	return NULL;
+}
+
+/* --- what a row gives ------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	size_t offset;
+} places[] = {
+	{ "%EMAILADDRESS%", offsetof(struct submission_address, address) },
+	{ "%EMAILLOCALPART%", offsetof(struct submission_address, local) },
+	{ "%EMAILDOMAIN%", offsetof(struct submission_address, domain) },
+};
+
+/* The octets that a name at p takes, and what stands for it; 0 if it is none. */
+static size_t find_place(const char *p, const struct submission_address *who,
+			 const char **value_out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		size_t n = strlen(places[i].name);
+
+		if (strncmp(p, places[i].name, n) != 0)
+			continue;
+		*value_out = *(const char *const *)(const void *)((const char *)who +
+								  places[i].offset);
+		return n;
+	}
+	return 0;
+}
+
+const char *submission_fill_in(struct arena *a, const char *text,
+			       const struct submission_address *who)
+{
+	struct strbuf out = STRBUF_INIT(1 << 14);
+	const char *filled = NULL, *p = text;
+
+	while (*p) {
+		const char *value = NULL;
+		size_t n = *p == '%' ? find_place(p, who, &value) : 0;
+
+		if (*p == '%' && !n)
+			break;
+		if (n)
+			strbuf_addstr(&out, value);
+		else
+			strbuf_addch(&out, *p);
+		p += n ? n : 1;
+	}
+	if (!*p && !strbuf_overflow(&out))
+		filled = arena_strdup(a, out.buf);
+	strbuf_release(&out);
+	return filled;
+}
+
+size_t provider_ways(const struct provider *p, struct arena *a,
+		     const struct submission_address *who, const char *host, const char *source,
+		     struct submission out[PROVIDER_WAYS])
+{
+	const struct submission base = {
+		.host = host ? host : p->host, .auth = p->auth, .source = source, .hint = p->hint,
+		.user = p->user ? submission_fill_in(a, p->user, who) : NULL,
+	};
+	size_t n = 0;
+
+	if (p->ports & PROVIDER_465) {
+		out[n] = base;
+		out[n].port = 465;
+		out[n++].mode = TLS_IMPLICIT;
+	}
+	if (p->ports & PROVIDER_587) {
+		out[n] = base;
+		out[n].port = 587;
+		out[n++].mode = TLS_STARTTLS;
+	}
+	if (p->port) {
+		out[n] = base;
+		out[n].port = p->port;
+		out[n++].mode = TLS_STARTTLS;
+	}
+	return n;
+}

@@ -1,0 +1,43 @@
+/*
+ * What is known of mail providers without asking: one row each. Facts are
+ * those that the providers publish; a row is found by the domain of the
+ * address, by the hosts that receive the domain's mail, or by the name of the
+ * server itself.
+ */
+#ifndef SETUP_PROVIDERS_H
+#define SETUP_PROVIDERS_H
+
+#include <stddef.h>
+
+#include "setup/found_server.h"
+
+enum { PROVIDER_465 = 1, PROVIDER_587 = 2 };
+
+struct provider {
+	const char *name;
+	const char *domains;		/* of addresses, blanks between them; NULL = none */
+	const char *mx;			/* patterns of hosts; NULL = none */
+	const char *host;		/* of the server; a pattern where the user names it */
+	unsigned ports;			/* PROVIDER_465: TLS at once; PROVIDER_587: STARTTLS */
+	unsigned port;			/* another port for STARTTLS; 0 = none */
+	enum submission_auth auth;
+	const char *user;		/* as submission_fill_in() takes it; NULL = the address */
+	const char *hint;		/* goes on behind the name of the server */
+};
+
+#define PROVIDER_WAYS 3		/* servers that one row can give */
+
+/* The row; NULL if there is none. Case does not count. */
+const struct provider *provider_of_domain(const char *domain);
+const struct provider *provider_of_mx(const char *host);
+const struct provider *provider_of_host(const char *host);
+
+/*
+ * The ways to the provider into out, the best first; returns their number.
+ * host: NULL = that of the row. source is borrowed.
+ */
+size_t provider_ways(const struct provider *p, struct arena *a,
+		     const struct submission_address *who, const char *host, const char *source,
+		     struct submission out[PROVIDER_WAYS]);
+
+#endif

@@ -1,0 +1,252 @@
+#include "config.h"
+#include "smtp/auth/choice.h"
+
+#include <fnmatch.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "net/wire.h"
+#include "smtp/auth/auth.h"
+#include "smtp/auth/mechanism.h"
+#include "smtp/session.h"
+#include "tls/tls.h"
+#include "util/error.h"
+
+#define CLEAR_RULE "plaintext-without-tls"	/* no mechanism: what 'auth_plaintext' says too */
+
+bool auth_has_token(const struct auth_settings *a)
+{
+	return secret_is_set(&a->token) || a->token_file || a->token_command;
+}
+
+bool auth_has_password(const struct auth_settings *a)
+{
+	return secret_is_set(&a->password) || a->password_file || a->password_command ||
+		a->passwordeval || a->password_fd >= 0 || a->password_credential;
+}
+
+/* --- how strong it has to be -------------------------------------------- */
+
+void auth_choice_raise(struct auth_choice *c, unsigned strength, const char *why)
+{
+	if (strength <= c->floor)
+		return;
+	c->floor = strength;
+	c->floor_why = why;
+}
+
+/* What the server took before; *m_out is NULL when nothing is known. */
+static int recall(const struct session *s, const struct mechanism **m_out, struct error *err)
+{
+	const struct auth_memory *memory = s->opt.auth_memory;
+	const char *name = NULL;
+
+	*m_out = NULL;
+	if (!s->account->auth.remember || !memory)
+		return 0;
+	if (memory->recall(memory->ctx, &name, err) < 0)
+		return -1;
+	if (name)
+		*m_out = mechanism_find(name);
+	return 0;
+}
+
+int auth_choice_begin(struct auth_choice *c, const struct session *s, struct error *err)
+{
+	const struct mechanism *before;
+
+	*c = (struct auth_choice){ .s = s };
+	if (recall(s, &before, err) < 0)
+		return -1;
+	auth_choice_raise(c, (unsigned)s->account->auth.minimum, "weaker than 'auth_minimum'");
+	if (before)
+		auth_choice_raise(c, mechanism_strength(before),
+				  "weaker than what worked before: see 'auth_remember'");
+	return 0;
+}
+
+void auth_remember(const struct session *s, const struct mechanism *m)
+{
+	const struct auth_memory *memory = s->opt.auth_memory;
+	const struct mechanism *before;
+	struct error ignored;
+
+	if (!s->account->auth.remember || !memory || recall(s, &before, &ignored) < 0)
+		return;
+	if (!before || mechanism_strength(m) > mechanism_strength(before))
+		memory->remember(memory->ctx, m->name);
+}
+
+/* --- what the account says ---------------------------------------------- */
+
+/* "SCRAM-SHA-256" stands for its -PLUS form as well, which is the same and more. */
+static bool is_called(const char *pattern, const char *name)
+{
+	const char *plus = strstr(name, "-PLUS");
+
+	if (fnmatch(pattern, name, FNM_CASEFOLD) == 0)
+		return true;
+	return plus && strlen(pattern) == (size_t)(plus - name) &&
+		strncasecmp(pattern, name, strlen(pattern)) == 0;
+}
+
+/* How auth_mechanisms puts it: a name says more than a pattern. */
+enum listed { LISTED_OUT, LISTED_NOT, LISTED_BY_PATTERN, LISTED_BY_NAME };
+
+static enum listed in_list(const struct auth_settings *a, const char *name)
+{
+	enum listed found = LISTED_NOT;
+	bool all = true;
+
+	for (const char *const *item = a->mechanisms; item && *item; item++) {
+		if (**item == '!' && fnmatch(*item + 1, name, FNM_CASEFOLD) == 0)
+			return LISTED_OUT;
+		if (**item == '!' || strcasecmp(*item, CLEAR_RULE) == 0)
+			continue;
+		all = false;
+		if (is_called(*item, name) && found != LISTED_BY_NAME)
+			found = strpbrk(*item, "*?[") ? LISTED_BY_PATTERN : LISTED_BY_NAME;
+	}
+	return found == LISTED_NOT && !all ? LISTED_OUT : found;
+}
+
+/* May a password be shown to whoever listens? Only where the account says so. */
+static bool clear_allowed(const struct auth_settings *a)
+{
+	for (const char *const *item = a->mechanisms; item && *item; item++) {
+		if (strcasecmp(*item, CLEAR_RULE) == 0)
+			return true;
+	}
+	return a->plaintext == AUTH_PLAINTEXT_ALWAYS;
+}
+
+/* May the server be shown the secret itself? A token never without TLS (RFC 7628, section 3). */
+static bool may_be_read(const struct session *s, const struct mechanism *m)
+{
+	const struct account *a = s->account;
+
+	if (s->verified || s->local)
+		return true;
+	if (m->flags & MECHANISM_TOKEN && !s->encrypted)
+		return false;
+	return clear_allowed(&a->auth) || (s->encrypted && a->tls.allow_insecure_auth);
+}
+
+static bool has_ticket(struct auth_choice *c)
+{
+	const struct session_options *o = &c->s->opt;
+	struct error ignored;
+
+	if (c->ticket == TICKET_UNKNOWN)
+		c->ticket = o->credential &&
+			o->credential(o->credential_ctx, CREDENTIAL_TICKET, NULL, &ignored) == 0
+			? TICKET_FOUND : TICKET_NONE;
+	return c->ticket == TICKET_FOUND;
+}
+
+/* What m rests on is not there, or something that goes before it is. */
+static const char *nothing_to_show(struct auth_choice *c, const struct mechanism *m, bool named)
+{
+	const struct session *s = c->s;
+	const struct auth_settings *a = &s->account->auth;
+
+	if ((m->flags & MECHANISM_CERTIFICATE) &&
+	    (!s->encrypted || !tls_is(wire_stream(s->wire)) ||
+	     !tls_sent_certificate(wire_stream(s->wire)) || auth_has_password(a)))
+		return "no client certificate in use";
+	if ((m->flags & MECHANISM_TICKET) && !named) {
+		if (auth_has_password(a) || auth_has_token(a))
+			return "with a password only when named in 'auth'";
+		if (!has_ticket(c))
+			return "no Kerberos ticket";
+	}
+	if ((m->flags & MECHANISM_TOKEN) && !auth_has_token(a))
+		return "no token configured";
+	if (!(m->flags & MECHANISM_PASSWORD))
+		return NULL;
+	if (!a->user)
+		return "'user' is not set";
+	return auth_has_token(a) && !auth_has_password(a) ? "no password configured" : NULL;
+}
+
+/* Does the account say by other means than 'auth' that it wants m? NULL or why not. */
+static const char *unwanted(struct auth_choice *c, const struct mechanism *m)
+{
+	const struct session *s = c->s;
+	const struct auth_settings *a = &s->account->auth;
+	enum listed listed = in_list(a, m->name);
+	bool named = listed == LISTED_BY_NAME;
+
+	if (listed == LISTED_OUT)
+		return "not in 'auth_mechanisms'";
+	if (!s->encrypted && !s->local && !s->account->classic && !clear_allowed(a) && !named)
+		return "it needs TLS unless named in 'auth'";
+	if ((m->flags & MECHANISM_NAMED) && !named)
+		return "only when named in 'auth'";
+	if ((m->flags & MECHANISM_LEGACY) && !a->legacy && !named)
+		return "weak: only when named in 'auth'";
+	return nothing_to_show(c, m, named);
+}
+
+/* Not the weaker form where the stronger one is to be had (RFC 5802, section 6). */
+static bool bound_form_offered(const struct auth_choice *c, const struct mechanism *m)
+{
+	const struct auth_settings *a = &c->s->account->auth;
+
+	if (strncmp(m->name, "SCRAM-", 6) != 0 || m->flags & MECHANISM_BINDING || !c->bound)
+		return false;
+	for (size_t i = 0; i < mechanism_count; i++) {
+		const struct mechanism *other = &mechanisms[i];
+
+		if (!(other->flags & MECHANISM_BINDING) ||
+		    !strvec_has(&c->s->mechanisms, other->name))
+			continue;
+		if (a->mode == AUTH_MECHANISM ? is_called(a->mechanism, other->name)
+					      : in_list(a, other->name) != LISTED_OUT)
+			return true;
+	}
+	return false;
+}
+
+const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
+{
+	const struct auth_settings *a = &c->s->account->auth;
+	const char *why;
+
+	if (a->mode == AUTH_MECHANISM)
+		why = is_called(a->mechanism, m->name) ? NULL : "not the one named in 'auth'";
+	else
+		why = unwanted(c, m);
+	if (why)
+		return why;
+	if (bound_form_offered(c, m))
+		return "its -PLUS form is to be used";
+	if ((m->flags & MECHANISM_BINDING) && (!c->bound || c->bound_used))
+		return "no channel binding";
+	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
+		return "has no place for 'authzid'";
+	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
+		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";
+	return mechanism_strength(m) < c->floor ? c->floor_why : NULL;
+}
+
+int auth_nothing_usable(struct auth_choice *c, struct error *err)
+{
+	const struct strvec *offered = &c->s->mechanisms;
+	struct strbuf list = STRBUF_INIT(2048);
+	bool weak = false;
+
+	for (size_t i = 0; i < offered->n; i++) {
+		const struct mechanism *m = mechanism_find(offered->v[i]);
+		const char *why = m ? auth_hindrance(c, m) : NULL;
+
+		weak = weak || (why && why == c->floor_why);
+		strbuf_addf(&list, "%s%s (%s)", i ? ", " : "", offered->v[i],
+			    why ? why : "not known here");
+	}
+	error_set(err, weak ? FAULT_MECHANISM_WEAK : FAULT_NO_MECHANISM,
+		  "no way to sign in: the server offers %s", list.len ? list.buf : "no mechanism");
+	strbuf_release(&list);
+	return -1;
+}

@@ -1,0 +1,201 @@
+#include "config.h"
+#include "smtp/auth/mechanism_kind.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "smtp/auth/gsasl_api.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+#define CHALLENGE_MAX ((size_t)128 * 1024)
+
+static Gsasl *library;	/* one for the life of the process */
+
+static int library_open(struct error *err)
+{
+	if (gsasl_api_load(err) < 0)
+		return -1;
+	if (library)
+		return 0;
+	int rc = gs.init(&library);
+
+	if (rc != GSASL_OK)
+		return error_set(err, FAULT_BUG, "libgsasl: %s", gs.strerror(rc));
+	return 0;
+}
+
+static void set(Gsasl_session *session, Gsasl_property property, const char *value)
+{
+	if (value)
+		(void)gs.property_set(session, property, value);
+}
+
+/*
+ * Prepared by SASLprep, as RFC 4954 (section 4) wants it of both sides; a
+ * name that cannot be goes as it is, and the server decides.
+ */
+static void set_authzid(Gsasl_session *session, const char *name)
+{
+	char *prepared = NULL;
+
+	if (name && !text_is_ascii(name, strlen(name)) &&
+	    gs.saslprep(name, GSASL_ALLOW_UNASSIGNED, &prepared, NULL) != GSASL_OK)
+		prepared = NULL;
+	set(session, GSASL_AUTHZID, prepared ? prepared : name);
+	if (prepared)
+		gs.free(prepared);
+}
+
+static int start(struct exchange *x, struct error *err)
+{
+	const struct mechanism_input *in = x->in;
+	const char *name = x->mechanism->name;
+	Gsasl_session *session = NULL;
+
+	if (library_open(err) < 0)
+		return -1;
+	int rc = gs.client_start(library, name, &session);
+
+	if (rc != GSASL_OK)
+		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: libgsasl: %s", name,
+				 gs.strerror(rc));
+	x->state = session;
+	set(session, GSASL_AUTHID, in->user);
+	set_authzid(session, in->authzid);
+	set(session, GSASL_PASSWORD, in->secret);
+	set(session, GSASL_SERVICE, in->service);
+	set(session, GSASL_HOSTNAME, in->host);
+	set(session, GSASL_REALM, strcmp(name, "NTLM") == 0 ? in->ntlmdomain : in->realm);
+	if (x->mechanism->flags & MECHANISM_NAMED)	/* ANONYMOUS: who it is, for the log */
+		set(session, GSASL_ANONYMOUS_TOKEN, in->user ? in->user : "");
+	if (x->mechanism->flags & MECHANISM_BINDING) {
+		/* of two the library prefers the exporter: the caller gives the right one */
+		set(session, GSASL_CB_TLS_EXPORTER, in->cb_exporter);
+		set(session, GSASL_CB_TLS_UNIQUE, in->cb_unique);
+	}
+	return 0;
+}
+
+/*
+ * server-first-message = [reserved-mext ","] nonce "," salt ","
+ *                        iteration-count ["," extensions]
+ * iteration-count = "i=" posit-number              (RFC 5802, section 7)
+ * The library checks the nonce and takes any count.
+ */
+static int check_iterations(const struct exchange *x, const char *in, size_t n, struct error *err)
+{
+	const char *end = in + n, *p = in;
+	unsigned long count = 0;
+
+	while (p && (end - p < 2 || memcmp(p, "i=", 2) != 0)) {
+		p = memchr(p, ',', (size_t)(end - p));
+		p = p ? p + 1 : NULL;
+	}
+	for (p = p ? p + 2 : end; p < end && *p >= '0' && *p <= '9'; p++) {
+		if (count <= SCRAM_ITERATIONS_MAX)
+			count = count * 10 + (unsigned long)(*p - '0');
+	}
+	if (p < end && *p != ',')
+		count = 0;
+	if (count == 0)
+		return error_set(err, FAULT_RESPONSE_REFUSED,
+				 "AUTH %s: the server sent no iteration "
+				 "count", x->mechanism->name);
+	if (count > SCRAM_ITERATIONS_MAX)
+		return error_set(err, FAULT_MECHANISM_WEAK,
+				 "AUTH %s: the server wants more than %u "
+				 "iterations", x->mechanism->name, SCRAM_ITERATIONS_MAX);
+	if (count < x->in->scram_min_iterations)
+		return error_set(err, FAULT_MECHANISM_WEAK,
+				 "AUTH %s: the server stores the password "
+				 "with %lu iterations only, fewer than scram_min_iterations = %u",
+				 x->mechanism->name, count, x->in->scram_min_iterations);
+	return 0;
+}
+
+static int failed(const struct exchange *x, int rc, struct error *err)
+{
+	bool first = x->steps == 0;
+
+	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
+		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
+				 "that it knows the password", x->mechanism->name);
+	/* tickets expire, and the server that gives them may be out of reach */
+	if ((x->mechanism->flags & MECHANISM_TICKET) && first)
+		return error_set(err, FAULT_NO_TICKET, "AUTH %s: no valid ticket for %s/%s "
+				 "(see klist and kinit; libgsasl: %s)", x->mechanism->name,
+				 x->in->service, x->in->host, gs.strerror(rc));
+	if (x->mechanism->flags & MECHANISM_TICKET)
+		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
+				 "who it is (libgsasl: %s)", x->mechanism->name, gs.strerror(rc));
+	return error_set(err, FAULT_RESPONSE_REFUSED, "AUTH %s: libgsasl: %s", x->mechanism->name,
+			 gs.strerror(rc));
+}
+
+/*
+ * The library takes the first realm of a DIGEST-MD5 challenge, whatever it
+ * was told: so the account's own is put in front of the server's.
+ * realm = "realm" "=" <"> realm-value <">              (RFC 2831, section 2.1.1)
+ */
+static void add_realm(struct strbuf *challenge, const char *realm, const char *in, size_t n)
+{
+	strbuf_addstr(challenge, "realm=\"");
+	for (; *realm; realm++) {
+		if (*realm == '"' || *realm == '\\')
+			strbuf_addch(challenge, '\\');
+		strbuf_addch(challenge, *realm);
+	}
+	strbuf_addstr(challenge, "\",");
+	strbuf_add(challenge, in, n);
+}
+
+static int call_library(struct exchange *x, const char *in, size_t n, char **answer,
+			size_t *length)
+{
+	struct strbuf challenge = STRBUF_INIT(CHALLENGE_MAX);
+
+	if (x->steps > 0 || !x->in->realm || strcmp(x->mechanism->name, "DIGEST-MD5") != 0)
+		return gs.step(x->state, in, n, answer, length);
+	add_realm(&challenge, x->in->realm, in, n);
+	int rc = gs.step(x->state, challenge.buf, challenge.len, answer, length);
+
+	strbuf_release(&challenge);
+	return rc;
+}
+
+static int step(struct exchange *x, const char *in, size_t n, struct strbuf *out,
+		struct error *err)
+{
+	bool scram = strncmp(x->mechanism->name, "SCRAM-", 6) == 0;
+	char *answer = NULL;
+	size_t length = 0;
+
+	/* the library would say it all once more */
+	if (x->complete)
+		return error_set(err, FAULT_RESPONSE_REFUSED,
+				 "AUTH %s: the server does not come to "
+				 "an end", x->mechanism->name);
+	if (scram && x->steps == 1 && check_iterations(x, in, n, err) < 0)
+		return -1;
+	int rc = call_library(x, in, n, &answer, &length);
+
+	if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE)
+		return failed(x, rc, err);
+	strbuf_add(out, answer, length);
+	if (answer)
+		explicit_bzero(answer, length);
+	gs.free(answer);
+	x->complete = rc == GSASL_OK;
+	return 0;
+}
+
+static void finish(struct exchange *x)
+{
+	if (x->state)
+		gs.finish(x->state);
+	x->state = NULL;
+}
+
+const struct mechanism_kind mechanism_gsasl = { start, step, finish };

@@ -1,0 +1,100 @@
+#include "config.h"
+#include "smtp/ext/body.h"
+
+#include <string.h>
+
+#include "message/envelope.h"
+#include "smtp/session.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
+
+bool body_8bit_wanted(const struct session *s, const struct envelope *e)
+{
+	return e->body == BODY_8BITMIME && !session_has(s, EXT_SMTPUTF8);
+}
+
+int body_8bit_check(const struct session *s, const struct envelope *e, struct error *err)
+{
+	if (e->body != BODY_8BITMIME || session_has(s, EXT_8BITMIME) ||
+	    session_has(s, EXT_SMTPUTF8))
+		return 0;
+	return error_set(err, FAULT_CONVERSION, "the message has 8-bit characters and the "
+			 "server does not offer 8BITMIME: encode it as quoted-printable or base64");
+}
+
+void body_8bit_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+{
+	(void)s;
+	if (e->body == BODY_8BITMIME)
+		strbuf_addstr(out, " BODY=8BITMIME");
+}
+
+/* BINARYMIME without CHUNKING is nothing: there is no way to send it (RFC 3030, section 3). */
+static bool binary_offered(const struct session *s)
+{
+	return session_has(s, EXT_BINARYMIME) && session_has(s, EXT_CHUNKING);
+}
+
+bool body_binary_wanted(const struct session *s, const struct envelope *e)
+{
+	(void)s;
+	return e->body == BODY_BINARYMIME;
+}
+
+int body_binary_check(const struct session *s, const struct envelope *e, struct error *err)
+{
+	if (e->body != BODY_BINARYMIME || binary_offered(s))
+		return 0;
+	return error_set(err, FAULT_CONVERSION, "the message is binary and the server does "
+			 "not offer BINARYMIME: encode it as base64");
+}
+
+void body_binary_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
+{
+	(void)s;
+	if (e->body == BODY_BINARYMIME)
+		strbuf_addstr(out, " BODY=BINARYMIME");
+}
+
+bool body_utf8_wanted(const struct session *s, const struct envelope *e)
+{
+	(void)s;
+	return e->utf8;
+}
+
+/* The address that makes SMTPUTF8 necessary; NULL if it is not an address. */
+static const char *utf8_address(const struct envelope *e)
+{
+	if (!text_is_ascii(e->sender, strlen(e->sender)))
+		return e->sender;
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address)))
+			return e->rcpt[i].address;
+	}
+	return NULL;
+}
+
+int body_utf8_check(const struct session *s, const struct envelope *e, struct error *err)
+{
+	if (!e->utf8 || session_has(s, EXT_SMTPUTF8))
+		return 0;
+	const char *address = utf8_address(e);
+
+	if (address)
+		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
+				 "server does not offer", address);
+	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9",
+				"the header has UTF-8 that needs SMTPUTF8, "
+			 "which the server does not offer");
+}
+
+void body_utf8_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+{
+	/* RFC 6531, section 3.1: who takes SMTPUTF8 takes 8BITMIME, announced or not */
+	if (!session_has(s, EXT_8BITMIME))
+		body_8bit_mail_params(s, e, out);
+	if (e->utf8)
+		strbuf_addstr(out, " SMTPUTF8");
+}

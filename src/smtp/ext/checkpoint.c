@@ -1,0 +1,132 @@
+#include "config.h"
+#include "smtp/ext/checkpoint.h"
+
+#include "conf/account.h"
+#include "message/edits.h"
+#include "message/envelope.h"
+#include "message/result.h"
+#include "smtp/data.h"
+#include "smtp/outcome.h"
+#include "smtp/session.h"
+#include "smtp/transaction.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+#define RESUME_CODE 355
+
+void checkpoint_mail_params(const struct session *s, const struct envelope *e,
+			    struct strbuf *out)
+{
+	(void)e;
+	if (s->transid) {
+		strbuf_addstr(out, " TRANSID=");
+		strbuf_addstr(out, s->transid);
+	}
+}
+
+void checkpoint_begin(struct transaction *t)
+{
+	struct checkpoint *c = t->opt->checkpoint;
+	const bool used = c && c->id && session_has(t->s, EXT_CHECKPOINT) && !t->e->burl &&
+		(c->resume ||
+		 edits_wire_size(t->edits, t->m) >= t->s->account->checkpoint_min);
+
+	t->s->transid = used ? c->id : NULL;
+	if (c)
+		c->lost = false;
+}
+
+bool checkpoint_resumes(const struct transaction *t)
+{
+	return t->s->transid && t->opt->checkpoint->resume;
+}
+
+/* 355 SP 1*DIGIT [SP text]: octets of the canonical content (RFC 1845, section 3) */
+static bool read_offset(const struct reply *r, uint64_t *out)
+{
+	const char *p = r->lines.n ? r->lines.v[0] : "";
+	uint64_t n = 0;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (n > (UINT64_MAX - 9) / 10)
+			return false;
+		n = n * 10 + (uint64_t)(*p - '0');
+	}
+	*out = n;
+	return *p == '\0' || *p == ' ';
+}
+
+/* With DATA the rest has to begin a line; it is read once to see whether it does. */
+static bool usable(const struct transaction *t, uint64_t from)
+{
+	struct transfer *x;
+	bool line_start = true;
+	struct error unreadable;
+
+	if (from > edits_wire_size(t->edits, t->m))
+		return false;
+	if (session_has(t->s, EXT_CHUNKING))
+		return true;
+	x = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, from);
+	int rc = transfer_skip(x, &line_start, &unreadable);
+
+	transfer_free(x);
+	return rc == 0 && line_start;
+}
+
+static void stand(struct transaction *t)
+{
+	const struct checkpoint *c = t->opt->checkpoint;
+
+	t->standing = 0;
+	for (size_t k = 0; k < t->rcpt_count; k++) {
+		t->rcpt[k].state = c->standing[t->rcpt[k].index] ? STANDING : UNASKED;
+		t->standing += t->rcpt[k].state == STANDING;
+		t->left += t->rcpt[k].state != STANDING;
+	}
+}
+
+bool checkpoint_take(struct transaction *t, const struct reply *r)
+{
+	struct checkpoint *c = t->opt->checkpoint;
+	uint64_t from;
+
+	if (r->code != RESUME_CODE || !checkpoint_resumes(t))
+		return false;
+	stand(t);
+	c->resume = false;
+	if (read_offset(r, &from) && usable(t, from) && t->standing) {
+		t->from = from;
+		t->resumed = true;
+		return true;
+	}
+	/* what it has is of no use: RSET makes it forget, and all begins anew */
+	c->id = c->spare;
+	c->spare = NULL;
+	t->standing = 0;
+	t->mail_refused = t->retry = true;
+	t->s->need_reset = true;
+	return true;
+}
+
+bool checkpoint_keep(struct transaction *t, const struct error *err)
+{
+	struct checkpoint *c = t->opt->checkpoint;
+	bool any = false;
+
+	/* whether it had been written whole or not: the server knows what it has (RFC 1047) */
+	if (!t->s->transid || !t->pipe.lost || !t->standing || err->exit != EX_TEMPFAIL)
+		return false;
+	for (size_t k = 0; k < t->rcpt_count; k++) {
+		size_t i = t->rcpt[k].index;
+
+		c->standing[i] = t->rcpt[k].state == STANDING &&
+			t->result->rcpt[i].outcome == OUTCOME_NONE;
+		any |= c->standing[i];
+	}
+	c->error = *err;
+	c->lost = c->resume = any;
+	return any;
+}

@@ -1,0 +1,83 @@
+#include "config.h"
+#include "smtp/ext/conneg.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "message/envelope.h"
+#include "smtp/session.h"
+#include "util/strbuf.h"
+
+bool conperm_wanted(const struct session *s, const struct envelope *e)
+{
+	return e->ext.conperm && !(session_has(s, EXT_CONNEG) && !session_has(s, EXT_CONPERM));
+}
+
+enum ext_level conperm_floor(const struct session *s, const struct envelope *e)
+{
+	(void)s, (void)e;
+	return LEVEL_REQUIRE;
+}
+
+void conperm_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+{
+	(void)s;
+	if (e->ext.conperm)
+		strbuf_addstr(out, " CONPERM");
+}
+
+bool conneg_wanted(const struct session *s, const struct envelope *e)
+{
+	(void)s;
+	return e->ext.conneg;
+}
+
+bool conneg_used(const struct session *s, const struct envelope *e)
+{
+	return session_has(s, EXT_CONNEG) && (e->ext.conneg || e->ext.conperm);
+}
+
+void conneg_rcpt_params(const struct session *s, const struct envelope *e,
+			const struct recipient *r, struct strbuf *out)
+{
+	(void)r;
+	if (conneg_used(s, e))
+		strbuf_addstr(out, " CONNEG");
+}
+
+/* Equal but for blanks and case? */
+static bool same_filter(const char *a, const char *b)
+{
+	for (;;) {
+		a += strspn(a, " \t");
+		b += strspn(b, " \t");
+		if (strncasecmp(a, b, 1) != 0)
+			return false;
+		if (!*a)
+			return true;
+		a++;
+		b++;
+	}
+}
+
+/* "250-CONNEG" SP filter, with an enhanced status in front or not; each line goes on with it */
+bool conneg_take(const struct session *s, const struct envelope *e, const struct reply *r,
+		 struct strbuf *filter)
+{
+	static const char word[] = "CONNEG ";
+
+	for (size_t i = 0; i < r->lines.n; i++) {
+		const char *line = r->lines.v[i];
+
+		if (r->status[0] && strncmp(line, r->status, strlen(r->status)) == 0)
+			line += strlen(r->status);
+		line += strspn(line, " ");
+		if (strncasecmp(line, word, sizeof(word) - 1) == 0)
+			strbuf_addf(filter, "%s%s", filter->len ? " " : "",
+				    line + sizeof(word) - 1);
+	}
+	if (!e->ext.conperm || session_has(s, EXT_CONPERM) || filter->len == 0)
+		return true;
+	return strcasecmp(filter->buf, "ANY") == 0 ||
+		(e->ext.features && same_filter(filter->buf, e->ext.features));
+}

@@ -1,0 +1,144 @@
+#include "config.h"
+#include "smtp/ext/starttls.h"
+
+#include "conf/account.h"
+#include "net/wire.h"
+#include "smtp/ahead.h"
+#include "smtp/observer.h"
+#include "smtp/session.h"
+#include "smtp/tls_start.h"
+#include "tls/tls.h"
+#include "util/error.h"
+#include "util/secret.h"
+
+bool starttls_wanted(const struct session *s)
+{
+	if (s->encrypted)
+		return false;
+	switch (s->account->tls.mode) {
+	case TLS_OFF:
+		return false;
+	case TLS_AUTO:
+		return !s->local && s->account->protocol != PROTOCOL_LMTP;
+	case TLS_STARTTLS:
+	case TLS_MAY:
+	case TLS_IMPLICIT:	/* not encrypted yet: whatever happened, never in clear */
+		break;
+	}
+	return true;
+}
+
+/*
+ * "TLS-Required: No" (RFC 8689, section 3): the user wants the message
+ * delivered rather than protected. Not where a password is at stake, and not
+ * where 'tls' says more than auto. Always so with 'tls = may'.
+ */
+static bool tls_optional(const struct account *a)
+{
+	if (a->tls.mode == TLS_MAY)
+		return true;
+	return a->ext.tls_not_required && a->ext.requiretls == REQUIRETLS_NO &&
+		a->tls.mode == TLS_AUTO && !a->auth.user && !a->tls.cert_file &&
+		!a->tls.pkcs12_file &&
+		(a->auth.mode == AUTH_AUTO || a->auth.mode == AUTH_OFF) &&
+		!secret_is_set(&a->auth.token) && !a->auth.token_file && !a->auth.token_command;
+}
+
+/* The account's wishes for this session, for smtp/tls_start.h. */
+static struct tls_start start_of(const struct session *s)
+{
+	return (struct tls_start){
+		.account = s->account, .host = s->opt.host, .domain = s->opt.tls_domain,
+		.port = s->opt.port, .starttls = true, .unverified = tls_optional(s->account),
+		.credential = s->opt.credential, .credential_ctx = s->opt.credential_ctx,
+	};
+}
+
+static int upgrade(struct stream *lower, void *ctx, struct stream **out, struct error *err)
+{
+	const struct session *s = ctx;
+	const struct tls_start start = start_of(s);
+	struct deadline d = deadline_in(s->account->timeouts.starttls, "the TLS handshake");
+
+	return tls_start(lower, &start, &d, out, err);
+}
+
+/* May the session go on in clear text? 1, 0, or -1: DANE has to be asked, and cannot be. */
+static int clear_allowed(const struct session *s, struct error *err)
+{
+	const struct tls_start start = start_of(s);
+	struct deadline d = deadline_in(s->account->timeouts.starttls, "DNS");
+
+	if (!tls_optional(s->account))
+		return 0;
+	int mandatory = tls_start_is_mandatory(&start, &d, err);
+
+	return mandatory < 0 ? -1 : !mandatory;
+}
+
+/* The injection defence around the handshake (protocol.md C1). */
+static int handshake(struct session *s, struct error *err)
+{
+	/* what has come by now came in clear; wire_upgrade() refuses to go on with it */
+	if (wire_unread_now(s->wire) < 0)
+		return error_set(err, FAULT_CONNECTION_LOST,
+				 "connection closed by the server before the TLS handshake");
+	if (wire_upgrade(s->wire, upgrade, s, err) < 0)
+		return -1;
+	if (wire_unread_now(s->wire) > 0)
+		return error_set(err, FAULT_PROTOCOL,
+				 "the server spoke after the TLS handshake before it was asked");
+	return 0;
+}
+
+static void now_encrypted(struct session *s)
+{
+	const struct stream *tls = wire_stream(s->wire);
+
+	s->encrypted = true;
+	s->verified = tls_authenticated(tls);
+	s->clear_keywords = s->keywords;
+	strvec_init(&s->keywords, s->clear_keywords.limit);
+	observer_secured(s->opt.observer, s->wire);
+}
+
+static int not_offered(const struct session *s, struct error *err)
+{
+	const char *name = s->server_name[0] ? s->server_name : "the server";
+
+	return error_set(err, FAULT_NO_STARTTLS, "%s does not offer STARTTLS: nothing is "
+			 "sent in clear text; set 'tls = implicit' (port 465) or, if you must, "
+			 "'tls = off'", name);
+}
+
+enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
+{
+	if (!starttls_wanted(s))
+		return EHLO_CONTINUE;
+	observer_step(s->opt.observer, STEP_STARTTLS, s);
+	/* what was announced once may be more today */
+	if (!session_has(s, EXT_STARTTLS) && s->ahead_n && ahead_settle(s, err) < 0)
+		return EHLO_FAILED;
+	if (!session_has(s, EXT_STARTTLS)) {
+		int allowed = clear_allowed(s, err);
+
+		if (allowed == 0)
+			not_offered(s, err);
+		return allowed > 0 ? EHLO_CONTINUE : EHLO_FAILED;
+	}
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, "STARTTLS");
+	if (session_command(s, STAGE_STARTTLS, err) < 0)
+		return EHLO_FAILED;
+	if (s->reply.code != 220) {
+		reply_error(&s->reply, STAGE_STARTTLS, err);
+		return EHLO_FAILED;
+	}
+	observer_step(s->opt.observer, STEP_TLS, s);
+	if (handshake(s, err) < 0) {
+		s->dead = true;
+		return EHLO_FAILED;
+	}
+	now_encrypted(s);
+	return EHLO_AGAIN;
+}

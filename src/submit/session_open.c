@@ -1,0 +1,198 @@
+#include "config.h"
+#include "submit/session_open.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/account.h"
+#include "message/ident.h"
+#include "net/socket.h"
+#include "net/stream.h"
+#include "net/wire.h"
+#include "secrets/credentials.h"
+#include "smtp/observer.h"
+#include "smtp/tls_start.h"
+#include "submit/attempt.h"
+#include "submit/auth_memory.h"
+#include "submit/connect.h"
+#include "submit/ehlo_memory.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/sandbox.h"
+#include "util/secret.h"
+
+static int default_credential(void *ctx, enum credential kind, struct secret *out,
+			      struct error *err)
+{
+	const struct opening *o = ctx;
+
+	if (kind == CREDENTIAL_TOKEN)
+		return credentials_token(o->account, out, err);
+	if (kind == CREDENTIAL_KEY_PASSWORD)
+		return credentials_key_password(o->account, out, err);
+	if (kind == CREDENTIAL_TICKET)
+		return credentials_has_ticket() ? 0 : -1;
+	return credentials_password(o->account, true, out, err);
+}
+
+/* TLS from the first octet, where the account or its port says so. */
+static bool is_implicit(const struct opening *o)
+{
+	const struct target *to = &o->target;
+
+	return to->mode == TLS_IMPLICIT || (to->mode == TLS_AUTO && !to->path && to->port == 465);
+}
+
+static void tell_connected(const struct opening *o)
+{
+	const struct observer *watch = o->opt->observer;
+	char peer[128];
+
+	if (!watch || !watch->connected)
+		return;
+	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
+	watch->connected(watch->ctx, o->account->socket ? o->account->socket :
+			 arena_printf(o->arena, "%s:%u", o->target.host, o->target.port), peer);
+}
+
+static int connect_wire(struct opening *o, struct error *err)
+{
+	const struct connect_request request = {
+		.account = o->account, .target = &o->target, .addresses = &o->addresses,
+		.whole = &o->whole,
+	};
+	struct stream *s = NULL, *top = NULL;
+
+	observer_step(o->opt->observer, STEP_CONNECT, NULL);
+	if (connect_stream(&request, &s, err) < 0)
+		return -1;
+	sandbox_connected();
+	if (is_implicit(o)) {
+		observer_step(o->opt->observer, STEP_TLS, NULL);
+		const struct tls_start start = {
+			.account = o->account, .host = o->target.host, .port = o->target.port,
+			.domain = o->target.domain, .credential = o->credential,
+			.credential_ctx = o->credential_ctx,
+		};
+		struct deadline d = deadline_first(
+			deadline_in(o->account->timeouts.starttls, "the TLS handshake"), o->whole);
+
+		if (tls_start(s, &start, &d, &top, err) < 0) {
+			stream_free(s);
+			return -1;
+		}
+		s = top;
+	}
+	o->wire = wire_new_take(s);
+	tell_connected(o);
+	wire_set_limit(o->wire, o->whole);
+	wire_set_trace(o->wire, o->opt->trace, o->opt->trace_ctx);
+	if (top)
+		observer_secured(o->opt->observer, o->wire);
+	return 0;
+}
+
+/* Our name for EHLO: the account's, the host's, else the address of the socket. */
+static const char *ehlo_name(const struct opening *o)
+{
+	const char *name = o->account->domain;
+
+	if (o->account->helo_privacy)
+		return "[127.0.0.1]";
+	if (!name || !*name || strcmp(name, "auto") == 0)
+		name = ident_host(o->arena);
+	return name ? name : ident_address_literal(o->arena, socket_fd(wire_stream(o->wire)));
+}
+
+/* What the server at the other end announced before. */
+static const struct ahead_memory *memory_of(const struct opening *o, const char *name)
+{
+	char peer[128];
+
+	if (!o->account->pipe_connect || !o->envelope)
+		return NULL;
+	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
+	return ehlo_memory_new(o->arena, o->account, peer, o->target.port, name);
+}
+
+void opening_close(struct opening *o)
+{
+	session_release(&o->session);
+	wire_free(o->wire);
+	o->wire = NULL;
+}
+
+static int open_once(struct opening *o, bool helo_only, bool *retry_helo,
+			     struct error *err)
+{
+	if (connect_wire(o, err) < 0)
+		return -1;
+	const char *name = ehlo_name(o);
+	const struct session_options opt = {
+		.account = o->account, .host = o->target.host, .port = o->target.port,
+		.tls_domain = o->target.domain,
+		.envelope = o->envelope, .credential = o->credential,
+		.credential_ctx = o->credential_ctx,
+		.ehlo_name = name, .info_only = o->info_only,
+		.message_follows = o->envelope && !o->opt->before, .cautious = o->cautious,
+		.memory = memory_of(o, name),
+		.auth_memory = auth_memory_new(o->arena, o->account, o->target.host,
+					       o->target.port),
+		.observer = o->opt->observer,
+	};
+
+	if (session_open(&o->session, o->wire, &opt, helo_only, retry_helo, err) == 0)
+		return 0;
+	opening_close(o);
+	return -1;
+}
+
+/* The server did not take what was sent ahead: once more, and nothing ahead. */
+bool opening_be_cautious(struct opening *o)
+{
+	if (!o->session.again || o->cautious)
+		return false;
+	o->session.again = false;
+	o->cautious = true;
+	return true;
+}
+
+/* A server that hangs up at EHLO may be one that knows HELO only (RFC 5321, 3.2). */
+int opening_open(struct opening *o, struct error *err)
+{
+	bool retry_helo = false;
+
+	if (!o->credential) {
+		o->credential = default_credential;
+		o->credential_ctx = o;
+	}
+	if (open_once(o, false, &retry_helo, err) == 0)
+		return 0;
+	if (opening_be_cautious(o) && open_once(o, false, &retry_helo, err) == 0)
+		return 0;
+	if (!retry_helo)
+		return -1;
+	return open_once(o, true, &retry_helo, err);
+}
+
+bool opening_worth_another(const struct opening *o, const struct error *err)
+{
+	if (deadline_passed(&o->whole))
+		return false;
+	return error_is_temporary(err) || err->exit == EX_NOHOST || err->exit == EX_PROTOCOL ||
+	       strcmp(err->status, "5.7.10") == 0;
+}
+
+void opening_note_failure(struct error *all, const struct error *err)
+{
+	if (!all->exit) {
+		*all = *err;
+		return;
+	}
+	if (!error_is_temporary(all) && error_is_temporary(err)) {
+		all->exit = err->exit;
+		all->reply = err->reply;
+		snprintf(all->status, sizeof(all->status), "%s", err->status);
+	}
+	error_append(all, "; %s", err->text);
+}

@@ -1,0 +1,67 @@
+/*
+ * From a server that was chosen to a session that is signed in: connection,
+ * TLS, greeting, EHLO, AUTH, at the address in front of a list. The one way
+ * to a session, for what sends and for what checks whether it could.
+ */
+#ifndef SUBMIT_SESSION_OPEN_H
+#define SUBMIT_SESSION_OPEN_H
+
+#include <stdbool.h>
+
+#include "net/resolve.h"
+#include "smtp/session.h"
+#include "submit/server_list.h"
+#include "util/attr.h"
+#include "util/clock.h"
+
+struct account;
+struct arena;
+struct attempt_options;
+struct envelope;
+struct error;
+struct wire;
+
+struct opening {
+	const struct account *account;
+	const struct envelope *envelope;	/* NULL without message */
+	bool info_only;			/* no sign-in */
+	const struct attempt_options *opt;
+	credential_fn *credential;	/* NULL: those of secrets/credentials.h */
+	void *credential_ctx;
+	struct arena *arena;
+	struct deadline whole;
+	struct target target;		/* the server in use */
+	struct address_list addresses;	/* of it, left to try; the one in use in front */
+	bool cautious;			/* nothing is sent ahead of what was answered */
+	struct wire *wire;		/* the rest is filled in */
+	struct session session;
+};
+
+/*
+ * Opens a session with o->target; where a server hangs up at EHLO, with a
+ * second connection and HELO. On success opening_close() follows, on failure
+ * everything is closed; session.again stays as the session left it.
+ */
+ATTR_CHECK int opening_open(struct opening *o, struct error *err);
+
+/* Lets go of session and connection; QUIT is the caller's to send. */
+void opening_close(struct opening *o);
+
+/* The server did not take what was sent ahead: true when it is worth another try without. */
+bool opening_be_cautious(struct opening *o);
+
+/*
+ * May another address or server do better after err? Yes for what may pass,
+ * for a name that is not there, for broken TLS and nonsense; not for a
+ * refusal, nor when the time is up.
+ */
+bool opening_worth_another(const struct opening *o, const struct error *err);
+
+/*
+ * Keeps why a server was of no use in *all (exit 0 = nothing yet), behind the
+ * others. What may pass counts more than what is for good: then another
+ * attempt is worth it.
+ */
+void opening_note_failure(struct error *all, const struct error *err);
+
+#endif

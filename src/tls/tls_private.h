@@ -1,0 +1,119 @@
+/*
+ * The insides of a TLS stream, shared by tls.c (stream, handshake),
+ * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable?),
+ * tls_pin.c and tls_dane.c (by what else than its chain?), tls_resume.c
+ * (sessions for later) and tls_info.c (what people and SASL want to know).
+ * Nobody else includes this.
+ */
+#ifndef TLS_TLS_PRIVATE_H
+#define TLS_TLS_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "net/stream.h"
+#include "tls/gnutls_api.h"
+#include "tls/tls.h"
+#include "util/attr.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+
+struct secret;
+struct tls_resume;
+struct truststore;
+
+struct tls {
+	struct stream stream;
+	gnutls_session_t session;
+	gnutls_certificate_credentials_t credentials;
+	const struct tls_client *settings;	/* only in a client's handshake */
+	struct truststore *trust;		/* during the handshake only */
+	struct strbuf out;			/* records that did not yet go down */
+	size_t out_sent;
+	struct error fault;			/* of the lower stream, or of verification */
+	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
+	size_t first_count;
+	unsigned warnings;			/* warning alerts received */
+	bool server;
+	bool verified, pinned;		/* the peer's certificate: by chain or DANE, by pin */
+	bool dane;			/* verified by TLSA records */
+	bool resumed;
+	struct tls_resume *resume;	/* what is kept for a later session; NULL = nothing */
+	bool ended;				/* the lower stream is at its end */
+	bool dead;				/* fault says why */
+};
+
+/*
+ * Our own certificate: a pair of PEM files (without a key file the key is in
+ * the file of the certificate), or what a client's settings name; nothing if
+ * they name nothing. EX_CONFIG 5.3.5.
+ */
+ATTR_CHECK int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file,
+			     struct error *err);
+ATTR_CHECK int tls_load_client(struct tls *t, struct error *err);
+
+/* Loads trust store and CRL file, and checks the form of fingerprint and pins. */
+ATTR_CHECK int tls_verify_prepare(struct tls *t, struct error *err);
+
+/* The form of fingerprint and pins; EX_CONFIG. */
+ATTR_CHECK int tls_pin_prepare(const struct tls_client *settings, struct error *err);
+
+/* Is the leaf one of those that fingerprint or pins name? -1 and t->fault. */
+ATTR_CHECK int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf);
+
+/* Appends "spki-sha256:BASE64" or "cert-sha256:HEX" of a certificate; nothing if it fails. */
+void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key);
+
+/* Does a TLSA record fit (RFC 7672, section 3.1)? -1 and t->fault. */
+ATTR_CHECK int tls_dane_check(struct tls *t, const gnutls_datum_t *chain, unsigned n);
+
+/* The chain against the trust store, with all reasons in t->fault if it is not acceptable. */
+ATTR_CHECK int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n);
+
+/* Does a subjectAltName of the certificate match the name (or address) host? */
+bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host);
+
+/*
+ * Sessions to resume. prepare: offers one of the cache, if there is one for
+ * these settings. started: after the handshake, was it taken, and may the new
+ * one be kept? save: at the end, when the tickets have come. drop: without
+ * saving. A failure of the cache is never one of the session.
+ */
+void tls_resume_prepare(struct tls *t);
+void tls_resume_started(struct tls *t);
+void tls_resume_save(struct tls *t);
+void tls_resume_drop(struct tls *t);
+
+/* The session's verify function: 0, or a GnuTLS error and t->fault. */
+int tls_verify_callback(gnutls_session_t session);
+
+/*
+ * RFC 9525, section 6.3: is the reference name host (ASCII, no final dot)
+ * the presented DNS-ID of n octets? Case is ignored; "*" stands for exactly
+ * one whole label, the left-most, and at least two must follow it.
+ */
+bool tls_dns_matches(const char *presented, size_t n, const char *host);
+
+/* Octets (4 or 16) of an address literal, brackets allowed; 0 for a name. */
+size_t tls_parse_address(const char *host, unsigned char out[16]);
+
+/* The subjectAltName of a certificate, parsed once; NULL if there is none. */
+gnutls_subject_alt_names_t tls_names_open(gnutls_x509_crt_t cert);
+
+/* Appends the DNS names and addresses, escaped, "a, b, c"; at most max, then "...". */
+void tls_add_names(struct strbuf *out, gnutls_x509_crt_t cert, unsigned max);
+
+/* Appends subject or issuer as RFC 4514 writes it, escaped. */
+void tls_add_dn(struct strbuf *out, gnutls_x509_crt_t cert, bool issuer);
+
+/* A certificate in DER parsed; NULL if it cannot be. x509_crt_deinit() it. */
+gnutls_x509_crt_t tls_parse_certificate(const gnutls_datum_t *der);
+
+/* Appends pairs of hex digits with ':' between. */
+void tls_add_hex(struct strbuf *out, const unsigned char *data, size_t n);
+
+/* Appends "2026-11-22", in UTC. */
+void tls_add_date(struct strbuf *out, time_t when);
+
+#endif

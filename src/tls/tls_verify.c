@@ -1,0 +1,454 @@
+#include "config.h"
+#include "tls/tls.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tls/certificate.h"
+#include "tls/gnutls_api.h"
+#include "tls/tls_private.h"
+#include "tls/tlsa.h"
+#include "tls/truststore.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
+
+#define CRL_MAX ((size_t)64 * 1024 * 1024)
+#define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
+
+enum { NAMES_SHOWN = 8 };
+
+/* --- names -------------------------------------------------------------- */
+
+bool tls_dns_matches(const char *presented, size_t n, const char *host)
+{
+	size_t host_n = strlen(host);
+
+	if (memchr(presented, '\0', n))
+		return false;
+	if (n > 2 && presented[0] == '*' && presented[1] == '.') {
+		const char *dot = strchr(host, '.');
+
+		if (!dot || dot == host)
+			return false;
+		presented++;
+		n--;
+		host_n -= (size_t)(dot - host);
+		host = dot;
+		/* "*.com" would be good for everybody */
+		const char *inner = memchr(presented + 1, '.', n - 1);
+
+		if (!inner || inner == presented + n - 1)
+			return false;
+	}
+	return n == host_n && n > 0 && !memchr(presented, '*', n) &&
+	       strncasecmp(presented, host, n) == 0;
+}
+
+size_t tls_parse_address(const char *host, unsigned char out[16])
+{
+	char plain[INET6_ADDRSTRLEN];
+	size_t n = strlen(host);
+
+	if (inet_pton(AF_INET, host, out) == 1)
+		return 4;
+	if (inet_pton(AF_INET6, host, out) == 1)
+		return 16;
+	if (n < 4 || host[0] != '[' || host[n - 1] != ']' || n - 2 >= sizeof(plain))
+		return 0;
+	memcpy(plain, host + 1, n - 2);
+	plain[n - 2] = '\0';
+	return inet_pton(AF_INET6, plain, out) == 1 ? 16 : 0;
+}
+
+/*
+ * RFC 7817, section 3, RFC 9525: only a subjectAltName of the matching type
+ * counts; the common name never does, an address never matches a DNS-ID.
+ */
+bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host)
+{
+	unsigned char address[16];
+	size_t address_n = tls_parse_address(host, address), host_n = strlen(host);
+	char *plain = xstrndup(host, host_n && host[host_n - 1] == '.' ? host_n - 1 : host_n);
+	gnutls_subject_alt_names_t names = tls_names_open(leaf);
+	gnutls_datum_t name;
+	unsigned type;
+	bool found = false;
+
+	for (unsigned i = 0; names && !found; i++) {
+		if (gtls.subject_alt_names_get(names, i, &type, &name, NULL) < 0)
+			break;
+		if (type == GNUTLS_SAN_DNSNAME)
+			found = !address_n &&
+				tls_dns_matches((const char *)name.data, name.size, plain);
+		else if (type == GNUTLS_SAN_IPADDRESS)
+			found = address_n && name.size == address_n &&
+				memcmp(name.data, address, address_n) == 0;
+	}
+	if (names)
+		gtls.subject_alt_names_deinit(names);
+	xfree(plain);
+	return found;
+}
+
+/* --- reasons ------------------------------------------------------------ */
+
+/* What speaks against the certificate, one after the other, and what may be done. */
+struct verdict {
+	struct tls *t;
+	const gnutls_datum_t *chain;
+	unsigned n;
+	unsigned status;	/* gnutls_certificate_status_t */
+	struct strbuf reasons, advice;
+};
+
+ATTR_PRINTF(2, 3) static void add_reason(struct verdict *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (v->reasons.len)
+		strbuf_addstr(&v->reasons, "; ");
+	va_start(ap, fmt);
+	strbuf_vaddf(&v->reasons, fmt, ap);
+	va_end(ap);
+}
+
+static void advise(struct verdict *v, const char *text)
+{
+	strbuf_addstr(&v->advice, v->advice.len ? ", or " : " (if it is the right server: ");
+	strbuf_addstr(&v->advice, text);
+}
+
+static void advise_pin(struct verdict *v)
+{
+	struct strbuf text = STRBUF_INIT(TEXT_MAX);
+
+	strbuf_addstr(&text, "tls_pin = ");
+	tls_add_pin(&text, &v->chain[0], true);
+	advise(v, text.buf);
+	strbuf_release(&text);
+}
+
+static bool is_self_signed(const gnutls_datum_t *der)
+{
+	struct octets issuer, subject;
+
+	return certificate_names(der->data, der->size, &issuer, &subject) == 0 &&
+	       issuer.n == subject.n && memcmp(issuer.data, subject.data, issuer.n) == 0;
+}
+
+static void judge_issuer(struct verdict *v)
+{
+	gnutls_x509_crt_t top = tls_parse_certificate(&v->chain[v->n - 1]);
+	struct strbuf issuer = STRBUF_INIT(TEXT_MAX);
+
+	if (top)
+		tls_add_dn(&issuer, top, true);
+	if (v->n == 1 && is_self_signed(&v->chain[0]))
+		add_reason(v, "it is self-signed and not trusted");
+	else if (is_self_signed(&v->chain[v->n - 1]))
+		add_reason(v, "its CA '%s' is not trusted", issuer.buf);
+	else
+		add_reason(v, "its issuer '%s' is not known (perhaps the server does not send an "
+			   "intermediate certificate)", issuer.buf);
+	strbuf_release(&issuer);
+	if (top)
+		gtls.x509_crt_deinit(top);
+	advise(v, "tls_trust_file = FILE with its CA");
+	advise_pin(v);
+}
+
+/* The library reports the first fault it meets, so the dates are looked at here as well. */
+static bool judge_dates(struct verdict *v, unsigned i, gnutls_x509_crt_t cert)
+{
+	time_t now = time(NULL), from = gtls.x509_crt_get_activation_time(cert),
+	       until = gtls.x509_crt_get_expiration_time(cert);
+	struct strbuf who = STRBUF_INIT(TEXT_MAX), date = STRBUF_INIT(64);
+	bool bad = until < now || from > now;
+
+	strbuf_addstr(&who, "it");
+	if (i > 0) {
+		strbuf_reset(&who);
+		strbuf_addstr(&who, "its issuer's certificate '");
+		tls_add_dn(&who, cert, false);
+		strbuf_addstr(&who, "'");
+	}
+	tls_add_date(&date, until < now ? until : from);
+	if (until < now)
+		add_reason(v, "%s has expired on %s", who.buf, date.buf);
+	else if (from > now)
+		add_reason(v, "%s is not valid before %s", who.buf, date.buf);
+	strbuf_release(&who);
+	strbuf_release(&date);
+	return bad;
+}
+
+static void judge_all_dates(struct verdict *v)
+{
+	const unsigned bits = GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED;
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < (v->status & bits ? v->n : 1); i++) {
+		gnutls_x509_crt_t cert = tls_parse_certificate(&v->chain[i]);
+
+		if (!cert)
+			continue;
+		found += judge_dates(v, i, cert);
+		gtls.x509_crt_deinit(cert);
+	}
+	if (!found && v->status & bits)
+		add_reason(v, "the certificate of its CA is not valid at this time");
+}
+
+static void judge_algorithm(struct verdict *v, gnutls_x509_crt_t leaf)
+{
+	const char *name = gtls.sign_get_name(gtls.x509_crt_get_signature_algorithm(leaf));
+
+	add_reason(v, "an algorithm or key in its chain is too weak (it is signed with %s)",
+		   name ? name : "an unknown algorithm");
+}
+
+static void judge_name(struct verdict *v, gnutls_x509_crt_t leaf)
+{
+	struct strbuf names = STRBUF_INIT(TEXT_MAX);
+
+	const char *also = v->t->settings->also_host;
+
+	if (!tls_name_matches(leaf, v->t->settings->host) &&
+	    !(also && tls_name_matches(leaf, also))) {
+		tls_add_names(&names, leaf, NAMES_SHOWN);
+		add_reason(v, "its name does not match (names: %s)",
+			   names.len ? names.buf : "none, only a common name does not count");
+		if (names.len)
+			advise(v, "tls_host_override = one of its names");
+	}
+	strbuf_release(&names);
+}
+
+static void judge_status(struct verdict *v)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} texts[] = {
+		{ GNUTLS_CERT_REVOKED, "it has been revoked" },
+		{ GNUTLS_CERT_SIGNER_NOT_CA, "its issuer is not a CA" },
+		{ GNUTLS_CERT_SIGNATURE_FAILURE, "a signature in its chain is wrong" },
+		{ GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED,
+		  "the stapled OCSP answer is out of date" },
+		{ GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE,
+		  "the stapled OCSP answer is from the future" },
+		{ GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, "a constraint of its issuer forbids it" },
+		{ GNUTLS_CERT_PURPOSE_MISMATCH, "it may not be used for a server" },
+		{ GNUTLS_CERT_MISSING_OCSP_STATUS,
+		  "it demands a stapled OCSP answer and the server sent none" },
+		{ GNUTLS_CERT_INVALID_OCSP_STATUS, "the stapled OCSP answer is not valid" },
+		{ GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, "it has an unknown critical extension" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (v->status & texts[i].bit)
+			add_reason(v, "%s", texts[i].text);
+	}
+}
+
+static void judge(struct verdict *v)
+{
+	gnutls_x509_crt_t leaf = tls_parse_certificate(&v->chain[0]);
+
+	if (!leaf) {
+		add_reason(v, "it cannot be read");
+		return;
+	}
+	judge_all_dates(v);
+	judge_name(v, leaf);
+	if (v->status & GNUTLS_CERT_SIGNER_NOT_FOUND)
+		judge_issuer(v);
+	if (v->status & GNUTLS_CERT_INSECURE_ALGORITHM)
+		judge_algorithm(v, leaf);
+	judge_status(v);
+	if (v->status && v->reasons.len == 0)
+		add_reason(v, "its chain is not valid");
+	gtls.x509_crt_deinit(leaf);
+}
+
+/* --- verification ------------------------------------------------------- */
+
+/* What a stapled OCSP answer, or the lack of one, may say against the certificate. */
+static const unsigned about_ocsp =
+	GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED | GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE |
+	GNUTLS_CERT_MISSING_OCSP_STATUS | GNUTLS_CERT_INVALID_OCSP_STATUS;
+
+static void ignore_ocsp(struct verdict *v)
+{
+	unsigned ignored = about_ocsp;
+
+	if (!v->t->settings->crl_file)
+		ignored |= GNUTLS_CERT_REVOKED;
+	v->status &= ~ignored;
+	if (v->status == GNUTLS_CERT_INVALID)
+		v->status = 0;
+}
+
+static int verify_peers(struct verdict *v)
+{
+	gnutls_typed_vdata_st purpose = {
+		.type = GNUTLS_DT_KEY_PURPOSE_OID,
+		.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_SERVER,
+	};
+	int code = gtls.certificate_verify_peers(v->t->session, &purpose, 1, &v->status);
+
+	if (code >= 0 && v->t->settings->ocsp_ignored)
+		ignore_ocsp(v);
+	return code;
+}
+
+/* tls_ocsp = require: GnuTLS has judged an answer for this very certificate to be good. */
+static void judge_staple(struct verdict *v)
+{
+	const unsigned valid_now = GNUTLS_OCSP_SR_IS_AVAIL;
+
+	if (v->t->settings->ocsp_required &&
+	    !gtls_rare.ocsp_status_request_is_checked(v->t->session, valid_now))
+		add_reason(v, "the server sent no stapled OCSP answer, and tls_ocsp = require");
+	else if (v->t->settings->ocsp_required && !v->reasons.len &&
+		 !gtls_rare.ocsp_status_request_is_checked(v->t->session, 0))
+		add_reason(v, "the stapled OCSP answer is not valid");
+}
+
+/*
+ * A chain that does not verify is tried again with the whole store: that can
+ * only matter for a stapled OCSP answer signed by quite another CA, but a
+ * refusal is rare, and so it never depends on the choice.
+ */
+static void verify_chain(struct verdict *v)
+{
+	gnutls_x509_trust_list_t list = NULL;
+
+	gtls.certificate_get_trust_list(v->t->credentials, &list);
+	truststore_choose(v->t->trust, v->chain, v->n, list);
+	int code = verify_peers(v);
+
+	if ((code < 0 || v->status) && truststore_add_all(v->t->trust, list) > 0)
+		code = verify_peers(v);
+	if (code < 0)
+		add_reason(v, "its chain cannot be verified: %s", gtls.strerror(code));
+}
+
+int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
+{
+	struct verdict v = {
+		.t = t, .chain = chain, .n = n,
+		.reasons = STRBUF_INIT(TEXT_MAX), .advice = STRBUF_INIT(TEXT_MAX),
+	};
+	int rc = 0;
+
+	verify_chain(&v);
+	judge(&v);
+	judge_staple(&v);
+	if (v.reasons.len)
+		rc = error_set(&t->fault, FAULT_CERTIFICATE,
+			       "certificate of %s is not acceptable: %s%s%s", t->settings->host,
+			       v.reasons.buf, v.advice.buf, v.advice.len ? ")" : "");
+	t->verified = rc == 0;
+	strbuf_release(&v.reasons);
+	strbuf_release(&v.advice);
+	return rc;
+}
+
+/* A pin takes the place of the chain; TLSA records, where there are some, hold in any case. */
+static int check_peer(struct tls *t, const gnutls_datum_t *chain, unsigned n)
+{
+	const struct tls_client *s = t->settings;
+	const bool pinned = s->fingerprint || s->pins;
+
+	if (pinned && tls_pin_check(t, &chain[0]) < 0)
+		return -1;
+	if (s->tlsa_n)
+		return tls_dane_check(t, chain, n);
+	return pinned ? 0 : tls_check_chain(t, chain, n);
+}
+
+int tls_verify_callback(gnutls_session_t session)
+{
+	struct tls *t = gtls.session_get_ptr(session);
+	unsigned n = 0;
+	const gnutls_datum_t *chain = gtls.certificate_get_peers(session, &n);
+	int rc;
+
+	if (!t->settings)
+		return GNUTLS_E_CERTIFICATE_ERROR;	/* the handshake is over */
+	if (!chain || n == 0)
+		rc = error_set(&t->fault, FAULT_CERTIFICATE, "%s sent no certificate",
+			       t->settings->host);
+	else
+		rc = check_peer(t, chain, n);
+	return rc < 0 ? GNUTLS_E_CERTIFICATE_ERROR : 0;
+}
+
+/* --- what verification needs -------------------------------------------- */
+
+static int load_crl(struct tls *t, const char *path, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(CRL_MAX);
+	int fd = fs_open_read(path), rc;
+
+	if (fd < 0)
+		return error_errno(err, FAULT_TRUST_FILE, "cannot open CRL file %s", path);
+	rc = fs_read_fd(fd, path, &text, err);
+	close(fd);
+	if (rc == 0) {
+		gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len };
+		int code = gtls.certificate_set_x509_crl_mem(t->credentials, &pem,
+							     GNUTLS_X509_FMT_PEM);
+
+		if (code <= 0)
+			rc = error_set(err, FAULT_CONFIG, "cannot use CRL file %s: %s", path,
+				       code < 0 ? gtls.strerror(code) : "there is no CRL in it");
+	}
+	strbuf_release(&text);
+	return rc;
+}
+
+/* TLSA records take the place of the usual verification, but for those that add to it. */
+static bool needs_store(const struct tls_client *s)
+{
+	if (!s->tlsa_n)
+		return !s->fingerprint && !s->pins;
+	for (size_t i = 0; i < s->tlsa_n; i++) {
+		if (s->tlsa[i].usage == TLSA_PKIX_TA || s->tlsa[i].usage == TLSA_PKIX_EE)
+			return true;
+	}
+	return false;
+}
+
+static int load_trust(struct tls *t, struct error *err)
+{
+	const struct tls_client *s = t->settings;
+
+	if (truststore_open(s->trust_file ? s->trust_file : "system", s->trust_dir, &t->trust,
+			    err) < 0)
+		return -1;
+	if (s->ocsp_required && gnutls_rare_load(err) < 0)
+		return -1;
+	return s->crl_file ? load_crl(t, s->crl_file, err) : 0;
+}
+
+int tls_verify_prepare(struct tls *t, struct error *err)
+{
+	const struct tls_client *s = t->settings;
+	const bool pinned = s->fingerprint || s->pins;
+
+	if (pinned && tls_pin_prepare(s, err) < 0)
+		return -1;
+	if (!pinned && !s->tlsa_n && !s->verify)
+		return 0;
+	gtls.session_set_verify_function(t->session, tls_verify_callback);
+	return needs_store(s) ? load_trust(t, err) : 0;
+}

@@ -1,0 +1,388 @@
+#include "config.h"
+#include "track/mtqp.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/account.h"
+#include "net/wire.h"
+#include "smtp/tls_start.h"
+#include "util/arena.h"
+#include "util/base64.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/text.h"
+
+enum { LINE_MAX_OCTETS = 998, COMMAND_OCTETS = 998, PORT_DIGITS = 5 };
+
+static const char track_path[] = "/track/";
+
+/* --- answers -------------------------------------------------------------- */
+
+static struct deadline reply_deadline(const struct mtqp *m)
+{
+	return deadline_in(m->account->timeouts.mail, "the answer of the tracking server");
+}
+
+static int protocol_error(struct mtqp *m, const char *what, struct error *err)
+{
+	struct strbuf shown = STRBUF_INIT(4 * LINE_MAX_OCTETS);
+
+	m->dead = true;
+	text_escape_add(&shown, m->line.buf, m->line.len < 200 ? m->line.len : 200);
+	error_set(err, FAULT_PROTOCOL, "%s: '%s'", what, shown.buf);
+	strbuf_release(&shown);
+	return -1;
+}
+
+static int read_line(struct mtqp *m, struct error *err)
+{
+	struct deadline d = reply_deadline(m);
+	bool cut = false;
+	int got = wire_read_line(m->wire, &m->line, &cut, &d, err);
+
+	if (got > 0 && !cut && !memchr(m->line.buf, '\0', m->line.len))
+		return 0;
+	m->dead = true;
+	if (got > 0)
+		return protocol_error(m, "the tracking server sent a line that is none", err);
+	if (got == 0)
+		error_set(err, FAULT_CONNECTION_LOST, "connection closed by the server while "
+			  "waiting for %s", d.what);
+	return -1;
+}
+
+/*
+ * response = status *( "/" info ) [ SP text ] (RFC 3887, section 2.3)
+ */
+static const struct status {
+	const char *word;
+	enum fault fault;	/* FAULT_NONE = good */
+	bool more;		/* lines follow */
+} statuses[] = {
+	{ "+OK+", FAULT_NONE, true }, { "+OK", FAULT_NONE, false },
+	{ "-TEMP", FAULT_SERVICE_LATER, false }, { "-ERR", FAULT_SERVICE_REFUSED, false },
+	{ "-BAD", FAULT_PROTOCOL, false },
+};
+
+/* What the words behind a failure say more exactly. */
+static const struct {
+	const char *info;
+	enum fault fault;
+} infos[] = {
+	{ "admin", FAULT_SERVER_CLOSES }, { "unavailable", FAULT_SERVER_CLOSES },
+	{ "noinfo", FAULT_NOT_TRACKED }, { "insecure", FAULT_PASSWORD_REFUSED },
+	{ "tls-required", FAULT_TRACKING_IN_CLEAR }, { "bad-fqdn", FAULT_PROTOCOL },
+	{ "unsupported", FAULT_PROTOCOL }, { "tls-in-progress", FAULT_PROTOCOL },
+};
+
+static const struct status *find_status(const struct mtqp *m)
+{
+	size_t n = strcspn(m->line.buf, "/ ");
+
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		if (strlen(statuses[i].word) == n &&
+		    strncasecmp(statuses[i].word, m->line.buf, n) == 0)
+			return &statuses[i];
+	}
+	return NULL;
+}
+
+/* Is that one of the info words of the last line? */
+static bool has_info(const struct mtqp *m, const char *info)
+{
+	const char *p = m->line.buf + strcspn(m->line.buf, "/ ");
+
+	while (*p == '/') {
+		size_t n = strcspn(++p, "/ ");
+
+		if (strlen(info) == n && strncasecmp(p, info, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+static int refused(const struct mtqp *m, const struct status *s, const char *what,
+		   struct error *err)
+{
+	struct strbuf words = STRBUF_INIT(4 * LINE_MAX_OCTETS);
+	enum fault fault = s->fault;
+
+	for (size_t i = 0; fault != FAULT_PROTOCOL && i < ARRAY_LEN(infos); i++) {
+		if (has_info(m, infos[i].info))
+			fault = infos[i].fault;
+	}
+	text_escape_add(&words, m->line.buf, m->line.len);
+	error_set(err, fault, "%s: %s", what, words.buf);
+	strbuf_release(&words);
+	return -1;
+}
+
+/* One answer: 0 when it is good and over, 1 when its lines follow, -1. */
+static int read_answer(struct mtqp *m, const char *what, struct error *err)
+{
+	if (read_line(m, err) < 0)
+		return -1;
+	const struct status *s = find_status(m);
+
+	if (!s)
+		return protocol_error(m, "this is no answer of a tracking server", err);
+	return s->fault ? refused(m, s, what, err) : s->more;
+}
+
+/* The lines behind "+OK+" up to the dot, appended with CRLF and without doubled dots. */
+static int read_lines(struct mtqp *m, struct strbuf *out, struct error *err)
+{
+	for (;;) {
+		if (read_line(m, err) < 0)
+			return -1;
+		if (strcmp(m->line.buf, ".") == 0)
+			return 0;
+		strbuf_addstr(out, m->line.buf + (m->line.buf[0] == '.'));
+		strbuf_addstr(out, "\r\n");
+		if (strbuf_overflow(out)) {
+			m->dead = true;
+			return error_set(err, FAULT_PROTOCOL, "the answer of the tracking "
+					 "server is too long");
+		}
+	}
+}
+
+/* --- commands ------------------------------------------------------------- */
+
+static int send_line(struct mtqp *m, struct strbuf *line, const char *shown, struct error *err)
+{
+	struct deadline d = reply_deadline(m);
+	int rc;
+
+	if (wire_unread_now(m->wire) > 0) {
+		m->dead = true;
+		return error_set(err, FAULT_PROTOCOL,
+				 "the tracking server said something that nobody asked for");
+	}
+	if (line->len > COMMAND_OCTETS || text_has_control(line->buf, line->len) ||
+	    !text_is_ascii(line->buf, line->len))
+		return error_set(err, FAULT_ARGUMENT, "cannot ask the tracking server: the "
+				 "line is too long or not plain");
+	strbuf_addstr(line, "\r\n");
+	rc = wire_put(m->wire, line->buf, line->len, shown, &d, err);
+	m->dead = m->dead || rc < 0;
+	return rc;
+}
+
+/* greeting = "+OK" [ "+" ] "/MTQP" ...; its lines are options, folded as header fields are */
+static int greeting(struct mtqp *m, struct error *err)
+{
+	struct strbuf options = STRBUF_INIT(MTQP_ANSWER_MAX);
+	int more = read_answer(m, "the tracking server", err);
+	static const char starttls[] = "STARTTLS";
+
+	if (more < 0)
+		return -1;
+	if (!has_info(m, "MTQP"))
+		return protocol_error(m, "this is no tracking server", err);
+	int rc = more ? read_lines(m, &options, err) : 0;
+
+	m->tls_offered = false;
+	for (const char *p = options.buf; rc == 0 && *p; p += strcspn(p, "\n") + 1) {
+		size_t n = strcspn(p, " \t\r");
+
+		m->tls_offered |= n == strlen(starttls) && strncasecmp(p, starttls, n) == 0;
+	}
+	strbuf_release(&options);
+	return rc;
+}
+
+static int upgrade(struct stream *lower, void *ctx, struct stream **out, struct error *err)
+{
+	const struct mtqp *m = ctx;
+	struct deadline d = deadline_in(m->account->timeouts.starttls, "the TLS handshake");
+	const struct tls_start what = {
+		.account = m->account, .host = m->host, .port = m->port, .starttls = true,
+	};
+
+	return tls_start(lower, &what, &d, out, err);
+}
+
+/* What was heard in clear counts for nothing: after the handshake comes a new greeting. */
+static int start_tls(struct mtqp *m, struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(COMMAND_OCTETS + 2);
+	int rc;
+
+	strbuf_addf(&line, "STARTTLS %s", m->host);
+	rc = send_line(m, &line, NULL, err);
+	strbuf_release(&line);
+	if (rc == 0)
+		rc = read_answer(m, "STARTTLS", err);
+	if (rc > 0)
+		rc = protocol_error(m, "STARTTLS has more of an answer than it can have", err);
+	if (rc < 0)
+		return -1;
+	m->dead = true;
+	if (wire_unread_now(m->wire) < 0)
+		return error_set(err, FAULT_CONNECTION_LOST, "connection closed by the tracking "
+				 "server before the TLS handshake");
+	if (wire_upgrade(m->wire, upgrade, m, err) < 0)
+		return -1;
+	m->dead = false;
+	m->encrypted = true;
+	return greeting(m, err);
+}
+
+int mtqp_open(struct mtqp *m, struct wire *wire, const struct account *a, const char *host,
+	      unsigned port, struct error *err)
+{
+	enum mtqp_tls tls = a->cmd.mtqp_tls;
+
+	*m = (struct mtqp){ .wire = wire, .account = a, .host = host, .port = port };
+	strbuf_init(&m->line, LINE_MAX_OCTETS);
+	if (greeting(m, err) < 0)
+		return -1;
+	if (tls == MTQP_TLS_OFF || (tls == MTQP_TLS_TRY && !m->tls_offered))
+		return 0;
+	if (!m->tls_offered)
+		return error_set(err, FAULT_NO_STARTTLS, "the tracking server does not "
+				 "offer STARTTLS: the secret is not sent in clear text; if you "
+				 "must, set 'mtqp_tls = try'");
+	return start_tls(m, err);
+}
+
+/* TRACK SP envid SP secret; RFC 3887 has the envid bare in its grammar, in "<>" in examples. */
+static int ask(struct mtqp *m, const char *open, const char *envid, const char *close,
+	       const char *secret, struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(4 * COMMAND_OCTETS), shown = STRBUF_INIT(COMMAND_OCTETS);
+
+	strbuf_addf(&line, "TRACK %s%s%s %s", open, envid, close, secret);
+	strbuf_addf(&shown, "TRACK %s%s%s <%zu octets hidden>", open, envid, close,
+		    strlen(secret));
+	int rc = send_line(m, &line, shown.buf, err);
+
+	strbuf_release_secret(&line);
+	strbuf_release(&shown);
+	return rc < 0 ? -1 : read_answer(m, envid, err);
+}
+
+/* Can that be asked for: an envid of printable ASCII, a secret in base64? EX_USAGE. */
+static int check_words(const char *envid, const char *secret, struct error *err)
+{
+	struct strbuf octets = STRBUF_INIT(COMMAND_OCTETS);
+	size_t n = strlen(envid);
+	int bad = base64_decode(&octets, secret, strlen(secret)) < 0 || octets.len == 0;
+
+	strbuf_release_secret(&octets);
+	if (n == 0 || strchr(envid, ' ') || text_has_control(envid, n) || !text_is_ascii(envid, n))
+		return error_set(err, FAULT_USAGE, "'%s' is no envelope identifier", envid);
+	if (bad)
+		return error_set(err, FAULT_USAGE, "the secret of %s is not in base64",
+				 envid);
+	return 0;
+}
+
+int mtqp_track(struct mtqp *m, const char *envid, const char *secret, struct strbuf *answer,
+	       struct error *err)
+{
+	if (check_words(envid, secret, err) < 0)
+		return -1;
+	int more = ask(m, "", envid, "", secret, err);
+
+	if (more < 0 && !m->dead && has_info(m, "noinfo"))
+		more = ask(m, "<", envid, ">", secret, err);
+	if (more < 0)
+		return -1;
+	return more ? read_lines(m, answer, err) : 0;
+}
+
+void mtqp_close(struct mtqp *m)
+{
+	struct deadline d = deadline_in(m->account->timeouts.quit, "the tracking server");
+	struct strbuf line = STRBUF_INIT(16);
+	struct error ignored;
+
+	strbuf_addstr(&line, "QUIT");
+	if (!m->dead && send_line(m, &line, NULL, &ignored) == 0 &&
+	    wire_flush(m->wire, &d, &ignored) < 0)
+		m->dead = true;
+	strbuf_release(&line);
+	strbuf_release(&m->line);
+	m->dead = true;
+}
+
+/* --- what is asked for ---------------------------------------------------- */
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The octets that %HH stand for; NULL when one is wrong or NUL. */
+static const char *unescape(struct arena *a, const char *s, size_t n)
+{
+	char *out = arena_strndup(a, s, n), *put = out;
+
+	for (const char *end = s + n; s < end; s++) {
+		if (*s != '%') {
+			*put++ = *s;
+			continue;
+		}
+		int high = end - s > 2 ? hex(s[1]) : -1, low = end - s > 2 ? hex(s[2]) : -1;
+
+		if (high < 0 || low < 0 || high + low == 0)
+			return NULL;
+		*put++ = (char)(high * 16 + low);
+		s += 2;
+	}
+	*put = '\0';
+	return out;
+}
+
+/* host [ ":" port ], the host of letters, digits, '.', '-' or an address in brackets */
+static bool read_host(struct arena *a, const char *text, size_t n, struct mtqp_uri *out)
+{
+	size_t host = text[0] == '[' ? strcspn(text, "]/") + 1 : strcspn(text, ":/");
+	unsigned port = 0;
+
+	if (host == 0 || host > n || (host < n && text[host] != ':'))
+		return false;
+	for (size_t i = host + 1; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9' || i - host > PORT_DIGITS)
+			return false;
+		port = port * 10 + (unsigned)(text[i] - '0');
+	}
+	out->host = arena_strndup(a, text, host);
+	out->port = port;
+	return port <= 65535 && (host == n || port > 0) && !text_has_control(text, host) &&
+		!memchr(text, ' ', host);
+}
+
+int mtqp_parse_uri(struct arena *a, const char *text, struct mtqp_uri *out, struct error *err)
+{
+	static const char scheme[] = "mtqp://";
+	struct mtqp_uri uri = { .host = NULL };
+	bool fits = strncasecmp(text, scheme, strlen(scheme)) == 0;
+	const char *host = text + (fits ? strlen(scheme) : 0);
+	const char *path = host + strcspn(host, "/");
+
+	if (fits)
+		fits = read_host(a, host, (size_t)(path - host), &uri) &&
+			strncasecmp(path, track_path, strlen(track_path)) == 0;
+	if (fits) {
+		const char *envid = path + strlen(track_path), *slash = strchr(envid, '/');
+
+		uri.envid = slash ? unescape(a, envid, (size_t)(slash - envid)) : NULL;
+		uri.secret = slash ? unescape(a, slash + 1, strlen(slash + 1)) : NULL;
+		fits = uri.envid && uri.secret;
+	}
+	if (!fits)
+		return error_set(err, FAULT_USAGE,
+				 "the form is mtqp://HOST[:PORT]/track/ENVID/SECRET");
+	if (check_words(uri.envid, uri.secret, err) < 0)
+		return -1;
+	*out = uri;
+	return 0;
+}
