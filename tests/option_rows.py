@@ -385,9 +385,12 @@ SAMPLES = {
     '--dsn-return': 'full', '--deliver-by': '1h;n', '--hold-for': '1h', '--hold-until': '1h',
     '--mt-priority': '3', '--rrvs': 'off', '--solicit': 'org.example:ADV',
     '--conneg': 'off', '--conperm': 'off', '--prdr': 'off', '--smtputf8-downgrade': 'never',
-    '--read-envelope-from': 'on',
+    '--read-envelope-from': 'on', '--body-file': '-', '--html': '-', '--attach': '-',
+    '--inline': '-', '--calendar': '-', '--attach-message': '-',
 }
 BESIDE = {'--resend': ['--to=c@example.net'], '--disposition-options': ['--read-receipt'],
           **{o: ['--compose'] for o in ('--to', '--cc', '--bcc', '--subject', '--body',
-                                        '--no-body', '--charset')}}
+                                        '--no-body', '--charset', '--body-file', '--html',
+                                        '--attach', '--inline', '--calendar',
+                                        '--attach-message')}}
 COMMANDS = {'-q', '-I', '--version', '--help'}      # they send nothing

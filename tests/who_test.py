@@ -20,6 +20,7 @@ from servers.common import Sink                                         # noqa: 
 OTHERS = ['mailq', 'newaliases', 'smtpd', 'rmail']
 EXTENSIONS = ('DELIVERBY', 'FUTURERELEASE 9999999 2100-01-01T00:00:00Z', 'MT-PRIORITY',
               'NO-SOLICITING')
+TAKEN = ('anyone', 'no-file')
 NOT_TAKEN = 'not taken when called as'
 REFUSALS = (NOT_TAKEN, 'no option: only a configuration file', 'would show a secret')
 
@@ -59,9 +60,9 @@ class Refusals:
             return []
         return ['as %s: %r: exit %d, %r, %r' % (name, words, done.returncode, done.stdout, text)]
 
-    def owner(self, option, who, arg):
+    def owner(self, option, who, arg, value='1'):
         def run():
-            word = option if not arg else option + ('=1' if option[1] == '-' else '1')
+            word = option if not arg else option + ('=' if option[1] == '-' else '') + value
             wrong = self.refused('sendmail', [word, rows.RCPT]) + \
                 self.refused('sendmail', ['-t', '-i', rows.RCPT, word],
                              REFUSALS + ('must stand before',))
@@ -112,16 +113,19 @@ def main():
     found, differ = table()
     tests = [('rows of both tables agree', lambda: differ),
              ('every sample has its row',
-              lambda: sorted(set(rows.SAMPLES) - {n for n in found if found[n][0] == 'anyone'})),
+              lambda: sorted(set(rows.SAMPLES) - {n for n in found if found[n][0] in TAKEN})),
              ('every row says who', lambda: sorted(
-                 n for n in found if found[n][0] not in ('anyone', 'owner', 'owner-first')))]
+                 n for n in found if found[n][0] not in TAKEN + ('owner', 'owner-first')))]
     for option in sorted(rows.COMMANDS - {'-I'}):
         tests.append(('%s beside -t and an address' % option, lambda o=option: sum((
             refusals.refused('sendmail', words, ('takes neither addresses nor -t',))
             for words in (['-t', o], [o, rows.RCPT])), [])))
     for option, (who, arg) in sorted(found.items()):
-        tests.append(('%s: %s' % (option, who), anyone(option, arg) if who == 'anyone' else
+        tests.append(('%s: %s' % (option, who), anyone(option, arg) if who in TAKEN else
                       refusals.owner(option, who, arg)))
+    tests += [('%s and a file' % option, refusals.owner(option, 'owner-first', arg, '@/etc/passwd'
+                                                        if option == '--body' else '/etc/passwd'))
+              for option, (who, arg) in sorted(found.items()) if who == 'no-file']
     status = harness.run_tap(tests)
     wrong = refusals.nothing_else()
     for line in wrong:

@@ -66,6 +66,9 @@ int option_part(struct invocation *inv, const struct option *o, const char *valu
 		return -1;
 	if (part_spec_parse(inv->arena, (enum part_role)o->data, value, &spec, err) < 0)
 		return error_prefix(err, "option '--%s'", o->name);
+	if (strcmp(spec.path, "-") != 0 &&
+	    option_check_who(inv, WHO_OWNER_FIRST, option_name(inv, o), err) < 0)
+		return -1;
 	add_part(inv, &spec);
 	return 0;
 }

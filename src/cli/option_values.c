@@ -73,7 +73,7 @@ int option_check_who(const struct invocation *inv, enum who who, const char *wha
 	if (who == WHO_OWNER_FIRST && (inv->words || inv->rcpt_n))
 		return error_set(err, FAULT_USAGE, "%s must stand before the first address",
 				 what);
-	if (who == WHO_ANYONE || strcmp(inv->name, "msubmit") == 0 ||
+	if (who < WHO_OWNER || strcmp(inv->name, "msubmit") == 0 ||
 	    (who == WHO_OWNER && called_as_own(inv)))
 		return 0;
 	return error_set(err, FAULT_USAGE,

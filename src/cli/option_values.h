@@ -33,6 +33,7 @@ struct option {
 
 /* How a row begins: its letter, its name, and who may give it. */
 #define ANYONE(letter, name) letter, name, WHO_ANYONE
+#define NO_FILE(letter, name) letter, name, WHO_NO_FILE
 #define OWNER(letter, name) letter, name, WHO_OWNER
 #define OWNER_FIRST(letter, name) letter, name, WHO_OWNER_FIRST
 

@@ -55,12 +55,13 @@ enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
  */
 enum who {
 	WHO_ANYONE = 1,		/* sendmail's options, and what changes this one message only */
+	WHO_NO_FILE,		/* the same, but a value that names a file is WHO_OWNER_FIRST */
 	WHO_OWNER,		/* called as msubmit or msmtp */
 	WHO_OWNER_FIRST		/* called as msubmit, and before the first address: names a file
 				   that is written or goes along, or a program */
 };
 
-/* "anyone", "owner", "owner-first", as the lists print it. */
+/* "anyone", "no-file", "owner", "owner-first", as the lists print it. */
 const char *who_name(enum who who);
 
 struct setting {
