@@ -185,7 +185,12 @@ def dialogue(stage, fault, mode):
             steps += here
             continue
         seen = True
-        if fault == 'extra':
+        if fault == 'extra' and mode == 'chunked' and name == 'MAIL':
+            # One segment: nothing but RCPT's reply shows that it is one too many.
+            steps += here[:1] + good('RCPT')[:1] + \
+                with_reply(here[1:], '250 2.0.0 extra / ' + STAGES['RCPT'][1])
+            stages.remove('RCPT')
+        elif fault == 'extra':
             steps += with_reply(here, '250 2.0.0 extra')
         elif fault == 'early':
             steps = with_reply(steps, STAGES[stage][1])

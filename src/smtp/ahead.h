@@ -5,8 +5,9 @@
  * connection that it may be done (PIPECONNECT of Exim, protocol.md E24): the
  * session goes on with what the server announced then. The replies due are
  * kept in session->ahead; whoever reads next (a command of the session, or
- * the group of the transaction) has them judged here. Nothing that was assumed is believed: another EHLO reply than the
- * one remembered voids what followed it.
+ * the group of the transaction) has them judged here. Nothing that was
+ * assumed is believed: another EHLO reply than the one remembered voids what
+ * followed it.
  */
 #ifndef SMTP_AHEAD_H
 #define SMTP_AHEAD_H

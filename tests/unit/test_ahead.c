@@ -313,8 +313,8 @@ static void test_pieces(void **state)
 		memory_read_max(p->stream, n);
 		memory_stutter(p->stream);
 		script(p, "C: b@example.org>\r\n", "S: 220-peer\n220 ready",
-		       "S: 250-peer\n250-PIPELINING\n250-CHUNKING\n250 PIPECONNECT", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
-		       "S: 250 taken");
+		       "S: 250-peer\n250-PIPELINING\n250-CHUNKING\n250 PIPECONNECT", "S: 250 ok",
+		       "S: 250 ok", "C: LAST\r\n", "S: 250 taken");
 		assert_int_equal(peer_open(p), 0);
 		peer_run(p, true);
 		assert_int_equal(p->result.rcpt[0].outcome, OUTCOME_ACCEPTED);
