@@ -6,6 +6,7 @@ behind the address. CALLS are whole command lines. Where another program has the
 run with the same call; its effect is the same (SAME), or another one, and then the row says
 why: '2.1' and the like are sections of sendmail.md, the specification.
 """
+import os
 
 SENDER, RCPT = 'sender@example.org', 'a@example.net'
 HEAD = 'From: Writer <writer@example.org>\nTo: h@example.net\nSubject: x\n'
@@ -328,7 +329,7 @@ INJECTIONS = [
     (['-fattacker', '-oQ{dir}/', '-X{dir}/shell.php', 'some@example.com'], 0),
     (['-f"attacker\\" -oQ{dir}/ -X{dir}/shell.php  some"@example.com'], 0),
     (['-fa', '-OQueueDirectory={dir}', '-X{dir}/shell.php'], 0),
-    (['-f', 'a@example.com', '-C', '{rc}', '-X{dir}/out'], 0),
+    (['-f', 'a@example.com', '-C', '{rc}', '-X{dir}/out'], 64 if os.geteuid() else 0),   # not root's file
     (['-C/etc/passwd', '-X{dir}/out'], 78),
     (['-X', '{dir}/shell.php', 'b@example.com'], 0),
     (['-X{dir}/shell.php', '-be'], 64),
