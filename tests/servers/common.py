@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness                                                          # noqa: E402
 
 SERVERS = os.environ.get('MSUBMIT_SERVERS', '/var/cache/msubmit-tests')
-WAIT = 20 * harness.SCALE       # seconds for anything that should take one
+WAIT = 60 * harness.SCALE       # seconds for anything that should take one
 USER, PASSWORD, TOKEN = 'joe@example.org', 'p%ss "w;o#rd', 'ya29.t0ken-of/joe=='
 SIZE_LIMIT = 1000000
 LAST_UID = 60020
