@@ -188,7 +188,7 @@ def secret_folder():
     with known_world([look(), sign_in()]) as w:
         os.makedirs(w.path('.config', 'msubmit'))
         os.chmod(w.path('.config', 'msubmit'), 0o777)
-        w.run('--no-ispdb').check(78, 'chmod 700').wrote_nothing('.config')
+        w.run('--no-ispdb').check(78, 'chmod go-w').wrote_nothing('.config')
         failures += w.end()
     with known_world([look(), sign_in()]) as w:
         os.makedirs(w.path('.config', 'msubmit'), 0o700)

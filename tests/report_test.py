@@ -6,6 +6,7 @@ is run by a shell, and what the server gets is compared with what was typed. The
 limit, with the clock put on by changing what it remembers; and what dead_letter refuses to touch.
 """
 import atexit
+import fcntl
 import glob
 import json
 import os
@@ -368,6 +369,25 @@ def no_state():
     return failures
 
 
+def note_is_locked():
+    """Whoever holds the lock for good cannot keep the hook, or the message, waiting for good."""
+    home, failures = Home(1, HOOK + 'logfile = {dir}/log\n'), []
+    home.run(['b@example.com'])
+    folder = os.path.join(home.env['XDG_STATE_HOME'], 'msubmit/notify')
+    held = [os.open(path, os.O_RDONLY)
+            for path in [folder] + glob.glob(os.path.join(folder, '*'))]
+    check(failures, len(held) == 2, repr(held))
+    for descriptor in held:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    status, shown = home.run(['b@example.com'])
+    check(failures, status == 75 and shown.count('\n') == 1, '%d %r' % (status, shown))
+    check(failures, len(told(home)) == 2, repr(told(home)))
+    check(failures, b'another program holds it' in home.read('log'), repr(home.read('log')))
+    for descriptor in held:
+        os.close(descriptor)
+    return failures
+
+
 def dead_letter_is_careful():
     """No link of any kind, no other file than a plain one of ours; never a hang."""
     home, failures = Home(1, 'dead_letter = {dir}/dead\n'), []
@@ -387,7 +407,7 @@ def dead_letter_is_careful():
     refused('single name')
     os.unlink(dead)
     os.mkfifo(dead)
-    refused('plain file')
+    refused('no regular file')
     os.unlink(dead)
     os.mkdir(dead)
     refused('cannot open')
@@ -398,7 +418,7 @@ def dead_letter_is_careful():
     check(failures, stat.S_IMODE(os.stat(dead).st_mode) == 0o600, 'mode')
     if os.geteuid() == 0:
         os.chown(dead, 33, 33)
-        refused('plain file of yours')
+        refused('belongs to user 33')
     return failures
 
 
@@ -421,7 +441,7 @@ def mbox_is_read_back():
 
 TESTS = (kept_and_sent_again, only_to_the_refused, many_recipients, options_of_recipients, composed,
          typed, wrong_configuration, not_kept, no_place, rate_limit, many_at_once, no_state,
-         dead_letter_is_careful, mbox_is_read_back)
+         note_is_locked, dead_letter_is_careful, mbox_is_read_back)
 
 
 def main():

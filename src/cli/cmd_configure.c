@@ -266,13 +266,12 @@ static int check(struct setup *s, enum source source, struct error *err)
 
 static int write_all(struct setup *s, struct error *err)
 {
-	const char *staged;
 	char *path = s->secret_path ? fs_expand_home(s->secret_path) : NULL;
 	const bool secret = path && secret_is_set(&s->secret);
-	int rc = config_append_stage(s->file, s->text.buf, s->text.len, &staged, err);
+	int rc = config_append_stage(s->file, s->text.buf, s->text.len, err);
 
 	if (rc == 0 && secret)
-		rc = config_secret_write(path, &s->secret, false, err);
+		rc = config_secret_write(path, &s->secret, err);
 	if (rc == 0 && (rc = config_append_commit(s->file, err)) < 0 && secret)
 		(void)unlink(path);
 	xfree(path);

@@ -1,7 +1,5 @@
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +11,7 @@
 #include "import/import.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/fs.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -23,39 +21,13 @@ struct made {
 	size_t n;
 };
 
-static int refuse_existing(const char *path, struct error *err)
-{
-	if (errno == EEXIST)
-		return error_set(err, FAULT_CANNOT_CREATE,
-				 "%s exists already and is left as it is", path);
-	return error_errno(err, FAULT_CANNOT_CREATE, "cannot create %s", path);
-}
-
-/* Writes and syncs a file under a name of its own, which then becomes path if that is free. */
 static int make_file(const char *path, const char *data, size_t len, mode_t mode,
 		     struct made *made, struct error *err)
 {
-	char *temporary = xmalloc(strlen(path) + 8);
-	int fd, rc = 0;
-
-	snprintf(temporary, strlen(path) + 8, "%s.XXXXXX", path);
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0) {
-		rc = error_errno(err, FAULT_CANNOT_CREATE, "cannot create %s", path);
-		xfree(temporary);
-		return rc;
-	}
-	if (fs_write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write %s", path);
-	close(fd);
-	/* link() and not rename(): it never takes the place of another file */
-	if (rc == 0 && link(temporary, path) < 0)
-		rc = refuse_existing(path, err);
-	else if (rc == 0)
-		made->path[made->n++] = path;
-	unlink(temporary);
-	xfree(temporary);
-	return rc;
+	if (store_write_path(path, mode, STORE_NEW, data, len, err) < 0)
+		return -1;
+	made->path[made->n++] = path;
+	return 0;
 }
 
 /* A file with a secret ends in a line end, as an editor would leave it. */
@@ -68,16 +40,6 @@ static int make_secret(const struct import_file *f, struct made *made, struct er
 	int rc = make_file(f->path, text.buf, text.len, 0600, made, err);
 
 	strbuf_release_secret(&text);
-	return rc;
-}
-
-static int sync_folder(const char *path, struct error *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-	int rc = fs_sync_dir(folder, err);
-
-	xfree(folder);
 	return rc;
 }
 
@@ -100,8 +62,6 @@ static int make_all(const char *output, const struct import_result *r, struct er
 			make_file(f->path, f->content, f->len, mode, &made, err);
 	if (rc == 0)
 		rc = make_file(output, r->text.buf, r->text.len, mode, &made, err);
-	if (rc == 0)
-		rc = sync_folder(output, err);
 	while (rc < 0 && made.n > 0)
 		unlink(made.path[--made.n]);
 	return rc;

@@ -2,14 +2,11 @@
 #include "cli/report_hook.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +22,7 @@
 #include "util/fs.h"
 #include "util/json.h"
 #include "util/proc.h"
-#include "util/state.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 
 #define JSON_LIMIT ((size_t)64 * 1024 * 1024)
@@ -36,101 +33,80 @@
 
 /* When it was run last for this cause, and how often it was not run since. */
 struct last {
-	int fd;			/* locked; -1 = nothing can be kept */
 	int64_t when;
 	unsigned long suppressed;
 };
 
-/* FNV-1a, 64 bits, of what makes two failures the same; its name in the folder. */
-static void cause_name(char out[17], const struct report *r)
+/* What makes two failures the same, as the name of a note. */
+static void cause_name(struct strbuf *name, const struct report *r)
 {
 	const struct error *why = report_error(r);
 	struct strbuf text = STRBUF_INIT(PATH_LIMIT);
-	uint64_t h = 14695981039346656037ULL;
 
 	strbuf_addf(&text, "%s\n%d\n%s\n%s", r->account->name, why->exit, why->status,
 		    r->result && r->result->server ? r->result->server : "");
-	for (size_t i = 0; i < text.len; i++) {
-		h ^= (unsigned char)text.buf[i];
-		h *= 1099511628211ULL;
-	}
-	snprintf(out, 17, "%016" PRIx64, h);
+	store_name(name, "", &text);
 	strbuf_release(&text);
 }
 
-static void read_last(struct last *last)
+/* No note, and one that says nothing, is as if it never was run. */
+static int read_last(const struct store *notes, const char *name, struct last *last,
+		     struct error *err)
 {
-	char text[STATE_MAX], *end;
-	ssize_t n = pread(last->fd, text, sizeof(text) - 1, 0);
+	struct strbuf text = STRBUF_INIT(STATE_MAX);
+	char *end;
+	int rc = store_read(notes, name, FS_OWN | FS_NOT_OTHERS, &text, err);
 
-	text[n > 0 ? n : 0] = '\0';
 	errno = 0;
-	last->when = strtoll(text, &end, 10);
+	last->when = strtoll(text.buf, &end, 10);
 	last->suppressed = *end == ' ' ? strtoul(end + 1, NULL, 10) : 0;
-	if (errno || last->when < 0)
-		*last = (struct last){ .fd = last->fd };
+	if (rc < 0 || errno || last->when < 0)
+		*last = (struct last){ .when = 0 };
+	strbuf_release(&text);
+	return rc;
 }
 
-static int write_last(const struct last *last)
+static int write_last(const struct store *notes, const char *name, const struct last *last,
+		      struct error *err)
 {
 	char text[STATE_MAX];
 	int n = snprintf(text, sizeof(text), "%" PRId64 " %lu\n", last->when, last->suppressed);
 
-	return pwrite(last->fd, text, (size_t)n, 0) == n && ftruncate(last->fd, n) == 0 ? 0 : -1;
-}
-
-/* Opens and locks the state of the cause; without a place for it fd is -1, and err says why. */
-static int open_last(struct last *last, const struct report *r, struct error *err)
-{
-	struct strbuf path = STRBUF_INIT(PATH_LIMIT);
-	char name[17];
-	int folder = state_open("notify", &path, err);
-
-	*last = (struct last){ .fd = -1 };
-	if (folder >= 0) {
-		cause_name(name, r);
-		last->fd = openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC |
-				  O_NOCTTY | O_NONBLOCK, 0600);
-		if (last->fd < 0)
-			error_errno(err, FAULT_CANNOT_WRITE, "cannot write %s/%s", path.buf,
-				    name);
-		close(folder);
-	}
-	strbuf_release(&path);
-	if (last->fd < 0)
-		return -1;
-	(void)!flock(last->fd, LOCK_EX);
-	read_last(last);
-	return 0;
+	return store_write(notes, name, 0600, STORE_REPLACE, text, (size_t)n, err);
 }
 
 /*
  * Is it time again? What is noted is noted before the program runs, so that
  * many failures at once are one. A clock that was put back counts as time.
+ * Without a note it is better told once too often than never.
  */
 static bool is_due(const struct report *r, unsigned long *suppressed, struct error *err)
 {
 	const int64_t now = (int64_t)time(NULL), interval = r->account->report.notify_interval;
+	struct store notes;
 	struct last last;
+	struct strbuf name = STRBUF_INIT(64);
+	bool due = true;
 
 	*suppressed = 0;
 	if (interval == 0)
 		return true;
-	if (open_last(&last, r, err) < 0) {
-		/* better told once too often than never */
+	cause_name(&name, r);
+	if (store_open_state(&notes, "notify", err) < 0 ||
+	    store_lock(&notes, FS_LOCK_MS, err) < 0) {
 		report_log_aside(r, err);
-		return true;
+	} else {
+		if (read_last(&notes, name.buf, &last, err) < 0)
+			report_log_aside(r, err);
+		due = !last.when || now >= last.when + interval || now < last.when;
+		*suppressed = last.suppressed;
+		last.suppressed = due ? 0 : last.suppressed + 1;
+		last.when = due ? now : last.when;
+		if (write_last(&notes, name.buf, &last, err) < 0)
+			report_log_aside(r, err);
 	}
-	bool due = !last.when || now >= last.when + interval || now < last.when;
-
-	*suppressed = last.suppressed;
-	last.suppressed = due ? 0 : last.suppressed + 1;
-	last.when = due ? now : last.when;
-	if (write_last(&last) < 0) {
-		error_errno(err, FAULT_IO, "cannot note when on_failure was run");
-		report_log_aside(r, err);
-	}
-	close(last.fd);
+	strbuf_release(&name);
+	store_close(&notes);
 	return due;
 }
 

@@ -22,7 +22,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/state.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 
 #define PATH_LIMIT 8192
@@ -131,19 +131,6 @@ static void add_failed(struct strbuf *out, const struct report *r)
 
 /* --- dead.letter ------------------------------------------------------------------------- */
 
-/* A plain file, ours, with one name: nobody else gets what we write, or has us write his. */
-static int check_mailbox(int fd, const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, FAULT_CANNOT_WRITE, "cannot examine %s", path);
-	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
-		return error_set(err, FAULT_CANNOT_WRITE, "%s is not a plain file of yours "
-				 "with a single name", path);
-	return 0;
-}
-
 /* The line between two messages of an mbox, and who it was for: arguments leave no trace. */
 static int write_head(int fd, const struct report *r, off_t at)
 {
@@ -177,7 +164,9 @@ static int append(int fd, const char *path, const struct report *r, struct error
 	struct sink s = { .fd = fd, .text = true, .mbox = true, .line_start = true };
 
 	strbuf_init(&s.out, (size_t)1 << 27);
-	if (fs_lock(fd, path, FS_LOCK_MS, err) < 0)
+	/* nobody else gets what we write, or has us write his file */
+	if (fs_lock(fd, path, FS_LOCK_MS, err) < 0 ||
+	    fs_check(fd, FS_REGULAR | FS_OWN | FS_ONE_NAME, path, err) < 0)
 		return -1;
 	off_t end = lseek(fd, 0, SEEK_END);
 
@@ -185,7 +174,7 @@ static int append(int fd, const char *path, const struct report *r, struct error
 		error_errno(err, FAULT_IO, "cannot write %s", path);
 	else if (write_message(&s, r->message, err) < 0)
 		error_prefix(err, "%s", path);
-	else if (fsync(fd) < 0)
+	else if (fsync(fd) < 0 || (end == 0 && store_sync_above(path) < 0))
 		error_errno(err, FAULT_IO, "cannot write %s", path);
 	else
 		return 0;
@@ -204,9 +193,7 @@ static void dead_letter(const struct report *r)
 	if (fd < 0) {
 		error_errno(&err, FAULT_CANNOT_WRITE, "cannot open %s", path);
 	} else {
-		rc = check_mailbox(fd, path, &err);
-		if (rc == 0)
-			rc = append(fd, path, r, &err);
+		rc = append(fd, path, r, &err);
 		close(fd);
 	}
 	if (rc == 0)
@@ -232,43 +219,33 @@ static int make_name(char *out, size_t room)
 	return 0;
 }
 
-static int create(int folder, const char *name)
+static int save_message(const struct store *s, const char *name, const struct report *r,
+			struct error *err)
 {
-	return openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
+	struct sink sink = { .text = !r->message->body_binary };
+	struct store_file f;
 
-static int save_message(int folder, const char *name, const struct report *r, struct error *err)
-{
-	struct sink s = { .fd = create(folder, name), .text = !r->message->body_binary };
-	int rc;
-
-	if (s.fd < 0)
-		return error_errno(err, FAULT_CANNOT_WRITE, "cannot make a file");
-	strbuf_init(&s.out, (size_t)1 << 27);
-	rc = write_message(&s, r->message, err);
-	if (rc == 0 && fsync(s.fd) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write");
-	close(s.fd);
-	if (rc < 0)
-		(void)unlinkat(folder, name, 0);
-	return rc;
+	if (store_begin(&f, s->fd, NULL, 0600) < 0)
+		return store_fault(err, s->path, name);
+	sink.fd = f.fd;
+	strbuf_init(&sink.out, (size_t)1 << 27);
+	if (write_message(&sink, r->message, err) < 0) {
+		store_abort(&f);
+		return error_prefix(err, "%s", s->path);
+	}
+	return store_commit(&f, s->fd, name, STORE_NEW) < 0 ? store_fault(err, s->path, name) : 0;
 }
 
 /* The recipients, where they are too many for a command that anybody would look at. */
-static int save_recipients(int folder, const char *name, const struct report *r,
+static int save_recipients(const struct store *s, const char *name, const struct report *r,
 			   struct error *err)
 {
 	struct strbuf list = STRBUF_INIT((size_t)1 << 26);
-	int fd = create(folder, name), rc = -1;
 
 	add_failed(&list, r);
 	strbuf_addch(&list, '\n');
-	if (fd < 0 || fs_write_all(fd, list.buf, list.len) < 0)
-		error_errno(err, FAULT_CANNOT_WRITE, "cannot write the recipients");
-	else
-		rc = 0;
-	if (fd >= 0)
-		close(fd);
+	int rc = store_write(s, name, 0600, STORE_NEW, list.buf, list.len, err);
+
 	strbuf_release(&list);
 	return rc;
 }
@@ -370,31 +347,27 @@ static void add_command(struct strbuf *out, const struct report *r, const char *
 	strbuf_release(&file);
 }
 
-static int save(const struct report *r, struct strbuf *path, char *name, size_t room,
+static int save(const struct report *r, struct store *s, char *name, size_t room,
 		struct error *err)
 {
 	struct strbuf file = STRBUF_INIT(PATH_LIMIT);
-	int folder = state_open("failed", path, err);
 
-	if (folder < 0)
+	if (store_open_state(s, "failed", err) < 0)
 		return -1;
 	int rc = make_name(name, room) < 0 ?
 		error_set(err, FAULT_CANNOT_WRITE, "no name for a file") : 0;
 
 	if (rc == 0) {
 		strbuf_addf(&file, "%s.eml", name);
-		rc = save_message(folder, file.buf, r, err);
+		rc = save_message(s, file.buf, r, err);
 	}
 	if (rc == 0 && count_failed(r) > LISTED_MAX) {
 		strbuf_reset(&file);
 		strbuf_addf(&file, "%s.to", name);
-		rc = save_recipients(folder, file.buf, r, err);
+		rc = save_recipients(s, file.buf, r, err);
 	}
-	if (rc == 0 && fsync(folder) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write");
-	close(folder);
 	strbuf_release(&file);
-	return rc < 0 ? error_prefix(err, "%s", path->buf) : 0;
+	return rc;
 }
 
 static bool is_system_user(void)
@@ -420,19 +393,20 @@ bool report_keeps(const struct invocation *inv)
 
 static void save_for_user(const struct report *r)
 {
-	struct strbuf path = STRBUF_INIT(PATH_LIMIT), command = STRBUF_INIT(COMMAND_LIMIT);
+	struct strbuf command = STRBUF_INIT(COMMAND_LIMIT);
+	struct store s;
 	struct error err;
 	char name[64];
 
-	if (save(r, &path, name, sizeof(name), &err) < 0) {
+	if (save(r, &s, name, sizeof(name), &err) < 0) {
 		report_line(r->inv, "the message is not kept: %s", err.text);
 	} else {
-		add_command(&command, r, path.buf, name);
-		report_line(r->inv, "the message is kept in %s/%s.eml; to send it again:", path.buf,
+		add_command(&command, r, s.path, name);
+		report_line(r->inv, "the message is kept in %s/%s.eml; to send it again:", s.path,
 			    name);
 		report_line(r->inv, "  %s", command.buf);
 	}
-	strbuf_release(&path);
+	store_close(&s);
 	strbuf_release(&command);
 }
 

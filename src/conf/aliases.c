@@ -1,7 +1,6 @@
 #include "config.h"
 #include "conf/aliases.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,12 +148,8 @@ int aliases_load(const char *path, struct aliases **out, struct error *err)
 	int fd = fs_open_read(path);
 	int rc;
 
-	if (fd < 0) {
-		int why = errno;
-
-		error_errno(err, FAULT_FILE, "cannot open aliases %s", path);
-		return error_append(err, "%s", fs_denied_hint(path, why));
-	}
+	if (fd < 0)
+		return fs_cannot_open(err, "aliases ", path);
 	a = xcalloc(1, sizeof(*a));
 	a->arena = arena_new();
 	a->path = arena_strdup(a->arena, path);

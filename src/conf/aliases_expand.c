@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conf/aliases_parts.h"
 #include "message/address.h"
@@ -122,43 +120,6 @@ static int expand_list(struct expansion *x, const struct place *at, char *list, 
 
 /* --- included files ----------------------------------------------------------------- */
 
-/* What is in the file is mail of others: nobody but root and the caller may say it. */
-static int check_owner(int fd, const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return error_errno(err, FAULT_FILE, "cannot examine %s", path);
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, FAULT_CONFIG, "%s is not a file", path);
-	if (st.st_uid != 0 && st.st_uid != getuid())
-		return error_set(err, FAULT_SECRET_OWNER, "%s belongs to uid %lu, neither to root "
-				 "nor to the caller", path, (unsigned long)st.st_uid);
-	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return error_set(err, FAULT_SECRET_MODE,
-				 "%s can be changed by others (mode %04o): run 'chmod go-w %s'",
-				 path, (unsigned)(st.st_mode & 07777), path);
-	return 0;
-}
-
-static int read_include(const char *path, struct strbuf *text, struct error *err)
-{
-	int fd = fs_open_read(path);
-	int rc;
-
-	if (fd < 0) {
-		int why = errno;
-
-		error_errno(err, FAULT_FILE, "cannot open %s", path);
-		return error_append(err, "%s", fs_denied_hint(path, why));
-	}
-	rc = check_owner(fd, path, err);
-	if (rc == 0)
-		rc = fs_read_fd(fd, path, text, err);
-	close(fd);
-	return rc;
-}
-
 /* line = [ targets ] [ "#" comment ] */
 static int expand_lines(struct expansion *x, struct place *at, char *text, size_t len,
 			struct error *err)
@@ -193,7 +154,8 @@ static int expand_include(struct expansion *x, const struct place *from, const c
 		return refuse(x, from, err, "':include:%.100s' is not an absolute path", path);
 	if (at.level > LEVELS_MAX || x->includes++ == INCLUDES_MAX)
 		return refuse(x, from, err, "%s is included too deep or too often", path);
-	rc = read_include(path, &text, err);
+	/* what is in the file is mail of others: nobody but root and the caller may say it */
+	rc = fs_read_file(path, FS_REGULAR | FS_OWN_OR_ROOT | FS_NOT_OTHERS, &text, err);
 	if (rc < 0)
 		blame(x, from, err);
 	else

@@ -47,23 +47,18 @@ bool config_append_is_classic(const struct config_append *w);
 void config_append_preview(const struct config_append *w, const char *text, size_t n,
 			   struct strbuf *out);
 
-/*
- * Writes old content and text to the staged file; *staged_out is its path,
- * valid until close or commit. Once only. EX_CANTCREAT, EX_IOERR.
- */
+/* Writes old content and text to a file beside the old one. Once only. EX_CANTCREAT. */
 ATTR_CHECK int config_append_stage(struct config_append *w, const char *text, size_t n,
-				   const char **staged_out, struct error *err);
+				   struct error *err);
 
 /* Puts the staged file in place. EX_TEMPFAIL when the file is not what it was. */
 ATTR_CHECK int config_append_commit(struct config_append *w, struct error *err);
 
 /*
- * Writes a secret, and a line end, to a file of its own: mode 0600, its
- * folder (and those above that are missing) made with mode 0700. replace:
- * may take the place of a regular file. Refused (EX_CONFIG): a folder that
- * others can write, a file that is there already. EX_CANTCREAT, EX_IOERR.
+ * Writes a secret, and a line end, to a new file of its own, mode 0600, in a
+ * folder as util/store.h wants it, else EX_CONFIG. EX_CANTCREAT when it cannot
+ * be written or is there already.
  */
-ATTR_CHECK int config_secret_write(const char *path, const struct secret *s, bool replace,
-				   struct error *err);
+ATTR_CHECK int config_secret_write(const char *path, const struct secret *s, struct error *err);
 
 #endif

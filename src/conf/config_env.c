@@ -1,7 +1,6 @@
 #include "config.h"
 #include "conf/config_parts.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -146,15 +145,7 @@ int config_env_file(struct arena *a, const char *value, const char **out, struct
 {
 	struct strbuf text = STRBUF_INIT(RESULT_MAX);
 	char *path = fs_expand_home(value + 1);
-	int fd = fs_open_read(path), rc;
-
-	if (fd < 0) {
-		rc = error_errno(err, FAULT_FILE, "cannot open %s", path);
-		error_append(err, "%s", fs_denied_hint(path, errno));
-	} else {
-		rc = fs_read_fd(fd, path, &text, err);
-		close(fd);
-	}
+	int rc = fs_read_file(path, 0, &text, err);
 	size_t n = strcspn(text.buf, "\r\n");
 
 	if (rc == 0 && n < text.len && text.buf[n] == '\0')

@@ -36,16 +36,6 @@ static void searched(struct config *c, const char *name, const char *why)
 	strbuf_addf(&c->searched, "%s%s (%s)", c->searched.len ? ", " : "", name, why);
 }
 
-/* Whoever may write the file may run commands as its reader. */
-static int check_mode(const struct stat *st, const char *name, struct error *err)
-{
-	if ((S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)) && st->st_mode & S_IWOTH)
-		return error_set(err, FAULT_SECRET_MODE,
-				 "%s can be changed by anybody (mode %04o): run 'chmod o-w %s'",
-				 name, (unsigned)(st->st_mode & 07777), name);
-	return 0;
-}
-
 static struct config_part *add_part(struct config *c, struct config_file *f, const char *name)
 {
 	struct config_part *p = arena_alloc(c->arena, sizeof(*p));
@@ -72,7 +62,8 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 		return error_errno(err, FAULT_FILE, "cannot examine %s", name);
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
-	if (check_mode(&st, name, err) < 0 && config_problem(c, err) < 0)
+	/* whoever may write the file may run commands as its reader */
+	if (fs_check_stat(&st, FS_NOT_ANYBODY, name, err) < 0 && config_problem(c, err) < 0)
 		return -1;
 	if (fs_read_fd(fd, name, &p->text, err) < 0) {
 		error_recast(err, FAULT_CONFIG);
@@ -82,7 +73,7 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 	int rc = config_sections_read(c, f, p, err);
 
 	p->reading = false;
-	if (rc == 0 && p->holds_secret && fs_check_secret(fd, name, err) < 0)
+	if (rc == 0 && p->holds_secret && fs_check(fd, FS_SECRET, name, err) < 0)
 		rc = config_problem(c, err);
 	return rc;
 }
@@ -130,13 +121,12 @@ static int read_optional(struct config *c, const char *name, struct error *err)
  */
 static int check_root(int fd, const char *name, struct error *err)
 {
-	struct stat st;
+	struct error ignored;
 
-	if (fstat(fd, &st) == 0 && st.st_uid == 0)
-		return 0;
-	return error_set(err, FAULT_USAGE,
-			 "-C %s: the file is not root's, and is not taken when called as "
-			 "sendmail: call msubmit", name);
+	return fs_check(fd, FS_ROOT, name, &ignored) == 0 ? 0 :
+		error_set(err, FAULT_USAGE,
+			  "-C %s: the file is not root's, and is not taken when called as "
+			  "sendmail: call msubmit", name);
 }
 
 static int read_named(struct config *c, const struct config_request *req, struct error *err)
@@ -146,10 +136,7 @@ static int read_named(struct config *c, const struct config_request *req, struct
 	int rc;
 
 	if (fd < 0) {
-		int why = errno;
-
-		rc = error_errno(err, FAULT_FILE, "cannot open %s", path);
-		error_append(err, "%s", fs_denied_hint(path, why));
+		rc = fs_cannot_open(err, "", path);
 	} else {
 		rc = req->root_only ? check_root(fd, path, err) : 0;
 		if (rc == 0)
@@ -227,7 +214,7 @@ int config_folder_read(struct config *c, struct config_file *f, const char *fold
 		searched(c, folder, strerror(errno));
 		return 0;
 	}
-	if (check_mode(&st, folder, err) < 0)
+	if (fs_check_stat(&st, FS_NOT_ANYBODY, folder, err) < 0)
 		return -1;
 	strbuf_addf(&pattern, "%s/*.conf", folder);
 	rc = find_matches(pattern.buf, &found, err);
@@ -275,11 +262,8 @@ static int include_one(struct config *c, struct config_file *f, const char *name
 	struct stat st;
 
 	if (fd < 0) {
-		int why = errno;
-
-		rc = error_errno(err, FAULT_FILE, "key 'include': cannot open %s", name);
-		error_append(err, "%s", fs_denied_hint(name, why));
-		return rc;
+		fs_cannot_open(err, "", name);
+		return error_prefix(err, "key 'include'");
 	}
 	if (fstat(fd, &st) < 0)
 		rc = error_errno(err, FAULT_FILE, "cannot examine %s", name);

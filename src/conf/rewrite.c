@@ -1,7 +1,6 @@
 #include "config.h"
 #include "conf/rewrite.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -288,12 +287,8 @@ int rewrite_map_read(struct rewrite_map *map, const char *path, struct error *er
 	int fd = fs_open_read(path);
 	int rc;
 
-	if (fd < 0) {
-		int why = errno;
-
-		error_errno(err, FAULT_FILE, "cannot open rewrite_map %s", path);
-		return error_append(err, "%s", fs_denied_hint(path, why));
-	}
+	if (fd < 0)
+		return fs_cannot_open(err, "rewrite_map ", path);
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc < 0)

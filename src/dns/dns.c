@@ -48,11 +48,10 @@ struct question {
 static void read_system_servers(struct servers *out)
 {
 	struct strbuf text = STRBUF_INIT(1 << 20);
-	int fd = fs_open_read("/etc/resolv.conf");
 	struct error ignored;
 	char *save = NULL;
 
-	if (fd >= 0 && fs_read_fd(fd, "/etc/resolv.conf", &text, &ignored) == 0 && text.len) {
+	if (fs_read_file("/etc/resolv.conf", 0, &text, &ignored) == 0 && text.len) {
 		for (char *line = strtok_r(text.buf, "\n", &save); line && out->n < SERVERS_MAX;
 		     line = strtok_r(NULL, "\n", &save)) {
 			char *word = NULL, *key = strtok_r(line, " \t\r", &word);
@@ -63,8 +62,6 @@ static void read_system_servers(struct servers *out)
 				out->n++;
 		}
 	}
-	if (fd >= 0)
-		close(fd);
 	strbuf_release(&text);
 }
 

@@ -147,11 +147,8 @@ const char *ident_mailname(struct arena *a)
 	struct strbuf text = STRBUF_INIT(4096);
 	struct error ignored;
 	const char *found = NULL;
-	int fd = fs_open_read("/etc/mailname");
 
-	if (fd < 0)
-		return NULL;
-	if (fs_read_fd(fd, "/etc/mailname", &text, &ignored) == 0) {
+	if (fs_read_file("/etc/mailname", 0, &text, &ignored) == 0) {
 		size_t skip = strspn(text.buf, " \t");
 
 		strbuf_consume(&text, skip);
@@ -161,7 +158,6 @@ const char *ident_mailname(struct arena *a)
 			found = arena_strdup(a, text.buf);
 	}
 	strbuf_release(&text);
-	close(fd);
 	return found;
 }
 

@@ -184,13 +184,9 @@ static const char *search_file(struct arena *a, const char *path, search_fn *sea
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
 	struct error ignored;
 	const char *found = NULL;
-	int fd = fs_open_read(path);
 
-	if (fd < 0)
-		return NULL;
-	if (fs_read_fd(fd, path, &text, &ignored) == 0)
+	if (fs_read_file(path, 0, &text, &ignored) == 0)
 		found = search(a, text.buf, text.len, name);
-	close(fd);
 	strbuf_release(&text);
 	return found;
 }

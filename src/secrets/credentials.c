@@ -43,7 +43,7 @@ static int take_line(struct strbuf *text, const char *source, struct secret *out
 static int from_file(const char *path, struct secret *out, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(SECRET_MAX);
-	int rc = fs_read_secret(path, &text, err);
+	int rc = fs_read_file(path, FS_SECRET, &text, err);
 
 	if (rc == 0)
 		rc = take_line(&text, path, out, err);
@@ -92,7 +92,7 @@ static int from_credential(const char *name, struct secret *out, struct error *e
 {
 	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
 	struct strbuf path = STRBUF_INIT(1 << 16), text = STRBUF_INIT(SECRET_MAX);
-	int fd, rc;
+	int rc;
 
 	if (!dir || !*dir)
 		return error_set(err, FAULT_NO_CREDENTIALS, "password_credential '%s': "
@@ -102,17 +102,11 @@ static int from_credential(const char *name, struct secret *out, struct error *e
 		return error_set(err, FAULT_CONFIG,
 				 "password_credential '%s': a name, not a path, is wanted", name);
 	strbuf_addf(&path, "%s/%s", dir, name);
-	fd = fs_open_read(path.buf);
-	if (fd < 0) {
-		rc = error_errno(err, FAULT_FILE, "cannot open %s", path.buf);
-	} else {
-		rc = fs_read_fd(fd, path.buf, &text, err);
-		close(fd);
-		if (rc == 0)
-			rc = take_line(&text, path.buf, out, err);
-		else
-			error_recast(err, FAULT_CONFIG);
-	}
+	rc = fs_read_file(path.buf, 0, &text, err);
+	if (rc == 0)
+		rc = take_line(&text, path.buf, out, err);
+	else
+		error_recast(err, FAULT_CONFIG);
 	strbuf_release(&path);
 	strbuf_release_secret(&text);
 	return rc;

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "secrets/netrc.h"
 
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -140,17 +139,13 @@ int netrc_password(const char *path, bool must_exist, const char *host, const ch
 		*found = false;
 		return 0;
 	}
-	if (fd < 0) {
-		int why = errno;
-
-		error_errno(err, FAULT_FILE, "cannot open %s", path);
-		return error_append(err, "%s", fs_denied_hint(path, why));
-	}
+	if (fd < 0)
+		return fs_cannot_open(err, "", path);
 	rc = fs_read_fd(fd, path, &text, err);
 	if (rc == 0) {
 		*found = netrc_find(text.buf, text.len, host, user, &password);
 		if (*found)
-			rc = fs_check_secret(fd, path, err);
+			rc = fs_check(fd, FS_SECRET, path, err);
 		if (*found && rc == 0)
 			secret_copy(out, &password);
 	}

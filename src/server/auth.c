@@ -204,7 +204,7 @@ static int check_nobody(const struct auth_login *login, struct error *err)
 int auth_check(const char *path, const struct auth_login *login, struct error *err)
 {
 	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
-	int rc = fs_read_secret(path, &file, err);
+	int rc = fs_read_file(path, FS_SECRET, &file, err);
 
 	if (rc == 0) {
 		char *entry = find_entry(&file, &login->user);
@@ -218,7 +218,7 @@ int auth_check(const char *path, const struct auth_login *login, struct error *e
 int auth_check_file(const char *path, struct error *err)
 {
 	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
-	int rc = fs_read_secret(path, &file, err);
+	int rc = fs_read_file(path, FS_SECRET, &file, err);
 
 	strbuf_release_secret(&file);
 	return rc;

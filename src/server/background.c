@@ -3,18 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/strbuf.h"
-
-enum { PATH_OCTETS_MAX = 4096 };
 
 /* The word of the server: a whole struct error, exit 0 when all is well. */
 static int read_word(int fd, struct error *word)
@@ -99,32 +93,4 @@ void background_ready(int fd)
 void background_failed(int fd, const struct error *err)
 {
 	say(fd, err);
-}
-
-static int fill_file(int fd, const char *text)
-{
-	int rc = fs_write_all(fd, text, strlen(text));
-
-	if (rc == 0)
-		rc = fchmod(fd, 0644);
-	return close(fd) < 0 ? -1 : rc;
-}
-
-int background_write_file(const char *path, const char *text, struct error *err)
-{
-	struct strbuf name = STRBUF_INIT(PATH_OCTETS_MAX);
-
-	strbuf_addf(&name, "%s.XXXXXX", path);
-	int fd = mkostemp(name.buf, O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fill_file(fd, text);
-
-	if (rc == 0)
-		rc = rename(name.buf, path);
-	if (rc < 0) {
-		error_errno(err, FAULT_CANNOT_WRITE, "cannot write %s", path);
-		if (fd >= 0)
-			unlink(name.buf);
-	}
-	strbuf_release(&name);
-	return rc;
 }

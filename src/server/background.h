@@ -26,7 +26,4 @@ void background_ready(int fd);
 /* The server cannot start; closes fd. */
 void background_failed(int fd, const struct error *err);
 
-/* Writes text to path by way of a temporary name, so that readers see all of it or nothing. */
-ATTR_CHECK int background_write_file(const char *path, const char *text, struct error *err);
-
 #endif

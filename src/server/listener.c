@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +24,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
@@ -380,7 +380,7 @@ static int check_readable(const char *path, struct error *err)
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return error_errno(err, FAULT_FILE, "cannot open %s", path);
+		return fs_cannot_open(err, "", path);
 	close(fd);
 	return 0;
 }
@@ -393,6 +393,11 @@ static int check_files(const struct server_options *opt, struct error *err)
 	return opt->auth_file ? auth_check_file(opt->auth_file, err) : 0;
 }
 
+static int write_file(const char *path, const struct strbuf *text, struct error *err)
+{
+	return store_write_path(path, 0644, STORE_REPLACE, text->buf, text->len, err);
+}
+
 static int write_files(const struct listener *l, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(128);
@@ -401,11 +406,11 @@ static int write_files(const struct listener *l, struct error *err)
 	describe_socket(l->fd, &text);
 	strbuf_addch(&text, '\n');
 	if (l->opt->port_file)
-		rc = background_write_file(l->opt->port_file, text.buf, err);
+		rc = write_file(l->opt->port_file, &text, err);
 	strbuf_reset(&text);
 	strbuf_addf(&text, "%ld\n", (long)getpid());
 	if (rc == 0 && l->opt->pid_file &&
-	    (rc = background_write_file(l->opt->pid_file, text.buf, err)) < 0 && l->opt->port_file)
+	    (rc = write_file(l->opt->pid_file, &text, err)) < 0 && l->opt->port_file)
 		unlink(l->opt->port_file);
 	strbuf_release(&text);
 	return rc;

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,12 +43,10 @@ static int make_name(struct maildir *m)
 	return 0;
 }
 
-static int cannot_store(struct maildir *m, struct error *err)
+static int cannot_store(const struct maildir *m, struct error *err)
 {
-	int full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-
-	return error_errno(err, full ? FAULT_DISK_FULL : FAULT_CANNOT_WRITE,
-			   "cannot store a message in %s", m->path);
+	store_fault(err, m->path, NULL);
+	return error_prefix(err, "cannot store a message");
 }
 
 static int maildir_begin(struct delivery *d, const char **id_out, struct error *err)
@@ -61,9 +57,7 @@ static int maildir_begin(struct delivery *d, const char **id_out, struct error *
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (make_name(m) < 0)
 			break;
-		m->fd = openat(m->tmp, m->name.buf,
-			       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (m->fd >= 0) {
+		if (store_begin(&m->file, m->tmp, m->name.buf, 0600) == 0) {
 			strbuf_reset(&m->pending);
 			*id_out = m->name.buf;
 			return 0;
@@ -76,7 +70,7 @@ static int maildir_begin(struct delivery *d, const char **id_out, struct error *
 
 static int write_pending(struct maildir *m)
 {
-	if (fs_write_all(m->fd, m->pending.buf, m->pending.len) < 0)
+	if (fs_write_all(m->file.fd, m->pending.buf, m->pending.len) < 0)
 		return -1;
 	strbuf_reset(&m->pending);
 	return 0;
@@ -104,49 +98,18 @@ static int maildir_write(struct delivery *d, const char *data, size_t n, struct 
 
 static void maildir_abandon(struct delivery *d)
 {
-	struct maildir *m = (struct maildir *)d;
-
-	if (m->fd < 0)
-		return;
-	close(m->fd);
-	m->fd = -1;
-	unlinkat(m->tmp, m->name.buf, 0);
-}
-
-static int close_file(struct maildir *m)
-{
-	int fd = m->fd;
-
-	m->fd = -1;
-	return close(fd);
-}
-
-/* Some file systems have no links; the name is unique, so a rename overwrites nothing. */
-static int move_to_new(struct maildir *m)
-{
-	const char *name = m->name.buf;
-
-	if (linkat(m->tmp, name, m->new, name, 0) == 0)
-		return unlinkat(m->tmp, name, 0);
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK)
-		return -1;
-	return renameat(m->tmp, name, m->new, name);
+	store_abort(&((struct maildir *)d)->file);
 }
 
 static int maildir_commit(struct delivery *d, struct error *err)
 {
 	struct maildir *m = (struct maildir *)d;
 
-	if (write_pending(m) < 0 || fsync(m->fd) < 0) {
-		cannot_store(m, err);
-		maildir_abandon(d);
-		return -1;
-	}
-	if (close_file(m) == 0 && move_to_new(m) == 0 && fsync(m->new) == 0)
+	if (write_pending(m) == 0 &&
+	    store_commit(&m->file, m->new, m->name.buf, STORE_NEW) == 0)
 		return 0;
 	cannot_store(m, err);
-	unlinkat(m->new, m->name.buf, 0);
-	unlinkat(m->tmp, m->name.buf, 0);
+	maildir_abandon(d);
 	return -1;
 }
 
@@ -156,14 +119,6 @@ static const struct delivery_ops maildir_ops = {
 	.commit = maildir_commit,
 	.abandon = maildir_abandon,
 };
-
-/* Opens folder name below dir (or name itself), after making it when it is missing. */
-static int open_folder(int dir, const char *name)
-{
-	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
-		return -1;
-	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
 
 static void close_fd(int *fd)
 {
@@ -175,27 +130,25 @@ static void close_fd(int *fd)
 /* The three folders; those not needed later are closed again. */
 static int open_folders(struct maildir *m)
 {
-	int top = open_folder(AT_FDCWD, m->path);
-	int cur = top < 0 ? -1 : open_folder(top, "cur");
+	int top = store_open_below(AT_FDCWD, m->path);
+	int cur = top < 0 ? -1 : store_open_below(top, "cur");
 
 	if (cur >= 0)
-		m->tmp = open_folder(top, "tmp");
+		m->tmp = store_open_below(top, "tmp");
 	if (m->tmp >= 0)
-		m->new = open_folder(top, "new");
-	/* the names of new folders must be as safe as the messages in them */
-	int rc = m->new < 0 ? -1 : fsync(top);
+		m->new = store_open_below(top, "new");
 	int saved = errno;
 
 	close_fd(&cur);
 	close_fd(&top);
 	errno = saved;
-	return rc;
+	return m->new < 0 ? -1 : 0;
 }
 
 int maildir_open(struct maildir *m, const char *path, const char *host, struct error *err)
 {
-	*m = (struct maildir){ .delivery.ops = &maildir_ops, .tmp = -1, .new = -1, .fd = -1,
-			       .path = path, .host = host };
+	*m = (struct maildir){ .delivery.ops = &maildir_ops, .tmp = -1, .new = -1,
+			       .file.fd = -1, .path = path, .host = host };
 	strbuf_init(&m->name, NAME_MAX_OCTETS);
 	strbuf_init(&m->pending, PENDING_MAX);
 	if (open_folders(m) == 0)

@@ -15,6 +15,7 @@
 
 #include "server/delivery.h"
 #include "util/attr.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 
 struct error;
@@ -23,7 +24,7 @@ struct maildir {
 	struct delivery delivery;
 	int tmp, new;			/* folders */
 	bool keep_cr;			/* lines keep their CRLF; set after maildir_open() */
-	int fd;				/* file being written; -1 = none */
+	struct store_file file;		/* being written */
 	struct strbuf name;		/* unique name, the same in both folders */
 	struct strbuf pending;		/* octets not yet written */
 	const char *path;		/* borrowed, for texts */

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "submit/ehlo_memory.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,6 +8,7 @@
 #include "smtp/reply.h"
 #include "tls/tls_cache.h"
 #include "util/arena.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -23,24 +23,11 @@ struct ehlo_memory {
 	unsigned ttl;
 };
 
-/* FNV-1a: the name of a file; the key is in it whole. */
-static void make_name(const struct strbuf *key, struct strbuf *out)
-{
-	uint64_t h = 14695981039346656037U;
-
-	for (size_t i = 0; i < key->len; i++) {
-		h ^= (unsigned char)key->buf[i];
-		h *= 1099511628211U;
-	}
-	strbuf_addf(out, "ehlo%08lx%08lx", (unsigned long)(h >> 32),
-		    (unsigned long)(h & 0xffffffffU));
-}
-
 static void make_key(const struct ehlo_memory *e, enum ahead_phase phase, struct strbuf *key,
 		     struct strbuf *name)
 {
 	strbuf_addf(key, "ehlo 1\n%s\n%s\n", phase_names[phase], e->server);
-	make_name(key, name);
+	store_name(name, "ehlo", key);	/* the key is in the file, whole */
 }
 
 static bool recall(void *ctx, enum ahead_phase phase, struct strvec *lines)

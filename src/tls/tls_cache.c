@@ -1,23 +1,20 @@
 #include "config.h"
 #include "tls/tls_cache.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
 #define FILE_MAX ((size_t)256 * 1024)
 
-enum { PATH_ROOM = 8192, NAME_ROOM = 128, UNUSED_DAYS = 7, CLEANED_AT_ONCE = 1000 };
+enum { PATH_ROOM = 8192, UNUSED_SECONDS = 7 * 86400 };
 
 /*
  * file = "msubmit-tls 1 " until SP key-length SP data-length LF key data
@@ -46,40 +43,7 @@ char *tls_cache_folder(const char *folder)
 	return NULL;
 }
 
-/* --- the folder --------------------------------------------------------- */
-
-/* The descriptor of the folder when it is ours alone, else -1. */
-static int open_folder(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 /* --- reading ------------------------------------------------------------ */
-
-static bool read_own(int folder, const char *name, struct strbuf *out)
-{
-	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct error ignored;
-	struct stat st;
-	bool good;
-
-	if (fd < 0)
-		return false;
-	/* no link is left of a file that another process has just replaced: it is whole */
-	good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-	       st.st_nlink <= 1 && !(st.st_mode & (S_IRWXG | S_IRWXO)) &&
-	       fs_read_fd(fd, name, out, &ignored) == 0;
-	close(fd);
-	return good;
-}
 
 /* A decimal number up to 18 digits and the octet behind it. */
 static bool take_number(const char **p, const char *end, char behind, uint64_t *out)
@@ -124,83 +88,43 @@ bool tls_cache_load(const char *folder, const char *name, const struct strbuf *k
 		    struct strbuf *out, time_t *until_out)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
-	int fd = open_folder(folder);
-	bool found = false;
+	struct store s = STORE_INIT;
+	struct error ignored;
+	bool found = store_open(&s, folder, false, &ignored) == 0 &&
+		store_read(&s, name, FS_OWN | FS_PRIVATE | FS_ONE_NAME, &text, &ignored) == 0 &&
+		parse(&text, key, out, until_out);
 
-	if (fd < 0)
-		return false;
-	found = read_own(fd, name, &text) && parse(&text, key, out, until_out);
 	strbuf_release_secret(&text);
-	close(fd);
+	store_close(&s);
 	return found;
 }
 
 void tls_cache_remove(const char *folder, const char *name)
 {
-	int fd = open_folder(folder);
+	struct store s = STORE_INIT;
+	struct error ignored;
 
-	if (fd >= 0) {
-		(void)unlinkat(fd, name, 0);
-		close(fd);
-	}
+	if (store_open(&s, folder, false, &ignored) == 0 && s.fd >= 0)
+		(void)unlinkat(s.fd, name, 0);
+	store_close(&s);
 }
 
 /* --- writing ------------------------------------------------------------ */
-
-/* Files of ours that nobody has written for days; others are none of our business. */
-static void clean(int folder)
-{
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), seen = 0;
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	const time_t old = time(NULL) - UNUSED_DAYS * 86400;
-	const struct dirent *entry;
-	struct stat st;
-
-	if (!dir) {
-		if (copy >= 0)
-			close(copy);
-		return;
-	}
-	while ((entry = readdir(dir)) && seen++ < CLEANED_AT_ONCE) {
-		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_mtime < old)
-			(void)unlinkat(folder, entry->d_name, 0);
-	}
-	closedir(dir);
-}
-
-static bool write_new(int folder, const char *name, const struct strbuf *text)
-{
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	bool good;
-
-	if (fd < 0)
-		return false;
-	good = fchmod(fd, 0600) == 0 && fs_write_all(fd, text->buf, text->len) == 0;
-	return close(fd) == 0 && good;
-}
 
 void tls_cache_store(const char *folder, const char *name, const struct strbuf *key, time_t until,
 		     const struct strbuf *data)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
-	char temporary[NAME_ROOM];
-	int fd;
+	struct store s = STORE_INIT;
+	struct error ignored;
 
 	strbuf_addf(&text, "%s%jd %zu %zu\n", magic, (intmax_t)until, key->len, data->len);
 	strbuf_add(&text, key->buf, key->len);
 	strbuf_add(&text, data->buf, data->len);
-	if (fs_make_folders(folder) == 0)
-		(void)mkdir(folder, 0700);
-	fd = strbuf_overflow(&text) ? -1 : open_folder(folder);
-	if (fd >= 0) {
-		snprintf(temporary, sizeof(temporary), ".new-%ld-%.16s", (long)getpid(), name);
-		(void)unlinkat(fd, temporary, 0);
-		if (!write_new(fd, temporary, &text) ||
-		    renameat(fd, temporary, fd, name) < 0)
-			(void)unlinkat(fd, temporary, 0);
-		clean(fd);
-		close(fd);
+	if (!strbuf_overflow(&text) && store_open(&s, folder, true, &ignored) == 0) {
+		(void)!store_write(&s, name, 0600, STORE_CACHE, text.buf, text.len, &ignored);
+		store_clean(&s, UNUSED_SECONDS);
 	}
+	store_close(&s);
 	strbuf_release_secret(&text);
 }

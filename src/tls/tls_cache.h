@@ -1,14 +1,12 @@
 /*
  * TLS sessions kept for a later process: one small file each.
  *
- * What such a file holds lets its reader resume the session, so: the folder
- * and the files must belong to the caller, nobody else may write to the
- * folder or read a file (0600), links are not followed, and a file of two
- * names is nobody's. Files are made under another name and renamed, so a
- * reader sees a whole one or none. Each holds the complete key it was stored
- * under - account, server, every setting that decides about trust - and is
- * good for no other, nor after its time. A folder or file that is not as it
- * should be is a cache without that entry; nothing here is an error.
+ * What such a file holds lets its reader resume the session, so they lie in a
+ * folder as util/store.h wants it and nobody else may read them (0600). Each
+ * holds the complete key it was stored under - account, server, every setting
+ * that decides about trust - and is good for no other, nor after its time. A
+ * folder or file that is not as it should be is a cache without that entry;
+ * nothing here is an error.
  */
 #ifndef TLS_TLS_CACHE_H
 #define TLS_TLS_CACHE_H

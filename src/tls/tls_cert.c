@@ -37,7 +37,7 @@ static int read_certificate(const char *path, struct strbuf *out, struct error *
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return error_errno(err, FAULT_FILE, "cannot open certificate %s", path);
+		return fs_cannot_open(err, "certificate ", path);
 	int rc = fs_read_fd(fd, path, out, err);
 
 	close(fd);
@@ -106,7 +106,7 @@ int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file, st
 	int rc = -1;
 
 	if (read_certificate(p.cert_file, &p.cert, err) == 0 &&
-	    fs_read_secret(p.key_file, &p.key, err) == 0)
+	    fs_read_file(p.key_file, FS_SECRET, &p.key, err) == 0)
 		rc = take_pair(t, &p, err);
 	strbuf_release_secret(&p.cert);
 	strbuf_release_secret(&p.key);
@@ -152,7 +152,7 @@ static int load_pkcs12(struct tls *t, const char *path, struct error *err)
 	int rc = gnutls_rare_load(err);
 
 	if (rc == 0)
-		rc = fs_read_secret(path, &text, err);
+		rc = fs_read_file(path, FS_SECRET, &text, err);
 	if (rc == 0)
 		rc = take_pkcs12(t, path, &text, err);
 	strbuf_release_secret(&text);
@@ -202,8 +202,8 @@ static int check_key_file(const char *path, struct error *err)
 	int fd = fs_open_read(path), rc;
 
 	if (fd < 0)
-		return error_errno(err, FAULT_FILE, "cannot open %s", path);
-	rc = fs_check_secret(fd, path, err);
+		return fs_cannot_open(err, "", path);
+	rc = fs_check(fd, FS_SECRET, path, err);
 	close(fd);
 	return rc;
 }

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "net/pin.h"
 #include "tls/certificate.h"
@@ -120,13 +119,11 @@ static int hash_pem(const struct strbuf *text, unsigned char out[DIGEST_MAX])
 static int hash_file(const char *path, unsigned char out[DIGEST_MAX], struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(PIN_FILE_MAX);
-	int fd = fs_open_read(path), rc;
+	int rc = fs_read_file(path, 0, &text, err);
 
-	if (fd < 0)
-		return error_errno(err, FAULT_FILE, "tls_pin: cannot open %s", path);
-	rc = fs_read_fd(fd, path, &text, err);
-	close(fd);
-	if (rc == 0)
+	if (rc < 0)
+		error_prefix(err, "tls_pin");
+	else
 		rc = gnutls_rare_load(err);
 	if (rc == 0 && hash_pem(&text, out) < 0)
 		rc = error_set(err, FAULT_CONFIG,

@@ -2,21 +2,17 @@
 #include "track/tracking.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/state.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -25,12 +21,14 @@
 #define LINE_LIMIT ((size_t)1024 * 1024)
 #define WORDS 5
 
+static const char file[] = "tracking";
+
 const char *tracking_path(struct arena *a)
 {
 	struct strbuf path = STRBUF_INIT(PATH_MAX);
 	const char *copy = NULL;
 
-	if (state_user_path("tracking", &path) == 0)
+	if (store_user_path(file, &path) == 0)
 		copy = arena_strdup(a, path.buf);
 	strbuf_release(&path);
 	return copy;
@@ -131,18 +129,17 @@ static int hand_line(const char *line, int (*fn)(void *ctx, const struct trackin
 int tracking_read(int (*fn)(void *ctx, const struct tracking *), void *ctx, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
-	struct arena *a = arena_new();
-	const char *path = tracking_path(a);
-	int rc = 0;
+	struct store s = STORE_INIT;
+	int rc = store_open_user(&s, false, err);
 
-	if (path && (access(path, F_OK) == 0 || errno != ENOENT))
-		rc = fs_read_secret(path, &text, err);
+	if (rc == 0)
+		rc = store_read(&s, file, FS_SECRET, &text, err);
+	store_close(&s);
 	for (char *line = text.buf, *end; rc == 0 && (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		rc = hand_line(line, fn, ctx);
 	}
 	strbuf_release_secret(&text);
-	arena_free(a);
 	return rc;
 }
 
@@ -156,56 +153,38 @@ static size_t old_octets(const struct strbuf *text, long long oldest)
 	return (size_t)(line - text->buf);
 }
 
-/* The file is open, locked and of the right mode. */
-static int add(int fd, const char *path, struct strbuf *line, struct error *err)
+/* The store is locked. */
+static int add(const struct store *s, const struct strbuf *line, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
-	int rc = fs_read_fd(fd, path, &text, err);
+	int rc = store_read(s, file, FS_SECRET, &text, err);
 
-	if (rc < 0) {
-		strbuf_release_secret(&text);
-		return -1;
+	if (rc == 0) {
+		strbuf_consume(&text, old_octets(&text, (long long)time(NULL) - TRACKING_KEEP));
+		/* a line that was cut off must not swallow ours */
+		if (text.len > 0 && text.buf[text.len - 1] != '\n')
+			strbuf_addch(&text, '\n');
+		strbuf_add(&text, line->buf, line->len);
+		rc = strbuf_overflow(&text) ?
+			error_set(err, FAULT_CANNOT_WRITE, "%s/%s is full", s->path, file) :
+			store_write(s, file, 0600, STORE_REPLACE, text.buf, text.len, err);
 	}
-	size_t old = old_octets(&text, (long long)time(NULL) - TRACKING_KEEP);
-	bool cut = text.len > 0 && text.buf[text.len - 1] != '\n';
-
-	if (old) {
-		rc = ftruncate(fd, 0) == 0 ? fs_write_all(fd, text.buf + old, text.len - old) : -1;
-	}
-	if (rc == 0 && cut)
-		rc = fs_write_all(fd, "\n", 1);	/* a line that was cut off must not swallow ours */
-	if (rc == 0)
-		rc = fs_write_all(fd, line->buf, line->len);
 	strbuf_release_secret(&text);
-	return rc == 0 ? 0 : error_errno(err, FAULT_IO, "cannot write %s", path);
-}
-
-static int keep(const char *path, struct strbuf *line, struct error *err)
-{
-	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600), rc = -1;
-
-	if (fd < 0)
-		return error_errno(err, FAULT_CANNOT_WRITE, "cannot open %s", path);
-	if (fs_lock(fd, path, FS_LOCK_MS, err) == 0 && fs_check_secret(fd, path, err) == 0)
-		rc = add(fd, path, line, err);
-	close(fd);
 	return rc;
 }
 
 int tracking_keep(const struct envelope *e, const struct result *r, struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-	const char *path = tracking_path(e->arena);
-	int rc;
+	struct store s;
+	int rc = store_open_user(&s, true, err);
 
-	if (!path)
-		return error_set(err, FAULT_CANNOT_WRITE, "no home folder to keep the secret "
-				 "in: set XDG_STATE_HOME");
 	add_line(&line, e, r);
-	if (fs_make_folders(path) < 0)
-		rc = error_errno(err, FAULT_CANNOT_WRITE, "cannot make the folder of %s", path);
-	else
-		rc = keep(path, &line, err);
+	if (rc == 0)
+		rc = store_lock(&s, FS_LOCK_MS, err);
+	if (rc == 0)
+		rc = add(&s, &line, err);
+	store_close(&s);
 	strbuf_release_secret(&line);
 	return rc;
 }

@@ -5,9 +5,9 @@
  * refused when others can read it, as whoever knows a secret can ask. One
  * line per message, five words separated by blanks: time (seconds since
  * 1970), envelope id, secret in base64, server (HOST:PORT), recipients
- * separated by commas. Blanks, "%" and commas within a word are %XX. A line
- * is written at once and under a lock; what is older than TRACKING_KEEP goes
- * when one is added.
+ * separated by commas. Blanks, "%" and commas within a word are %XX. The file
+ * is replaced as a whole and under a lock (util/store.h); what is older than
+ * TRACKING_KEEP goes when a line is added.
  */
 #ifndef TRACK_TRACKING_H
 #define TRACK_TRACKING_H

@@ -57,41 +57,78 @@ int fs_read_fd(int fd, const char *name, struct strbuf *out, struct error *err)
 	}
 }
 
-int fs_check_secret(int fd, const char *path, struct error *err)
+static int check_mode(const struct stat *st, unsigned rules, const char *path, struct error *err)
+{
+	static const struct {
+		unsigned rule;
+		mode_t not_allowed;
+		const char *text, *fix;
+	} modes[] = {
+		{ FS_PRIVATE, S_IRWXG | S_IRWXO, "holds a secret and others may read it", "600" },
+		{ FS_NOT_OTHERS, S_IWGRP | S_IWOTH, "can be changed by others", "go-w" },
+		{ FS_NOT_ANYBODY, S_IWOTH, "can be changed by anybody", "o-w" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (rules & modes[i].rule && st->st_mode & modes[i].not_allowed)
+			return error_set(err, FAULT_CONFIG,
+					 "%s %s (mode %04o): run 'chmod %s %s'", path,
+					 modes[i].text, (unsigned)(st->st_mode & 07777),
+					 modes[i].fix, path);
+	}
+	return 0;
+}
+
+static bool is_owner_right(const struct stat *st, unsigned rules)
+{
+	if (rules & FS_OWN)
+		return st->st_uid == geteuid();
+	return !(rules & FS_OWN_OR_ROOT) || st->st_uid == geteuid() || st->st_uid == 0;
+}
+
+int fs_check_stat(const struct stat *st, unsigned rules, const char *path, struct error *err)
+{
+	if (rules & FS_ROOT && st->st_uid != 0)
+		return error_set(err, FAULT_CONFIG, "%s is not root's", path);
+	if (rules & FS_REGULAR && !S_ISREG(st->st_mode))
+		return error_set(err, FAULT_CONFIG, "%s is no regular file", path);
+	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
+		return 0;	/* a pipe of the caller's own making */
+	if (!is_owner_right(st, rules))
+		return error_set(err, FAULT_SECRET_OWNER,
+				 "%s %sbelongs to user %lu, not to you: run 'chown %lu %s'", path,
+				 rules & FS_PRIVATE ? "holds a secret and " : "",
+				 (unsigned long)st->st_uid, (unsigned long)geteuid(), path);
+	if (rules & FS_ONE_NAME && st->st_nlink > 1)
+		return error_set(err, FAULT_CONFIG,
+				 "%s is no file with a single name: remove the other one", path);
+	return check_mode(st, rules, path, err);
+}
+
+int fs_check(int fd, unsigned rules, const char *path, struct error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return error_errno(err, FAULT_FILE, "cannot examine %s", path);
-	if (!S_ISREG(st.st_mode))
-		return 0;	/* a pipe of the caller's own making */
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return error_set(err, FAULT_SECRET_OWNER,
-				 "%s holds a secret and belongs to user %lu, not to you: "
-				 "run 'chown %lu %s'", path, (unsigned long)st.st_uid,
-				 (unsigned long)geteuid(), path);
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return error_set(err, FAULT_SECRET_MODE,
-				 "%s holds a secret and others may read it (mode %04o): "
-				 "run 'chmod 600 %s'", path, (unsigned)(st.st_mode & 07777), path);
-	return 0;
+	return fs_check_stat(&st, rules, path, err);
 }
 
-static int cannot_open(const char *path, struct error *err)
+int fs_cannot_open(struct error *err, const char *what, const char *path)
 {
 	const int why = errno;
 
-	error_errno(err, FAULT_FILE, "cannot open %s", path);
+	error_errno(err, FAULT_FILE, "cannot open %s%s", what, path);
 	return error_append(err, "%s", fs_denied_hint(path, why));
 }
 
-int fs_read_secret(const char *path, struct strbuf *out, struct error *err)
+int fs_read_file(const char *path, unsigned rules, struct strbuf *out, struct error *err)
 {
 	int fd = fs_open_read(path);
 
 	if (fd < 0)
-		return cannot_open(path, err);
-	int rc = fs_check_secret(fd, path, err);
+		return fs_cannot_open(err, "", path);
+	int rc = fs_check(fd, rules, path, err);
 
 	if (rc == 0)
 		rc = fs_read_fd(fd, path, out, err);
@@ -170,18 +207,6 @@ int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 	return 0;
 }
 
-int fs_sync_dir(const char *path, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fsync(fd);
-
-	if (rc < 0)
-		error_errno(err, FAULT_IO, "cannot sync folder %s", path);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 char *fs_home(void)
 {
 	const char *home = secure_getenv("HOME");
@@ -218,20 +243,4 @@ const char *fs_denied_hint(const char *path, int error_number)
 	    !(st.st_mode & (st.st_uid == geteuid() ? S_IRUSR : S_IROTH)))
 		return "";
 	return " (file mode allows it; check AppArmor/SELinux: journalctl -k -g DENIED)";
-}
-
-int fs_make_folders(const char *path)
-{
-	char *copy = xstrdup(path);
-	int rc = 0;
-
-	/* a slash at the very beginning has no folder in front of it */
-	for (char *p = strchr(copy + (*copy == '/'), '/'); p && rc == 0; p = strchr(p + 1, '/')) {
-		*p = '\0';
-		if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-			rc = -1;
-		*p = '/';
-	}
-	xfree(copy);
-	return rc;
 }

@@ -24,15 +24,35 @@ ATTR_CHECK int fs_open_read(const char *path);
  */
 ATTR_CHECK int fs_read_fd(int fd, const char *name, struct strbuf *out, struct error *err);
 
-/*
- * Reads a file that holds a secret: refused (EX_CONFIG, with the chmod to
- * run) when it belongs neither to the caller nor to root, or when group or
- * others may read or write it.
- */
-ATTR_CHECK int fs_read_secret(const char *path, struct strbuf *out, struct error *err);
+/* What a file must be to be believed. */
+enum fs_rule {
+	FS_REGULAR = 1,		/* a regular file and nothing else */
+	FS_OWN = 2,		/* the caller's (effective user) */
+	FS_OWN_OR_ROOT = 4,	/* the caller's or root's */
+	FS_ROOT = 8,		/* root's, whatever kind of file it is */
+	FS_ONE_NAME = 16,	/* no second name; one that was just replaced has none */
+	FS_NOT_ANYBODY = 32,	/* not everybody may write it */
+	FS_NOT_OTHERS = 64,	/* neither group nor others may write it */
+	FS_PRIVATE = 128,	/* neither group nor others may do anything with it */
+	/* a password, a key: what the caller or root alone can read */
+	FS_SECRET = FS_OWN_OR_ROOT | FS_PRIVATE,
+};
 
-/* The check alone, for a file that is open: see fs_read_secret(). */
-ATTR_CHECK int fs_check_secret(int fd, const char *path, struct error *err);
+/*
+ * Does the open file obey these rules? Pipes and devices always do, but for
+ * FS_REGULAR and FS_ROOT. EX_CONFIG otherwise, with the command that helps;
+ * path is for the text.
+ */
+ATTR_CHECK int fs_check(int fd, unsigned rules, const char *path, struct error *err);
+ATTR_CHECK int fs_check_stat(const struct stat *st, unsigned rules, const char *path,
+			     struct error *err);
+
+/*
+ * Reads the file when it obeys the rules; out's limit is the bound.
+ * EX_CONFIG when it does not or cannot be opened, else as fs_read_fd().
+ */
+ATTR_CHECK int fs_read_file(const char *path, unsigned rules, struct strbuf *out,
+			    struct error *err);
 
 /* Writes all n octets; -1 and errno on failure. */
 ATTR_CHECK int fs_write_all(int fd, const void *data, size_t n);
@@ -53,9 +73,6 @@ ATTR_CHECK int fs_temp_file(int *fd_out, struct error *err);
  */
 ATTR_CHECK int fs_lock(int fd, const char *path, int milliseconds, struct error *err);
 
-/* Syncs the folder that a new name was made in. EX_IOERR on failure. */
-ATTR_CHECK int fs_sync_dir(const char *path, struct error *err);
-
 /*
  * Replaces a leading "~/" or "$HOME/" with the home folder: $HOME, else the
  * passwd entry. xfree() the result; never NULL.
@@ -65,10 +82,13 @@ char *fs_expand_home(const char *path);
 /* The home folder (xfree), or NULL when there is none. */
 char *fs_home(void);
 
+/*
+ * errno of an open() as EX_CONFIG, with a hint where the file's mode would
+ * allow it; what stands in front of the path, with a blank. Returns -1.
+ */
+int fs_cannot_open(struct error *err, const char *what, const char *path);
+
 /* Appended to the text of EACCES/EPERM when the file's mode would allow it. */
 const char *fs_denied_hint(const char *path, int error_number);
-
-/* Makes the folders above path that are missing, for their owner only (0700); -1 with errno. */
-ATTR_CHECK int fs_make_folders(const char *path);
 
 #endif

@@ -109,7 +109,7 @@ static const char *const failing[][3] = {
 	{ "a: x@y, :INCLUDE:/nonexistent/list\n", "a",
 	  "aliases:1: alias 'a': cannot open /nonexistent/list" },
 	{ "a: \":include: /nonexistent/li st\"\n", "a", "cannot open /nonexistent/li st:" },
-	{ "a: :include:/dev/null\n", "a", "/dev/null is not a file" },
+	{ "a: :include:/dev/null\n", "a", "/dev/null is no regular file" },
 	{ "*: |x\n", "joe", "alias '*'" },
 	{ "r: a\na: |x\n", "r", "aliases:2: alias 'a'" },
 	{ "a:\n", "a", "alias 'a': no address behind the name" }, { "a: ,\n", "a", "no address" },
@@ -315,7 +315,7 @@ static void included_files_are_trusted_ones(void **state)
 	if (getuid() == 0) {
 		path = scratch_file("inc", "a@b\n", 0644);
 		assert_int_equal(chown(path, 12345, 12345), 0);
-		assert_has(include_error(path, &err), "belongs to uid 12345");
+		assert_has(include_error(path, &err), "belongs to user 12345");
 	}
 }
 

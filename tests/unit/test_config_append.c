@@ -58,12 +58,10 @@ static size_t files(const char *folder)
 
 static void add(const char *path, mode_t mode, const char *text)
 {
-	const char *staged;
-
 	config_append_close(w);
 	w = NULL;
 	if (config_append_open(path, mode, &w, &failure) < 0 ||
-	    config_append_stage(w, text, strlen(text), &staged, &failure) < 0 ||
+	    config_append_stage(w, text, strlen(text), &failure) < 0 ||
 	    config_append_commit(w, &failure) < 0)
 		fail_msg("%s", failure.text);
 }
@@ -135,12 +133,12 @@ static void the_form_is_told(void **state)
 
 static void nothing_happens_before_the_commit(void **state)
 {
-	const char *path = scratch_file("rc", "old\n", 0600), *staged;
+	const char *path = scratch_file("rc", "old\n", 0600);
 
 	(void)state;
 	assert_int_equal(config_append_open(path, 0600, &w, &failure), 0);
-	assert_int_equal(config_append_stage(w, "new\n", 4, &staged, &failure), 0);
-	assert_holds(staged, "old\n\nnew\n", 0600);
+	assert_int_equal(config_append_stage(w, "new\n", 4, &failure), 0);
+	assert_int_equal(files(scratch), 2);
 	assert_holds(path, "old\n", 0600);
 	config_append_close(w);
 	w = NULL;
@@ -175,22 +173,20 @@ static void other_things_are_refused(void **state)
 
 static void a_missing_folder_is_an_error(void **state)
 {
-	const char *staged;
-
 	(void)state;
 	assert_int_equal(config_append_open(scratch_path("no/rc"), 0600, &w, &failure), 0);
-	assert_int_equal(config_append_stage(w, "x", 1, &staged, &failure), -1);
+	assert_int_equal(config_append_stage(w, "x", 1, &failure), -1);
 	assert_int_equal(failure.exit, EX_CANTCREAT);
 	assert_has(failure.text, "no/rc");
 }
 
 static void a_change_meanwhile_wins(void **state)
 {
-	const char *path = scratch_file("rc", "old\n", 0600), *staged;
+	const char *path = scratch_file("rc", "old\n", 0600);
 
 	(void)state;
 	assert_int_equal(config_append_open(path, 0600, &w, &failure), 0);
-	assert_int_equal(config_append_stage(w, "new\n", 4, &staged, &failure), 0);
+	assert_int_equal(config_append_stage(w, "new\n", 4, &failure), 0);
 	scratch_file("rc", "edited\n", 0600);
 	assert_int_equal(config_append_commit(w, &failure), -1);
 	assert_int_equal(failure.exit, EX_TEMPFAIL);
@@ -203,11 +199,11 @@ static void a_change_meanwhile_wins(void **state)
 
 static void a_file_made_meanwhile_wins(void **state)
 {
-	const char *path = scratch_path("rc"), *staged;
+	const char *path = scratch_path("rc");
 
 	(void)state;
 	assert_int_equal(config_append_open(path, 0600, &w, &failure), 0);
-	assert_int_equal(config_append_stage(w, "new\n", 4, &staged, &failure), 0);
+	assert_int_equal(config_append_stage(w, "new\n", 4, &failure), 0);
 	scratch_file("rc", "theirs\n", 0600);
 	assert_int_equal(config_append_commit(w, &failure), -1);
 	assert_has(failure.text, "was made meanwhile");
@@ -231,12 +227,12 @@ static void two_runs_do_not_mix(void **state)
 
 /* --- the secret ------------------------------------------------------------------------- */
 
-static int write_secret(const char *path, const char *text, bool replace)
+static int write_secret(const char *path, const char *text)
 {
 	struct secret s = { .data = NULL };
 
 	secret_set(&s, text, strlen(text));
-	int rc = config_secret_write(path, &s, replace, &failure);
+	int rc = config_secret_write(path, &s, &failure);
 
 	secret_release(&s);
 	assert_lacks(failure.text, "hush");
@@ -257,28 +253,27 @@ static void a_secret_has_a_folder_of_its_own(void **state)
 
 	(void)state;
 	umask(0);
-	assert_int_equal(write_secret(scratch_path("a/b/one.password"), "hush 1 ", false), 0);
+	assert_int_equal(write_secret(scratch_path("a/b/one.password"), "hush 1 "), 0);
 	umask(022);
 	assert_mode(scratch_path("a"), 0700);
 	assert_mode(scratch_path("a/b"), 0700);
 	assert_holds(scratch_path("a/b/one.password"), "hush 1 \n", 0600);
-	assert_int_equal(fs_read_secret(scratch_path("a/b/one.password"), &got, &failure), 0);
+	assert_int_equal(fs_read_file(scratch_path("a/b/one.password"), FS_SECRET, &got, &failure),
+			 0);
 	strbuf_release(&got);
 	assert_int_equal(files(scratch_path("a/b")), 1);
 }
 
-static void a_secret_is_replaced_only_when_told(void **state)
+static void a_secret_is_never_replaced(void **state)
 {
 	const char *path = scratch_path("s/one.password");
 
 	(void)state;
-	assert_int_equal(write_secret(path, "hush", false), 0);
-	assert_int_equal(write_secret(path, "hush hush", false), -1);
-	assert_int_equal(failure.exit, EX_CONFIG);
-	assert_has(failure.text, "is there already");
+	assert_int_equal(write_secret(path, "hush"), 0);
+	assert_int_equal(write_secret(path, "hush hush"), -1);
+	assert_int_equal(failure.exit, EX_CANTCREAT);
+	assert_has(failure.text, "/s/one.password exists already");
 	assert_holds(path, "hush\n", 0600);
-	assert_int_equal(write_secret(path, "hush hush", true), 0);
-	assert_holds(path, "hush hush\n", 0600);
 	assert_int_equal(files(scratch_path("s")), 1);
 }
 
@@ -289,18 +284,17 @@ static void a_secret_goes_to_no_other_place(void **state)
 	(void)state;
 	assert_int_equal(mkdir(scratch_path("open"), 0700), 0);
 	assert_int_equal(chmod(scratch_path("open"), 0770), 0);
-	assert_int_equal(write_secret(scratch_path("open/s"), "hush", false), -1);
-	assert_has(failure.text, "chmod 700");
+	assert_int_equal(write_secret(scratch_path("open/s"), "hush"), -1);
+	assert_has(failure.text, "chmod go-w");
 	assert_int_equal(symlink(scratch, scratch_path("linked")), 0);
-	assert_int_equal(write_secret(scratch_path("linked/s"), "hush", false), -1);
-	assert_has(failure.text, "is no folder");
+	assert_int_equal(write_secret(scratch_path("linked/s"), "hush"), -1);
+	assert_has(failure.text, "cannot use the folder");
 	assert_int_equal(symlink(outside, scratch_path("link")), 0);
-	assert_int_equal(write_secret(scratch_path("link"), "hush", false), -1);
-	assert_int_equal(write_secret(scratch_path("link"), "hush", true), -1);
-	assert_has(failure.text, "is no regular file");
-	assert_int_equal(write_secret(scratch_path("outside/s"), "hush", false), -1);
-	assert_has(failure.text, "is no folder");
-	assert_int_equal(write_secret(scratch_path("outside/t/s"), "hush", false), -1);
+	assert_int_equal(write_secret(scratch_path("link"), "hush"), -1);
+	assert_has(failure.text, "exists already");
+	assert_int_equal(write_secret(scratch_path("outside/s"), "hush"), -1);
+	assert_has(failure.text, "cannot use the folder");
+	assert_int_equal(write_secret(scratch_path("outside/t/s"), "hush"), -1);
 	assert_int_equal(failure.exit, EX_CANTCREAT);
 	assert_holds(scratch_path("outside"), "theirs\n", 0644);
 }
@@ -318,8 +312,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_made_meanwhile_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(two_runs_do_not_mix, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_secret_has_a_folder_of_its_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_secret_is_replaced_only_when_told, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_secret_is_never_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_secret_goes_to_no_other_place, setup, teardown),
 	};
 

@@ -158,7 +158,7 @@ static void mode_of_a_secret(void **state)
 		char words[20];
 
 		make_file("hunter2\n", cases[i].mode);
-		assert_int_equal(fs_read_secret(file, &out, &err), cases[i].rc);
+		assert_int_equal(fs_read_file(file, FS_SECRET, &out, &err), cases[i].rc);
 		if (cases[i].rc == 0) {
 			assert_string_equal(out.buf, "hunter2\n");
 		} else {
@@ -183,7 +183,7 @@ static void secret_of_someone_else(void **state)
 		skip();		/* only root can make this case */
 	int fd = fs_open_read(file);
 
-	assert_int_equal(fs_check_secret(fd, file, &err), -1);
+	assert_int_equal(fs_check(fd, FS_SECRET, file, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_text(err, "belongs to user 12345, not to you: run 'chown ");
 	close(fd);
@@ -196,20 +196,89 @@ static void secret_elsewhere(void **state)
 	struct error err = { 0 };
 	int fd[2];
 
-	assert_int_equal(fs_read_secret(file, &out, &err), -1);
+	assert_int_equal(fs_read_file(file, FS_SECRET, &out, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_text(err, "cannot open /tmp/");
 	assert_text(err, "No such file or directory");
 	make_file("12345", 0600);
-	assert_int_equal(fs_read_secret(file, &out, &err), -1);
+	assert_int_equal(fs_read_file(file, FS_SECRET, &out, &err), -1);
 	assert_int_equal(err.exit, EX_DATAERR);
 	assert_null(strstr(err.text, "1234"));
 	assert_int_equal(pipe(fd), 0);
-	assert_int_equal(fs_check_secret(fd[0], "a pipe", &err), 0);
+	assert_int_equal(fs_check(fd[0], FS_SECRET, "a pipe", &err), 0);
 	close(fd[0]);
-	assert_int_equal(fs_check_secret(fd[0], "a closed one", &err), -1);
+	assert_int_equal(fs_check(fd[0], FS_SECRET, "a closed one", &err), -1);
 	close(fd[1]);
 	strbuf_release(&out);
+}
+
+/* --- who may write -------------------------------------------------------- */
+
+static void rules(void **state)
+{
+	(void)state;
+	static const struct { unsigned rules; mode_t mode; const char *text; } cases[] = {
+		{ 0, 0666, NULL }, { FS_REGULAR, 0666, NULL }, { FS_OWN, 0666, NULL },
+		{ FS_NOT_ANYBODY, 0664, NULL }, { FS_NOT_ANYBODY, 0602, "chmod o-w" },
+		{ FS_NOT_OTHERS, 0644, NULL }, { FS_NOT_OTHERS, 0620, "chmod go-w" },
+		{ FS_NOT_OTHERS, 0602, "chmod go-w" }, { FS_PRIVATE, 0700, NULL },
+		{ FS_PRIVATE, 0610, "chmod 600" }, { FS_PRIVATE, 0601, "chmod 600" },
+		{ FS_ONE_NAME, 0600, NULL },
+	};
+	struct error err = { 0 };
+	char other[160];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		make_file("x", cases[i].mode);
+		int fd = fs_open_read(file);
+
+		assert_int_equal(fs_check(fd, cases[i].rules, file, &err), cases[i].text ? -1 : 0);
+		if (cases[i].text)
+			assert_text(err, cases[i].text);
+		close(fd);
+	}
+	int fd = fs_open_read(file), folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(fs_check(folder, FS_REGULAR, dir, &err), -1);
+	assert_text(err, "is no regular file");
+	assert_int_equal(fs_check(folder, FS_OWN | FS_NOT_OTHERS, dir, &err), 0);
+	assert_int_equal(fchmod(folder, 0770), 0);
+	assert_int_equal(fs_check(folder, FS_OWN | FS_NOT_OTHERS, dir, &err), -1);
+	close(folder);
+	snprintf(other, sizeof(other), "%s/other", dir);
+	assert_int_equal(link(file, other), 0);
+	assert_int_equal(fs_check(fd, FS_ONE_NAME, file, &err), -1);
+	assert_text(err, "single name");
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(fs_check(fd, FS_ONE_NAME, file, &err), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(fs_check(fd, FS_ONE_NAME, file, &err), 0);
+	close(fd);
+}
+
+/* Files of three owners, as fstat() would tell. */
+static void owners(void **state)
+{
+	(void)state;
+	const uid_t me = geteuid(), other = me + 1;
+	const struct { unsigned rules; uid_t owner; mode_t type; int rc; } cases[] = {
+		{ 0, other, S_IFREG, 0 },
+		{ FS_OWN, me, S_IFREG, 0 }, { FS_OWN, other, S_IFREG, -1 },
+		{ FS_OWN, 0, S_IFREG, me == 0 ? 0 : -1 }, { FS_OWN, other, S_IFIFO, 0 },
+		{ FS_OWN, other, S_IFDIR, -1 },
+		{ FS_OWN_OR_ROOT, me, S_IFREG, 0 }, { FS_OWN_OR_ROOT, 0, S_IFREG, 0 },
+		{ FS_OWN_OR_ROOT, other, S_IFREG, -1 }, { FS_SECRET, other, S_IFREG, -1 },
+		{ FS_ROOT, 0, S_IFREG, 0 }, { FS_ROOT, other, S_IFREG, -1 },
+		{ FS_ROOT, other, S_IFIFO, -1 }, { FS_ROOT, 0, S_IFIFO, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct stat st = { .st_mode = cases[i].type | 0600, .st_uid = cases[i].owner };
+		struct error err = { 0 };
+
+		if (fs_check_stat(&st, cases[i].rules, "x", &err) != cases[i].rc)
+			fail_msg("case %zu: %s", i, err.text);
+	}
 }
 
 /* --- writing -------------------------------------------------------------- */
@@ -279,20 +348,6 @@ static void temporary_file(void **state)
 	xfree(saved);
 }
 
-static void sync_a_folder(void **state)
-{
-	(void)state;
-	struct error err = { 0 };
-
-	assert_int_equal(fs_sync_dir(dir, &err), 0);
-	assert_int_equal(fs_sync_dir(file, &err), -1);
-	assert_int_equal(err.exit, EX_IOERR);
-	assert_text(err, "cannot sync folder /tmp/");
-	make_file("", 0600);
-	assert_int_equal(fs_sync_dir(file, &err), -1);
-	assert_text(err, "Not a directory");
-}
-
 /* --- names ---------------------------------------------------------------- */
 
 static void home_folder(void **state)
@@ -348,32 +403,7 @@ static void hint_for_a_denied_file(void **state)
 	assert_string_equal(fs_denied_hint(file, EACCES), "");
 }
 
-/* --- folders -------------------------------------------------------------- */
-
-static void missing_folders(void **state)
-{
-	char wanted[160], above[160];
-	struct stat st;
-
-	(void)state;
-	snprintf(wanted, sizeof(wanted), "%s/one/two/file", dir);
-	snprintf(above, sizeof(above), "%s/one/two", dir);
-	assert_int_equal(fs_make_folders(wanted), 0);
-	assert_int_equal(fs_make_folders(wanted), 0);
-	assert_int_equal(stat(above, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0700);
-	assert_int_equal(stat(wanted, &st), -1);
-	assert_int_equal(rmdir(above), 0);
-	*strrchr(above, '/') = '\0';
-	assert_int_equal(rmdir(above), 0);
-	make_file("", 0600);
-	snprintf(wanted, sizeof(wanted), "%s/two/file", file);
-	assert_int_equal(fs_make_folders(wanted), -1);
-	assert_int_equal(errno, ENOTDIR);
-	assert_int_equal(fs_make_folders(""), 0);
-	assert_int_equal(fs_make_folders("/"), 0);
-	assert_int_equal(fs_make_folders("name"), 0);
-}
+/* --- locks ---------------------------------------------------------------- */
 
 /* Whoever can read a file can lock it: no reason to wait for good. */
 static void lock_that_another_holds(void **state)
@@ -411,8 +441,8 @@ int main(void)
 		CASE(secret_elsewhere),
 		CASE(write_all),
 		CASE(temporary_file),
-		CASE(sync_a_folder),
-		CASE(missing_folders),
+		CASE(rules),
+		CASE(owners),
 		CASE(lock_that_another_holds),
 		CASE(home_folder),
 		CASE(hint_for_a_denied_file),

@@ -204,7 +204,7 @@ static void assert_nothing_left(void)
 	assert_int_equal(count_files("tmp", NULL), 0);
 	assert_int_equal(count_files("new", NULL), 0);
 	assert_int_equal(count_files("cur", NULL), 0);
-	assert_int_equal(maildir.fd, -1);
+	assert_int_equal(maildir.file.fd, -1);
 }
 
 /* --- the tests ------------------------------------------------------------ */
@@ -445,7 +445,7 @@ static void test_lost_folder(void **state)
 	assert_int_equal(rmdir(path.buf), 0);
 	assert_int_equal(begin(&err), -1);
 	assert_string_equal(err.status, "4.3.0");
-	assert_int_equal(maildir.fd, -1);
+	assert_int_equal(maildir.file.fd, -1);
 	strbuf_release(&path);
 }
 

@@ -430,7 +430,7 @@ static void test_memory(void **state)
 
 	assert_int_equal(m->recall(m->ctx, &name, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
-	assert_says(err.text, "others may write to");
+	assert_says(err.text, "can be changed by others");
 	assert_null(name);
 	unsetenv("XDG_STATE_HOME");
 }

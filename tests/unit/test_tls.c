@@ -412,7 +412,7 @@ static void test_wrong_settings(void **state)
 	      .key_file = certs_path("client.key"));
 	WRONG(EX_CONFIG, "cannot use certificate", .cert_file = certs_path("client.pem"),
 	      .key_file = certs_path("junk.key"));
-	assert_int_equal(fs_read_secret(certs_path("client.key"), &key, &err), 0);
+	assert_int_equal(fs_read_file(certs_path("client.key"), FS_SECRET, &key, &err), 0);
 	fd = open(open_key, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	assert_int_equal(fs_write_all(fd, key.buf, key.len), 0);
@@ -432,7 +432,7 @@ static void test_key_in_certificate_file(void **state)
 	(void)state;
 	certs_need();
 	snprintf(both, sizeof(both), "%s", certs_path("both.pem"));
-	assert_int_equal(fs_read_secret(certs_path("client.key"), &text, &err), 0);
+	assert_int_equal(fs_read_file(certs_path("client.key"), FS_SECRET, &text, &err), 0);
 	int from = fs_open_read(certs_path("client.pem"));
 
 	assert_int_equal(fs_read_fd(from, "client.pem", &text, &err), 0);
