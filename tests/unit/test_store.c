@@ -395,6 +395,10 @@ static void the_order_of_calls(void **state)
 	assert_holds("it", "new");
 	assert_mode(scratch_path("it"), 0640);
 	record[0] = '\0';
+	assert_int_equal(put(STORE_CACHE, "lost without harm"), 0);
+	assert_string_equal(record, "R");
+	assert_holds("it", "lost without harm");
+	record[0] = '\0';
 	assert_int_equal(store_write_path(scratch_path("it"), 0600, STORE_REPLACE, "x", 1,
 					  &failure), 0);
 	assert_string_equal(record, "FRD");
