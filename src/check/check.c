@@ -70,7 +70,8 @@ static void tell(struct check *c, enum check_verdict v, const char *step, const 
 	const struct check_finding f = {
 		.verdict = v, .step = step, .hint = hint, .text = arena_strdup(c->arena, line.buf),
 		.server = c->network ? c->server : NULL, .address = c->network ? c->address : NULL,
-		.exit = err ? err->exit : 0, .reply = err ? err->reply : 0,
+		.fault = err ? err->fault : FAULT_NONE, .exit = err ? err->exit : 0,
+		.reply = err ? err->reply : 0,
 		.status = err ? arena_strdup(c->arena, err->status) : NULL,
 	};
 
@@ -107,14 +108,6 @@ void check_fail(struct check *c, const char *step, const struct error *err)
 	tell(c, CHECK_FAIL, step, hint_for(c, step, err), err->text, err);
 }
 
-/* What is advised behind the reasons is in the hint, line by line. */
-static const char *without_advice(struct check *c, const char *text)
-{
-	const char *advice = strstr(text, " (if it is the right server: ");
-
-	return advice ? arena_strndup(c->arena, text, (size_t)(advice - text)) : text;
-}
-
 void check_fail_server(struct check *c, const char *step, const struct error *err, bool last)
 {
 	if (!c->reached && !c->ended) {
@@ -124,8 +117,8 @@ void check_fail_server(struct check *c, const char *step, const struct error *er
 		c->ended = last;
 	}
 	/* where mail gets through all the same, it is a warning */
-	tell(c, c->reached ? CHECK_WARN : CHECK_FAIL, step, hint_for(c, step, err),
-	     without_advice(c, err->text), err);
+	tell(c, c->reached ? CHECK_WARN : CHECK_FAIL, step, hint_for(c, step, err), err->text,
+	     err);
 }
 
 void check_settle_server(struct check *c)
@@ -195,6 +188,8 @@ int check_account(const struct check_request *r)
 	if (settle_account(&c)) {
 		/* what a session in memory would spare is what is to be looked at */
 		c.account.tls.session_cache = NULL;
+		/* what is advised about a certificate is in the hints, line by line */
+		c.account.tls.reasons_only = true;
 		be_impatient(&c.account.timeouts);
 		c.network = true;
 		check_servers(&c);

@@ -13,6 +13,7 @@
 #define CHECK_CHECK_H
 
 #include "util/attr.h"
+#include "util/fault.h"
 
 struct account;
 struct attempt_options;
@@ -29,6 +30,7 @@ struct check_finding {
 	const char *address;	/* numeric; NULL = none */
 	const char *text;	/* printable, one line */
 	const char *hint;	/* what to do, lines between '\n'; NULL = nothing */
+	enum fault fault;	/* of a failure: what has happened */
 	int exit;		/* of a failure: its sysexits code */
 	const char *status;	/* of a failure: the enhanced status */
 	int reply;		/* of a failure: the server's code, 0 = none */

@@ -1,7 +1,7 @@
 /*
- * What to do about a failure: one table, keyed by the step, the exit code,
- * the server's reply code and words of the error, with who the server is and
- * whether anybody has signed in.
+ * What to do about a failure: one table, keyed by the step, the fault and the
+ * server's reply code, with who the server is and whether anybody has signed
+ * in. The text of the error is never looked at.
  */
 #ifndef CHECK_CHECK_HINTS_H
 #define CHECK_CHECK_HINTS_H
@@ -19,7 +19,9 @@ struct hint_query {
 	const char *host, *address;
 	unsigned port;
 	const char *user, *sender, *to;
+	const char *server_name;	/* what the server calls itself */
 	bool signed_in, local;		/* local: a socket in the file system */
+	bool proxied;			/* it is reached through a proxy, or not at all */
 	const struct tls_facts *tls;	/* of the certificate; NULL = none seen */
 };
 

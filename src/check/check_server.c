@@ -111,6 +111,8 @@ static void begin_step(void *ctx, enum session_step step, const struct session *
 	const struct observer *others = v->c->r->opt ? v->c->r->opt->observer : NULL;
 
 	finish_step(v, step, s);
+	if (s && s->server_name[0])
+		v->c->facts.server_name = arena_strdup(v->c->arena, s->server_name);
 	v->step = step;
 	if (step == STEP_CONNECT)
 		v->began = clock_ms();
@@ -235,6 +237,7 @@ static void visit_address(struct visit *v)
 
 	c->facts.address = c->address;
 	c->facts.signed_in = false;
+	c->facts.server_name = NULL;
 	c->facts.tls = NULL;
 	memset(v->told, 0, sizeof(v->told));
 	if (open_visit(v, false, &err) < 0)
@@ -298,6 +301,7 @@ static void visit_server(struct check *c, const struct target *t)
 	c->facts.local = t->path != NULL;
 	int known = connect_addresses(&request, &v.proxied, &err);
 
+	c->facts.proxied = v.proxied;
 	v.o.account = &c->account;
 	v.o.whole = whole;
 	if (known < 0) {

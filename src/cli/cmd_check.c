@@ -65,6 +65,7 @@ static void add_json(struct output *o, const struct check_finding *f)
 	json_string(j, "text", f->text);
 	json_string(j, "hint", f->hint);
 	json_number(j, "exit", f->exit);
+	json_string(j, "fault", f->fault != FAULT_NONE ? fault_name(f->fault) : NULL);
 	json_string(j, "status", f->status);
 	json_number(j, "code", f->reply);
 	json_end(j, '}');
@@ -168,16 +169,6 @@ static int take_words(const struct invocation *inv, struct subject *s, struct er
 	return 0;
 }
 
-/* "account 'work': it is the default" without the account. */
-static const char *why_chosen(const struct subject *s, const struct explain *x)
-{
-	const char *why = x->n ? strstr(x->note[x->n - 1], "': ") : NULL;
-
-	if (s->account)
-		return "named on the command line";
-	return why ? why + strlen("': ") : NULL;
-}
-
 static void tell_problem(void *ctx, const struct error *err)
 {
 	check_tell_failure(found, ctx, "config", err);
@@ -223,7 +214,8 @@ static int check(struct output *o)
 		check_tell_failure(found, o, "account", &err);
 		status = err.exit;
 	} else if (status == EX_OK) {
-		status = run(o, config, account, why_chosen(&subject, &reasons), subject.to);
+		status = run(o, config, account, subject.account ?
+			     "named on the command line" : reasons.account, subject.to);
 	}
 	config_free(config);
 	return status;

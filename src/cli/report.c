@@ -62,7 +62,7 @@ void report_line(const struct invocation *inv, const char *fmt, ...)
 	strbuf_release(&line);
 }
 
-/* error_format = json: {"recipient":...,"exit":67,"code":550,"status":"5.1.1","text":...} */
+/* error_format = json: {"recipient":...,"exit":67,"code":550,"status":"5.1.1",...} */
 static void write_error_json(const char *recipient, const struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
@@ -77,6 +77,7 @@ static void write_error_json(const char *recipient, const struct error *err)
 	json_number(&j, "code", code);
 	json_string(&j, "status", status);
 	json_string(&j, "text", err->text);
+	json_string(&j, "fault", fault_name(err->fault));
 	json_end(&j, '}');
 	write_line(&line);
 	strbuf_release(&line);
@@ -130,8 +131,10 @@ int report_output(const struct invocation *inv, const char *text)
 /* --- what a report holds ----------------------------------------------------------- */
 
 /* An outcome that nobody explained is a bug, and never success. */
-static const struct error unexplained = { .exit = EX_SOFTWARE, .status = "5.3.0",
-					  .text = "failed, and nothing said why" };
+static const struct error unexplained = {
+	.fault = FAULT_BUG, .exit = EX_SOFTWARE, .status = "5.3.0",
+	.text = "failed, and nothing said why",
+};
 
 const struct error *report_error(const struct report *r)
 {

@@ -31,12 +31,13 @@ static void add_code(struct json *j, int code)
 		json_string(j, "code", NULL);
 }
 
-/* code, status and text: null where there is none. */
+/* code, status, text and fault: null where there is none. */
 static void add_error(struct json *j, const struct error *err)
 {
 	add_code(j, err->reply);
 	json_string(j, "status", err->status[0] ? err->status : NULL);
 	json_string(j, "text", err->text[0] ? err->text : NULL);
+	json_string(j, "fault", err->fault != FAULT_NONE ? fault_name(err->fault) : NULL);
 }
 
 void report_recipient_json(struct json *j, const char *address, const struct rcpt_result *r)

@@ -176,6 +176,7 @@ struct tls_settings {
 	const char *key_password_file;
 	const char *const *key_password_command;	/* argv */
 	const char *key_passwordeval;	/* run by /bin/sh */
+	bool reasons_only;		/* as in struct tls_client; no setting */
 	bool only_tls13;		/* tls_min_version = 1.3 */
 	const char *session_cache;	/* folder, "auto" or "off" */
 	const char *priorities;		/* GnuTLS priority string */

@@ -351,9 +351,10 @@ int dns_resolve(const char *resolver, const char *host, unsigned port, int famil
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		add_addresses(&first[i], port, &found);
 	if (rc == 0 && found.n == 0)
-		rc = error_set(err, FAULT_NO_HOST,
-			       first->answer.code == DNS_NO_NAME ? "host '%s' does not exist" :
-			       "host '%s' has no address of the wanted kind", host);
+		rc = first->answer.code == DNS_NO_NAME ?
+			error_set(err, FAULT_NO_HOST, "host '%s' does not exist", host) :
+			error_set(err, FAULT_NO_ADDRESS,
+				  "host '%s' has no address of the wanted kind", host);
 	release_all(q, ARRAY_LEN(q));
 	if (rc < 0)
 		return -1;

@@ -122,6 +122,13 @@ static void note_result(void *ctx, int code, struct ub_result *result)
 	*w = (struct wait){ .result = result, .code = code, .done = true };
 }
 
+static int failed(struct error *err)
+{
+	error_set(err, FAULT_DNS, "libunbound has failed");
+	err->named = false;
+	return -1;
+}
+
 static int wait_for(struct validator *s, const struct wait *w, const struct deadline *d,
 		    struct error *err)
 {
@@ -134,7 +141,7 @@ static int wait_for(struct validator *s, const struct wait *w, const struct dead
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, FAULT_SYSTEM, "cannot wait for libunbound");
 		if (n > 0 && unbound.process(s->context))
-			return error_set(err, FAULT_DNS, "libunbound has failed");
+			return failed(err);
 	}
 	return 0;
 }
@@ -260,7 +267,9 @@ int dnssec_ask(struct validator *s, const char *name, enum dns_type type,
 {
 	if (s->source.trust_ad)
 		return dns_ask(s->source.resolver, name, type, d, out, err);
-	if (!s->context)
-		return error_set(err, FAULT_DNS, "DNSSEC: libunbound has failed");
+	if (!s->context) {
+		(void)failed(err);
+		return error_prefix(err, "DNSSEC");
+	}
 	return ask_unbound(s, name, type, d, out, err);
 }

@@ -128,6 +128,7 @@ static int refused(int code, const struct strbuf *header, const struct http_requ
 		fault = FAULT_PROXY_PROTOCOL;
 	error_set(err, fault, "the HTTP proxy does not connect to %s:%u: %.*s", r->host, r->port,
 		  (int)(n > SHOWN_MAX ? SHOWN_MAX : n), words);
+	err->named = true;
 	if (code == 407 || code == 401)
 		error_append(err, r->user ? " (check proxy_user and its password)" :
 			     " (set proxy_user and proxy_password)");

@@ -13,6 +13,7 @@
 #include "net/resolve.h"
 #include "net/sockopt.h"
 #include "util/clock.h"
+#include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -140,7 +141,15 @@ static int run(struct field *f)
 	}
 }
 
-static void tell(const struct field *f, struct strbuf *reasons)
+static void note(struct error *kinds, enum fault fault)
+{
+	if (kinds->fault == FAULT_NONE)
+		error_turn(kinds, fault);
+	else
+		error_also(kinds, fault);
+}
+
+static void tell(const struct field *f, struct strbuf *reasons, struct error *kinds)
 {
 	const struct address_list *list = f->race->list;
 
@@ -148,6 +157,7 @@ static void tell(const struct field *f, struct strbuf *reasons)
 		const struct runner *r = &f->runner[i];
 		char name[ADDRESS_TEXT];
 
+		note(kinds, socket_fault(r->error));
 		address_text(&list->v[i].to.any, name, sizeof(name));
 		strbuf_addf(reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
 		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
@@ -160,7 +170,7 @@ static void tell(const struct field *f, struct strbuf *reasons)
 }
 
 int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-	     struct strbuf *reasons)
+	     struct strbuf *reasons, struct error *kinds)
 {
 	struct field f = { .race = r, .whole = whole };
 	int fd = -1;
@@ -177,7 +187,8 @@ int race_run(const struct race *r, const struct deadline *whole, size_t *winner_
 		fd = f.p[winner].fd;
 		f.p[winner].fd = -1;
 	} else {
-		tell(&f, reasons);
+		*kinds = (struct error){ .fault = FAULT_NONE };
+		tell(&f, reasons, kinds);
 	}
 	for (size_t i = 0; i < r->list->n; i++) {
 		if (f.p[i].fd >= 0)

@@ -13,6 +13,7 @@
 
 struct address_list;
 struct deadline;
+struct error;
 struct socket_options;
 struct strbuf;
 
@@ -26,9 +27,9 @@ struct race {
 /*
  * The connected descriptor, and the place of its address in the list; or -1,
  * with the reason of each address that was tried appended to reasons, in the
- * order of the list.
+ * order of the list, and their faults noted in *kinds (its text is not set).
  */
 ATTR_CHECK int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-			struct strbuf *reasons);
+			struct strbuf *reasons, struct error *kinds);
 
 #endif

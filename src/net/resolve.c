@@ -263,8 +263,7 @@ static int lookup_wait(struct lookup *l, const struct deadline *d, struct error 
 			return 0;
 		if (ready == 0) {
 			deadline_error(d, err);
-			snprintf(err->status, sizeof(err->status), "4.4.3");
-			return -1;
+			return error_turn(err, FAULT_DNS);
 		}
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, FAULT_SYSTEM, "cannot wait");

@@ -185,23 +185,48 @@ static int await_connect(int fd, const struct sockaddr *to, socklen_t len,
 	return result ? -1 : 0;
 }
 
-/* One local socket: the descriptor, or -1 with the reason appended to reasons. */
+enum fault socket_fault(int error)
+{
+	static const struct {
+		int error;
+		enum fault fault;
+	} faults[] = {
+		{ ECONNREFUSED, FAULT_CONNECT_REFUSED }, { ETIMEDOUT, FAULT_CONNECT_TIMEOUT },
+		{ ENETUNREACH, FAULT_NET_UNREACHABLE }, { EHOSTUNREACH, FAULT_HOST_UNREACHABLE },
+		{ EACCES, FAULT_CONNECT_DENIED }, { EPERM, FAULT_CONNECT_DENIED },
+		{ EADDRNOTAVAIL, FAULT_SOURCE_ADDRESS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		if (faults[i].error == error)
+			return faults[i].fault;
+	}
+	return FAULT_CONNECT;
+}
+
+/* One local socket: the descriptor, or -1 and errno with the reason appended to reasons. */
 static int connect_one(const struct sockaddr *to, socklen_t len, const struct deadline *limit,
 		       struct strbuf *reasons)
 {
 	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0) {
-		strbuf_addf(reasons, "cannot make a socket: %s", strerror(errno));
+		int why = errno;
+
+		strbuf_addf(reasons, "cannot make a socket: %s", strerror(why));
+		errno = why;
 		return -1;
 	}
 	if (connect(fd, to, len) == 0 || await_connect(fd, to, len, limit) == 0)
 		return fd;
-	if (errno == ETIMEDOUT && deadline_passed(limit))
+	int why = errno;
+
+	if (why == ETIMEDOUT && deadline_passed(limit))
 		strbuf_addf(reasons, "no answer within %u s", limit->seconds);
 	else
-		strbuf_addstr(reasons, strerror(errno));
+		strbuf_addstr(reasons, strerror(why));
 	close(fd);
+	errno = why;
 	return -1;
 }
 
@@ -242,14 +267,16 @@ static int connect_list(const struct socket_target *target, struct address_list 
 	};
 	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
 	size_t winner = 0;
-	int fd = race_run(&race, whole, &winner, &reasons);
+	struct error kinds;
+	int fd = race_run(&race, whole, &winner, &reasons, &kinds);
 
 	if (fd >= 0) {
 		keep_rest(list, winner);
 	} else {
-		error_set(err, FAULT_CONNECT, "cannot connect to %s:%u: %s%s",
-			  target->host, target->port, reasons.buf,
-			  strbuf_overflow(&reasons) ? "..." : "");
+		error_set(err, kinds.fault != FAULT_NONE ? kinds.fault : FAULT_CONNECT,
+			  "cannot connect to %s:%u: %s%s", target->host, target->port,
+			  reasons.buf, strbuf_overflow(&reasons) ? "..." : "");
+		memcpy(err->also, kinds.also, sizeof(err->also));
 		list->n = 0;
 	}
 	strbuf_release(&reasons);
@@ -287,7 +314,8 @@ static int connect_path(const struct socket_target *target, const struct deadlin
 	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), &limit, &reason);
 
 	if (fd < 0)
-		error_set(err, FAULT_CONNECT, "cannot connect to local socket '%s': %s",
+		error_set(err, errno == ENOENT ? FAULT_SOCKET_MISSING : socket_fault(errno),
+			  "cannot connect to local socket '%s': %s",
 			  target->path, reason.buf);
 	strbuf_release(&reason);
 	return fd;

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -214,14 +215,20 @@ static int request(struct stream *s, const struct socks_request *r, const struct
 
 static int refused(int code, const char *host, unsigned port, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(replies); i++)
-		if (replies[i].code == code)
-			return error_set(err, replies[i].fault,
-					 "the SOCKS proxy cannot connect to %s:%u: %s", host,
-					 port, replies[i].text);
-	return error_set(err, FAULT_PROXY_PROTOCOL,
-			 "the SOCKS proxy cannot connect to %s:%u: unknown reply 0x%02x", host,
-			 port, (unsigned)code);
+	char unknown[40];
+	const char *text = unknown;
+	enum fault fault = FAULT_PROXY_PROTOCOL;
+
+	snprintf(unknown, sizeof(unknown), "unknown reply 0x%02x", (unsigned)code);
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		if (replies[i].code == code) {
+			fault = replies[i].fault;
+			text = replies[i].text;
+		}
+	}
+	error_set(err, fault, "the SOCKS proxy cannot connect to %s:%u: %s", host, port, text);
+	err->named = true;
+	return -1;
 }
 
 /* The address that the proxy uses is of no interest, but must be read away. */
@@ -304,15 +311,21 @@ static int request4(const struct socks_request *r, const char *host, struct strb
 
 static int refused4(int code, const struct socks_request *r, struct error *err)
 {
+	char unknown[40];
+	const char *text = unknown;
+	enum fault fault = FAULT_PROXY_PROTOCOL;
+
+	snprintf(unknown, sizeof(unknown), "unknown reply %d", code);
 	for (size_t i = 0; i < ARRAY_LEN(replies4); i++) {
-		if (replies4[i].code == code)
-			return error_set(err, replies4[i].fault,
-					 "the SOCKS proxy cannot connect to %s:%u: %s", r->host,
-					 r->port, replies4[i].text);
+		if (replies4[i].code == code) {
+			fault = replies4[i].fault;
+			text = replies4[i].text;
+		}
 	}
-	return error_set(err, FAULT_PROXY_PROTOCOL,
-			 "the SOCKS proxy cannot connect to %s:%u: unknown reply %d", r->host,
-			 r->port, code);
+	error_set(err, fault, "the SOCKS proxy cannot connect to %s:%u: %s", r->host, r->port,
+		  text);
+	err->named = true;
+	return -1;
 }
 
 int socks4_connect(struct stream *s, const struct socks_request *r, const struct deadline *d,

@@ -68,20 +68,16 @@ static void note_match(const struct config *c, const struct route_request *req,
 		       const char *what, const char *word)
 {
 	if (req->explain)
-		explain_note(req->explain, "account '%s': '%s' of its '%s' (%s) fits %s '%s'",
-			     a->name, pattern, key, origin(c, a, key), what, word);
+		explain_account(req->explain, a->name, "'%s' of its '%s' (%s) fits %s '%s'",
+				pattern, key, origin(c, a, key), what, word);
 }
 
 static void note_default(const struct config *c, const struct route_request *req,
 			 const struct account *a)
 {
-	if (!req->explain)
-		return;
-	if (config_nth(c, 1))
-		explain_note(req->explain, "account '%s': no account fits the sender, the From "
-			     "field, the recipients or the user, so it is the default", a->name);
-	else
-		explain_note(req->explain, "account '%s': there is no other", a->name);
+	explain_account(req->explain, a->name, "%s", !config_nth(c, 1) ? "there is no other" :
+			"no account fits the sender, the From field, the recipients or the user, "
+			"so it is the default");
 }
 
 /* --- the account --------------------------------------------------------------- */
@@ -229,7 +225,7 @@ int route_account(const struct config *c, const struct route_request *req,
 	if (!found)
 		return no_account(c, req->account, err);
 	if (req->account)
-		explain_note(req->explain, "account '%s': by option -a", found->name);
+		explain_account(req->explain, found->name, "by option -a");
 	if (check_account(found, err) < 0)
 		return -1;
 	*out = found;

@@ -32,3 +32,17 @@ void explain_note(struct explain *x, const char *fmt, ...)
 	make_room(x);
 	x->note[x->n++] = arena_strdup(x->arena, text);
 }
+
+void explain_account(struct explain *x, const char *name, const char *fmt, ...)
+{
+	char text[NOTE_MAX + 1];
+	va_list ap;
+
+	if (!x)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	x->account = arena_strdup(x->arena, text);
+	explain_note(x, "account '%s': %s", name, text);
+}

@@ -20,6 +20,7 @@ struct explain {
 	const char **note;	/* in the order in which they were made */
 	size_t n, alloc;
 	size_t left_out;	/* notes beyond EXPLAIN_MAX */
+	const char *account;	/* why it is this account; NULL = nothing was noted of it */
 };
 
 #define EXPLAIN_MAX 10000	/* notes that are kept */
@@ -29,5 +30,9 @@ struct explain {
  * it is shown. Beyond 4096 octets it is cut.
  */
 ATTR_PRINTF(2, 3) void explain_note(struct explain *x, const char *fmt, ...);
+
+/* Notes why it is the account of that name, in x->account as well. */
+ATTR_PRINTF(3, 4)
+void explain_account(struct explain *x, const char *name, const char *fmt, ...);
 
 #endif

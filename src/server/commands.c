@@ -208,7 +208,7 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 /* Syntax errors of the address itself bear the status of its side. */
 static void refuse_path(struct smtpd *s, const struct error *err, const char *status)
 {
-	bool form = strcmp(err->status, "5.5.4") == 0;
+	bool form = err->fault == FAULT_ARGUMENT;
 
 	smtpd_reply(s, 501, form ? "5.5.4" : status, "%s", err->text);
 }

@@ -128,9 +128,9 @@ static int check_form(const struct smtpd *s, const struct indata *in, struct err
 
 static int storage_code(const struct error *err)
 {
-	if (strcmp(err->status, "5.3.4") == 0)
+	if (err->fault == FAULT_TOO_LARGE)
 		return 552;
-	return strcmp(err->status, "4.3.1") == 0 ? 452 : 451;
+	return err->fault == FAULT_DISK_FULL ? 452 : 451;
 }
 
 static void log_message(struct smtpd *s, const struct incoming *m, int code)

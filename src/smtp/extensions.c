@@ -334,7 +334,9 @@ static int check_missing(const struct session *s, const struct envelope *e,
 			 x->status ? x->status : fault_status(FAULT_EXTENSION_MISSING),
 			 "%s does not offer %s, which is required",
 			 s->server_name[0] ? s->server_name : "the server", x->keyword);
-	return x->option ? error_append(err, " by '%s'", x->option) : -1;
+	if (x->option)
+		error_append(err, " by '%s'", x->option);
+	return session_named(s, err);
 }
 
 int extensions_check(const struct session *s, const struct envelope *e, struct error *err)

@@ -248,12 +248,16 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 	bool foreign = p->arg && !text_is_ascii(p->arg, strlen(p->arg));
 	bool can = row->utf8 && session_has(s, EXT_SMTPUTF8);
 
-	if (row->announced && !extensions_announced(s, row->verb, strlen(row->verb)))
-		return error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer %s",
-				 s->server_name, row->verb);
-	if (foreign && !can)
-		return error_set(err, FAULT_UTF8_MISSING, "%s: '%s' needs SMTPUTF8, which "
-				 "%s does not offer", probe_name(p), p->arg, s->server_name);
+	if (row->announced && !extensions_announced(s, row->verb, strlen(row->verb))) {
+		error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer %s",
+			  s->server_name, row->verb);
+		return session_named(s, err);
+	}
+	if (foreign && !can) {
+		error_set(err, FAULT_UTF8_MISSING, "%s: '%s' needs SMTPUTF8, which "
+			  "%s does not offer", probe_name(p), p->arg, s->server_name);
+		return session_named(s, err);
+	}
 	build(s, p, foreign);
 	if (say(s, foreign, err) < 0)
 		return -1;

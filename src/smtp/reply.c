@@ -79,6 +79,10 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_AUTH), 5, 501, NULL, FAULT_RESPONSE_REFUSED },
 	{ AT(STAGE_AUTH), 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
 	{ AT(STAGE_AUTH), 5, 504, NULL, FAULT_MECHANISM_UNKNOWN },
+	/* Google: sign in by the browser first; Microsoft: no passwords any more */
+	{ AT(STAGE_AUTH), 5, 0, "7.14", FAULT_BROWSER_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "7.30", FAULT_OAUTH_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "7.139", FAULT_OAUTH_WANTED },
 	{ AT(STAGE_AUTH), 5, 525, NULL, FAULT_ACCOUNT_DISABLED },
 	{ AT(STAGE_AUTH), 5, 534, NULL, FAULT_MECHANISM_WEAK },
 	{ AT(STAGE_AUTH), 5, 538, NULL, FAULT_TLS_WANTED },
@@ -117,12 +121,43 @@ static const struct verdict verdicts[] = {
 	{ CHUNK, 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
 	{ AT(STAGE_BURL), 5, 0, "7.", FAULT_POLICY },
 	{ AT(STAGE_BURL), 5, 0, "6.6", FAULT_URL_UNREADABLE },
+	{ AT(STAGE_MAIL), 5, 0, "1.8", FAULT_SENDER_DOMAIN },
+	{ AT(STAGE_MAIL), 5, 550, NULL, FAULT_SENDER_REFUSED },
+	{ AT(STAGE_MAIL), 5, 553, NULL, FAULT_SENDER_REFUSED },
 	{ ANYWHERE, 5, 0, NULL, FAULT_REFUSED },
 
 	/* the channel closes: nobody knows what has become of the message (RFC 5321, 4.2.3) */
 	{ AT(STAGE_DOT) | AT(STAGE_BDAT) | AT(STAGE_BURL), 0, 221, NULL, FAULT_CONNECTION_LOST },
 	/* good news that was not asked for */
 	{ ANYWHERE, 0, 0, NULL, FAULT_PROTOCOL },
+};
+
+/*
+ * What a reply says more exactly than its code. The exit code is that of the
+ * verdict all the same, and so is the status. Words are looked for in any
+ * case; class 0 and code 0 are any. The first row that fits decides.
+ */
+static const struct detail {
+	unsigned stages;
+	int class, code;
+	const char *status, *words;	/* NULL = any */
+	enum fault fault;
+} details[] = {
+	{ AT(STAGE_AUTH), 5, 0, NULL, "SmtpClientAuthentication", FAULT_OAUTH_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, NULL, "basic authentication is disabled", FAULT_OAUTH_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, NULL, "gsmtp", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, NULL, "application-specific password", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, NULL, "app password", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_MAIL), 0, 0, NULL, "Domain not found", FAULT_SENDER_DOMAIN },
+	{ AT(STAGE_MAIL), 0, 0, "1.8", NULL, FAULT_SENDER_DOMAIN },
+	{ AT(STAGE_RCPT) | CONTENT, 0, 0, "2.2", NULL, FAULT_MAILBOX_FULL },
+	{ AT(STAGE_RCPT), 0, 0, NULL, "sender", FAULT_SENDER_REFUSED },
+	{ AT(STAGE_RCPT), 0, 0, NULL, "relay", FAULT_RELAY_DENIED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "greylist", FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "graylist", FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT), 0, 0, NULL, "list", FAULT_LISTED },
+	{ AT(STAGE_RCPT), 4, 450, "7.1", NULL, FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT), 4, 450, "2.0", NULL, FAULT_GREYLISTED },
 };
 
 /* Does status ("5.1.1") fit the pattern ("1.1", or "7." for all of that subject)? */
@@ -148,6 +183,37 @@ static const struct verdict *judge(const struct reply *r, enum stage stage)
 	return v;
 }
 
+/* Those that say little; the others are exact, whatever the words are. */
+static bool is_broad(enum fault fault)
+{
+	static const enum fault broad[] = {
+		FAULT_PASSWORD_REFUSED, FAULT_MECHANISM_WEAK, FAULT_SENDER_REFUSED, FAULT_POLICY,
+		FAULT_RECIPIENT_UNKNOWN, FAULT_RECIPIENT_SYNTAX, FAULT_TOO_LARGE, FAULT_REFUSED,
+		FAULT_REFUSED_FOR_NOW,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(broad); i++) {
+		if (broad[i] == fault)
+			return true;
+	}
+	return false;
+}
+
+static enum fault look_closer(const struct reply *r, enum stage stage, const char *words,
+			      enum fault fault)
+{
+	for (size_t i = 0; is_broad(fault) && i < ARRAY_LEN(details); i++) {
+		const struct detail *d = &details[i];
+
+		if (d->stages & AT(stage) && (!d->class || d->class == reply_class(r)) &&
+		    (!d->code || d->code == r->code) &&
+		    (!d->status || status_fits(d->status, r->status)) &&
+		    (!d->words || strcasestr(words, d->words)))
+			return d->fault;
+	}
+	return fault;
+}
+
 int reply_error_about(const struct reply *r, enum stage stage, const char *subject,
 		      struct error *err)
 {
@@ -164,6 +230,8 @@ int reply_error_about(const struct reply *r, enum stage stage, const char *subje
 			 v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "",
 			 r->status, words.len ? " " : "", words.buf);
 	err->reply = r->code;
+	if (v->class)
+		err->fault = look_closer(r, stage, words.buf, v->fault);
 	strbuf_release(&words);
 	return -1;
 }
@@ -313,8 +381,10 @@ static int no_reply(const struct deadline *d, const struct strbuf *line, struct 
 		  words.buf);
 	strbuf_release(&words);
 	/* a TLS record (RFC 8446, section 5.1): alert 21 or handshake 22, version 3.x */
-	if (line->len > 2 && (line->buf[0] == 0x15 || line->buf[0] == 0x16) && line->buf[1] == 3)
+	if (line->len > 2 && (line->buf[0] == 0x15 || line->buf[0] == 0x16) && line->buf[1] == 3) {
+		error_turn(err, FAULT_TLS_SPOKEN);
 		error_append(err, ": the server speaks TLS from the start: use tls = implicit");
+	}
 	return -1;
 }
 

@@ -68,6 +68,7 @@ int send_mode_check(const struct session *s, const struct envelope *e, struct er
 	if (mode == SEND_MODE_MAIL || session_has(s, verbs[mode].extension) ||
 	    extensions_level(s, e, verbs[mode].extension) != LEVEL_REQUIRE)
 		return 0;
-	return error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer %.4s, which is required "
-			 "by 'send_mode'", s->server_name, verbs[mode].open);
+	error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer %.4s, which is required "
+		  "by 'send_mode'", s->server_name, verbs[mode].open);
+	return session_named(s, err);
 }

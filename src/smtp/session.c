@@ -2,6 +2,7 @@
 #include "smtp/session.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "conf/account.h"
 #include "net/wire.h"
@@ -64,6 +65,12 @@ int session_reply(struct session *s, enum stage stage, struct error *err)
 	return rc;
 }
 
+int session_named(const struct session *s, struct error *err)
+{
+	err->named = s->opt.host && strcasecmp(s->server_name, s->opt.host) == 0;
+	return -1;
+}
+
 int session_quiet(struct session *s, struct error *err)
 {
 	if (wire_unread_now(s->wire) <= 0)
@@ -117,7 +124,9 @@ static int hint_at_tls(const struct session *s, struct error *err)
 {
 	const unsigned submissions = 465;	/* RFC 8314, section 3.3 */
 
-	if (s->opt.port == submissions && !s->encrypted && strcmp(err->status, "4.4.2") == 0)
+	const bool silent = err->fault == FAULT_TIMEOUT || err->fault == FAULT_CONNECTION_LOST;
+
+	if (s->opt.port == submissions && !s->encrypted && silent)
 		error_append(err, " (port %u speaks TLS from the start: use tls = implicit)",
 			     submissions);
 	return -1;

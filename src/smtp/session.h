@@ -122,6 +122,12 @@ ATTR_CHECK int session_quiet(struct session *s, struct error *err);
 /* Reads a reply into s->reply. A failure and a 421 make the session dead. */
 ATTR_CHECK int session_reply(struct session *s, enum stage stage, struct error *err);
 
+/*
+ * The text of err says what the server calls itself: is that the name by
+ * which it was asked for (err->named)? Returns -1.
+ */
+int session_named(const struct session *s, struct error *err);
+
 /* Sends s->line and reads the reply; an unasked 421 counts as the reply. */
 ATTR_CHECK int session_command(struct session *s, enum stage stage, struct error *err);
 

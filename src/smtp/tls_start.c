@@ -94,7 +94,7 @@ static struct tls_client client_of(struct tls_start *what, struct arena *arena)
 		.cache_name = session_cache(t) ? arena_printf(arena, "%s %s %s", a->name,
 							      a->auth.user ? a->auth.user : "",
 							      what->host) : NULL,
-		.port = what->port, .starttls = what->starttls,
+		.port = what->port, .starttls = what->starttls, .reasons_only = t->reasons_only,
 	};
 }
 
@@ -120,6 +120,8 @@ static int connect_with(struct stream *lower, struct tls_start *what, const stru
 		use_records(what, dane, &client);
 	int rc = tls_connect(lower, &client, d, out, err);
 
+	if (rc < 0 && strcasecmp(client.host, what->host) != 0)
+		err->named = false;	/* not by the name that is asked for */
 	arena_free(arena);
 	return rc;
 }
@@ -134,7 +136,7 @@ int tls_start(struct stream *lower, const struct tls_start *what, const struct d
 	if (look_up(what, d, &dane, err) < 0)
 		return -1;
 	if (what->account->tls.dane == TLS_DANE_MUST && dane.state != DANE_USABLE)
-		rc = error_set(err, FAULT_DNSSEC_BOGUS, "%s has no TLSA records%s (DANE), and "
+		rc = error_set(err, FAULT_CERTIFICATE_DANE, "%s has no TLSA records%s (DANE), and "
 			       "tls_dane = must", what->host, dane.state == DANE_UNUSABLE ?
 			       " that can be used" : ", or no DNSSEC");
 	else

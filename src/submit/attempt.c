@@ -56,8 +56,9 @@ static int name_server(const struct attempt *t, struct error *err)
 {
 	const char *where = t->o.target.path ? t->o.target.path : t->o.target.host;
 
-	if (!where || strstr(err->text, where))
+	if (!where || err->named)
 		return -1;
+	err->named = true;
 	if (t->o.target.path)
 		return error_prefix(err, "%s", where);
 	return error_prefix(err, "%s:%u", where, t->o.target.port);
@@ -272,7 +273,8 @@ static void prefix_results(const struct attempt *t, struct result *r)
 /* Was the connection lost, or given up by the server, before the content was whole? */
 static bool was_lost(const struct error *err)
 {
-	return err->reply == 421 || (err->reply == 0 && strcmp(err->status, "4.4.2") == 0);
+	return err->fault == FAULT_SERVER_CLOSES || err->fault == FAULT_CONNECTION_LOST ||
+	       err->fault == FAULT_TIMEOUT;
 }
 
 /*

@@ -168,8 +168,10 @@ static int start_tls(const struct connect_request *r, const struct proxy_url *p,
 	};
 	struct stream *top = NULL;
 
-	if (tls_connect(*s, &client, d, &top, err) < 0)
+	if (tls_connect(*s, &client, d, &top, err) < 0) {
+		err->named = false;
 		return -1;
+	}
 	*s = top;
 	return 0;
 }
@@ -241,8 +243,10 @@ static int open_proxied(const struct connect_request *r, const struct proxy_url 
 
 	if (rc == 0)
 		rc = idna_to_ascii(arena, p->host, &host, err);
-	if (rc == 0 && (rc = open_socket(r, host, p->port, NULL, NULL, out, err)) < 0)
+	if (rc == 0 && (rc = open_socket(r, host, p->port, NULL, NULL, out, err)) < 0) {
 		error_prefix(err, "proxy");
+		err->named = false;	/* it is the proxy that is */
+	}
 	arena_free(arena);
 	if (rc < 0)
 		return -1;

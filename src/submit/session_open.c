@@ -179,8 +179,7 @@ bool opening_worth_another(const struct opening *o, const struct error *err)
 {
 	if (deadline_passed(&o->whole))
 		return false;
-	return error_is_temporary(err) || err->exit == EX_NOHOST || err->exit == EX_PROTOCOL ||
-	       strcmp(err->status, "5.7.10") == 0;
+	return error_next(err) <= NEXT_SERVER;
 }
 
 void opening_note_failure(struct error *all, const struct error *err)
@@ -190,9 +189,11 @@ void opening_note_failure(struct error *all, const struct error *err)
 		return;
 	}
 	if (!error_is_temporary(all) && error_is_temporary(err)) {
+		all->fault = err->fault;
 		all->exit = err->exit;
 		all->reply = err->reply;
 		snprintf(all->status, sizeof(all->status), "%s", err->status);
 	}
+	all->named = all->named || err->named;
 	error_append(all, "; %s", err->text);
 }

@@ -118,7 +118,7 @@ static int not_tls(const struct tls *t, struct error *err)
 		return error_set(err, FAULT_NOT_TLS,
 				 "server on port %u does not speak TLS", t->settings->port);
 	if (t->settings->starttls)
-		return error_set(err, FAULT_SMTP_SPOKEN,
+		return error_set(err, FAULT_TLS,
 				 "server on port %u sent clear text where TLS should begin",
 				 t->settings->port);
 	return error_set(err, FAULT_SMTP_SPOKEN,
@@ -126,33 +126,42 @@ static int not_tls(const struct tls *t, struct error *err)
 			 t->settings->port);
 }
 
-/* TLS 1.3, section 6.2, and the hint for the user that goes with some alerts. */
+/* TLS 1.3, section 6.2: what some alerts mean to a client, and how the user is told. */
+static const struct {
+	gnutls_alert_description_t alert;
+	enum fault fault;
+	const char *hint;
+} alerts[] = {
+	{ GNUTLS_A_CERTIFICATE_REQUIRED, FAULT_OUR_CERTIFICATE_WANTED,
+	  ": it wants a certificate, set tls_cert_file and tls_key_file" },
+	{ GNUTLS_A_BAD_CERTIFICATE, FAULT_OUR_CERTIFICATE_REFUSED,
+	  ": it does not accept the certificate of tls_cert_file" },
+	{ GNUTLS_A_CERTIFICATE_UNKNOWN, FAULT_OUR_CERTIFICATE_REFUSED,
+	  ": it does not accept the certificate" },
+	{ GNUTLS_A_UNKNOWN_CA, FAULT_OUR_CA_UNKNOWN,
+	  ": it does not know the CA of the certificate" },
+	{ GNUTLS_A_CERTIFICATE_EXPIRED, FAULT_OUR_CERTIFICATE_EXPIRED, "" },
+	{ GNUTLS_A_PROTOCOL_VERSION, FAULT_TLS_VERSION_REFUSED,
+	  ": it has no TLS version that is allowed here, see tls_priorities" },
+	{ GNUTLS_A_HANDSHAKE_FAILURE, FAULT_TLS_NO_CIPHER,
+	  ": perhaps it has no cipher that is allowed here, see tls_priorities, or wants a "
+	  "certificate" },
+};
+
 static int alert_error(const struct tls *t, struct error *err)
 {
-	static const struct {
-		gnutls_alert_description_t alert;
-		const char *hint;
-	} hints[] = {
-		{ GNUTLS_A_CERTIFICATE_REQUIRED, ": it wants a certificate, set tls_cert_file "
-						 "and tls_key_file" },
-		{ GNUTLS_A_BAD_CERTIFICATE, ": it does not accept the certificate of "
-					    "tls_cert_file" },
-		{ GNUTLS_A_CERTIFICATE_UNKNOWN, ": it does not accept the certificate" },
-		{ GNUTLS_A_UNKNOWN_CA, ": it does not know the CA of the certificate" },
-		{ GNUTLS_A_PROTOCOL_VERSION, ": it has no TLS version that is allowed here, see "
-					     "tls_priorities" },
-		{ GNUTLS_A_HANDSHAKE_FAILURE, ": perhaps it has no cipher that is allowed here, "
-					      "see tls_priorities, or wants a certificate" },
-	};
 	gnutls_alert_description_t alert = gtls.alert_get(t->session);
 	const char *name = gtls.alert_get_name(alert), *hint = "";
+	enum fault fault = FAULT_TLS_ALERT;
 
-	for (size_t i = 0; !t->server && i < ARRAY_LEN(hints); i++) {
-		if (hints[i].alert == alert)
-			hint = hints[i].hint;
+	for (size_t i = 0; !t->server && i < ARRAY_LEN(alerts); i++) {
+		if (alerts[i].alert == alert) {
+			fault = alerts[i].fault;
+			hint = alerts[i].hint;
+		}
 	}
-	return error_set(err, FAULT_TLS_ALERT, "the %s ended TLS with the alert '%s' (%u)%s",
-			 peer(t), name ? name : "unknown", (unsigned)alert, hint);
+	return error_set(err, fault, "the %s ended TLS with the alert '%s' (%u)%s", peer(t),
+			 name ? name : "unknown", (unsigned)alert, hint);
 }
 
 /* Every failure of the library becomes an error here; the stream is dead from then on. */
@@ -192,7 +201,7 @@ static void explain(struct tls *t, int code)
 			  "the %s has no TLS version that is allowed here%s", peer(t),
 			  t->server ? "" : " (see tls_priorities)");
 	else if (code == GNUTLS_E_DH_PRIME_UNACCEPTABLE)
-		error_set(&t->fault, FAULT_TLS_VERSION,
+		error_set(&t->fault, FAULT_TLS,
 			  "the Diffie-Hellman prime of the %s is too short "
 			  "(see tls_min_dh_prime_bits)", peer(t));
 }

@@ -64,10 +64,13 @@ static int check_fingerprint(struct tls *t, const gnutls_datum_t *leaf)
 	const struct fingerprint *f = parse_fingerprint(t->settings->fingerprint, want);
 	int code = f ? gtls.fingerprint(f->digest, leaf, have, &n) : GNUTLS_E_INVALID_REQUEST;
 
-	if (code < 0)
-		return error_set(&t->fault, FAULT_CERTIFICATE_FINGERPRINT,
-				 "cannot compute the fingerprint of the certificate: %s",
-				 gtls.strerror(code));
+	if (code < 0) {
+		error_set(&t->fault, FAULT_CERTIFICATE_FINGERPRINT,
+			  "cannot compute the fingerprint of the certificate: %s",
+			  gtls.strerror(code));
+		t->fault.named = false;
+		return -1;
+	}
 	if (n == f->n && memcmp(want, have, n) == 0)
 		return 0;
 	struct strbuf is = STRBUF_INIT(TEXT_MAX), wanted = STRBUF_INIT(TEXT_MAX);

@@ -105,15 +105,21 @@ struct verdict {
 	const gnutls_datum_t *chain;
 	unsigned n;
 	unsigned status;	/* gnutls_certificate_status_t */
+	struct error kinds;	/* the fault of each reason */
 	struct strbuf reasons, advice;
 };
 
-ATTR_PRINTF(2, 3) static void add_reason(struct verdict *v, const char *fmt, ...)
+ATTR_PRINTF(3, 4)
+static void add_reason(struct verdict *v, enum fault fault, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (v->reasons.len)
+	if (v->reasons.len) {
+		error_also(&v->kinds, fault);
 		strbuf_addstr(&v->reasons, "; ");
+	} else {
+		error_turn(&v->kinds, fault);
+	}
 	va_start(ap, fmt);
 	strbuf_vaddf(&v->reasons, fmt, ap);
 	va_end(ap);
@@ -151,12 +157,12 @@ static void judge_issuer(struct verdict *v)
 	if (top)
 		tls_add_dn(&issuer, top, true);
 	if (v->n == 1 && is_self_signed(&v->chain[0]))
-		add_reason(v, "it is self-signed and not trusted");
+		add_reason(v, FAULT_CERTIFICATE_SELF_SIGNED, "it is self-signed and not trusted");
 	else if (is_self_signed(&v->chain[v->n - 1]))
-		add_reason(v, "its CA '%s' is not trusted", issuer.buf);
+		add_reason(v, FAULT_CERTIFICATE_CA, "its CA '%s' is not trusted", issuer.buf);
 	else
-		add_reason(v, "its issuer '%s' is not known (perhaps the server does not send an "
-			   "intermediate certificate)", issuer.buf);
+		add_reason(v, FAULT_CERTIFICATE_CHAIN, "its issuer '%s' is not known (perhaps the "
+			   "server does not send an intermediate certificate)", issuer.buf);
 	strbuf_release(&issuer);
 	if (top)
 		gtls.x509_crt_deinit(top);
@@ -181,9 +187,10 @@ static bool judge_dates(struct verdict *v, unsigned i, gnutls_x509_crt_t cert)
 	}
 	tls_add_date(&date, until < now ? until : from);
 	if (until < now)
-		add_reason(v, "%s has expired on %s", who.buf, date.buf);
+		add_reason(v, FAULT_CERTIFICATE_EXPIRED, "%s has expired on %s", who.buf, date.buf);
 	else if (from > now)
-		add_reason(v, "%s is not valid before %s", who.buf, date.buf);
+		add_reason(v, FAULT_CERTIFICATE_NOT_YET, "%s is not valid before %s", who.buf,
+			   date.buf);
 	strbuf_release(&who);
 	strbuf_release(&date);
 	return bad;
@@ -203,14 +210,16 @@ static void judge_all_dates(struct verdict *v)
 		gtls.x509_crt_deinit(cert);
 	}
 	if (!found && v->status & bits)
-		add_reason(v, "the certificate of its CA is not valid at this time");
+		add_reason(v, FAULT_CERTIFICATE,
+			   "the certificate of its CA is not valid at this time");
 }
 
 static void judge_algorithm(struct verdict *v, gnutls_x509_crt_t leaf)
 {
 	const char *name = gtls.sign_get_name(gtls.x509_crt_get_signature_algorithm(leaf));
 
-	add_reason(v, "an algorithm or key in its chain is too weak (it is signed with %s)",
+	add_reason(v, FAULT_CERTIFICATE_WEAK,
+		   "an algorithm or key in its chain is too weak (it is signed with %s)",
 		   name ? name : "an unknown algorithm");
 }
 
@@ -223,7 +232,7 @@ static void judge_name(struct verdict *v, gnutls_x509_crt_t leaf)
 	if (!tls_name_matches(leaf, v->t->settings->host) &&
 	    !(also && tls_name_matches(leaf, also))) {
 		tls_add_names(&names, leaf, NAMES_SHOWN);
-		add_reason(v, "its name does not match (names: %s)",
+		add_reason(v, FAULT_CERTIFICATE_NAME, "its name does not match (names: %s)",
 			   names.len ? names.buf : "none, only a common name does not count");
 		if (names.len)
 			advise(v, "tls_host_override = one of its names");
@@ -235,26 +244,34 @@ static void judge_status(struct verdict *v)
 {
 	static const struct {
 		unsigned bit;
+		enum fault fault;
 		const char *text;
 	} texts[] = {
-		{ GNUTLS_CERT_REVOKED, "it has been revoked" },
-		{ GNUTLS_CERT_SIGNER_NOT_CA, "its issuer is not a CA" },
-		{ GNUTLS_CERT_SIGNATURE_FAILURE, "a signature in its chain is wrong" },
-		{ GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED,
+		{ GNUTLS_CERT_REVOKED, FAULT_CERTIFICATE_REVOKED,
+		  "it has been revoked" },
+		{ GNUTLS_CERT_SIGNER_NOT_CA, FAULT_CERTIFICATE,
+		  "its issuer is not a CA" },
+		{ GNUTLS_CERT_SIGNATURE_FAILURE, FAULT_CERTIFICATE,
+		  "a signature in its chain is wrong" },
+		{ GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED, FAULT_CERTIFICATE_OCSP,
 		  "the stapled OCSP answer is out of date" },
-		{ GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE,
+		{ GNUTLS_CERT_REVOCATION_DATA_ISSUED_IN_FUTURE, FAULT_CERTIFICATE_OCSP,
 		  "the stapled OCSP answer is from the future" },
-		{ GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, "a constraint of its issuer forbids it" },
-		{ GNUTLS_CERT_PURPOSE_MISMATCH, "it may not be used for a server" },
-		{ GNUTLS_CERT_MISSING_OCSP_STATUS,
+		{ GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE, FAULT_CERTIFICATE,
+		  "a constraint of its issuer forbids it" },
+		{ GNUTLS_CERT_PURPOSE_MISMATCH, FAULT_CERTIFICATE,
+		  "it may not be used for a server" },
+		{ GNUTLS_CERT_MISSING_OCSP_STATUS, FAULT_CERTIFICATE_OCSP,
 		  "it demands a stapled OCSP answer and the server sent none" },
-		{ GNUTLS_CERT_INVALID_OCSP_STATUS, "the stapled OCSP answer is not valid" },
-		{ GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, "it has an unknown critical extension" },
+		{ GNUTLS_CERT_INVALID_OCSP_STATUS, FAULT_CERTIFICATE_OCSP,
+		  "the stapled OCSP answer is not valid" },
+		{ GNUTLS_CERT_UNKNOWN_CRIT_EXTENSIONS, FAULT_CERTIFICATE,
+		  "it has an unknown critical extension" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		if (v->status & texts[i].bit)
-			add_reason(v, "%s", texts[i].text);
+			add_reason(v, texts[i].fault, "%s", texts[i].text);
 	}
 }
 
@@ -263,7 +280,7 @@ static void judge(struct verdict *v)
 	gnutls_x509_crt_t leaf = tls_parse_certificate(&v->chain[0]);
 
 	if (!leaf) {
-		add_reason(v, "it cannot be read");
+		add_reason(v, FAULT_CERTIFICATE, "it cannot be read");
 		return;
 	}
 	judge_all_dates(v);
@@ -274,7 +291,7 @@ static void judge(struct verdict *v)
 		judge_algorithm(v, leaf);
 	judge_status(v);
 	if (v->status && v->reasons.len == 0)
-		add_reason(v, "its chain is not valid");
+		add_reason(v, FAULT_CERTIFICATE, "its chain is not valid");
 	gtls.x509_crt_deinit(leaf);
 }
 
@@ -316,10 +333,11 @@ static void judge_staple(struct verdict *v)
 
 	if (v->t->settings->ocsp_required &&
 	    !gtls_rare.ocsp_status_request_is_checked(v->t->session, valid_now))
-		add_reason(v, "the server sent no stapled OCSP answer, and tls_ocsp = require");
+		add_reason(v, FAULT_CERTIFICATE_OCSP,
+			   "the server sent no stapled OCSP answer, and tls_ocsp = require");
 	else if (v->t->settings->ocsp_required && !v->reasons.len &&
 		 !gtls_rare.ocsp_status_request_is_checked(v->t->session, 0))
-		add_reason(v, "the stapled OCSP answer is not valid");
+		add_reason(v, FAULT_CERTIFICATE_OCSP, "the stapled OCSP answer is not valid");
 }
 
 /*
@@ -338,7 +356,8 @@ static void verify_chain(struct verdict *v)
 	if ((code < 0 || v->status) && truststore_add_all(v->t->trust, list) > 0)
 		code = verify_peers(v);
 	if (code < 0)
-		add_reason(v, "its chain cannot be verified: %s", gtls.strerror(code));
+		add_reason(v, FAULT_CERTIFICATE, "its chain cannot be verified: %s",
+			   gtls.strerror(code));
 }
 
 int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
@@ -352,10 +371,14 @@ int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n)
 	verify_chain(&v);
 	judge(&v);
 	judge_staple(&v);
-	if (v.reasons.len)
-		rc = error_set(&t->fault, FAULT_CERTIFICATE,
+	if (t->settings->reasons_only)
+		strbuf_reset(&v.advice);
+	if (v.reasons.len) {
+		rc = error_set(&t->fault, v.kinds.fault,
 			       "certificate of %s is not acceptable: %s%s%s", t->settings->host,
 			       v.reasons.buf, v.advice.buf, v.advice.len ? ")" : "");
+		memcpy(t->fault.also, v.kinds.also, sizeof(t->fault.also));
+	}
 	t->verified = rc == 0;
 	strbuf_release(&v.reasons);
 	strbuf_release(&v.advice);

@@ -36,6 +36,8 @@ static void set_head(struct error *err, enum fault fault, const char *status)
 	err->fault = fault;
 	err->exit = fault_exit(fault);
 	err->reply = 0;
+	err->also[0] = FAULT_NONE;
+	err->named = fault_names_host(fault);
 	snprintf(err->status, sizeof(err->status), "%s", status);
 }
 
@@ -73,10 +75,20 @@ int error_set_status(struct error *err, enum fault fault, const char *status, co
 	return -1;
 }
 
+/* Why a file cannot be had. */
+static enum fault exact(enum fault fault, int code)
+{
+	if (fault == FAULT_FILE && code == ENOENT)
+		return FAULT_FILE_MISSING;
+	return fault == FAULT_FILE && (code == EACCES || code == EPERM) ? FAULT_FILE_DENIED : fault;
+}
+
 int error_errno(struct error *err, enum fault fault, const char *fmt, ...)
 {
 	int saved = errno;
 	va_list ap;
+
+	fault = exact(fault, saved);
 
 	va_start(ap, fmt);
 	fill(err, fault, fault_status(fault), fmt, ap);
@@ -91,6 +103,38 @@ void error_recast(struct error *err, enum fault fault)
 		return;
 	err->fault = fault;
 	err->exit = fault_exit(fault);
+}
+
+int error_turn(struct error *err, enum fault fault)
+{
+	err->fault = fault;
+	err->exit = fault_exit(fault);
+	snprintf(err->status, sizeof(err->status), "%s", fault_status(fault));
+	return -1;
+}
+
+void error_also(struct error *err, enum fault fault)
+{
+	size_t n = 0;
+
+	while (n < ERROR_ALSO_MAX && err->also[n] != FAULT_NONE)
+		n++;
+	if (n == ERROR_ALSO_MAX || error_is(err, fault))
+		return;
+	err->also[n] = fault;
+	if (n + 1 < ERROR_ALSO_MAX)
+		err->also[n + 1] = FAULT_NONE;
+}
+
+bool error_is(const struct error *err, enum fault fault)
+{
+	if (err->fault == fault)
+		return true;
+	for (size_t i = 0; i < ERROR_ALSO_MAX && err->also[i] != FAULT_NONE; i++) {
+		if (err->also[i] == fault)
+			return true;
+	}
+	return false;
 }
 
 int error_prefix(struct error *err, const char *fmt, ...)
@@ -120,6 +164,13 @@ int error_append(struct error *err, const char *fmt, ...)
 	va_end(ap);
 	set_text(err, raw, len);
 	return -1;
+}
+
+enum next error_next(const struct error *err)
+{
+	enum next next = fault_next(err->fault);
+
+	return next == NEXT_NEVER && error_is_temporary(err) ? NEXT_LATER : next;
 }
 
 int error_is_temporary(const struct error *err)

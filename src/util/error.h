@@ -13,13 +13,18 @@
 #define UTIL_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <sysexits.h>
 
 #include "util/attr.h"
 #include "util/fault.h"
 
+#define ERROR_ALSO_MAX 8
+
 struct error {
 	enum fault fault;	/* what has happened; FAULT_NONE = no error */
+	enum fault also[ERROR_ALSO_MAX];	/* what besides; FAULT_NONE ends it */
+	bool named;		/* the text says which server it is about */
 	int exit;		/* sysexits code; 0 = no error */
 	char status[12];	/* enhanced status: 4.x.x = try again, 5.x.x = do not */
 	int reply;		/* server's reply code, 0 when the fault is ours */
@@ -38,7 +43,10 @@ ATTR_PRINTF(4, 5)
 int error_set_status(struct error *err, enum fault fault, const char *status, const char *fmt,
 		     ...);
 
-/* As error_set() with errno's text behind ": "; keeps errno. */
+/*
+ * As error_set() with errno's text behind ": "; keeps errno. FAULT_FILE
+ * becomes FAULT_FILE_MISSING or FAULT_FILE_DENIED where errno says so.
+ */
 ATTR_PRINTF(3, 4)
 int error_errno(struct error *err, enum fault fault, const char *fmt, ...);
 
@@ -49,6 +57,18 @@ int error_errno(struct error *err, enum fault fault, const char *fmt, ...);
  */
 void error_recast(struct error *err, enum fault fault);
 
+/*
+ * Says that it is that fault, with its exit code and status: for who knows
+ * more than who wrote the text, which stays. Returns -1.
+ */
+int error_turn(struct error *err, enum fault fault);
+
+/* Notes another fault beside the first one; what is noted already is not noted twice. */
+void error_also(struct error *err, enum fault fault);
+
+/* Is it that fault, or one of those beside it? */
+bool error_is(const struct error *err, enum fault fault);
+
 /* Puts "PREFIX: " in front of the text and returns -1. */
 ATTR_PRINTF(2, 3)
 int error_prefix(struct error *err, const char *fmt, ...);
@@ -56,6 +76,9 @@ int error_prefix(struct error *err, const char *fmt, ...);
 /* Puts text behind what is there and returns -1. */
 ATTR_PRINTF(2, 3)
 int error_append(struct error *err, const char *fmt, ...);
+
+/* What is to be tried next: as fault_next(), and later at least for what is temporary. */
+enum next error_next(const struct error *err);
 
 /* Is it worth trying again later? True for enhanced status 4.x.x. */
 int error_is_temporary(const struct error *err);

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "util/fault.h"
 
+#include <stdbool.h>
 #include <sysexits.h>
 
 static const struct fault_row {
@@ -8,6 +9,7 @@ static const struct fault_row {
 	int exit;
 	const char *status;
 	enum next next;
+	bool names_host;
 } table[FAULT_COUNT] = {
 	[FAULT_NONE] = { "", 0, "", NEXT_NEVER },
 
@@ -24,6 +26,7 @@ static const struct fault_row {
 	[FAULT_FILE_DENIED] = { "file-denied", EX_CONFIG, "5.3.5", NEXT_NEVER },
 	[FAULT_FILE_CONFINED] = { "file-confined", EX_CONFIG, "5.3.5", NEXT_NEVER },
 	[FAULT_SECRET_MODE] = { "secret-mode", EX_CONFIG, "5.3.5", NEXT_NEVER },
+	[FAULT_FILE_MODE] = { "file-mode", EX_CONFIG, "5.3.5", NEXT_NEVER },
 	[FAULT_SECRET_OWNER] = { "secret-owner", EX_CONFIG, "5.3.5", NEXT_NEVER },
 	[FAULT_SECRET_EMPTY] = { "secret-empty", EX_CONFIG, "5.3.5", NEXT_NEVER },
 	[FAULT_SECRET_MALFORMED] = { "secret-malformed", EX_CONFIG, "5.3.5", NEXT_NEVER },
@@ -63,24 +66,24 @@ static const struct fault_row {
 	[FAULT_NO_DOMAIN] = { "no-domain", EX_NOHOST, "5.1.2", NEXT_NEVER },
 
 	/* names in DNS */
-	[FAULT_NO_HOST] = { "no-host", EX_NOHOST, "5.1.2", NEXT_SERVER },
-	[FAULT_NO_ADDRESS] = { "no-address", EX_NOHOST, "5.1.2", NEXT_SERVER },
+	[FAULT_NO_HOST] = { "no-host", EX_NOHOST, "5.1.2", NEXT_SERVER, true },
+	[FAULT_NO_ADDRESS] = { "no-address", EX_NOHOST, "5.1.2", NEXT_SERVER, true },
 	[FAULT_NO_SRV] = { "no-srv", EX_NOHOST, "5.1.2", NEXT_SERVER },
 	[FAULT_NULL_MX] = { "null-mx", EX_NOHOST, "5.1.10", NEXT_SERVER },
 	[FAULT_NO_SUBMISSION] = { "no-submission", EX_UNAVAILABLE, "5.3.2", NEXT_NEVER },
 	[FAULT_MX_LOOP] = { "mx-loop", EX_UNAVAILABLE, "5.4.6", NEXT_NEVER },
-	[FAULT_DNS] = { "dns", EX_TEMPFAIL, "4.4.3", NEXT_SERVER },
-	[FAULT_DNSSEC_BOGUS] = { "dnssec-bogus", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
+	[FAULT_DNS] = { "dns", EX_TEMPFAIL, "4.4.3", NEXT_SERVER, true },
+	[FAULT_DNSSEC_BOGUS] = { "dnssec-bogus", EX_TEMPFAIL, "4.7.5", NEXT_SERVER, true },
 
 	/* the connection, a tunnel, a proxy */
-	[FAULT_CONNECT] = { "connect", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_CONNECT_REFUSED] = { "connect-refused", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_CONNECT_TIMEOUT] = { "connect-timeout", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_CONNECT_DENIED] = { "connect-denied", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_NET_UNREACHABLE] = { "net-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_HOST_UNREACHABLE] = { "host-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_SOURCE_ADDRESS] = { "source-address", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
-	[FAULT_SOCKET_MISSING] = { "socket-missing", EX_TEMPFAIL, "4.4.1", NEXT_SERVER },
+	[FAULT_CONNECT] = { "connect", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_CONNECT_REFUSED] = { "connect-refused", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_CONNECT_TIMEOUT] = { "connect-timeout", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_CONNECT_DENIED] = { "connect-denied", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_NET_UNREACHABLE] = { "net-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_HOST_UNREACHABLE] = { "host-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_SOURCE_ADDRESS] = { "source-address", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
+	[FAULT_SOCKET_MISSING] = { "socket-missing", EX_TEMPFAIL, "4.4.1", NEXT_SERVER, true },
 	[FAULT_TUNNEL] = { "tunnel", EX_TEMPFAIL, "4.4.1", NEXT_SERVER },
 	[FAULT_PROXY] = { "proxy", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
 	[FAULT_PROXY_REFUSED] = { "proxy-refused", EX_UNAVAILABLE, "5.7.1", NEXT_NEVER },
@@ -96,6 +99,8 @@ static const struct fault_row {
 	[FAULT_NOT_TLS] = { "not-tls", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
 	[FAULT_SMTP_SPOKEN] = { "smtp-spoken", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
 	[FAULT_TLS_VERSION] = { "tls-version", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_TLS_VERSION_REFUSED] = { "tls-version-refused", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
+	[FAULT_TLS_NO_CIPHER] = { "tls-no-cipher", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 	[FAULT_TLS_ALERT] = { "tls-alert", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 	[FAULT_OUR_CERTIFICATE_WANTED]
 		= { "our-certificate-wanted", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
@@ -104,21 +109,25 @@ static const struct fault_row {
 	[FAULT_OUR_CA_UNKNOWN] = { "our-ca-unknown", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 	[FAULT_OUR_CERTIFICATE_EXPIRED]
 		= { "our-certificate-expired", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE] = { "certificate", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_NAME] = { "certificate-name", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_EXPIRED] = { "certificate-expired", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_NOT_YET] = { "certificate-not-yet", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE] = { "certificate", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_NAME] = { "certificate-name", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_EXPIRED]
+		= { "certificate-expired", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_NOT_YET]
+		= { "certificate-not-yet", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
 	[FAULT_CERTIFICATE_SELF_SIGNED]
-		= { "certificate-self-signed", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_CA] = { "certificate-ca", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_CHAIN] = { "certificate-chain", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_REVOKED] = { "certificate-revoked", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_OCSP] = { "certificate-ocsp", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_WEAK] = { "certificate-weak", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_PIN] = { "certificate-pin", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+		= { "certificate-self-signed", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_CA] = { "certificate-ca", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_CHAIN]
+		= { "certificate-chain", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_REVOKED]
+		= { "certificate-revoked", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_OCSP] = { "certificate-ocsp", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_WEAK] = { "certificate-weak", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_PIN] = { "certificate-pin", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
 	[FAULT_CERTIFICATE_FINGERPRINT]
-		= { "certificate-fingerprint", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE_DANE] = { "certificate-dane", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
+		= { "certificate-fingerprint", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE_DANE] = { "certificate-dane", EX_TEMPFAIL, "4.7.5", NEXT_SERVER, true },
 
 	/* the session with a server */
 	[FAULT_PROTOCOL] = { "protocol", EX_PROTOCOL, "5.5.0", NEXT_SERVER },
@@ -149,6 +158,7 @@ static const struct fault_row {
 	[FAULT_PASSWORD_REFUSED] = { "password-refused", EX_NOPERM, "5.7.8", NEXT_NEVER },
 	[FAULT_PASSWORD_OVER] = { "password-over", EX_NOPERM, "4.7.12", NEXT_SERVER },
 	[FAULT_APP_PASSWORD_WANTED] = { "app-password-wanted", EX_NOPERM, "5.7.8", NEXT_NEVER },
+	[FAULT_BROWSER_WANTED] = { "browser-wanted", EX_NOPERM, "5.7.8", NEXT_NEVER },
 	[FAULT_OAUTH_WANTED] = { "oauth-wanted", EX_NOPERM, "5.7.8", NEXT_NEVER },
 	[FAULT_ACCOUNT_DISABLED] = { "account-disabled", EX_NOPERM, "5.7.13", NEXT_NEVER },
 	[FAULT_TLS_WANTED] = { "tls-wanted", EX_NOPERM, "5.7.11", NEXT_NEVER },
@@ -158,7 +168,7 @@ static const struct fault_row {
 	[FAULT_RESPONSE_REFUSED] = { "response-refused", EX_PROTOCOL, "5.5.2", NEXT_SERVER },
 	[FAULT_SERVER_UNPROVEN] = { "server-unproven", EX_PROTOCOL, "5.7.0", NEXT_SERVER },
 	[FAULT_AUTH_LATER] = { "auth-later", EX_TEMPFAIL, "4.7.0", NEXT_SERVER },
-	[FAULT_NO_TICKET] = { "no-ticket", EX_TEMPFAIL, "4.7.0", NEXT_SERVER },
+	[FAULT_NO_TICKET] = { "no-ticket", EX_TEMPFAIL, "4.7.0", NEXT_SERVER, true },
 
 	/* sender, recipients, content */
 	[FAULT_SENDER_REFUSED] = { "sender-refused", EX_UNAVAILABLE, "5.0.0", NEXT_NEVER },
@@ -170,7 +180,7 @@ static const struct fault_row {
 	[FAULT_RECIPIENT_MOVED] = { "recipient-moved", EX_NOUSER, "5.1.6", NEXT_NEVER },
 	[FAULT_RECIPIENT_OWNER] = { "recipient-owner", EX_UNAVAILABLE, "5.7.19", NEXT_NEVER },
 	[FAULT_RECIPIENT_NO_MAIL] = { "recipient-no-mail", EX_NOHOST, "5.1.10", NEXT_NEVER },
-	[FAULT_MAILBOX_FULL] = { "mailbox-full", EX_UNAVAILABLE, "5.2.2", NEXT_NEVER },
+	[FAULT_MAILBOX_FULL] = { "mailbox-full", EX_UNAVAILABLE, "5.2.2", NEXT_LATER },
 	[FAULT_LISTED] = { "listed", EX_UNAVAILABLE, "5.7.1", NEXT_NEVER },
 	[FAULT_GREYLISTED] = { "greylisted", EX_TEMPFAIL, "4.7.1", NEXT_LATER },
 	[FAULT_TOO_MANY_RECIPIENTS] = { "too-many-recipients", EX_TEMPFAIL, "4.5.3", NEXT_LATER },
@@ -211,4 +221,9 @@ int fault_exit(enum fault fault)
 const char *fault_status(enum fault fault)
 {
 	return table[fault].status;
+}
+
+bool fault_names_host(enum fault fault)
+{
+	return table[fault].names_host;
 }

@@ -12,6 +12,8 @@
 #ifndef UTIL_FAULT_H
 #define UTIL_FAULT_H
 
+#include <stdbool.h>
+
 enum fault {
 	FAULT_NONE,
 
@@ -28,6 +30,7 @@ enum fault {
 	FAULT_FILE_DENIED,		/* ... its mode, or a folder's, is in the way */
 	FAULT_FILE_CONFINED,		/* ... AppArmor or SELinux is */
 	FAULT_SECRET_MODE,		/* others may read it */
+	FAULT_FILE_MODE,		/* others may change it */
 	FAULT_SECRET_OWNER,		/* it belongs to somebody else */
 	FAULT_SECRET_EMPTY,		/* there is nothing in it */
 	FAULT_SECRET_MALFORMED,		/* it cannot be a password or token */
@@ -98,8 +101,10 @@ enum fault {
 	/* TLS and certificates */
 	FAULT_TLS,			/* the handshake fails */
 	FAULT_NOT_TLS,			/* what answers does not speak TLS */
-	FAULT_SMTP_SPOKEN,		/* clear text where TLS was to begin */
-	FAULT_TLS_VERSION,		/* no version or strength that is allowed here */
+	FAULT_SMTP_SPOKEN,		/* ... it speaks SMTP in clear text */
+	FAULT_TLS_VERSION,		/* the peer has no version that is allowed here */
+	FAULT_TLS_VERSION_REFUSED,	/* no version of ours that the peer allows */
+	FAULT_TLS_NO_CIPHER,		/* no cipher in common, or it wants a certificate */
 	FAULT_TLS_ALERT,		/* the peer broke off */
 	FAULT_OUR_CERTIFICATE_WANTED,	/* ... it wants a certificate of ours */
 	FAULT_OUR_CERTIFICATE_REFUSED,	/* ... it does not take ours */
@@ -148,6 +153,7 @@ enum fault {
 	FAULT_PASSWORD_REFUSED,		/* user or password is wrong */
 	FAULT_PASSWORD_OVER,		/* the password must be set anew */
 	FAULT_APP_PASSWORD_WANTED,	/* a password made for this program is wanted */
+	FAULT_BROWSER_WANTED,		/* somebody has to sign in by a browser first */
 	FAULT_OAUTH_WANTED,		/* passwords are switched off */
 	FAULT_ACCOUNT_DISABLED,		/* the account is */
 	FAULT_TLS_WANTED,		/* not without TLS */
@@ -214,5 +220,8 @@ int fault_exit(enum fault fault);
 
 /* Its enhanced status, "5.3.5", where no server has given one; "" for FAULT_NONE. */
 const char *fault_status(enum fault fault);
+
+/* Does its text say as a rule which host it is about? */
+bool fault_names_host(enum fault fault);
 
 #endif

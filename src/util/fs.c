@@ -62,16 +62,19 @@ static int check_mode(const struct stat *st, unsigned rules, const char *path, s
 	static const struct {
 		unsigned rule;
 		mode_t not_allowed;
+		enum fault fault;
 		const char *text, *fix;
 	} modes[] = {
-		{ FS_PRIVATE, S_IRWXG | S_IRWXO, "holds a secret and others may read it", "600" },
-		{ FS_NOT_OTHERS, S_IWGRP | S_IWOTH, "can be changed by others", "go-w" },
-		{ FS_NOT_ANYBODY, S_IWOTH, "can be changed by anybody", "o-w" },
+		{ FS_PRIVATE, S_IRWXG | S_IRWXO, FAULT_SECRET_MODE,
+		  "holds a secret and others may read it", "600" },
+		{ FS_NOT_OTHERS, S_IWGRP | S_IWOTH, FAULT_FILE_MODE, "can be changed by others",
+		  "go-w" },
+		{ FS_NOT_ANYBODY, S_IWOTH, FAULT_FILE_MODE, "can be changed by anybody", "o-w" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		if (rules & modes[i].rule && st->st_mode & modes[i].not_allowed)
-			return error_set(err, FAULT_CONFIG,
+			return error_set(err, modes[i].fault,
 					 "%s %s (mode %04o): run 'chmod %s %s'", path,
 					 modes[i].text, (unsigned)(st->st_mode & 07777),
 					 modes[i].fix, path);
@@ -119,7 +122,7 @@ int fs_cannot_open(struct error *err, const char *what, const char *path)
 	const int why = errno;
 
 	error_errno(err, FAULT_FILE, "cannot open %s%s", what, path);
-	return error_append(err, "%s", fs_denied_hint(path, why));
+	return fs_denied(err, path, why);
 }
 
 int fs_read_file(const char *path, unsigned rules, struct strbuf *out, struct error *err)
@@ -243,4 +246,13 @@ const char *fs_denied_hint(const char *path, int error_number)
 	    !(st.st_mode & (st.st_uid == geteuid() ? S_IRUSR : S_IROTH)))
 		return "";
 	return " (file mode allows it; check AppArmor/SELinux: journalctl -k -g DENIED)";
+}
+
+int fs_denied(struct error *err, const char *path, int error_number)
+{
+	const char *hint = fs_denied_hint(path, error_number);
+
+	if (*hint)
+		error_turn(err, FAULT_FILE_CONFINED);
+	return error_append(err, "%s", hint);
 }

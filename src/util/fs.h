@@ -91,4 +91,7 @@ int fs_cannot_open(struct error *err, const char *what, const char *path);
 /* Appended to the text of EACCES/EPERM when the file's mode would allow it. */
 const char *fs_denied_hint(const char *path, int error_number);
 
+/* Appends that to the error, whose fault is FAULT_FILE_CONFINED then. Returns -1. */
+int fs_denied(struct error *err, const char *path, int error_number);
+
 #endif

@@ -141,7 +141,7 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 	if (read(report, &code, sizeof(code)) == (ssize_t)sizeof(code)) {
 		errno = code;
 		error_errno(err, FAULT_COMMAND_NOT_RUN, "cannot run command '%s'", name);
-		return error_append(err, "%s", strchr(name, '/') ? fs_denied_hint(name, code) : "");
+		return strchr(name, '/') ? fs_denied(err, name, code) : -1;
 	}
 	if (WIFSIGNALED(status))
 		return error_set(err, FAULT_COMMAND_KILLED, "command '%s' was ended by signal %d",

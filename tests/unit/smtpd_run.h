@@ -24,7 +24,7 @@ struct store {
 	struct strvec messages;		/* stored ones; they hold no NUL */
 	bool open;
 	int begun;
-	const char *fail_status;	/* with it the next step of kind fail_at fails */
+	enum fault fail_fault;		/* with it the next step of kind fail_at fails */
 	int fail_at;
 };
 
@@ -34,8 +34,7 @@ static int maybe_fail(const struct store *s, int step, struct error *err)
 {
 	if (s->fail_at != step)
 		return 0;
-	return error_set_status(err, FAULT_CANNOT_WRITE, s->fail_status,
-				"scripted: /secret/path is full");
+	return error_set(err, s->fail_fault, "scripted: /secret/path is full");
 }
 
 static int store_begin(struct delivery *d, const char **id_out, struct error *err)

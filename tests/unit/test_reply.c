@@ -351,6 +351,62 @@ static const struct {
 	{ STAGE_RSET, 500, "x", 69, "5.0.0", "RSET PLAIN: 500 x" },
 };
 
+/* What a reply is about, beyond its exit code, which stays. */
+static const struct {
+	enum stage stage;
+	int code;
+	const char *line;
+	enum fault fault;
+	int exit;
+} faults[] = {
+	{ STAGE_GREETING, 554, "no", FAULT_SERVER_REFUSED, 69 },
+	{ STAGE_EHLO, 550, "bad name", FAULT_NAME_REFUSED, 69 },
+	{ STAGE_AUTH, 535, "5.7.8 no", FAULT_PASSWORD_REFUSED, 77 },
+	{ STAGE_AUTH, 535, "5.7.139 no", FAULT_OAUTH_WANTED, 77 },
+	{ STAGE_AUTH, 535, "SMTPClientAuthentication is off", FAULT_OAUTH_WANTED, 77 },
+	{ STAGE_AUTH, 550, "5.7.30 no passwords", FAULT_OAUTH_WANTED, 77 },
+	{ STAGE_AUTH, 534, "5.7.14 please log in", FAULT_BROWSER_WANTED, 77 },
+	{ STAGE_AUTH, 534, "5.7.9 weak", FAULT_MECHANISM_WEAK, 77 },
+	{ STAGE_AUTH, 534, "5.7.9 Application-Specific password", FAULT_APP_PASSWORD_WANTED, 77 },
+	{ STAGE_AUTH, 501, "5.7.139 no", FAULT_RESPONSE_REFUSED, 76 },
+	{ STAGE_MAIL, 550, "no", FAULT_SENDER_REFUSED, 69 },
+	{ STAGE_MAIL, 450, "4.1.8 Domain not found", FAULT_SENDER_DOMAIN, 75 },
+	{ STAGE_RCPT, 550, "5.1.1 no", FAULT_RECIPIENT_UNKNOWN, 67 },
+	{ STAGE_RCPT, 550, "no RELAY here", FAULT_RELAY_DENIED, 67 },
+	{ STAGE_RCPT, 554, "5.7.1 Relay access denied", FAULT_RELAY_DENIED, 77 },
+	{ STAGE_RCPT, 550, "5.7.1 sender refused", FAULT_SENDER_REFUSED, 77 },
+	{ STAGE_RCPT, 450, "4.7.1 later", FAULT_GREYLISTED, 75 },
+	{ STAGE_RCPT, 451, "Greylisted", FAULT_GREYLISTED, 75 },
+	{ STAGE_RCPT, 554, "5.7.1 on a blocklist", FAULT_LISTED, 77 },
+	{ STAGE_RCPT, 452, "4.2.2 full", FAULT_MAILBOX_FULL, 75 },
+	{ STAGE_RCPT, 451, "x", FAULT_REFUSED_FOR_NOW, 75 },
+	{ STAGE_RCPT, 421, "4.7.1 greylisted", FAULT_SERVER_CLOSES, 75 },
+	{ STAGE_RCPT, 530, "5.7.0 sender must sign in", FAULT_SIGN_IN_WANTED, 77 },
+	{ STAGE_AUTH, 501, "5.5.2 cannot decode - gsmtp", FAULT_RESPONSE_REFUSED, 76 },
+	{ STAGE_RCPT, 354, "relay", FAULT_PROTOCOL, 76 },
+	{ STAGE_DOT, 552, "5.2.2 full", FAULT_MAILBOX_FULL, 69 },
+	{ STAGE_DOT, 552, "x", FAULT_TOO_LARGE, 69 },
+};
+
+static void test_reply_faults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		struct strbuf data = STRBUF_INIT(200);
+		struct reader r;
+
+		strbuf_addf(&data, "%d %s\r\n", faults[i].code, faults[i].line);
+		begin(&r, data.buf, data.len);
+		assert_int_equal(read_one(&r, false), 0);
+		reply_error_about(&r.reply, faults[i].stage, "relay@sender.list", &r.err);
+		if (r.err.fault != faults[i].fault || r.err.exit != faults[i].exit)
+			fail_msg("%s: %s, exit %d", r.err.text, fault_name(r.err.fault),
+				 r.err.exit);
+		strbuf_release(&data);
+		end(&r);
+	}
+}
+
 static void test_verdicts(void **state)
 {
 	(void)state;
@@ -433,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_line_length),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_reply_faults),
 		cmocka_unit_test(test_every_code),
 		cmocka_unit_test(test_long_text),
 	};

@@ -345,13 +345,19 @@ static void test_size_limit(void **state)
 
 static void test_storage_fails(void **state)
 {
-	static const struct { int at; const char *status, *codes; } cases[] = {
-		{ FAIL_BEGIN, "4.3.1", "220 250 250/2.1.0 250/2.1.5 452/4.3.1 250/2.0.0" },
-		{ FAIL_BEGIN, "4.3.0", "220 250 250/2.1.0 250/2.1.5 451/4.3.0 250/2.0.0" },
-		{ FAIL_WRITE, "4.3.1", "220 250 250/2.1.0 250/2.1.5 354 452/4.3.1 250/2.0.0" },
-		{ FAIL_WRITE, "4.3.0", "220 250 250/2.1.0 250/2.1.5 354 451/4.3.0 250/2.0.0" },
-		{ FAIL_COMMIT, "4.3.1", "220 250 250/2.1.0 250/2.1.5 354 452/4.3.1 250/2.0.0" },
-		{ FAIL_COMMIT, "4.3.0", "220 250 250/2.1.0 250/2.1.5 354 451/4.3.0 250/2.0.0" },
+	static const struct { int at; enum fault fault; const char *codes; } cases[] = {
+		{ FAIL_BEGIN, FAULT_DISK_FULL,
+		  "220 250 250/2.1.0 250/2.1.5 452/4.3.1 250/2.0.0" },
+		{ FAIL_BEGIN, FAULT_CANNOT_WRITE,
+		  "220 250 250/2.1.0 250/2.1.5 451/4.3.0 250/2.0.0" },
+		{ FAIL_WRITE, FAULT_DISK_FULL,
+		  "220 250 250/2.1.0 250/2.1.5 354 452/4.3.1 250/2.0.0" },
+		{ FAIL_WRITE, FAULT_CANNOT_WRITE,
+		  "220 250 250/2.1.0 250/2.1.5 354 451/4.3.0 250/2.0.0" },
+		{ FAIL_COMMIT, FAULT_DISK_FULL,
+		  "220 250 250/2.1.0 250/2.1.5 354 452/4.3.1 250/2.0.0" },
+		{ FAIL_COMMIT, FAULT_CANNOT_WRITE,
+		  "220 250 250/2.1.0 250/2.1.5 354 451/4.3.0 250/2.0.0" },
 	};
 	struct run r;
 
@@ -360,7 +366,7 @@ static void test_storage_fails(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		renew(&r);
 		r.store.fail_at = cases[i].at;
-		r.store.fail_status = cases[i].status;
+		r.store.fail_fault = cases[i].fault;
 		run(&r, cases[i].at == FAIL_BEGIN ? HELLO TO "DATA\r\nNOOP\r\n" :
 		    HELLO TO "DATA\r\n" BODY "NOOP\r\n");
 		assert_string_equal(codes(&r), cases[i].codes);

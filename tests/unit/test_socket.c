@@ -332,8 +332,9 @@ static void race_goes_on(void **state)
 	const struct address_list list = { v, 2 };
 	const struct race race = { .list = &list, .delay_ms = 20, .timeout = 30 };
 	struct strbuf reasons = STRBUF_INIT(1000);
+	struct error kinds;
 	size_t winner = 9;
-	int fd = race_run(&race, &none, &winner, &reasons);
+	int fd = race_run(&race, &none, &winner, &reasons, &kinds);
 
 	assert_true(fd >= 0);
 	assert_int_equal(winner, 1);
@@ -358,18 +359,22 @@ static void race_tells_all(void **state)
 	for (unsigned delay = 0; delay < 20; delay += 10) {
 		const struct race race = { .list = &list, .delay_ms = delay, .timeout = 30 };
 		struct strbuf reasons = STRBUF_INIT(1000);
+		struct error kinds;
 		size_t winner;
 
-		assert_int_equal(race_run(&race, &none, &winner, &reasons), -1);
+		assert_int_equal(race_run(&race, &none, &winner, &reasons, &kinds), -1);
 		assert_string_equal(reasons.buf, "127.0.0.1: Connection refused; "
 						 "127.0.0.2: Connection refused");
+		assert_int_equal(kinds.fault, FAULT_CONNECT_REFUSED);
+		assert_int_equal(kinds.also[0], FAULT_NONE);
 		strbuf_release(&reasons);
 	}
 	const struct race empty = { .list = &nothing, .delay_ms = 10 };
 	struct strbuf reasons = STRBUF_INIT(1000);
+	struct error kinds;
 	size_t winner;
 
-	assert_int_equal(race_run(&empty, &none, &winner, &reasons), -1);
+	assert_int_equal(race_run(&empty, &none, &winner, &reasons, &kinds), -1);
 	strbuf_release(&reasons);
 }
 

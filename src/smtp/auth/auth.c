@@ -443,8 +443,9 @@ enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 	if (s->ahead_n && (!s->encrypted || !session_has(s, EXT_AUTH)) && ahead_settle(s, err) < 0)
 		return EHLO_FAILED;
 	if (!session_has(s, EXT_AUTH))
-		error_set(err, FAULT_NO_AUTH, "no way to sign in: the server does not "
-			  "offer AUTH%s", s->encrypted ? "" : " without TLS");
+		error_set(err, s->encrypted ? FAULT_NO_AUTH : FAULT_NO_AUTH_IN_CLEAR,
+			  "no way to sign in: the server does not offer AUTH%s",
+			  s->encrypted ? "" : " without TLS");
 	else
 		rc = authenticate(s, err);
 	if (rc < 0 && !goes_without(s, err))

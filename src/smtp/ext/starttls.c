@@ -106,9 +106,10 @@ static int not_offered(const struct session *s, struct error *err)
 {
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
-	return error_set(err, FAULT_NO_STARTTLS, "%s does not offer STARTTLS: nothing is "
-			 "sent in clear text; set 'tls = implicit' (port 465) or, if you must, "
-			 "'tls = off'", name);
+	error_set(err, FAULT_NO_STARTTLS, "%s does not offer STARTTLS: nothing is "
+		  "sent in clear text; set 'tls = implicit' (port 465) or, if you must, "
+		  "'tls = off'", name);
+	return session_named(s, err);
 }
 
 enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)

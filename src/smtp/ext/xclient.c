@@ -287,6 +287,7 @@ enum ehlo_next xclient_after_ehlo(struct session *s, struct error *err)
 	if (!session_has(s, EXT_XCLIENT)) {
 		error_set(err, FAULT_EXTENSION_MISSING, "%s does not offer XCLIENT, which is "
 			  "required by 'xclient'", s->server_name);
+		(void)session_named(s, err);
 		return EHLO_FAILED;
 	}
 	if (say_all(s, err) < 0)
