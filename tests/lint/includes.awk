@@ -1,5 +1,5 @@
 #!/usr/bin/awk -f
-# Who may include whom (src/README.md). Prints TAP, one line a file.
+# Who may include whom: the table of src/README.md. Prints TAP, one line a file.
 # Use: includes.awk [SRCDIR]; SRCDIR of the environment otherwise.
 
 function allow(folder, list,	i, n, word) {
@@ -8,6 +8,25 @@ function allow(folder, list,	i, n, word) {
 	for (i = 1; i <= n; i++)
 		may[folder, word[i]] = 1
 	may[folder, folder] = 1
+}
+
+# "| folder, folder | folder, file, ... |": the rows of the section about includes.
+function read_table(map,	line, cell, folder, i, n, inside) {
+	while ((getline line < map) > 0) {
+		if (line ~ /^## /)
+			inside = line == "## Who may include what"
+		if (!inside || line !~ /^\| [a-z]/ || line ~ /^\| folder /)
+			continue
+		gsub(/[`,]/, " ", line)
+		split(line, cell, "|")
+		n = split(cell[2], folder, " ")
+		for (i = 1; i <= n; i++) {
+			allow(folder[i] == "main.c" ? "." : folder[i], cell[3])
+			rows++
+		}
+	}
+	close(map)
+	return rows
 }
 
 function folder_of(path,	word) {
@@ -85,31 +104,11 @@ function cycle(start, file, depth,	i, next_file) {
 BEGIN {
 	root = ARGC > 1 ? ARGV[1] : ENVIRON["SRCDIR"] != "" ? ENVIRON["SRCDIR"] : "."
 	src = root "/src"
-	allow("util", "")
-	allow("net", "util")
-	allow("message", "util")
-	allow("dns", "util net")
-	allow("tls", "util net dns")
-	allow("mime", "util message")
-	allow("conf", "util net message")
-	allow("secrets", "util net conf/account.h")
-	allow("smtp", "util net tls message mime secrets conf/account.h")
-	allow("smime", "util message mime secrets conf/account.h")
-	allow("prepare", "util message mime smime conf smtp")
-	allow("submit", "util net dns tls message mime conf secrets smtp smime prepare")
-	allow("queue", "util message")
-	# The listener checks its own settings: plain data, as account.h is.
-	allow("server", "util net tls message secrets conf/listen.h")
-	# Tools beside the way of the mail: only cli knows them.
-	tool = "util net dns tls message mime conf secrets smtp smime prepare submit"
-	allow("check", tool)
-	allow("setup", tool)
-	allow("track", tool)
-	allow("import", tool)
-	allow("cli", tool " queue server check setup track import")
-	# main.c is to read like the table of sandbox stages (section 10).
-	allow(".", "cli util")
-
+	map = root "/src/README.md"
+	if (!read_table(map)) {
+		print "Bail out! no table of folders in " map
+		exit 1
+	}
 	command = "cd '" src "' && find . -name '*.[ch]' | sed 's|^\\./||' | LC_ALL=C sort"
 	while ((command | getline name) > 0) {
 		file[++files] = name
@@ -119,7 +118,9 @@ BEGIN {
 		print "Bail out! no sources in " src
 		exit 1
 	}
-	print "1.." files
+	print "1.." files + 1
+	for (f = 1; f <= files; f++)
+		lives[folder_of(file[f])] = 1
 	for (f = 1; f <= files; f++) {
 		name = file[f]
 		fault_count = 0
@@ -139,5 +140,11 @@ BEGIN {
 			print "# " kept[f, i]
 		bad += count[f] > 0
 	}
-	exit bad > 0
+	for (name in known) {
+		if (!(name in lives))
+			gone = gone "# src/" name " is in the table and nowhere else\n"
+	}
+	printf "%sok %d - the table of src/README.md has folders that are there\n%s",
+		gone ? "not " : "", files + 1, gone
+	exit bad > 0 || gone
 }
