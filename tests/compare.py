@@ -2,7 +2,7 @@
 """Compares msubmit with msmtp: the same message, arguments and rc file, the same sink; TAP.
 
 The rc file is msmtp's. Each case gives both programs one call, and they must come to the
-same sender and the same recipients in the same order, or both fail. Where sendmail.md wants
+same sender and the same recipients in the same order, or both fail. Where doc/sendmail.md wants
 something else than msmtp does, the case says what each does, and why; both are checked.
 """
 import email.parser

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a caller hands over besides words: signals, descriptors, environment; TAP.
 
-Sections 1.2 to 1.4 and 4.5 of the sendmail interface. The server of each case is a dialogue
+doc/sendmail.md#surroundings. The server of each case is a dialogue
 (peer.py) or a sink; no time is measured.
 """
 import os

@@ -10,7 +10,7 @@ XTEXT = r'(?:[!-*,-<>-~]|\+[0-9A-F]{2})'
 UNITEXT = r'(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})'
 
 # name -> (keywords of which one must be announced, octets more, grammar of the value or None).
-# The order is that of protocol.md A5.
+# The order is that of doc/protocol.md#parameters.
 MAIL_PARAMETERS = {
     'SIZE': (['SIZE'], 26, r'\d{1,20}'),
     'BODY': (['8BITMIME', 'SMTPUTF8', 'BINARYMIME'], 16, '7BIT|8BITMIME|BINARYMIME'),

@@ -1,6 +1,7 @@
 /*
  * Would a message go out? Every step of a submission is tried, by the code
- * that submits, and told with what to do where it fails (features 11.6).
+ * that submits, and told with what to do where it fails
+ * (doc/behaviour.md#check).
  *
  * check_account() is the function to call, with an account of a loaded
  * configuration; cli/cmd_check.h prints what it finds. Each address of each

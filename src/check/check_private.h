@@ -1,5 +1,5 @@
 /*
- * Inside a check: what submit/check*.c share. For them only.
+ * Inside a check: what check/check*.c share. For them only.
  */
 #ifndef CHECK_CHECK_PRIVATE_H
 #define CHECK_CHECK_PRIVATE_H

@@ -95,7 +95,7 @@ static void look_at_certificate(struct visit *v)
 	look_at_validity(v);
 }
 
-/* Ours (behaviour 60): that it fits its key was seen when it was loaded. */
+/* Ours: that it fits its key was seen when it was loaded. */
 static void look_at_ours(struct visit *v)
 {
 	static const char step[] = "client-certificate";

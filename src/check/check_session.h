@@ -1,6 +1,6 @@
 /*
  * Inside a check: one visit to one address of a server, and what is found in
- * its session. For submit/check*.c only.
+ * its session. For check/check*.c only.
  */
 #ifndef CHECK_CHECK_SESSION_H
 #define CHECK_CHECK_SESSION_H

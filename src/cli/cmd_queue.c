@@ -9,7 +9,7 @@
 /*
  * Every message is handed to the server while the caller waits, so there
  * never is a queue; programs that ask for it get the words they look for
- * (sendmail.md, section 7).
+ * (doc/sendmail.md#queue).
  */
 int cmd_queue_list(const struct invocation *inv)
 {

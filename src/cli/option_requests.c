@@ -73,7 +73,7 @@ int option_param(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-/* Names of -O that are settings; never a file or a path (sendmail.md 2.1). */
+/* Names of -O that are settings; never a file or a path (doc/sendmail.md#options). */
 static const char *const long_names[] = {
 	"deliver_by", "hold_for", "hold_until", "mt_priority", "requiretls", "rrvs", "solicit",
 	"prdr", "conneg", "conperm",

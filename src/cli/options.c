@@ -275,7 +275,7 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 
 /*
  * What the program does when called by another name, until a -b says
- * something else (sendmail.md 1.1).
+ * something else (doc/sendmail.md#names).
  */
 static const struct name_value personalities[] = {
 	{ "mailq", COMMAND_QUEUE_LIST }, { "newaliases", COMMAND_ALIASES },

@@ -2,7 +2,7 @@
  * The command line: one table for the options of every sendmail and our own,
  * and the settings table for --key=value.
  *
- * Rules (sendmail.md, section 2): single letters cluster; an argument may be
+ * Rules (doc/sendmail.md#options): single letters cluster; an argument may be
  * attached or the next word; options may follow addresses, except -C; "--"
  * ends options; the last of a repeated option wins; unknown options, missing
  * arguments and a lone "-" are EX_USAGE.

@@ -75,7 +75,7 @@ bool report_recipient_failed(const struct report *r, size_t i);
 
 /*
  * The error as an SMTP reply: code and enhanced status of the server, or
- * those that stand for its exit code (protocol.md A2).
+ * those that stand for its exit code.
  */
 void report_reply(const struct error *err, int *code, const char **status);
 

@@ -202,7 +202,7 @@ static void put(struct fields *f, const char *key, const char *text, bool number
 	f->v[f->n++] = (struct field){ key, text && *text ? text : NULL, number };
 }
 
-/* All keys of behaviour 66, in its order. */
+/* All keys, in the order of doc/behaviour.md#log. */
 static void fill(struct fields *f, const struct report *r, size_t i)
 {
 	const struct result *result = r->result;

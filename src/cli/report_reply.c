@@ -3,7 +3,7 @@
 
 #include "util/error.h"
 
-/* What each exit code is as a reply, when no server has given one (protocol.md A2). */
+/* What each exit code is as a reply, when no server has given one. */
 static const struct {
 	int exit, code;
 	const char *status;

@@ -41,7 +41,7 @@ struct sending {
 /*
  * Everything up to the connection: reads the message, or makes it of
  * options, and settles account, envelope and edits. What fails here has sent
- * nothing; err has the exit code of sendmail.md, section 6.
+ * nothing; err has the exit code (doc/sendmail.md#exit-codes).
  */
 ATTR_CHECK int sending_prepare(struct sending *s, struct error *err);
 

@@ -54,7 +54,7 @@ enum strip_spaces { STRIP_SPACES_AUTO, STRIP_SPACES_ON, STRIP_SPACES_OFF };
 /* Which channel binding SCRAM-*-PLUS has: that of the version of TLS, one of them, none. */
 enum channel_binding { BINDING_AUTO, BINDING_TLS_UNIQUE, BINDING_TLS_EXPORTER, BINDING_OFF };
 
-/* When -f (or the login name) replaces the account's plain 'from': see sendmail.md 4.1. */
+/* When -f (or the login name) replaces the account's plain 'from': see doc/sendmail.md#sender. */
 enum from_override { FROM_OVERRIDE_NO, FROM_OVERRIDE_OWN_DOMAIN, FROM_OVERRIDE_ANY };
 
 /* Header fields made by us: when missing, always (replacing), never. */

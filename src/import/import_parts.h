@@ -1,6 +1,6 @@
 /*
  * Inside the import: what import.c and the readers of the foreign formats
- * (import_msmtp.c, import_ssmtp.c ...) share. For conf/ only.
+ * (import_msmtp.c, import_ssmtp.c ...) share. For import/ only.
  *
  * A reader takes its file apart into values ("key, value, line"), and a
  * table of rows says of each key what becomes of it: one of our keys,

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Longest address that is handed to a server (protocol.md, B11). */
+/* Longest address that is handed to a server (doc/sendmail.md#recipients). */
 #define ADDRESS_MAX ((size_t)1000)
 
 static inline bool address_char_alnum(unsigned char c)

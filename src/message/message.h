@@ -3,7 +3,7 @@
  *
  * Reading makes the header canonical (see header.h) and notes where the body
  * lies in the spool; the body is made canonical when it is written (see
- * writer.h) and never changed in place. Rules (sendmail.md, section 5):
+ * writer.h) and never changed in place. Rules (doc/sendmail.md#message):
  * - each line by itself: LF, CRLF and any run of CRs before LF end a line; a
  *   CR alone is a blank in the header and a line end in the body
  * - without dots_ignored a line that is just "." ends the message, also in

@@ -54,7 +54,7 @@ void result_set_error(struct result *r, size_t i, const struct error *err);
 /*
  * Outcome and error of the whole from those of the recipients: refused beats
  * deferred beats accepted; among refused ones 67 beats 69 and 77, then the
- * first one counts (sendmail.md 6.1).
+ * first one counts (doc/sendmail.md#exit-codes).
  */
 void result_settle(struct result *r);
 

@@ -2,7 +2,7 @@
  * One pass over the body of a message while it is read: how it will look on
  * the wire, without looking at each octet by itself.
  *
- * Rules (sendmail.md, sections 5.1, 5.2): NUL is removed; any run of CRs
+ * Rules (doc/sendmail.md#message): NUL is removed; any run of CRs
  * before LF is one line end with it; every other CR is a line end of its
  * own; the last line gets the end it lacks. With lone_dot, a line between
  * two LFs that is "." (CRs may follow) ends the body in front of it; an end

@@ -331,7 +331,7 @@ static const char *keep_sender(struct arena *a, const struct account *account,
 	return sender;
 }
 
-/* Which of all that may be a sender it is, and why: see sendmail.md 4.1. */
+/* Which of all that may be a sender it is, and why: see doc/sendmail.md#sender. */
 static const char *choose_sender(struct arena *a, const struct account *account,
 				 const struct route_request *req, const char **asked_out)
 {

@@ -1,5 +1,5 @@
 /*
- * Which account, and which envelope sender (sendmail.md 4.1, behaviour 5 and 10).
+ * Which account, and which envelope sender (doc/sendmail.md#sender).
  */
 #ifndef PREPARE_CHOOSE_ACCOUNT_H
 #define PREPARE_CHOOSE_ACCOUNT_H

@@ -41,7 +41,7 @@ ATTR_CHECK int prepare_author(const struct envelope *e, const struct account *a,
 const char *prepare_message_id(const struct envelope *e, const struct account *a);
 
 /*
- * Lists the edits of m's header (sendmail.md 5.5-5.7), settles body, size
+ * Lists the edits of m's header (doc/sendmail.md#header), settles body, size
  * and utf8 of the envelope. EX_DATAERR for a message that cannot be sent.
  */
 ATTR_CHECK int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,

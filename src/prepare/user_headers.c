@@ -229,8 +229,8 @@ static size_t next_word(const char **p, const char **word)
 }
 
 /*
- * A long thread keeps its first message and its last ones (protocol.md F2);
- * Message-IDs hold no blanks.
+ * A long thread keeps its first message and its last ones; Message-IDs hold
+ * no blanks.
  */
 static const char *shorten_references(struct arena *a, const char *value)
 {

@@ -2,7 +2,7 @@
  * What the session sends before it knows the answer to what came before.
  *
  * EHLO before the greeting, where the server has said on an earlier
- * connection that it may be done (PIPECONNECT of Exim, protocol.md E24): the
+ * connection that it may be done (PIPECONNECT of Exim): the
  * session goes on with what the server announced then. The replies due are
  * kept in session->ahead; whoever reads next (a command of the session, or
  * the group of the transaction) has them judged here. Nothing that was

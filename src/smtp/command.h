@@ -5,7 +5,7 @@
  * comes from a user can become a command of its own), octets above 127
  * unless the transaction uses SMTPUTF8 (then only valid UTF-8), and lines
  * longer than 512 octets with CRLF plus what the parameters in use add
- * (RFC 5321, section 4.5.3.1.4; protocol.md A5). Nothing is ever cut.
+ * (RFC 5321, section 4.5.3.1.4). Nothing is ever cut.
  */
 #ifndef SMTP_COMMAND_H
 #define SMTP_COMMAND_H

@@ -1,5 +1,5 @@
 /*
- * EHLO, with HELO where the table of protocol.md B7 allows it, and LHLO
+ * EHLO, with HELO where doc/protocol.md#helo allows it, and LHLO
  * (RFC 5321, section 4.1.1.1; RFC 2033, section 4.1).
  *
  * A HELO session has no extensions, so it is only used when nothing needs

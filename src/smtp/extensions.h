@@ -1,10 +1,10 @@
 /*
  * The table of extensions and the loops over it.
  *
- * All knowledge of an extension is its row, and its ext_*.c when it has real
- * work. Order in the table is the order in which after_ehlo hooks run
+ * All knowledge of an extension is its row, and its file in ext/ when it has
+ * real work. Order in the table is the order in which after_ehlo hooks run
  * (STARTTLS, then AUTH, then the rest) and that of the parameters of MAIL
- * and RCPT (protocol.md A5).
+ * and RCPT (doc/protocol.md#parameters).
  */
 #ifndef SMTP_EXTENSIONS_H
 #define SMTP_EXTENSIONS_H
@@ -34,7 +34,7 @@ enum extension_id {
 
 /*
  * What happens when the envelope asks for an extension that the server does
- * not offer (protocol.md A1). FIXED: the account has nothing to say about it.
+ * not offer (doc/protocol.md#levels). FIXED: the account has nothing to say about it.
  */
 enum ext_level { LEVEL_FIXED, LEVEL_TRY, LEVEL_DOWNGRADE, LEVEL_LOCAL, LEVEL_REQUIRE };
 
@@ -125,7 +125,7 @@ ATTR_CHECK int extensions_check_rcpt(const struct session *s, const struct envel
 
 /*
  * Parameters of MAIL and RCPT from the announced rows, in the order of
- * protocol.md A5. Returns the octets by which they raise the limit of the
+ * doc/protocol.md#parameters. Returns the octets by which they raise the limit of the
  * command line.
  */
 size_t extensions_mail_params(const struct session *s, const struct envelope *e,

@@ -131,7 +131,7 @@ static int check_domains(const char *arg, struct error *err)
 
 /* --- the table ------------------------------------------------------------ */
 
-/* The one table of single commands (protocol.md B16, E11, E12). */
+/* The one table of single commands (RFC 5321, 4.1.1; RFC 1985; RFC 2645). */
 static const struct row {
 	const char *verb;
 	bool announced;		/* EHLO must have the verb as keyword */

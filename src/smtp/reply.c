@@ -57,9 +57,9 @@ const char *stage_awaited(enum stage stage)
 #define CONTENT (AT(STAGE_DATA) | AT(STAGE_DOT) | CHUNK)
 
 /*
- * The one table of ends (protocol.md A2; where sendmail.md 6.1 says
- * otherwise, that counts). The first row that fits decides. status is what
- * stands behind the class digit, "7." any status of that subject.
+ * The one table of ends (doc/protocol.md#replies). The first row that fits
+ * decides. status is what stands behind the class digit, "7." any status of
+ * that subject.
  */
 struct verdict {
 	unsigned stages;

@@ -67,7 +67,7 @@ void reply_text(const struct reply *r, struct strbuf *out);
 
 /*
  * Turns a reply that is not the one hoped for into an error, by the table of
- * stage and code (protocol.md A2): exit code, enhanced status (invented when
+ * stage and code (doc/protocol.md#replies): exit code, enhanced status (invented when
  * the server gave none) and text "STAGE WORDS: 550 5.1.1 text". Returns -1.
  */
 int reply_error(const struct reply *r, enum stage stage, struct error *err);

@@ -1,7 +1,7 @@
 /*
  * What enhanced status codes mean, in words for the user, where a server's own
  * words may leave that open (RFC 3463, 5248, 7372, 7505 and those of
- * extensions; protocol.md A2).
+ * extensions).
  */
 #ifndef SMTP_STATUS_H
 #define SMTP_STATUS_H

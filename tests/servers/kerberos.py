@@ -189,7 +189,7 @@ def refused(service, code, words, attempts, **settings):
 
 
 def ticket_cases(service, mechanisms):
-    """What tickets have to do with the choice (protocol.md D2)."""
+    """What tickets have to do with the choice (doc/protocol.md#mechanisms)."""
     best, plain = mechanisms[0], 'SCRAM-SHA-256'
     yield 'a ticket and no password', signed_in(service, best, password_file=None)
     yield 'a ticket, no password, no user but auth = on', \

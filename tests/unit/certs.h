@@ -1,5 +1,5 @@
 /*
- * Throw-away certificates for the tests of net/tls and net/truststore, made
+ * Throw-away certificates for the tests of tls/tls and tls/truststore, made
  * by tests/certs.py in a folder of its own. Without Python or openssl the
  * folder stays empty and certs_need() skips the test that asks.
  */

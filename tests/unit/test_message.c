@@ -28,7 +28,7 @@ static const struct {
 	const char *body;	/* on the wire */
 	unsigned ignored;
 } cases[] = {
-	/* the header's end (sendmail.md, section 5.4) */
+	/* the header's end (doc/sendmail.md#message) */
 	{ S(""), 0, "", "", 0 },
 	{ S("\n"), 0, "", "", 0 },
 	{ S("A: b\n"), 0, "A: b\r\n", "", 0 },

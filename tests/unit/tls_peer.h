@@ -1,5 +1,5 @@
 /*
- * A TLS server for the tests of net/tls*: GnuTLS alone, in a process of its
+ * A TLS server for the tests of tls/tls*: GnuTLS alone, in a process of its
  * own, over a pair of sockets; and a lower stream that makes trouble.
  */
 #ifndef TESTS_TLS_PEER_H

@@ -1,5 +1,5 @@
 /*
- * Which mechanism a session may sign in with (protocol.md D2).
+ * Which mechanism a session may sign in with (doc/protocol.md#mechanisms).
  *
  * The server's list only says what is possible; the order is that of the
  * table in mechanism.c. What stands against a mechanism is told in words,

@@ -13,7 +13,7 @@
 #define SCRAM (MECHANISM_PASSWORD | MECHANISM_INITIAL | MECHANISM_PROOF | AS)
 #define BOUND (SCRAM | MECHANISM_BINDING)
 
-/* In order of preference (protocol.md D2), never in the server's order. */
+/* In order of preference (doc/protocol.md#mechanisms), never in the server's order. */
 const struct mechanism mechanisms[] = {
 	{ "EXTERNAL", MECHANISM_CERTIFICATE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND | AS,
 	  &mechanism_gsasl },

@@ -1,5 +1,5 @@
 /*
- * What a reply to AUTH leads to (protocol.md D1), and how it is told.
+ * What a reply to AUTH leads to (RFC 4954, section 6), and how it is told.
  */
 #ifndef SMTP_AUTH_VERDICT_H
 #define SMTP_AUTH_VERDICT_H

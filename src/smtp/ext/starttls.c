@@ -76,7 +76,7 @@ static int clear_allowed(const struct session *s, struct error *err)
 	return mandatory < 0 ? -1 : !mandatory;
 }
 
-/* The injection defence around the handshake (protocol.md C1). */
+/* The injection defence around the handshake (doc/protocol.md#starttls). */
 static int handshake(struct session *s, struct error *err)
 {
 	/* what has come by now came in clear; wire_upgrade() refuses to go on with it */
