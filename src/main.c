@@ -1,3 +1,4 @@
+/* Calls the command that name and options choose. */
 #include "config.h"
 
 #include "cli/commands.h"

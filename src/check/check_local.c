@@ -1,3 +1,7 @@
+/*
+ * What can be known of an account without a connection: files, programs, the log, and
+ * the sender and recipient of the rehearsal.
+ */
 #include "config.h"
 #include "check/check_private.h"
 

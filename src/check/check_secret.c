@@ -1,3 +1,6 @@
+/*
+ * Can the password or token be had? It is fetched once, and kept for all servers.
+ */
 #include "config.h"
 #include "check/check_private.h"
 

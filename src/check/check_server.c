@@ -1,3 +1,6 @@
+/*
+ * Every server of the account at each of its addresses: from DNS to MAIL and RCPT.
+ */
 #include "config.h"
 #include "check/check_private.h"
 

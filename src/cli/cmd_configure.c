@@ -1,3 +1,6 @@
+/*
+ * --configure: finds the server of a mail address, signs in, writes the account.
+ */
 #include "config.h"
 
 #include <unistd.h>

@@ -1,3 +1,6 @@
+/*
+ * --import: shows another program's configuration as ours, or writes it with its files.
+ */
 #include "config.h"
 
 #include <stdio.h>

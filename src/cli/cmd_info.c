@@ -1,3 +1,7 @@
+/*
+ * Commands that print what the program is and has: --help, --version, --list-...,
+ * --print-config.
+ */
 #include "config.h"
 
 #include <sysexits.h>

@@ -1,3 +1,4 @@
+/* -bp, -bpc, -q, -bi: the commands about a queue and a database of aliases. */
 #include "config.h"
 
 #include <sysexits.h>

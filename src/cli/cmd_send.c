@@ -1,3 +1,7 @@
+/*
+ * The main command: sends a message, or shows with --explain and --dry-run what would
+ * be sent.
+ */
 #include "config.h"
 
 #include <string.h>

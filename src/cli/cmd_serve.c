@@ -1,3 +1,4 @@
+/* -bd, -bD: the listener, with the settings of its section. */
 #include "config.h"
 
 #include <sysexits.h>

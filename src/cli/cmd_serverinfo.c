@@ -1,3 +1,4 @@
+/* --serverinfo: what the server announces, and its certificate. */
 #include "config.h"
 
 #include <inttypes.h>

@@ -1,3 +1,7 @@
+/*
+ * Single commands to the server (--vrfy, --etrn, --smtp-command...), by themselves or
+ * before a message.
+ */
 #include "config.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* --track-query: where a message is. */
 #include "config.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* -bv: what becomes of addresses, without sending anything. */
 #include "config.h"
 
 #include <sysexits.h>

@@ -1,3 +1,4 @@
+/* Options that say what the content is: -B, --burl and its kin. */
 #include "config.h"
 #include "cli/option_values.h"
 

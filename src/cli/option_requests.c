@@ -1,3 +1,6 @@
+/*
+ * Options that ask something of the server, for the message or for one recipient.
+ */
 #include "config.h"
 #include "cli/option_values.h"
 

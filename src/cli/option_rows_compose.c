@@ -1,3 +1,4 @@
+/* The table of options, part: a message that is made of options. */
 #include "config.h"
 #include "cli/option_values.h"
 

@@ -1,3 +1,6 @@
+/*
+ * The table of options, part: what other programs have and what is ignored here.
+ */
 #include "config.h"
 #include "cli/option_values.h"
 

@@ -1,3 +1,4 @@
+/* The table of options, part: sending a message. */
 #include "config.h"
 #include "cli/option_values.h"
 

@@ -1,3 +1,4 @@
+/* The table of options, part: single commands to the server. */
 #include "config.h"
 #include "cli/option_values.h"
 

@@ -1,3 +1,6 @@
+/*
+ * The table of options, part: what is shown, and the commands beside sending.
+ */
 #include "config.h"
 #include "cli/option_values.h"
 

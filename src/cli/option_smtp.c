@@ -1,3 +1,4 @@
+/* Options for single commands to the server, and for XCLIENT. */
 #include "config.h"
 #include "cli/option_values.h"
 

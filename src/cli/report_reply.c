@@ -1,3 +1,4 @@
+/* A failure as an SMTP reply: for error_format and JSON. */
 #include "config.h"
 #include "cli/report.h"
 

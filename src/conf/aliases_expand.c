@@ -1,3 +1,4 @@
+/* What a local name becomes by the aliases: names, included files, loops. */
 #include "config.h"
 #include "conf/aliases.h"
 

@@ -1,3 +1,6 @@
+/*
+ * The environment: MSUBMIT_... as settings, and what stands for ${...} and %... in values.
+ */
 #include "config.h"
 #include "conf/config_parts.h"
 

@@ -1,3 +1,4 @@
+/* The rc files: opened, checked, read with what they include. */
 #include "config.h"
 #include "conf/config_parts.h"
 

@@ -1,3 +1,6 @@
+/*
+ * From sections to accounts: what they inherit, and in which order values count.
+ */
 #include "config.h"
 #include "conf/config_parts.h"
 

@@ -1,3 +1,4 @@
+/* Lines of the ini form become sections and assignments. */
 #include "config.h"
 #include "conf/config_parts.h"
 

@@ -1,3 +1,4 @@
+/* Setters of the settings table: conversion of the message. */
 #include "config.h"
 #include "conf/settings_rows.h"
 

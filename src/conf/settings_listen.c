@@ -1,3 +1,4 @@
+/* The table of settings of the listener. */
 #include "config.h"
 #include "conf/settings_rows.h"
 

@@ -1,3 +1,6 @@
+/*
+ * Setters of the settings table: requests to the server, levels of extensions.
+ */
 #include "config.h"
 #include "conf/settings_rows.h"
 

@@ -1,3 +1,4 @@
+/* Setters of the settings table: addresses, and who may do what. */
 #include "config.h"
 #include "conf/settings_rows.h"
 

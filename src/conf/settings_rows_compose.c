@@ -1,3 +1,4 @@
+/* The table of settings, part: writing a message. */
 #include "config.h"
 #include "conf/settings_account.h"
 

@@ -1,3 +1,4 @@
+/* The table of settings, part: delivery, extensions, other commands. */
 #include "config.h"
 #include "conf/settings_account.h"
 

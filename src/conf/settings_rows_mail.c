@@ -1,3 +1,4 @@
+/* The table of settings, part: sender, recipients, header, message. */
 #include "config.h"
 #include "conf/settings_account.h"
 

@@ -1,3 +1,4 @@
+/* The table of settings, part: reports and log. */
 #include "config.h"
 #include "conf/settings_account.h"
 

@@ -1,3 +1,4 @@
+/* The table of settings, part: rewriting, redirecting, permission. */
 #include "config.h"
 #include "conf/settings_account.h"
 

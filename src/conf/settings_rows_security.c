@@ -1,3 +1,4 @@
+/* The table of settings, part: TLS and sign-in. */
 #include "config.h"
 #include "conf/settings_account.h"
 

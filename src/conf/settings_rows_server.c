@@ -1,3 +1,4 @@
+/* The table of settings, part: the server and the connection to it. */
 #include "config.h"
 #include "conf/settings_account.h"
 

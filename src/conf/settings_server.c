@@ -1,3 +1,4 @@
+/* Setters of the settings table: the server and the way to it. */
 #include "config.h"
 #include "conf/settings_rows.h"
 

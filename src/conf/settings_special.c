@@ -1,3 +1,4 @@
+/* Setters of the settings table: what has no file of its own. */
 #include "config.h"
 #include "conf/settings_rows.h"
 

@@ -1,3 +1,4 @@
+/* The configuration of dma. */
 #include "config.h"
 #include "import/import_parts.h"
 

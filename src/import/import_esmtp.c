@@ -1,3 +1,4 @@
+/* The configuration of esmtp. */
 #include "config.h"
 #include "import/import_parts.h"
 

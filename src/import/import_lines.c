@@ -1,3 +1,6 @@
+/*
+ * What all readers of foreign files begin with: opening them, lines, first lines.
+ */
 #include "config.h"
 #include "import/import_parts.h"
 

@@ -1,3 +1,4 @@
+/* The configuration of nullmailer. */
 #include "config.h"
 #include "import/import_parts.h"
 

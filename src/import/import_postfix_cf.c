@@ -1,3 +1,4 @@
+/* Postfix's main.cf: lines, defaults, and values that name other parameters. */
 #include "config.h"
 #include "import/import_postfix.h"
 

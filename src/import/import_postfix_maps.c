@@ -1,3 +1,4 @@
+/* Postfix's tables: passwords, senders, generic and canonical addresses. */
 #include "config.h"
 #include "import/import_postfix.h"
 

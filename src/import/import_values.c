@@ -1,3 +1,4 @@
+/* What a foreign file says, and what becomes of it: values, rows, notes. */
 #include "config.h"
 #include "import/import_parts.h"
 

@@ -1,3 +1,4 @@
+/* What was imported, as text in our ini form and as files beside it. */
 #include "config.h"
 #include "import/import_parts.h"
 

@@ -1,3 +1,6 @@
+/*
+ * Addresses as they are written: quoted where they must be, compared, matched.
+ */
 #include "config.h"
 #include "message/address.h"
 

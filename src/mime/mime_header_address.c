@@ -1,3 +1,4 @@
+/* Header fields of addresses, in ASCII: phrases become encoded words. */
 #include "config.h"
 #include "mime/mime_header_private.h"
 

@@ -1,3 +1,4 @@
+/* Parameters of header fields, in ASCII (RFC 2231). */
 #include "config.h"
 #include "mime/mime_header_private.h"
 

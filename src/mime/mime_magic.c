@@ -1,3 +1,4 @@
+/* The type of a file by its content: libmagic, loaded when it is there. */
 #include "config.h"
 
 #include <string.h>

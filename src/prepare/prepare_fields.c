@@ -1,3 +1,4 @@
+/* Fields that a message lacks: From, Date, Message-ID, MIME. */
 #include "config.h"
 #include "prepare/prepare_private.h"
 

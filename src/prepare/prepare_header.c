@@ -1,3 +1,4 @@
+/* The edits of a header: what goes, what is completed, what is added. */
 #include "config.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Fields that options ask for, once account and envelope are known. */
 #include "config.h"
 
 #include <string.h>

@@ -1,3 +1,6 @@
+/*
+ * Servers that DNS knows: SRV and MX records, usual names; and the table of providers.
+ */
 #include "config.h"
 #include "setup/discover_parts.h"
 

@@ -1,3 +1,6 @@
+/*
+ * Servers that autoconfig documents name: the domain's own, then Thunderbird's.
+ */
 #include "config.h"
 #include "setup/discover_parts.h"
 

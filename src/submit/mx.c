@@ -1,3 +1,4 @@
+/* One attempt for each domain where there is no smarthost; else one for all. */
 #include "config.h"
 #include "submit/attempt.h"
 

@@ -1,3 +1,6 @@
+/*
+ * Certificates and keys of our own: files, PKCS #12, tokens, their passphrases.
+ */
 #include "config.h"
 #include "tls/tls.h"
 

@@ -1,3 +1,4 @@
+/* The server's certificate by its TLSA records (RFC 6698, RFC 7672). */
 #include "config.h"
 #include "tls/tls.h"
 

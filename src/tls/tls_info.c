@@ -1,3 +1,4 @@
+/* What certificates say, as text for people. */
 #include "config.h"
 #include "tls/tls.h"
 

@@ -1,3 +1,4 @@
+/* The server's certificate by tls_pin and tls_fingerprint. */
 #include "config.h"
 #include "tls/tls.h"
 

@@ -1,3 +1,4 @@
+/* Sessions that are resumed: what is kept of one, and when it may be used. */
 #include "config.h"
 #include "tls/tls.h"
 

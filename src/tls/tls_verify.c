@@ -1,3 +1,4 @@
+/* The server's certificate by trusted CAs: chain, name, time, revocation. */
 #include "config.h"
 #include "tls/tls.h"
 

@@ -1,3 +1,4 @@
+/* Mechanisms that libgsasl does. */
 #include "config.h"
 #include "smtp/auth/mechanism_kind.h"
 

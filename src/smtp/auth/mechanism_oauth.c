@@ -1,3 +1,4 @@
+/* OAUTHBEARER (RFC 7628) and XOAUTH2, which libgsasl has not. */
 #include "config.h"
 #include "smtp/auth/mechanism_kind.h"
 
