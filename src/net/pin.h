@@ -13,7 +13,7 @@
 
 struct pin {
 	bool key;			/* of the public key (SPKI), not of the certificate */
-	const char *file;		/* "file:PATH": it is in there (PEM); points into the text */
+	const char *file;		/* "file:PATH": it is in there; points into text */
 	unsigned char hash[PIN_OCTETS];	/* without file */
 };
 

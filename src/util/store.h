@@ -102,8 +102,7 @@ void store_name(struct strbuf *out, const char *prefix, const struct strbuf *key
 enum store_way {
 	STORE_REPLACE,		/* takes the place of what has the name */
 	STORE_NEW,		/* fails with EEXIST when something has the name */
-	STORE_CACHE,		/* STORE_REPLACE for what may be lost: after a crash it is old, new, */
-				/* missing or broken, which its reader must see; no sync is waited for */
+	STORE_CACHE		/* STORE_REPLACE without sync, for what may be lost: see below */
 };
 
 /* A file under way, for the caller to write to fd. */
@@ -122,9 +121,11 @@ struct store_file {
 ATTR_CHECK int store_begin(struct store_file *f, int folder, const char *temporary, mode_t mode);
 
 /*
- * Syncs the file (but for STORE_CACHE), gives it its name in folder (which may be another than it
+ * Syncs the file, gives it its name in folder (which may be another than it
  * was begun in) and syncs that. -1 and errno: it is removed; one that was to
- * replace another may have done so, when only the last sync failed.
+ * replace another may have done so, when only the last sync failed. With
+ * STORE_CACHE no sync is waited for: after a crash the old file is there, the
+ * new one, none, or a broken one, which its reader must notice.
  */
 ATTR_CHECK int store_commit(struct store_file *f, int folder, const char *name,
 			    enum store_way way);

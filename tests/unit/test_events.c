@@ -261,7 +261,8 @@ static void what_failed_before_has_an_end_too(void **state)
 	watch_open(&w, false, true);
 	events_failure(w.events, &err);
 	assert_string_equal(behind_time(watch_close(&w)),
-			    ",\"outcome\":\"failed\",\"exit\":78,\"text\":\"no account\",\"fault\":\"no-account\"}\n");
+			    ",\"outcome\":\"failed\",\"exit\":78,\"text\":\"no account\","
+			    "\"fault\":\"no-account\"}\n");
 }
 
 static void a_closed_descriptor_is_refused(void **state)
