@@ -75,6 +75,7 @@ def run(program, certs, sample, keywords, extra):
         args += ['--host=localhost', '--tls=implicit', '--tls-trust-file=' + certs('server')[2]]
     else:
         args += ['--host=127.0.0.1', '--tls=off']
+    args += ['--chunking=on']
     with harness.Folder() as home:
         status, out, err, faults = harness.run_once(program, args + sample.args + extra +
                                                     sample.rcpt, sample.stdin, home)

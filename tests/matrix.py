@@ -50,12 +50,14 @@ DATA         75  69  75    75   75      75    0    76      76           0    76
 dot          75  69  75    75   75      75    0    76      76           0     0
 """
 
-# MAIL and RCPT in one group, then BDAT: a reply too many could pass for the message's.
+# MAIL and RCPT in one group, then BDAT: a reply too many could pass for the message's, so RSET
+# follows, and its reply is waited for.
 CHUNKED = """
             4xx 5xx 421 close half silence line reply garbage unprintable extra
 MAIL         75  69  75    75   75      75    0    76      76           0    76
 RCPT         75  67  75    75   75      75    0    76      76           0    76
 BDAT         75  69  75    75   75      75    0    76      76           0    76
+RSET         76  76   0     0    0       0    0    76      76           0     0
 """
 
 # stage: (command, good reply, 4xx, 5xx, option of its timeout)
@@ -72,6 +74,7 @@ STAGES = {
     'DATA': ('DATA', '354 go', '451 4.3.0 later', '554 5.3.0 no', 'data-init'),
     'dot': ('<message>', '250 2.0.0 ok', '451 4.3.0 later', '554 5.6.0 spam', 'data-done'),
     'BDAT': ('BDAT * LAST', '250 2.0.0 ok', '451 4.3.0 later', '554 5.6.0 spam', 'data-done'),
+    'RSET': ('RSET', '250 2.0.0 ok', '451 4.3.0 later', '554 5.6.0 spam', 'rset'),
     'QUIT': ('QUIT', '221 2.0.0 bye', '451 4.3.0 later', '500 5.5.1 what', 'quit'),
 }
 # Before it what the server says would be data in front of TLS: the cell 'early'.
@@ -152,7 +155,7 @@ def with_reply(steps, reply):
 def order(stage, mode):
     """The stages of a session in which this one occurs, and the EHLO keywords."""
     if mode == 'chunked':
-        return ['greeting', 'EHLO', 'MAIL', 'RCPT', 'BDAT', 'QUIT'], ['PIPELINING', 'CHUNKING']
+        return ['greeting', 'EHLO', 'MAIL', 'RCPT', 'BDAT', 'RSET', 'QUIT'], ['PIPELINING', 'CHUNKING']
     stages = ['greeting', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'dot', 'QUIT']
     if mode == 'pipelined':
         return stages, ['PIPELINING']
@@ -219,7 +222,7 @@ def refused_rest(stages, name):
     rest = stages[stages.index(name) + 1:]
     steps = []
     for other in rest:
-        if name in ('dot', 'DATA', 'BDAT') or other in ('dot', 'BDAT', 'QUIT'):
+        if name in ('dot', 'DATA', 'BDAT', 'RSET') or other in ('dot', 'BDAT', 'QUIT'):
             break
         steps += ['C: ' + STAGES[other][0], 'S: 503 5.5.1 bad sequence']
     return steps
@@ -237,6 +240,8 @@ def arguments(stage, fault, mode, port, folder, ca):
     if stage == 'AUTH':
         args += ['--auth-plaintext=always', '--user=joe',
                  '--password-file=' + os.path.join(folder, 'pw')]
+    if mode == 'chunked':
+        args.append('--chunking=on')
     if fault == 'silence':
         args.append('--%s-timeout=1' % ('starttls' if stage == 'handshake' else STAGES[stage][4]))
     if fault in ('unprintable', '5xx'):

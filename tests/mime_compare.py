@@ -28,7 +28,7 @@ SERVERS = {
     '8bit': (['250-peer', '250 8BITMIME'], []),
     '8bit always': (['250-peer', '250 8BITMIME'], ['--convert-8bit=always']),
     'helo': (None, []),
-    'chunking': (['250-peer', '250 CHUNKING'], []),
+    'chunking': (['250-peer', '250 CHUNKING'], ['--chunking=on']),
 }
 
 

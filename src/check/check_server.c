@@ -289,7 +289,7 @@ static void visit_server(struct check *c, const struct target *t)
 {
 	struct visit v = { .c = c, .o = {
 		.envelope = &c->envelope, .credential = check_credential, .credential_ctx = c,
-		.arena = c->arena, .target = *t, .cautious = true,
+		.arena = c->arena, .target = *t, .polite = true,
 	} };
 	struct address_list all = { .n = 0 };
 	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");

@@ -154,6 +154,9 @@ enum tls_dane { TLS_DANE_OFF, TLS_DANE_MAY, TLS_DANE_MUST };
 /* Who validates DNSSEC: libunbound, or a resolver on this host that is trusted to. */
 enum dnssec { DNSSEC_AUTO, DNSSEC_TRUST_AD };
 
+/* AUTO: where it is of use, see smtp/content.c. */
+enum chunking { CHUNKING_OFF, CHUNKING_AUTO, CHUNKING_ON };
+
 /* FIRST_NO: one command at a time up to the reply to the first RCPT. */
 enum pipelining { PIPELINING_NO, PIPELINING_YES, PIPELINING_FIRST_NO };
 
@@ -393,7 +396,7 @@ struct account {
 	enum pipelining pipelining;
 	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
 	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
-	bool chunking;
+	enum chunking chunking;
 	uint64_t chunk_size;		/* octets of one BDAT, 0 = CHUNKING is not used */
 	unsigned chunk_window;		/* BDAT commands that may be unanswered */
 	bool binarymime;

@@ -53,6 +53,10 @@ static const struct name_value pipelinings[] = {
 	{ "first_no", PIPELINING_FIRST_NO }, { NULL, 0 }
 };
 
+static const struct name_value chunkings[] = {
+	{ "auto", CHUNKING_AUTO }, { "off", CHUNKING_OFF }, { "on", CHUNKING_ON }, { NULL, 0 }
+};
+
 static const struct name_value binarymimes[] = {
 	{ "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 }
 };
@@ -87,7 +91,9 @@ static const struct setting rows[] = {
   .help = "speak before the greeting where the server allows it (Exim)" },
 { OWNER("pipe_connect_ttl"), .type = SETTING_TIME, .offset = FIELD(unsigned, pipe_connect_ttl),
   .max = MONTH, .def = "1d", .arg = "seconds", .help = "how long its word for that counts" },
-{ OWNER("chunking"), SWITCH(chunking), .def = "on", .help = "use CHUNKING" },
+{ OWNER("chunking"), .type = SETTING_ENUM, .offset = FIELD(enum chunking, chunking),
+  .flags = SETTING_SWITCH, .names = chunkings, .def = "auto", .arg = "auto|on|off",
+  .help = "use BDAT; auto: for binary content, BURL, checkpoints, large messages" },
 { OWNER("chunk_size"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, chunk_size),
   .max = INT64_MAX, .def = "1M", .arg = "size",
   .help = "octets of one chunk; 0: CHUNKING is not used" },

@@ -5,7 +5,6 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/ahead.h"
 #include "smtp/auth/auth.h"
 #include "smtp/ext/starttls.h"
 #include "smtp/observer.h"
@@ -26,8 +25,10 @@ static bool may_use_helo(const struct session *s)
 		(!starttls_wanted(s) || s->account->tls.mode == TLS_MAY) && !auth_wanted(s);
 }
 
-static int say(struct session *s, enum stage stage, struct error *err)
+static int say(struct session *s, enum stage stage, bool said, struct error *err)
 {
+	if (said)
+		return session_reply(s, stage, err);
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, stage_name(stage));
 	strbuf_addch(&s->line, ' ');
@@ -59,7 +60,6 @@ static int take_lines(struct session *s, struct error *err)
 		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
 			return -1;
 	}
-	ahead_remember(s);
 	note_missing(s);
 	return 0;
 }
@@ -67,7 +67,7 @@ static int take_lines(struct session *s, struct error *err)
 static int helo(struct session *s, struct error *err)
 {
 	s->protocol = SESSION_SMTP;
-	if (say(s, STAGE_HELO, err) < 0)
+	if (say(s, STAGE_HELO, false, err) < 0)
 		return -1;
 	if (reply_class(&s->reply) != 2)
 		return reply_error(&s->reply, STAGE_HELO, err);
@@ -75,7 +75,8 @@ static int helo(struct session *s, struct error *err)
 	return 0;
 }
 
-int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct error *err)
+int ehlo_greet(struct session *s, bool helo_only, bool said, enum session_retry *retry_out,
+	       struct error *err)
 {
 	enum stage stage = s->protocol == SESSION_LMTP ? STAGE_LHLO : STAGE_EHLO;
 
@@ -85,11 +86,11 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 	if (!s->account->ext.esmtp)
 		return error_set(err, FAULT_CONFIG, "'esmtp = off' leaves no way to start "
 				 "TLS, to sign in or to speak LMTP");
-	if (say(s, stage, err) < 0) {
+	if (say(s, stage, said, err) < 0) {
 		/* a connection that was dropped: not silence, not garbage, not half a reply */
-		*retry_helo_out = s->dead && err->exit == EX_TEMPFAIL &&
-			wire_unread(s->wire) == 0 && wire_unread_now(s->wire) < 0 &&
-			may_use_helo(s);
+		if (s->dead && err->exit == EX_TEMPFAIL && wire_unread(s->wire) == 0 &&
+		    wire_unread_now(s->wire) < 0 && may_use_helo(s))
+			*retry_out = SESSION_RETRY_HELO;
 		return -1;
 	}
 	/* some servers refuse a second EHLO after AUTH: what they said first stands */
@@ -99,7 +100,7 @@ int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out, struct e
 		extensions_forget(s);
 		return take_lines(s, err);
 	}
-	if (reply_class(&s->reply) == 5 && may_use_helo(s))
+	if (reply_class(&s->reply) == 5 && !said && may_use_helo(s))
 		return helo(s, err);
 	reply_error(&s->reply, stage, err);
 	if (reply_class(&s->reply) == 5 && stage == STAGE_EHLO)

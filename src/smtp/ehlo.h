@@ -11,18 +11,19 @@
 
 #include <stdbool.h>
 
+#include "smtp/session.h"
 #include "util/attr.h"
 
 struct error;
-struct session;
 
 /*
- * Greets the server and notes what it announces. *retry_helo_out is set when
- * the server dropped the connection instead of answering EHLO and a new one
- * with HELO may be tried.
+ * Greets the server and notes what it announces. said: EHLO went ahead of the
+ * greeting, and its reply is due. *retry_out is set when the server dropped
+ * the connection instead of answering EHLO and a new one with HELO may be
+ * tried.
  */
-ATTR_CHECK int ehlo_greet(struct session *s, bool helo_only, bool *retry_helo_out,
-			  struct error *err);
+ATTR_CHECK int ehlo_greet(struct session *s, bool helo_only, bool said,
+			  enum session_retry *retry_out, struct error *err);
 
 /* Takes the first word of the last reply as the name of the server. */
 void ehlo_note_name(struct session *s);

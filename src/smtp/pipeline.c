@@ -2,7 +2,6 @@
 #include "smtp/pipeline.h"
 
 #include "net/wire.h"
-#include "smtp/ahead.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
 #include "util/xalloc.h"
@@ -24,9 +23,6 @@ static void expect(struct pipeline *p, const struct pipeline_expected *what)
 void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx)
 {
 	*p = (struct pipeline){ .session = s, .fn = fn, .ctx = ctx };
-	for (unsigned i = 0; i < s->ahead_n; i++)
-		expect(p, &(const struct pipeline_expected){ .stage = s->ahead[i] });
-	s->ahead_n = 0;
 }
 
 void pipeline_release(struct pipeline *p)
@@ -63,10 +59,7 @@ static void take_reply(struct pipeline *p)
 {
 	struct error err;
 
-	enum stage stage = p->queue[p->head].stage;
-
-	if (session_reply(p->session, stage, &err) < 0) {
-		ahead_lost(p->session, stage);
+	if (session_reply(p->session, p->queue[p->head].stage, &err) < 0) {
 		pipeline_break(p, &err);
 		return;
 	}

@@ -5,8 +5,7 @@
  * the commands sent, never matched by its code or text, and handed to one
  * function. Without PIPELINING each command waits for its reply. A group has
  * no upper bound: the wire reads while it writes, and when many octets of
- * replies have come they are taken, which waits for nobody. What the session
- * itself has sent ahead (see ahead.h) stands at the head of the first group.
+ * replies have come they are taken, which waits for nobody.
  */
 #ifndef SMTP_PIPELINE_H
 #define SMTP_PIPELINE_H
@@ -38,7 +37,7 @@ struct pipeline {
 	struct error error;
 };
 
-/* A group with what the session has sent ahead; replies go to fn. */
+/* Replies go to fn. */
 void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx);
 void pipeline_release(struct pipeline *p);
 

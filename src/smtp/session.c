@@ -6,8 +6,8 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/ahead.h"
 #include "smtp/command.h"
+#include "smtp/early.h"
 #include "smtp/ehlo.h"
 #include "smtp/ext/limits.h"
 #include "smtp/observer.h"
@@ -92,11 +92,11 @@ int session_quiet(struct session *s, struct error *err)
 int session_command(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
-	int early = s->ahead_n ? 0 : session_quiet(s, err);
+	int early = session_quiet(s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (command_send(s->wire, &s->line, &d, err) < 0 || ahead_settle(s, err) < 0)
+	if (command_send(s->wire, &s->line, &d, err) < 0)
 		return -1;
 	return session_reply(s, stage, err);
 }
@@ -108,7 +108,7 @@ void session_quit(struct session *s, bool wait)
 
 	if (s->dead)
 		return;
-	s->dead = s->quit_sent = true;
+	s->dead = true;
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "QUIT");
 	if (command_send(s->wire, &s->line, &d, &ignored) < 0 ||
@@ -118,7 +118,6 @@ void session_quit(struct session *s, bool wait)
 		return;		/* the end is the end, polite or not */
 }
 
-/* The server's name is all that the greeting tells (RFC 5321, section 4.2). */
 /* A server that waits for a handshake says nothing, until it gives up. */
 static int hint_at_tls(const struct session *s, struct error *err)
 {
@@ -132,6 +131,7 @@ static int hint_at_tls(const struct session *s, struct error *err)
 	return -1;
 }
 
+/* The server's name is all that the greeting tells (RFC 5321, section 4.2). */
 static int greeting(struct session *s, struct error *err)
 {
 	observer_step(s->opt.observer, STEP_GREETING, s);
@@ -143,13 +143,29 @@ static int greeting(struct session *s, struct error *err)
 	return 0;
 }
 
-static int hello(struct session *s, bool helo_only, bool *retry_helo_out, struct error *err)
+/* The greeting, and EHLO before or behind it. */
+static int open_with_ehlo(struct session *s, bool helo_only, enum session_retry *retry_out,
+			  struct error *err)
+{
+	const bool early = !helo_only && early_hello(s);
+
+	if (greeting(s, err) == 0 && ehlo_greet(s, helo_only, early, retry_out, err) == 0) {
+		early_note(s);
+		return 0;
+	}
+	if (early && early_refused(s))
+		*retry_out = SESSION_RETRY_GREETED;
+	return -1;
+}
+
+static int hello(struct session *s, bool helo_only, enum session_retry *retry_out,
+		 struct error *err)
 {
 	for (int i = 0; i < GREETINGS_MAX; i++) {
-		if (!helo_only && ahead_hello(s, i == 0))
-			;
-		else if ((i == 0 && greeting(s, err) < 0) ||
-			 ehlo_greet(s, helo_only, retry_helo_out, err) < 0)
+		int rc = i == 0 ? open_with_ehlo(s, helo_only, retry_out, err) :
+			ehlo_greet(s, helo_only, false, retry_out, err);
+
+		if (rc < 0)
 			return -1;
 		enum ehlo_next next = extensions_after_ehlo(s, err);
 
@@ -162,7 +178,7 @@ static int hello(struct session *s, bool helo_only, bool *retry_helo_out, struct
 }
 
 int session_open(struct session *s, struct wire *wire, const struct session_options *opt,
-		 bool helo_only, bool *retry_helo_out, struct error *err)
+		 bool helo_only, enum session_retry *retry_out, struct error *err)
 {
 	*s = (struct session){ .wire = wire, .opt = *opt, .account = opt->account,
 		.reply = REPLY_INIT, .mechanisms = STRVEC_INIT(MECHANISMS_MAX),
@@ -174,8 +190,8 @@ int session_open(struct session *s, struct wire *wire, const struct session_opti
 	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
 	s->encrypted = tls_is(wire_stream(wire));
 	s->verified = s->encrypted && tls_authenticated(wire_stream(wire));
-	*retry_helo_out = false;
-	if (hello(s, helo_only, retry_helo_out, err) == 0)
+	*retry_out = SESSION_RETRY_NOT;
+	if (hello(s, helo_only, retry_out, err) == 0)
 		return 0;
 	session_quit(s, true);
 	return -1;

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "smtp/ahead.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
 #include "util/attr.h"
@@ -21,6 +20,7 @@
 struct account;
 struct arena;
 struct auth_memory;
+struct early_memory;
 struct envelope;
 struct error;
 struct observer;
@@ -47,9 +47,7 @@ struct session_options {
 	const struct envelope *envelope;	/* what will be sent; NULL = not known */
 	bool needs_extensions;		/* false: a HELO session will do */
 	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
-	bool message_follows;		/* a transaction comes at once: see ahead.h */
-	bool cautious;			/* nothing is sent ahead but what PIPELINING allows */
-	const struct ahead_memory *memory;	/* NULL = none */
+	const struct early_memory *early;	/* may EHLO go before the greeting? NULL = never */
 	const struct auth_memory *auth_memory;	/* NULL = none */
 };
 
@@ -72,31 +70,32 @@ struct session {
 	bool encrypted, verified, authenticated;
 	bool local;			/* on a local socket */
 	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */
-	bool quit_sent;			/* QUIT went along with the data; dead as well */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
 	bool xclient_sent;		/* we are somebody else now: never for another message */
 	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
-	enum stage ahead[4];		/* replies due before all others: see ahead.h */
-	unsigned ahead_n;
-	bool again;			/* what was sent ahead was not taken: be cautious, anew */
-	bool changed;			/* the server announced something else than assumed */
 	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */
 	struct reply reply;		/* the last one */
 	struct strbuf line;		/* the command that is being built */
 };
 
+/* How a session that failed may be tried once more, in a new connection. */
+enum session_retry {
+	SESSION_RETRY_NOT,
+	SESSION_RETRY_HELO,		/* EHLO was dropped without reply: with HELO */
+	SESSION_RETRY_GREETED		/* EHLO went before the greeting: behind it */
+};
+
 /*
  * Greeting, EHLO (HELO, LHLO), STARTTLS, EHLO, AUTH as the account wants.
  * Takes no ownership of wire. On failure the session is closed (QUIT where
- * it makes sense), and still to be released. EHLO dropped without reply:
- * *retry_helo_out is set when a new connection with HELO may be tried.
+ * it makes sense), and still to be released.
  */
 ATTR_CHECK int session_open(struct session *s, struct wire *wire,
 			    const struct session_options *opt, bool helo_only,
-			    bool *retry_helo_out, struct error *err);
+			    enum session_retry *retry_out, struct error *err);
 
-/* QUIT unless dead (or already sent); does not wait longer than timeouts.quit. */
+/* QUIT unless dead, which the session is then; does not wait longer than timeouts.quit. */
 void session_quit(struct session *s, bool wait);
 
 /* Frees what the session holds; not the wire. Harmless when called twice. */

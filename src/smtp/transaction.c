@@ -2,23 +2,310 @@
 #include "smtp/transaction.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "conf/account.h"
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "smtp/ahead.h"
+#include "smtp/command.h"
 #include "smtp/content.h"
 #include "smtp/ext/checkpoint.h"
+#include "smtp/ext/conneg.h"
 #include "smtp/ext/limits.h"
 #include "smtp/ext/prdr.h"
+#include "smtp/ext/priority.h"
 #include "smtp/ext/xclient.h"
-#include "smtp/outcome.h"
 #include "smtp/send_mode.h"
 #include "smtp/session.h"
+#include "smtp/transaction_state.h"
+#include "util/arena.h"
+#include "util/error.h"
 #include "util/xalloc.h"
 
 #define RETRIES_MAX 4		/* without pipelining, parameters, SIZE, SOML */
+
+/* --- outcomes ---------------------------------------------------------- */
+
+void transaction_fail_open(struct transaction *t, const struct error *err)
+{
+	for (size_t i = 0; i < t->result->rcpt_count; i++) {
+		if (t->result->rcpt[i].outcome == OUTCOME_NONE)
+			result_set_error(t->result, i, err);
+	}
+}
+
+void transaction_fail_standing(struct transaction *t, const struct error *err)
+{
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		if (t->rcpt[k].state == STANDING)
+			result_set_error(t->result, t->rcpt[k].index, err);
+	}
+}
+
+static void fail_lost(struct transaction *t, const struct error *err)
+{
+	struct error unknown = *err;
+
+	if (checkpoint_keep(t, err)) {
+		t->next = TRANSACTION_RESUME;
+		return;
+	}
+	if (t->try.sent && t->pipe.lost && !t->try.mail_refused) {
+		error_append(&unknown, "; the message may have been accepted all the same");
+		for (size_t k = 0; k < t->try.rcpt_count; k++) {
+			size_t i = t->rcpt[k].index;
+
+			if (t->result->rcpt[i].outcome != OUTCOME_NONE ||
+			    (t->rcpt[k].state != ASKED && t->rcpt[k].state != STANDING))
+				continue;
+			t->result->unknown = true;
+			result_set_error(t->result, i, &unknown);
+		}
+	}
+	transaction_fail_open(t, err);
+}
+
+void transaction_lose(struct transaction *t, const struct error *err)
+{
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
+
+		if (t->rcpt[k].state == STANDING && r->outcome == OUTCOME_ACCEPTED)
+			*r = (struct rcpt_result){ .outcome = OUTCOME_NONE, .note = r->note };
+	}
+	pipeline_break(&t->pipe, err);
+}
+
+/* "250 2.0.0 queued as 123", for the log */
+static const char *reply_words(const struct transaction *t, const struct reply *r)
+{
+	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+
+	command_add_number(&text, (uint64_t)r->code);
+	if (r->status[0]) {
+		strbuf_addch(&text, ' ');
+		strbuf_addstr(&text, r->status);
+	}
+	strbuf_addch(&text, ' ');
+	reply_text(r, &text);
+	const char *kept = arena_strndup(t->result->arena, text.buf, text.len);
+
+	strbuf_release(&text);
+	return kept;
+}
+
+void transaction_accept(struct transaction *t, size_t i, const struct reply *r)
+{
+	struct rcpt_result *out = &t->result->rcpt[i];
+
+	out->outcome = OUTCOME_ACCEPTED;
+	out->error.exit = 0;
+	out->error.reply = r->code;
+	memcpy(out->error.status, r->status[0] ? r->status : "2.0.0",
+	       r->status[0] ? sizeof(r->status) : sizeof("2.0.0"));
+}
+
+/* The server says with x.3.6 that it has put the message at another priority. */
+static void note_priority(struct transaction *t, const struct reply *r)
+{
+	if (priority_changed(t->s, r))
+		result_note(t->result, "the server changed the priority: %s", reply_words(t, r));
+}
+
+void transaction_finish(struct transaction *t, enum stage stage, const struct reply *r)
+{
+	struct error err;
+
+	transaction_note_reply(t, r);
+	if (reply_class(r) == 2) {
+		note_priority(t, r);
+		for (size_t k = 0; k < t->try.rcpt_count; k++) {
+			if (t->rcpt[k].state == STANDING)
+				transaction_accept(t, t->rcpt[k].index, r);
+		}
+		return;
+	}
+	reply_error(r, stage, &err);
+	transaction_fail_standing(t, &err);
+	if (reply_class(r) == 3)
+		t->s->dead = true;
+}
+
+void transaction_note_reply(struct transaction *t, const struct reply *r)
+{
+	t->result->reply_text = reply_words(t, r);
+}
+
+/* --- replies ----------------------------------------------------------- */
+
+static bool parameter_refused(const struct reply *r)
+{
+	return r->code == 501 || r->code == 555;
+}
+
+/* 501 may also mean the address: then there must be more than SIZE to blame (RFC 5321, 4.3.2). */
+static bool give_up(struct transaction *t, const struct reply *r)
+{
+	struct session *s = t->s;
+	bool size = session_has(s, EXT_SIZE);
+
+	if (!parameter_refused(r) || s->dead)
+		return false;
+	if (r->code == 501)
+		s->announced[EXT_SIZE] = false;
+	bool given_up = extensions_give_up(s, t->e, NULL);
+
+	if (r->code == 501)
+		s->announced[EXT_SIZE] = size;
+	return given_up;
+}
+
+static void mail_reply(struct transaction *t, const struct reply *r)
+{
+	struct error err;
+	const struct envelope *e = t->e;
+
+	if (reply_class(r) == 2) {
+		note_priority(t, r);
+		if (t->opt->rehearsal)
+			t->result->mail_reply = reply_words(t, r);
+		return;
+	}
+	if (checkpoint_take(t, r))
+		return;
+	t->try.mail_refused = true;
+	t->try.retry = send_mode_fall_back(t->s, e, r) || give_up(t, r);
+	if (t->try.retry)
+		return;
+	transaction_note_reply(t, r);
+	reply_error_about(r, STAGE_MAIL, e->sender, &err);
+	transaction_fail_open(t, &err);
+	if (reply_class(r) == 3)
+		t->s->dead = true;
+}
+
+/*
+ * "Too many recipients" (RFC 5321, section 4.5.3.1.10): 452, or 552 that
+ * does not speak of a size, when some were accepted before.
+ */
+static bool too_many(const struct transaction *t, const struct reply *r)
+{
+	if (t->try.standing == 0 || transaction_strict(t) || (r->code != 452 && r->code != 552))
+		return false;
+	if (r->status[0])
+		return strcmp(r->status + 2, "5.3") == 0 || strcmp(r->status + 2, "0.0") == 0;
+	if (r->code == 452)
+		return true;
+	for (const char *s = r->lines.n ? r->lines.v[0] : ""; *s; s++) {
+		if (strncasecmp(s, "size", 4) == 0 || strncasecmp(s, "large", 5) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* What the recipient takes, where that was asked (RFC 4141): may it get the message? */
+static bool content_fits(struct transaction *t, struct candidate *c, const struct reply *r)
+{
+	struct strbuf filter = STRBUF_INIT(REPLY_TOTAL_MAX);
+	struct error err;
+	bool fits = true;
+
+	if (conneg_used(t->s, t->e))
+		fits = conneg_take(t->s, t->e, r, &filter);
+	if (filter.len)
+		t->result->rcpt[c->index].note = arena_printf(t->result->arena, "takes %s",
+							      filter.buf);
+	if (!fits) {
+		t->try.unfit = true;
+		error_set_status(&err, FAULT_CONVERSION, "5.6.5",
+				 "takes %s, and the server does not offer "
+				 "CONPERM to convert the message", filter.buf);
+		transaction_refuse(t, c->index, &err);
+	}
+	strbuf_release(&filter);
+	return fits;
+}
+
+static void rcpt_accepted(struct transaction *t, struct candidate *c, const struct reply *r)
+{
+	if (!content_fits(t, c, r))
+		return;
+	c->state = STANDING;
+	t->try.standing++;
+	if (t->opt->rehearsal) {
+		transaction_note_reply(t, r);
+		transaction_accept(t, c->index, r);
+	}
+	if (r->code == 251 || r->code == 252)
+		t->result->rcpt[c->index].note = reply_words(t, r);
+}
+
+bool transaction_strict(const struct transaction *t)
+{
+	return t->opt->strict_recipients || t->opt->stop_on;
+}
+
+void transaction_refuse(struct transaction *t, size_t i, const struct error *err)
+{
+	const bool counts = t->opt->strict_recipients ||
+		t->opt->stop_on & 1U << t->e->rcpt[i].source;
+
+	result_set_error(t->result, i, err);
+	if (counts && !t->try.refusal.exit)
+		t->try.refusal = *err;
+}
+
+static void rcpt_reply(struct transaction *t, struct candidate *c, const struct reply *r)
+{
+	const struct recipient *rcpt = &t->e->rcpt[c->index];
+	struct error err;
+
+	c->state = ANSWERED;
+	if (t->try.mail_refused)
+		return;
+	if (reply_class(r) == 2) {
+		rcpt_accepted(t, c, r);
+	} else if (too_many(t, r)) {
+		t->try.left++;
+	} else if (parameter_refused(r) && !t->s->dead &&
+		   extensions_droppable(t->s, t->e, rcpt)) {
+		c->state = STUMBLED;
+		t->try.drop_params = true;
+		t->try.left++;
+	} else if (r->code == 503 && !t->s->dead && session_has(t->s, EXT_PIPELINING)) {
+		t->try.slow = true;
+		t->try.left++;
+	} else {
+		transaction_note_reply(t, r);
+		reply_error_about(r, STAGE_RCPT, rcpt->address, &err);
+		transaction_refuse(t, c->index, &err);
+	}
+}
+
+static void take_reply(void *ctx, const struct pipeline_expected *what, const struct reply *r)
+{
+	struct transaction *t = ctx;
+	struct error err;
+
+	if (what->stage == STAGE_CHUNK || (what->stage == STAGE_BURL && !what->index)) {
+		content_chunk_reply(t, what->stage, r);
+	} else if (what->stage == STAGE_MAIL) {
+		mail_reply(t, r);
+	} else if (what->stage == STAGE_RCPT) {
+		rcpt_reply(t, &t->rcpt[what->index], r);
+	} else if (what->stage == STAGE_XFORWARD && reply_class(r) != 2) {
+		t->try.mail_refused = true;
+		reply_error(r, STAGE_XFORWARD, &err);
+		transaction_fail_open(t, &err);
+	} else if (what->stage == STAGE_RSET && reply_class(r) != 2) {
+		reply_error(r, STAGE_RSET, &err);
+		pipeline_break(&t->pipe, &err);
+	}
+	/* the replies to DATA and BDAT are the last of their group: see content.c */
+}
+
+/* --- commands ---------------------------------------------------------- */
 
 static int put(struct transaction *t, const char *command, enum stage stage, struct error *err)
 {
@@ -56,15 +343,14 @@ static int put_mail(struct transaction *t, struct error *err)
 	struct strbuf *line = &t->s->line;
 
 	t->s->mail_count++;
-	enum send_mode mode = t->null_sender ? SEND_MODE_MAIL : send_mode(t->s, t->e);
+	enum send_mode mode = t->try.null_sender ? SEND_MODE_MAIL : send_mode(t->s, t->e);
 
-	path(line, send_mode_open(mode), t->null_sender ? "" : t->e->sender);
+	path(line, send_mode_open(mode), t->try.null_sender ? "" : t->e->sender);
 	size_t extra = mode == SEND_MODE_MAIL ? extensions_mail_params(t->s, t->e, line) :
 		send_mode_params(t->s, t->e, line);
 
-	extra += path_excess(t->null_sender ? "" : t->e->sender);
-	t->prdr = prdr_used(t->s, t->e);
-	t->params_used = extensions_droppable(t->s, t->e, NULL);
+	extra += path_excess(t->try.null_sender ? "" : t->e->sender);
+	t->try.prdr = prdr_used(t->s, t->e);
 
 	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, session_has(t->s, EXT_SMTPUTF8), err) < 0)
 		return -1;
@@ -79,26 +365,26 @@ static void put_recipients(struct transaction *t)
 	const bool plain = send_mode(t->s, t->e) == SEND_MODE_MAIL;
 	struct strbuf *line = &t->s->line;
 
-	for (size_t k = 0; k < t->rcpt_count; k++) {
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		const struct recipient *r = &t->e->rcpt[t->rcpt[k].index];
 		struct error err;
 
-		if (t->pipe.broken || t->mail_refused || t->refusal.exit)
+		if (t->pipe.broken || t->try.mail_refused || t->try.refusal.exit)
 			return;
-		if (t->left > t->set_aside && !session_has(t->s, EXT_PIPELINING)) {
-			t->left += t->rcpt_count - k;	/* too many: the rest is not even asked */
+		if (t->try.left > t->try.set_aside && !session_has(t->s, EXT_PIPELINING)) {
+			/* too many: the rest is not even asked */
+			t->try.left += t->try.rcpt_count - k;
 			return;
 		}
 		path(line, "RCPT TO:<", r->address);
 		size_t extra = plain ? extensions_rcpt_params(t->s, t->e, r, line) : 0;
 
-		t->params_used |= extra > 0;
 		extra += path_excess(r->address);
 		t->rcpt[k].state = ASKED;
 		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, session_has(t->s, EXT_SMTPUTF8),
 				 &err) < 0) {
 			error_prefix(&err, "'%.100s'", r->address);
-			outcome_refuse(t, t->rcpt[k].index, &err);
+			transaction_refuse(t, t->rcpt[k].index, &err);
 		}
 		if (k == 0 && first_alone(t))
 			pipeline_finish(&t->pipe);
@@ -126,10 +412,10 @@ static void begin(struct transaction *t, struct error *err)
 	s->need_reset = false;
 	if (rc == 0)
 		rc = put_client(t, err);
-	if (rc == 0 && (t->mail_refused || t->pipe.broken))
+	if (rc == 0 && (t->try.mail_refused || t->pipe.broken))
 		return;
 	if (rc == 0 && put_mail(t, err) == 0) {
-		if (!t->resumed)
+		if (!t->try.resumed)
 			put_recipients(t);
 		if (!t->pipe.broken)
 			content_send(t);
@@ -137,7 +423,7 @@ static void begin(struct transaction *t, struct error *err)
 	}
 	error_prefix(err, "MAIL FROM");
 	pipeline_finish(&t->pipe);
-	outcome_fail_open(t, err);
+	transaction_fail_open(t, err);
 }
 
 /* Without DSN, only the null reverse-path keeps notices away (RFC 3461, section 5.2.2). */
@@ -155,14 +441,14 @@ static bool goes_with(const struct transaction *t, const struct recipient *first
 
 	if (a->bcc_copies && first != r && (first->bcc || r->bcc))
 		return false;
-	return t->null_sender == wants_null_sender(t, r) &&
+	return t->try.null_sender == wants_null_sender(t, r) &&
 	       (!(a->bcc_separate || a->bcc_copies) || first->blind == r->blind);
 }
 
 /* A recipient of Bcc sees why the message came: Bcc names him alone (RFC 5322, section 3.6.3). */
 static int make_copy(struct transaction *t, struct error *err)
 {
-	const struct recipient *r = t->rcpt_count ? &t->e->rcpt[t->rcpt[0].index] : NULL;
+	const struct recipient *r = t->try.rcpt_count ? &t->e->rcpt[t->rcpt[0].index] : NULL;
 
 	t->e = t->whole_e;
 	t->edits = t->whole_edits;
@@ -186,7 +472,7 @@ static void add_candidate(struct transaction *t, size_t i)
 	const bool repeat = t->s->protocol == SESSION_LMTP && t->s->account->lmtp_keep_duplicates;
 
 	for (unsigned n = 0; n == 0 || (repeat && n <= t->e->rcpt[i].repeated); n++)
-		t->rcpt[t->rcpt_count++] = (struct candidate){ i, UNASKED };
+		t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
 }
 
 /* Those without an outcome, as many as server and account allow at once. */
@@ -197,111 +483,68 @@ static void choose_recipients(struct transaction *t)
 	const struct recipient *first = NULL;
 	struct error err;
 
-	t->rcpt_count = t->left = 0;
+	t->try.rcpt_count = t->try.left = 0;
 	for (size_t i = 0; i < t->result->rcpt_count; i++) {
 		const struct recipient *r = &t->e->rcpt[i];
 
 		if (t->result->rcpt[i].outcome != OUTCOME_NONE)
 			continue;
 		if (extensions_check_rcpt(t->s, t->e, r, &err) < 0) {
-			outcome_refuse(t, i, &err);
+			transaction_refuse(t, i, &err);
 			continue;
 		}
-		if (t->rcpt_count == 0) {
+		if (t->try.rcpt_count == 0) {
 			first = r;
-			t->null_sender = wants_null_sender(t, r);
+			t->try.null_sender = wants_null_sender(t, r);
 		}
-		if ((max && t->rcpt_count == max) || !goes_with(t, first, r) ||
+		if ((max && t->try.rcpt_count == max) || !goes_with(t, first, r) ||
 		    !limits_take_domain(t->s, r->address))
-			t->left++;
+			t->try.left++;
 		else
 			add_candidate(t, i);
 	}
-	t->set_aside = t->left;
+	t->try.set_aside = t->try.left;
 }
 
 /* Recipients stumbled over parameters that may be left out: with the next try they are. */
 static void drop_params(struct transaction *t)
 {
-	for (size_t k = 0; k < t->rcpt_count; k++) {
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		if (t->rcpt[k].state == STUMBLED)
 			(void)extensions_give_up(t->s, t->e, &t->e->rcpt[t->rcpt[k].index]);
 	}
 }
 
-/*
- * The group was made for what the server announced once. Whoever has got the
- * message has got it; for the others nothing of it counts.
- */
-static void assume_nothing(struct transaction *t)
-{
-	struct session *s = t->s;
-
-	for (size_t k = 0; k < t->rcpt_count; k++) {
-		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
-
-		if (r->outcome == OUTCOME_ACCEPTED)
-			continue;
-		r->outcome = OUTCOME_NONE;
-		s->changed = true;
-	}
-	s->need_reset = true;
-	s->again = s->changed && s->dead;
-}
-
 /* Runs one; true when it is to be run again at once. */
 static bool run_once(struct transaction *t)
 {
+	struct session *s = t->s;
 	struct error err;
 
-	t->refusal = (struct error){ 0 };
+	t->try = (struct try){ 0 };
 	choose_recipients(t);
-	if (t->refusal.exit) {
-		error_prefix(&t->refusal, "not sent, as another recipient was refused");
-		outcome_fail_open(t, &t->refusal);
+	if (t->try.refusal.exit) {
+		error_prefix(&t->try.refusal, "not sent, as another recipient was refused");
+		transaction_fail_open(t, &t->try.refusal);
 		return false;
 	}
-	if (t->rcpt_count == 0 || limits_spent(t->s))
+	if (t->try.rcpt_count == 0 || limits_spent(s))
 		return false;	/* what is left waits for another session */
 	if (make_copy(t, &err) < 0) {
-		outcome_refuse(t, t->rcpt[0].index, &err);
+		transaction_refuse(t, t->rcpt[0].index, &err);
 		return false;
 	}
-	t->standing = 0;
-	t->mail_refused = t->retry = t->drop_params = t->params_used = t->slow = t->sent = false;
-	t->unfit = t->last_begun = t->resumed = t->changed = false;
-	t->from = 0;
-	t->content_error = t->ahead_error = (struct error){ 0 };
 	checkpoint_begin(t);
-	pipeline_init(&t->pipe, t->s, outcome_take_reply, t);
+	pipeline_init(&t->pipe, s, take_reply, t);
 	begin(t, &err);
-	if (t->ahead_error.exit && !t->s->again)
-		outcome_fail_open(t, &t->ahead_error);
-	else if (t->pipe.broken)
-		outcome_fail_lost(t, &t->pipe.error);
-	if (t->changed)
-		assume_nothing(t);
+	if (t->pipe.broken)
+		fail_lost(t, &t->pipe.error);
 	pipeline_release(&t->pipe);
-	if (t->drop_params)
+	if (t->try.drop_params)
 		drop_params(t);
-	if (t->slow)
-		t->s->announced[EXT_PIPELINING] = false;
-	return (t->retry || t->drop_params || t->slow) && !t->s->dead && !t->s->again &&
-		!t->s->changed;
-}
-
-/* The message is not for this server, unless that is judged by what it announced once. */
-static void refuse(struct transaction *t, const struct error *err)
-{
-	struct session *s = t->s;
-	struct error failed;
-
-	if (!s->ahead_n)
-		outcome_fail_open(t, err);
-	else if (ahead_settle(s, &failed) == 0)
-		s->changed = true;
-	else if (!s->again)
-		outcome_fail_open(t, &failed);
+	if (t->try.slow)
+		s->announced[EXT_PIPELINING] = false;
+	return (t->try.retry || t->try.drop_params || t->try.slow) && !s->dead;
 }
 
 static size_t count_candidates(const struct envelope *e)
@@ -313,9 +556,18 @@ static size_t count_candidates(const struct envelope *e)
 	return n;
 }
 
-void transaction_run(struct session *s, const struct envelope *e, const struct message *m,
-		     const struct edits *edits, const struct transaction_options *opt,
-		     struct result *result)
+static bool anybody_left(const struct result *r)
+{
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].outcome == OUTCOME_NONE)
+			return true;
+	}
+	return false;
+}
+
+enum transaction_next transaction_run(struct session *s, const struct envelope *e,
+				      const struct message *m, const struct edits *edits,
+				      const struct transaction_options *opt, struct result *result)
 {
 	struct envelope own_e;
 	struct edits own_edits;
@@ -324,14 +576,13 @@ void transaction_run(struct session *s, const struct envelope *e, const struct m
 		.own_edits = &own_edits };
 	struct error err;
 
-	if (s->dead)
-		return;		/* the recipients wait for another session */
-	if (extensions_check(s, e, &err) < 0) {
-		refuse(&t, &err);
-		return;
-	}
+	if (!s->dead && extensions_check(s, e, &err) < 0)
+		transaction_fail_open(&t, &err);
 	t.rcpt = xcalloc(count_candidates(e), sizeof(*t.rcpt));
-	for (int i = 0; i <= RETRIES_MAX && run_once(&t); i++)
+	for (int i = 0; i <= RETRIES_MAX && !s->dead && run_once(&t); i++)
 		;
 	xfree(t.rcpt);
+	if (t.next != TRANSACTION_DONE || !anybody_left(result))
+		return t.next;
+	return s->dead || limits_spent(s) ? TRANSACTION_NEW_SESSION : TRANSACTION_AGAIN;
 }

@@ -23,32 +23,40 @@ struct session;
 struct checkpoint {
 	const char *id, *spare;	/* TRANSID with its brackets; another, for a new beginning */
 	bool resume;		/* the server may have part of it */
-	bool lost;		/* the connection broke amid the content: resume */
 	bool *standing;		/* recipients that the server accepted then */
 	struct error error;	/* how it was lost */
 };
 
 struct transaction_options {
-	bool last;		/* no other message will follow: QUIT may go with the data */
 	bool strict_recipients;	/* one refusal ends it before the data */
 	unsigned stop_on;	/* ... of such a recipient: bits 1 << enum rcpt_source */
 	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
+	bool data_only;		/* BDAT is not known, whatever is announced */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
+};
+
+/* What comes next for those who have no outcome yet. */
+enum transaction_next {
+	TRANSACTION_DONE,	/* there are none */
+	TRANSACTION_AGAIN,	/* another transaction in this session may do for some */
+	TRANSACTION_NEW_SESSION,	/* this one is over or has had its share */
+	TRANSACTION_WITH_DATA,	/* the same, with data_only */
+	TRANSACTION_RESUME	/* the same, by what checkpoint holds, after a while */
 };
 
 /*
  * Sends m to those recipients of e whose outcome in result is still NONE, in
- * as few flights as the server allows, and fills in their outcomes. Those
+ * as few groups as the server allows, and fills in their outcomes. Those
  * that the server did not want in this transaction ("too many recipients")
- * stay NONE, and another transaction may follow. Never fails as such: every
- * end is told in result. Sets session->dead where nothing more can be said,
- * session->again where another connection is to be opened for the rest, and
- * session->changed where the same one takes it, but other extensions.
+ * stay NONE, and so do all where something else comes next. Never fails as
+ * such: every end is told in result. Sets session->dead where nothing more
+ * can be said; else QUIT is the caller's.
  * In a rehearsal those that RCPT was accepted for count as accepted, and m
  * and edits are not used.
  */
-void transaction_run(struct session *s, const struct envelope *e, const struct message *m,
-		     const struct edits *edits, const struct transaction_options *opt,
-		     struct result *result);
+enum transaction_next transaction_run(struct session *s, const struct envelope *e,
+				      const struct message *m, const struct edits *edits,
+				      const struct transaction_options *opt,
+				      struct result *result);
 
 #endif

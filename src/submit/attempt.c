@@ -35,6 +35,7 @@ struct attempt {
 	struct error failure;		/* of the servers before it; exit 0 = none */
 	struct checkpoint checkpoint;
 	unsigned resumed;		/* how often */
+	bool data_only;			/* the server does not know BDAT, which it announces */
 	struct converted converted;	/* the message in the form for this server */
 };
 
@@ -182,15 +183,11 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
  */
 static bool wait_to_resume(struct attempt *t, struct result *r)
 {
-	struct checkpoint *c = &t->checkpoint;
 	const unsigned wait = t->o.account->checkpoint_wait;
 	const int left = deadline_poll_ms(&t->o.whole);
 
-	if (!c->lost)
-		return false;
-	c->lost = false;
 	if (t->resumed++ == RESUMES_MAX || (left >= 0 && (unsigned)left / 1000 <= wait)) {
-		result_set_rest(r, &c->error);
+		result_set_rest(r, &t->checkpoint.error);
 		return false;
 	}
 	/* nothing else is to be done meanwhile */
@@ -202,25 +199,24 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 }
 
 /* Transactions until every recipient has an outcome or nothing moves any more. */
-static void run_transactions(struct attempt *t, struct result *r)
+static enum transaction_next run_transactions(struct attempt *t, struct result *r)
 {
 	const struct account *a = t->o.account;
-	const bool strict = a->strict_recipients || a->partial == PARTIAL_REFUSE;
+	const struct transaction_options opt = {
+		.strict_recipients = a->strict_recipients || a->partial == PARTIAL_REFUSE,
+		.stop_on = a->stop_on, .data_only = t->data_only,
+		.checkpoint = checkpoint_of(t, r)
+	};
 	size_t open = count_open(r), before;
+	enum transaction_next next;
 
 	do {
-		struct transaction_options opt = { .last = true, .strict_recipients = strict,
-			.stop_on = a->stop_on,
-			.checkpoint = checkpoint_of(t, r) };
-
 		before = open;
-		transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
-				&t->converted.edits, &opt, r);
+		next = transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
+				       &t->converted.edits, &opt, r);
 		open = count_open(r);
-	} while (open > 0 && open < before && !t->o.session.dead && !t->o.session.quit_sent &&
-		 !t->o.session.changed);
-	r->mechanism = t->o.session.mechanism ?
-		arena_strdup(r->arena, t->o.session.mechanism) : NULL;
+	} while (next == TRANSACTION_AGAIN && open < before);
+	return next;
 }
 
 static size_t count_accepted(const struct result *r)
@@ -233,33 +229,34 @@ static size_t count_accepted(const struct result *r)
 }
 
 /* The transactions, with what is to be noted about them. */
-static void run_requests(struct attempt *t, struct result *r)
+static enum transaction_next run_requests(struct attempt *t, struct result *r)
 {
 	const size_t accepted = t->o.opt->sent ? count_accepted(r) : 0;
 
 	requests_note(&t->o.session, t->o.envelope, r);
-	run_transactions(t, r);
+	enum transaction_next next = run_transactions(t, r);
+
 	requests_settle(&t->o.session, t->o.envelope, r);
 	if (t->o.opt->sent && count_accepted(r) > accepted)
 		t->o.opt->sent(t->o.opt->sent_ctx, t->converted.message, &t->converted.edits);
+	return next;
 }
 
-/* All that one session is for; anew when the server turns out to be another than it was. */
-static void serve(struct attempt *t, const struct message *m, const struct edits *edits,
-		  struct result *r)
+/* All that one session is for. */
+static enum transaction_next serve(struct attempt *t, const struct message *m,
+				   const struct edits *edits, struct result *r)
 {
 	struct error err;
 
-	do {
-		t->o.session.changed = false;
-		if (convert_for_session(&t->converted, &t->o.session, m, edits, t->o.envelope,
-					&err) < 0 ||
-		    requests_adapt(&t->o.session, &t->converted.edits, &t->converted.envelope,
-				   t->converted.message, t->o.arena, &err) < 0)
-			result_set_rest(r, &err);
-		else
-			run_requests(t, r);
-	} while (t->o.session.changed && !t->o.session.dead && count_open(r) > 0);
+	if ((t->o.opt->before &&
+	     t->o.opt->before(t->o.opt->before_ctx, &t->o.session, &err) < 0) ||
+	    convert_for_session(&t->converted, &t->o.session, m, edits, t->o.envelope, &err) < 0 ||
+	    requests_adapt(&t->o.session, &t->converted.edits, &t->converted.envelope,
+			   t->converted.message, t->o.arena, &err) < 0) {
+		result_set_rest(r, &err);
+		return TRANSACTION_DONE;
+	}
+	return run_requests(t, r);
 }
 
 static void prefix_results(const struct attempt *t, struct result *r)
@@ -303,6 +300,18 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 	return any;
 }
 
+/* Is there a reason for another session, beside that this one has moved something? */
+static bool goes_on(struct attempt *t, enum transaction_next next, struct result *r)
+{
+	bool moved = false;
+
+	if (next == TRANSACTION_RESUME)
+		moved = wait_to_resume(t, r);
+	if (next == TRANSACTION_WITH_DATA)
+		moved = t->data_only = true;
+	return reopen_lost(t, r) || moved;
+}
+
 static void name_target(const struct attempt *t, struct result *r)
 {
 	if (t->o.target.host)
@@ -331,14 +340,11 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
-		if (opt->before && opt->before(opt->before_ctx, &t.o.session, &err) < 0)
-			result_set_rest(result, &err);
-		else
-			serve(&t, m, edits, result);
+		enum transaction_next next = serve(&t, m, edits, result);
+
 		session_quit(&t.o.session, false);
 		opening_close(&t.o);
-		moved = opening_be_cautious(&t.o) || wait_to_resume(&t, result);
-		moved = reopen_lost(&t, result) || moved;
+		moved = goes_on(&t, next, result);
 		open = count_open(result);
 	} while (open > 0 && (moved || open < before));
 	converted_release(&t.converted);

@@ -15,7 +15,7 @@
 #include "submit/attempt.h"
 #include "submit/auth_memory.h"
 #include "submit/connect.h"
-#include "submit/ehlo_memory.h"
+#include "submit/early_memory.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/sandbox.h"
@@ -104,15 +104,15 @@ static const char *ehlo_name(const struct opening *o)
 	return name ? name : ident_address_literal(o->arena, socket_fd(wire_stream(o->wire)));
 }
 
-/* What the server at the other end announced before. */
-static const struct ahead_memory *memory_of(const struct opening *o, const char *name)
+/* Whether EHLO may go before the greeting: only where a message follows. */
+static const struct early_memory *early_of(const struct opening *o, const char *name)
 {
 	char peer[128];
 
-	if (!o->account->pipe_connect || !o->envelope)
+	if (!o->account->pipe_connect || !o->envelope || o->opt->before || o->polite)
 		return NULL;
 	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
-	return ehlo_memory_new(o->arena, o->account, peer, o->target.port, name);
+	return early_memory_new(o->arena, o->account, peer, o->target.port, name);
 }
 
 void opening_close(struct opening *o)
@@ -122,8 +122,8 @@ void opening_close(struct opening *o)
 	o->wire = NULL;
 }
 
-static int open_once(struct opening *o, bool helo_only, bool *retry_helo,
-			     struct error *err)
+static int open_once(struct opening *o, bool helo_only, enum session_retry *retry,
+		     struct error *err)
 {
 	if (connect_wire(o, err) < 0)
 		return -1;
@@ -134,45 +134,36 @@ static int open_once(struct opening *o, bool helo_only, bool *retry_helo,
 		.envelope = o->envelope, .credential = o->credential,
 		.credential_ctx = o->credential_ctx,
 		.ehlo_name = name, .info_only = o->info_only,
-		.message_follows = o->envelope && !o->opt->before, .cautious = o->cautious,
-		.memory = memory_of(o, name),
+		.early = early_of(o, name),
 		.auth_memory = auth_memory_new(o->arena, o->account, o->target.host,
 					       o->target.port),
 		.observer = o->opt->observer,
 	};
 
-	if (session_open(&o->session, o->wire, &opt, helo_only, retry_helo, err) == 0)
+	if (session_open(&o->session, o->wire, &opt, helo_only, retry, err) == 0)
 		return 0;
 	opening_close(o);
 	return -1;
 }
 
-/* The server did not take what was sent ahead: once more, and nothing ahead. */
-bool opening_be_cautious(struct opening *o)
-{
-	if (!o->session.again || o->cautious)
-		return false;
-	o->session.again = false;
-	o->cautious = true;
-	return true;
-}
-
-/* A server that hangs up at EHLO may be one that knows HELO only (RFC 5321, 3.2). */
 int opening_open(struct opening *o, struct error *err)
 {
-	bool retry_helo = false;
+	enum session_retry retry = SESSION_RETRY_NOT;
 
 	if (!o->credential) {
 		o->credential = default_credential;
 		o->credential_ctx = o;
 	}
-	if (open_once(o, false, &retry_helo, err) == 0)
-		return 0;
-	if (opening_be_cautious(o) && open_once(o, false, &retry_helo, err) == 0)
-		return 0;
-	if (!retry_helo)
-		return -1;
-	return open_once(o, true, &retry_helo, err);
+	int rc = open_once(o, false, &retry, err);
+
+	if (rc < 0 && retry == SESSION_RETRY_GREETED) {
+		o->polite = true;
+		rc = open_once(o, false, &retry, err);
+	}
+	/* a server that hangs up at EHLO may be one that knows HELO only (RFC 5321, 3.2) */
+	if (rc < 0 && retry == SESSION_RETRY_HELO)
+		rc = open_once(o, true, &retry, err);
+	return rc;
 }
 
 bool opening_worth_another(const struct opening *o, const struct error *err)

@@ -32,23 +32,20 @@ struct opening {
 	struct deadline whole;
 	struct target target;		/* the server in use */
 	struct address_list addresses;	/* of it, left to try; the one in use in front */
-	bool cautious;			/* nothing is sent ahead of what was answered */
+	bool polite;			/* EHLO waits for the greeting */
 	struct wire *wire;		/* the rest is filled in */
 	struct session session;
 };
 
 /*
  * Opens a session with o->target; where a server hangs up at EHLO, with a
- * second connection and HELO. On success opening_close() follows, on failure
- * everything is closed; session.again stays as the session left it.
+ * second connection: EHLO behind the greeting, or HELO. On success
+ * opening_close() follows, on failure everything is closed.
  */
 ATTR_CHECK int opening_open(struct opening *o, struct error *err);
 
 /* Lets go of session and connection; QUIT is the caller's to send. */
 void opening_close(struct opening *o);
-
-/* The server did not take what was sent ahead: true when it is worth another try without. */
-bool opening_be_cautious(struct opening *o);
 
 /*
  * May another address or server do better after err? Yes for what may pass,

@@ -62,7 +62,7 @@ static void transact(struct session *s, struct arena *arena, bool lone)
 	struct edits edits;
 	struct envelope e;
 	struct result result;
-	struct transaction_options opt = { .last = lone, .strict_recipients = false };
+	struct transaction_options opt = { .strict_recipients = false };
 
 	envelope_init(&e, arena);
 	e.sender = "a@example.org";
@@ -108,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct stream *stream = memory_new(&written);
 	uint8_t bits = data[1];
 	struct account account = {
-		.name = "fuzz", .pipelining = bits & 1, .chunking = bits & 2,
+		.name = "fuzz", .pipelining = bits & 1,
+		.chunking = bits & 2 ? CHUNKING_ON : CHUNKING_OFF,
 		.protocol = bits & 4 ? PROTOCOL_LMTP : PROTOCOL_SMTP, .tls = { .mode = TLS_OFF },
 		.auth = { .user = bits & 8 ? "user" : NULL, .password_fd = -1,
 			  .plaintext = bits & 16 ? AUTH_PLAINTEXT_ALWAYS : AUTH_PLAINTEXT_TLS,
@@ -119,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arena *arena = arena_new();
 	struct session s;
 	struct error err;
-	bool retry;
+	enum session_retry retry;
 
 	speak(stream, data + 2, size - 2);
 	memory_read_max(stream, data[0]);

@@ -108,9 +108,9 @@ def run(certs, home):
                           utf8=True, chunking=True)
         # handshakes are not counted: the transcript does not show them
         return common.run_cases(instance, [
-            ('exim: early pipelining, plain', case_early(service, 'plain', 3, 1)),
-            ('exim: early pipelining, implicit TLS', case_early(service, 'implicit', 3, 1)),
-            ('exim: early pipelining, STARTTLS', case_early(service, 'starttls', 5, 2)),
+            ('exim: early pipelining, plain', case_early(service, 'plain', 4, 3)),
+            ('exim: early pipelining, implicit TLS', case_early(service, 'implicit', 5, 4)),
+            ('exim: early pipelining, STARTTLS', case_early(service, 'starttls', 7, 6)),
             ('exim: not asked for', case_off(service)),
         ] + cases(service, 'exim'))
 

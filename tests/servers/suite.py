@@ -412,8 +412,8 @@ def cases(service):
             add('%s: octets: %s' % (mode, name), case_body(service, mode, body))
         add('%s: octets: half a megabyte' % mode, case_body(service, mode, BIG[:SIZE_LIMIT // 2]))
         if service.chunking:
-            add('%s: octets: DATA instead of BDAT' % mode,
-                case_body(service, mode, b'.\n\xe4\n', chunking='off'))
+            add('%s: octets: BDAT instead of DATA' % mode,
+                case_body(service, mode, b'.\n\xe4\n', chunking='on'))
         add('%s: no pipelining' % mode, case_body(service, mode, b'x\n', pipelining='off'))
         add('%s: --serverinfo' % mode, case_serverinfo(service, mode))
         add('%s: --check' % mode, case_check(service, mode))

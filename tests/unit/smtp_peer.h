@@ -36,7 +36,7 @@ struct peer {
 	struct envelope envelope;
 	struct result result;
 	struct error err;
-	bool retry_helo;
+	enum session_retry retry;
 	unsigned fetched;	/* credentials asked for */
 	const char *password, *token;
 	const char *next_token;	/* what the second call gives */
@@ -80,7 +80,7 @@ static inline struct peer *peer_new(void)
 	wire_set_trace(p->wire, peer_trace, p);
 	p->arena = arena_new();
 	p->account = (struct account){ .name = "test", .pipelining = PIPELINING_YES,
-		.chunking = true, .chunk_size = 1024 * 1024, .chunk_window = 4,
+		.chunking = CHUNKING_ON, .chunk_size = 1024 * 1024, .chunk_window = 4,
 		.binarymime = true, .ext = { .esmtp = true, .limits = true },
 		.tls = { .mode = TLS_OFF, .certcheck = true },
 		.auth = { .scram_min_iterations = 4096, .password_fd = -1 },
@@ -137,7 +137,7 @@ static inline void peer_script(struct peer *p, const char *const *lines)
 
 static inline int peer_open(struct peer *p)
 {
-	return session_open(&p->session, p->wire, &p->opt, false, &p->retry_helo, &p->err);
+	return session_open(&p->session, p->wire, &p->opt, false, &p->retry, &p->err);
 }
 
 /* A session that has been greeted, with those EHLO lines ("\n250-SIZE\n250 DSN", "" = none). */
@@ -188,12 +188,12 @@ static inline struct peer *peer_bare(void)
 	return p;
 }
 
-static inline void peer_run(struct peer *p, bool last)
+static inline enum transaction_next peer_run(struct peer *p)
 {
-	struct transaction_options opt = { .last = last,
+	const struct transaction_options opt = {
 		.strict_recipients = p->account.strict_recipients };
 
-	transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
+	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
 }
 
 #define assert_outcome(p, i, what, exit_code, stat) do { \

@@ -60,7 +60,9 @@ static void test_sizes(void **state)
 			strbuf_add(&want, &WIRE_TEXT[at], n);
 			script(p, "S: 250 ok");
 		}
-		peer_run(p, false);
+		strbuf_addstr(&want, "RSET\r\n");
+		script(p, "C: RSET\r\n", "S: 250 ok");
+		assert_int_equal(peer_run(p), TRANSACTION_DONE);
 		assert_string_equal(p->written.buf, want.buf);
 		accepted(p, 0);
 		assert_false(p->session.dead);
@@ -79,7 +81,7 @@ static void test_window(void **state)
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok",
 	       "C: BDAT 20\r\n", "C: BDAT 20\r\n", "S: 250 one", "C: BDAT 10 LAST\r\n",
 	       "S: 250 two", "S: 250 three");
-	peer_run(p, false);
+	peer_run(p);
 	accepted(p, 0);
 	assert_string_equal(p->result.reply_text, "250 three");
 	peer_free(p);
@@ -88,7 +90,7 @@ static void test_window(void **state)
 	/* the third is not sent before the first was answered */
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
 	       "S: 250 never");
-	peer_run(p, false);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.4.2");
 	assert_null(strstr(p->written.buf, "LAST"));
 	peer_free(p);
@@ -96,7 +98,7 @@ static void test_window(void **state)
 	p = ready(ALONE, 20, 4, "b@example.org");
 	script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "C: RCPT TO:<b@example.org>\r\n",
 	       "S: 250 ok", "C: BDAT 20\r\n", "C: 012\r\n", "S: 250 ok");
-	peer_run(p, false);
+	peer_run(p);
 	assert_null(strstr(p->written.buf, "LAST"));
 	peer_free(p);
 }
@@ -111,7 +113,7 @@ static void test_refused(void **state)
 
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: BDAT 20\r\n",
 	       "C: BDAT 20\r\n", "S: 552 5.3.4 too much", "S: 503 5.5.1 no transaction");
-	peer_run(p, false);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_REFUSED, EX_UNAVAILABLE, "5.3.4");
 	assert_null(strstr(p->written.buf, "LAST"));
 	assert_false(p->session.dead);
@@ -128,25 +130,132 @@ static void test_refused_temporarily(void **state)
 	/* all are under way already: LAST has a reply as well, which is not the message's */
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
 	       "S: 250 ok", "S: 451 4.3.0 later", "S: 250 what?");
-	peer_run(p, false);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.0");
 	assert_true(p->session.need_reset);
 	assert_false(p->session.dead);
 	peer_free(p);
 }
 
-static void test_503_falls_back(void **state)
+/* What the server says to the first chunk, in one and in several; who has to go with DATA. */
+static void test_bdat_unknown(void **state)
 {
 	(void)state;
-	struct peer *p = ready(ALONE, 20, 4, "b@example.org");
+	static const struct {
+		const char *said;
+		uint64_t chunk;
+		bool data_only, with_data;
+	} cases[] = {
+		{ "S: 502 5.5.2 not known", 100, false, true },
+		{ "S: 500 5.5.1 what", 100, false, true },
+		{ "S: 503 5.5.1 not now", 100, false, true },
+		{ "S: 504 5.5.4 no", 100, false, true },
+		{ "S: 502 5.5.2 not known\n500 what\n500 what", 20, false, true },
+		{ "S: 503 5.5.1 not now", 20, false, true },
+		{ "S: 554 5.6.0 no", 100, false, false },
+		{ "S: 451 4.3.0 later", 20, false, false },
+		{ "S: 250 ok\n503 5.5.1 not now", 20, false, false },
+		{ "S: 502 5.5.2 not known", 100, true, false },
+	};
 
-	script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "C: RCPT TO:<b@example.org>\r\n",
-	       "S: 250 ok", "C: 012345", "S: 503 5.5.1 not now", "C: RSET\r\n", "S: 250 ok",
-	       "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "C: RCPT TO:<b@example.org>\r\n",
-	       "S: 250 ok", "C: DATA\r\n", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok");
-	peer_run(p, false);
-	accepted(p, 0);
-	peer_free(p);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct peer *p = ready(ALONE, cases[i].chunk, 1, "b@example.org");
+		const struct transaction_options opt = { .data_only = cases[i].data_only };
+
+		print_message("%zu %s\n", i, cases[i].said);
+		script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok",
+		       "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok",
+		       cases[i].data_only ? "C: DATA\r\n" : "C: BDAT", cases[i].said);
+		enum transaction_next next = transaction_run(&p->session, &p->envelope, p->message,
+							     &p->edits, &opt, &p->result);
+
+		assert_int_equal(next, cases[i].with_data ? TRANSACTION_WITH_DATA :
+				 TRANSACTION_DONE);
+		assert_int_equal(p->result.rcpt[0].outcome == OUTCOME_NONE, cases[i].with_data);
+		/* the octets of the chunk may have been taken for commands: not a word more */
+		if (cases[i].with_data)
+			assert_true(p->session.dead);
+		assert_int_equal(p->result.note_n == 1, cases[i].with_data);
+		peer_free(p);
+	}
+}
+
+/* The first reply was for the chunk, and the second one is the message's. */
+static void test_answered_twice(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *second;
+		int exit;
+	} cases[] = {
+		{ "S: 250 2.0.0 queued", 0 }, { "S: 554 5.7.1 refused", EX_PROTOCOL },
+		{ "S: 451 4.3.0 later", EX_PROTOCOL }, { "S: hello", EX_PROTOCOL },
+		{ "S: 221 bye", 0 }, { "S: 421 bye", 0 }, { "END", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct peer *p = ready(PIPED, 100, 1, "b@example.org");
+
+		print_message("%s\n", cases[i].second);
+		/* late: only who waits for the reply to another command sees it */
+		script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
+		       "S: 250 last chunk", "C: RSET\r\n", cases[i].second);
+		peer_run(p);
+		assert_int_equal(p->result.rcpt[0].error.exit, cases[i].exit);
+		assert_int_equal(p->result.unknown, cases[i].exit != 0);
+		peer_free(p);
+	}
+}
+
+/* Nobody can know, but what to try is said. */
+static void test_silent(void **state)
+{
+	(void)state;
+	static const uint64_t chunks[] = { 20, 100 };
+
+	for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
+		struct peer *p = ready(PIPED, chunks[i], 4, "b@example.org");
+
+		script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n");
+		peer_run(p);
+		assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.4.2");
+		assert_says(p->result.rcpt[0].error.text, "chunking = off");
+		assert_says(p->result.rcpt[0].error.text, "may have been accepted");
+		peer_free(p);
+	}
+}
+
+/* auto: where it is of use. */
+static void test_auto(void **state)
+{
+	(void)state;
+	static const struct {
+		enum chunking chunking;
+		uint64_t chunk;
+		const char *keywords;
+		const char *mail, *then;
+	} cases[] = {
+		{ CHUNKING_AUTO, 50, PIPED, "", "DATA\r\n" },
+		{ CHUNKING_AUTO, 49, PIPED, "", "BDAT 49\r\n" },
+		{ CHUNKING_ON, 50, PIPED, "", "BDAT 50 LAST\r\n" },
+		{ CHUNKING_AUTO, 49, "\n250 PIPELINING", "", "DATA\r\n" },
+		{ CHUNKING_AUTO, 90, "\n250-PIPELINING\n250-CHUNKING\n250 BINARYMIME",
+		  " BODY=BINARYMIME", "BDAT 50 LAST\r\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct peer *p = ready(cases[i].keywords, cases[i].chunk, 4, "b@example.org");
+
+		print_message("%zu\n", i);
+		p->account.chunking = cases[i].chunking;
+		if (*cases[i].mail)
+			p->envelope.body = BODY_BINARYMIME;
+		script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "C: nothing");
+		peer_run(p);
+		assert_says(p->written.buf, cases[i].mail);
+		assert_says(p->written.buf, cases[i].then);
+		peer_free(p);
+	}
 }
 
 static void test_lost(void **state)
@@ -156,7 +265,7 @@ static void test_lost(void **state)
 
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: BDAT 20\r\n",
 	       "END");
-	peer_run(p, false);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.4.2");
 	assert_false(p->result.unknown);	/* LAST was never said */
 	peer_free(p);
@@ -169,7 +278,7 @@ static void test_421(void **state)
 
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: BDAT 20\r\n",
 	       "S: 421 4.3.2 bye");
-	peer_run(p, false);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.2");
 	assert_true(p->session.dead);
 	peer_free(p);
@@ -238,7 +347,7 @@ static void test_lmtp_counts(void **state)
 		script(p, chunked ? "C: LAST\r\n" : "C: \r\n.\r\n");
 		for (size_t k = 0; counts[i].said[k]; k++)
 			script(p, counts[i].said[k]);
-		peer_run(p, true);
+		peer_run(p);
 		for (size_t k = 0; k < 2; k++)
 			assert_int_equal(p->result.rcpt[k].error.exit, counts[i].exit[k]);
 		peer_free(p);
@@ -251,7 +360,7 @@ static void test_lmtp_no_last_for_nobody(void **state)
 	struct peer *p = lmtp_ready(PIPED, "b@example.org");
 
 	script(p, "C: MAIL", "S: 250 ok", "S: 550 5.1.1 no", "C: RSET\r\n", "S: 250 ok");
-	peer_run(p, true);
+	peer_run(p);
 	assert_null(strstr(p->written.buf, "BDAT"));
 	assert_outcome(p, 0, OUTCOME_REFUSED, EX_NOUSER, "5.1.1");
 	peer_free(p);
@@ -266,7 +375,7 @@ static void test_lmtp_chunk_refused(void **state)
 	p->account.chunk_size = 40;
 	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
 	       "S: 452 4.3.1 disk full");
-	peer_run(p, true);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.1");
 	assert_outcome(p, 1, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.3.1");
 	assert_true(p->session.dead);
@@ -283,7 +392,7 @@ static void test_lmtp_duplicates(void **state)
 	script(p, "C: MAIL", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 250 ok", "S: 354 go",
 	       "C: \r\n.\r\n",
 	       "S: 452 4.2.2 once", "S: 250 twice", "S: 250 c", "S: 221 bye");
-	peer_run(p, true);
+	peer_run(p);
 	/* one of the two copies is not there */
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.2.2");
 	accepted(p, 1);
@@ -308,7 +417,7 @@ static void test_burl(void **state)
 	p->envelope.burl = &all;
 	script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n", "S: 250 1",
 	       "S: 250 2", "S: 250 3", "S: 250 fetched", "S: 250 2.6.0 taken");
-	peer_run(p, false);
+	peer_run(p);
 	accepted(p, 0);
 	assert_non_null(strstr(p->written.buf, "BDAT 20\r\n" HEAD "012345BDAT 20\r\n6\r\n"));
 	assert_non_null(strstr(p->written.buf, "BURL " URL "\r\nBDAT 5 LAST\r\nend\r\n"));
@@ -320,7 +429,7 @@ static void test_burl(void **state)
 	p->envelope.burl = &one;
 	script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok", "C: LAST\r\n",
 	       "S: 554 5.6.6 gone: " URL " sorry");
-	peer_run(p, true);
+	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_REFUSED, EX_NOINPUT, "5.6.6");
 	assert_null(strstr(p->result.rcpt[0].error.text, "0123456789abcdef"));
 	assert_null(strstr(p->transcript.buf, "0123456789abcdef"));
@@ -398,11 +507,11 @@ struct resumed {
 	bool standing[4];
 };
 
-static void run_with(struct peer *p, struct resumed *r)
+static enum transaction_next run_with(struct peer *p, struct resumed *r)
 {
 	struct transaction_options opt = { .checkpoint = &r->point };
 
-	transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
+	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
 }
 
 /* The reply to MAIL of the second connection, and what must follow it. */
@@ -462,8 +571,7 @@ static void test_interrupted(void **state)
 	r.point.standing = r.standing;
 	script(p, "C: RCPT TO:<d@example.org>\r\n", "S: 250 ok", "S: 250 ok", "S: 550 5.1.1 no",
 	       "S: 250 ok", "C: BDAT 20\r\n", "S: 250 ok", "FAIL");
-	run_with(p, &r);
-	assert_true(r.point.lost);
+	assert_int_equal(run_with(p, &r), TRANSACTION_RESUME);
 	assert_true(r.point.resume);
 	assert_true(r.standing[0]);
 	assert_false(r.standing[1]);
@@ -484,8 +592,7 @@ static void test_not_worth_it(void **state)
 	r.point.standing = r.standing;
 	p->account.checkpoint_min = 51;
 	script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "FAIL");
-	run_with(p, &r);
-	assert_false(r.point.lost);
+	assert_int_equal(run_with(p, &r), TRANSACTION_DONE);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.4.2");
 	peer_free(p);
 }
@@ -536,7 +643,7 @@ static void test_binary_input(void **state)
 			script(p, "C: MAIL", "S: 250 ok", "C: RCPT", "S: 250 ok");
 			for (size_t at = 0; at < all.len; at += 7)
 				script(p, "C: BDAT", "S: 250 ok");
-			peer_run(p, false);
+			peer_run(p);
 			accepted(p, 0);
 			const char *at = strstr(p->written.buf, "BDAT"),
 				*end = p->written.buf + p->written.len;
@@ -562,7 +669,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes), cmocka_unit_test(test_window),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_refused_temporarily),
-		cmocka_unit_test(test_503_falls_back), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_bdat_unknown), cmocka_unit_test(test_answered_twice),
+		cmocka_unit_test(test_silent), cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_421), cmocka_unit_test(test_lmtp_counts),
 		cmocka_unit_test(test_lmtp_no_last_for_nobody),
 		cmocka_unit_test(test_lmtp_chunk_refused),

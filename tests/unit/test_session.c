@@ -107,7 +107,7 @@ static void test_greetings(void **state)
 		script(p, greetings[i].greeting, "C: QUIT\r\n", "S: 221 bye");
 		fails(p, greetings[i].exit, greetings[i].status, greetings[i].text);
 		assert_string_equal(p->written.buf, greetings[i].quit ? "QUIT\r\n" : "");
-		assert_false(p->retry_helo);
+		assert_int_equal(p->retry, SESSION_RETRY_NOT);
 		peer_free(p);
 	}
 }
@@ -183,7 +183,8 @@ static void test_fallback(void **state)
 			assert_int_equal(p->session.protocol, SESSION_SMTP);
 			assert_string_equal(p->session.server_name, "old.example.net");
 		}
-		assert_int_equal(p->retry_helo, fallbacks[i].retry);
+		assert_int_equal(p->retry, fallbacks[i].retry ? SESSION_RETRY_HELO :
+				 SESSION_RETRY_NOT);
 		peer_free(p);
 	}
 }
@@ -206,7 +207,7 @@ static void test_helo_only(void **state)
 	struct peer *p = peer_new();
 
 	script(p, "S: 220 hi", "C: HELO client.example.org\r\n", "S: 250 old");
-	assert_int_equal(session_open(&p->session, p->wire, &p->opt, true, &p->retry_helo, &p->err),
+	assert_int_equal(session_open(&p->session, p->wire, &p->opt, true, &p->retry, &p->err),
 			 0);
 	assert_int_equal(p->session.protocol, SESSION_SMTP);
 	peer_free(p);

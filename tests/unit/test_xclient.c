@@ -229,7 +229,7 @@ static void send_one(struct peer *p)
 
 	peer_message(p, text, sizeof(text) - 1);
 	recipients(p, "b@example.org");
-	peer_run(p, false);
+	peer_run(p);
 }
 
 static void test_forward(void **state)

@@ -7,7 +7,6 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "net/wire.h"
-#include "smtp/ahead.h"
 #include "smtp/auth/choice.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/auth/verdict.h"
@@ -185,11 +184,11 @@ static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial,
 	strbuf_addstr(line, m->name);
 	if (!initial)
 		return session_command(g->s, STAGE_AUTH, err);
-	int early = g->s->ahead_n ? 0 : session_quiet(g->s, err);
+	int early = session_quiet(g->s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (send_initial(g, line, err) < 0 || ahead_settle(g->s, err) < 0)
+	if (send_initial(g, line, err) < 0)
 		return -1;
 	return session_reply(g->s, STAGE_AUTH, err);
 }
@@ -317,7 +316,7 @@ static bool renew_token(struct sign_in *g, const struct mechanism *m, struct err
 	bool other = false;
 
 	if (!(m->flags & MECHANISM_TOKEN) || !g->stale || g->renewed || g->s->dead ||
-	    g->s->opt.cautious || !auth_token_from_command(&g->s->account->auth))
+	    !auth_token_from_command(&g->s->account->auth))
 		return false;
 	g->renewed = true;
 	g->token = (struct secret){ 0 };
@@ -439,9 +438,6 @@ enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 	if (!auth_wanted(s) && !may)
 		return EHLO_CONTINUE;
 	observer_step(s->opt.observer, STEP_AUTH, s);
-	/* nothing secret goes out in clear before the server has said who it is (E24) */
-	if (s->ahead_n && (!s->encrypted || !session_has(s, EXT_AUTH)) && ahead_settle(s, err) < 0)
-		return EHLO_FAILED;
 	if (!session_has(s, EXT_AUTH))
 		error_set(err, s->encrypted ? FAULT_NO_AUTH : FAULT_NO_AUTH_IN_CLEAR,
 			  "no way to sign in: the server does not offer AUTH%s",

@@ -6,9 +6,8 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "smtp/data.h"
-#include "smtp/outcome.h"
 #include "smtp/session.h"
-#include "smtp/transaction.h"
+#include "smtp/transaction_state.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
@@ -32,8 +31,6 @@ void checkpoint_begin(struct transaction *t)
 		 edits_wire_size(t->edits, t->m) >= t->s->account->checkpoint_min);
 
 	t->s->transid = used ? c->id : NULL;
-	if (c)
-		c->lost = false;
 }
 
 bool checkpoint_resumes(const struct transaction *t)
@@ -67,7 +64,7 @@ static bool usable(const struct transaction *t, uint64_t from)
 
 	if (from > edits_wire_size(t->edits, t->m))
 		return false;
-	if (session_has(t->s, EXT_CHUNKING))
+	if (session_has(t->s, EXT_CHUNKING) && !t->opt->data_only)
 		return true;
 	x = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, from);
 	int rc = transfer_skip(x, &line_start, &unreadable);
@@ -80,11 +77,11 @@ static void stand(struct transaction *t)
 {
 	const struct checkpoint *c = t->opt->checkpoint;
 
-	t->standing = 0;
-	for (size_t k = 0; k < t->rcpt_count; k++) {
+	t->try.standing = 0;
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		t->rcpt[k].state = c->standing[t->rcpt[k].index] ? STANDING : UNASKED;
-		t->standing += t->rcpt[k].state == STANDING;
-		t->left += t->rcpt[k].state != STANDING;
+		t->try.standing += t->rcpt[k].state == STANDING;
+		t->try.left += t->rcpt[k].state != STANDING;
 	}
 }
 
@@ -97,16 +94,16 @@ bool checkpoint_take(struct transaction *t, const struct reply *r)
 		return false;
 	stand(t);
 	c->resume = false;
-	if (read_offset(r, &from) && usable(t, from) && t->standing) {
-		t->from = from;
-		t->resumed = true;
+	if (read_offset(r, &from) && usable(t, from) && t->try.standing) {
+		t->try.from = from;
+		t->try.resumed = true;
 		return true;
 	}
 	/* what it has is of no use: RSET makes it forget, and all begins anew */
 	c->id = c->spare;
 	c->spare = NULL;
-	t->standing = 0;
-	t->mail_refused = t->retry = true;
+	t->try.standing = 0;
+	t->try.mail_refused = t->try.retry = true;
 	t->s->need_reset = true;
 	return true;
 }
@@ -117,9 +114,9 @@ bool checkpoint_keep(struct transaction *t, const struct error *err)
 	bool any = false;
 
 	/* whether it had been written whole or not: the server knows what it has (RFC 1047) */
-	if (!t->s->transid || !t->pipe.lost || !t->standing || err->exit != EX_TEMPFAIL)
+	if (!t->s->transid || !t->pipe.lost || !t->try.standing || err->exit != EX_TEMPFAIL)
 		return false;
-	for (size_t k = 0; k < t->rcpt_count; k++) {
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		size_t i = t->rcpt[k].index;
 
 		c->standing[i] = t->rcpt[k].state == STANDING &&
@@ -127,6 +124,6 @@ bool checkpoint_keep(struct transaction *t, const struct error *err)
 		any |= c->standing[i];
 	}
 	c->error = *err;
-	c->lost = c->resume = any;
+	c->resume = any;
 	return any;
 }

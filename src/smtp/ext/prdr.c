@@ -4,8 +4,8 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "smtp/outcome.h"
 #include "smtp/session.h"
+#include "smtp/transaction_state.h"
 #include "util/strbuf.h"
 
 bool prdr_used(const struct session *s, const struct envelope *e)
@@ -26,21 +26,11 @@ static void take(struct transaction *t, size_t i)
 	struct error err;
 
 	if (reply_taken(r)) {
-		outcome_accept(t, i, r);
+		transaction_accept(t, i, r);
 		return;
 	}
 	reply_error_about(r, STAGE_DOT, t->e->rcpt[i].address, &err);
 	result_set_error(t->result, i, &err);
-}
-
-/* Nothing that was said for a recipient counts without the last reply. */
-static void lose(struct transaction *t, const struct error *err)
-{
-	for (size_t k = 0; k < t->rcpt_count; k++) {
-		if (t->rcpt[k].state == STANDING)
-			t->result->rcpt[t->rcpt[k].index].outcome = OUTCOME_NONE;
-	}
-	pipeline_break(&t->pipe, err);
 }
 
 /* The next reply; -1 when there is none, or one that says neither yes nor no. */
@@ -51,11 +41,11 @@ static int next(struct transaction *t)
 	int rc = session_reply(s, STAGE_DOT, &err);
 
 	if (rc == 0 && reply_class(&s->reply) == 2 && !reply_taken(&s->reply)) {
-		outcome_note_reply(t, &s->reply);
+		transaction_note_reply(t, &s->reply);
 		rc = reply_error(&s->reply, STAGE_DOT, &err);
 	}
 	if (rc < 0)
-		lose(t, &err);
+		transaction_lose(t, &err);
 	return rc;
 }
 
@@ -64,7 +54,7 @@ void prdr_replies(struct transaction *t)
 	struct session *s = t->s;
 	struct error err;
 
-	for (size_t k = 0; k < t->rcpt_count; k++) {
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		if (t->rcpt[k].state != STANDING)
 			continue;
 		if (next(t) < 0)
@@ -75,10 +65,10 @@ void prdr_replies(struct transaction *t)
 	}
 	if (s->reply.code != 421 && next(t) < 0)
 		return;
-	outcome_note_reply(t, &s->reply);
+	transaction_note_reply(t, &s->reply);
 	if (reply_taken(&s->reply))
 		return;
 	reply_error(&s->reply, STAGE_DOT, &err);
-	outcome_fail_standing(t, &err);
+	transaction_fail_standing(t, &err);
 	s->dead = s->dead || reply_class(&s->reply) == 3;
 }

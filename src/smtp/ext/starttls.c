@@ -3,7 +3,6 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/ahead.h"
 #include "smtp/observer.h"
 #include "smtp/session.h"
 #include "smtp/tls_start.h"
@@ -117,9 +116,6 @@ enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 	if (!starttls_wanted(s))
 		return EHLO_CONTINUE;
 	observer_step(s->opt.observer, STEP_STARTTLS, s);
-	/* what was announced once may be more today */
-	if (!session_has(s, EXT_STARTTLS) && s->ahead_n && ahead_settle(s, err) < 0)
-		return EHLO_FAILED;
 	if (!session_has(s, EXT_STARTTLS)) {
 		int allowed = clear_allowed(s, err);
 

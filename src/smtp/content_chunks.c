@@ -1,5 +1,5 @@
 #include "config.h"
-#include "smtp/chunks.h"
+#include "smtp/content.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -7,14 +7,13 @@
 #include "conf/account.h"
 #include "message/edits.h"
 #include "message/envelope.h"
+#include "message/result.h"
 #include "net/wire.h"
 #include "smtp/command.h"
 #include "smtp/data.h"
 #include "smtp/ext/burl.h"
-#include "smtp/final.h"
-#include "smtp/outcome.h"
 #include "smtp/session.h"
-#include "smtp/transaction.h"
+#include "smtp/transaction_state.h"
 #include "util/error.h"
 
 /* A chunk of which no more is left is sent to its end after a refusal, else we hang up. */
@@ -39,7 +38,7 @@ struct chunk {
 	bool last;
 };
 
-bool chunks_needed(const struct transaction *t)
+bool content_is_chunked(const struct transaction *t)
 {
 	return t->e->burl || t->e->body == BODY_BINARYMIME;
 }
@@ -111,7 +110,7 @@ static bool heard(void *ctx, uint64_t left)
 	pipeline_take_ready(&t->pipe);
 	if (t->pipe.broken)
 		return true;
-	if (t->content_error.exit)
+	if (t->try.chunk_error.exit)
 		return left > FINISH_MAX;
 	return wire_unread(t->s->wire) > 0;
 }
@@ -142,7 +141,7 @@ static void wait_for_room(struct chunks *c)
 /* Is there a reason to send no further chunk? */
 static bool refused(const struct chunks *c)
 {
-	return c->t->pipe.broken || c->t->content_error.exit;
+	return c->t->pipe.broken || c->t->try.chunk_error.exit;
 }
 
 /* All chunks into the wire; DATA_ANSWERED as well when the server has refused one. */
@@ -159,7 +158,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 			return DATA_FAILED;
 		if (t->pipe.broken)
 			return DATA_ANSWERED;
-		t->last_begun = chunk.last;
+		t->try.last_begun = chunk.last;
 		enum data_end end = put_octets(c, &chunk, err);
 
 		c->amid = end != DATA_SENT;
@@ -173,47 +172,91 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 	return DATA_SENT;
 }
 
+void content_chunk_reply(struct transaction *t, enum stage stage, const struct reply *r)
+{
+	if (t->try.chunk_error.exit)
+		return;		/* the first that is not good is the end of the message */
+	if (reply_class(r) == 2) {
+		t->try.chunks_taken = true;
+		return;
+	}
+	transaction_note_reply(t, r);
+	reply_error(r, stage, &t->try.chunk_error);
+	t->s->dead = t->s->dead || reply_class(r) == 3;
+}
+
+bool content_needs_data(struct transaction *t, enum stage stage, int code)
+{
+	/* with LMTP each recipient has a reply of its own to the last chunk */
+	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || t->try.chunks_taken ||
+	    t->try.resumed || content_is_chunked(t) || t->opt->data_only ||
+	    (code != 500 && code != 502 && code != 503 && code != 504))
+		return false;
+	result_note(t->result, "the server announces CHUNKING and does not know BDAT (%d): the "
+		    "message goes with DATA, as with 'chunking = off'", code);
+	/* not a word more: it may have taken the octets of the chunk for commands */
+	t->s->dead = true;
+	t->next = TRANSACTION_WITH_DATA;
+	return true;
+}
+
 /* A chunk was refused: nothing more is sent of the message (RFC 3030, section 2). */
 static void give_up(struct transaction *t, bool amid)
 {
 	struct session *s = t->s;
-	/* a server that does not know what BDAT is here may know DATA */
-	const bool again = t->content_error.reply == 503 && !t->last_begun && !amid &&
-		!chunks_needed(t);
 
+	if (content_needs_data(t, STAGE_CHUNK, t->try.chunk_error.reply))
+		return;
 	/* how many replies a lost LAST has with LMTP, nobody has said */
-	if (amid || (s->protocol == SESSION_LMTP && t->last_begun))
+	if (amid || (s->protocol == SESSION_LMTP && t->try.last_begun))
 		s->dead = true;
 	else
 		pipeline_finish(&t->pipe);
 	if (t->pipe.broken)
 		return;
 	s->need_reset = true;
-	if (again) {
-		s->announced[EXT_CHUNKING] = false;
-		t->retry = true;
-	} else {
-		outcome_fail_standing(t, &t->content_error);
-	}
+	transaction_fail_standing(t, &t->try.chunk_error);
+}
+
+/*
+ * Some servers answer the last chunk and the message, and the first of the
+ * two is no acceptance. RSET, whose reply is waited for, finds that out.
+ */
+static void confirm(struct transaction *t)
+{
+	struct session *s = t->s;
+	struct error err;
+
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, "RSET");
+	int rc = session_command(s, STAGE_RSET, &err);
+
+	if (s->reply.code == 221 || s->reply.code == 421 ||
+	    (rc == 0 ? reply_class(&s->reply) == 2 : err.exit != EX_PROTOCOL))
+		return;
+	error_set(&err, FAULT_PROTOCOL, "the server sent more replies than it got commands");
+	transaction_lose(t, &err);
 }
 
 /* All is sent, and every reply but LMTP's last ones has been read. */
 static void take_result(struct transaction *t, enum stage stage)
 {
 	struct session *s = t->s;
-	struct error err;
 
-	if (t->content_error.exit) {
+	if (t->try.chunk_error.exit) {
 		give_up(t, false);
-	} else if (s->protocol == SESSION_LMTP) {
-		final_replies(t, stage);
-	} else if (reply_class(&s->reply) == 2 && final_miscounted(t, &err)) {
-		pipeline_break(&t->pipe, &err);
-	} else {
-		final_take(t, stage);
+		return;
 	}
+	if (s->protocol == SESSION_LMTP)
+		content_replies(t, stage);
+	else if (content_needs_data(t, stage, s->reply.code))
+		return;
+	else
+		content_reply(t, stage);
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
-	s->need_reset = t->content_error.exit || reply_class(&s->reply) != 2;
+	s->need_reset = reply_class(&s->reply) != 2;
+	if (stage == STAGE_BDAT && !s->need_reset && !s->dead && s->protocol != SESSION_LMTP)
+		confirm(t);
 }
 
 /* The whole of it, flushed. */
@@ -230,7 +273,7 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 		return end;
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
-	/* LMTP's replies are one for each recipient: see final.h */
+	/* LMTP's replies are one for each recipient: see content.h */
 	if (!c->amid && t->s->protocol != SESSION_LMTP)
 		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
 	return end;
@@ -242,13 +285,13 @@ static void stopped(struct chunks *c, enum stage stage)
 	struct transaction *t = c->t;
 
 	pipeline_take_ready(&t->pipe);
-	if (t->content_error.exit)
+	if (t->try.chunk_error.exit)
 		give_up(t, c->amid);
 	else if (!t->pipe.broken)
-		final_interrupted(t, stage);
+		content_interrupted(t, stage);
 }
 
-void chunks_send(struct transaction *t)
+void content_send_chunks(struct transaction *t)
 {
 	const struct account *a = t->s->account;
 	const struct burl *b = t->e->burl;
@@ -259,7 +302,7 @@ void chunks_send(struct transaction *t)
 			a->chunk_window : 1 };
 	struct error err;
 
-	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->from);
+	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->try.from);
 	enum data_end end = send_all(&c, stage, &err);
 
 	transfer_free(c.transfer);
@@ -268,9 +311,13 @@ void chunks_send(struct transaction *t)
 	} else if (end == DATA_ANSWERED) {
 		stopped(&c, stage);
 	} else {
-		t->sent = true;
+		t->try.sent = true;
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken)
 			take_result(t, stage);
 	}
+	if (t->pipe.lost && !t->pipe.error.reply && !t->try.chunks_taken &&
+	    t->pipe.error.exit == EX_TEMPFAIL)
+		error_append(&t->pipe.error, " (where BDAT is swallowed without an answer, "
+			     "'chunking = off' helps)");
 }
