@@ -1,3 +1,6 @@
+/*
+ * The content by BDAT and BURL, in chunks, and their replies (RFC 3030, RFC 4468).
+ */
 #include "config.h"
 #include "smtp/content.h"
 

@@ -1,6 +1,6 @@
 /*
  * EHLO before the greeting, where the server has said on an earlier
- * connection that it may be done (PIPECONNECT of Exim, protocol.md E24).
+ * connection that it may be done (PIPECONNECT of Exim).
  *
  * EHLO alone goes ahead, and nothing is assumed of its reply. What is kept
  * of a server is one flag: that it invites to it.
