@@ -231,6 +231,9 @@ static const struct hint table[] = {
   "the server's administrator must replace it; until then:\ntls_pin = %k" },
 /* sign-in */
 { "sign-in", { FAULT_OAUTH_WANTED }, 0, 0, 0, 0, NULL, MICROSOFT_TEXT },
+{ "sign-in", { FAULT_BROWSER_WANTED }, 0, 0, 0, 0, NULL,
+  "sign in as '%u' by the browser once and confirm that it was you; then try again, better "
+  "with an app password or OAuth2" },
 { "sign-in", ANY, EX_NOPERM, 0, 0, 0, "outlook.com", MICROSOFT_TEXT },
 { "sign-in", ANY, EX_NOPERM, 0, 0, 0, "office365.com", MICROSOFT_TEXT },
 { "sign-in", ANY, EX_NOPERM, 0, 0, 0, "gmail.com", GMAIL_TEXT },

@@ -107,6 +107,8 @@ static const struct one cases[] = {
 	  { .host = "mail.example.org", .server_name = "smtp.gmail.com" }, "app password" },
 	{ "sign-in", FAULT_APP_PASSWORD_WANTED, 535, { .user = "joe@example.org" },
 	  "a password for this program" },
+	{ "sign-in", FAULT_BROWSER_WANTED, 534, { .host = "smtp.gmail.com", .user = "joe@x" },
+	  "sign in as 'joe@x' by the browser" },
 	{ "sign-in", FAULT_NO_MECHANISM, 0, { 0 }, "auth_minimum" },
 	/* envelope */
 	{ "sender", FAULT_SIGN_IN_WANTED, 530, { 0 }, "set 'user'" },

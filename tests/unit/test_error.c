@@ -167,6 +167,86 @@ static void test_recast(void **state)
 	(void)state;
 }
 
+static void test_turn(void **state)
+{
+	struct error err;
+
+	error_set(&err, FAULT_TIMEOUT, "timeout");
+	assert_int_equal(error_turn(&err, FAULT_DNS), -1);
+	assert_int_equal(err.fault, FAULT_DNS);
+	assert_string_equal(err.status, "4.4.3");
+	assert_string_equal(err.text, "timeout");
+	/* the text does not name a host because of that */
+	assert_false(err.named);
+	error_set(&err, FAULT_DNS, "cannot look up 'x'");
+	assert_true(err.named);
+	(void)state;
+}
+
+static void test_also(void **state)
+{
+	struct error err;
+
+	error_set(&err, FAULT_CERTIFICATE_NAME, "x");
+	assert_true(error_is(&err, FAULT_CERTIFICATE_NAME));
+	assert_false(error_is(&err, FAULT_CERTIFICATE_EXPIRED));
+	error_also(&err, FAULT_CERTIFICATE_NAME);
+	assert_int_equal(err.also[0], FAULT_NONE);
+	error_also(&err, FAULT_CERTIFICATE_EXPIRED);
+	error_also(&err, FAULT_CERTIFICATE_EXPIRED);
+	assert_int_equal(err.also[0], FAULT_CERTIFICATE_EXPIRED);
+	assert_int_equal(err.also[1], FAULT_NONE);
+	assert_true(error_is(&err, FAULT_CERTIFICATE_EXPIRED));
+	/* more than fit are left out */
+	for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++)
+		error_also(&err, (enum fault)i);
+	assert_int_not_equal(err.also[ERROR_ALSO_MAX - 1], FAULT_NONE);
+	assert_false(error_is(&err, (enum fault)(FAULT_COUNT - 1)));
+	/* what was beside another error is forgotten */
+	error_set(&err, FAULT_BUG, "x");
+	assert_false(error_is(&err, FAULT_CERTIFICATE_EXPIRED));
+	(void)state;
+}
+
+/* A file that cannot be had: why says errno; other faults stay. */
+static void test_files(void **state)
+{
+	static const struct { int code; enum fault given, wanted; } cases[] = {
+		{ ENOENT, FAULT_FILE, FAULT_FILE_MISSING }, { EACCES, FAULT_FILE, FAULT_FILE_DENIED },
+		{ EIO, FAULT_FILE, FAULT_FILE }, { ENOENT, FAULT_IO, FAULT_IO },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err;
+
+		errno = cases[i].code;
+		error_errno(&err, cases[i].given, "x");
+		assert_int_equal(err.fault, cases[i].wanted);
+	}
+	(void)state;
+}
+
+/* What is temporary is never given up, whatever its fault says. */
+static void test_next(void **state)
+{
+	static const struct { enum fault fault; const char *status; enum next next; } cases[] = {
+		{ FAULT_CONNECTION_LOST, "4.4.2", NEXT_SLOWLY },
+		{ FAULT_CONNECT_REFUSED, "4.4.1", NEXT_ADDRESS },
+		{ FAULT_NO_HOST, "5.1.2", NEXT_SERVER }, { FAULT_NO_STARTTLS, "5.7.10", NEXT_SERVER },
+		{ FAULT_GREYLISTED, "4.7.1", NEXT_LATER },
+		{ FAULT_RELAY_DENIED, "5.7.1", NEXT_NEVER },
+		{ FAULT_RELAY_DENIED, "4.7.1", NEXT_LATER },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct error err;
+
+		error_set_status(&err, cases[i].fault, cases[i].status, "x");
+		assert_int_equal(error_next(&err), cases[i].next);
+	}
+	(void)state;
+}
+
 /* Every fault has a row, and a name, exit code and status that go together. */
 static void test_faults(void **state)
 {
@@ -213,6 +293,10 @@ int main(void)
 		cmocka_unit_test(test_cut_characters),
 		cmocka_unit_test(test_long_status),
 		cmocka_unit_test(test_recast),
+		cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_also),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_next),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_temporary),
 	};
