@@ -9,7 +9,6 @@ static const struct fault_row {
 	int exit;
 	const char *status;
 	enum next next;
-	bool names_host;
 } table[FAULT_COUNT] = {
 	[FAULT_NONE] = { "", 0, "", NEXT_NEVER },
 
@@ -66,24 +65,24 @@ static const struct fault_row {
 	[FAULT_NO_DOMAIN] = { "no-domain", EX_NOHOST, "5.1.2", NEXT_NEVER },
 
 	/* names in DNS */
-	[FAULT_NO_HOST] = { "no-host", EX_NOHOST, "5.1.2", NEXT_SERVER, true },
-	[FAULT_NO_ADDRESS] = { "no-address", EX_NOHOST, "5.1.2", NEXT_SERVER, true },
+	[FAULT_NO_HOST] = { "no-host", EX_NOHOST, "5.1.2", NEXT_SERVER },
+	[FAULT_NO_ADDRESS] = { "no-address", EX_NOHOST, "5.1.2", NEXT_SERVER },
 	[FAULT_NO_SRV] = { "no-srv", EX_NOHOST, "5.1.2", NEXT_SERVER },
 	[FAULT_NULL_MX] = { "null-mx", EX_NOHOST, "5.1.10", NEXT_SERVER },
 	[FAULT_NO_SUBMISSION] = { "no-submission", EX_UNAVAILABLE, "5.3.2", NEXT_NEVER },
 	[FAULT_MX_LOOP] = { "mx-loop", EX_UNAVAILABLE, "5.4.6", NEXT_NEVER },
-	[FAULT_DNS] = { "dns", EX_TEMPFAIL, "4.4.3", NEXT_SERVER, true },
-	[FAULT_DNSSEC_BOGUS] = { "dnssec-bogus", EX_TEMPFAIL, "4.7.5", NEXT_SERVER, true },
+	[FAULT_DNS] = { "dns", EX_TEMPFAIL, "4.4.3", NEXT_SERVER },
+	[FAULT_DNSSEC_BOGUS] = { "dnssec-bogus", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 
 	/* the connection, a tunnel, a proxy */
-	[FAULT_CONNECT] = { "connect", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_CONNECT_REFUSED] = { "connect-refused", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_CONNECT_TIMEOUT] = { "connect-timeout", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_CONNECT_DENIED] = { "connect-denied", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_NET_UNREACHABLE] = { "net-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_HOST_UNREACHABLE] = { "host-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_SOURCE_ADDRESS] = { "source-address", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS, true },
-	[FAULT_SOCKET_MISSING] = { "socket-missing", EX_TEMPFAIL, "4.4.1", NEXT_SERVER, true },
+	[FAULT_CONNECT] = { "connect", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_CONNECT_REFUSED] = { "connect-refused", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_CONNECT_TIMEOUT] = { "connect-timeout", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_CONNECT_DENIED] = { "connect-denied", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_NET_UNREACHABLE] = { "net-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_HOST_UNREACHABLE] = { "host-unreachable", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_SOURCE_ADDRESS] = { "source-address", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
+	[FAULT_SOCKET_MISSING] = { "socket-missing", EX_TEMPFAIL, "4.4.1", NEXT_SERVER },
 	[FAULT_TUNNEL] = { "tunnel", EX_TEMPFAIL, "4.4.1", NEXT_SERVER },
 	[FAULT_PROXY] = { "proxy", EX_TEMPFAIL, "4.4.1", NEXT_ADDRESS },
 	[FAULT_PROXY_REFUSED] = { "proxy-refused", EX_UNAVAILABLE, "5.7.1", NEXT_NEVER },
@@ -109,25 +108,21 @@ static const struct fault_row {
 	[FAULT_OUR_CA_UNKNOWN] = { "our-ca-unknown", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 	[FAULT_OUR_CERTIFICATE_EXPIRED]
 		= { "our-certificate-expired", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
-	[FAULT_CERTIFICATE] = { "certificate", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_NAME] = { "certificate-name", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_EXPIRED]
-		= { "certificate-expired", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_NOT_YET]
-		= { "certificate-not-yet", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+	[FAULT_CERTIFICATE] = { "certificate", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_NAME] = { "certificate-name", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_EXPIRED] = { "certificate-expired", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_NOT_YET] = { "certificate-not-yet", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
 	[FAULT_CERTIFICATE_SELF_SIGNED]
-		= { "certificate-self-signed", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_CA] = { "certificate-ca", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_CHAIN]
-		= { "certificate-chain", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_REVOKED]
-		= { "certificate-revoked", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_OCSP] = { "certificate-ocsp", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_WEAK] = { "certificate-weak", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_PIN] = { "certificate-pin", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
+		= { "certificate-self-signed", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_CA] = { "certificate-ca", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_CHAIN] = { "certificate-chain", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_REVOKED] = { "certificate-revoked", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_OCSP] = { "certificate-ocsp", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_WEAK] = { "certificate-weak", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_PIN] = { "certificate-pin", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
 	[FAULT_CERTIFICATE_FINGERPRINT]
-		= { "certificate-fingerprint", EX_PROTOCOL, "5.7.5", NEXT_SERVER, true },
-	[FAULT_CERTIFICATE_DANE] = { "certificate-dane", EX_TEMPFAIL, "4.7.5", NEXT_SERVER, true },
+		= { "certificate-fingerprint", EX_PROTOCOL, "5.7.5", NEXT_SERVER },
+	[FAULT_CERTIFICATE_DANE] = { "certificate-dane", EX_TEMPFAIL, "4.7.5", NEXT_SERVER },
 
 	/* the session with a server */
 	[FAULT_PROTOCOL] = { "protocol", EX_PROTOCOL, "5.5.0", NEXT_SERVER },
@@ -168,7 +163,7 @@ static const struct fault_row {
 	[FAULT_RESPONSE_REFUSED] = { "response-refused", EX_PROTOCOL, "5.5.2", NEXT_SERVER },
 	[FAULT_SERVER_UNPROVEN] = { "server-unproven", EX_PROTOCOL, "5.7.0", NEXT_SERVER },
 	[FAULT_AUTH_LATER] = { "auth-later", EX_TEMPFAIL, "4.7.0", NEXT_SERVER },
-	[FAULT_NO_TICKET] = { "no-ticket", EX_TEMPFAIL, "4.7.0", NEXT_SERVER, true },
+	[FAULT_NO_TICKET] = { "no-ticket", EX_TEMPFAIL, "4.7.0", NEXT_SERVER },
 
 	/* sender, recipients, content */
 	[FAULT_SENDER_REFUSED] = { "sender-refused", EX_UNAVAILABLE, "5.0.0", NEXT_NEVER },
@@ -225,5 +220,21 @@ const char *fault_status(enum fault fault)
 
 bool fault_names_host(enum fault fault)
 {
-	return table[fault].names_host;
+	static const bool names[FAULT_COUNT] = {
+		[FAULT_NO_HOST] = true, [FAULT_NO_ADDRESS] = true, [FAULT_DNS] = true,
+		[FAULT_DNSSEC_BOGUS] = true, [FAULT_CONNECT] = true,
+		[FAULT_CONNECT_REFUSED] = true, [FAULT_CONNECT_TIMEOUT] = true,
+		[FAULT_CONNECT_DENIED] = true, [FAULT_NET_UNREACHABLE] = true,
+		[FAULT_HOST_UNREACHABLE] = true, [FAULT_SOURCE_ADDRESS] = true,
+		[FAULT_SOCKET_MISSING] = true, [FAULT_CERTIFICATE] = true,
+		[FAULT_CERTIFICATE_NAME] = true, [FAULT_CERTIFICATE_EXPIRED] = true,
+		[FAULT_CERTIFICATE_NOT_YET] = true, [FAULT_CERTIFICATE_SELF_SIGNED] = true,
+		[FAULT_CERTIFICATE_CA] = true, [FAULT_CERTIFICATE_CHAIN] = true,
+		[FAULT_CERTIFICATE_REVOKED] = true, [FAULT_CERTIFICATE_OCSP] = true,
+		[FAULT_CERTIFICATE_WEAK] = true, [FAULT_CERTIFICATE_PIN] = true,
+		[FAULT_CERTIFICATE_FINGERPRINT] = true, [FAULT_CERTIFICATE_DANE] = true,
+		[FAULT_NO_TICKET] = true,
+	};
+
+	return names[fault];
 }

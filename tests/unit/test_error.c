@@ -212,7 +212,8 @@ static void test_also(void **state)
 static void test_files(void **state)
 {
 	static const struct { int code; enum fault given, wanted; } cases[] = {
-		{ ENOENT, FAULT_FILE, FAULT_FILE_MISSING }, { EACCES, FAULT_FILE, FAULT_FILE_DENIED },
+		{ ENOENT, FAULT_FILE, FAULT_FILE_MISSING },
+		{ EACCES, FAULT_FILE, FAULT_FILE_DENIED },
 		{ EIO, FAULT_FILE, FAULT_FILE }, { ENOENT, FAULT_IO, FAULT_IO },
 	};
 
@@ -232,7 +233,8 @@ static void test_next(void **state)
 	static const struct { enum fault fault; const char *status; enum next next; } cases[] = {
 		{ FAULT_CONNECTION_LOST, "4.4.2", NEXT_SLOWLY },
 		{ FAULT_CONNECT_REFUSED, "4.4.1", NEXT_ADDRESS },
-		{ FAULT_NO_HOST, "5.1.2", NEXT_SERVER }, { FAULT_NO_STARTTLS, "5.7.10", NEXT_SERVER },
+		{ FAULT_NO_HOST, "5.1.2", NEXT_SERVER },
+		{ FAULT_NO_STARTTLS, "5.7.10", NEXT_SERVER },
 		{ FAULT_GREYLISTED, "4.7.1", NEXT_LATER },
 		{ FAULT_RELAY_DENIED, "5.7.1", NEXT_NEVER },
 		{ FAULT_RELAY_DENIED, "4.7.1", NEXT_LATER },
