@@ -121,7 +121,8 @@ static void take_reply(struct transaction *t, enum stage stage)
 	struct error err;
 
 	content_reply(t, stage);
-	if (!t->s->dead && reply_class(&t->s->reply) == 2 && further_code(t->s) >= 400) {
+	if (!t->s->dead && reply_class(&t->s->reply) == 2 && wire_unread(t->s->wire) > 0 &&
+	    further_code(t->s) >= 400) {
 		error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the "
 			  "second time with %d", t->s->reply.code);
 		transaction_lose(t, &err);
