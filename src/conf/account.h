@@ -6,8 +6,8 @@
  * in the arena of the configuration and are NULL when not set, lists end
  * with NULL. Times are seconds, 0 = no limit.
  *
- * A field here, a row in settings.c, a paragraph in msmtprc(5) and a line in
- * msmtprc.example make a setting.
+ * A field here, a row in settings_rows_*.c, a paragraph in msmtprc(5) and a
+ * line in msmtprc.example make a setting: see src/README.md.
  */
 #ifndef CONF_ACCOUNT_H
 #define CONF_ACCOUNT_H
