@@ -181,7 +181,7 @@ static void make_loose(struct visit *v)
 	v->loose = v->c->account;
 	t->certcheck = false;
 	t->fingerprint = NULL;
-	t->pins = NULL;
+	t->pin = NULL;
 	t->trust_file = t->trust_dir = t->crl_file = NULL;
 	t->cert_file = t->key_file = t->pkcs12_file = NULL;
 	t->ocsp = TLS_OCSP_OFF;

@@ -52,7 +52,7 @@ int cmd_list_extensions(const struct invocation *inv)
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 
 	for (int id = 0; id < EXT_COUNT; id++) {
-		const struct extension *x = &extensions[id];
+		const struct extension *x = extensions[id];
 
 		strbuf_addf(&out, "%s\t%s\t%s\n", x->keyword, x->option ? x->option : "-",
 			    extensions_level_name(x->level));

@@ -22,7 +22,7 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "mime/compose.h"
-#include "smtp/ext/mtrk.h"
+#include "smtp/ext/ext.h"
 #include "submit/attempt.h"
 #include "track/tracking.h"
 #include "util/arena.h"

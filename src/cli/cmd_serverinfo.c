@@ -32,7 +32,7 @@ static bool is_known(const char *line)
 	size_t len = strcspn(line, " =");
 
 	for (size_t i = 0; i < EXT_COUNT; i++) {
-		const char *keyword = extensions[i].keyword;
+		const char *keyword = extensions[i]->keyword;
 
 		if (strlen(keyword) == len && strncasecmp(keyword, line, len) == 0)
 			return true;

@@ -76,12 +76,6 @@ int option_param(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-/* Names of -O that are settings; never a file or a path (doc/sendmail.md#options). */
-static const char *const long_names[] = {
-	"deliver_by", "hold_for", "hold_until", "mt_priority", "requiretls", "rrvs", "solicit",
-	"prdr", "conneg", "conperm",
-};
-
 /* Hyphens, underscores and case do not count. */
 static bool same_letters(const char *a, const char *b, size_t n)
 {
@@ -112,15 +106,18 @@ static const char *downgrade_of(const char *value)
 int option_long_setting(struct invocation *inv, const char *name, size_t len, const char *value,
 			struct error *err)
 {
+	struct setting_walk w = { 0 };
+	const struct setting *s;
+
 	if (same_letters("smtputf8", name, len))
 		option_override(inv, "smtputf8_downgrade", downgrade_of(value));
-	for (size_t i = 0; i < ARRAY_LEN(long_names); i++) {
-		if (!same_letters(long_names[i], name, len))
+	while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
+		if (!(s->flags & SETTING_LONG) || !same_letters(s->key, name, len))
 			continue;
-		if (option_check_who(inv, setting_find(SCOPE_ACCOUNT, long_names[i])->who,
-				     arena_printf(inv->arena, "-O %s", long_names[i]), err) < 0)
+		if (option_check_who(inv, s->who, arena_printf(inv->arena, "-O %s", s->key),
+				     err) < 0)
 			return -1;
-		option_override(inv, long_names[i], strcasecmp(value, "true") == 0 ? "on" : value);
+		option_override(inv, s->key, strcasecmp(value, "true") == 0 ? "on" : value);
 	}
 	return 0;
 }

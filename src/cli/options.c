@@ -456,7 +456,8 @@ static void help_option(struct strbuf *out, const struct option *o)
 
 static void help_settings(struct strbuf *out, const struct setting_group *group)
 {
-	strbuf_addf(out, "\n%s:\n", group->title);
+	if (group->title)
+		strbuf_addf(out, "\n%s:\n", group->title);
 	for (size_t i = 0; i < group->n; i++) {
 		const struct setting *s = &group->row[i];
 		struct strbuf left = STRBUF_INIT(256);

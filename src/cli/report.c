@@ -251,7 +251,7 @@ static void tell_result(const struct report *r, const struct error *why)
 {
 	char words[MEANING_MAX];
 
-	if (r->inv->verbose || r->account->ext.conneg || isatty(STDERR_FILENO))
+	if (r->inv->verbose || r->account->ext.asked[EXT_CONNEG] || isatty(STDERR_FILENO))
 		tell_notes(r);
 	if (!why)
 		return;

@@ -178,7 +178,8 @@ static int compose(struct sending *s, struct error *err)
 	if (collect_recipients(s, err) < 0 || choose_account(s, err) < 0)
 		return -1;
 	const struct compose_options opt = {
-		.charset = s->account->convert.charset, .width = s->account->compose.width,
+		.charset = s->account->convert.default_charset,
+		.width = s->account->compose.max_header_length,
 		.patience = s->account->timeouts.input,
 		.prefer_8bit = s->account->compose.prefer_8bit,
 		.filename_compat = s->account->compose.filename_compat,

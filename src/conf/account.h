@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "message/envelope.h"
 #include "net/proxyurl.h"
 #include "util/secret.h"
 
@@ -63,14 +64,6 @@ enum set_header { SET_HEADER_AUTO, SET_HEADER_ON, SET_HEADER_OFF };
 /* What becomes of the message when some recipients are refused. */
 enum partial { PARTIAL_SEND, PARTIAL_REFUSE };
 
-/* DSN NOTIFY as bits (RFC 3461, section 4.1); 0 = not given. */
-enum dsn_notify {
-	DSN_NOTIFY_NEVER = 1, DSN_NOTIFY_SUCCESS = 2, DSN_NOTIFY_FAILURE = 4, DSN_NOTIFY_DELAY = 8
-};
-
-/* DSN RET (RFC 3461, section 4.3). */
-enum dsn_ret { DSN_RET_NONE, DSN_RET_FULL, DSN_RET_HDRS };
-
 /* FAMILY_PREFER_*: both, but one first. */
 enum address_family {
 	FAMILY_ANY, FAMILY_IPV4, FAMILY_IPV6, FAMILY_PREFER_IPV4, FAMILY_PREFER_IPV6
@@ -91,7 +84,7 @@ struct connection_settings {
 	bool mx;			/* no smarthost: the servers of each recipient's domain */
 	enum srv_live srv_live;
 	const char *resolver;		/* ADDRESS[:PORT]; NULL = the system's */
-	unsigned race_ms;		/* happy_eyeballs; 0 = off */
+	unsigned happy_eyeballs;	/* milliseconds, 0 = off */
 	bool source_ip_strict;
 	unsigned source_port, source_port_last;	/* 0 = any */
 	const char *interface;
@@ -112,7 +105,7 @@ struct proxy_settings {
 	const char *password_file;
 	const char *const *password_command;
 	bool from_env;			/* take it from the environment when there is none */
-	const char *const *exceptions;
+	const char *const *no_proxy;
 };
 
 /* 8-bit content and a server without 8BITMIME: encode; refuse; encode for every server. */
@@ -129,16 +122,16 @@ enum bare_cr { BARE_CR_LINE_END, BARE_CR_SPACE, BARE_CR_REJECT, BARE_CR_ENCODE }
 
 struct convert_settings {
 	enum bare_cr bare_cr;
-	enum convert_8bit eight;
-	enum long_lines lines;
-	enum utf8_downgrade headers;
+	enum convert_8bit convert_8bit;
+	enum long_lines long_lines;
+	enum utf8_downgrade smtputf8_downgrade;
 	bool signed_dkim;		/* also what has a DKIM-Signature, which breaks then */
-	const char *charset;		/* of octets that are no UTF-8; NULL = not known */
+	const char *default_charset;		/* of octets that are no UTF-8; NULL = not known */
 };
 
 /* A message or field that is made of options. */
 struct compose_settings {
-	unsigned width;			/* max_header_length: octets of a header line */
+	unsigned max_header_length;	/* octets of a header line */
 	bool prefer_8bit;		/* do not encode 8-bit text */
 	bool filename_compat;		/* file names also in the way of old programs */
 	bool importance_all;		/* importance in the fields of all programs */
@@ -170,7 +163,7 @@ struct tls_settings {
 	const char *crl_file;
 	enum tls_ocsp ocsp;
 	const char *fingerprint;	/* hex: accept just this certificate */
-	const char *const *pins;	/* accept just those: see tls/tls_pin.c */
+	const char *const *pin;	/* accept just those: see tls/tls_pin.c */
 	enum tls_dane dane;
 	enum dnssec dnssec;
 	const char *dnssec_anchor;	/* file with the root's keys; NULL = the system's */
@@ -193,14 +186,14 @@ struct auth_settings {
 	const char *mechanism;		/* with AUTH_MECHANISM: upper case */
 	enum auth_plaintext plaintext;
 	enum auth_minimum minimum;
-	enum auth_initial initial;
-	enum channel_binding binding;
+	enum auth_initial initial_response;
+	enum channel_binding channel_binding;
 	const char *const *mechanisms;	/* patterns; "!" in front: not these; NULL = all */
 	bool legacy;			/* CRAM-MD5, DIGEST-MD5, NTLM without being named */
 	bool retry;			/* another mechanism after a refused password */
 	bool transition;		/* PLAIN once, when the server asks for it by 432 */
 	bool remember;			/* nothing weaker than what has worked before */
-	bool one_sided;			/* auth_mutual = off: the server need not prove itself */
+	bool mutual;			/* the server has to prove itself too */
 	const char *service;		/* NULL = "smtp" */
 	const char *user, *authzid, *realm, *ntlmdomain;
 	struct secret password;		/* as written in the rc file */
@@ -210,7 +203,7 @@ struct auth_settings {
 	int password_fd;		/* -1 = none */
 	const char *password_credential;	/* name in $CREDENTIALS_DIRECTORY */
 	const char *netrc;		/* path; msmtp reads ~/.netrc and SYSCONFDIR/netrc */
-	bool no_keyring;		/* keyring = off */
+	bool keyring;			/* look there for the password */
 	enum strip_spaces strip_spaces;
 	struct secret token;		/* OAuth2 access token, as written */
 	const char *token_file;
@@ -242,7 +235,7 @@ enum hold_as { HOLD_AS_GIVEN, HOLD_AS_FOR, HOLD_AS_UNTIL };
  */
 struct ext_settings {
 	const char *const *policy;	/* NAME:LEVEL */
-	const char *const *force;	/* NAME: as if the server had announced it */
+	const char *const *force_ext;	/* NAME: as if the server had announced it */
 	const char *const *mail_param, *const *rcpt_param;
 	const char *deliver_by;
 	const char *hold_for, *hold_until;
@@ -253,12 +246,12 @@ struct ext_settings {
 	const char *rrvs;
 	bool rrvs_header, rrvs_insecure;
 	enum requiretls requiretls;
-	bool tls_not_required;		/* adds TLS-Required: No */
+	bool tls_required;		/* false: adds TLS-Required: No */
 	const char *solicit;
 	bool solicit_check;
 	const char *track;
 	bool track_uri, mtrk_padding;
-	bool conperm, conneg;
+	bool asked[EXT_COUNT];		/* for by a key that is only on or off */
 	const char *content_convert, *content_features;
 	const char *submitter;		/* "auto" or an address */
 	bool force_submitter;
@@ -316,12 +309,12 @@ enum rewrite_class {
 /* Addresses that become others, and what is said about it. */
 struct rewrite_settings {
 	const struct rewrite_map *const *maps;	/* of [rewrite]: conf/rewrite.h; NULL = none */
-	const char *map_file;		/* rewrite_map: rules behind them */
+	const char *map;		/* file: rules behind them */
 	unsigned classes;		/* enum rewrite_class bits */
 	const char *const *local_domains;	/* patterns: see conf/local_domains.h */
 	const char *from_name;		/* display name of From; NULL = keep */
 	const char *reply_to;		/* "original" or an address; NULL = no */
-	bool original_from;		/* adds X-Original-From */
+	bool original_from_header;		/* adds X-Original-From */
 };
 
 /* Other recipients than those asked for. Addresses are clean. */
@@ -350,7 +343,7 @@ struct account {
 	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
-	enum address_family family;
+	enum address_family address_family;
 	const char *source_ip;		/* addresses, with commas between them */
 	const char *proxy_host;		/* NULL = none */
 	unsigned proxy_port;
@@ -372,9 +365,9 @@ struct account {
 	bool auto_from;			/* msmtp: from is login@maildomain */
 	const char *maildomain;
 	const char *aliases;		/* path; NULL = none */
-	enum set_header set_from, set_date, set_msgid;
+	enum set_header set_from_header, set_date_header, set_msgid_header;
 	bool undisclosed_recipients;	/* replace To and Cc by an empty group */
-	bool remove_bcc;
+	bool remove_bcc_headers;
 	bool bcc_separate;		/* blind recipients have a transaction of their own */
 	bool bcc_copies;		/* each of Bcc has one, with a Bcc field of its own */
 	const char *const *strip;	/* names of fields that are removed, patterns */
@@ -386,8 +379,7 @@ struct account {
 	bool add_mime;			/* say what an 8-bit body without MIME fields is */
 	struct convert_settings convert;
 	struct compose_settings compose;
-	enum partial partial;
-	bool strict_recipients;		/* the same as partial = refuse */
+	enum partial refused_recipients;
 	unsigned stop_on;		/* refused ones that stop it: bits 1 << enum rcpt_source */
 
 	unsigned dsn_notify;		/* enum dsn_notify bits */

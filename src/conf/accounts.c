@@ -236,6 +236,10 @@ static bool decides(const struct setting *row, const struct setting *s)
 {
 	const size_t first = offsetof(struct account, timeouts);
 
+	row = setting_meant(row);
+	s = setting_meant(s);
+	if (!row || !s)
+		return false;
 	if (strcmp(row->key, "timeout") != 0)
 		return row->offset == s->offset;
 	return s->offset >= first && s->offset < first + sizeof(struct timeouts) &&

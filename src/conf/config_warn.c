@@ -60,7 +60,7 @@ static bool unchecked(const struct account *a)
 
 static bool pinned(const struct account *a)
 {
-	return a->tls.mode != TLS_OFF && (a->tls.pins || a->tls.fingerprint);
+	return a->tls.mode != TLS_OFF && (a->tls.pin || a->tls.fingerprint);
 }
 
 static bool on_socket(const struct account *a)

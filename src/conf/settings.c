@@ -31,9 +31,14 @@ const char *who_name(enum who who)
 	return names[who];
 }
 
+static const struct setting_group *const account_groups[] = {
+	&settings_server, &settings_security, &settings_mail, &settings_rewrite,
+	&settings_compose, &settings_delivery, &settings_aliases, &settings_report, NULL
+};
+
 const struct setting_group *const *settings_groups(enum setting_scope scope)
 {
-	return scope == SCOPE_LISTEN ? settings_listen_groups : settings_account_groups;
+	return scope == SCOPE_LISTEN ? settings_listen_groups : account_groups;
 }
 
 const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w)
@@ -77,6 +82,13 @@ const struct setting *setting_find(enum setting_scope scope, const char *key)
 	while ((s = settings_next(scope, &w)) && (*s->key != first || !same_key(s->key, key)))
 		;
 	return s;
+}
+
+const struct setting *setting_meant(const struct setting *s)
+{
+	if (s->type != SETTING_ALIAS)
+		return s;
+	return s->alias_of ? setting_find(SCOPE_ACCOUNT, s->alias_of) : NULL;
 }
 
 const char *setting_nearest(enum setting_scope scope, const char *key)
@@ -256,11 +268,19 @@ static int split_command(const struct setting *s, const char *p, struct strvec *
 	return 0;
 }
 
+const char *const *setting_list_of(struct arena *a, const struct strvec *words)
+{
+	const char **list = words->n ? arena_calloc(a, words->n + 1, sizeof(*list)) : NULL;
+
+	for (size_t i = 0; i < words->n; i++)
+		list[i] = arena_strdup(a, words->v[i]);
+	return list;
+}
+
 static int read_words(const struct setting *s, struct arena *a, const char *value,
 		      const char *const **out, struct error *err)
 {
 	struct strvec words = STRVEC_INIT(LIST_MAX);
-	const char **list = NULL;
 	int rc = 0;
 
 	if (s->type == SETTING_LIST)
@@ -270,13 +290,8 @@ static int read_words(const struct setting *s, struct arena *a, const char *valu
 	if (rc == 0 && strvec_overflow(&words))
 		rc = error_set(err, FAULT_CONFIG, "key '%s': more than %d words", s->key,
 			       LIST_MAX);
-	if (rc == 0) {
-		if (words.n)
-			list = arena_calloc(a, words.n + 1, sizeof(*list));
-		for (size_t i = 0; i < words.n; i++)
-			list[i] = arena_strdup(a, words.v[i]);
-		*out = list;
-	}
+	if (rc == 0)
+		*out = setting_list_of(a, &words);
 	strvec_release(&words);
 	return rc;
 }
@@ -339,13 +354,37 @@ static int set_choice(void *field, const struct setting *s, const char *value, s
 	return 0;
 }
 
+/* Sets what the word means for the key that is meant. */
+static int set_alias(void *target, const struct setting *s, struct arena *a, const char *value,
+		     struct error *err)
+{
+	const struct setting *key = setting_meant(s);
+	int n;
+
+	if (!key)
+		return 0;
+	if (read_name(s, s->names, value, &n, err) < 0)
+		return -1;
+	if (key->type == SETTING_SPECIAL)
+		return key->set(target, key, a, n ? "on" : "off", err);
+	if (key->type == SETTING_BOOL)
+		*(bool *)((char *)target + key->offset) = n != 0;
+	else
+		memcpy((char *)target + key->offset, &n, sizeof(n));
+	return 0;
+}
+
 static int set_value(void *target, const struct setting *s, struct arena *a, const char *value,
 		     struct error *err)
 {
 	void *field = (char *)target + s->offset;
 
 	switch (s->type) {
+	case SETTING_ALIAS:
+		return set_alias(target, s, a, value, err);
 	case SETTING_STRING:
+		if (s->set && s->set(target, s, a, value, err) < 0)
+			return -1;
 		*(const char **)field = read_string(s, a, value);
 		return 0;
 	case SETTING_UINT:
@@ -500,6 +539,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 	case SETTING_BOOL:
 		print_name(s->names ? s->names : bool_names, *(const bool *)field, out);
 		break;
+	case SETTING_ALIAS:
 	case SETTING_ENUM:
 		memcpy(&value, field, sizeof(value));
 		print_name(s->names, value, out);
@@ -523,5 +563,10 @@ void setting_print(const void *target, const struct setting *s, struct strbuf *o
 	if (s->print)
 		s->print(target, s, out);
 	else
-		print_field((const char *)target + s->offset, s, out);
+		print_field((const char *)target + setting_meant(s)->offset, s, out);
+}
+
+void setting_print_list(const void *target, const struct setting *s, struct strbuf *out)
+{
+	print_words(*(const char *const *const *)((const char *)target + s->offset), false, out);
 }

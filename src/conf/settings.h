@@ -14,6 +14,7 @@
 
 struct account;
 struct arena;
+struct envelope;
 struct error;
 struct name_value;
 struct strbuf;
@@ -28,7 +29,8 @@ enum setting_type {
 	SETTING_LIST,		/* const char *const *; separated by commas */
 	SETTING_ARGV,		/* const char *const *; words, '...' and "..." quote, no shell */
 	SETTING_SECRET,		/* struct secret */
-	SETTING_SPECIAL		/* set() does it */
+	SETTING_SPECIAL,	/* set() does it */
+	SETTING_ALIAS		/* of the key alias_of; names[] are its values, NULL = no effect */
 };
 
 enum {
@@ -41,7 +43,8 @@ enum {
 	SETTING_RAW = 64,		/* taken as written: quotes and ${VAR} are the shell's */
 	SETTING_BROAD = 128,		/* sets several fields: goes before others of its section */
 	SETTING_URL = 256,		/* of a proxy; with a password as SECRET_FLAG, NO_OPTION */
-	SETTING_FILE_ONLY = 512		/* the administrator's to say: no option */
+	SETTING_FILE_ONLY = 512,	/* the administrator's to say: no option */
+	SETTING_LONG = 1024		/* one of the long names of -O as well */
 };
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
@@ -74,17 +77,21 @@ struct setting {
 	const char *classic_def;	/* default of msmtp's syntax where it differs */
 	uint64_t min, max;		/* of numbers; max 0 = no limit */
 	const struct name_value *names;
-	/* SETTING_SPECIAL: sets and prints; target is the struct. Of lists: refuses a read one. */
+	const char *alias_of;		/* SETTING_ALIAS: the key that it stands for; NULL = none */
+	/* SETTING_SPECIAL: sets and prints; target is the struct. Of lists: refuses a read one;
+	   of strings: refuses what is read next. */
 	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
 		   struct error *);
 	void (*print)(const void *target, const struct setting *, struct strbuf *);
+	/* Of what is asked of the server: its grammar (message/request.h). The text is kept. */
+	int (*read)(const char *text, int64_t now, struct envelope *, struct error *);
 	const char *arg;		/* "number", "path": for --help */
 	const char *help;		/* one line */
 };
 
 /* Rows that belong together; the tables are lists of groups. */
 struct setting_group {
-	const char *title;		/* heading of --help */
+	const char *title;		/* heading of --help; NULL = it goes on */
 	const struct setting *row;
 	size_t n;
 };
@@ -103,6 +110,9 @@ const struct setting *settings_next(enum setting_scope scope, struct setting_wal
 /* The row of key ('-' and '_' alike, any case); NULL if there is none. */
 const struct setting *setting_find(enum setting_scope scope, const char *key);
 
+/* The row that an alias stands for, NULL when it has no effect; of others, itself. */
+const struct setting *setting_meant(const struct setting *s);
+
 /* The key nearest to a misspelt one, NULL if none is near. */
 const char *setting_nearest(enum setting_scope scope, const char *key);
 
@@ -119,6 +129,13 @@ ATTR_CHECK int setting_set(void *target, const struct setting *s, struct arena *
  * "". Nothing for a key of msmtp that is another one's spelling.
  */
 void setting_print(const void *target, const struct setting *s, struct strbuf *out);
+
+/*
+ * What the account asks of the server: every row with a reader that is set
+ * is read into the envelope. EX_USAGE where two of them contradict each other.
+ */
+ATTR_CHECK int settings_read_requests(const struct account *a, int64_t now, struct envelope *e,
+				      struct error *err);
 
 /* Fills target with the defaults: of the ini form, or of msmtp's syntax. */
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic);

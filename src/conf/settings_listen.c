@@ -1,18 +1,15 @@
-/* The table of settings of the listener. */
+/*
+ * Settings of the listener (-bd).
+ */
 #include "config.h"
+#define ROWS_OF listen_settings
 #include "conf/settings_rows.h"
 
 #include <stdint.h>
 
 #include "conf/listen.h"
 
-#define FIELD(type, m) SETTING_FIELD(listen_settings, type, m)
-#define SWITCH(m) .type = SETTING_BOOL, .offset = FIELD(bool, m), .flags = SETTING_SWITCH, \
-	.arg = "on|off"
-#define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
-#define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
-
-static const struct setting rows[] = {
+static const struct setting listen_rows[] = {
 { OWNER("listen"), TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
   .help = "where to listen; loopback only" },
 { OWNER_FIRST("deliver"), TEXT(deliver), .arg = "maildir:path",
@@ -45,7 +42,8 @@ static const struct setting rows[] = {
 { OWNER_FIRST("pid_file"), FILE_NAME(pid_file), .help = "file to write the process id to" },
 };
 
-static const struct setting_group listen_group = { "Settings of the listener (-bd)", rows,
-						   ARRAY_LEN(rows) };
+static const struct setting_group listen_group = {
+	"Settings of the listener (-bd)", listen_rows, ARRAY_LEN(listen_rows)
+};
 
 const struct setting_group *const settings_listen_groups[] = { &listen_group, NULL };

@@ -1,4 +1,6 @@
-/* Setters of the settings table: addresses, and who may do what. */
+/*
+ * Settings of rewriting, of other recipients, and of who may send.
+ */
 #include "config.h"
 #include "conf/settings_rows.h"
 
@@ -13,37 +15,9 @@
 #include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
-#include "util/text.h"
 
 #define WORDS_MAX 1000
 
-#define TEXT_FIELD(target, s) ((const char **)((char *)(target) + (s)->offset))
-#define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
-
-static const char *const *list_of(struct arena *arena, const struct strvec *words)
-{
-	const char **list = words->n ? arena_calloc(arena, words->n + 1, sizeof(*list)) : NULL;
-
-	for (size_t i = 0; i < words->n; i++)
-		list[i] = arena_strdup(arena, words->v[i]);
-	return list;
-}
-
-SETTING_PRINTER(special_list_print)
-{
-	const char *const *list = *(const char *const *const *)((const char *)target + s->offset);
-
-	for (const char *const *w = list; w && *w; w++)
-		strbuf_addf(out, "%s%s", w == list ? "" : ", ", *w);
-}
-
-SETTING_PRINTER(special_text_print)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	if (*field)
-		strbuf_addstr(out, *field);
-}
 
 /* address-list of RFC 5322; domains become ASCII, names are encoded or dropped */
 static int read_addresses(const struct setting *s, struct arena *arena, const char *value,
@@ -69,7 +43,7 @@ static int read_addresses(const struct setting *s, struct arena *arena, const ch
 	return strvec_overflow(out) ? setting_refuse(s, value, "a list of that length", err) : 0;
 }
 
-SETTING_SETTER(special_addresses)
+SETTING_SETTER(set_addresses)
 {
 	struct strvec words = STRVEC_INIT(WORDS_MAX);
 	int rc = read_addresses(s, arena, value, false, &words, err);
@@ -78,7 +52,7 @@ SETTING_SETTER(special_addresses)
 	if (rc == 0 && *value && !words.n)
 		rc = setting_refuse(s, value, "a list of addresses", err);
 	if (rc == 0)
-		*LIST_FIELD(target, s) = list_of(arena, &words);
+		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
 	strvec_release(&words);
 	return rc;
 }
@@ -100,7 +74,7 @@ static const struct name_value class_names[] = {
 	{ "resent", REWRITE_RESENT_SENDER | REWRITE_RESENT_RECIPIENT }, { NULL, 0 }
 };
 
-SETTING_SETTER(special_classes)
+SETTING_SETTER(set_classes)
 {
 	struct strvec words = STRVEC_INIT(WORDS_MAX);
 	unsigned bits = 0;
@@ -121,7 +95,7 @@ SETTING_SETTER(special_classes)
 	return rc;
 }
 
-SETTING_PRINTER(special_classes_print)
+SETTING_PRINTER(print_classes)
 {
 	const unsigned all = *(const unsigned *)((const char *)target + s->offset);
 	unsigned left = all;
@@ -141,7 +115,7 @@ SETTING_PRINTER(special_classes_print)
 
 /* --- names -------------------------------------------------------------------------- */
 
-SETTING_SETTER(special_from_name)
+SETTING_SETTER(set_from_name)
 {
 	(void)err;
 	*TEXT_FIELD(target, s) = !*value || strcasecmp(value, "keep") == 0 ? NULL :
@@ -149,14 +123,14 @@ SETTING_SETTER(special_from_name)
 	return 0;
 }
 
-SETTING_PRINTER(special_from_name_print)
+SETTING_PRINTER(print_from_name)
 {
 	const char *const *field = (const char *const *)((const char *)target + s->offset);
 
 	strbuf_addstr(out, *field ? *field : "keep");
 }
 
-SETTING_SETTER(special_reply_to)
+SETTING_SETTER(set_reply_to)
 {
 	static const struct name_value words[] = {
 		{ "", 0 }, { "no", 0 }, { "off", 0 }, { "original", 1 }, { NULL, 0 }
@@ -177,83 +151,54 @@ SETTING_SETTER(special_reply_to)
 	return rc;
 }
 
-SETTING_PRINTER(special_reply_to_print)
+SETTING_PRINTER(print_reply_to)
 {
 	const char *const *field = (const char *const *)((const char *)target + s->offset);
 
 	strbuf_addstr(out, *field ? *field : "no");
 }
 
-SETTING_SETTER(special_domain)
-{
-	struct error why;
-	const char *ascii = value;
+#define ADDRESSES(m) .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, m), \
+	.set = set_addresses, .print = setting_print_list, .arg = "address,..."
 
-	if (*value && (idna_to_ascii(arena, value, &ascii, &why) < 0 ||
-		       !address_domain_valid(ascii)))
-		return setting_refuse(s, value, "a domain", err);
-	*TEXT_FIELD(target, s) = *value ? arena_strdup(arena, ascii) : NULL;
-	return 0;
-}
+static const struct setting rewrite_rows[] = {
+/* addresses that become others */
+{ OWNER("rewrite_map"), FILE_NAME(rewrite.map),
+  .help = "addresses and what they become, as in generic(5)" },
+{ OWNER("rewrite_classes"), .type = SETTING_SPECIAL, .set = set_classes,
+  .offset = FIELD(unsigned, rewrite.classes), .print = print_classes,
+  .def = "all",
+  .arg = "class,...", .help = "where addresses are rewritten" },
+{ OWNER("local_domains"), LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
+  .classic_def = "", .arg = "domain,...", .help = "addresses in them are local names" },
+{ OWNER("from_name"), .type = SETTING_SPECIAL, .set = set_from_name,
+  .offset = FIELD(const char *, rewrite.from_name), .print = print_from_name,
+  .arg = "keep|text", .help = "display name of From" },
+{ ANYONE("reply_to"), .type = SETTING_SPECIAL, .set = set_reply_to,
+  .offset = FIELD(const char *, rewrite.reply_to), .print = print_reply_to,
+  .arg = "no|original|address", .help = "Reply-To where there is none" },
+{ OWNER("original_from_header"), SWITCH(rewrite.original_from_header), .def = "off",
+  .help = "keep a rewritten From in X-Original-From" },
 
-/* --- choices from words ------------------------------------------------------------ */
+/* other recipients */
+{ OWNER("redirect_to"), ADDRESSES(redirect.to), .help = "all mail goes there instead" },
+{ OWNER("redirect_except"), LIST(redirect.except), .arg = "pattern,...",
+  .help = "... but mail to these" },
+{ OWNER("redirect_tag"), SWITCH(redirect.tag), .def = "off",
+  .help = "... and [to: ADDRESS] stands in its subject" },
+{ OWNER("drop"), SWITCH(redirect.drop), .def = "off",
+  .help = "throw all mail away, and say that it was sent" },
+{ OWNER("always_bcc"), ADDRESSES(redirect.always_bcc), .help = "these get a copy of all mail" },
 
-SETTING_SETTER(special_match)
-{
-	static const struct name_value criteria[] = {
-		{ "envelope", 0 }, { "header", 1 }, { "recipients", 2 }, { "user", 3 },
-		{ "default", 4 }, { NULL, 0 }
-	};
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int which, rc = 0;
+/* who may send */
+{ OWNER("allow_users"), LIST(permission.allow_users), .flags = SETTING_FILE_ONLY,
+  .arg = "login,...", .help = "only these may send" },
+{ OWNER("allow_groups"), LIST(permission.allow_groups), .flags = SETTING_FILE_ONLY,
+  .arg = "group,...", .help = "... and who is in one of these groups" },
+{ OWNER("deny_users"), LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
+  .arg = "login,...", .help = "these may not send" },
+};
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		if (names_find(criteria, words.v[i], &which) < 0)
-			rc = setting_refuse(s, words.v[i], "one of envelope, header, recipients, "
-					    "user, default", err);
-	}
-	if (rc == 0 && words.n == 0)
-		rc = setting_refuse(s, value, "a list of envelope, header, recipients, user, "
-				    "default", err);
-	if (rc == 0)
-		*LIST_FIELD(target, s) = list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
-}
-
-/* Without these the body cannot be read: they are never removed. */
-static bool is_vital(const char *pattern)
-{
-	static const char *const names[] = { "MIME-Version", "Content-Type",
-					     "Content-Transfer-Encoding" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (address_match(pattern, names[i]))
-			return true;
-	}
-	return false;
-}
-
-/* strip = field-name *("," field-name), '*' and '?' in a name as in a pattern */
-SETTING_SETTER(special_strip)
-{
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int rc = 0;
-
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		const char *w = words.v[i];
-
-		if (!text_is_ascii(w, strlen(w)) || text_has_control(w, strlen(w)) ||
-		    strchr(w, ':'))
-			rc = setting_refuse(s, w, "the name of a header field", err);
-		else if (is_vital(w))
-			rc = setting_refuse(s, w, "a field that the message can be read without",
-					    err);
-	}
-	if (rc == 0)
-		*LIST_FIELD(target, s) = list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
-}
+const struct setting_group settings_rewrite = {
+	"Rewriting, redirecting, permission", rewrite_rows, ARRAY_LEN(rewrite_rows)
+};

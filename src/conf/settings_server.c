@@ -1,20 +1,22 @@
-/* Setters of the settings table: the server and the way to it. */
+/*
+ * Settings of the server and the way to it: rows, and what reads their values.
+ */
 #include "config.h"
 #include "conf/settings_rows.h"
 
 #include <ctype.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/account.h"
-#include "net/resolve.h"
+#include "conf/accounts.h"
 #include "net/proxyurl.h"
+#include "net/resolve.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
-#include "util/text.h"
 
 #define SERVERS_MAX 100
 
@@ -72,7 +74,7 @@ static int read_server(const struct setting *s, struct arena *arena, const char 
 }
 
 /* host = server *("," server); a port of the only server is that of the account. */
-SETTING_SETTER(special_host)
+SETTING_SETTER(set_host)
 {
 	struct account *a = target;
 	struct server_entry *list;
@@ -111,7 +113,7 @@ SETTING_SETTER(special_host)
 	return 0;
 }
 
-SETTING_PRINTER(special_host_print)
+SETTING_PRINTER(print_host)
 {
 	const struct account *a = target;
 
@@ -133,26 +135,18 @@ SETTING_PRINTER(special_host_print)
 
 /* --- resolver, race --------------------------------------------------------------- */
 
-SETTING_SETTER(special_resolver)
+SETTING_SETTER(check_resolver)
 {
 	struct address ignored;
 
+	(void)target, (void)arena;
 	if (*value && !address_from_server(value, 53, &ignored))
 		return setting_refuse(s, value, "an address with or without a port", err);
-	((struct account *)target)->net.resolver = *value ? arena_strdup(arena, value) : NULL;
 	return 0;
 }
 
-SETTING_PRINTER(special_resolver_print)
-{
-	const struct account *a = target;
-
-	(void)s;
-	strbuf_addstr(out, a->net.resolver ? a->net.resolver : "");
-}
-
 /* race = 1*DIGIT ["ms" / "s"] / "on" / "off"; RFC 8305, section 5: never below 10 ms */
-SETTING_SETTER(special_race)
+SETTING_SETTER(set_race)
 {
 	size_t digits = strspn(value, "0123456789");
 	unsigned ms = 0;
@@ -170,13 +164,13 @@ SETTING_SETTER(special_race)
 		if (ms < 10 || ms > 60000)
 			return setting_refuse(s, value, "from 10ms to 60s, or off", err);
 	}
-	((struct account *)target)->net.race_ms = ms;
+	((struct account *)target)->net.happy_eyeballs = ms;
 	return 0;
 }
 
-SETTING_PRINTER(special_race_print)
+SETTING_PRINTER(print_race)
 {
-	unsigned ms = ((const struct account *)target)->net.race_ms;
+	unsigned ms = ((const struct account *)target)->net.happy_eyeballs;
 
 	(void)s;
 	if (ms)
@@ -188,7 +182,7 @@ SETTING_PRINTER(special_race_print)
 /* --- sockets ----------------------------------------------------------------------- */
 
 /* source_port = port ["-" port] */
-SETTING_SETTER(special_source_port)
+SETTING_SETTER(set_source_port)
 {
 	struct connection_settings *net = &((struct account *)target)->net;
 	size_t n = strcspn(value, "-");
@@ -206,7 +200,7 @@ SETTING_SETTER(special_source_port)
 	return 0;
 }
 
-SETTING_PRINTER(special_source_port_print)
+SETTING_PRINTER(print_source_port)
 {
 	const struct connection_settings *net = &((const struct account *)target)->net;
 
@@ -218,7 +212,7 @@ SETTING_PRINTER(special_source_port_print)
 }
 
 /* keepalive = switch / idle "," interval "," count */
-SETTING_SETTER(special_keepalive)
+SETTING_SETTER(set_keepalive)
 {
 	struct connection_settings *net = &((struct account *)target)->net;
 	unsigned part[3] = { 0, 0, 0 };
@@ -251,7 +245,7 @@ SETTING_SETTER(special_keepalive)
 	return 0;
 }
 
-SETTING_PRINTER(special_keepalive_print)
+SETTING_PRINTER(print_keepalive)
 {
 	const struct connection_settings *net = &((const struct account *)target)->net;
 
@@ -265,7 +259,7 @@ SETTING_PRINTER(special_keepalive_print)
 
 /* --- proxy --------------------------------------------------------------------------- */
 
-SETTING_SETTER(special_proxy)
+SETTING_SETTER(set_proxy)
 {
 	struct account *a = target;
 	struct proxy_url url;
@@ -287,7 +281,7 @@ SETTING_SETTER(special_proxy)
 }
 
 /* Without user and password, which have keys of their own. */
-SETTING_PRINTER(special_proxy_print)
+SETTING_PRINTER(print_proxy)
 {
 	const struct account *a = target;
 
@@ -296,3 +290,159 @@ SETTING_PRINTER(special_proxy_print)
 		strbuf_addf(out, strchr(a->proxy_host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
 			    proxyurl_type_name(a->proxy.type), a->proxy_host, a->proxy_port);
 }
+
+SETTING_PRINTER(print_port)
+{
+	const struct account *a = target;
+
+	(void)s;
+	if (!a->socket)
+		strbuf_addf(out, "%u", account_port(a));
+}
+
+/* 0 is no limit, so it is the largest. */
+static unsigned longer(unsigned a, unsigned b)
+{
+	if (a == 0 || b == 0)
+		return 0;
+	return a > b ? a : b;
+}
+
+/* msmtp's one limit for all: the steps that move data keep at least what RFC 5321 wants. */
+SETTING_SETTER(set_timeout)
+{
+	struct timeouts *t = &((struct account *)target)->timeouts;
+	unsigned n;
+
+	(void)arena;
+	if (setting_read_time(s, value, &n, err) < 0)
+		return -1;
+	t->connect = t->greeting = t->helo = t->starttls = t->auth = t->mail = t->rcpt = n;
+	t->data_init = longer(n, 120);
+	t->data_xfer = longer(n, 180);
+	t->data_done = longer(n, 600);
+	return 0;
+}
+
+static const struct name_value protocols[] = {
+	{ "smtp", PROTOCOL_SMTP }, { "lmtp", PROTOCOL_LMTP }, { NULL, 0 }
+};
+
+static const struct name_value families[] = {
+	{ "any", FAMILY_ANY }, { "ipv4", FAMILY_IPV4 }, { "ipv6", FAMILY_IPV6 },
+	{ "prefer-ipv4", FAMILY_PREFER_IPV4 }, { "prefer-ipv6", FAMILY_PREFER_IPV6 }, { NULL, 0 }
+};
+
+static const struct name_value srv_lives[] = {
+	{ "inside", SRV_LIVE_INSIDE }, { "dnssec", SRV_LIVE_DNSSEC }, { "any", SRV_LIVE_ANY },
+	{ NULL, 0 }
+};
+
+static const struct name_value proxy_types[] = {
+	{ "socks5h", PROXY_SOCKS5H }, { "socks5", PROXY_SOCKS5 }, { "socks4a", PROXY_SOCKS4A },
+	{ "socks4", PROXY_SOCKS4 }, { "http", PROXY_HTTP }, { "https", PROXY_HTTPS }, { NULL, 0 }
+};
+
+static const struct setting server_rows[] = {
+/* server */
+{ OWNER("host"), .type = SETTING_SPECIAL, .offset = FIELD(const char *, host),
+  .flags = SETTING_BROAD, .set = set_host, .print = print_host,
+  .arg = "name[:port],...", .help = "server that takes the mail; srv:DOMAIN" },
+{ OWNER("port"), .type = SETTING_UINT, .offset = FIELD(unsigned, port), .min = 1, .max = 65535,
+  .print = print_port, .arg = "number",
+  .help = "port of the server (587; 465 for implicit TLS; 24 for LMTP)" },
+{ OWNER("socket"), FILE_NAME(socket), .help = "local socket to connect to, instead of host" },
+{ OWNER("protocol"), .type = SETTING_ENUM, .offset = FIELD(enum protocol, protocol),
+  .names = protocols, .def = "smtp", .arg = "smtp|lmtp", .help = "protocol to speak" },
+{ OWNER("address_family"), .type = SETTING_ENUM,
+  .offset = FIELD(enum address_family, address_family),
+  .names = families, .def = "any", .arg = "any|ipv4|ipv6|prefer-ipv4|prefer-ipv6",
+  .help = "addresses to try" },
+{ OWNER("domain"), TEXT(domain), .def = "auto", .classic_def = "localhost",
+  .arg = "name|auto", .help = "name to say in EHLO (%H, %C, %M as in msmtp)" },
+{ OWNER("helo_privacy"), SWITCH(helo_privacy), .def = "off",
+  .help = "say [127.0.0.1] in EHLO, which tells nothing of this host" },
+
+/* connection */
+{ OWNER("mx"), SWITCH(net.mx), .def = "off",
+  .help = "no host: send to the servers of each recipient's domain" },
+{ OWNER("srv_live"), .type = SETTING_ENUM, .offset = FIELD(enum srv_live, net.srv_live),
+  .names = srv_lives, .def = "inside", .arg = "inside|dnssec|any",
+  .help = "servers that SRV records may name" },
+{ OWNER("resolver"), TEXT(net.resolver), .set = check_resolver, .arg = "address[:port]",
+  .help = "DNS server to ask, instead of the system's" },
+{ OWNER("happy_eyeballs"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, net.happy_eyeballs),
+  .set = set_race, .print = print_race, .def = "250ms", .arg = "time|off",
+  .help = "when to try the next address beside a slow one" },
+{ OWNER("source_ip"), TEXT(source_ip), .arg = "address,...",
+  .help = "local address to connect from; one of IPv4, one of IPv6" },
+{ OWNER("source_ip_strict"), SWITCH(net.source_ip_strict), .def = "off",
+  .help = "connect only by the kinds of address in source_ip" },
+{ OWNER("source_port"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, net.source_port),
+  .set = set_source_port, .print = print_source_port, .arg = "number[-number]",
+  .help = "local port to connect from" },
+{ OWNER("interface"), TEXT(net.interface), .arg = "name", .help = "network interface to use" },
+{ OWNER("tcp_keepalive"), .type = SETTING_SPECIAL, .offset = FIELD(bool, net.keepalive),
+  .set = set_keepalive, .print = print_keepalive, .def = "on",
+  .arg = "on|off|idle,interval,count", .help = "keep an idle connection alive" },
+{ OWNER("tcp_nodelay"), SWITCH(net.nodelay), .def = "on", .help = "send small packets at once" },
+{ OWNER("tcp_linger"), .type = SETTING_TIME, .offset = FIELD(unsigned, net.linger), .max = 3600,
+  .def = "off", .arg = "seconds|off", .help = "how long closing waits for data on its way" },
+{ OWNER("tcp_send_buffer"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.send_buffer),
+  .max = 1 << 30, .def = "0", .arg = "size", .help = "buffer of the socket; 0 = the system's" },
+{ OWNER("tcp_recv_buffer"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.recv_buffer),
+  .max = 1 << 30, .def = "0", .arg = "size", .help = "the same for what comes in" },
+{ OWNER("max_rate"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.max_rate),
+  .max = 1 << 30, .def = "0", .arg = "size", .help = "octets a second to send at most" },
+{ OWNER_FIRST("tunnel"), COMMAND(net.tunnel),
+  .help = "command whose input and output lead to the server (%h, %p)" },
+{ OWNER("proxy"), .type = SETTING_SPECIAL, .offset = FIELD(const char *, proxy_host),
+  .flags = SETTING_BROAD | SETTING_URL, .set = set_proxy, .print = print_proxy,
+  .arg = "type://[user@]host:port",
+  .help = "proxy to go through: socks5h, socks5, socks4a, socks4, http, https" },
+{ OWNER("proxy_type"), .type = SETTING_ENUM, .offset = FIELD(enum proxy_type, proxy.type),
+  .names = proxy_types, .def = "socks5h",
+  .arg = "socks5h|socks5|socks4a|socks4|http|https",
+  .help = "its type" },
+{ OWNER("proxy_host"), TEXT(proxy_host), .arg = "name", .help = "its name or address" },
+{ OWNER("proxy_port"), .type = SETTING_UINT, .offset = FIELD(unsigned, proxy_port),
+  .min = 1, .max = 65535, .def = "1080", .arg = "number", .help = "port of the proxy" },
+{ OWNER("proxy_user"), TEXT(proxy.user), .arg = "name", .help = "user to sign in to the proxy" },
+{ OWNER("proxy_password"), .type = SETTING_SECRET,
+  .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
+  .offset = FIELD(struct secret, proxy.password), .arg = "secret",
+  .help = "password for the proxy, in a file only you can read" },
+{ OWNER("proxy_password_file"), FILE_NAME(proxy.password_file),
+  .help = "file whose first line is the password for the proxy" },
+{ OWNER_FIRST("proxy_password_command"), COMMAND(proxy.password_command),
+  .help = "command that prints the password for the proxy; no shell" },
+{ OWNER("proxy_from_env"), SWITCH(proxy.from_env), .def = "off",
+  .help = "use the proxy of the environment (ALL_PROXY, HTTPS_PROXY)" },
+{ OWNER("no_proxy"), LIST(proxy.no_proxy),
+  .arg = "name,...", .help = "servers to reach without the proxy" },
+
+/* time limits */
+{ OWNER("timeout"), .type = SETTING_SPECIAL, .flags = SETTING_BROAD | SETTING_CLASSIC,
+  .offset = offsetof(struct account, timeouts), .set = set_timeout, .max = MONTH,
+  .arg = "seconds|off", .help = "one limit for all steps; longer where data moves" },
+{ OWNER("connect_timeout"), TIME(connect), .def = "30", .help = "each address of the server" },
+{ OWNER("greeting_timeout"), TIME(greeting), .def = "300", .help = "greeting of the server" },
+{ OWNER("helo_timeout"), TIME(helo), .def = "300", .help = "reply to EHLO, LHLO, HELO" },
+{ OWNER("starttls_timeout"), TIME(starttls), .def = "300",
+  .help = "reply to STARTTLS and the handshake" },
+{ OWNER("auth_timeout"), TIME(auth), .def = "120", .help = "each step of signing in" },
+{ OWNER("mail_timeout"), TIME(mail), .def = "300", .help = "reply to MAIL" },
+{ OWNER("rcpt_timeout"), TIME(rcpt), .def = "300", .help = "reply to RCPT" },
+{ OWNER("data_init_timeout"), TIME(data_init), .def = "120", .help = "reply to DATA" },
+{ OWNER("data_xfer_timeout"), TIME(data_xfer), .def = "180", .help = "each block of data" },
+{ OWNER("data_done_timeout"), TIME(data_done), .def = "600", .help = "reply to the end of data" },
+{ OWNER("rset_timeout"), .type = SETTING_TIME, .offset = FIELD(unsigned, timeouts.rset),
+  .max = MONTH, .def = "20", .arg = "seconds|off", .help = "reply to RSET" },
+{ OWNER("quit_timeout"), .type = SETTING_TIME, .offset = FIELD(unsigned, timeouts.quit),
+  .max = MONTH, .def = "10", .arg = "seconds|off", .help = "reply to QUIT" },
+{ OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
+};
+
+const struct setting_group settings_server = {
+	"The server and the way to it", server_rows, ARRAY_LEN(server_rows)
+};

@@ -31,6 +31,14 @@ struct burl {
 	size_t n;
 };
 
+/* DSN NOTIFY as bits (RFC 3461, section 4.1); 0 = not given. */
+enum dsn_notify {
+	DSN_NOTIFY_NEVER = 1, DSN_NOTIFY_SUCCESS = 2, DSN_NOTIFY_FAILURE = 4, DSN_NOTIFY_DELAY = 8
+};
+
+/* DSN RET (RFC 3461, section 4.3). */
+enum dsn_ret { DSN_RET_NONE, DSN_RET_FULL, DSN_RET_HDRS };
+
 /* Where a recipient was named; ADDED: by a setting, a rule, ... */
 enum rcpt_source {
 	RCPT_SOURCE_ARGUMENT, RCPT_SOURCE_OPTION, RCPT_SOURCE_TO, RCPT_SOURCE_CC, RCPT_SOURCE_BCC,
@@ -58,6 +66,23 @@ enum by_mode { BY_NONE, BY_NOTIFY, BY_RETURN };
 enum hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };
 
 /*
+ * Extensions, in the order in which their hooks run (STARTTLS, then AUTH,
+ * then the rest) and in which their parameters of MAIL and RCPT stand
+ * (protocol.md A5). The rows, ext_KEYWORD, are in smtp/ext/ and, when they
+ * have no hooks of their own, in smtp/extensions.c.
+ */
+#define EXTENSIONS(ROW) \
+	ROW(XCLIENT) ROW(STARTTLS) ROW(SIZE) ROW(8BITMIME) ROW(BINARYMIME) ROW(SMTPUTF8) \
+	ROW(REQUIRETLS) ROW(DSN) ROW(AUTH) ROW(MT_PRIORITY) ROW(DELIVERBY) \
+	ROW(FUTURERELEASE) ROW(MTRK) ROW(SUBMITTER) ROW(NO_SOLICITING) ROW(CONPERM) \
+	ROW(PRDR) ROW(CHECKPOINT) ROW(RRVS) ROW(CONNEG) ROW(ENHANCEDSTATUSCODES) \
+	ROW(PIPELINING) ROW(CHUNKING) ROW(BURL) ROW(PIPECONNECT) ROW(X_PIPE_CONNECT) \
+	ROW(LIMITS) ROW(XFORWARD) ROW(SEND) ROW(SOML) ROW(SAML)
+
+#define EXTENSION_ID(id) EXT_##id,
+enum extension_id { EXTENSIONS(EXTENSION_ID) EXT_COUNT };
+
+/*
  * What is asked of the server beyond plain delivery, ready for the wire. A
  * zeroed one asks for nothing. Moments are those of util/datetime.h.
  */
@@ -74,7 +99,7 @@ struct ext_request {
 	const char *mtrk;	/* certifier (RFC 3885); NULL = not to be tracked */
 	const char *mtrk_secret;	/* base64, for the query */
 	unsigned mtrk_timeout;	/* seconds, 0 = the server's own */
-	bool conperm, conneg;	/* RFC 4141 */
+	bool asked[EXT_COUNT];	/* for by a key that is only on or off */
 	const char *features;	/* Content-Features of the message; NULL = none */
 	const char *submitter;	/* purported responsible address (RFC 4405); NULL = none */
 	const char *mail_auth;	/* who submitted it (RFC 4954); "" = <>, NULL = not told */

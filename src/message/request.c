@@ -37,7 +37,7 @@ static int time_and_letters(const char *text, int64_t now, struct datetime *time
 }
 
 /* by-value = by-time ";" by-mode [by-trace]; by-time = ["-" / "+"] 1*9DIGIT */
-int request_deliver_by(const char *text, int64_t now, struct ext_request *out, struct error *err)
+int request_deliver_by(const char *text, int64_t now, struct envelope *e, struct error *err)
 {
 	static const struct name_value modes[] = {
 		{ "", BY_NOTIFY }, { "N", BY_NOTIFY }, { "R", BY_RETURN }, { "T", BY_NOTIFY },
@@ -55,29 +55,44 @@ int request_deliver_by(const char *text, int64_t now, struct ext_request *out, s
 		return refuse(text, "within 999999999 seconds", err);
 	if (mode == BY_RETURN && t.seconds < 1)
 		return refuse(text, "in the future, as mode R wants it", err);
-	out->by = (enum by_mode)mode;
-	out->by_trace = strpbrk(letters, "Tt") != NULL;
-	out->by_ms = t.ms;
+	e->ext.by = (enum by_mode)mode;
+	e->ext.by_trace = strpbrk(letters, "Tt") != NULL;
+	e->ext.by_ms = t.ms;
 	return 0;
 }
 
-int request_hold(const char *text, int64_t now, struct ext_request *out, struct error *err)
+static int read_hold(const char *text, int64_t now, bool moment, struct envelope *e,
+		     struct error *err)
 {
 	struct datetime t;
 
+	if (e->ext.hold != HOLD_NONE)
+		return error_set(err, FAULT_USAGE, "hold_for and hold_until do not go together");
 	if (datetime_parse(text, now, &t, err) < 0)
 		return -1;
 	if (t.seconds > DATETIME_SECONDS_MAX)
 		return refuse(text, "within 999999999 seconds", err);
 	if (t.duration && t.seconds < 1)
 		return refuse(text, "a time of at least one second", err);
-	out->hold = t.duration ? HOLD_FOR : HOLD_UNTIL;
-	out->hold_ms = t.ms;
+	if (!t.duration && !moment)
+		return refuse(text, "a time such as 2h30m", err);
+	e->ext.hold = t.duration ? HOLD_FOR : HOLD_UNTIL;
+	e->ext.hold_ms = t.ms;
 	return 0;
 }
 
+int request_hold_for(const char *text, int64_t now, struct envelope *e, struct error *err)
+{
+	return read_hold(text, now, false, e, err);
+}
+
+int request_hold_until(const char *text, int64_t now, struct envelope *e, struct error *err)
+{
+	return read_hold(text, now, true, e, err);
+}
+
 /* priority-value = ["-"] NZDIGIT / "0" (RFC 6710, section 7) */
-int request_priority(const char *text, int *out, struct error *err)
+int request_mt_priority(const char *text, int64_t now, struct envelope *e, struct error *err)
 {
 	/* MIXER and STANAG4406 (appendices A and B) have no name in common */
 	static const struct name_value names[] = {
@@ -87,17 +102,22 @@ int request_priority(const char *text, int *out, struct error *err)
 	};
 	bool negative = *text == '-';
 	const char *digit = text + negative;
+	int n;
 
-	if (names_find(names, text, out) == 0)
-		return 0;
-	if (*digit < '0' || *digit > '9' || digit[1] || (negative && *digit == '0'))
+	(void)now;
+	if (names_find(names, text, &n) == 0)
+		digit = NULL;
+	else if (*digit < '0' || *digit > '9' || digit[1] || (negative && *digit == '0'))
 		return refuse(text, "a priority from -9 to 9, or a name like urgent or flash", err);
-	*out = negative ? '0' - *digit : *digit - '0';
+	if (digit)
+		n = negative ? '0' - *digit : *digit - '0';
+	e->ext.priority = n;
+	e->ext.priority_given = true;
 	return 0;
 }
 
 /* rrvs-param = date-time [ ";" ( "C" / "R" ) ] (RFC 7293, section 3.1) */
-int request_rrvs(const char *text, int64_t now, struct recipient *out, struct error *err)
+static int read_rrvs(const char *text, int64_t now, struct recipient *out, struct error *err)
 {
 	const char *letters;
 	struct datetime t;
@@ -109,6 +129,24 @@ int request_rrvs(const char *text, int64_t now, struct recipient *out, struct er
 	out->rrvs = true;
 	out->rrvs_continue = *letters == 'C' || *letters == 'c';
 	out->rrvs_ms = t.ms;
+	return 0;
+}
+
+int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error *err)
+{
+	struct recipient asked;
+
+	if (read_rrvs(text, now, &asked, err) < 0)
+		return -1;
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		struct recipient *r = &e->rcpt[i];
+
+		if (r->rrvs)
+			continue;
+		r->rrvs = true;
+		r->rrvs_continue = asked.rrvs_continue;
+		r->rrvs_ms = asked.rrvs_ms;
+	}
 	return 0;
 }
 
@@ -156,31 +194,34 @@ static bool is_solicit(const char *p)
 	}
 }
 
-const char *request_solicit(struct arena *a, const char *text)
+int request_solicit(const char *text, int64_t now, struct envelope *e, struct error *err)
 {
 	struct strbuf bare = STRBUF_INIT(SOLICIT_MAX);
-	const char *kept = NULL;
+	int rc = 0;
 
+	(void)now;
 	if (strip(&bare, text) && !strbuf_overflow(&bare) && is_solicit(bare.buf))
-		kept = arena_strdup(a, bare.buf);
+		e->ext.solicit = arena_strdup(e->arena, bare.buf);
+	else
+		rc = refuse(text, "a list of keywords like org.example:ADV", err);
 	strbuf_release(&bare);
-	return kept;
+	return rc;
 }
 
 /* mtrk-timeout = 1*9DIGIT (RFC 3885, section 3.1) */
-int request_track(const char *text, int64_t now, unsigned *out, struct error *err)
+int request_track(const char *text, int64_t now, struct envelope *e, struct error *err)
 {
 	struct datetime t;
 
 	if (strcasecmp(text, "on") == 0 || strcasecmp(text, "yes") == 0) {
-		*out = 0;
+		e->ext.mtrk_timeout = 0;
 		return 0;
 	}
 	if (datetime_parse(text, now, &t, err) < 0)
 		return -1;
 	if (t.seconds < 1 || t.seconds > DATETIME_SECONDS_MAX)
 		return refuse(text, "a time of at least one second", err);
-	*out = (unsigned)t.seconds;
+	e->ext.mtrk_timeout = (unsigned)t.seconds;
 	return 0;
 }
 
@@ -224,16 +265,13 @@ int request_param(const char *text, size_t *name_len_out, const char **ehlo_out,
 
 /* --- notify ---------------------------------------------------------------- */
 
-/* The bits of enum dsn_notify of conf/account.h, which message may not include. */
-enum { NEVER = 1, SUCCESS = 2, FAILURE = 4, DELAY = 8 };
-
 static unsigned notify_bit(const char *word, size_t len)
 {
 	static const struct {
 		const char *name;
 		unsigned bit;
-	} names[] = { { "never", NEVER }, { "success", SUCCESS }, { "failure", FAILURE },
-		      { "delay", DELAY } };
+	} names[] = { { "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
+		      { "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY } };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strlen(names[i].name) == len && strncasecmp(names[i].name, word, len) == 0)
@@ -258,7 +296,7 @@ unsigned request_notify(const char *text, size_t len)
 		bits |= bit;
 		at += n + 1;
 	}
-	return bits & NEVER && bits != NEVER ? 0 : bits;
+	return bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER ? 0 : bits;
 }
 
 /* --- one recipient with its own options ------------------------------------ */
@@ -316,7 +354,7 @@ static int set_orcpt(struct recipient *r, const char *value, int64_t now, struct
 
 static int set_rrvs(struct recipient *r, const char *value, int64_t now, struct error *err)
 {
-	return request_rrvs(value, now, r, err);
+	return read_rrvs(value, now, r, err);
 }
 
 static const struct {
@@ -371,109 +409,44 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 	return 0;
 }
 
-/* --- checks for the settings ----------------------------------------------- */
+/* --- addresses and fields --------------------------------------------------- */
 
-static int check_deliver_by(const char *value, struct error *err)
+/* One mailbox, as it is written; what is sent of it has to be ASCII. */
+static int read_address(const char *text, struct envelope *e, const char **out, struct error *err)
 {
-	struct ext_request out;
-
-	return request_deliver_by(value, datetime_now(), &out, err);
-}
-
-static int check_hold_for(const char *value, struct error *err)
-{
-	struct ext_request out = { .hold = HOLD_NONE };
-
-	if (request_hold(value, datetime_now(), &out, err) < 0)
-		return -1;
-	return out.hold == HOLD_FOR ? 0 : refuse(value, "a time such as 2h30m", err);
-}
-
-static int check_hold_until(const char *value, struct error *err)
-{
-	struct ext_request out;
-
-	return request_hold(value, datetime_now(), &out, err);
-}
-
-static int check_priority(const char *value, struct error *err)
-{
-	int n;
-
-	return request_priority(value, &n, err);
-}
-
-static int check_rrvs(const char *value, struct error *err)
-{
-	struct recipient out;
-
-	return request_rrvs(value, datetime_now(), &out, err);
-}
-
-static int check_solicit(const char *value, struct error *err)
-{
-	struct arena *a = arena_new();
-	const char *good = request_solicit(a, value);
-
-	arena_free(a);
-	return good ? 0 : refuse(value, "a list of keywords like org.example:ADV", err);
-}
-
-static int check_track(const char *value, struct error *err)
-{
-	unsigned seconds;
-
-	return request_track(value, datetime_now(), &seconds, err);
-}
-
-static int check_address(const char *value, struct error *err)
-{
-	struct arena *a = arena_new();
 	struct mailbox box;
-	int rc = address_parse_one(a, value, 0, &box, err);
 
-	if (rc == 0 && (!box.domain || !text_is_ascii(box.address, strlen(box.address))))
-		rc = refuse(value, "an ASCII address with a domain", err);
-	arena_free(a);
-	return rc;
-}
-
-static int check_submitter(const char *value, struct error *err)
-{
-	return strcasecmp(value, "auto") == 0 ? 0 : check_address(value, err);
-}
-
-static int check_mail_auth(const char *value, struct error *err)
-{
-	return strcmp(value, "<>") == 0 ? 0 : check_address(value, err);
-}
-
-/* What goes behind a field name, on one line. */
-static int check_field(const char *value, struct error *err)
-{
-	size_t len = strlen(value);
-
-	if (text_has_control(value, len) || !text_is_ascii(value, len))
-		return refuse(value, "printable ASCII", err);
+	if (address_parse_one(e->arena, text, 0, &box, err) < 0)
+		return -1;
+	if (!box.domain || !text_is_ascii(box.address, strlen(box.address)))
+		return refuse(text, "an ASCII address with a domain", err);
+	*out = box.address;
 	return 0;
 }
 
-int request_check(const char *key, const char *value, struct error *err)
+int request_submitter(const char *text, int64_t now, struct envelope *e, struct error *err)
 {
-	static const struct {
-		const char *key;
-		int (*check)(const char *value, struct error *);
-	} rows[] = {
-		{ "deliver_by", check_deliver_by }, { "hold_for", check_hold_for },
-		{ "hold_until", check_hold_until }, { "mt_priority", check_priority },
-		{ "rrvs", check_rrvs }, { "solicit", check_solicit }, { "track", check_track },
-		{ "submitter", check_submitter }, { "mail_auth", check_mail_auth },
-		{ "content_convert", check_field }, { "content_features", check_field },
-	};
+	(void)now;
+	return strcasecmp(text, "auto") == 0 ? 0 : read_address(text, e, &e->ext.submitter, err);
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].key, key) == 0)
-			return rows[i].check(value, err);
-	}
+int request_mail_auth(const char *text, int64_t now, struct envelope *e, struct error *err)
+{
+	const char *ignored;
+
+	(void)now;
+	if (strcmp(text, "<>") != 0 && read_address(text, e, &ignored, err) < 0)
+		return -1;
+	e->ext.mail_auth = strcmp(text, "<>") == 0 ? "" : text;
+	return 0;
+}
+
+int request_field(const char *text, int64_t now, struct envelope *e, struct error *err)
+{
+	const size_t len = strlen(text);
+
+	(void)now, (void)e;
+	if (text_has_control(text, len) || !text_is_ascii(text, len))
+		return refuse(text, "printable ASCII", err);
 	return 0;
 }

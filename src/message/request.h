@@ -14,35 +14,44 @@
 
 #include "util/attr.h"
 
-struct arena;
 struct envelope;
 struct error;
-struct ext_request;
-struct recipient;
 
-/* Would the reader of this setting take the value? Keys without reader: yes. */
-ATTR_CHECK int request_check(const char *key, const char *value, struct error *err);
+/*
+ * The readers of settings, each named like its key: what text asks for goes
+ * into the envelope. A row of the settings has its reader, and the header
+ * fields that ask for the same go through it. Nothing changes on failure.
+ */
+#define REQUEST_READER(name) \
+	ATTR_CHECK int name(const char *text, int64_t now, struct envelope *e, struct error *err)
 
 /* TIME[;R|;N][T] (RFC 2852); without a letter it is N. R needs at least a second. */
-ATTR_CHECK int request_deliver_by(const char *text, int64_t now, struct ext_request *out,
-				  struct error *err);
+REQUEST_READER(request_deliver_by);
 
-/* A release time (RFC 4865): an interval, or a moment. */
-ATTR_CHECK int request_hold(const char *text, int64_t now, struct ext_request *out,
-			    struct error *err);
+/* A release time (RFC 4865): an interval; that or a moment. One of them only. */
+REQUEST_READER(request_hold_for);
+REQUEST_READER(request_hold_until);
 
 /* -9..9 or a name of the MIXER or STANAG4406 profile (RFC 6710, appendices). */
-ATTR_CHECK int request_priority(const char *text, int *out, struct error *err);
+REQUEST_READER(request_mt_priority);
 
-/* TIME[;C|;R] (RFC 7293): fills the fields of rrvs. */
-ATTR_CHECK int request_rrvs(const char *text, int64_t now, struct recipient *out,
-			    struct error *err);
+/* TIME[;C|;R] (RFC 7293), for the recipients that have nothing of the kind yet. */
+REQUEST_READER(request_rrvs);
 
-/* Solicitation keywords (RFC 3865), blanks and comments taken out; NULL when they are none. */
-const char *request_solicit(struct arena *a, const char *text);
+/* Solicitation keywords (RFC 3865), blanks and comments taken out. */
+REQUEST_READER(request_solicit);
 
-/* "on" (0, the server's own) or a time; seconds. */
-ATTR_CHECK int request_track(const char *text, int64_t now, unsigned *out, struct error *err);
+/* "on" (0, the server's own) or a time. */
+REQUEST_READER(request_track);
+
+/* An address, or "auto", which is for others to find (RFC 4405). */
+REQUEST_READER(request_submitter);
+
+/* An address or "<>" (RFC 4954). */
+REQUEST_READER(request_mail_auth);
+
+/* What may stand behind a field name, on one line; nothing is kept of it. */
+REQUEST_READER(request_field);
 
 /*
  * KEYWORD[@EHLONAME][=VALUE] (RFC 5321, section 4.1.2). *name_len_out and

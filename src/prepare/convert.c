@@ -22,7 +22,7 @@
 
 static const char *charset_of(const struct account *a)
 {
-	return a->convert.charset ? a->convert.charset : CHARSET_UNKNOWN;
+	return a->convert.default_charset ? a->convert.default_charset : CHARSET_UNKNOWN;
 }
 
 /* A signature over header and body that any change would break. */
@@ -118,12 +118,12 @@ static bool has_long_field(const struct edits *edits, const struct message *m)
 static int fold_field(struct strbuf *out, const char *text, size_t len, const struct account *a,
 		      struct error *err)
 {
-	const bool split = a->convert.lines == LONG_LINES_SPLIT;
+	const bool split = a->convert.long_lines == LONG_LINES_SPLIT;
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 	int rc;
 
-	if (!split && a->convert.headers != UTF8_DOWNGRADE_NEVER && !text_is_ascii(text, len) &&
-	    header_fold(out, text, len, split, err) < 0) {
+	if (!split && a->convert.smtputf8_downgrade != UTF8_DOWNGRADE_NEVER &&
+	    !text_is_ascii(text, len) && header_fold(out, text, len, split, err) < 0) {
 		(void)mime_header_downgrade(&ascii, text, len, charset_of(a));
 		text = ascii.buf;
 		len = ascii.len;
@@ -169,7 +169,7 @@ static int convert_body_lines(struct message **m, struct edits *edits, const str
 			      struct error *err)
 {
 	const struct mime_options opt = {
-		.lines = a->convert.lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
+		.lines = a->convert.long_lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
 								MIME_LINES_ENCODE,
 		.charset = charset_of(a),
 	};
@@ -188,10 +188,10 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 {
 	const bool body = (*m)->longest_line > MESSAGE_LINE_MAX;
 
-	if (a->convert.lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
+	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
 	    (!body && !has_long_field(edits, *m)))
 		return 0;
-	if (a->convert.lines == LONG_LINES_REJECT)
+	if (a->convert.long_lines == LONG_LINES_REJECT)
 		return refuse_lines(*m, "long_lines = reject", err);
 	if (is_sealed(*m, a))
 		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
@@ -303,11 +303,11 @@ static struct plan make_plan(const struct converted *c, const struct message *m,
 	const bool utf8_used = c->utf8 && e->utf8 && (!m->header_8bit || m->header_utf8);
 	struct plan p = { .sealed = is_sealed(m, a) };
 
-	p.seven_bit = a->convert.eight == CONVERT_8BIT_ALWAYS ||
-		      (a->convert.eight == CONVERT_8BIT_YES && !c->eight);
-	p.text = m->body_binary && !c->binary && a->convert.eight != CONVERT_8BIT_NO;
-	p.headers = a->convert.headers == UTF8_DOWNGRADE_ALWAYS ||
-		    (a->convert.headers == UTF8_DOWNGRADE_AUTO && !utf8_used);
+	p.seven_bit = a->convert.convert_8bit == CONVERT_8BIT_ALWAYS ||
+		      (a->convert.convert_8bit == CONVERT_8BIT_YES && !c->eight);
+	p.text = m->body_binary && !c->binary && a->convert.convert_8bit != CONVERT_8BIT_NO;
+	p.headers = a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_ALWAYS ||
+		    (a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_AUTO && !utf8_used);
 	return p;
 }
 

@@ -142,7 +142,7 @@ static int keep_from(struct prepare_job *j, struct error *err)
 	const struct rewrite_settings *set = &j->account->rewrite;
 	const char *reply = set->reply_to;
 
-	if (j->old_from && set->original_from &&
+	if (j->old_from && set->original_from_header &&
 	    edits_add(j->edits, "X-Original-From", header_value(j->arena, j->old_from), err) < 0)
 		return -1;
 	if (reply && strcmp(reply, "original") == 0)
@@ -228,8 +228,8 @@ static int add_own(struct prepare_job *j, struct error *err)
 {
 	const struct account *a = j->account;
 
-	const bool new_from = wanted(j, HEADER_FROM, a->set_from);
-	const bool old_stays = !new_from && a->set_from != SET_HEADER_OFF;
+	const bool new_from = wanted(j, HEADER_FROM, a->set_from_header);
+	const bool old_stays = !new_from && a->set_from_header != SET_HEADER_OFF;
 
 	if ((new_from && add_from(j, err) < 0) || (old_stays && add_sender(j, err) < 0) ||
 	    keep_from(j, err) < 0)
@@ -237,10 +237,10 @@ static int add_own(struct prepare_job *j, struct error *err)
 	if (a->undisclosed_recipients &&
 	    edits_add(j->edits, "To", "undisclosed-recipients:;", err) < 0)
 		return -1;
-	if (wanted(j, HEADER_DATE, a->set_date) &&
+	if (wanted(j, HEADER_DATE, a->set_date_header) &&
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
-	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid) &&
+	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
 	    edits_add(j->edits, "Message-ID", message_id(j), err) < 0)
 		return -1;
 	return 0;
@@ -277,7 +277,7 @@ static int body_is_utf8(const struct message *m, bool *out, struct error *err)
 
 static int add_content_type(struct prepare_job *j, struct error *err)
 {
-	const char *charset = j->account->convert.charset;
+	const char *charset = j->account->convert.default_charset;
 	bool utf8 = false;
 
 	if (body_is_utf8(j->message, &utf8, err) < 0)

@@ -68,7 +68,8 @@ static void drop_fields(struct prepare_job *j)
 
 	for (size_t i = 0; i < h->n; i++) {
 		unsigned flags = header_flags(h->field[i].id);
-		bool blind = flags & HEADER_BLIND && (j->account->remove_bcc || undisclosed);
+		bool blind = flags & HEADER_BLIND &&
+			     (j->account->remove_bcc_headers || undisclosed);
 		bool shown = h->field[i].id == HEADER_TO || h->field[i].id == HEADER_CC;
 
 		if (blind || flags & HEADER_DROP || (shown && undisclosed) ||

@@ -6,15 +6,17 @@
 #include <time.h>
 
 #include "conf/account.h"
+#include "conf/settings.h"
+#include "message/address.h"
 #include "message/edits.h"
 #include "message/envelope.h"
+#include "message/header.h"
 #include "message/ident.h"
 #include "message/message.h"
 #include "message/request.h"
 #include "message/result.h"
-#include "prepare/request_fields.h"
-#include "smtp/ext/mtrk.h"
-#include "smtp/ext/params.h"
+#include "message/spool.h"
+#include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/datetime.h"
@@ -24,85 +26,367 @@
 
 #define FIELD_MAX 4096
 #define LEFT_OUT_MAX 64
+#define LINE_SEEN 64	/* octets of a body line that are looked at */
+
+/* What the steps of requests_apply() share. */
+struct request_job {
+	struct edits *edits;
+	struct envelope *envelope;
+	const struct message *message;
+	const struct account *account;
+	int64_t now;
+	bool changed;		/* a field was dropped or replaced */
+};
+
+/* --- fields of the header ------------------------------------------------------- */
+
+/* Is it a field of that name? */
+static bool is_field(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncasecmp(text, name, n) == 0 && text[n + strspn(text + n, " \t")] == ':';
+}
+
+/* The next field of that name, as it will be written; NULL at the end. */
+static const char *next_field(const struct edits *edits, const struct message *m,
+			      const char *name, size_t *at)
+{
+	const char *text;
+	size_t len;
+
+	while ((text = edits_next(edits, m, at, &len))) {
+		if (is_field(text, name))
+			return text;
+	}
+	return NULL;
+}
+
+/* What stands behind the colon, on one line and without blanks around it. */
+static const char *field_value(struct arena *a, const char *text)
+{
+	return header_value(a, &(const struct header_field){
+		.text = text, .len = strlen(text), .value = strcspn(text, ":") + 1 });
+}
+
+/* The first one's value, and how many there are. */
+static const char *first_value(const struct request_job *j, const char *name, size_t *count_out)
+{
+	const char *text, *value = NULL;
+	size_t at = 0;
+
+	*count_out = 0;
+	while ((text = next_field(j->edits, j->message, name, &at))) {
+		if ((*count_out)++ == 0)
+			value = field_value(j->envelope->arena, text);
+	}
+	return value;
+}
+
+/* Only the message's own fields can be dropped; added ones get another text. */
+static void drop_fields(struct edits *edits, const struct message *m, const char *name)
+{
+	size_t at = edits->added_n;
+
+	while (next_field(edits, m, name, &at))
+		edits_drop(edits, at - 1 - edits->added_n);
+}
+
+/* Drops all fields of that name and adds one, unless just that one is there. */
+static int set_field(struct edits *edits, const struct message *m, const char *name,
+		      const char *value, struct error *err)
+{
+	const char *text;
+	size_t at = 0, n = 0;
+	bool same = false;
+
+	while ((text = next_field(edits, m, name, &at))) {
+		same = ++n == 1 && strcmp(field_value(edits->arena, text), value) == 0;
+		if (at <= edits->added_n) {
+			edits_set_text(edits, at, arena_printf(edits->arena, "%s: %s\r\n", name,
+							       value));
+			same = true;
+			break;
+		}
+	}
+	if (same && (n == 1 || at <= edits->added_n))
+		return 0;
+	drop_fields(edits, m, name);
+	return edits_add(edits, name, value, err);
+}
+
+static int set(struct request_job *j, const char *name, const char *value, struct error *err)
+{
+	j->changed = true;
+	return set_field(j->edits, j->message, name, value, err);
+}
+
+/* --- Solicitation, Content-Convert, Content-Features -------------------------- */
+
+static int add_solicitation(struct request_job *j, struct error *err)
+{
+	return j->account->ext.solicit ?
+		set(j, "Solicitation", j->envelope->ext.solicit, err) : 0;
+}
+
+/* RFC 4141, section 2: not in what is signed or encrypted. */
+static bool is_sealed(const struct request_job *j)
+{
+	static const char *const types[] = { "multipart/signed", "multipart/encrypted",
+					     "application/pkcs7-mime", "application/x-pkcs7-mime" };
+	size_t n;
+	const char *type = first_value(j, "Content-Type", &n);
+
+	for (size_t i = 0; type && i < ARRAY_LEN(types); i++) {
+		if (strncasecmp(type, types[i], strlen(types[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_convert(struct request_job *j, struct error *err)
+{
+	const struct ext_settings *x = &j->account->ext;
+
+	if (x->content_convert && is_sealed(j))
+		return error_set(err, FAULT_MESSAGE, "content_convert: a signed or encrypted "
+				 "message may not be converted");
+	if (x->content_convert && set(j, "Content-Convert", x->content_convert, err) < 0)
+		return -1;
+	return x->content_features ? set(j, "Content-Features", x->content_features, err) : 0;
+}
+
+/* Does a line of the body begin with that field name? The parts' headers are there. */
+static int body_has_field(const struct message *m, const char *name, bool *out, struct error *err)
+{
+	char block[8192], line[LINE_SEEN];
+	size_t n = 0;
+
+	*out = false;
+	for (uint64_t at = m->body_start; !*out && at < m->body_end;) {
+		uint64_t left = m->body_end - at;
+		ssize_t got = spool_read(m->spool, at, block,
+					 left < sizeof(block) ? (size_t)left : sizeof(block), err);
+
+		if (got <= 0)
+			return got < 0 ? -1 : 0;
+		for (ssize_t i = 0; !*out && i < got; i++) {
+			if (block[i] == '\n') {
+				line[n] = '\0';
+				*out = is_field(line, name);
+				n = 0;
+			} else if (n < sizeof(line) - 1) {
+				line[n++] = block[i];
+			}
+		}
+		at += (uint64_t)got;
+	}
+	return 0;
+}
+
+static int check_conperm(struct request_job *j, struct error *err)
+{
+	size_t n;
+	bool there;
+
+	if (!j->account->ext.asked[EXT_CONPERM])
+		return 0;
+	there = first_value(j, "Content-Convert", &n) != NULL;
+	if (!there && body_has_field(j->message, "Content-Convert", &there, err) < 0)
+		return -1;
+	if (!there)
+		return error_set(err, FAULT_USAGE, "conperm needs a Content-Convert field "
+				 "that says what may be converted: see content_convert");
+	return 0;
+}
+
+/* --- SUBMITTER ------------------------------------------------------------------- */
+
+/* One mailbox with a domain, or NULL. */
+static const char *only_mailbox(struct arena *a, const char *text)
+{
+	const char *value = field_value(a, text);
+	struct address_list list;
+	struct error ignored;
+
+	if (address_parse_list(a, value, strlen(value), 0, &list, &ignored) < 0 || list.n != 1 ||
+	    !list.box[0].domain)
+		return NULL;
+	return list.box[0].address;
+}
+
+static bool is_empty(struct arena *a, const char *text)
+{
+	return !*field_value(a, text);
+}
+
+/*
+ * The first Resent-Sender, unless a Resent-From stands before it with trace
+ * fields between: then it belongs to an older resending (RFC 4407, section 2).
+ */
+static const char *resent(const struct request_job *j)
+{
+	const char *text, *from = NULL;
+	bool trace = false;
+	size_t at = 0, len;
+
+	while ((text = edits_next(j->edits, j->message, &at, &len))) {
+		if (is_field(text, "Resent-From") && !from && !is_empty(j->envelope->arena, text))
+			from = text;
+		else if (from && (is_field(text, "Received") || is_field(text, "Return-Path")))
+			trace = true;
+		else if (is_field(text, "Resent-Sender") && !is_empty(j->envelope->arena, text))
+			return trace ? from : text;
+	}
+	return from;
+}
+
+/* The only field of that name that is not empty; *several_out when there are more. */
+static const char *only_field(const struct request_job *j, const char *name, bool *several_out)
+{
+	const char *text, *found = NULL;
+	size_t at = 0;
+
+	*several_out = false;
+	while ((text = next_field(j->edits, j->message, name, &at))) {
+		if (is_empty(j->envelope->arena, text))
+			continue;
+		*several_out = found != NULL;
+		found = text;
+	}
+	return *several_out ? NULL : found;
+}
+
+/* The purported responsible address; NULL if the header gives none. */
+static const char *responsible(const struct request_job *j)
+{
+	const char *text = resent(j);
+	bool several = false;
+
+	if (!text)
+		text = only_field(j, "Sender", &several);
+	if (!text && !several)
+		text = only_field(j, "From", &several);
+	return text ? only_mailbox(j->envelope->arena, text) : NULL;
+}
+
+/* Whoever the header names, or the one asked for, which has to be the same. */
+static int check_submitter(struct request_job *j, struct error *err)
+{
+	const char **asked = &j->envelope->ext.submitter;
+
+	if (!j->account->ext.submitter)
+		return 0;
+	const char *named = responsible(j);
+
+	if (*asked && !j->account->ext.force_submitter && (!named || !address_equal(named, *asked)))
+		return error_set(err, FAULT_USAGE, "submitter '%s' is not who the header "
+				 "names as responsible (%s): servers refuse that", *asked,
+				 named ? named : "nobody");
+	if (!*asked)
+		*asked = named;
+	return 0;
+}
+
+/* --- what the header asks for ------------------------------------------------------ */
+
+/* A Solicitation field speaks for itself (RFC 3865, section 2.3). */
+static void read_solicitation(struct request_job *j)
+{
+	struct error ignored;
+	size_t n;
+	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &n);
+
+	if (value && n == 1)
+		(void)!request_solicit(value, j->now, j->envelope, &ignored);
+}
+
+/* One valid MT-Priority field (RFC 6758, section 3.1). */
+static void read_priority(struct request_job *j)
+{
+	struct error ignored;
+	const char *value;
+	size_t n;
+
+	if (j->envelope->ext.priority_given || !j->account->ext.mt_priority_from_header)
+		return;
+	value = first_value(j, "MT-Priority", &n);
+	if (value && n == 1 && strspn(value, "-0123456789") == strlen(value))
+		(void)!request_mt_priority(value, j->now, j->envelope, &ignored);
+}
+
+static void read_features(struct request_job *j)
+{
+	size_t n;
+
+	if (j->envelope->ext.asked[EXT_CONPERM])
+		j->envelope->ext.features = first_value(j, "Content-Features", &n);
+}
+
+/* A wish of old that was never a standard becomes one (RFC 3461, section 5.3). */
+static void read_receipt(struct request_job *j)
+{
+	static const char name[] = "Return-Receipt-To";
+	size_t n;
+
+	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &n))
+		return;
+	drop_fields(j->edits, j->message, name);
+	j->changed = true;
+	for (size_t i = 0; i < j->envelope->rcpt_count; i++) {
+		struct recipient *r = &j->envelope->rcpt[i];
+
+		if (!r->notify)
+			r->notify = DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE;
+	}
+}
+
+/* "Require-Recipient-Valid-Since: addr-spec; date-time" (RFC 7293, section 3.2) */
+static int add_rrvs(struct request_job *j, struct error *err)
+{
+	const struct envelope *e = j->envelope;
+
+	if (!j->account->ext.rrvs_header || e->rcpt_count != 1 || !e->rcpt[0].rrvs)
+		return 0;
+	return set(j, "Require-Recipient-Valid-Since",
+		   arena_printf(e->arena, "%s; %s", e->rcpt[0].address,
+				ident_date(e->arena, (time_t)(e->rcpt[0].rrvs_ms / 1000))), err);
+}
+
+/* "TLS-Required: No", at most once (RFC 8689, section 3). */
+static int add_tls_required(struct request_job *j, struct error *err)
+{
+	if (j->account->ext.tls_required || j->envelope->ext.requiretls)
+		return 0;
+	return set(j, "TLS-Required", "No", err);
+}
+
+static int set_date(struct request_job *j, struct error *err)
+{
+	const struct envelope *e = j->envelope;
+
+	if (!j->account->ext.hold_sets_date || e->ext.hold == HOLD_NONE)
+		return 0;
+	return set(j, "Date", ident_date(e->arena, (time_t)(e->ext.hold_ms / 1000)), err);
+}
+
+static int request_fields(struct request_job *j, struct error *err)
+{
+	if (add_solicitation(j, err) < 0 || add_convert(j, err) < 0 || check_submitter(j, err) < 0)
+		return -1;
+	read_solicitation(j);
+	read_priority(j);
+	read_receipt(j);
+	if (check_conperm(j, err) < 0 || add_rrvs(j, err) < 0 || add_tls_required(j, err) < 0 ||
+	    set_date(j, err) < 0)
+		return -1;
+	read_features(j);
+	return 0;
+}
 
 static int contradiction(struct error *err, const char *why)
 {
 	return error_set(err, FAULT_USAGE, "%s", why);
-}
-
-/* --- from the account's keys ------------------------------------------------- */
-
-static int take_deliver_by(struct request_job *j, const char *value, struct error *err)
-{
-	return request_deliver_by(value, j->now, &j->envelope->ext, err);
-}
-
-static int take_hold(struct request_job *j, const char *value, struct error *err)
-{
-	if (j->envelope->ext.hold != HOLD_NONE)
-		return contradiction(err, "hold_for and hold_until do not go together");
-	return request_hold(value, j->now, &j->envelope->ext, err);
-}
-
-static int take_priority(struct request_job *j, const char *value, struct error *err)
-{
-	j->envelope->ext.priority_given = true;
-	return request_priority(value, &j->envelope->ext.priority, err);
-}
-
-static int take_rrvs(struct request_job *j, const char *value, struct error *err)
-{
-	for (size_t i = 0; i < j->envelope->rcpt_count; i++) {
-		struct recipient *r = &j->envelope->rcpt[i];
-
-		if (!r->rrvs && request_rrvs(value, j->now, r, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int take_mail_auth(struct request_job *j, const char *value, struct error *err)
-{
-	(void)err;
-	j->envelope->ext.mail_auth = strcmp(value, "<>") == 0 ? "" : value;
-	return 0;
-}
-
-/* Secret and hash are made, and the envelope gets an id that exists once (RFC 3885, section 3). */
-static int take_track(struct request_job *j, const char *value, struct error *err)
-{
-	if (request_track(value, j->now, &j->envelope->ext.mtrk_timeout, err) < 0)
-		return -1;
-	return mtrk_begin(j->envelope, err);
-}
-
-static const struct {
-	size_t value;		/* in struct account: const char *, NULL = not asked for */
-	int (*take)(struct request_job *, const char *value, struct error *);
-} requests[] = {
-	{ offsetof(struct account, ext.deliver_by), take_deliver_by },
-	{ offsetof(struct account, ext.hold_for), take_hold },
-	{ offsetof(struct account, ext.hold_until), take_hold },
-	{ offsetof(struct account, ext.mt_priority), take_priority },
-	{ offsetof(struct account, ext.rrvs), take_rrvs },
-	{ offsetof(struct account, ext.mail_auth), take_mail_auth },
-	{ offsetof(struct account, ext.track), take_track },
-	{ offsetof(struct account, ext.solicit), request_field_solicit },
-	{ offsetof(struct account, ext.content_convert), request_field_convert },
-	{ offsetof(struct account, ext.content_features), request_field_features },
-	{ offsetof(struct account, ext.submitter), request_field_submitter },
-};
-
-static int take_all(struct request_job *j, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
-		const char *value;
-
-		memcpy(&value, (const char *)j->account + requests[i].value, sizeof(value));
-		if (value && requests[i].take(j, value, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 /* --- contradictions ------------------------------------------------------------ */
@@ -137,6 +421,12 @@ static void make_envid(struct envelope *e)
 	}
 }
 
+/* Secret and hash are made, and the envelope gets an id that exists once (RFC 3885, section 3). */
+static int track(struct request_job *j, struct error *err)
+{
+	return j->account->ext.track ? mtrk_begin(j->envelope, err) : 0;
+}
+
 int requests_apply(struct edits *edits, struct envelope *e, const struct message *m,
 		   const struct account *a, struct error *err)
 {
@@ -145,9 +435,10 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 	const size_t added = edits->added_n;
 
 	e->ext.requiretls = a->ext.requiretls != REQUIRETLS_NO;
-	e->ext.conneg = a->ext.conneg;
+	memcpy(e->ext.asked, a->ext.asked, sizeof(e->ext.asked));
 	if (extensions_check_account(a, err) < 0 || params_check(a, err) < 0 ||
-	    take_all(&j, err) < 0 || request_fields(&j, err) < 0 || check_together(&j, err) < 0)
+	    settings_read_requests(a, j.now, e, err) < 0 || track(&j, err) < 0 ||
+	    request_fields(&j, err) < 0 || check_together(&j, err) < 0)
 		return -1;
 	make_envid(e);
 	if (j.changed || edits->added_n != added)
@@ -172,8 +463,7 @@ int requests_adapt(const struct session *s, struct edits *edits, struct envelope
 	if (!tunnels(s, e))
 		return 0;
 	edits_copy(&own, edits, arena);
-	if (request_field_set(&own, m, "MT-Priority",
-			      arena_printf(arena, "%d", e->ext.priority), err) < 0)
+	if (set_field(&own, m, "MT-Priority", arena_printf(arena, "%d", e->ext.priority), err) < 0)
 		return -1;
 	*edits = own;
 	e->size = edits_wire_size(edits, m);

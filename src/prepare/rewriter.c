@@ -37,7 +37,7 @@ int rewriter_open(struct arena *a, const struct account *account, struct rewrite
 	struct rewriter *r;
 
 	*out = NULL;
-	if (n == 0 && !set->map_file)
+	if (n == 0 && !set->map)
 		return 0;
 	r = arena_alloc(a, sizeof(*r));
 	r->arena = a;
@@ -46,10 +46,10 @@ int rewriter_open(struct arena *a, const struct account *account, struct rewrite
 	r->maps = arena_calloc(a, n + 2, sizeof(*r->maps));
 	for (size_t i = 0; i < n; i++)
 		r->maps[i] = set->maps[i];
-	if (set->map_file) {
+	if (set->map) {
 		struct rewrite_map *file = rewrite_map_new(a);
 
-		if (rewrite_map_read(file, set->map_file, err) < 0)
+		if (rewrite_map_read(file, set->map, err) < 0)
 			return -1;
 		r->maps[n] = file;
 	}

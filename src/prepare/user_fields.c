@@ -137,7 +137,7 @@ static int add_receipts(struct finish *f, struct error *err)
 	if (is_receipt(f))
 		return error_set(err, FAULT_MESSAGE, "--read-receipt: the message is a "
 				 "receipt itself");
-	if (f->account->set_msgid == SET_HEADER_OFF &&
+	if (f->account->set_msgid_header == SET_HEADER_OFF &&
 	    field_list_find(&f->list, "Message-ID", 0) == f->list.n)
 		return error_set(err, FAULT_MESSAGE, "--read-receipt needs a Message-ID, and "
 				 "set_msgid_header is off");
@@ -195,8 +195,9 @@ static const char *charset_label(struct finish *f)
 {
 	const char *locale = charset_of_locale();
 
-	return locale ? locale : f->account->convert.charset ? f->account->convert.charset :
-							       CHARSET_UNKNOWN;
+	if (!locale)
+		locale = f->account->convert.default_charset;
+	return locale ? locale : CHARSET_UNKNOWN;
 }
 
 /* Encoded and folded; only addresses that have no other form stay as they are. */
@@ -206,7 +207,8 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX_ENCODED), out = STRBUF_INIT(FIELD_MAX_ENCODED);
 
 	(void)mime_header_encode(&ascii, field->text, field->len, charset);
-	int rc = header_fold_to(&out, ascii.buf, ascii.len, f->account->compose.width, err);
+	int rc = header_fold_to(&out, ascii.buf, ascii.len,
+				f->account->compose.max_header_length, err);
 
 	if (rc == 0 && (strbuf_overflow(&ascii) || strbuf_overflow(&out)))
 		rc = error_set(err, FAULT_MESSAGE, "a header field is too large");

@@ -176,7 +176,7 @@ static int from_keyring(const struct account *a, struct secret *out, bool *found
 	struct strbuf text = STRBUF_INIT(SECRET_MAX);
 	int rc;
 
-	if (a->auth.no_keyring)
+	if (!a->auth.keyring)
 		return 0;
 	rc = keyring_lookup(a->host ? a->host : "localhost", a->auth.user,
 			    a->auth.command_timeout, &text, found, err);

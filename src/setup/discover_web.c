@@ -105,7 +105,8 @@ static int prepare_trust(struct fetch *f, struct https_request *r, struct error 
 
 static int family_of(const struct account *a)
 {
-	return a->family == FAMILY_IPV4 ? AF_INET : a->family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
+	return a->address_family == FAMILY_IPV4 ? AF_INET :
+		a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
 }
 
 /* By the account's own resolver, where it has one; otherwise libcurl asks. */

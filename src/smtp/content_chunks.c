@@ -14,7 +14,7 @@
 #include "net/wire.h"
 #include "smtp/command.h"
 #include "smtp/data.h"
-#include "smtp/ext/burl.h"
+#include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/error.h"

@@ -6,7 +6,7 @@
 #include "conf/account.h"
 #include "net/wire.h"
 #include "smtp/auth/auth.h"
-#include "smtp/ext/starttls.h"
+#include "smtp/ext/ext.h"
 #include "smtp/observer.h"
 #include "smtp/session.h"
 #include "util/error.h"

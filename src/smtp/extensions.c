@@ -7,24 +7,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "smtp/auth/auth.h"
-#include "smtp/ext/body.h"
-#include "smtp/ext/burl.h"
-#include "smtp/ext/checkpoint.h"
-#include "smtp/ext/conneg.h"
-#include "smtp/ext/deliverby.h"
-#include "smtp/ext/dsn.h"
-#include "smtp/ext/hold.h"
-#include "smtp/ext/limits.h"
-#include "smtp/ext/mtrk.h"
-#include "smtp/ext/params.h"
-#include "smtp/ext/prdr.h"
-#include "smtp/ext/priority.h"
-#include "smtp/ext/requiretls.h"
-#include "smtp/ext/rrvs.h"
-#include "smtp/ext/solicit.h"
-#include "smtp/ext/starttls.h"
-#include "smtp/ext/submitter.h"
-#include "smtp/ext/xclient.h"
+#include "smtp/ext/ext.h"
 #include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "util/error.h"
@@ -34,81 +17,32 @@
 
 #define ARGUMENTS_MAX 128
 
-const struct extension extensions[EXT_COUNT] = {
-	[EXT_XCLIENT] = { .keyword = "XCLIENT", .after_ehlo = xclient_after_ehlo },
-	[EXT_STARTTLS] = { .keyword = "STARTTLS", .after_ehlo = starttls_after_ehlo },
-	[EXT_SIZE] = { .keyword = "SIZE", .params = "SIZE", .parse = size_parse,
-		.check = size_check, .mail_params = size_mail_params, .mail_octets = 26 },
-	[EXT_8BITMIME] = { .keyword = "8BITMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
-		.wanted = body_8bit_wanted, .check = body_8bit_check,
-		.mail_params = body_8bit_mail_params, .mail_octets = 17 },
-	[EXT_BINARYMIME] = { .keyword = "BINARYMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
-		.wanted = body_binary_wanted, .check = body_binary_check,
-		.mail_params = body_binary_mail_params, .mail_octets = 16 },
-	[EXT_SMTPUTF8] = { .keyword = "SMTPUTF8", .level = LEVEL_DOWNGRADE, .params = "SMTPUTF8",
-		.wanted = body_utf8_wanted, .check = body_utf8_check,
-		.mail_params = body_utf8_mail_params, .mail_octets = 10 + 17 },
-	[EXT_REQUIRETLS] = { .keyword = "REQUIRETLS", .option = "requiretls",
-		.level = LEVEL_TRY, .status = "5.7.30", .params = "REQUIRETLS",
-		.parse = requiretls_parse, .wanted = requiretls_wanted,
-		.floor = requiretls_floor, .check = requiretls_check,
-		.mail_params = requiretls_mail_params, .mail_octets = 11 },
-	[EXT_DSN] = { .keyword = "DSN", .option = "dsn_notify", .level = LEVEL_TRY,
-		.params = "RET ENVID NOTIFY ORCPT", .wanted = dsn_wanted, .floor = dsn_floor,
-		.check = dsn_check, .mail_params = dsn_mail_params,
-		.mail_octets = DSN_MAIL_OCTETS, .rcpt_params = dsn_rcpt_params,
-		.rcpt_octets = DSN_RCPT_OCTETS },
-	[EXT_AUTH] = { .keyword = "AUTH", .option = "mail_auth", .params = "AUTH",
-		.parse = auth_parse, .after_ehlo = auth_after_ehlo,
-		.mail_params = auth_mail_params, .mail_octets = 500 },
-	[EXT_MT_PRIORITY] = { .keyword = "MT-PRIORITY", .option = "mt_priority",
-		.level = LEVEL_TRY, .params = "MT-PRIORITY", .wanted = priority_wanted,
-		.mail_params = priority_mail_params, .mail_octets = 15 },
-	[EXT_DELIVERBY] = { .keyword = "DELIVERBY", .option = "deliver_by", .level = LEVEL_TRY,
-		.params = "BY", .wanted = deliverby_wanted, .floor = deliverby_floor,
-		.check = deliverby_check, .mail_params = deliverby_mail_params,
-		.mail_octets = 17 },
-	[EXT_FUTURERELEASE] = { .keyword = "FUTURERELEASE", .option = "hold_for",
-		.level = LEVEL_REQUIRE, .params = "HOLDFOR HOLDUNTIL", .wanted = hold_wanted,
-		.check = hold_check, .mail_params = hold_mail_params, .mail_octets = 34 },
-	[EXT_MTRK] = { .keyword = "MTRK", .option = "track", .level = LEVEL_TRY,
-		.params = "MTRK ENVID ORCPT", .wanted = mtrk_wanted,
-		.mail_params = mtrk_mail_params, .mail_octets = 40 + 107,
-		.rcpt_params = mtrk_rcpt_params, .rcpt_octets = 507 },
-	[EXT_SUBMITTER] = { .keyword = "SUBMITTER", .option = "submitter", .level = LEVEL_TRY,
-		.params = "SUBMITTER", .wanted = submitter_wanted,
-		.mail_params = submitter_mail_params, .mail_octets = 500 },
-	[EXT_NO_SOLICITING] = { .keyword = "NO-SOLICITING", .option = "solicit",
-		.level = LEVEL_TRY, .params = "SOLICIT", .wanted = solicit_wanted,
-		.check = solicit_check, .mail_params = solicit_mail_params,
-		.mail_octets = 1007 },
-	[EXT_CONPERM] = { .keyword = "CONPERM", .option = "conperm", .level = LEVEL_REQUIRE,
-		.status = "5.6.3", .params = "CONPERM", .wanted = conperm_wanted,
-		.floor = conperm_floor, .mail_params = conperm_mail_params, .mail_octets = 8 },
-	[EXT_PRDR] = { .keyword = "PRDR", .option = "prdr", .level = LEVEL_TRY,
-		.params = "PRDR", .mail_params = prdr_mail_params, .mail_octets = 5 },
-	[EXT_CHECKPOINT] = { .keyword = "CHECKPOINT", .option = "checkpoint", .level = LEVEL_FIXED,
-		.params = "TRANSID", .mail_params = checkpoint_mail_params, .mail_octets = 88 },
-	[EXT_RRVS] = { .keyword = "RRVS", .option = "rrvs", .level = LEVEL_TRY,
-		.params = "RRVS", .wanted = rrvs_wanted, .rcpt_params = rrvs_rcpt_params,
-		.rcpt_octets = 33, .rcpt_check = rrvs_rcpt_check },
-	[EXT_CONNEG] = { .keyword = "CONNEG", .option = "conneg", .level = LEVEL_TRY,
-		.params = "CONNEG", .wanted = conneg_wanted,
-		.rcpt_params = conneg_rcpt_params, .rcpt_octets = 7 },
-	[EXT_ENHANCEDSTATUSCODES] = { .keyword = "ENHANCEDSTATUSCODES" },
-	[EXT_PIPELINING] = { .keyword = "PIPELINING" },
-	[EXT_CHUNKING] = { .keyword = "CHUNKING" },
-	[EXT_BURL] = { .keyword = "BURL", .level = LEVEL_REQUIRE, .parse = burl_parse,
-		.wanted = burl_wanted, .check = burl_check },
-	[EXT_PIPECONNECT] = { .keyword = "PIPECONNECT" },
-	[EXT_X_PIPE_CONNECT] = { .keyword = "X_PIPE_CONNECT" },
-	[EXT_LIMITS] = { .keyword = "LIMITS", .parse = limits_parse },
-	[EXT_XFORWARD] = { .keyword = "XFORWARD" },
-	[EXT_SEND] = { .keyword = "SEND", .option = "send_mode", .level = LEVEL_TRY,
-		.check = send_mode_check },
-	[EXT_SOML] = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY },
-	[EXT_SAML] = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY },
+/* --- rows whose hooks are elsewhere or that have none; ext/ has the others ------- */
+
+const struct extension ext_AUTH = {
+	.keyword = "AUTH", .option = "mail_auth", .params = "AUTH",
+	.parse = auth_parse, .after_ehlo = auth_after_ehlo,
+	.mail_params = auth_mail_params, .mail_octets = 500
 };
+
+const struct extension ext_ENHANCEDSTATUSCODES = { .keyword = "ENHANCEDSTATUSCODES" };
+const struct extension ext_PIPELINING = { .keyword = "PIPELINING" };
+const struct extension ext_CHUNKING = { .keyword = "CHUNKING" };
+const struct extension ext_PIPECONNECT = { .keyword = "PIPECONNECT" };
+const struct extension ext_X_PIPE_CONNECT = { .keyword = "X_PIPE_CONNECT" };
+const struct extension ext_XFORWARD = { .keyword = "XFORWARD" };
+
+const struct extension ext_SEND = {
+	.keyword = "SEND", .option = "send_mode", .level = LEVEL_TRY,
+	.check = send_mode_check
+};
+
+const struct extension ext_SOML = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY };
+
+const struct extension ext_SAML = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY };
+
+#define ROW(id) [EXT_##id] = &ext_##id,
+const struct extension *const extensions[EXT_COUNT] = { EXTENSIONS(ROW) };
 
 static const struct name_value levels[] = {
 	{ "-", LEVEL_FIXED }, { "try", LEVEL_TRY }, { "downgrade", LEVEL_DOWNGRADE },
@@ -143,7 +77,7 @@ static bool same_name(const char *row, const char *name, size_t len)
 /* Is name (of len octets) the extension's keyword or the key that asks for it? */
 static bool is_named(enum extension_id id, const char *name, size_t len)
 {
-	const struct extension *x = &extensions[id];
+	const struct extension *x = extensions[id];
 
 	return same_name(x->keyword, name, len) || (x->option && same_name(x->option, name, len));
 }
@@ -172,7 +106,7 @@ static bool enabled(const struct session *s, enum extension_id id)
 /* "NAME:LEVEL", the last one that is about the extension. */
 static enum ext_level policy(const struct account *a, enum extension_id id)
 {
-	int level = (int)extensions[id].level;
+	int level = (int)extensions[id]->level;
 
 	for (const char *const *p = a->ext.policy; p && *p; p++) {
 		const char *colon = strrchr(*p, ':');
@@ -187,7 +121,7 @@ enum ext_level extensions_level(const struct session *s, const struct envelope *
 				enum extension_id id)
 {
 	enum ext_level level = policy(s->account, id);
-	enum ext_level least = extensions[id].floor ? extensions[id].floor(s, e) : LEVEL_FIXED;
+	enum ext_level least = extensions[id]->floor ? extensions[id]->floor(s, e) : LEVEL_FIXED;
 
 	return level > least ? level : least;
 }
@@ -196,7 +130,7 @@ enum ext_level extensions_level(const struct session *s, const struct envelope *
 static int check_name(const char *key, const char *name, size_t len, struct error *err)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		const struct extension *x = &extensions[id];
+		const struct extension *x = extensions[id];
 
 		if (!is_named((enum extension_id)id, name, len))
 			continue;
@@ -215,7 +149,7 @@ int extensions_check_account(const struct account *a, struct error *err)
 		if (check_name("ext_policy", *p, strcspn(*p, ":"), err) < 0)
 			return -1;
 	}
-	for (const char *const *p = a->ext.force; p && *p; p++) {
+	for (const char *const *p = a->ext.force_ext; p && *p; p++) {
 		if (check_name("force_ext", *p, strlen(*p), err) < 0)
 			return -1;
 	}
@@ -226,7 +160,7 @@ int extensions_check_account(const struct account *a, struct error *err)
 
 static int note(struct session *s, enum extension_id id, const char *arguments, struct error *err)
 {
-	const struct extension *x = &extensions[id];
+	const struct extension *x = extensions[id];
 	struct strvec words = STRVEC_INIT(ARGUMENTS_MAX);
 	int rc = 0;
 
@@ -251,7 +185,7 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	size_t n = strcspn(line, " \t=");
 
 	for (int id = 0; id < EXT_COUNT; id++) {
-		const char *keyword = extensions[id].keyword;
+		const char *keyword = extensions[id]->keyword;
 
 		if (fold(line[0]) != fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
 		    keyword[n] != '\0')
@@ -277,7 +211,7 @@ static const char *find_line(const struct session *s, const char *keyword, size_
 
 const char *extensions_arguments(const struct session *s, enum extension_id id)
 {
-	const char *keyword = extensions[id].keyword;
+	const char *keyword = extensions[id]->keyword;
 
 	return s->announced[id] ? find_line(s, keyword, strlen(keyword)) : NULL;
 }
@@ -303,12 +237,12 @@ void extensions_forget(struct session *s)
 
 enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err)
 {
-	for (int id = 0; s->account->ext.force && id < EXT_COUNT; id++)
-		s->announced[id] |= in_list(s->account->ext.force, (enum extension_id)id);
+	for (int id = 0; s->account->ext.force_ext && id < EXT_COUNT; id++)
+		s->announced[id] |= in_list(s->account->ext.force_ext, (enum extension_id)id);
 	for (int id = 0; id < EXT_COUNT; id++) {
-		if (!extensions[id].after_ehlo)
+		if (!extensions[id]->after_ehlo)
 			continue;
-		enum ehlo_next next = extensions[id].after_ehlo(s, err);
+		enum ehlo_next next = extensions[id]->after_ehlo(s, err);
 
 		if (next != EHLO_CONTINUE)
 			return next;
@@ -320,13 +254,14 @@ enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err)
 
 static bool wanted(const struct session *s, const struct envelope *e, enum extension_id id)
 {
-	return extensions[id].wanted && extensions[id].wanted(s, e);
+	return extensions[id]->wanted ? extensions[id]->wanted(s, e) :
+					e->ext.asked[id];
 }
 
 static int check_missing(const struct session *s, const struct envelope *e,
 			 enum extension_id id, struct error *err)
 {
-	const struct extension *x = &extensions[id];
+	const struct extension *x = extensions[id];
 
 	if (s->announced[id] || !wanted(s, e, id) || extensions_level(s, e, id) != LEVEL_REQUIRE)
 		return 0;
@@ -342,7 +277,7 @@ static int check_missing(const struct session *s, const struct envelope *e,
 int extensions_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		if (extensions[id].check && extensions[id].check(s, e, err) < 0)
+		if (extensions[id]->check && extensions[id]->check(s, e, err) < 0)
 			return -1;
 		if (check_missing(s, e, (enum extension_id)id, err) < 0)
 			return -1;
@@ -354,7 +289,7 @@ int extensions_check_rcpt(const struct session *s, const struct envelope *e,
 			  const struct recipient *r, struct error *err)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		if (extensions[id].rcpt_check && extensions[id].rcpt_check(s, e, r, err) < 0)
+		if (extensions[id]->rcpt_check && extensions[id]->rcpt_check(s, e, r, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -373,23 +308,33 @@ bool extensions_missing(const struct session *s, const struct envelope *e)
 void extensions_left_out(const struct session *s, const struct envelope *e, struct strvec *out)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		if (extensions[id].level != LEVEL_FIXED && !s->announced[id] &&
+		if (extensions[id]->level != LEVEL_FIXED && !s->announced[id] &&
 		    wanted(s, e, (enum extension_id)id))
-			strvec_add(out, extensions[id].keyword);
+			strvec_add(out, extensions[id]->keyword);
 	}
+}
+
+/* Appends what the row says on MAIL or, r not NULL, on RCPT. */
+static void add_params(const struct session *s, const struct envelope *e,
+		       const struct recipient *r, enum extension_id id, struct strbuf *out)
+{
+	const struct extension *x = extensions[id];
+
+	if (r && x->rcpt_params)
+		x->rcpt_params(s, e, r, out);
+	else if (!r && x->mail_params)
+		x->mail_params(s, e, out);
+	else if (!r && !x->rcpt_params && e->ext.asked[id])
+		strbuf_addf(out, " %s", x->params);
 }
 
 /* Does the row say something about this command? */
 static bool has_params(const struct session *s, const struct envelope *e,
 		       const struct recipient *r, enum extension_id id)
 {
-	const struct extension *x = &extensions[id];
 	struct strbuf params = STRBUF_INIT(8192);
 
-	if (r && x->rcpt_params)
-		x->rcpt_params(s, e, r, &params);
-	else if (!r && x->mail_params)
-		x->mail_params(s, e, &params);
+	add_params(s, e, r, id, &params);
 	bool has = params.len > 0;
 
 	strbuf_release(&params);
@@ -402,13 +347,13 @@ static bool is_droppable(struct session *s, const struct envelope *e, const stru
 {
 	struct error ignored;
 
-	if (!s->announced[id] || !extensions[id].option ||
+	if (!s->announced[id] || !extensions[id]->option ||
 	    extensions_level(s, e, id) == LEVEL_REQUIRE || !has_params(s, e, r, id))
 		return false;
-	if (!r || !extensions[id].rcpt_check)
+	if (!r || !extensions[id]->rcpt_check)
 		return true;
 	s->announced[id] = false;
-	bool fine = extensions[id].rcpt_check(s, e, r, &ignored) == 0;
+	bool fine = extensions[id]->rcpt_check(s, e, r, &ignored) == 0;
 
 	s->announced[id] = true;
 	return fine;
@@ -441,36 +386,36 @@ bool extensions_give_up(struct session *s, const struct envelope *e, const struc
 	return any;
 }
 
-/* The rows' own, then what the user adds. */
-size_t extensions_mail_params(const struct session *s, const struct envelope *e,
-			      struct strbuf *out)
+/* The announced rows' own on MAIL or RCPT: the octets by which they lengthen it. */
+static size_t add_all(const struct session *s, const struct envelope *e,
+		      const struct recipient *r, struct strbuf *out)
 {
 	size_t octets = 0;
 
 	for (int id = 0; id < EXT_COUNT; id++) {
 		size_t before = out->len;
 
-		if (s->announced[id] && extensions[id].mail_params)
-			extensions[id].mail_params(s, e, out);
+		if (s->announced[id])
+			add_params(s, e, r, (enum extension_id)id, out);
 		if (out->len != before)
-			octets += extensions[id].mail_octets;
+			octets += r ? extensions[id]->rcpt_octets : extensions[id]->mail_octets;
 	}
+	return octets;
+}
+
+size_t extensions_mail_params(const struct session *s, const struct envelope *e,
+			      struct strbuf *out)
+{
+	const size_t octets = add_all(s, e, NULL, out);
+
 	return octets + params_add(s, s->account->ext.mail_param, out);
 }
 
 size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
 			      const struct recipient *r, struct strbuf *out)
 {
-	size_t octets = 0;
+	const size_t octets = add_all(s, e, r, out);
 
-	for (int id = 0; id < EXT_COUNT; id++) {
-		size_t before = out->len;
-
-		if (s->announced[id] && extensions[id].rcpt_params)
-			extensions[id].rcpt_params(s, e, r, out);
-		if (out->len != before)
-			octets += extensions[id].rcpt_octets;
-	}
 	return octets + params_add(s, s->account->ext.rcpt_param, out);
 }
 

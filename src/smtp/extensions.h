@@ -1,10 +1,9 @@
 /*
  * The table of extensions and the loops over it.
  *
- * All knowledge of an extension is its row, and its file in ext/ when it has
- * real work. Order in the table is the order in which after_ehlo hooks run
- * (STARTTLS, then AUTH, then the rest) and that of the parameters of MAIL
- * and RCPT (doc/protocol.md#parameters).
+ * All knowledge of an extension is its row, with the hooks that it needs
+ * beside it in smtp/ext/ when it has real work. EXTENSIONS in message/envelope.h
+ * lists the rows and says what their order means.
  */
 #ifndef SMTP_EXTENSIONS_H
 #define SMTP_EXTENSIONS_H
@@ -12,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "message/envelope.h"
 #include "util/attr.h"
 
 struct account;
@@ -21,16 +21,6 @@ struct recipient;
 struct session;
 struct strbuf;
 struct strvec;
-
-enum extension_id {
-	EXT_XCLIENT, EXT_STARTTLS, EXT_SIZE, EXT_8BITMIME, EXT_BINARYMIME, EXT_SMTPUTF8,
-	EXT_REQUIRETLS, EXT_DSN, EXT_AUTH,
-	EXT_MT_PRIORITY, EXT_DELIVERBY, EXT_FUTURERELEASE, EXT_MTRK, EXT_SUBMITTER,
-	EXT_NO_SOLICITING, EXT_CONPERM, EXT_PRDR, EXT_CHECKPOINT, EXT_RRVS, EXT_CONNEG,
-	EXT_ENHANCEDSTATUSCODES, EXT_PIPELINING, EXT_CHUNKING, EXT_BURL, EXT_PIPECONNECT,
-	EXT_X_PIPE_CONNECT, EXT_LIMITS, EXT_XFORWARD,
-	EXT_SEND, EXT_SOML, EXT_SAML, EXT_COUNT
-};
 
 /*
  * What happens when the envelope asks for an extension that the server does
@@ -45,14 +35,21 @@ struct extension {
 	const char *option;		/* the key that asks for it, where that is another name */
 	enum ext_level level;		/* the default */
 	const char *status;		/* when it is required and missing; NULL = 5.3.3 */
-	const char *params;		/* names of its parameters of MAIL and RCPT */
+	/*
+	 * Names of its parameters of MAIL and RCPT. Without hooks for them it is
+	 * one of MAIL, without value, for ext.asked of the envelope.
+	 */
+	const char *params;
 	/* Octets by which its parameters raise the limit of the command line (A5). */
 	size_t mail_octets, rcpt_octets;
 	/* Takes the words behind the keyword; bad ones are ignored or an error. */
 	int (*parse)(struct session *, const struct strvec *args, struct error *);
 	/* Work to do after EHLO; AGAIN forgets all and greets anew. Runs announced or not. */
 	enum ehlo_next (*after_ehlo)(struct session *, struct error *);
-	/* Does the envelope ask for it? Then EHLO is sent once more after AUTH. */
+	/*
+	 * Does the envelope ask for it? Then EHLO is sent once more after AUTH.
+	 * Without the hook: does ext.asked of the envelope?
+	 */
 	bool (*wanted)(const struct session *, const struct envelope *);
 	/* The level below which the account cannot go; NULL = none. */
 	enum ext_level (*floor)(const struct session *, const struct envelope *);
@@ -67,7 +64,10 @@ struct extension {
 			  const struct recipient *, struct error *);
 };
 
-extern const struct extension extensions[EXT_COUNT];
+#define EXTENSION_ROW(id) extern const struct extension ext_##id;
+EXTENSIONS(EXTENSION_ROW)
+
+extern const struct extension *const extensions[EXT_COUNT];
 
 /* Notes one EHLO line ("SIZE 1000"); unknown keywords are kept for --serverinfo only. */
 ATTR_CHECK int extensions_parse_line(struct session *s, const char *line, struct error *err);

@@ -34,7 +34,7 @@ size_t send_mode_params(const struct session *s, const struct envelope *e, struc
 	size_t octets = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		const struct extension *x = &extensions[known[i]];
+		const struct extension *x = extensions[known[i]];
 
 		if (!session_has(s, known[i]))
 			continue;

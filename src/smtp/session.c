@@ -9,7 +9,7 @@
 #include "smtp/command.h"
 #include "smtp/early.h"
 #include "smtp/ehlo.h"
-#include "smtp/ext/limits.h"
+#include "smtp/ext/ext.h"
 #include "smtp/observer.h"
 #include "tls/tls.h"
 #include "util/arena.h"

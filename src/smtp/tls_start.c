@@ -84,7 +84,7 @@ static struct tls_client client_of(struct tls_start *what, struct arena *arena)
 		.trust_file = t->trust_file, .trust_dir = t->trust_dir, .crl_file = t->crl_file,
 		.ocsp_required = t->ocsp == TLS_OCSP_REQUIRE,
 		.ocsp_ignored = t->ocsp == TLS_OCSP_OFF,
-		.fingerprint = t->fingerprint, .pins = t->pins,
+		.fingerprint = t->fingerprint, .pins = t->pin,
 		.cert_file = t->cert_file, .key_file = t->key_file,
 		.pkcs12_file = t->pkcs12_file,
 		.key_password = key_password, .key_password_ctx = what,

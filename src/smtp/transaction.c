@@ -10,12 +10,7 @@
 #include "message/result.h"
 #include "smtp/command.h"
 #include "smtp/content.h"
-#include "smtp/ext/checkpoint.h"
-#include "smtp/ext/conneg.h"
-#include "smtp/ext/limits.h"
-#include "smtp/ext/prdr.h"
-#include "smtp/ext/priority.h"
-#include "smtp/ext/xclient.h"
+#include "smtp/ext/ext.h"
 #include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
@@ -454,7 +449,8 @@ static int make_copy(struct transaction *t, struct error *err)
 	t->edits = t->whole_edits;
 	const struct account *a = t->s->account;
 
-	if (!r || !r->bcc || !a->bcc_copies || !a->remove_bcc || t->e->burl || t->opt->rehearsal)
+	if (!r || !r->bcc || !a->bcc_copies || !a->remove_bcc_headers || t->e->burl ||
+	    t->opt->rehearsal)
 		return 0;
 	*t->own_e = *t->whole_e;
 	edits_copy(t->own_edits, t->whole_edits, t->result->arena);

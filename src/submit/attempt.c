@@ -203,7 +203,7 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 {
 	const struct account *a = t->o.account;
 	const struct transaction_options opt = {
-		.strict_recipients = a->strict_recipients || a->partial == PARTIAL_REFUSE,
+		.strict_recipients = a->refused_recipients == PARTIAL_REFUSE,
 		.stop_on = a->stop_on, .data_only = t->data_only,
 		.checkpoint = checkpoint_of(t, r)
 	};

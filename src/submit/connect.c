@@ -27,13 +27,14 @@
 
 static int only_family(const struct account *a)
 {
-	return a->family == FAMILY_IPV4 ? AF_INET : a->family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
+	return a->address_family == FAMILY_IPV4 ? AF_INET :
+		a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
 }
 
 static int preferred_family(const struct account *a)
 {
-	return a->family == FAMILY_PREFER_IPV4 ? AF_INET :
-		a->family == FAMILY_PREFER_IPV6 ? AF_INET6 : 0;
+	return a->address_family == FAMILY_PREFER_IPV4 ? AF_INET :
+		a->address_family == FAMILY_PREFER_IPV6 ? AF_INET6 : 0;
 }
 
 static struct stream *limit_rate(const struct account *a, struct stream *s)
@@ -60,7 +61,7 @@ static int open_socket(const struct connect_request *r, const char *host, unsign
 	const struct socket_target target = {
 		.host = host, .port = port, .path = path, .options = &options,
 		.family = only_family(a), .prefer = preferred_family(a),
-		.timeout = a->timeouts.connect, .race_ms = net->race_ms,
+		.timeout = a->timeouts.connect, .race_ms = net->happy_eyeballs,
 		.resolve = net->resolver ? dns_resolve : NULL, .resolver = net->resolver,
 		.addresses = addresses,
 	};
@@ -118,7 +119,7 @@ static int open_command(const struct connect_request *r, struct stream **out, st
 
 static bool excepted(const struct account *a, const char *host, unsigned port)
 {
-	for (const char *const *e = a->proxy.exceptions; e && *e; e++) {
+	for (const char *const *e = a->proxy.no_proxy; e && *e; e++) {
 		if (proxyurl_excepted(*e, host, port))
 			return true;
 	}

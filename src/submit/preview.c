@@ -56,7 +56,7 @@ static void assume(struct session *s, const struct account *a, struct arena *are
 	if (s->protocol == SESSION_SMTP)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(asked_for); i++)
-		(void)!extensions_parse_line(s, extensions[asked_for[i]].keyword, &ignored);
+		(void)!extensions_parse_line(s, extensions[asked_for[i]]->keyword, &ignored);
 	announce_params(s, a->ext.mail_param);
 	announce_params(s, a->ext.rcpt_param);
 }

@@ -74,7 +74,7 @@ static const struct account *account_for(const struct tracker *t, const char *ho
 		return t->account;
 	*foreign = *t->account;
 	foreign->tls.fingerprint = NULL;
-	foreign->tls.pins = NULL;
+	foreign->tls.pin = NULL;
 	foreign->tls.cert_file = foreign->tls.key_file = foreign->tls.pkcs12_file = NULL;
 	foreign->tls.host_override = NULL;
 	return foreign;

@@ -76,30 +76,43 @@ static void check_param(const char *text)
 
 static void check_solicit(struct arena *a, const char *text)
 {
-	const char *list = request_solicit(a, text);
+	struct envelope e, again;
+	struct error err;
 
-	require(!list || (strlen(list) <= 1000 && list[0] && !strpbrk(list, " \t\r\n()=")));
-	require(!list || strcmp(request_solicit(a, list), list) == 0);
+	envelope_init(&e, a);
+	again = e;
+	if (request_solicit(text, NOW, &e, &err) < 0) {
+		require(!e.ext.solicit);
+		return;
+	}
+	const char *list = e.ext.solicit;
+
+	require(strlen(list) <= 1000 && list[0] && !strpbrk(list, " \t\r\n()="));
+	require(request_solicit(list, NOW, &again, &err) == 0);
+	require(strcmp(again.ext.solicit, list) == 0);
 }
 
-static void check_others(const char *text)
+static void check_others(struct arena *a, const char *text)
 {
-	struct ext_request x = { .by = BY_NONE };
 	struct recipient r = { .address = "" };
+	struct envelope e;
 	struct error err;
-	unsigned seconds;
-	int priority;
 
-	if (request_deliver_by(text, NOW, &x, &err) == 0)
-		require(x.by != BY_NONE && (x.by != BY_RETURN || x.by_ms > NOW));
-	if (request_hold(text, NOW, &x, &err) == 0)
-		require(x.hold != HOLD_NONE);
-	if (request_priority(text, &priority, &err) == 0)
-		require(priority >= -9 && priority <= 9);
-	if (request_rrvs(text, NOW, &r, &err) == 0)
+	envelope_init(&e, a);
+	e.rcpt = &r;
+	e.rcpt_count = 1;
+	if (request_deliver_by(text, NOW, &e, &err) == 0)
+		require(e.ext.by != BY_NONE && (e.ext.by != BY_RETURN || e.ext.by_ms > NOW));
+	if (request_hold_until(text, NOW, &e, &err) == 0)
+		require(e.ext.hold != HOLD_NONE);
+	if (request_mt_priority(text, NOW, &e, &err) == 0)
+		require(e.ext.priority >= -9 && e.ext.priority <= 9);
+	if (request_rrvs(text, NOW, &e, &err) == 0)
 		require(r.rrvs);
-	if (request_track(text, NOW, &seconds, &err) == 0)
-		require(seconds <= DATETIME_SECONDS_MAX);
+	if (request_track(text, NOW, &e, &err) == 0)
+		require(e.ext.mtrk_timeout <= DATETIME_SECONDS_MAX);
+	if (request_submitter(text, NOW, &e, &err) == 0 && e.ext.submitter)
+		require(strchr(e.ext.submitter, '@') != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -116,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (text && data[0] == 's')
 		check_solicit(a, text);
 	else if (text)
-		check_others(text);
+		check_others(a, text);
 	arena_free(a);
 	return 0;
 }

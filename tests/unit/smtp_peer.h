@@ -191,7 +191,7 @@ static inline struct peer *peer_bare(void)
 static inline enum transaction_next peer_run(struct peer *p)
 {
 	const struct transaction_options opt = {
-		.strict_recipients = p->account.strict_recipients };
+		.strict_recipients = p->account.refused_recipients == PARTIAL_REFUSE };
 
 	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
 }

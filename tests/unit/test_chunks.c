@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "smtp/ext/burl.h"
+#include "smtp/ext/ext.h"
 #include "smtp_peer.h"
 
 #define PIPED "\n250-PIPELINING\n250 CHUNKING"
@@ -468,8 +468,8 @@ static void test_burl_checks(void **state)
 		p->session.encrypted = cases[i].tls;
 		p->session.authenticated = cases[i].auth;
 		p->envelope.burl = cases[i].mixed ? &mixed : &alone;
-		assert_true(burl_wanted(&p->session, &p->envelope));
-		int rc = burl_check(&p->session, &p->envelope, &err);
+		assert_true(ext_BURL.wanted(&p->session, &p->envelope));
+		int rc = ext_BURL.check(&p->session, &p->envelope, &err);
 
 		assert_int_equal(rc, cases[i].status ? -1 : 0);
 		if (cases[i].status)

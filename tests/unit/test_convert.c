@@ -46,9 +46,9 @@ static const struct {
 	{ "Subject: x\r\n\r\n" UE "\r\n", EIGHT, .body = BODY_8BITMIME },
 	{ "Subject: x\r\n\r\n" UE "\r\n", UTF8, .body = BODY_8BITMIME },
 	{ "Subject: x\r\n\r\n" UE "\r\n", NONE, .found = "\r\nw7wNCg==\r\n" },
-	{ "Subject: x\r\n\r\n" UE "\r\n", NONE, .set = { .eight = CONVERT_8BIT_NO },
+	{ "Subject: x\r\n\r\n" UE "\r\n", NONE, .set = { .convert_8bit = CONVERT_8BIT_NO },
 	  .body = BODY_8BITMIME },
-	{ "Subject: x\r\n\r\n" UE "\r\n", EIGHT, .set = { .eight = CONVERT_8BIT_ALWAYS },
+	{ "Subject: x\r\n\r\n" UE "\r\n", EIGHT, .set = { .convert_8bit = CONVERT_8BIT_ALWAYS },
 	  .found = "\r\nw7wNCg==\r\n" },
 	/* header fields; their UTF-8 alone is no reason for SMTPUTF8 */
 	{ "Subject: " UE "\r\n\r\nx\r\n", NONE, .found = "Subject: =?utf-8?B?w7w=?=\r\n" },
@@ -59,15 +59,17 @@ static const struct {
 	  .utf8 = true,
 	  .header = true },
 	{ "Subject: " UE "\r\n\r\nx\r\n", UTF8, .address = true,
-	  .set = { .headers = UTF8_DOWNGRADE_ALWAYS }, .utf8 = true,
+	  .set = { .smtputf8_downgrade = UTF8_DOWNGRADE_ALWAYS }, .utf8 = true,
 	  .found = "Subject: =?utf-8?B?w7w=?=" },
 	/* what is no UTF-8 may not go that way */
-	{ "Subject: \xfc\r\n\r\nx\r\n", UTF8, .address = true, .set = { .charset = "latin9" },
-	  .utf8 = true, .found = "Subject: =?latin9?B?/A==?=" },
-	{ "Subject: \xfc\r\n\r\nx\r\n", UTF8, .set = { .headers = UTF8_DOWNGRADE_NEVER },
+	{ "Subject: \xfc\r\n\r\nx\r\n", UTF8, .address = true,
+	  .set = { .default_charset = "latin9" }, .utf8 = true,
+	  .found = "Subject: =?latin9?B?/A==?=" },
+	{ "Subject: \xfc\r\n\r\nx\r\n", UTF8, .set = { .smtputf8_downgrade = UTF8_DOWNGRADE_NEVER },
 	  .exit = EX_DATAERR },
-	{ "Subject: " UE "\r\n\r\nx\r\n", EIGHT, .set = { .headers = UTF8_DOWNGRADE_NEVER },
-	  .body = BODY_8BITMIME, .utf8 = true, .header = true },
+	{ "Subject: " UE "\r\n\r\nx\r\n", EIGHT,
+	  .set = { .smtputf8_downgrade = UTF8_DOWNGRADE_NEVER }, .body = BODY_8BITMIME,
+	  .utf8 = true, .header = true },
 	{ "To: " UE "@x\r\n\r\nx\r\n", EIGHT, .body = BODY_8BITMIME, .utf8 = true, .header = true,
 	  .found = "To: " UE "@x\r\n" },
 	/* parts */
@@ -75,16 +77,15 @@ static const struct {
 	  .found = "X: =?utf-8?B?w7w=?=\r\nContent-Transfer-Encoding: base64\r\n\r\nw7w=\r\n" },
 	{ PARTS, EIGHT, .body = BODY_8BITMIME, .found = "X: =?utf-8?B?w7w=?=\r\n\r\n" UE "\r\n" },
 	{ PARTS, UTF8, .address = true, .body = BODY_8BITMIME, .utf8 = true, .header = true },
-	{ PARTS, EIGHT, .set = { .headers = UTF8_DOWNGRADE_NEVER }, .body = BODY_8BITMIME,
-	  .utf8 = true,
-	  .header = true },
+	{ PARTS, EIGHT, .set = { .smtputf8_downgrade = UTF8_DOWNGRADE_NEVER },
+	  .body = BODY_8BITMIME, .utf8 = true, .header = true },
 	/* signed ones */
 	{ SIGNED, NONE, .exit = EX_UNAVAILABLE },
 	{ SIGNED, EIGHT, .body = BODY_8BITMIME },
-	{ SIGNED, EIGHT, .set = { .eight = CONVERT_8BIT_ALWAYS }, .body = BODY_8BITMIME },
+	{ SIGNED, EIGHT, .set = { .convert_8bit = CONVERT_8BIT_ALWAYS }, .body = BODY_8BITMIME },
 	{ SEALED "\r\n" UE "\r\n", NONE, .exit = EX_UNAVAILABLE },
 	{ SEALED "\r\n" UE "\r\n", EIGHT, .body = BODY_8BITMIME },
-	{ SEALED "\r\n" UE "\r\n", EIGHT, .set = { .eight = CONVERT_8BIT_ALWAYS },
+	{ SEALED "\r\n" UE "\r\n", EIGHT, .set = { .convert_8bit = CONVERT_8BIT_ALWAYS },
 	  .body = BODY_8BITMIME },
 	{ SEALED "\r\n" UE "\r\n", NONE, .set = { .signed_dkim = true }, .found = "w7wNCg==" },
 	{ SEALED "Subject: " UE "\r\n\r\nx\r\n", EIGHT, .body = BODY_8BITMIME, .utf8 = true,
@@ -103,7 +104,7 @@ static const struct {
 	  .found = "base64\r\n\r\nYQrDvA==\r\n" },
 	{ "Content-Type: x/y\r\n\r\na\r\n", NONE, .binary = true },
 	{ "Content-Type: x/y\r\n\r\na\n", EIGHT, .binary = true,
-	  .set = { .eight = CONVERT_8BIT_NO },
+	  .set = { .convert_8bit = CONVERT_8BIT_NO },
 	  .body = BODY_BINARYMIME },
 	{ SEALED "\r\na\n", EIGHT, .binary = true, .exit = EX_UNAVAILABLE },
 	/* broken MIME matters only where it has to be read */
@@ -195,7 +196,7 @@ static void test_rows(void **state)
 /* Another server of the same kind gets the same; one of another kind what it takes. */
 static void test_again(void **state)
 {
-	struct job j = { .account = { .convert = { .eight = CONVERT_8BIT_YES } } };
+	struct job j = { .account = { .convert = { .convert_8bit = CONVERT_8BIT_YES } } };
 
 	(void)state;
 	begin(&j, "Subject: x\r\n\r\n" UE "\r\n", NONE, false);
@@ -226,16 +227,16 @@ static const struct {
 	bool changed;
 } lines[] = {
 	{ "\r\n", .changed = true },
-	{ "\r\n", .set = { .lines = LONG_LINES_SPLIT }, .changed = true },
-	{ "\r\n", .set = { .lines = LONG_LINES_PASS } },
-	{ "\r\n", .set = { .lines = LONG_LINES_REJECT }, .exit = EX_DATAERR },
+	{ "\r\n", .set = { .long_lines = LONG_LINES_SPLIT }, .changed = true },
+	{ "\r\n", .set = { .long_lines = LONG_LINES_PASS } },
+	{ "\r\n", .set = { .long_lines = LONG_LINES_REJECT }, .exit = EX_DATAERR },
 	{ SEALED "\r\n", .exit = EX_DATAERR },
 	{ SEALED "\r\n", .set = { .signed_dkim = true }, .changed = true },
-	{ SEALED "\r\n", .set = { .lines = LONG_LINES_PASS } },
+	{ SEALED "\r\n", .set = { .long_lines = LONG_LINES_PASS } },
 	{ "Content-Type: multipart/signed\r\n\r\n", .exit = EX_DATAERR },
 	{ "Subject: ", .changed = true },
-	{ "Subject: ", .set = { .lines = LONG_LINES_REJECT }, .exit = EX_DATAERR },
-	{ "Subject: ", .set = { .lines = LONG_LINES_PASS } },
+	{ "Subject: ", .set = { .long_lines = LONG_LINES_REJECT }, .exit = EX_DATAERR },
+	{ "Subject: ", .set = { .long_lines = LONG_LINES_PASS } },
 	{ SEALED "Subject: ", .exit = EX_DATAERR },
 };
 
@@ -278,7 +279,7 @@ static void test_long_header_utf8(void **state)
 {
 	(void)state;
 	for (int never = 0; never < 2; never++) {
-		struct job j = { .account = { .convert = { .headers = never ?
+		struct job j = { .account = { .convert = { .smtputf8_downgrade = never ?
 			UTF8_DOWNGRADE_NEVER : UTF8_DOWNGRADE_AUTO } } };
 		struct strbuf in = STRBUF_INIT(MODEL_MAX), out = STRBUF_INIT(MODEL_MAX);
 

@@ -8,10 +8,7 @@
 #include <stdio.h>
 
 #include "smtp/command.h"
-#include "smtp/ext/conneg.h"
-#include "smtp/ext/limits.h"
-#include "smtp/ext/params.h"
-#include "smtp/ext/priority.h"
+#include "smtp/ext/ext.h"
 #include "smtp_peer.h"
 #include "util/datetime.h"
 
@@ -127,7 +124,8 @@ static void test_mail_params(void **state)
 		{ "track, padding", { .mtrk = "abc" }, { .mtrk_padding = true }, "MTRK",
 		  " ENVID=x@y MTRK=abc=", "x@y" },
 		{ "track without id", { .mtrk = "abc" }, { .esmtp = true }, "MTRK", "", NULL },
-		{ "conperm", { .conperm = true }, { .esmtp = true }, "CONPERM", " CONPERM", NULL },
+		{ "conperm", { .asked[EXT_CONPERM] = true },
+		  { .esmtp = true }, "CONPERM", " CONPERM", NULL },
 		{ "submitter", { .submitter = "a+b@c" }, { .esmtp = true }, "SUBMITTER",
 		  " SUBMITTER=a+2Bb@c", NULL },
 		{ "auth", { .mail_auth = "a=b@c" }, { .esmtp = true }, "AUTH X", " AUTH=a+3Db@c",
@@ -190,11 +188,12 @@ static void test_rcpt_params(void **state)
 		  false, false, false, ORCPT_AUTO, "RRVS", "" },
 		{ "no rrvs", { .address = "b@c" }, { .by = BY_NONE }, true, true, true, ORCPT_AUTO,
 		  "RRVS", "" },
-		{ "conneg", { .address = "b@c" }, { .conneg = true }, false, false, false,
+		{ "conneg", { .address = "b@c" }, { .asked[EXT_CONNEG] = true },
+		  false, false, false,
 		  ORCPT_AUTO,
 		  "CONNEG", " CONNEG" },
 		{ "conperm asks too", { .address = "b@c" },
-		  { .conperm = true }, false, false, false,
+		  { .asked[EXT_CONPERM] = true }, false, false, false,
 		  ORCPT_AUTO, "CONNEG", " CONNEG" },
 		{ "orcpt always", { .address = "b@c" }, { .by = BY_NONE }, false, false, false,
 		  ORCPT_ALWAYS, "DSN", " ORCPT=rfc822;b@c" },
@@ -312,12 +311,16 @@ static void test_checks(void **state)
 		{ "solicit, unchecked", { .solicit = "a:B" },
 		  { .esmtp = true }, "NO-SOLICITING a:B", 0,
 		  "", "" },
-		{ "conperm, none", { .conperm = true }, { .esmtp = true }, "SIZE", 69, "5.6.3",
+		{ "conperm, none", { .asked[EXT_CONPERM] = true },
+		  { .esmtp = true }, "SIZE", 69, "5.6.3",
 		  "CONPERM" },
-		{ "conperm, try", { .conperm = true }, { .policy = try }, "SIZE", 69, "5.6.3",
+		{ "conperm, try", { .asked[EXT_CONPERM] = true },
+		  { .policy = try }, "SIZE", 69, "5.6.3",
 		  "CONPERM" },
-		{ "conperm, conneg", { .conperm = true }, { .esmtp = true }, "CONNEG", 0, "", "" },
-		{ "conperm, there", { .conperm = true }, { .esmtp = true }, "CONPERM", 0, "", "" },
+		{ "conperm, conneg", { .asked[EXT_CONPERM] = true },
+		  { .esmtp = true }, "CONNEG", 0, "", "" },
+		{ "conperm, there", { .asked[EXT_CONPERM] = true },
+		  { .esmtp = true }, "CONPERM", 0, "", "" },
 		{ "requiretls", { .requiretls = true }, { .requiretls = REQUIRETLS_YES },
 		  "REQUIRETLS", 69,
 		  "5.7.10", "TLS" },
@@ -401,7 +404,7 @@ static void test_policy_names(void **state)
 				 table[i].policy ? 0 : -1);
 		p->account.ext.policy = NULL;
 		snprintf(word, sizeof(word), "%s", table[i].word);
-		p->account.ext.force = list;
+		p->account.ext.force_ext = list;
 		assert_int_equal(extensions_check_account(&p->account, &p->err),
 				 table[i].force ? 0 : -1);
 		peer_free(p);
@@ -568,7 +571,7 @@ static void test_conneg(void **state)
 		struct reply r;
 
 		reply(&r, table[i].status, table[i].lines);
-		p->envelope.ext.conperm = true;
+		p->envelope.ext.asked[EXT_CONPERM] = true;
 		p->envelope.ext.features = table[i].features;
 		assert_int_equal(conneg_take(&p->session, &p->envelope, &r, &filter),
 		  table[i].fits);

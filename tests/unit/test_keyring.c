@@ -190,11 +190,11 @@ static void order(void **state)
 	account.auth.password_file = scratch_file("pw", "fromfile\n", 0600);
 	assert_int_equal(password("fromfile", &err), 0);
 	account.auth.password_file = NULL;
-	account.auth.no_keyring = true;
+	account.auth.keyring = false;
 	assert_int_equal(password(NULL, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_non_null(strstr(err.text, "key ring"));
-	account.auth.no_keyring = false;
+	account.auth.keyring = true;
 	install("echo hunter2; exit 1");	/* what it prints is nobody's business */
 	assert_int_equal(password(NULL, &err), -1);
 	assert_null(strstr(err.text, "hunter2"));

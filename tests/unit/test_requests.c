@@ -19,7 +19,7 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "prepare/requests.h"
-#include "smtp/ext/mtrk.h"
+#include "smtp/ext/ext.h"
 #include "track/tracking.h"
 #include "util/arena.h"
 #include "util/base64.h"
@@ -87,13 +87,14 @@ static const struct {
 	  "S: x\r\nSolicitation:  a:B \r\n\r\n" },
 	{ "solicitation twice", { .solicit = "a:B" }, "Solicitation: a:B\nSolicitation: a:B\n",
 	  "Solicitation: a:B\r\n\r\n" },
-	{ "convert", { .content_convert = "ANY", .content_features = "(a=b)", .conperm = true },
+	{ "convert", { .content_convert = "ANY", .content_features = "(a=b)",
+		   .asked[EXT_CONPERM] = true },
 	  "S: x\n", "Content-Convert: ANY\r\nContent-Features: (a=b)\r\nS: x\r\n\r\n" },
-	{ "TLS-Required", { .tls_not_required = true }, "S: x\n",
+	{ "TLS-Required", { .esmtp = true }, "S: x\n",
 	  "TLS-Required: No\r\nS: x\r\n\r\n" },
-	{ "TLS-Required, there", { .tls_not_required = true }, "TLS-Required: No\nS: x\n",
+	{ "TLS-Required, there", { .esmtp = true }, "TLS-Required: No\nS: x\n",
 	  "TLS-Required: No\r\nS: x\r\n\r\n" },
-	{ "TLS-Required against it", { .tls_not_required = true, .requiretls = REQUIRETLS_TRY },
+	{ "TLS-Required against it", { .requiretls = REQUIRETLS_TRY },
 	  "S: x\n", "S: x\r\n\r\n" },
 	{ "receipt", { .rrt_to_dsn = true }, "S: x\nReturn-Receipt-To: a@b\n", "S: x\r\n\r\n" },
 	{ "receipt kept", { .esmtp = true }, "Return-Receipt-To: a@b\n",
@@ -124,6 +125,7 @@ static void test_headers(void **state)
 		print_message("%s\n", headers[i].label);
 		job_open(&j, headers[i].header);
 		j.account.ext = headers[i].ext;
+		j.account.ext.tls_required = strncmp(headers[i].label, "TLS-Required", 12) != 0;
 		j.envelope.size = 1;
 		if (job_apply(&j) < 0)
 			fail_msg("%s", j.err.text);
@@ -235,7 +237,7 @@ static const struct {
 	  "one recipient" },
 	{ "requiretls, no tls", { .requiretls = REQUIRETLS_YES }, false, false, true, "S: x\n",
 	  64, "TLS" },
-	{ "conperm of nothing", { .conperm = true }, false, false, false, "S: x\n", 64,
+	{ "conperm of nothing", { .asked[EXT_CONPERM] = true }, false, false, false, "S: x\n", 64,
 	  "Content-Convert" },
 	{ "convert what is signed", { .content_convert = "ANY" }, false, false, false,
 	  "Content-Type: Multipart/Signed; boundary=x\n", 65, "signed" },
@@ -258,6 +260,7 @@ static void test_contradictions(void **state)
 		print_message("%s\n", contradictions[i].label);
 		job_open(&j, contradictions[i].header);
 		j.account.ext = contradictions[i].ext;
+		j.account.ext.tls_required = true;
 		j.account.tls.mode = contradictions[i].tls_off ? TLS_OFF : TLS_AUTO;
 		if (contradictions[i].null_sender)
 			j.envelope.sender = "";

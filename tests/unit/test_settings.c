@@ -18,6 +18,7 @@
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/secret.h"
+#include "util/names.h"
 #include "util/strbuf.h"
 
 static struct arena *arena;
@@ -92,6 +93,21 @@ static const char *printed(const char *key)
 
 /* --- the tables ------------------------------------------------------------------- */
 
+/* It has words, and they are values of a field that can hold them. */
+static void check_alias(const struct setting *s, const struct setting *meant)
+{
+	assert_non_null(meant);
+	assert_string_equal(meant->key, s->alias_of);
+	assert_non_null(s->names);
+	assert_true(meant->type == SETTING_BOOL || meant->type == SETTING_ENUM ||
+		    meant->type == SETTING_SPECIAL);
+	for (const struct name_value *n = s->names; n->name; n++) {
+		assert_true(n->value == 0 || n->value == 1 || meant->type == SETTING_ENUM);
+		if (meant->type == SETTING_ENUM)
+			assert_non_null(names_name(meant->names, n->value));
+	}
+}
+
 static void check_row(const struct setting *s)
 {
 	for (const char *p = s->key; *p; p++)
@@ -101,7 +117,7 @@ static void check_row(const struct setting *s)
 	assert_non_null(s->help);
 	assert_true(*s->help && s->help[strlen(s->help) - 1] != '.');
 	assert_true(s->arg || s->flags & SETTING_DEPRECATED);
-	if (s->type != SETTING_LIST)
+	if (s->type != SETTING_LIST && s->type != SETTING_STRING)
 		assert_int_equal(s->type == SETTING_SPECIAL, s->set != NULL);
 	assert_int_equal(s->type == SETTING_SECRET, !!(s->flags & SETTING_SECRET_FLAG));
 	if (s->type == SETTING_SECRET)
@@ -110,8 +126,11 @@ static void check_row(const struct setting *s)
 		assert_non_null(s->names);
 	if (s->type == SETTING_SPECIAL && !(s->flags & SETTING_CLASSIC))
 		assert_non_null(s->print);
-	if (s->flags & SETTING_CLASSIC)
+	if (s->flags & SETTING_CLASSIC || s->type == SETTING_ALIAS)
 		assert_null(s->def);	/* another row has it */
+	assert_true(s->type == SETTING_ALIAS || !s->alias_of);
+	if (s->alias_of)
+		check_alias(s, setting_meant(s));
 }
 
 static void rows_are_sound(void **state)
@@ -766,15 +785,15 @@ static void spellings_of_msmtp(void **state)
 	set("allow_from_override", "off");
 	assert_int_equal(account.from_override, FROM_OVERRIDE_NO);
 	set("keepbcc", "on");
-	assert_false(account.remove_bcc);
+	assert_false(account.remove_bcc_headers);
 	set("keepbcc", "off");
-	assert_true(account.remove_bcc);
+	assert_true(account.remove_bcc_headers);
 	set("add_missing_from_header", "off");
-	assert_int_equal(account.set_from, SET_HEADER_OFF);
+	assert_int_equal(account.set_from_header, SET_HEADER_OFF);
 	set("add_missing_from_header", "on");
-	assert_int_equal(account.set_from, SET_HEADER_AUTO);
+	assert_int_equal(account.set_from_header, SET_HEADER_AUTO);
 	set("add_missing_date_header", "off");
-	assert_int_equal(account.set_date, SET_HEADER_OFF);
+	assert_int_equal(account.set_date_header, SET_HEADER_OFF);
 	set("set_to_header", "undisclosed_recipients");
 	assert_true(account.undisclosed_recipients);
 	set("set_to_header", "off");
@@ -791,13 +810,13 @@ static void two_spellings_of_strictness(void **state)
 {
 	(void)state;
 	set("strict_recipients", "on");
-	assert_int_equal(account.partial, PARTIAL_REFUSE);
+	assert_int_equal(account.refused_recipients, PARTIAL_REFUSE);
 	set("refused_recipients", "deliver");
-	assert_false(account.strict_recipients);
+	assert_int_equal(account.refused_recipients, PARTIAL_SEND);
 	set("refused_recipients", "abort");
-	assert_true(account.strict_recipients);
+	assert_int_equal(account.refused_recipients, PARTIAL_REFUSE);
 	set("strict_recipients", "off");
-	assert_int_equal(account.partial, PARTIAL_SEND);
+	assert_int_equal(account.refused_recipients, PARTIAL_SEND);
 }
 
 static void syslog_on_depends_on_the_syntax(void **state)

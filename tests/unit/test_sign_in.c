@@ -42,7 +42,7 @@ static struct peer *with(const struct auth_settings *auth, const char *offer)
 	return p;
 }
 
-#define ALWAYS .plaintext = AUTH_PLAINTEXT_ALWAYS
+#define ALWAYS .plaintext = AUTH_PLAINTEXT_ALWAYS, .mutual = true
 
 static const struct {
 	const char *label;
@@ -130,14 +130,14 @@ static const struct {
 	  "(set tls = starttls)", false, false },
 
 	/* auth_initial_response */
-	{ "never", { ALWAYS, .initial = AUTH_INITIAL_NEVER }, "PLAIN",
+	{ "never", { ALWAYS, .initial_response = AUTH_INITIAL_NEVER }, "PLAIN",
 	  { "C: AUTH PLAIN\r\n", "S: 334 ", "C: AHVzZXIAcGVuY2ls\r\n", "S: 235 ok" }, 0, "PLAIN",
 	  "", false, false },
-	{ "always changes nothing for LOGIN", { ALWAYS, .initial = AUTH_INITIAL_ALWAYS }, "LOGIN",
-	  { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
+	{ "always changes nothing for LOGIN", { ALWAYS, .initial_response = AUTH_INITIAL_ALWAYS },
+	  "LOGIN", { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
 
 	/* auth_mutual */
-	{ "one-sided", { ALWAYS, .one_sided = true }, "SCRAM-SHA-1",
+	{ "one-sided", { .plaintext = AUTH_PLAINTEXT_ALWAYS }, "SCRAM-SHA-1",
 	  { "C: AUTH SCRAM-SHA-1 ", "S: 235 welcome" }, 0, "SCRAM-SHA-1", "", false, false },
 
 	/* auth = try */

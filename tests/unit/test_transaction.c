@@ -304,7 +304,7 @@ static void test_strict(void **state)
 		struct peer *p = ready(keywords[i], "b@example.org", "c@example.org",
 				       "d@example.org");
 
-		p->account.strict_recipients = true;
+		p->account.refused_recipients = PARTIAL_REFUSE;
 		if (*keywords[i])
 			script(p, "C: d@example.org>\r\n", "S: 250 ok", "S: 250 ok", "S: 550 no c",
 			       "S: 250 ok", "C: RSET\r\n", "S: 250 ok");
@@ -329,7 +329,7 @@ static void test_strict_all_well(void **state)
 	(void)state;
 	struct peer *p = ready(FULL, "b@example.org");
 
-	p->account.strict_recipients = true;
+	p->account.refused_recipients = PARTIAL_REFUSE;
 	script(p, "C: b@example.org>\r\n", "S: 250 ok", "S: 250 ok",
 	       "C: BDAT 26 LAST\r\n" WIRE_TEXT, "S: 250 ok");
 	peer_run(p);

@@ -31,7 +31,8 @@ static int setup(void **state)
 	(void)state;
 	setenv("LC_ALL", "C", 1);
 	arena = arena_new();
-	account = (struct account){ .name = "a", .from = from, .compose = { .width = 78 } };
+	account = (struct account){ .name = "a", .from = from,
+				     .compose = { .max_header_length = 78 } };
 	return 0;
 }
 
@@ -294,7 +295,7 @@ static void test_receipt_refused(void **state)
 			   "report-type=disposition-notification; boundary=x\n\n", "a@x",
 			   &warning, &err));
 	assert_int_equal(err.exit, EX_DATAERR);
-	account.set_msgid = SET_HEADER_OFF;
+	account.set_msgid_header = SET_HEADER_OFF;
 	assert_null(finish(&req, "From: a@x\n\n", "a@x", &warning, &err));
 	assert_non_null(strstr(err.text, "Message-ID"));
 	assert_non_null(finish(&req, "From: a@x\nMessage-ID: <1@x>\n\n", "a@x", &warning, &err));

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "smtp/ext/xclient.h"
+#include "smtp/ext/ext.h"
 #include "smtp/send_mode.h"
 #include "smtp_peer.h"
 

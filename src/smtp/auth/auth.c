@@ -88,7 +88,7 @@ void auth_mail_params(const struct session *s, const struct envelope *e, struct 
  */
 static void get_bindings(struct sign_in *g)
 {
-	const enum channel_binding wanted = g->s->account->auth.binding;
+	const enum channel_binding wanted = g->s->account->auth.channel_binding;
 	const struct stream *top = wire_stream(g->s->wire);
 	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
 
@@ -251,7 +251,7 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 	const struct reply *r = &g->s->reply;
 	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
 
-	if (r->code == 235 && (proved || g->s->account->auth.one_sided))
+	if (r->code == 235 && (proved || !g->s->account->auth.mutual))
 		return AUTH_DONE;
 	if (r->code == 235) {
 		error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server did not prove %s",
@@ -274,7 +274,7 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 	if (first && respond(g, x, NULL, 0, err) < 0)
 		return AUTH_NEXT;	/* nothing was sent yet */
 	initial = first && want_initial &&
-		(fits_line(g, m) || g->s->account->auth.initial == AUTH_INITIAL_ALWAYS);
+		(fits_line(g, m) || g->s->account->auth.initial_response == AUTH_INITIAL_ALWAYS);
 	if (send_auth(g, m, initial, err) < 0)
 		return AUTH_FAILED;
 	bool pending = first && !initial;
@@ -331,7 +331,7 @@ static bool renew_token(struct sign_in *g, const struct mechanism *m, struct err
 static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism *m,
 				       struct error *err)
 {
-	bool want_initial = g->s->account->auth.initial != AUTH_INITIAL_NEVER;
+	bool want_initial = g->s->account->auth.initial_response != AUTH_INITIAL_NEVER;
 	enum auth_verdict verdict = try_once(g, m, want_initial, err);
 
 	if (verdict == AUTH_WITHOUT_INITIAL && !g->s->dead)

@@ -1,5 +1,13 @@
+/*
+ * 8BITMIME (RFC 6152) and SMTPUTF8 (RFC 6531).
+ *
+ * Octets above 127 in the body are declared with BODY=8BITMIME and never
+ * sent to a server that did not offer it (5.6.3). SMTPUTF8 is declared only
+ * when an address (5.6.7) or the header (5.6.9) needs it; it implies
+ * 8BITMIME.
+ */
 #include "config.h"
-#include "smtp/ext/body.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 
@@ -9,12 +17,12 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-bool body_8bit_wanted(const struct session *s, const struct envelope *e)
+static bool body_8bit_wanted(const struct session *s, const struct envelope *e)
 {
 	return e->body == BODY_8BITMIME && !session_has(s, EXT_SMTPUTF8);
 }
 
-int body_8bit_check(const struct session *s, const struct envelope *e, struct error *err)
+static int body_8bit_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	if (e->body != BODY_8BITMIME || session_has(s, EXT_8BITMIME) ||
 	    session_has(s, EXT_SMTPUTF8))
@@ -23,7 +31,8 @@ int body_8bit_check(const struct session *s, const struct envelope *e, struct er
 			 "server does not offer 8BITMIME: encode it as quoted-printable or base64");
 }
 
-void body_8bit_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void body_8bit_mail_params(const struct session *s, const struct envelope *e,
+				  struct strbuf *out)
 {
 	(void)s;
 	if (e->body == BODY_8BITMIME)
@@ -36,13 +45,13 @@ static bool binary_offered(const struct session *s)
 	return session_has(s, EXT_BINARYMIME) && session_has(s, EXT_CHUNKING);
 }
 
-bool body_binary_wanted(const struct session *s, const struct envelope *e)
+static bool body_binary_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
 	return e->body == BODY_BINARYMIME;
 }
 
-int body_binary_check(const struct session *s, const struct envelope *e, struct error *err)
+static int body_binary_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	if (e->body != BODY_BINARYMIME || binary_offered(s))
 		return 0;
@@ -50,15 +59,15 @@ int body_binary_check(const struct session *s, const struct envelope *e, struct 
 			 "not offer BINARYMIME: encode it as base64");
 }
 
-void body_binary_mail_params(const struct session *s, const struct envelope *e,
-			     struct strbuf *out)
+static void body_binary_mail_params(const struct session *s, const struct envelope *e,
+				    struct strbuf *out)
 {
 	(void)s;
 	if (e->body == BODY_BINARYMIME)
 		strbuf_addstr(out, " BODY=BINARYMIME");
 }
 
-bool body_utf8_wanted(const struct session *s, const struct envelope *e)
+static bool body_utf8_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
 	return e->utf8;
@@ -76,7 +85,7 @@ static const char *utf8_address(const struct envelope *e)
 	return NULL;
 }
 
-int body_utf8_check(const struct session *s, const struct envelope *e, struct error *err)
+static int body_utf8_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	if (!e->utf8 || session_has(s, EXT_SMTPUTF8))
 		return 0;
@@ -90,7 +99,8 @@ int body_utf8_check(const struct session *s, const struct envelope *e, struct er
 			 "which the server does not offer");
 }
 
-void body_utf8_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void body_utf8_mail_params(const struct session *s, const struct envelope *e,
+				  struct strbuf *out)
 {
 	/* RFC 6531, section 3.1: who takes SMTPUTF8 takes 8BITMIME, announced or not */
 	if (!session_has(s, EXT_8BITMIME))
@@ -98,3 +108,21 @@ void body_utf8_mail_params(const struct session *s, const struct envelope *e, st
 	if (e->utf8)
 		strbuf_addstr(out, " SMTPUTF8");
 }
+
+const struct extension ext_8BITMIME = {
+	.keyword = "8BITMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
+	.wanted = body_8bit_wanted, .check = body_8bit_check,
+	.mail_params = body_8bit_mail_params, .mail_octets = 17
+};
+
+const struct extension ext_BINARYMIME = {
+	.keyword = "BINARYMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
+	.wanted = body_binary_wanted, .check = body_binary_check,
+	.mail_params = body_binary_mail_params, .mail_octets = 16
+};
+
+const struct extension ext_SMTPUTF8 = {
+	.keyword = "SMTPUTF8", .level = LEVEL_DOWNGRADE, .params = "SMTPUTF8",
+	.wanted = body_utf8_wanted, .check = body_utf8_check,
+	.mail_params = body_utf8_mail_params, .mail_octets = 10 + 17
+};

@@ -1,5 +1,11 @@
+/*
+ * BURL (RFC 4468): the server fetches parts of the message itself, from the
+ * IMAP server that a URL names. The URL holds a token that lets whoever has
+ * it fetch the part (RFC 4467): it goes out under TLS only, after signing
+ * in, and is shown nowhere.
+ */
 #include "config.h"
-#include "smtp/ext/burl.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 #include <strings.h>
@@ -74,7 +80,7 @@ static bool offered(const struct session *s, const struct burl *b)
 }
 
 /* Without any word it is only a hint that there is more for those who have signed in. */
-int burl_parse(struct session *s, const struct strvec *args, struct error *err)
+static int burl_parse(struct session *s, const struct strvec *args, struct error *err)
 {
 	(void)err;
 	if (!args->n && !s->authenticated)
@@ -82,13 +88,13 @@ int burl_parse(struct session *s, const struct strvec *args, struct error *err)
 	return 0;
 }
 
-bool burl_wanted(const struct session *s, const struct envelope *e)
+static bool burl_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
 	return has_url(e->burl);
 }
 
-int burl_check(const struct session *s, const struct envelope *e, struct error *err)
+static int burl_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	if (!has_url(e->burl))
 		return 0;
@@ -110,3 +116,8 @@ int burl_check(const struct session *s, const struct envelope *e, struct error *
 				 "mixed with text");
 	return 0;
 }
+
+const struct extension ext_BURL = {
+	.keyword = "BURL", .level = LEVEL_REQUIRE, .parse = burl_parse,
+	.wanted = burl_wanted, .check = burl_check
+};

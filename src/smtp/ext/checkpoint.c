@@ -1,5 +1,13 @@
+/*
+ * CHECKPOINT (RFC 1845): a transfer that broke is resumed where it stopped.
+ *
+ * MAIL carries TRANSID. On a later connection the same MAIL is answered with
+ * 355 and the octets that the server has; then no RCPT follows, and the
+ * content from there on. A server that knows nothing of it says 250, and all
+ * begins anew.
+ */
 #include "config.h"
-#include "smtp/ext/checkpoint.h"
+#include "smtp/ext/ext.h"
 
 #include "conf/account.h"
 #include "message/edits.h"
@@ -13,8 +21,8 @@
 
 #define RESUME_CODE 355
 
-void checkpoint_mail_params(const struct session *s, const struct envelope *e,
-			    struct strbuf *out)
+static void checkpoint_mail_params(const struct session *s, const struct envelope *e,
+				   struct strbuf *out)
 {
 	(void)e;
 	if (s->transid) {
@@ -127,3 +135,8 @@ bool checkpoint_keep(struct transaction *t, const struct error *err)
 	c->resume = any;
 	return any;
 }
+
+const struct extension ext_CHECKPOINT = {
+	.keyword = "CHECKPOINT", .option = "checkpoint", .level = LEVEL_FIXED,
+	.params = "TRANSID", .mail_params = checkpoint_mail_params, .mail_octets = 88
+};

@@ -1,5 +1,15 @@
+/*
+ * CONPERM and CONNEG (RFC 4141): permission to convert the content, and the
+ * question what content a recipient takes.
+ *
+ * Nothing is converted here. A message that may be converted (conperm) is
+ * not sent to a server with neither extension (5.6.3); with CONNEG alone it
+ * goes only to recipients whose filter is ANY or equals the message's
+ * Content-Features (5.6.5). RCPT with CONNEG is a point where the replies
+ * are waited for, before any content is sent.
+ */
 #include "config.h"
-#include "smtp/ext/conneg.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 #include <strings.h>
@@ -8,37 +18,26 @@
 #include "smtp/session.h"
 #include "util/strbuf.h"
 
-bool conperm_wanted(const struct session *s, const struct envelope *e)
+static bool conperm_wanted(const struct session *s, const struct envelope *e)
 {
-	return e->ext.conperm && !(session_has(s, EXT_CONNEG) && !session_has(s, EXT_CONPERM));
+	return e->ext.asked[EXT_CONPERM] &&
+		!(session_has(s, EXT_CONNEG) && !session_has(s, EXT_CONPERM));
 }
 
-enum ext_level conperm_floor(const struct session *s, const struct envelope *e)
+static enum ext_level conperm_floor(const struct session *s, const struct envelope *e)
 {
 	(void)s, (void)e;
 	return LEVEL_REQUIRE;
 }
 
-void conperm_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
-{
-	(void)s;
-	if (e->ext.conperm)
-		strbuf_addstr(out, " CONPERM");
-}
-
-bool conneg_wanted(const struct session *s, const struct envelope *e)
-{
-	(void)s;
-	return e->ext.conneg;
-}
-
 bool conneg_used(const struct session *s, const struct envelope *e)
 {
-	return session_has(s, EXT_CONNEG) && (e->ext.conneg || e->ext.conperm);
+	return session_has(s, EXT_CONNEG) &&
+		(e->ext.asked[EXT_CONNEG] || e->ext.asked[EXT_CONPERM]);
 }
 
-void conneg_rcpt_params(const struct session *s, const struct envelope *e,
-			const struct recipient *r, struct strbuf *out)
+static void conneg_rcpt_params(const struct session *s, const struct envelope *e,
+			       const struct recipient *r, struct strbuf *out)
 {
 	(void)r;
 	if (conneg_used(s, e))
@@ -76,8 +75,20 @@ bool conneg_take(const struct session *s, const struct envelope *e, const struct
 			strbuf_addf(filter, "%s%s", filter->len ? " " : "",
 				    line + sizeof(word) - 1);
 	}
-	if (!e->ext.conperm || session_has(s, EXT_CONPERM) || filter->len == 0)
+	if (!e->ext.asked[EXT_CONPERM] || session_has(s, EXT_CONPERM) || filter->len == 0)
 		return true;
 	return strcasecmp(filter->buf, "ANY") == 0 ||
 		(e->ext.features && same_filter(filter->buf, e->ext.features));
 }
+
+const struct extension ext_CONPERM = {
+	.keyword = "CONPERM", .option = "conperm", .level = LEVEL_REQUIRE,
+	.status = "5.6.3", .params = "CONPERM", .wanted = conperm_wanted,
+	.floor = conperm_floor, .mail_octets = 8
+};
+
+const struct extension ext_CONNEG = {
+	.keyword = "CONNEG", .option = "conneg", .level = LEVEL_TRY,
+	.params = "CONNEG",
+	.rcpt_params = conneg_rcpt_params, .rcpt_octets = 7
+};

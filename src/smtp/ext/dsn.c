@@ -1,19 +1,24 @@
+/*
+ * DSN (RFC 3461): RET and ENVID on MAIL, NOTIFY and ORCPT on RCPT.
+ *
+ * Not offered: the parameters are left out, unless the account has
+ * dsn_required (EX_UNAVAILABLE 5.3.3). With the null reverse-path neither
+ * RET nor NOTIFY=SUCCESS is sent.
+ */
 #include "config.h"
-#include "smtp/ext/dsn.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 
 #include "conf/account.h"
 #include "message/envelope.h"
-#include "smtp/ext/deliverby.h"
-#include "smtp/ext/requiretls.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
 /* An ORCPT alone (of an alias) is worth sending, but not worth a round trip. */
-bool dsn_wanted(const struct session *s, const struct envelope *e)
+static bool dsn_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
 	if (e->ret != DSN_RET_NONE || e->envid)
@@ -25,7 +30,7 @@ bool dsn_wanted(const struct session *s, const struct envelope *e)
 	return false;
 }
 
-enum ext_level dsn_floor(const struct session *s, const struct envelope *e)
+static enum ext_level dsn_floor(const struct session *s, const struct envelope *e)
 {
 	(void)e;
 	return s->account->dsn_required ? LEVEL_REQUIRE : LEVEL_FIXED;
@@ -43,7 +48,7 @@ static size_t xtext_length(const char *s)
 	return n;
 }
 
-int dsn_check(const struct session *s, const struct envelope *e, struct error *err)
+static int dsn_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
 
@@ -53,7 +58,7 @@ int dsn_check(const struct session *s, const struct envelope *e, struct error *e
 	return 0;
 }
 
-void dsn_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void dsn_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
 {
 	static const char *const ret[] = { [DSN_RET_FULL] = "FULL", [DSN_RET_HDRS] = "HDRS" };
 
@@ -130,8 +135,8 @@ void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct st
 		add_orcpt(out, r->orcpt ? r->orcpt : r->address);
 }
 
-void dsn_rcpt_params(const struct session *s, const struct envelope *e, const struct recipient *r,
-		     struct strbuf *out)
+static void dsn_rcpt_params(const struct session *s, const struct envelope *e,
+			    const struct recipient *r, struct strbuf *out)
 {
 	unsigned notify = deliverby_notify(s, e, r->notify);
 
@@ -142,3 +147,11 @@ void dsn_rcpt_params(const struct session *s, const struct envelope *e, const st
 	if (r->orcpt || notify || e->ext.mtrk || s->account->ext.orcpt == ORCPT_ALWAYS)
 		dsn_add_orcpt(s, r, out);
 }
+
+const struct extension ext_DSN = {
+	.keyword = "DSN", .option = "dsn_notify", .level = LEVEL_TRY,
+	.params = "RET ENVID NOTIFY ORCPT", .wanted = dsn_wanted, .floor = dsn_floor,
+	.check = dsn_check, .mail_params = dsn_mail_params,
+	.mail_octets = DSN_MAIL_OCTETS, .rcpt_params = dsn_rcpt_params,
+	.rcpt_octets = DSN_RCPT_OCTETS
+};

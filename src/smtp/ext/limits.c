@@ -1,5 +1,13 @@
+/*
+ * SIZE (RFC 1870) and LIMITS (RFC 9422): what the server says it will take.
+ *
+ * A message that is larger than the server's limit is refused before MAIL
+ * (EX_UNAVAILABLE 5.3.4). LIMITS bounds the MAIL commands of a session, the
+ * recipients of a transaction and the recipients' domains of a session;
+ * malformed or zero limits are ignored.
+ */
 #include "config.h"
-#include "smtp/ext/limits.h"
+#include "smtp/ext/ext.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,14 +43,14 @@ static uint64_t number(const char *s, size_t max)
 }
 
 /* "SIZE" [SP 1*20DIGIT]; none or 0: no limit is told (RFC 1870, section 3). */
-int size_parse(struct session *s, const struct strvec *args, struct error *err)
+static int size_parse(struct session *s, const struct strvec *args, struct error *err)
 {
 	(void)err;
 	s->size_limit = args->n ? number(args->v[0], 20) : 0;
 	return 0;
 }
 
-int size_check(const struct session *s, const struct envelope *e, struct error *err)
+static int size_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	uint64_t own = s->account->max_size, limit = s->announced[EXT_SIZE] ? s->size_limit : 0;
 
@@ -55,7 +63,8 @@ int size_check(const struct session *s, const struct envelope *e, struct error *
 	return 0;
 }
 
-void size_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void size_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
 {
 	(void)s;
 	if (e->size) {
@@ -67,7 +76,7 @@ void size_mail_params(const struct session *s, const struct envelope *e, struct 
 /* --- LIMITS ------------------------------------------------------------- */
 
 /* "LIMITS" 1*( SP name "=" value ); value = 1*6 DIGIT, no leading zero */
-int limits_parse(struct session *s, const struct strvec *args, struct error *err)
+static int limits_parse(struct session *s, const struct strvec *args, struct error *err)
 {
 	const struct {
 		const char *name;
@@ -157,3 +166,10 @@ void limits_domains_free(struct limits_domains *d)
 		xfree(d->slot);
 	xfree(d);
 }
+
+const struct extension ext_SIZE = {
+	.keyword = "SIZE", .params = "SIZE", .parse = size_parse,
+	.check = size_check, .mail_params = size_mail_params, .mail_octets = 26
+};
+
+const struct extension ext_LIMITS = { .keyword = "LIMITS", .parse = limits_parse };

@@ -1,5 +1,11 @@
+/*
+ * MTRK (RFC 3885): the message can be asked for later, by whoever knows the
+ * secret whose hash is sent here. It needs ENVID, and ORCPT should go along;
+ * where the server has no DSN they are sent with it. Here too are the secret,
+ * the id and the URI; what keeps them is in track/tracking.h.
+ */
 #include "config.h"
-#include "smtp/ext/mtrk.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -10,7 +16,6 @@
 #include "message/envelope.h"
 #include "message/ident.h"
 #include "message/result.h"
-#include "smtp/ext/dsn.h"
 #include "smtp/session.h"
 #include "tls/gnutls_api.h"
 #include "util/arena.h"
@@ -24,14 +29,15 @@
 
 /* --- the row of the table -------------------------------------------------------- */
 
-bool mtrk_wanted(const struct session *s, const struct envelope *e)
+static bool mtrk_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
 	return e->ext.mtrk != NULL;
 }
 
 /* mtrk-parm = "MTRK=" certifier [ ":" mtrk-timeout ]; the base64 without its padding */
-void mtrk_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void mtrk_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
 {
 	if (!e->ext.mtrk || !e->envid)
 		return;
@@ -44,8 +50,8 @@ void mtrk_mail_params(const struct session *s, const struct envelope *e, struct 
 		strbuf_addf(out, ":%u", e->ext.mtrk_timeout);
 }
 
-void mtrk_rcpt_params(const struct session *s, const struct envelope *e,
-		      const struct recipient *r, struct strbuf *out)
+static void mtrk_rcpt_params(const struct session *s, const struct envelope *e,
+			     const struct recipient *r, struct strbuf *out)
 {
 	if (e->ext.mtrk && !session_has(s, EXT_DSN))
 		dsn_add_orcpt(s, r, out);
@@ -174,3 +180,10 @@ void mtrk_uri(const struct envelope *e, const struct result *r, struct strbuf *o
 	strbuf_addch(out, '/');
 	add_part(out, e->ext.mtrk_secret);
 }
+
+const struct extension ext_MTRK = {
+	.keyword = "MTRK", .option = "track", .level = LEVEL_TRY,
+	.params = "MTRK ENVID ORCPT", .wanted = mtrk_wanted,
+	.mail_params = mtrk_mail_params, .mail_octets = 40 + 107,
+	.rcpt_params = mtrk_rcpt_params, .rcpt_octets = 507
+};

@@ -1,5 +1,10 @@
+/*
+ * Parameters of MAIL and RCPT that the user adds (mail_param, rcpt_param):
+ * KEYWORD[@EHLONAME][=VALUE], sent only when the server has announced a
+ * keyword of that name.
+ */
 #include "config.h"
-#include "smtp/ext/params.h"
+#include "smtp/ext/ext.h"
 
 #include <string.h>
 #include <strings.h>
@@ -37,13 +42,13 @@ size_t params_add(const struct session *s, const char *const *list, struct strbu
 static const char *sent_by(const char *name, size_t len)
 {
 	for (int id = 0; id < EXT_COUNT; id++) {
-		const char *p = extensions[id].params;
+		const char *p = extensions[id]->params;
 
 		while (p && *p) {
 			size_t n = strcspn(p, " ");
 
 			if (n == len && strncasecmp(p, name, n) == 0)
-				return extensions[id].keyword;
+				return extensions[id]->keyword;
 			p += n + strspn(p + n, " ");
 		}
 	}

@@ -1,5 +1,9 @@
+/*
+ * PRDR (an expired draft; Exim and others): an answer per recipient after
+ * the content, over SMTP. Asked for when there is more than one recipient.
+ */
 #include "config.h"
-#include "smtp/ext/prdr.h"
+#include "smtp/ext/ext.h"
 
 #include "conf/account.h"
 #include "message/envelope.h"
@@ -14,7 +18,8 @@ bool prdr_used(const struct session *s, const struct envelope *e)
 		s->protocol == SESSION_ESMTP;
 }
 
-void prdr_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)
+static void prdr_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
 {
 	if (prdr_used(s, e))
 		strbuf_addstr(out, " PRDR");
@@ -72,3 +77,8 @@ void prdr_replies(struct transaction *t)
 	transaction_fail_standing(t, &err);
 	s->dead = s->dead || reply_class(&s->reply) == 3;
 }
+
+const struct extension ext_PRDR = {
+	.keyword = "PRDR", .option = "prdr", .level = LEVEL_TRY,
+	.params = "PRDR", .mail_params = prdr_mail_params, .mail_octets = 5
+};

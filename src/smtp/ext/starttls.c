@@ -1,5 +1,12 @@
+/*
+ * STARTTLS (RFC 3207): required whenever the account does not say otherwise
+ * in so many words, and nothing that was heard before it counts after it.
+ *
+ * Not a single octet may lie between the 220 and the handshake, nor between
+ * the handshake and our EHLO: that would be somebody else's.
+ */
 #include "config.h"
-#include "smtp/ext/starttls.h"
+#include "smtp/ext/ext.h"
 
 #include "conf/account.h"
 #include "net/wire.h"
@@ -36,7 +43,7 @@ static bool tls_optional(const struct account *a)
 {
 	if (a->tls.mode == TLS_MAY)
 		return true;
-	return a->ext.tls_not_required && a->ext.requiretls == REQUIRETLS_NO &&
+	return !a->ext.tls_required && a->ext.requiretls == REQUIRETLS_NO &&
 		a->tls.mode == TLS_AUTO && !a->auth.user && !a->tls.cert_file &&
 		!a->tls.pkcs12_file &&
 		(a->auth.mode == AUTH_AUTO || a->auth.mode == AUTH_OFF) &&
@@ -111,7 +118,7 @@ static int not_offered(const struct session *s, struct error *err)
 	return session_named(s, err);
 }
 
-enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
+static enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 {
 	if (!starttls_wanted(s))
 		return EHLO_CONTINUE;
@@ -139,3 +146,5 @@ enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 	now_encrypted(s);
 	return EHLO_AGAIN;
 }
+
+const struct extension ext_STARTTLS = { .keyword = "STARTTLS", .after_ehlo = starttls_after_ehlo };

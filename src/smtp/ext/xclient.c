@@ -1,5 +1,14 @@
+/*
+ * XCLIENT and XFORWARD (Postfix, XCLIENT_README and XFORWARD_README): what a
+ * client that stands between another one and the server tells about it.
+ *
+ * XCLIENT makes the session that of the other client: it is sent once after
+ * EHLO, before or after STARTTLS, always before AUTH, and then all begins
+ * anew. XFORWARD only fills the server's log: it is sent before each MAIL.
+ * Attributes stand in the account as NAME=value, plain; they go out as xtext.
+ */
 #include "config.h"
-#include "smtp/ext/xclient.h"
+#include "smtp/ext/ext.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -7,7 +16,6 @@
 
 #include "conf/account.h"
 #include "smtp/command.h"
-#include "smtp/ext/starttls.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -277,7 +285,7 @@ static const char *helo_name(const struct session *s)
 	return s->opt.ehlo_name;
 }
 
-enum ehlo_next xclient_after_ehlo(struct session *s, struct error *err)
+static enum ehlo_next xclient_after_ehlo(struct session *s, struct error *err)
 {
 	const struct command_settings *c = &s->account->cmd;
 
@@ -314,3 +322,5 @@ bool xforward_next(struct session *s, size_t *at)
 	}
 	return s->line.len > 0;
 }
+
+const struct extension ext_XCLIENT = { .keyword = "XCLIENT", .after_ehlo = xclient_after_ehlo };

@@ -1,8 +1,172 @@
-/* The table of settings, part: TLS and sign-in. */
+/*
+ * Settings of TLS and of signing in.
+ */
 #include "config.h"
-#include "conf/settings_account.h"
+#include "conf/settings_rows.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "conf/account.h"
+#include "net/pin.h"
+#include "util/arena.h"
+#include "util/names.h"
+#include "util/secret.h"
+#include "util/strbuf.h"
+
+static const struct name_value tls_names[] = {
+	{ "auto", TLS_AUTO }, { "starttls", TLS_STARTTLS }, { "implicit", TLS_IMPLICIT },
+	{ "off", TLS_OFF }, { "no", TLS_OFF }, { "false", TLS_OFF }, { "0", TLS_OFF },
+	{ "on", TLS_STARTTLS }, { "yes", TLS_STARTTLS }, { "true", TLS_STARTTLS },
+	{ "1", TLS_STARTTLS }, { "may", TLS_MAY }, { NULL, 0 }
+};
+
+/* The two keys of msmtp may stand in any order and in different sections. */
+static void combine_tls(struct tls_settings *t)
+{
+	if (t->follows_starttls && t->starttls_given)
+		t->mode = t->starttls ? TLS_STARTTLS : TLS_IMPLICIT;
+}
+
+SETTING_SETTER(set_tls)
+{
+	struct tls_settings *t = &((struct account *)target)->tls;
+	int mode;
+
+	(void)arena;
+	if (names_find(tls_names, value, &mode) < 0)
+		return setting_refuse(s, value, "one of auto, starttls, implicit, may, off, on",
+				      err);
+	t->mode = (enum tls_mode)mode;
+	t->follows_starttls = mode == TLS_AUTO ||
+			      (mode == TLS_STARTTLS && strcasecmp(value, "starttls") != 0);
+	combine_tls(t);
+	return 0;
+}
+
+SETTING_SETTER(set_starttls)
+{
+	struct tls_settings *t = &((struct account *)target)->tls;
+	int on;
+
+	(void)arena;
+	if (setting_read_bool(s, value, &on, err) < 0)
+		return -1;
+	t->starttls = on;
+	t->starttls_given = true;
+	combine_tls(t);
+	return 0;
+}
+
+SETTING_PRINTER(print_tls)
+{
+	const struct account *a = target;
+
+	(void)s;
+	strbuf_addstr(out, names_name(tls_names, (int)a->tls.mode));
+}
+
+/* fingerprint = 2HEXDIG *([":"] 2HEXDIG), of SHA-256, SHA-1 or MD5 */
+SETTING_SETTER(check_fingerprint)
+{
+	size_t digits = 0;
+	bool wrong = false;
+
+	(void)target, (void)arena;
+	for (const char *p = value; *p; p++) {
+		if (isxdigit((unsigned char)*p))
+			digits++;
+		else if (*p != ':' || digits == 0 || digits % 2 || p[1] == ':' || !p[1])
+			wrong = true;
+	}
+	if (wrong || (digits != 64 && digits != 40 && digits != 32 && digits != 0))
+		return setting_refuse(s, value, "a SHA-256, SHA-1 or MD5 fingerprint in hex", err);
+	return 0;
+}
+
+/* The list is in its field: each of it must be a pin, so that a typing error is seen at once. */
+SETTING_SETTER(check_pins)
+{
+	const char *const *pins = ((struct account *)target)->tls.pin;
+
+	(void)arena, (void)value;
+	for (size_t i = 0; pins && pins[i]; i++) {
+		struct pin ignored;
+
+		if (pin_parse(pins[i], &ignored) < 0)
+			return setting_refuse(s, pins[i], "spki-sha256:BASE64, cert-sha256:HEX or "
+					      "file:PATH ('msubmit --serverinfo' prints them)",
+					      err);
+	}
+	return 0;
+}
+
+static const struct name_value auth_names[] = {
+	{ "auto", AUTH_AUTO }, { "off", AUTH_OFF }, { "no", AUTH_OFF }, { "false", AUTH_OFF },
+	{ "0", AUTH_OFF }, { "on", AUTH_ON }, { "yes", AUTH_ON }, { "true", AUTH_ON },
+	{ "1", AUTH_ON }, { "try", AUTH_TRY }, { NULL, 0 }
+};
+
+/* mechanism = 1*20( ALPHA / DIGIT / "-" / "_" ) (RFC 4422, section 3.1) */
+static bool is_mechanism(const char *value)
+{
+	size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				 "0123456789-_");
+
+	return n >= 1 && n <= 20 && !value[n];
+}
+
+SETTING_SETTER(set_auth)
+{
+	struct auth_settings *auth = &((struct account *)target)->auth;
+	int mode = AUTH_MECHANISM;
+
+	if (names_find(auth_names, value, &mode) < 0 && !is_mechanism(value))
+		return setting_refuse(s, value, "on, off, auto, try or a mechanism", err);
+	auth->mode = (enum auth_mode)mode;
+	auth->mechanism = NULL;
+	if (mode == AUTH_MECHANISM) {
+		char *name = arena_strdup(arena, value);
+
+		auth->mechanism = name;
+		for (; *name; name++)
+			*name = (char)toupper((unsigned char)*name);
+	}
+	return 0;
+}
+
+SETTING_PRINTER(print_auth)
+{
+	const struct auth_settings *auth = &((const struct account *)target)->auth;
+	const char *word = auth->mode == AUTH_MECHANISM ? auth->mechanism :
+							  names_name(auth_names, (int)auth->mode);
+
+	(void)s;
+	strbuf_addstr(out, word);
+}
+
+SETTING_SETTER(set_password_fd)
+{
+	char *end;
+	long n = strtol(value, &end, 10);
+
+	(void)arena;
+	if (*value && (!isdigit((unsigned char)*value) || *end || n > 65535))
+		return setting_refuse(s, value, "the number of an open descriptor", err);
+	((struct account *)target)->auth.password_fd = *value ? (int)n : -1;
+	return 0;
+}
+
+SETTING_PRINTER(print_password_fd)
+{
+	const struct account *a = target;
+
+	(void)s;
+	if (a->auth.password_fd >= 0)
+		strbuf_addf(out, "%d", a->auth.password_fd);
+}
 
 static const struct name_value plaintexts[] = {
 	{ "tls", AUTH_PLAINTEXT_TLS }, { "always", AUTH_PLAINTEXT_ALWAYS }, { NULL, 0 }
@@ -39,7 +203,7 @@ static const struct name_value dnssecs[] = {
 static const struct name_value versions[] = { { "1.2", 0 }, { "1.3", 1 }, { NULL, 0 } };
 
 static const struct name_value keyrings[] = {
-	{ "auto", 0 }, { "on", 0 }, { "yes", 0 }, { "off", 1 }, { "no", 1 }, { NULL, 0 }
+	{ "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
 };
 
 static const struct name_value strips[] = {
@@ -47,14 +211,14 @@ static const struct name_value strips[] = {
 	{ "yes", STRIP_SPACES_ON }, { "no", STRIP_SPACES_OFF }, { NULL, 0 }
 };
 
-static const struct setting rows[] = {
+static const struct setting security_rows[] = {
 /* TLS */
 { OWNER("tls"), .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
-  .flags = SETTING_SWITCH, .set = special_tls, .print = special_tls_print, .def = "auto",
+  .flags = SETTING_SWITCH, .set = set_tls, .print = print_tls, .def = "auto",
   .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
   .help = "auto: implicit on port 465, else STARTTLS, required" },
 { OWNER("tls_starttls"), .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
-  .flags = SETTING_SWITCH | SETTING_CLASSIC, .set = special_starttls, .arg = "on|off",
+  .flags = SETTING_SWITCH | SETTING_CLASSIC, .set = set_starttls, .arg = "on|off",
   .help = "with tls = on: off means TLS from the first byte" },
 { OWNER("tls_certcheck"), SWITCH(tls.certcheck), .def = "on",
   .help = "verify the server's certificate" },
@@ -67,12 +231,10 @@ static const struct setting rows[] = {
 { OWNER("tls_ocsp"), .type = SETTING_ENUM, .offset = FIELD(enum tls_ocsp, tls.ocsp),
   .names = ocsps, .def = "auto", .arg = "auto|require|off",
   .help = "stapled OCSP answers: check, demand, ignore" },
-{ OWNER("tls_fingerprint"), .type = SETTING_SPECIAL,
-  .offset = FIELD(const char *, tls.fingerprint), .set = special_fingerprint,
-  .print = special_fingerprint_print, .arg = "hex",
+{ OWNER("tls_fingerprint"), TEXT(tls.fingerprint), .set = check_fingerprint, .arg = "hex",
   .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
-{ OWNER("tls_pin"), .type = SETTING_LIST, .offset = FIELD(const char *const *, tls.pins),
-  .set = special_pins, .arg = "pin,...",
+{ OWNER("tls_pin"), LIST(tls.pin),
+  .set = check_pins, .arg = "pin,...",
   .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
 { OWNER("tls_dane"), .type = SETTING_ENUM, .offset = FIELD(enum tls_dane, tls.dane),
   .names = danes, .def = "off", .arg = "off|may|must",
@@ -111,11 +273,10 @@ static const struct setting rows[] = {
 
 /* signing in */
 { OWNER("auth"), .type = SETTING_SPECIAL, .offset = FIELD(enum auth_mode, auth.mode),
-  .flags = SETTING_SWITCH, .set = special_auth, .print = special_auth_print, .def = "auto",
+  .flags = SETTING_SWITCH, .set = set_auth, .print = print_auth, .def = "auto",
   .classic_def = "off", .arg = "auto|on|off|try|mechanism",
   .help = "auto: on when user or a token is set" },
-{ OWNER("auth_mechanisms"), .type = SETTING_LIST,
-  .offset = FIELD(const char *const *, auth.mechanisms), .def = "!plaintext-without-tls",
+{ OWNER("auth_mechanisms"), LIST(auth.mechanisms), .def = "!plaintext-without-tls",
   .arg = "name,...", .help = "mechanisms allowed; ! in front: not allowed" },
 { OWNER("auth_minimum"), .type = SETTING_ENUM, .names = minimums, .def = "any",
   .offset = FIELD(enum auth_minimum, auth.minimum), .arg = "any|plain|scram|scram-plus",
@@ -124,20 +285,19 @@ static const struct setting rows[] = {
   .help = "allow CRAM-MD5, DIGEST-MD5, NTLM" },
 { OWNER("auth_remember"), SWITCH(auth.remember), .def = "off",
   .help = "refuse what is weaker than what worked before" },
-{ OWNER("auth_mutual"), .type = SETTING_BOOL, .names = setting_inverted, .flags = SETTING_SWITCH,
-  .offset = FIELD(bool, auth.one_sided), .def = "on", .arg = "on|off",
+{ OWNER("auth_mutual"), SWITCH(auth.mutual), .def = "on",
   .help = "the server must prove itself too (SCRAM, GSSAPI)" },
 { OWNER("auth_retry"), SWITCH(auth.retry), .def = "off",
   .help = "try another mechanism when the password is refused" },
 { OWNER("auth_transition"), SWITCH(auth.transition), .def = "off",
   .help = "show the server the password once when it asks for that (432)" },
 { OWNER("auth_initial_response"), .type = SETTING_ENUM, .names = initials, .def = "auto",
-  .offset = FIELD(enum auth_initial, auth.initial), .arg = "auto|never|always",
+  .offset = FIELD(enum auth_initial, auth.initial_response), .arg = "auto|never|always",
   .help = "send the first response along with AUTH" },
 { OWNER("auth_service"), TEXT(auth.service), .arg = "name", .def = "smtp",
   .help = "service that tickets and digests are for" },
 { OWNER("channel_binding"), .type = SETTING_ENUM, .names = bindings, .def = "auto",
-  .offset = FIELD(enum channel_binding, auth.binding),
+  .offset = FIELD(enum channel_binding, auth.channel_binding),
   .arg = "auto|tls-unique|tls-exporter|off", .help = "what ties SCRAM-*-PLUS to TLS" },
 { OWNER("auth_plaintext"), .type = SETTING_ENUM, .names = plaintexts, .def = "tls",
   .offset = FIELD(enum auth_plaintext, auth.plaintext), .arg = "tls|always",
@@ -152,7 +312,7 @@ static const struct setting rows[] = {
 { OWNER("password_file"), FILE_NAME(auth.password_file),
   .help = "file whose first line is the password" },
 { OWNER("password_fd"), .type = SETTING_SPECIAL, .offset = FIELD(int, auth.password_fd),
-  .set = special_password_fd, .print = special_password_fd_print, .def = "", .arg = "number",
+  .set = set_password_fd, .print = print_password_fd, .def = "", .arg = "number",
   .help = "open descriptor to read the password from" },
 { OWNER("password_credential"), TEXT(auth.password_credential), .arg = "name",
   .help = "systemd credential that holds the password" },
@@ -163,7 +323,7 @@ static const struct setting rows[] = {
 { OWNER("netrc"), FILE_NAME(auth.netrc),
   .help = "netrc file to look in, instead of ~/.netrc and the system's" },
 { OWNER("keyring"), .type = SETTING_BOOL, .names = keyrings, .def = "auto",
-  .offset = FIELD(bool, auth.no_keyring), .arg = "auto|off",
+  .offset = FIELD(bool, auth.keyring), .arg = "auto|off",
   .help = "look for the password in the desktop's key ring" },
 { OWNER("strip_spaces"), .type = SETTING_ENUM, .names = strips, .def = "auto",
   .offset = FIELD(enum strip_spaces, auth.strip_spaces), .arg = "auto|on|off",
@@ -182,18 +342,8 @@ static const struct setting rows[] = {
 { OWNER("scram_min_iterations"), .type = SETTING_UINT, .min = 1, .max = 10000000,
   .offset = FIELD(unsigned, auth.scram_min_iterations), .def = "4096", .arg = "number",
   .help = "fewest SCRAM iterations to accept" },
-
-/* switches of old versions of msmtp, given without a value */
-{ OWNER("tls_nocertcheck"), .type = SETTING_BOOL, .names = setting_inverted,
-  .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION, .offset = FIELD(bool, tls.certcheck),
-  .help = "the same as tls_certcheck = off" },
-{ OWNER("tls_nostarttls"), .type = SETTING_SPECIAL, .set = special_starttls,
-  .names = setting_inverted, .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION,
-  .offset = FIELD(enum tls_mode, tls.mode), .help = "the same as tls_starttls = off" },
-{ OWNER("tls_force_sslv3"), .type = SETTING_SPECIAL, .set = special_ignore,
-  .flags = ALSO | SETTING_SWITCH | SETTING_NO_OPTION,
-  .offset = FIELD(enum tls_mode, tls.mode), .help = "read, and without effect" },
 };
 
-const struct setting_group settings_security = { "TLS and signing in", rows,
-						 ARRAY_LEN(rows) };
+const struct setting_group settings_security = {
+	"TLS and signing in", security_rows, ARRAY_LEN(security_rows)
+};

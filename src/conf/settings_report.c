@@ -1,8 +1,60 @@
-/* The table of settings, part: reports and log. */
+/*
+ * Settings of what is told, logged and kept.
+ */
 #include "config.h"
-#include "conf/settings_account.h"
+#include "conf/settings_rows.h"
+
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
 
 #include "conf/account.h"
+#include "util/names.h"
+#include "util/strbuf.h"
+
+static const struct name_value facility_names[] = {
+	{ "LOG_USER", LOG_USER }, { "LOG_MAIL", LOG_MAIL }, { "LOG_DAEMON", LOG_DAEMON },
+	{ "LOG_AUTH", LOG_AUTH }, { "LOG_CRON", LOG_CRON }, { "LOG_NEWS", LOG_NEWS },
+	{ "LOG_LOCAL0", LOG_LOCAL0 }, { "LOG_LOCAL1", LOG_LOCAL1 }, { "LOG_LOCAL2", LOG_LOCAL2 },
+	{ "LOG_LOCAL3", LOG_LOCAL3 }, { "LOG_LOCAL4", LOG_LOCAL4 }, { "LOG_LOCAL5", LOG_LOCAL5 },
+	{ "LOG_LOCAL6", LOG_LOCAL6 }, { "LOG_LOCAL7", LOG_LOCAL7 }, { NULL, 0 }
+};
+
+static const struct name_value syslog_switch[] = {
+	{ "on", 1 }, { "yes", 1 }, { "true", 1 }, { "1", 1 },
+	{ "off", 0 }, { "no", 0 }, { "false", 0 }, { "0", 0 }, { NULL, 0 }
+};
+
+/* "on" is msmtp's LOG_USER in its own syntax, the mail facility in ours. */
+SETTING_SETTER(set_syslog)
+{
+	struct account *a = target;
+	const size_t prefix = strlen("LOG_");
+	int on;
+
+	(void)arena;
+	if (names_find(syslog_switch, value, &on) == 0) {
+		a->syslog = !on ? -1 : a->classic ? LOG_USER : LOG_MAIL;
+		return 0;
+	}
+	if (names_find(facility_names, value, &a->syslog) == 0)
+		return 0;
+	for (const struct name_value *n = facility_names; n->name; n++) {
+		if (strcasecmp(n->name + prefix, value) == 0) {
+			a->syslog = n->value;
+			return 0;
+		}
+	}
+	return setting_refuse(s, value, "on, off or a facility such as LOG_MAIL", err);
+}
+
+SETTING_PRINTER(print_syslog)
+{
+	const struct account *a = target;
+
+	(void)s;
+	strbuf_addstr(out, a->syslog < 0 ? "off" : names_name(facility_names, a->syslog));
+}
 
 static const struct name_value error_formats[] = {
 	{ "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP },
@@ -14,7 +66,7 @@ static const struct name_value log_formats[] = {
 	{ "json", LOG_FORMAT_JSON }, { NULL, 0 },
 };
 
-static const struct setting rows[] = {
+static const struct setting report_rows[] = {
 /* what is said */
 { OWNER("error_format"), .type = SETTING_ENUM,
   .offset = FIELD(enum error_format, report.error_format), .names = error_formats, .def = "text",
@@ -26,7 +78,7 @@ static const struct setting rows[] = {
 { OWNER("logfile_time_format"), TEXT(logfile_time_format), .arg = "format",
   .help = "time in the log file, as for strftime()" },
 { OWNER("syslog"), .type = SETTING_SPECIAL, .offset = FIELD(int, syslog),
-  .flags = SETTING_SWITCH, .set = special_syslog, .print = special_syslog_print, .def = "on",
+  .flags = SETTING_SWITCH, .set = set_syslog, .print = print_syslog, .def = "on",
   .classic_def = "off", .arg = "on|off|facility", .help = "log to syslog (LOG_MAIL)" },
 { OWNER("log_format"), .type = SETTING_ENUM, .offset = FIELD(enum log_format, report.log_format),
   .names = log_formats, .def = "msmtp", .arg = "msmtp|key-value|json",
@@ -53,5 +105,6 @@ static const struct setting rows[] = {
   .arg = "maildir:path", .help = "Maildir for a copy of all that was sent" },
 };
 
-const struct setting_group settings_report = { "Reports and log", rows,
-						 ARRAY_LEN(rows) };
+const struct setting_group settings_report = {
+	"Reports and log", report_rows, ARRAY_LEN(report_rows)
+};

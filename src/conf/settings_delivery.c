@@ -1,10 +1,173 @@
-/* The table of settings, part: delivery, extensions, other commands. */
+/*
+ * Settings of delivery, of extensions and of other commands.
+ */
 #include "config.h"
-#include "conf/settings_account.h"
+#include "conf/settings_rows.h"
 
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 #include "conf/account.h"
+#include "message/envelope.h"
+#include "message/request.h"
+#include "util/arena.h"
+#include "util/datetime.h"
+#include "util/error.h"
+#include "util/names.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+
+#define POLICY_MAX 200	/* words of ext_policy */
+
+static const struct name_value notify_names[] = {
+	{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
+	{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 }
+};
+
+/* Words of a list with commas as the bits of a table; "off" is none. */
+static int read_bits(const struct setting *s, const struct name_value *names, const char *value,
+		     const char *wanted, unsigned *out, struct error *err)
+{
+	unsigned bits = 0;
+	char word[16];
+
+	for (const char *p = value; strcasecmp(value, "off") != 0 && *p; p += *p == ',') {
+		p += strspn(p, " \t");
+		size_t n = strcspn(p, " \t,");
+		int bit;
+
+		if (n == 0 || n >= sizeof(word))
+			return setting_refuse(s, value, wanted, err);
+		memcpy(word, p, n);
+		word[n] = '\0';
+		p += n;
+		p += strspn(p, " \t");
+		if (names_find(names, word, &bit) < 0 || (*p && *p != ','))
+			return setting_refuse(s, value, wanted, err);
+		bits |= (unsigned)bit;
+	}
+	*out = bits;
+	return 0;
+}
+
+/* notify = "off" / "never" / condition *("," condition) (RFC 3461, section 4.1) */
+SETTING_SETTER(set_dsn_notify)
+{
+	static const char wanted[] = "off, never, or a list of success, failure, delay";
+	unsigned bits;
+
+	(void)arena;
+	if (read_bits(s, notify_names, value, wanted, &bits, err) < 0)
+		return -1;
+	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
+		return setting_refuse(s, value, wanted, err);
+	((struct account *)target)->dsn_notify = bits;
+	return 0;
+}
+
+static const struct name_value stop_names[] = {
+	{ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
+	{ "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }, { NULL, 0 }
+};
+
+SETTING_SETTER(set_stop_on)
+{
+	struct account *a = target;
+
+	(void)arena;
+	return read_bits(s, stop_names, value, "off, or a list of to, cc, bcc, argument",
+			 &a->stop_on, err);
+}
+
+static void print_bits(struct strbuf *out, const struct name_value *names, unsigned bits)
+{
+	const char *comma = "";
+
+	if (!bits)
+		strbuf_addstr(out, "off");
+	for (const struct name_value *n = names; n->name; n++) {
+		if (bits & (unsigned)n->value) {
+			strbuf_addf(out, "%s%s", comma, n->name);
+			comma = ",";
+		}
+	}
+}
+
+SETTING_PRINTER(print_stop_on)
+{
+	(void)s;
+	print_bits(out, stop_names, ((const struct account *)target)->stop_on);
+}
+
+SETTING_PRINTER(print_dsn_notify)
+{
+	(void)s;
+	print_bits(out, notify_names, ((const struct account *)target)->dsn_notify);
+}
+
+/* A value that the reader of the row has to understand; kept as written. */
+SETTING_SETTER(set_request)
+{
+	const char **field = (const char **)((char *)target + s->offset);
+	static const struct name_value none[] = {
+		{ "", 0 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
+	};
+	struct arena *own = arena_new();
+	struct envelope ignored;
+	struct error why;
+	int off, rc = 0;
+
+	envelope_init(&ignored, own);
+	if (names_find(none, value, &off) == 0)
+		*field = NULL;
+	else if (s->read(value, datetime_now(), &ignored, &why) < 0)
+		rc = error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
+	else
+		*field = arena_strdup(arena, value);
+	arena_free(own);
+	return rc;
+}
+
+SETTING_PRINTER(print_request)
+{
+	const char *const *field = (const char *const *)((const char *)target + s->offset);
+
+	strbuf_addstr(out, *field ? *field : "off");
+}
+
+/* policy = NAME ":" LEVEL *("," NAME ":" LEVEL); which names there are is smtp's to know */
+SETTING_SETTER(set_policy)
+{
+	static const char *const levels[] = { ":require", ":try", ":downgrade", ":local" };
+	struct strvec words = STRVEC_INIT(POLICY_MAX);
+	int rc = 0;
+
+	strvec_split(&words, value, ", \t");
+	for (size_t i = 0; rc == 0 && i < words.n; i++) {
+		const char *colon = strrchr(words.v[i], ':');
+		bool known = false;
+
+		for (size_t k = 0; colon && k < ARRAY_LEN(levels); k++)
+			known |= strcasecmp(colon, levels[k]) == 0;
+		if (!known || colon == words.v[i])
+			rc = setting_refuse(s, words.v[i], "NAME:LEVEL, the level one of require, "
+					    "try, downgrade, local", err);
+	}
+	if (rc == 0 && strvec_overflow(&words))
+		rc = setting_refuse(s, value, "a list of that length", err);
+	if (rc == 0)
+		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
+	strvec_release(&words);
+	return rc;
+}
+
+#define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
+	.read = (reader), .set = set_request, .print = print_request
+
+static const struct name_value partials[] = {
+	{ "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }, { NULL, 0 }
+};
 
 static const struct name_value returns[] = {
 	{ "off", DSN_RET_NONE }, { "full", DSN_RET_FULL }, { "headers", DSN_RET_HDRS },
@@ -30,7 +193,7 @@ static const struct name_value requiretls_names[] = {
 };
 
 static const struct name_value tls_required_names[] = {
-	{ "yes", 0 }, { "no", 1 }, { NULL, 0 }
+	{ "yes", 1 }, { "no", 0 }, { NULL, 0 }
 };
 
 static const struct name_value automatic[] = {
@@ -61,20 +224,16 @@ static const struct name_value binarymimes[] = {
 	{ "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 }
 };
 
-static const struct setting rows[] = {
+static const struct setting delivery_rows[] = {
 /* delivery */
-{ OWNER("refused_recipients"), .type = SETTING_SPECIAL, .offset = FIELD(enum partial, partial),
-  .set = special_partial, .print = special_partial_print, .def = "deliver",
+{ OWNER("refused_recipients"), .type = SETTING_ENUM, .names = partials,
+  .offset = FIELD(enum partial, refused_recipients), .def = "deliver",
   .arg = "deliver|abort", .help = "what to do for the others when some are refused" },
-{ OWNER("strict_recipients"), .type = SETTING_SPECIAL, .flags = SETTING_SWITCH,
-  .offset = FIELD(bool, strict_recipients), .set = special_strict,
-  .print = special_strict_print, .arg = "on|off",
-  .help = "the same as refused_recipients = abort" },
 { OWNER("stop_on"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, stop_on),
-  .set = special_stop_on, .print = special_stop_on_print, .def = "off",
+  .set = set_stop_on, .print = print_stop_on, .def = "off",
   .arg = "off|to,cc,bcc,argument", .help = "stop for all when one of these is refused" },
 { ANYONE("dsn_notify"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, dsn_notify),
-  .set = special_dsn_notify, .print = special_dsn_notify_print, .def = "off",
+  .set = set_dsn_notify, .print = print_dsn_notify, .def = "off",
   .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
 { ANYONE("dsn_return"), .type = SETTING_ENUM, .names = returns, .def = "off",
   .offset = FIELD(enum dsn_ret, dsn_return), .arg = "off|full|headers",
@@ -85,8 +244,6 @@ static const struct setting rows[] = {
 { OWNER("pipelining"), .type = SETTING_ENUM, .offset = FIELD(enum pipelining, pipelining),
   .flags = SETTING_SWITCH, .names = pipelinings, .def = "on", .arg = "on|off|first-no",
   .help = "use PIPELINING; first-no: only behind the first recipient" },
-{ OWNER("auth_pipelining"), .type = SETTING_SPECIAL, .flags = ALSO, .set = special_ignore,
-  .arg = "auto|off", .help = "of no use: nothing follows AUTH before its answer" },
 { OWNER("pipe_connect"), SWITCH(pipe_connect), .def = "off",
   .help = "speak before the greeting where the server allows it (Exim)" },
 { OWNER("pipe_connect_ttl"), .type = SETTING_TIME, .offset = FIELD(unsigned, pipe_connect_ttl),
@@ -117,17 +274,16 @@ static const struct setting rows[] = {
 { OWNER("max_recipients"), .type = SETTING_UINT, .offset = FIELD(unsigned, max_recipients),
   .max = 1000000, .def = "0", .arg = "number",
   .help = "recipients of one transaction; 0 = what the server takes" },
-{ OWNER("disable_extensions"), .type = SETTING_LIST,
-  .offset = FIELD(const char *const *, disable_extensions), .arg = "keyword,...",
+{ OWNER("disable_extensions"), LIST(disable_extensions), .arg = "keyword,...",
   .help = "extensions not to use although offered" },
 
 /* parameters of MAIL and RCPT */
 { OWNER("esmtp"), SWITCH(ext.esmtp), .def = "on",
   .help = "off: HELO, and no extension at all" },
-{ OWNER("ext_policy"), .type = SETTING_SPECIAL, .set = special_policy,
-  .print = special_policy_print, .offset = FIELD(const char *const *, ext.policy),
+{ OWNER("ext_policy"), .type = SETTING_SPECIAL, .set = set_policy,
+  .print = setting_print_list, .offset = FIELD(const char *const *, ext.policy),
   .arg = "name:level,...", .help = "what to do without an extension: require, try, downgrade" },
-{ OWNER("force_ext"), .type = SETTING_LIST, .offset = FIELD(const char *const *, ext.force),
+{ OWNER("force_ext"), LIST(ext.force_ext),
   .arg = "name,...", .help = "for tests: use extensions that were not offered" },
 { OWNER("mail_param"), .type = SETTING_ARGV, .arg = "keyword[=value]",
   .offset = FIELD(const char *const *, ext.mail_param),
@@ -142,78 +298,84 @@ static const struct setting rows[] = {
   .help = "dsn_notify = never without DSN: send with the null sender" },
 { OWNER("rrt_to_dsn"), SWITCH(ext.rrt_to_dsn), .def = "off",
   .help = "a Return-Receipt-To field becomes dsn_notify = success,failure" },
-{ ANYONE("deliver_by"), REQUEST(deliver_by), .arg = "time[;n|r][t]",
+{ ANYONE("deliver_by"), REQUEST(deliver_by, request_deliver_by), .flags = SETTING_LONG,
+  .arg = "time[;n|r][t]",
   .help = "deliver until then; n: else tell, r: else return it" },
-{ ANYONE("hold_for"), REQUEST(hold_for), .arg = "time",
+{ ANYONE("hold_for"), REQUEST(hold_for, request_hold_for), .flags = SETTING_LONG,
+  .arg = "time",
   .help = "the server shall send it after that time" },
-{ ANYONE("hold_until"), REQUEST(hold_until), .arg = "time",
+{ ANYONE("hold_until"), REQUEST(hold_until, request_hold_until), .flags = SETTING_LONG,
+  .arg = "time",
   .help = "the server shall send it then" },
 { OWNER("hold_as"), .type = SETTING_ENUM, .offset = FIELD(enum hold_as, ext.hold_as),
   .names = hold_forms, .def = "as-given", .arg = "as-given|for|until",
   .help = "say the release as an interval or as a moment" },
 { OWNER("hold_sets_date"), SWITCH(ext.hold_sets_date), .def = "off",
   .help = "the Date field is that of the release" },
-{ ANYONE("mt_priority"), REQUEST(mt_priority), .arg = "-9..9|name",
+{ ANYONE("mt_priority"), REQUEST(mt_priority, request_mt_priority), .flags = SETTING_LONG,
+  .arg = "-9..9|name",
   .help = "priority of the transfer" },
 { OWNER("mt_priority_tunnel"), SWITCH(ext.mt_priority_tunnel), .def = "off",
   .help = "without the extension: as a header field" },
 { OWNER("mt_priority_from_header"), SWITCH(ext.mt_priority_from_header), .def = "on",
   .help = "an MT-Priority field asks for it too" },
-{ ANYONE("rrvs"), REQUEST(rrvs), .arg = "time[;c]",
+{ ANYONE("rrvs"), REQUEST(rrvs, request_rrvs), .flags = SETTING_LONG,
+  .arg = "time[;c]",
   .help = "only to mailboxes with the same owner since then" },
 { OWNER("rrvs_header"), SWITCH(ext.rrvs_header), .def = "off",
   .help = "say rrvs in the header as well" },
 { OWNER("rrvs_insecure"), SWITCH(ext.rrvs_insecure), .def = "off",
   .help = "say rrvs without TLS too" },
 { OWNER("requiretls"), .type = SETTING_ENUM, .names = requiretls_names, .def = "off",
-  .flags = SETTING_SWITCH,
+  .flags = SETTING_SWITCH | SETTING_LONG,
   .offset = FIELD(enum requiretls, ext.requiretls), .arg = "on|off|try",
   .help = "TLS on the whole way of the message" },
 { OWNER("tls_required"), .type = SETTING_BOOL, .names = tls_required_names, .def = "yes",
-  .offset = FIELD(bool, ext.tls_not_required), .arg = "yes|no",
+  .offset = FIELD(bool, ext.tls_required), .arg = "yes|no",
   .help = "no: deliver it even where TLS fails" },
-{ ANYONE("solicit"), REQUEST(solicit), .arg = "keyword,...",
+{ ANYONE("solicit"), REQUEST(solicit, request_solicit), .flags = SETTING_LONG,
+  .arg = "keyword,...",
   .help = "what kind of solicitation the message is" },
 { OWNER("solicit_check"), SWITCH(ext.solicit_check), .def = "on",
   .help = "do not send what the server says it does not want" },
-{ OWNER("track"), REQUEST(track), .flags = SETTING_SWITCH, .arg = "on|off|time",
+{ OWNER("track"), REQUEST(track, request_track), .flags = SETTING_SWITCH, .arg = "on|off|time",
   .help = "have the message tracked" },
 { OWNER("track_uri"), SWITCH(ext.track_uri), .def = "off",
   .help = "print the URI that asks where the message is" },
 { OWNER("mtrk_padding"), SWITCH(ext.mtrk_padding), .def = "off",
   .help = "for servers that want the certifier padded" },
-{ ANYONE("conperm"), SWITCH(ext.conperm), .def = "off",
+{ ANYONE("conperm"), SWITCH(ext.asked[EXT_CONPERM], | SETTING_LONG), .def = "off",
   .help = "servers on the way may convert the content" },
-{ ANYONE("conneg"), SWITCH(ext.conneg), .def = "off",
+{ ANYONE("conneg"), SWITCH(ext.asked[EXT_CONNEG], | SETTING_LONG), .def = "off",
   .help = "ask what content each recipient takes" },
-{ OWNER("content_convert"), REQUEST(content_convert), .arg = "any|none|filter",
+{ OWNER("content_convert"), REQUEST(content_convert, request_field), .arg = "any|none|filter",
   .help = "Content-Convert field to add" },
-{ OWNER("content_features"), REQUEST(content_features), .arg = "filter",
+{ OWNER("content_features"), REQUEST(content_features, request_field), .arg = "filter",
   .help = "Content-Features field to add" },
-{ OWNER("submitter"), REQUEST(submitter), .arg = "off|auto|address",
+{ OWNER("submitter"), REQUEST(submitter, request_submitter), .arg = "off|auto|address",
   .help = "who is responsible for the message" },
 { OWNER("force_submitter"), SWITCH(ext.force_submitter), .def = "off",
   .help = "send a submitter that the header does not name" },
-{ OWNER("mail_auth"), REQUEST(mail_auth), .arg = "off|<>|address",
+{ OWNER("mail_auth"), REQUEST(mail_auth, request_mail_auth), .arg = "off|<>|address",
   .help = "who submitted the message, as AUTH= of MAIL" },
 { OWNER("limits"), SWITCH(ext.limits), .def = "on", .help = "heed the server's LIMITS" },
 { ANYONE("prdr"), .type = SETTING_BOOL, .names = automatic, .offset = FIELD(bool, ext.prdr),
+  .flags = SETTING_LONG,
   .def = "auto", .arg = "auto|off", .help = "ask for an answer per recipient after the data" },
 
 /* other commands */
 { OWNER("send_mode"), .type = SETTING_ENUM, .offset = FIELD(enum send_mode, cmd.send_mode),
   .names = send_modes, .def = "mail", .arg = "mail|send|soml|saml",
   .help = "to the mailbox, the terminal, one of them, both" },
-{ OWNER("xclient"), .type = SETTING_ARGV, .offset = FIELD(const char *const *, cmd.xclient),
+{ OWNER("xclient"), ARGV(cmd.xclient),
   .arg = "attribute=value...", .help = "for tests: be this client to the server (XCLIENT)" },
 { OWNER("xclient_optional"), SWITCH(cmd.xclient_optional), .def = "off",
   .help = "leave out the attributes that the server does not take" },
 { OWNER("xclient_before_starttls"), SWITCH(cmd.xclient_before_starttls), .def = "off",
   .help = "send XCLIENT in clear, before STARTTLS" },
-{ OWNER("xforward"), .type = SETTING_ARGV, .offset = FIELD(const char *const *, cmd.xforward),
+{ OWNER("xforward"), ARGV(cmd.xforward),
   .arg = "attribute=value...", .help = "tell the server whose message this was (XFORWARD)" },
-{ OWNER("atrn_domains"), .type = SETTING_LIST,
-  .offset = FIELD(const char *const *, cmd.atrn_domains), .arg = "domain,...",
+{ OWNER("atrn_domains"), LIST(cmd.atrn_domains), .arg = "domain,...",
   .help = "domains whose mail --atrn fetches" },
 { OWNER_FIRST("atrn_deliver"), TEXT(cmd.atrn_deliver), .arg = "maildir:path",
   .help = "where --atrn puts the mail that comes" },
@@ -222,5 +384,20 @@ static const struct setting rows[] = {
   .help = "TLS for --track-query" },
 };
 
-const struct setting_group settings_delivery = { "Delivery, extensions, other commands", rows,
-						 ARRAY_LEN(rows) };
+const struct setting_group settings_delivery = {
+	"Delivery, extensions, other commands", delivery_rows, ARRAY_LEN(delivery_rows)
+};
+
+int settings_read_requests(const struct account *a, int64_t now, struct envelope *e,
+			   struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(delivery_rows); i++) {
+		const char *text = NULL;
+
+		if (delivery_rows[i].read)
+			memcpy(&text, (const char *)a + delivery_rows[i].offset, sizeof(text));
+		if (text && delivery_rows[i].read(text, now, e, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,258 @@
+/*
+ * Settings of sender, recipients, header and form of a message.
+ */
+#include "config.h"
+#include "conf/settings_rows.h"
+
+#include <string.h>
+
+#include "conf/account.h"
+#include "message/address.h"
+#include "message/idna.h"
+#include "util/arena.h"
+#include "util/error.h"
+#include "util/names.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/text.h"
+
+#define CHARSET_MAX 40		/* RFC 2978, section 2.3 */
+#define WORDS_MAX 1000
+
+SETTING_PRINTER(print_text)
+{
+	const char *const *field = (const char *const *)((const char *)target + s->offset);
+
+	if (*field)
+		strbuf_addstr(out, *field);
+}
+
+SETTING_SETTER(set_domain)
+{
+	struct error why;
+	const char *ascii = value;
+
+	if (*value && (idna_to_ascii(arena, value, &ascii, &why) < 0 ||
+		       !address_domain_valid(ascii)))
+		return setting_refuse(s, value, "a domain", err);
+	*TEXT_FIELD(target, s) = *value ? arena_strdup(arena, ascii) : NULL;
+	return 0;
+}
+
+/* --- choices from words ------------------------------------------------------------ */
+
+SETTING_SETTER(set_match)
+{
+	static const struct name_value criteria[] = {
+		{ "envelope", 0 }, { "header", 1 }, { "recipients", 2 }, { "user", 3 },
+		{ "default", 4 }, { NULL, 0 }
+	};
+	struct strvec words = STRVEC_INIT(WORDS_MAX);
+	int which, rc = 0;
+
+	strvec_split(&words, value, ", \t");
+	for (size_t i = 0; rc == 0 && i < words.n; i++) {
+		if (names_find(criteria, words.v[i], &which) < 0)
+			rc = setting_refuse(s, words.v[i], "one of envelope, header, recipients, "
+					    "user, default", err);
+	}
+	if (rc == 0 && words.n == 0)
+		rc = setting_refuse(s, value, "a list of envelope, header, recipients, user, "
+				    "default", err);
+	if (rc == 0)
+		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
+	strvec_release(&words);
+	return rc;
+}
+
+/* Without these the body cannot be read: they are never removed. */
+static bool is_vital(const char *pattern)
+{
+	static const char *const names[] = { "MIME-Version", "Content-Type",
+					     "Content-Transfer-Encoding" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (address_match(pattern, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* strip = field-name *("," field-name), '*' and '?' in a name as in a pattern */
+SETTING_SETTER(set_strip)
+{
+	struct strvec words = STRVEC_INIT(WORDS_MAX);
+	int rc = 0;
+
+	strvec_split(&words, value, ", \t");
+	for (size_t i = 0; rc == 0 && i < words.n; i++) {
+		const char *w = words.v[i];
+
+		if (!text_is_ascii(w, strlen(w)) || text_has_control(w, strlen(w)) ||
+		    strchr(w, ':'))
+			rc = setting_refuse(s, w, "the name of a header field", err);
+		else if (is_vital(w))
+			rc = setting_refuse(s, w, "a field that the message can be read without",
+					    err);
+	}
+	if (rc == 0)
+		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
+	strvec_release(&words);
+	return rc;
+}
+
+/* mime-charset-chars (RFC 2978, section 2.3): what can stand in an encoded word as it is */
+SETTING_SETTER(check_charset)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789!#$%&+-^_`{}~";
+	const size_t len = strlen(value);
+
+	(void)target, (void)arena;
+	if (strspn(value, allowed) != len || len > CHARSET_MAX)
+		return setting_refuse(s, value, "the name of a charset", err);
+	return 0;
+}
+
+static const struct name_value overrides[] = {
+	{ "no", FROM_OVERRIDE_NO }, { "own-domain", FROM_OVERRIDE_OWN_DOMAIN },
+	{ "own_domain", FROM_OVERRIDE_OWN_DOMAIN }, { "any", FROM_OVERRIDE_ANY }, { NULL, 0 }
+};
+
+static const struct name_value set_headers[] = {
+	{ "auto", SET_HEADER_AUTO }, { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF },
+	{ "yes", SET_HEADER_ON }, { "no", SET_HEADER_OFF }, { NULL, 0 }
+};
+
+/* Date and Message-ID are never replaced: "on" is no value of these keys. */
+static const struct name_value add_headers[] = {
+	{ "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF },
+	{ NULL, 0 }
+};
+
+static const struct name_value conversions[] = {
+	{ "yes", CONVERT_8BIT_YES }, { "no", CONVERT_8BIT_NO }, { "always", CONVERT_8BIT_ALWAYS },
+	{ "on", CONVERT_8BIT_YES }, { "off", CONVERT_8BIT_NO }, { NULL, 0 }
+};
+
+static const struct name_value line_policies[] = {
+	{ "encode", LONG_LINES_ENCODE }, { "split", LONG_LINES_SPLIT },
+	{ "reject", LONG_LINES_REJECT }, { "pass", LONG_LINES_PASS }, { NULL, 0 }
+};
+
+static const struct name_value bare_crs[] = {
+	{ "line-end", BARE_CR_LINE_END }, { "line_end", BARE_CR_LINE_END },
+	{ "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT }, { "encode", BARE_CR_ENCODE },
+	{ NULL, 0 }
+};
+
+static const struct name_value downgrades[] = {
+	{ "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
+	{ "always", UTF8_DOWNGRADE_ALWAYS }, { NULL, 0 }
+};
+
+static const struct setting mail_rows[] = {
+/* sender, recipients, header */
+{ OWNER("from"), LIST(from),
+  .arg = "address,...", .help = "sender; further patterns choose this account" },
+{ OWNER("match_user"), LIST(match_user),
+  .arg = "login,...", .help = "login names whose mail takes this account" },
+{ OWNER("match_to"), LIST(match_to),
+  .arg = "pattern,...", .help = "mail that goes to these alone takes this account" },
+{ OWNER("account_match"), .type = SETTING_SPECIAL, .set = set_match,
+  .offset = FIELD(const char *const *, account_match), .print = setting_print_list,
+  .def = "envelope, header, recipients, user, default",
+  .arg = "envelope|header|recipients|user|default,...",
+  .help = "what chooses the account, in this order" },
+{ OWNER("from_override"), .type = SETTING_ENUM, .names = overrides,
+  .offset = FIELD(enum from_override, from_override), .def = "own-domain",
+  .classic_def = "any", .arg = "no|own-domain|any", .help = "which senders of -f are kept" },
+{ ANYONE("read_envelope_from"), SWITCH(read_envelope_from), .def = "off",
+  .help = "without -f the envelope sender is that of the From field" },
+{ OWNER("from_full_name"), TEXT(from_full_name), .arg = "name",
+  .help = "name in a From field that is added" },
+{ OWNER("default_domain"), TEXT(default_domain), .arg = "domain",
+  .help = "completes addresses without a domain" },
+{ OWNER("qualify"), SWITCH(qualify), .def = "on", .classic_def = "off",
+  .help = "complete addresses without a domain" },
+{ OWNER("auto_from"), SWITCH(auto_from, | SETTING_DEPRECATED), .def = "off",
+  .help = "sender is the login name at maildomain" },
+{ OWNER("maildomain"), TEXT(maildomain), .flags = SETTING_DEPRECATED, .arg = "domain",
+  .help = "domain for auto_from" },
+{ OWNER("aliases"), FILE_NAME(aliases), .def = "/etc/aliases", .classic_def = "",
+  .help = "aliases of local recipients" },
+{ OWNER("set_from_header"), .type = SETTING_ENUM, .names = set_headers, .def = "auto",
+  .offset = FIELD(enum set_header, set_from_header), .arg = "auto|on|off",
+  .help = "add From when missing, always (replacing), never" },
+{ OWNER("set_date_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
+  .offset = FIELD(enum set_header, set_date_header), .arg = "auto|off",
+  .help = "add Date when missing, never" },
+{ OWNER("set_msgid_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
+  .offset = FIELD(enum set_header, set_msgid_header), .arg = "auto|off",
+  .help = "add Message-ID when missing, never" },
+{ OWNER("undisclosed_recipients"), SWITCH(undisclosed_recipients), .def = "off",
+  .help = "replace To and Cc by an empty group" },
+{ OWNER("remove_bcc_headers"), SWITCH(remove_bcc_headers), .def = "on", .help = "remove Bcc" },
+{ OWNER("bcc_separate"), SWITCH(bcc_separate), .def = "off",
+  .help = "recipients that the header does not show get a transaction of their own" },
+{ OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
+  .help = "... and those of Bcc each a copy that names them there" },
+{ OWNER("strip"), .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, strip),
+  .set = set_strip, .print = setting_print_list, .arg = "field,...",
+  .help = "header fields that are removed" },
+{ OWNER("message_id_domain"), .type = SETTING_SPECIAL, .set = set_domain,
+  .offset = FIELD(const char *, message_id_domain), .print = print_text,
+  .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
+{ OWNER("privacy"), SWITCH(privacy), .def = "off",
+  .help = "no name of this host in a Message-ID that is added" },
+{ OWNER("add_mime"), SWITCH(add_mime), .def = "on", .classic_def = "off",
+  .help = "say what an 8-bit body without MIME fields is" },
+
+/* the form of the message */
+{ OWNER("convert_8bit"), .type = SETTING_ENUM, .names = conversions,
+  .offset = FIELD(enum convert_8bit, convert.convert_8bit), .def = "yes", .arg = "yes|no|always",
+  .help = "encode 8-bit content when the server has no 8BITMIME; for every server" },
+{ OWNER("long_lines"), .type = SETTING_ENUM, .names = line_policies,
+  .offset = FIELD(enum long_lines, convert.long_lines), .def = "encode",
+  .arg = "encode|split|reject|pass", .help = "lines of more than 998 octets" },
+{ OWNER("bare_cr"), .type = SETTING_ENUM, .names = bare_crs,
+  .offset = FIELD(enum bare_cr, convert.bare_cr), .def = "line-end",
+  .arg = "line-end|space|reject|encode", .help = "what a CR in a line of the body is" },
+{ OWNER("stdin_timeout"), TIME(input), .def = "off",
+  .help = "longest wait for more of the message" },
+{ ANYONE("smtputf8_downgrade"), .type = SETTING_ENUM, .names = downgrades,
+  .offset = FIELD(enum utf8_downgrade, convert.smtputf8_downgrade), .def = "auto",
+  .arg = "auto|never|always", .help = "write UTF-8 in header fields in ASCII" },
+{ OWNER("convert_signed_dkim"), SWITCH(convert.signed_dkim), .def = "off",
+  .help = "convert also what has a DKIM-Signature, which breaks it" },
+{ OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
+  .arg = "charset", .help = "of 8-bit text that says nothing and is not UTF-8" },
+};
+
+const struct setting_group settings_mail = {
+	"Sender, recipients, header, message", mail_rows, ARRAY_LEN(mail_rows)
+};
+
+static const struct name_value importance_styles[] = {
+	{ "simple", 0 }, { "all", 1 }, { NULL, 0 }
+};
+
+static const struct setting compose_rows[] = {
+{ OWNER("max_header_length"), .type = SETTING_UINT,
+  .offset = FIELD(unsigned, compose.max_header_length),
+  .def = "78", .min = 76, .max = 998, .arg = "octets",
+  .help = "fold longer lines of header fields that options make" },
+{ OWNER("prefer_8bit"), SWITCH(compose.prefer_8bit), .def = "off",
+  .help = "write 8-bit text as it is, not encoded" },
+{ OWNER("filename_compat"), SWITCH(compose.filename_compat), .def = "off",
+  .help = "file names beyond ASCII also for programs that do not know RFC 2231" },
+{ OWNER("importance_style"), .type = SETTING_BOOL, .names = importance_styles,
+  .offset = FIELD(bool, compose.importance_all), .def = "simple", .arg = "simple|all",
+  .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
+{ OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
+  .help = "refuse a message with two of a field that may occur once" },
+};
+
+const struct setting_group settings_compose = {
+	"Writing a message", compose_rows, ARRAY_LEN(compose_rows)
+};

@@ -1,0 +1,148 @@
+/*
+ * What the extensions do beyond the hooks of their rows (smtp/extensions.h).
+ *
+ * A file of this folder holds the rows of a few extensions and their hooks;
+ * what it is about, with the RFC, stands at its top. The rows' list is
+ * EXTENSIONS in message/envelope.h.
+ */
+#ifndef SMTP_EXT_EXT_H
+#define SMTP_EXT_EXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "smtp/extensions.h"
+#include "util/attr.h"
+
+struct arena;
+struct limits_domains;
+struct reply;
+struct result;
+struct transaction;
+
+/* --- burl.c -------------------------------------------------------------- */
+
+/* Appends url as it may be shown: scheme and host. */
+void burl_mask(const char *url, struct strbuf *out);
+
+/* --- checkpoint.c -------------------------------------------------------- */
+
+/* A transaction begins: chooses whether its MAIL has TRANSID. */
+void checkpoint_begin(struct transaction *t);
+
+/* Must the reply to MAIL be known before anything else is sent? */
+bool checkpoint_resumes(const struct transaction *t);
+
+/* Is r, the reply to MAIL, one that goes on with what the server has? It is taken then. */
+bool checkpoint_take(struct transaction *t, const struct reply *r);
+
+/*
+ * The connection was lost by err. True when the transfer can be resumed: its
+ * recipients then stay without outcome.
+ */
+bool checkpoint_keep(struct transaction *t, const struct error *err);
+
+/* --- conneg.c ------------------------------------------------------------ */
+
+/* Is CONNEG said in this session? */
+bool conneg_used(const struct session *s, const struct envelope *e);
+
+/*
+ * The filter of a reply to RCPT, appended to filter. False when the message
+ * may not go to that recipient as it is.
+ */
+bool conneg_take(const struct session *s, const struct envelope *e, const struct reply *r,
+		 struct strbuf *filter);
+
+/* --- schedule.c: DELIVERBY, FUTURERELEASE, MT-PRIORITY ------------------- */
+
+/* NOTIFY of a recipient (enum dsn_notify), with what stands in for mode N. */
+unsigned deliverby_notify(const struct session *s, const struct envelope *e, unsigned notify);
+
+/* Does the reply say that the server changed the priority? */
+bool priority_changed(const struct session *s, const struct reply *r);
+
+/* --- dsn.c --------------------------------------------------------------- */
+
+#define DSN_ENVID_MAX 100	/* octets of xtext (RFC 3461, section 4.4) */
+#define DSN_ORCPT_MAX 500	/* octets of the value (section 4.2) */
+#define DSN_MAIL_OCTETS (sizeof(" RET= ENVID=") - 1 + 8 + DSN_ENVID_MAX)
+#define DSN_RCPT_OCTETS (sizeof(" NOTIFY= ORCPT=") - 1 + 28 + DSN_ORCPT_MAX)
+
+/* Appends " ORCPT=" of a recipient as it was asked for, unless it would be too long. */
+void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct strbuf *out);
+
+/* --- limits.c ------------------------------------------------------------ */
+
+/* Has the session had all the MAIL commands that it may have? */
+bool limits_spent(const struct session *s);
+
+/*
+ * May a recipient with that address be asked for in this session? Its domain
+ * is counted then.
+ */
+bool limits_take_domain(struct session *s, const char *address);
+
+/* Frees what the session holds for that; accepts NULL. */
+void limits_domains_free(struct limits_domains *d);
+
+/* --- mtrk.c -------------------------------------------------------------- */
+
+/* "TIME.PID.RANDOM", at most 38 characters, never twice. */
+const char *mtrk_id(struct arena *a);
+
+/*
+ * A secret, its hash, and an ENVID of the form local@host for the envelope.
+ * None of them when an alias made several recipients of one (section 3.1).
+ */
+ATTR_CHECK int mtrk_begin(struct envelope *e, struct error *err);
+
+/* "mtqp://HOST/track/ENVID/SECRET" (RFC 3887, section 9), appended. */
+void mtrk_uri(const struct envelope *e, const struct result *r, struct strbuf *out);
+
+/* --- params.c ------------------------------------------------------------ */
+
+/* Appends those that may go out; returns the octets by which they lengthen the command. */
+size_t params_add(const struct session *s, const char *const *list, struct strbuf *out);
+
+/* Are they well-formed, and none that an extension of ours sends? EX_CONFIG. */
+ATTR_CHECK int params_check(const struct account *a, struct error *err);
+
+/* --- prdr.c -------------------------------------------------------------- */
+
+/* Is it asked for in this session? */
+bool prdr_used(const struct session *s, const struct envelope *e);
+
+/*
+ * The content was answered with 353: reads an answer for each recipient that
+ * stands, in order, and the one for the whole. When that is no acceptance,
+ * it counts for all; lost in between, nobody's end is known.
+ */
+void prdr_replies(struct transaction *t);
+
+/* --- conditions.c: REQUIRETLS, RRVS, NO-SOLICITING, SUBMITTER ------------ */
+
+/* Will MAIL have the parameter? Then notices bring back the header only. */
+bool requiretls_used(const struct session *s, const struct envelope *e);
+
+/* --- starttls.c ---------------------------------------------------------- */
+
+/* Is TLS still to be started in this session? */
+bool starttls_wanted(const struct session *s);
+
+/* --- xclient.c ----------------------------------------------------------- */
+
+/*
+ * Can the account's attributes be sent? EX_CONFIG 5.3.5 for one that has no
+ * name, a name twice, an address that is none, control characters, too long.
+ */
+ATTR_CHECK int xclient_check_account(const struct account *a, struct error *err);
+
+/*
+ * Puts the next XFORWARD command into s->line: as many of the account's
+ * attributes from *at on as fit in one, *at moves behind them. False when
+ * none is left, or the server has no XFORWARD or not these attributes.
+ */
+bool xforward_next(struct session *s, size_t *at);
+
+#endif
