@@ -6,8 +6,9 @@
  * in the arena of the configuration and are NULL when not set, lists end
  * with NULL. Times are seconds, 0 = no limit.
  *
- * A field here, a row in settings_rows_*.c, a paragraph in msmtprc(5) and a
- * line in msmtprc.example make a setting: see src/README.md.
+ * A field here, a row in conf/settings_*.c, a paragraph in msmtprc(5) and a
+ * line in msmtprc.example make a setting: see src/README.md. Fields are named
+ * like their keys.
  */
 #ifndef CONF_ACCOUNT_H
 #define CONF_ACCOUNT_H

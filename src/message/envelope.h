@@ -68,7 +68,7 @@ enum hold { HOLD_NONE, HOLD_FOR, HOLD_UNTIL };
 /*
  * Extensions, in the order in which their hooks run (STARTTLS, then AUTH,
  * then the rest) and in which their parameters of MAIL and RCPT stand
- * (protocol.md A5). The rows, ext_KEYWORD, are in smtp/ext/ and, when they
+ * (doc/protocol.md#parameters). The rows, ext_KEYWORD, are in smtp/ext/ and, when they
  * have no hooks of their own, in smtp/extensions.c.
  */
 #define EXTENSIONS(ROW) \

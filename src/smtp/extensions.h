@@ -4,6 +4,13 @@
  * All knowledge of an extension is its row, with the hooks that it needs
  * beside it in smtp/ext/ when it has real work. EXTENSIONS in message/envelope.h
  * lists the rows and says what their order means.
+ *
+ * A new one is its place in that list, its row, and, when there is a key for
+ * it, a row in conf/settings_delivery.c: an extension that is a word on MAIL
+ * for a key that is on or off needs no more, as its setting is the place in
+ * ext.asked (see CONPERM). A value has a field in struct ext_settings, a
+ * reader in message/request.h that the setting's row names, and a field in
+ * struct ext_request; the row's hooks then have a file in smtp/ext/.
  */
 #ifndef SMTP_EXTENSIONS_H
 #define SMTP_EXTENSIONS_H
