@@ -124,7 +124,7 @@ void check_fail_server(struct check *c, const char *step, const struct error *er
 void check_settle_server(struct check *c)
 {
 	if (c->one.exit)
-		opening_note_failure(&c->servers, &c->one);
+		session_opening_note_failure(&c->servers, &c->one);
 	c->one.exit = 0;
 }
 
@@ -165,15 +165,14 @@ static bool settle_account(struct check *c)
 	struct error err;
 	const char *at;
 
-	c->account = *c->r->account;
 	if (!c->account.net.mx || c->account.socket)
 		return true;
 	c->account = attempt_direct_account(&c->account);
-	at = c->no_envelope ? NULL : strrchr(c->envelope.rcpt[0].address, '@');
+	at = c->no_envelope ? NULL : strrchr(c->submission->envelope.rcpt[0].address, '@');
 	c->mx_domain = at ? at + 1 : NULL;
 	if (!at && !c->no_envelope) {
 		error_set(&err, FAULT_NO_DOMAIN, "recipient '%s' has no domain to send to",
-			  c->envelope.rcpt[0].address);
+			  c->submission->envelope.rcpt[0].address);
 		check_fail(c, "recipient", &err);
 	}
 	return at != NULL;
@@ -181,7 +180,8 @@ static bool settle_account(struct check *c)
 
 int check_account(const struct check_request *r)
 {
-	struct check c = { .r = r, .arena = arena_new(), .account = *r->account };
+	struct check c = { .r = r, .arena = r->submission->arena, .submission = r->submission,
+			   .account = *r->submission->account };
 
 	check_local(&c);
 	check_envelope(&c);
@@ -199,6 +199,5 @@ int check_account(const struct check_request *r)
 
 	secret_release(&c.password);
 	secret_release(&c.token);
-	arena_free(c.arena);
 	return status;
 }

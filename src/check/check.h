@@ -3,8 +3,8 @@
  * that submits, and told with what to do where it fails
  * (doc/behaviour.md#check).
  *
- * check_account() is the function to call, with an account of a loaded
- * configuration; cli/cmd_check.h prints what it finds. Each address of each
+ * check_account() is the function to call, when submission_account() has
+ * chosen the account; cli/cmd_check.h prints what it finds. Each address of each
  * server is tried up to MAIL and RCPT, taken back by RSET: no content is ever
  * sent. It goes on behind a failure with all that can still be tried, and
  * signs in nowhere once a server has refused the password, nor where the
@@ -16,10 +16,9 @@
 #include "util/attr.h"
 #include "util/fault.h"
 
-struct account;
 struct attempt_options;
-struct config;
 struct error;
+struct submission;
 
 /* SKIP: not tried, as something before it failed. */
 enum check_verdict { CHECK_OK, CHECK_WARN, CHECK_FAIL, CHECK_SKIP };
@@ -41,10 +40,8 @@ struct check_finding {
 typedef void check_found_fn(void *ctx, const struct check_finding *);
 
 struct check_request {
-	const struct config *config;
-	const struct account *account;
+	struct submission *submission;	/* with an account; gets sender, rules and recipient */
 	const char *why;		/* why it is this account; NULL = not known */
-	const char *sender;		/* envelope sender; NULL = the account's */
 	const char *to;			/* recipient; NULL = the sender's own address */
 	const struct attempt_options *opt;	/* transcript and observer; before is not called */
 	check_found_fn *found;

@@ -326,8 +326,8 @@ static bool faults_fit(const enum fault *faults, const struct error *err)
 
 static bool is_of(const struct hint_query *q, const char *domain)
 {
-	return (q->host && target_inside(q->host, domain)) ||
-	       (q->server_name && target_inside(q->server_name, domain));
+	return (q->host && server_inside_domain(q->host, domain)) ||
+	       (q->server_name && server_inside_domain(q->server_name, domain));
 }
 
 static bool circumstances_fit(unsigned when, const struct hint_query *q)

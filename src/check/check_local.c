@@ -21,9 +21,7 @@
 #include "conf/config_warn.h"
 #include "message/address.h"
 #include "prepare/choose_account.h"
-#include "prepare/explain.h"
 #include "prepare/permission.h"
-#include "prepare/prepare.h"
 #include "prepare/rewriter.h"
 #include "submit/server_list.h"
 #include "util/arena.h"
@@ -47,14 +45,14 @@ static void look_at_config(struct check *c)
 	const char *name;
 	struct stat st;
 
-	for (size_t i = 0; (name = config_file_name(c->r->config, i)) != NULL; i++) {
+	for (size_t i = 0; (name = config_file_name(c->submission->config, i)) != NULL; i++) {
 		if (stat(name, &st) < 0)	/* "environment", "command line" */
 			check_tell(c, CHECK_OK, "config", NULL, "%s", name);
 		else
 			check_tell(c, CHECK_OK, "config", NULL, "%s (mode %04o, owner %s)", name,
 				   (unsigned)(st.st_mode & 07777), owner(c, st.st_uid));
 	}
-	for (size_t i = 0; (name = config_file_denied(c->r->config, i)) != NULL; i++)
+	for (size_t i = 0; (name = config_file_denied(c->submission->config, i)) != NULL; i++)
 		check_tell(c, CHECK_WARN, "config", "if it is meant for you, its mode, or a folder "
 			   "above it, keeps you out: ls -l, namei -l", "%s is not read", name);
 }
@@ -214,7 +212,8 @@ static void look_at_hook(struct check *c)
 /* The name root as it is completed where nothing leads elsewhere. */
 static const char *own_root(struct check *c)
 {
-	const char *domain = c->account.qualify ? route_domain(c->arena, &c->account) : NULL;
+	const char *domain = c->account.qualify ?
+		choose_account_domain(c->arena, &c->account) : NULL;
 
 	return domain ? arena_printf(c->arena, "root@%s", domain) : "root";
 }
@@ -233,17 +232,12 @@ static void no_alias(struct check *c, const char *address)
 /* Where mail to root ends, by the way that recipients go: aliases, rules, redirection. */
 static void look_at_aliases(struct check *c)
 {
-	static const char root[] = "root";
-	const char *word = root;
 	struct envelope e;
 	struct error err;
 
-	envelope_init(&e, c->arena);
-	e.sender = "";
 	if (!c->account.aliases && !c->account.qualify)
 		return;
-	if (envelope_add_words(&e, &word, 1, NULL, NULL, &err) < 0 ||
-	    prepare_envelope(&e, &c->account, c->rewriter, &err) < 0) {
+	if (submission_expand(c->submission, "root", &e, &err) < 0) {
 		if (err.exit == EX_CONFIG)
 			check_fail(c, "aliases", &err);
 		else
@@ -262,15 +256,15 @@ static void look_at_aliases(struct check *c)
 
 static bool same_domain(const char *a, const char *b)
 {
-	return target_inside(a, b) || target_inside(b, a);
+	return server_inside_domain(a, b) || server_inside_domain(b, a);
 }
 
 static void look_at_sender(struct check *c)
 {
-	const char *sender = c->envelope.sender, *user = c->account.auth.user;
+	const char *sender = c->submission->envelope.sender, *user = c->account.auth.user;
 	const char *domain = address_domain(sender), *users = user ? address_domain(user) : NULL;
 
-	if (*sender && !c->account.from && !c->r->sender)
+	if (*sender && !c->account.from && !c->submission->request->sender)
 		check_tell(c, CHECK_WARN, "sender", "set 'from' to an address that may be answered",
 			   "the account has no 'from': mail comes from '%s'", sender);
 	if (domain && users && !same_domain(domain, users))
@@ -290,20 +284,16 @@ static const char *without_subject(const char *note)
 
 static int settle_envelope(struct check *c, struct error *err)
 {
-	struct explain reasons = { .arena = c->arena };
-	const struct route_request route = {
-		.account = c->account.name, .sender = c->r->sender, .explain = &reasons,
-		.config = c->r->config, .rewriter = c->rewriter,
-	};
-	struct envelope *e = &c->envelope;
+	struct submission *s = c->submission;
+	struct envelope *e = &s->envelope;
 	const char *to = c->r->to;
+	size_t i = s->explain.n;
 
-	envelope_init(e, c->arena);
-	if (route_sender(c->arena, c->r->account, &route, &e->sender, NULL, err) < 0)
+	if (choose_account_sender(c->arena, s->account, &s->choice, &e->sender, NULL, err) < 0)
 		return -1;
 	c->facts.sender = e->sender;
-	for (size_t i = 0; i < reasons.n; i++)
-		check_tell(c, CHECK_OK, "sender", NULL, "%s", without_subject(reasons.note[i]));
+	for (; i < s->explain.n; i++)
+		check_tell(c, CHECK_OK, "sender", NULL, "%s", without_subject(s->explain.note[i]));
 	look_at_sender(c);
 	if (!to && c->account.net.mx && !c->account.socket)
 		return error_set(err, FAULT_USAGE, "account '%s' sends to the servers of "
@@ -311,13 +301,8 @@ static int settle_envelope(struct check *c, struct error *err)
 	if (!to && !*e->sender)
 		return error_set(err, FAULT_USAGE, "the null sender has no address of its "
 				 "own to ask for");
-	to = to ? to : e->sender;
-	if (envelope_add_words(e, &to, 1, NULL, NULL, err) < 0 ||
-	    prepare_envelope(e, &c->account, c->rewriter, err) < 0)
+	if (submission_expand(s, to ? to : e->sender, e, err) < 0)
 		return -1;
-	for (size_t i = 0; i < e->rcpt_count; i++)
-		e->rcpt[i].notify = c->account.dsn_notify;
-	e->ret = c->account.dsn_return;
 	c->facts.to = e->rcpt[0].address;
 	return 0;
 }
@@ -333,9 +318,10 @@ void check_envelope(struct check *c)
 
 static void look_at_rules(struct check *c)
 {
+	struct submission *s = c->submission;
 	struct error err;
 
-	if (rewriter_open(c->arena, c->r->account, &c->rewriter, &err) < 0)
+	if (rewriter_open(s->arena, s->account, &s->choice.rewriter, &err) < 0)
 		check_fail(c, "rewrite", &err);
 }
 
@@ -343,7 +329,7 @@ void check_local(struct check *c)
 {
 	look_at_config(c);
 	look_at_account(c);
-	config_warn(c->r->config, c->r->account, warn_config, c);
+	config_warn(c->submission->config, c->submission->account, warn_config, c);
 	check_secret(c);
 	look_at_log(c);
 	look_at_hook(c);

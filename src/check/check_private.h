@@ -10,14 +10,13 @@
 #include "check/check.h"
 #include "check/check_hints.h"
 #include "conf/account.h"
-#include "message/envelope.h"
 #include "smtp/session.h"
+#include "submit/submission.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/secret.h"
 
 struct arena;
-struct rewriter;
 
 /* A finding that waits. */
 struct check_held {
@@ -29,9 +28,8 @@ struct check {
 	const struct check_request *r;
 	struct arena *arena;
 	struct account account;		/* the one to check, without memory of TLS sessions */
-	struct envelope envelope;
+	struct submission *submission;	/* of the request */
 	bool no_envelope;		/* no MAIL and RCPT, as there is nobody to name */
-	struct rewriter *rewriter;	/* NULL = no rules */
 	const char *mx_domain;		/* where direct delivery goes to; NULL = to servers */
 	const char *server, *address;	/* what findings are about just now */
 	struct hint_query facts;	/* about the server in use */

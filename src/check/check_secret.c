@@ -174,7 +174,7 @@ static void tell_source(struct check *c, const char *what, const char *key)
 		check_tell(c, CHECK_OK, step, NULL, "%s%s, from netrc or the key ring", what, user);
 	else
 		check_tell(c, CHECK_OK, step, NULL, "%s%s, by %s (%s)", what, user, key,
-			   config_origin(c->r->config, c->r->account, key));
+			   config_origin(c->submission->config, c->submission->account, key));
 }
 
 static void no_secret(struct check *c, const struct error *err)

@@ -32,7 +32,7 @@
 static void connected(struct visit *v, const struct session *s)
 {
 	struct check *c = v->c;
-	const struct target *t = &v->o.target;
+	const struct server *t = &v->o.target;
 	const struct account *a = &c->account;
 
 	(void)s;
@@ -163,7 +163,7 @@ static int open_visit(struct visit *v, bool loose, struct error *err)
 	v->o.whole = deadline_in(v->c->account.timeouts.total, "the server");
 	v->o.whole.whole = true;
 	v->step = STEP_COUNT;
-	rc = opening_open(&v->o, err);
+	rc = session_opening_run(&v->o, err);
 	/* the functions above are gone with this call: nobody watches the rest */
 	v->o.opt = NULL;
 	if (rc == 0) {
@@ -194,7 +194,7 @@ static bool run_session(struct visit *v)
 	const bool good = check_transaction(v);
 
 	session_quit(&v->o.session, true);
-	opening_close(&v->o);
+	session_opening_close(&v->o);
 	return good;
 }
 
@@ -206,11 +206,11 @@ static void look_loosely(struct visit *v, const struct error *why)
 	v->refused = why;
 	if (open_visit(v, true, &err) == 0) {
 		session_quit(&v->o.session, true);
-		opening_close(&v->o);
+		session_opening_close(&v->o);
 	}
 	/* it did not come as far as to show a certificate: then that is not the point */
 	if (v->refused)
-		check_fail_server(v->c, "tls", why, !opening_worth_another(&v->o, why));
+		check_fail_server(v->c, "tls", why, !session_opening_worth_another(&v->o, why));
 	else
 		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "and all behind it: not tried "
 			   "without TLS as the account wants it");
@@ -229,7 +229,7 @@ static void fail_opening(struct visit *v, const struct error *err)
 	/* a second try with a password that is wrong may lock the account */
 	if (step == STEP_AUTH && err->exit == EX_NOPERM)
 		c->refused = true;
-	check_fail_server(c, step_names[step], err, !opening_worth_another(&v->o, err));
+	check_fail_server(c, step_names[step], err, !session_opening_worth_another(&v->o, err));
 }
 
 /* With v->o ready for one address. */
@@ -251,7 +251,7 @@ static void visit_address(struct visit *v)
 
 /* --- one server --------------------------------------------------------------- */
 
-static void tell_addresses(struct check *c, const struct target *t, const struct address_list *l)
+static void tell_addresses(struct check *c, const struct server *t, const struct address_list *l)
 {
 	struct strbuf text = STRBUF_INIT(LIST_MAX);
 	struct address numeric;
@@ -285,11 +285,11 @@ static void visit_all(struct visit *v, const struct address_list *all)
 	c->address = NULL;
 }
 
-static void visit_server(struct check *c, const struct target *t)
+static void visit_server(struct check *c, const struct server *t)
 {
 	struct visit v = { .c = c, .o = {
-		.envelope = &c->envelope, .credential = check_credential, .credential_ctx = c,
-		.arena = c->arena, .target = *t, .polite = true,
+		.envelope = &c->submission->envelope, .arena = c->arena, .target = *t,
+		.credential = check_credential, .credential_ctx = c, .polite = true,
 	} };
 	struct address_list all = { .n = 0 };
 	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");
@@ -308,7 +308,7 @@ static void visit_server(struct check *c, const struct target *t)
 	v.o.account = &c->account;
 	v.o.whole = whole;
 	if (known < 0) {
-		check_fail_server(c, "dns", &err, !opening_worth_another(&v.o, &err));
+		check_fail_server(c, "dns", &err, !session_opening_worth_another(&v.o, &err));
 	} else if (known) {
 		tell_addresses(c, t, &all);
 		visit_all(&v, &all);
@@ -321,7 +321,7 @@ static void visit_server(struct check *c, const struct target *t)
 
 /* --- all servers ------------------------------------------------------------------ */
 
-static void tell_records(struct check *c, const struct target *t)
+static void tell_records(struct check *c, const struct server *t)
 {
 	c->server = NULL;
 	if (t->domain)
@@ -335,16 +335,16 @@ static void tell_records(struct check *c, const struct target *t)
 void check_servers(struct check *c)
 {
 	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");
-	struct targets targets = {
+	struct server_list targets = {
 		.account = &c->account, .mx_domain = c->mx_domain, .arena = c->arena,
-		.whole = &whole, .sender = c->envelope.sender,
+		.whole = &whole, .sender = c->submission->envelope.sender,
 	};
-	struct target t;
+	struct server t;
 	struct error err;
 	int found;
 
 	c->facts.user = c->account.auth.user;
-	while ((found = targets_next(&targets, &t, &err)) != 0) {
+	while ((found = server_list_next(&targets, &t, &err)) != 0) {
 		c->server = NULL;
 		c->facts.host = c->mx_domain ? c->mx_domain : c->account.host;
 		if (found < 0) {

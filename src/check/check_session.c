@@ -79,7 +79,7 @@ static void look_at_certificate(struct visit *v)
 		const bool own = v->refused->exit == EX_CONFIG || v->refused->exit == EX_OSFILE;
 
 		check_fail_server(c, own ? "tls" : "certificate", v->refused,
-				  !opening_worth_another(&v->o, v->refused));
+				  !session_opening_worth_another(&v->o, v->refused));
 		v->refused = NULL;
 		return;
 	}
@@ -234,7 +234,7 @@ static int settle_requests(struct check *c, struct error *err)
 
 	if (rc == 0 && !c->requested) {
 		edits_init(&edits, c->arena, m);
-		rc = requests_apply(&edits, &c->envelope, m, &c->account, err);
+		rc = requests_apply(&edits, &c->submission->envelope, m, &c->account, err);
 	}
 	c->requested = true;
 	message_free(m);
@@ -247,11 +247,12 @@ static bool tell_result(struct visit *v, const struct result *r)
 	const bool good = r->outcome == OUTCOME_ACCEPTED;
 
 	if (r->mail_reply)
-		check_tell(c, CHECK_OK, "sender", NULL, "<%s>: %s", c->envelope.sender,
+		check_tell(c, CHECK_OK, "sender", NULL, "<%s>: %s", c->submission->envelope.sender,
 			   r->mail_reply);
 	if (good)
 		check_tell(c, CHECK_OK, "recipient", NULL, "<%s>: %s (nothing was sent)",
-			   c->envelope.rcpt[0].address, r->reply_text ? r->reply_text : "");
+			   c->submission->envelope.rcpt[0].address,
+			   r->reply_text ? r->reply_text : "");
 	else
 		check_fail_server(c, r->mail_reply ? "recipient" : "sender", &r->error, true);
 	return good;
@@ -267,12 +268,12 @@ bool check_transaction(struct visit *v)
 	/* without what it takes to sign in, the server's answers would mean nothing */
 	if (v->o.info_only || c->no_envelope)
 		return !v->o.info_only;
-	result_init(&r, c->arena, c->envelope.rcpt_count);
+	result_init(&r, c->arena, c->submission->envelope.rcpt_count);
 	if (settle_requests(c, &err) < 0) {
 		check_fail_server(c, "sender", &err, true);
 		return false;
 	}
-	transaction_run(&v->o.session, &c->envelope, NULL, NULL, &opt, &r);
+	transaction_run(&v->o.session, &c->submission->envelope, NULL, NULL, &opt, &r);
 	result_settle(&r);
 	return tell_result(v, &r);
 }

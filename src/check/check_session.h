@@ -15,7 +15,7 @@
 
 struct visit {
 	struct check *c;
-	struct opening o;
+	struct session_opening o;
 	bool proxied;
 	enum session_step step;		/* what is under way; STEP_COUNT: nothing yet */
 	bool told[STEP_COUNT];		/* what went well at this address, and was told */

@@ -15,9 +15,9 @@
 #include "conf/accounts.h"
 #include "conf/config_warn.h"
 #include "message/envelope.h"
-#include "prepare/choose_account.h"
 #include "prepare/explain.h"
 #include "submit/attempt.h"
+#include "submit/submission.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -109,14 +109,13 @@ static int output_end(struct output *o, int status)
 
 /* --- an account --------------------------------------------------------------- */
 
-static int run(struct output *o, const struct config *config, const struct account *a,
-	       const char *why, const char *to)
+static int run(struct output *o, struct submission *s, const char *why, const char *to)
 {
 	const struct invocation *inv = o->inv;
 	struct events *events = NULL;
 	struct error err;
 
-	o->account = arena_strdup(inv->arena, a->name);
+	o->account = arena_strdup(inv->arena, s->account->name);
 	if (events_open(inv, &events, &err) < 0) {
 		check_tell_failure(found, o, "account", &err);
 		return err.exit;
@@ -124,8 +123,7 @@ static int run(struct output *o, const struct config *config, const struct accou
 	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
 					     .observer = events_observer(events) };
 	const struct check_request request = {
-		.config = config, .account = a, .why = why, .sender = inv->sender, .to = to,
-		.opt = &opt, .found = found, .ctx = o,
+		.submission = s, .why = why, .to = to, .opt = &opt, .found = found, .ctx = o,
 	};
 	int status = check_account(&request);
 
@@ -133,38 +131,35 @@ static int run(struct output *o, const struct config *config, const struct accou
 	return status;
 }
 
-int check_and_print(const struct invocation *inv, const struct config *config,
-		    const struct account *a, const char *why, const char *to)
+int check_and_print(const struct invocation *inv, struct submission *s, const char *why,
+		    const char *to)
 {
 	struct output o;
 
 	output_begin(&o, inv);
-	return output_end(&o, run(&o, config, a, why, to));
+	return output_end(&o, run(&o, s, why, to));
 }
 
 /* --- --check --------------------------------------------------------------------- */
 
 /* What the words of the command line name: an account has no '@'. */
-struct subject {
-	const char *account, *to;
-};
-
-static int take_words(const struct invocation *inv, struct subject *s, struct error *err)
+static int take_words(const struct submission_request *given, const char **account,
+		      const char **to, struct error *err)
 {
-	*s = (struct subject){
-		.account = inv->check ? inv->check : inv->account,
-		.to = inv->compose.address_n ? inv->compose.address[0].text : NULL,
-	};
-	if (inv->compose.address_n > 1)
+	const struct compose_request *c = &given->compose;
+
+	if (c->address_n > 1)
 		return error_set(err, FAULT_USAGE, "--check takes one recipient, and '%s' is "
-				 "one too many", inv->compose.address[1].text);
-	for (size_t i = 0; i < inv->words; i++) {
-		const char **place = strchr(inv->word[i], '@') ? &s->to : &s->account;
+				 "one too many", c->address[1].text);
+	if (c->address_n)
+		*to = c->address[0].text;
+	for (size_t i = 0; i < given->words; i++) {
+		const char *word = given->word[i], **place = strchr(word, '@') ? to : account;
 
 		if (*place)
 			return error_set(err, FAULT_USAGE, "--check takes one account and "
-					 "one recipient, and '%s' is one too many", inv->word[i]);
-		*place = inv->word[i];
+					 "one recipient, and '%s' is one too many", word);
+		*place = word;
 	}
 	return 0;
 }
@@ -174,50 +169,46 @@ static void tell_problem(void *ctx, const struct error *err)
 	check_tell_failure(found, ctx, "config", err);
 }
 
-/* All that is wrong in the files is told; EX_CONFIG then. */
-static int load(struct output *o, struct config **config)
+/* Reads the files once more, now for every mistake. */
+static void tell_problems(struct output *o)
 {
-	struct config_request request = o->inv->config;
-	struct error err;
-	int rc = config_load(&request, config, &err);
-
-	if (rc == 0)
-		return EX_OK;
-	const int status = err.exit;
+	struct config_request request = o->inv->request.config;
 	struct config *broken = NULL;
+	struct error err;
 
-	/* once more, now for every mistake */
 	request.problem = tell_problem;
 	request.problem_ctx = o;
 	if (config_load(&request, &broken, &err) < 0)
 		tell_problem(o, &err);
 	config_free(broken);
-	return status;
 }
 
 static int check(struct output *o)
 {
 	const struct invocation *inv = o->inv;
-	const struct account *account;
-	struct config *config = NULL;
-	struct subject subject;
+	struct submission_request request = {
+		.config = inv->request.config, .sender = inv->request.sender, .explain = true,
+		.account = inv->check ? inv->check : inv->request.account,
+	};
+	const char *to = NULL;
+	struct submission s;
 	struct error err;
+	int status;
 
-	if (take_words(inv, &subject, &err) < 0)
+	if (take_words(&inv->request, &request.account, &to, &err) < 0)
 		return report_failure(inv, &err);
-	int status = load(o, &config);
-	struct explain reasons = { .arena = inv->arena };
-	const struct route_request route = { .account = subject.account, .sender = inv->sender,
-					     .explain = &reasons, .config = config };
-
-	if (status == EX_OK && route_account(config, &route, &account, &err) < 0) {
-		check_tell_failure(found, o, "account", &err);
+	submission_init(&s, &request, NULL);
+	if (submission_account(&s, &err) == 0) {
+		status = run(o, &s, request.account ? "named on the command line" :
+			     s.explain.account, to);
+	} else {
 		status = err.exit;
-	} else if (status == EX_OK) {
-		status = run(o, config, account, subject.account ?
-			     "named on the command line" : reasons.account, subject.to);
+		if (s.config)
+			check_tell_failure(found, o, "account", &err);
+		else
+			tell_problems(o);
 	}
-	config_free(config);
+	submission_release(&s);
 	return status;
 }
 
@@ -273,18 +264,18 @@ static int tell_all_is_well(const struct invocation *inv, const struct config *c
 int cmd_check_config(const struct invocation *inv)
 {
 	struct mistakes mistakes = { .inv = inv };
-	struct config_request request = inv->config;
+	struct config_request request = inv->request.config;
 	struct config *config = NULL;
 	struct error err;
 	int status = EX_CONFIG;
 
 	if (inv->check)
 		request.file = inv->check;
-	else if (inv->words == 1)
-		request.file = inv->word[0];
+	else if (inv->request.words == 1)
+		request.file = inv->request.word[0];
 	request.problem = tell_mistake;
 	request.problem_ctx = &mistakes;
-	if (inv->words > 1 || (inv->words && inv->check)) {
+	if (inv->request.words > 1 || (inv->request.words && inv->check)) {
 		error_set(&err, FAULT_USAGE, "--check-config takes one file");
 		return report_failure(inv, &err);
 	}

@@ -10,17 +10,16 @@
 #ifndef CLI_CMD_CHECK_H
 #define CLI_CMD_CHECK_H
 
-struct account;
-struct config;
 struct invocation;
+struct submission;
 
 /*
- * Checks one account and prints what is found to standard output; returns
+ * Checks the account of s and prints what is found to standard output; returns
  * the exit status that sending would have. why: how the account came to be
  * chosen ("named by -a"); to: the recipient to ask the server for; NULL for
  * none of them.
  */
-int check_and_print(const struct invocation *inv, const struct config *config,
-		    const struct account *a, const char *why, const char *to);
+int check_and_print(const struct invocation *inv, struct submission *s, const char *why,
+		    const char *to);
 
 #endif

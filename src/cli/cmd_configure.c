@@ -54,7 +54,7 @@ static int read_address(struct setup *s, struct error *err)
 		error_recast(err, FAULT_USAGE);
 		return error_prefix(err, "--configure");
 	}
-	s->who = (struct submission_address){ .address = box.address, .local = box.local,
+	s->who = (struct found_address){ .address = box.address, .local = box.local,
 					      .domain = box.domain };
 	return 0;
 }
@@ -62,7 +62,7 @@ static int read_address(struct setup *s, struct error *err)
 /* A server that only DNS names is asked about; nobody to ask is a no. */
 static int confirm(const struct setup *s, struct error *err)
 {
-	const struct submission *server = &s->server;
+	const struct found_server *server = &s->server;
 	struct strbuf prompt = STRBUF_INIT(4096);
 	bool yes;
 
@@ -186,7 +186,7 @@ static int find_password(struct setup *s, enum source *out, struct error *err)
 	*out = SOURCE_NAMED;
 	if (is_named(s))
 		return 0;
-	if (s->server.auth == SUBMISSION_OAUTH2)
+	if (s->server.auth == FOUND_AUTH_OAUTH2)
 		return c->no_check || c->print ? 0 : need_token(s, err);
 	if (setup_has(s, "password_fd") && !c->print) {
 		*out = SOURCE_GIVEN;
@@ -229,7 +229,10 @@ static int load(const struct setup *s, struct config **out, struct error *err)
  */
 static int try_account(const struct setup *s, struct error *err)
 {
+	const struct submission_request request = { .account = s->name, .explain = true,
+						    .sender = s->inv->request.sender };
 	struct config *config = NULL;
+	struct submission sub;
 
 	if (load(s, &config, err) < 0)
 		return -1;
@@ -241,8 +244,13 @@ static int try_account(const struct setup *s, struct error *err)
 	}
 	if (secret_is_set(&s->token))
 		a.auth.token = s->token;
-	int status = check_and_print(s->inv, config, &a, "it is the new one", NULL);
+	submission_init(&sub, &request, NULL);
+	sub.config = config;
+	sub.account = &a;
+	int status = submission_account(&sub, err) < 0 ? err->exit :
+		check_and_print(s->inv, &sub, "it is the new one", NULL);
 
+	submission_release(&sub);
 	config_free(config);
 	if (status == EX_OK)
 		return 0;
@@ -295,8 +303,8 @@ static void tell(const struct setup *s, enum source source)
 		report_line(s->inv, "only root can read the password: others send through the "
 			    "listener (msubmit -bd, see msubmit(1))");
 	report_line(s->inv, "try it: echo hello | msubmit %s%s-a %s %s",
-		    s->inv->configure.output || s->inv->config.file ? "-C " : "",
-		    s->inv->configure.output || s->inv->config.file ?
+		    s->inv->configure.output || s->inv->request.config.file ? "-C " : "",
+		    s->inv->configure.output || s->inv->request.config.file ?
 		    arena_printf(s->arena, "%s ", path) : "", s->name, s->who.address);
 }
 

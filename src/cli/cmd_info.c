@@ -145,7 +145,7 @@ int cmd_print_config(const struct invocation *inv)
 	struct config *config = NULL;
 	struct error err;
 
-	if (config_load(&inv->config, &config, &err) < 0)
+	if (config_load(&inv->request.config, &config, &err) < 0)
 		return report_failure(inv, &err);
 	strbuf_addf(&out, "# searched: %s\n", config_searched(config));
 	for (size_t i = 0; (a = config_nth(config, i)) != NULL; i++)

@@ -4,26 +4,28 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/archive.h"
 #include "cli/commands.h"
 #include "cli/events.h"
+#include "cli/options.h"
 #include "cli/raw_commands.h"
 #include "cli/report.h"
 #include "cli/report_json.h"
+#include "cli/report_keep.h"
 #include "cli/report_log.h"
-#include "cli/sending.h"
 #include "cli/show.h"
 #include "conf/account.h"
-#include "conf/accounts.h"
 #include "message/header.h"
 #include "message/message.h"
 #include "message/result.h"
 #include "mime/compose.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
+#include "submit/submission.h"
 #include "track/tracking.h"
 #include "util/arena.h"
 #include "util/clock.h"
@@ -32,8 +34,37 @@
 
 #define URI_MAX 4096
 
+/* One message, and who wants to know about it. */
+struct sending {
+	struct invocation inv;		/* with what the account says about reports */
+	struct events *events;
+	struct submission submission;
+};
+
+/* From here on it is told as the account wants it. */
+static const struct invocation *told(struct sending *s)
+{
+	const struct account *a = s->submission.account;
+
+	if (a)
+		s->inv.error_format = (int)a->report.error_format;
+	return &s->inv;
+}
+
+static void tell_note(void *ctx, const char *text)
+{
+	report_line(told(ctx), "%s", text);
+}
+
+static void tell_bad_word(void *ctx, const struct error *err)
+{
+	report_failure(told(ctx), err);
+}
+
+/* --- the result --------------------------------------------------------------------- */
+
 /* The Message-ID that goes out: the message's own or the one added. */
-static const char *message_id(const struct sending *s)
+static const char *message_id(const struct submission *s)
 {
 	static const char name[] = "Message-ID: ";
 	const struct header_field *f = header_find(&s->message->header, HEADER_MESSAGE_ID);
@@ -51,24 +82,28 @@ static const char *message_id(const struct sending *s)
 /* The message is sent: what is wrong here is only said. */
 static void keep_track(const struct sending *s, const struct result *r)
 {
+	const struct envelope *e = &s->submission.envelope;
 	struct strbuf uri = STRBUF_INIT(URI_MAX);
 	struct error err;
 
-	if (tracking_keep(&s->envelope, r, &err) < 0)
-		report_line(s->inv, "the message cannot be tracked: %s", err.text);
-	mtrk_uri(&s->envelope, r, &uri);
+	if (tracking_keep(e, r, &err) < 0)
+		report_line(&s->inv, "the message cannot be tracked: %s", err.text);
+	mtrk_uri(e, r, &uri);
 	strbuf_addch(&uri, '\n');
-	if (s->account->ext.track_uri)
-		(void)report_output(s->inv, uri.buf);
+	if (s->submission.account->ext.track_uri)
+		(void)report_output(&s->inv, uri.buf);
 	strbuf_release_secret(&uri);
 }
 
-static struct report make_report(const struct sending *s)
+static struct report make_report(struct sending *s)
 {
+	const struct submission *sub = &s->submission;
+	const char *asked = sub->envelope.orig_sender;
+
 	return (struct report){
-		.inv = s->inv, .account = s->account, .envelope = &s->envelope,
-		.message = s->message, .message_id = s->message ? message_id(s) : NULL,
-		.orig_sender = s->envelope.orig_sender ? s->envelope.orig_sender : s->inv->sender,
+		.inv = told(s), .account = sub->account, .envelope = &sub->envelope,
+		.message = sub->message, .message_id = sub->message ? message_id(sub) : NULL,
+		.orig_sender = asked ? asked : s->inv.request.sender,
 	};
 }
 
@@ -85,11 +120,11 @@ static void tell_archive(const struct report *r, struct archive *archive)
 /* drop = on: as if everybody had got it. */
 static int discard(struct sending *s)
 {
-	const struct envelope *e = &s->envelope;
+	const struct envelope *e = &s->submission.envelope;
 	struct report report = make_report(s);
 	struct result result;
 
-	result_init(&result, s->arena, e->rcpt_count);
+	result_init(&result, s->submission.arena, e->rcpt_count);
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		result.rcpt[i].outcome = OUTCOME_ACCEPTED;
 	result_settle(&result);
@@ -100,21 +135,22 @@ static int discard(struct sending *s)
 
 static int submit(struct sending *s)
 {
-	struct archive archive = { .path = s->account->report.archive_dir };
-	const bool archived = archive.path && !s->envelope.burl;
+	const struct submission *sub = &s->submission;
+	const struct envelope *e = &sub->envelope;
+	struct archive archive = { .path = sub->account->report.archive_dir };
+	const bool archived = archive.path && !e->burl;
 	const struct attempt_options opt = { .trace = events_trace(s->events),
 					     .trace_ctx = s->events,
 					     .observer = events_observer(s->events),
-					     .before = s->inv->probes ? raw_commands_run : NULL,
-					     .before_ctx = (void *)s->inv,
+					     .before = s->inv.probes ? raw_commands_run : NULL,
+					     .before_ctx = &s->inv,
 					     .sent = archived ? archive_message : NULL,
 					     .sent_ctx = &archive };
-	const struct envelope *e = &s->envelope;
 	struct result result;
 	int64_t start = clock_ms();
 
-	result_init(&result, s->arena, e->rcpt_count);
-	submit_attempt(s->account, e, s->message, &s->edits, &opt, &result);
+	result_init(&result, sub->arena, e->rcpt_count);
+	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	struct report report = make_report(s);
 
 	report.result = &result;
@@ -123,73 +159,98 @@ static int submit(struct sending *s)
 	events_result(s->events, e, &result);
 	if (result.tracked)
 		keep_track(s, &result);
-	if (archive.path && s->envelope.burl)
-		error_set_status(&archive.error, FAULT_REFUSED, "5.3.0",
-				 "the server fetches parts of "
-			  "the message (--burl)");
+	if (archive.path && e->burl)
+		error_set_status(&archive.error, FAULT_REFUSED, "5.3.0", "the server fetches "
+				 "parts of the message (--burl)");
 	tell_archive(&report, &archive);
 	return report_end(&report);
 }
 
-static struct show what_to_show(const struct sending *s)
+/* --- what cannot be sent ------------------------------------------------------------ */
+
+/*
+ * What waits on a pipe would be lost: it is read, to be kept, or so that the
+ * program in front of us sees our exit status and not SIGPIPE.
+ */
+static void rescue_input(struct sending *s)
 {
-	return (struct show){ .inv = s->inv, .config = s->config, .account = s->account,
-			      .envelope = &s->envelope, .message = s->message,
-			      .edits = &s->edits, .explain = &s->explain };
+	const struct compose_request *c = &s->inv.request.compose;
+	struct error ignored;
+	char block[65536];
+	ssize_t n;
+
+	if (s->submission.input_read || isatty(STDIN_FILENO) ||
+	    (c->compose && !compose_reads_input(c)))
+		return;
+	if (report_keeps(&s->inv) && !c->compose && !s->inv.request.burl.whole) {
+		(void)!submission_read(&s->submission, &ignored);
+		return;
+	}
+	do {
+		n = read(STDIN_FILENO, block, sizeof(block));
+	} while (n > 0 || (n < 0 && errno == EINTR));
 }
 
 /* Nothing was sent: why, in every form that was asked for. */
 static int give_up(struct sending *s, const struct error *err)
 {
-	const struct show show = what_to_show(s);
-
-	sending_rescue_input(s);
-	show_notes(&show);
+	rescue_input(s);
+	show_notes(&s->inv, &s->submission);
 	struct report report = make_report(s);
 
 	report.error = err;
 	if (s->events)
 		events_failure(s->events, err);
-	if (!s->inv->explain && !s->inv->dry_run)
+	if (!s->inv.request.explain && !s->inv.dry_run)
 		return report_end(&report);
-	if (s->inv->json)
+	if (s->inv.json)
 		(void)report_json(&report);
-	return report_failure(s->inv, err);
+	return report_failure(&s->inv, err);
+}
+
+static int prepare(struct sending *s, struct error *err)
+{
+	const struct envelope *e = &s->submission.envelope;
+	int rc;
+
+	if (events_open(&s->inv, &s->events, err) < 0)
+		return -1;
+	if (s->inv.dry_run && s->inv.request.burl.n)
+		return error_set(err, FAULT_USAGE, "--dry-run cannot show what the server "
+				 "is to fetch: leave out --burl and --burl-part");
+	rc = submission_prepare(&s->submission, err);
+	if (e->unparsed && s->inv.verbose)
+		report_line(told(s), "left as they are, as they are no lists of addresses: %s",
+			    e->unparsed);
+	return rc;
 }
 
 /* Called on a terminal without any word: nobody wants to type a message then. */
-static bool is_lost(const struct invocation *inv)
+static bool is_lost(const struct submission_request *r)
 {
-	return inv->words == 0 && inv->rcpt_n == 0 && !inv->read_recipients &&
-	       inv->compose.address_n == 0 && isatty(STDIN_FILENO);
+	return r->words == 0 && r->rcpt_n == 0 && !r->read_recipients &&
+	       r->compose.address_n == 0 && isatty(STDIN_FILENO);
 }
 
 int cmd_send(const struct invocation *inv)
 {
-	struct sending s = { .inv = inv, .arena = arena_new() };
+	struct sending s = { .inv = *inv };
+	const struct submission_observer observer = { tell_note, tell_bad_word, &s };
 	struct error err;
 	int status;
 
-	s.input_read = inv->compose.compose && !compose_reads_input(&inv->compose);
-	envelope_init(&s.envelope, s.arena);
-	envelope_init(&s.excluded, s.arena);
-	s.explain.arena = s.arena;
-	s.envelope.explain = inv->explain ? &s.explain : NULL;
-	if (is_lost(inv)) {
+	if (is_lost(&inv->request)) {
 		report_line(inv, "usage: msubmit [OPTION]... RECIPIENT... < MESSAGE; see --help");
-		status = EX_USAGE;
-	} else if (events_open(inv, &s.events, &err) < 0 || sending_prepare(&s, &err) < 0) {
-		status = give_up(&s, &err);
-	} else if (inv->explain || inv->dry_run) {
-		const struct show show = what_to_show(&s);
-
-		status = show_message(&show);
-	} else {
-		status = s.account->redirect.drop ? discard(&s) : submit(&s);
+		return EX_USAGE;
 	}
+	submission_init(&s.submission, &s.inv.request, &observer);
+	if (prepare(&s, &err) < 0)
+		status = give_up(&s, &err);
+	else if (inv->request.explain || inv->dry_run)
+		status = show_message(told(&s), &s.submission);
+	else
+		status = s.submission.account->redirect.drop ? discard(&s) : submit(&s);
 	events_free(s.events);
-	message_free(s.message);
-	config_free(s.config);
-	arena_free(s.arena);
+	submission_release(&s.submission);
 	return status;
 }

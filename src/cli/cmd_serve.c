@@ -30,13 +30,14 @@ int cmd_serve(const struct invocation *inv)
 	struct error err;
 	int status = EX_OK;
 
-	if (config_load(&inv->config, &config, &err) < 0)
+	if (config_load(&inv->request.config, &config, &err) < 0)
 		return report_failure(inv, &err);
-	const struct listen_settings *l = config_listen(config, inv->account);
+	const struct listen_settings *l = config_listen(config, inv->request.account);
 
 	if (!l) {
 		error_set(&err, FAULT_CONFIG, "no section [listen %s]: tried %s",
-			  inv->account ? inv->account : "NAME", config_searched(config));
+			  inv->request.account ? inv->request.account : "NAME",
+			  config_searched(config));
 		status = report_failure(inv, &err);
 	} else {
 		const struct server_options opt = {

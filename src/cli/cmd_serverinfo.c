@@ -11,13 +11,12 @@
 #include "cli/report.h"
 #include "cli/report_json.h"
 #include "conf/account.h"
-#include "conf/accounts.h"
 #include "net/wire.h"
-#include "prepare/choose_account.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/extensions.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
+#include "submit/submission.h"
 #include "tls/tls.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -161,29 +160,27 @@ static void describe_json(void *ctx, const struct session *s)
 	strbuf_release(&tls);
 }
 
-static int ask(const struct invocation *inv, struct events *events, struct config **config,
+static int ask_server(const struct invocation *inv, struct events *events, struct submission *s,
 	       struct strbuf *out, struct error *err)
 {
-	const struct route_request req = { .account = inv->account, .sender = inv->sender };
 	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
 					     .observer = events_observer(events) };
-	const struct account *account;
 
-	if (config_load(&inv->config, config, err) < 0 ||
-	    route_account(*config, &req, &account, err) < 0)
+	if (submission_account(s, err) < 0)
 		return -1;
-	return submit_info(account, &opt, inv->json ? describe_json : describe, out, err);
+	return submit_info(s->account, &opt, inv->json ? describe_json : describe, out, err);
 }
 
 int cmd_serverinfo(const struct invocation *inv)
 {
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 	struct events *events = NULL;
-	struct config *config = NULL;
+	struct submission s;
 	struct error err;
 	int status;
 
-	if (events_open(inv, &events, &err) < 0 || ask(inv, events, &config, &out, &err) < 0) {
+	submission_init(&s, &inv->request, NULL);
+	if (events_open(inv, &events, &err) < 0 || ask_server(inv, events, &s, &out, &err) < 0) {
 		const struct report r = { .inv = inv, .error = &err };
 
 		if (inv->json)
@@ -194,6 +191,6 @@ int cmd_serverinfo(const struct invocation *inv)
 	}
 	strbuf_release(&out);
 	events_free(events);
-	config_free(config);
+	submission_release(&s);
 	return status;
 }

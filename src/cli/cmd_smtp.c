@@ -17,11 +17,11 @@
 #include "conf/listen.h"
 #include "net/socket.h"
 #include "net/wire.h"
-#include "prepare/choose_account.h"
 #include "server/atrn.h"
 #include "smtp/probe.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
+#include "submit/submission.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -33,9 +33,8 @@
 /* The commands of one session, and what became of them. */
 struct commands {
 	const struct invocation *inv;
-	const struct account *account;
-	struct reversed_options reversed;
-	struct arena *arena;
+	struct submission submission;	/* account and configuration; of raw_commands_run() none */
+	struct atrn_options reversed;
 	struct error worst;	/* exit 0: all is well */
 };
 
@@ -73,20 +72,19 @@ static const char *const *split_domains(struct arena *a, const char *text)
 }
 
 /* What is known of the other side before it is asked to turn round. */
-static int prepare_reversed(struct commands *c, const struct config *config,
-			    const struct probe_request *p, struct error *err)
+static int prepare_reversed(struct commands *c, const struct probe_request *p, struct error *err)
 {
-	const struct account *a = c->account;
-	const struct listen_settings *l = config_listen(config, NULL);
-	struct reversed_options *r = &c->reversed;
+	const struct account *a = c->submission.account;
+	const struct listen_settings *l = config_listen(c->submission.config, NULL);
+	struct atrn_options *r = &c->reversed;
 
 	r->deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
-	r->domains = p->arg ? split_domains(c->arena, p->arg) : a->cmd.atrn_domains;
+	r->domains = p->arg ? split_domains(c->submission.arena, p->arg) : a->cmd.atrn_domains;
 	r->name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
 	r->size_limit = l ? l->message_size_limit : 0;
 	r->log = c->inv->verbose ? log_message : NULL;
 	r->log_ctx = (void *)c->inv;
-	return reversed_check(r, err);
+	return atrn_check(r, err);
 }
 
 static int serve_reversed(struct commands *c, struct session *s, struct error *err)
@@ -100,7 +98,7 @@ static int serve_reversed(struct commands *c, struct session *s, struct error *e
 	wire_set_limit(s->wire, none);
 	s->dead = true;		/* there is nobody left to say QUIT to */
 	c->reversed.tls = s->encrypted;
-	int rc = reversed_run(&c->reversed, s->wire, peer, &messages, err);
+	int rc = atrn_run(&c->reversed, s->wire, peer, &messages, err);
 
 	strbuf_addf(&text, "%u message%s received\n", messages, messages == 1 ? "" : "s");
 	if (report_output(c->inv, text.buf) != EX_OK && rc == 0)
@@ -203,7 +201,7 @@ static void choose_port(const struct invocation *inv, struct account *copy)
 		copy->port = probe_port(&inv->probe[i]);
 }
 
-static int prepare(struct commands *c, const struct config *config, struct error *err)
+static int prepare_commands(struct commands *c, struct error *err)
 {
 	for (size_t i = 0; i < c->inv->probes; i++) {
 		const struct probe_request *p = &c->inv->probe[i];
@@ -212,40 +210,36 @@ static int prepare(struct commands *c, const struct config *config, struct error
 			continue;
 		if (i + 1 < c->inv->probes)
 			return error_set(err, FAULT_USAGE, "--atrn must be the last command");
-		return prepare_reversed(c, config, p, err);
+		return prepare_reversed(c, p, err);
 	}
 	return 0;
 }
 
-static int run(struct commands *c, struct events *events, struct config **config,
-	       struct error *err)
+static int run_commands(struct commands *c, struct events *events, struct error *err)
 {
-	const struct route_request req = { .account = c->inv->account, .sender = c->inv->sender };
 	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
 					     .observer = events_observer(events) };
 	struct account copy;
 
-	if (config_load(&c->inv->config, config, err) < 0 ||
-	    route_account(*config, &req, &c->account, err) < 0)
+	if (submission_account(&c->submission, err) < 0)
 		return -1;
-	copy = *c->account;
+	copy = *c->submission.account;
 	choose_port(c->inv, &copy);
-	if (prepare(c, *config, err) < 0)
+	if (prepare_commands(c, err) < 0)
 		return -1;
 	return submit_session(&copy, &opt, run_all, c, err);
 }
 
 int cmd_smtp(const struct invocation *inv)
 {
-	struct commands c = { .inv = inv, .arena = arena_new() };
+	struct commands c = { .inv = inv };
 	struct events *events = NULL;
-	struct config *config = NULL;
 	struct error err;
 
-	if (events_open(inv, &events, &err) < 0 || run(&c, events, &config, &err) < 0)
+	submission_init(&c.submission, &inv->request, NULL);
+	if (events_open(inv, &events, &err) < 0 || run_commands(&c, events, &err) < 0)
 		note_failure(&c, &err);
 	events_free(events);
-	config_free(config);
-	arena_free(c.arena);
+	submission_release(&c.submission);
 	return c.worst.exit;
 }

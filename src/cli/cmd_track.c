@@ -8,11 +8,9 @@
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "conf/account.h"
-#include "conf/accounts.h"
-#include "prepare/choose_account.h"
 #include "smtp/extensions.h"
 #include "submit/attempt.h"
+#include "submit/submission.h"
 #include "track/mtqp.h"
 #include "track/track.h"
 #include "track/tracking.h"
@@ -26,9 +24,8 @@
 /* One question after the other, and the worst of the answers. */
 struct tracking_run {
 	const struct invocation *inv;
-	const struct account *account;
+	struct submission submission;	/* the account */
 	struct attempt_options opt;
-	struct arena *arena;
 	struct strbuf out;
 	struct error worst;	/* exit 0: all is well */
 };
@@ -37,7 +34,7 @@ static void ask(struct tracking_run *t, const struct track_query *query)
 {
 	struct error err;
 
-	if (track_query(t->account, &t->opt, query, &t->out, &err) == 0)
+	if (track_query(t->submission.account, &t->opt, query, &t->out, &err) == 0)
 		return;
 	report_failure(t->inv, &err);
 	if (!t->worst.exit || (error_is_temporary(&t->worst) && !error_is_temporary(&err)))
@@ -48,7 +45,7 @@ static int ask_uri(struct tracking_run *t, const char *text, struct error *err)
 {
 	struct mtqp_uri uri;
 
-	if (mtqp_parse_uri(t->arena, text, &uri, err) < 0)
+	if (mtqp_parse_uri(t->submission.arena, text, &uri, err) < 0)
 		return -1;
 	const struct track_query query = { .server = uri.host, .port = uri.port,
 					   .envid = uri.envid, .secret = uri.secret };
@@ -83,7 +80,7 @@ static int ask_one(void *ctx, const struct tracking *one)
 		return 0;
 	xtext_add(&envid, one->envid);
 	const struct track_query query = {
-		.server = without_port(k->run->arena, one->server), .envid = envid.buf,
+		.server = without_port(k->run->submission.arena, one->server), .envid = envid.buf,
 		.secret = one->secret,
 	};
 
@@ -96,7 +93,7 @@ static int ask_one(void *ctx, const struct tracking *one)
 static int ask_kept(struct tracking_run *t, const char *what, struct error *err)
 {
 	struct kept k = { .run = t, .what = what };
-	const char *path = tracking_path(t->arena);
+	const char *path = tracking_path(t->submission.arena);
 
 	if (tracking_read(ask_one, &k, err) < 0)
 		return -1;
@@ -107,35 +104,30 @@ static int ask_kept(struct tracking_run *t, const char *what, struct error *err)
 	return 0;
 }
 
-static int run(struct tracking_run *t, struct events *events, struct config **config,
-	       struct error *err)
+static int track(struct tracking_run *t, struct events *events, struct error *err)
 {
-	const struct route_request req = { .account = t->inv->account, .sender = t->inv->sender };
 	const char *what = t->inv->track_query;
 
 	t->opt.trace = events_trace(events);
 	t->opt.trace_ctx = events;
-	if (config_load(&t->inv->config, config, err) < 0 ||
-	    route_account(*config, &req, &t->account, err) < 0)
+	if (submission_account(&t->submission, err) < 0)
 		return -1;
 	return strncasecmp(what, "mtqp:", 5) == 0 ? ask_uri(t, what, err) : ask_kept(t, what, err);
 }
 
 int cmd_track_query(const struct invocation *inv)
 {
-	struct tracking_run t = { .inv = inv, .arena = arena_new(),
-				  .out = STRBUF_INIT(OUTPUT_MAX) };
+	struct tracking_run t = { .inv = inv, .out = STRBUF_INIT(OUTPUT_MAX) };
 	struct events *events = NULL;
-	struct config *config = NULL;
 	struct error err;
 	int status;
 
-	if (events_open(inv, &events, &err) < 0 || run(&t, events, &config, &err) < 0)
+	submission_init(&t.submission, &inv->request, NULL);
+	if (events_open(inv, &events, &err) < 0 || track(&t, events, &err) < 0)
 		t.worst.exit = report_failure(inv, &err);
 	status = t.out.len ? report_output(inv, t.out.buf) : EX_OK;
 	strbuf_release(&t.out);
 	events_free(events);
-	config_free(config);
-	arena_free(t.arena);
+	submission_release(&t.submission);
 	return t.worst.exit ? t.worst.exit : status;
 }

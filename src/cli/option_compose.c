@@ -30,14 +30,14 @@ static int check_value(const struct option *o, const char *value, struct error *
 
 static void needs_compose(struct invocation *inv, const struct option *o)
 {
-	if (!inv->compose.needs_compose)
-		inv->compose.needs_compose = option_name(inv, o);
+	if (!inv->request.compose.needs_compose)
+		inv->request.compose.needs_compose = option_name(inv, o);
 }
 
 int option_address(struct invocation *inv, const struct option *o, const char *value,
 		   struct error *err)
 {
-	struct compose_request *r = &inv->compose;
+	struct compose_request *r = &inv->request.compose;
 
 	if (check_value(o, value, err) < 0)
 		return -1;
@@ -50,7 +50,7 @@ int option_address(struct invocation *inv, const struct option *o, const char *v
 
 static void add_part(struct invocation *inv, const struct part_spec *spec)
 {
-	struct compose_request *r = &inv->compose;
+	struct compose_request *r = &inv->request.compose;
 
 	r->part = arena_grow(inv->arena, r->part, r->part_n, &r->part_alloc, sizeof(*r->part));
 	r->part[r->part_n++] = *spec;
@@ -97,7 +97,7 @@ int option_charset(struct invocation *inv, const struct option *o, const char *v
 {
 	if (check_value(o, value, err) < 0)
 		return -1;
-	inv->compose.charset = value;
+	inv->request.compose.charset = value;
 	option_override(inv, "default_charset", value);
 	return 0;
 }
@@ -105,7 +105,7 @@ int option_charset(struct invocation *inv, const struct option *o, const char *v
 static void add_field(struct invocation *inv, const struct option *o, enum field_change change,
 		      const char *name, const char *value)
 {
-	struct compose_request *r = &inv->compose;
+	struct compose_request *r = &inv->request.compose;
 
 	r->field = arena_grow(inv->arena, r->field, r->field_n, &r->field_alloc, sizeof(*r->field));
 	r->field[r->field_n++] = (struct field_request){ .change = change, .name = name,
@@ -170,7 +170,7 @@ int option_importance(struct invocation *inv, const struct option *o, const char
 {
 	static const char *const words[] = { "low", "normal", "high", NULL };
 
-	if (field_read_word(inv->arena, value, words, &inv->compose.importance, err) < 0)
+	if (field_read_word(inv->arena, value, words, &inv->request.compose.importance, err) < 0)
 		return error_prefix(err, "option '--%s'", o->name);
 	return 0;
 }
@@ -179,8 +179,8 @@ int option_importance(struct invocation *inv, const struct option *o, const char
 int option_receipt(struct invocation *inv, const struct option *o, const char *value,
 		   struct error *err)
 {
-	struct receipt_request *r = o->data == RECEIPT_READ ? &inv->compose.read_receipt :
-							      &inv->compose.return_receipt;
+	struct receipt_request *r = o->data == RECEIPT_READ ? &inv->request.compose.read_receipt :
+							      &inv->request.compose.return_receipt;
 
 	if (value && (check_value(o, value, err) < 0))
 		return -1;
@@ -196,8 +196,8 @@ int option_disposition(struct invocation *inv, const struct option *o, const cha
 {
 	if (check_value(o, value, err) < 0)
 		return -1;
-	if (field_read_disposition(inv->arena, value, NULL, &inv->compose.disposition_options,
-				   err) < 0)
+	if (field_read_disposition(inv->arena, value, NULL,
+				   &inv->request.compose.disposition_options, err) < 0)
 		return error_prefix(err, "option '--%s'", o->name);
 	return 0;
 }
@@ -212,21 +212,21 @@ int option_solicitation(struct invocation *inv, const struct option *o, const ch
 
 int options_check_compose(const struct invocation *inv, struct error *err)
 {
-	const struct compose_request *r = &inv->compose;
+	const struct compose_request *r = &inv->request.compose;
 	const bool own = r->compose || r->resend;
 
 	if (own && inv->command != COMMAND_SEND)
 		return error_set(err, FAULT_USAGE, "--compose and --resend send a message: "
 				 "they do not go with another command");
-	if (own && inv->read_recipients)
+	if (own && inv->request.read_recipients)
 		return error_set(err, FAULT_USAGE, "-t does not go with %s: give the "
 				 "recipients with --to, --cc, --bcc",
 				 r->compose ? "--compose" : "--resend");
-	if (inv->burl_whole && (r->field_n || r->resend || r->importance ||
+	if (inv->request.burl.whole && (r->field_n || r->resend || r->importance ||
 				r->read_receipt.wanted || r->return_receipt.wanted))
 		return error_set(err, FAULT_USAGE, "header fields of options do not go with "
 				 "--burl: the server fetches the whole message");
-	if (r->compose && inv->burl_n)
+	if (r->compose && inv->request.burl.n)
 		return error_set(err, FAULT_USAGE, "--compose does not go with --burl and "
 				 "--burl-part");
 	if (inv->command == COMMAND_CHECK)	/* there --to is whom the server is asked for */

@@ -24,18 +24,13 @@ int option_body(struct invocation *inv, const struct option *o, const char *valu
 		{ "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 }
 	};
 
-	if (names_find(names, value, &inv->body) < 0)
+	struct submission_request *r = &inv->request;
+
+	if (names_find(names, value, &r->body) < 0)
 		return error_set(err, FAULT_USAGE, "option '-%c': '%s' is not 7BIT, 8BITMIME "
 				 "or BINARYMIME", o->letter, value);
-	inv->binary_input = inv->binary_input || inv->body == BODY_BINARYMIME;
-	return 0;
-}
-
-static int add_piece(struct invocation *inv, const char *piece)
-{
-	inv->burl = arena_grow(inv->arena, inv->burl, inv->burl_n, &inv->burl_alloc,
-			       sizeof(*inv->burl));
-	inv->burl[inv->burl_n++] = piece;
+	r->binary_input = r->binary_input || r->body == BODY_BINARYMIME;
+	r->burl.eight = r->body == BODY_8BITMIME;
 	return 0;
 }
 
@@ -43,16 +38,19 @@ static int add_piece(struct invocation *inv, const char *piece)
 int option_burl(struct invocation *inv, const struct option *o, const char *value,
 		struct error *err)
 {
+	struct burl_request *b = &inv->request.burl;
 	const bool whole = o->data == 0;
 
-	if (inv->burl_n && (whole || inv->burl_whole))
+	if (b->n && (whole || b->whole))
 		return error_set(err, FAULT_USAGE, "--burl is the whole message: it stands "
 				 "alone, without --burl-part");
 	if (*value == '@' && !whole &&
 	    option_check_who(inv, WHO_OWNER_FIRST, "--burl-part=@FILE", err) < 0)
 		return -1;
-	inv->burl_whole = whole;
-	return add_piece(inv, value);
+	b->whole = whole;
+	b->piece = arena_grow(inv->arena, b->piece, b->n, &b->alloc, sizeof(*b->piece));
+	b->piece[b->n++] = value;
+	return 0;
 }
 
 int option_burl_size(struct invocation *inv, const struct option *o, const char *value,
@@ -66,6 +64,6 @@ int option_burl_size(struct invocation *inv, const struct option *o, const char 
 	if (*value < '0' || *value > '9' || errno || *end)
 		return error_set(err, FAULT_USAGE, "option '--%s': '%s' is not a number of "
 				 "octets", o->name, value);
-	inv->burl_size = n;
+	inv->request.burl.size = n;
 	return 0;
 }

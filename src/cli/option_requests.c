@@ -16,9 +16,10 @@ int option_rcpt(struct invocation *inv, const struct option *o, const char *valu
 		struct error *err)
 {
 	(void)o, (void)err;
-	inv->rcpt = arena_grow(inv->arena, inv->rcpt, inv->rcpt_n, &inv->rcpt_alloc,
-			       sizeof(*inv->rcpt));
-	inv->rcpt[inv->rcpt_n++] = value;
+	struct submission_request *r = &inv->request;
+
+	r->rcpt = arena_grow(inv->arena, r->rcpt, r->rcpt_n, &r->rcpt_alloc, sizeof(*r->rcpt));
+	r->rcpt[r->rcpt_n++] = value;
 	return 0;
 }
 
@@ -47,7 +48,7 @@ int option_require_tls(struct invocation *inv, const struct option *o, const cha
 /* The value given before with the same key. */
 static const char *given_before(const struct invocation *inv, const char *key)
 {
-	for (size_t i = inv->config.override_n; i > 0; i--) {
+	for (size_t i = inv->request.config.override_n; i > 0; i--) {
 		if (strcmp(inv->override[i - 1].key, key) == 0)
 			return inv->override[i - 1].value;
 	}

@@ -6,7 +6,7 @@
 #include "mime/compose_request.h"
 
 static const struct option rows[] = {
-	{ ANYONE(0, "compose"), OPTION_NONE, option_flag, OPTION_FIELD(compose.compose), NULL,
+	{ ANYONE(0, "compose"), OPTION_NONE, option_flag, REQUEST_FIELD(compose.compose), NULL,
 	  "write a message: its text is on standard input, the rest in options" },
 	{ ANYONE(0, "to"), OPTION_REQUIRED, option_address, VISIBLE_TO, "address,...",
 	  "recipients, shown in To; may be repeated, as may the next two" },
@@ -19,7 +19,7 @@ static const struct option rows[] = {
 	{ NO_FILE(0, "body"), OPTION_REQUIRED, option_text, 0, "text|@file", "the text itself" },
 	{ NO_FILE(0, "body-file"), OPTION_REQUIRED, option_part, PART_TEXT, "file|-",
 	  "the text is in that file" },
-	{ ANYONE(0, "no-body"), OPTION_NONE, option_flag, OPTION_FIELD(compose.no_body), NULL,
+	{ ANYONE(0, "no-body"), OPTION_NONE, option_flag, REQUEST_FIELD(compose.no_body), NULL,
 	  "no text: standard input is not read" },
 	{ NO_FILE(0, "html"), OPTION_REQUIRED, option_part, PART_HTML, "file",
 	  "the text in HTML as well" },
@@ -36,7 +36,7 @@ static const struct option rows[] = {
 	  "attach a whole message" },
 	{ ANYONE(0, "charset"), OPTION_REQUIRED, option_charset, 0, "name",
 	  "of the text, when it is neither UTF-8 nor in the charset of the locale" },
-	{ ANYONE(0, "resend"), OPTION_NONE, option_flag, OPTION_FIELD(compose.resend), NULL,
+	{ ANYONE(0, "resend"), OPTION_NONE, option_flag, REQUEST_FIELD(compose.resend), NULL,
 	  "send the message on standard input on to --to, --cc, --bcc: a Resent block" },
 	{ ANYONE(0, "header"), OPTION_REQUIRED, option_header, FIELD_ADD, "name: value",
 	  "add a header field; this and all below also for a message that is there" },

@@ -23,7 +23,7 @@ static const struct option rows[] = {
 	  "read the configuration and name every mistake in it" },
 	{ OWNER(0, "serverinfo"), OPTION_NONE, option_command, COMMAND_SERVERINFO, NULL,
 	  "show what the server offers, and its certificate" },
-	{ OWNER(0, "explain"), OPTION_NONE, option_flag, OPTION_FIELD(explain), NULL,
+	{ OWNER(0, "explain"), OPTION_NONE, option_flag, REQUEST_FIELD(explain), NULL,
 	  "say why this account, sender and recipients; send nothing" },
 	{ OWNER(0, "dry-run"), OPTION_NONE, option_flag, OPTION_FIELD(dry_run), NULL,
 	  "show the envelope and the message as they would go; send nothing" },

@@ -58,7 +58,7 @@ int option_track_query(struct invocation *inv, const struct option *o, const cha
 
 int options_choose_probes(struct invocation *inv, struct error *err)
 {
-	const bool message = inv->words || inv->read_recipients;
+	const bool message = inv->request.words || inv->request.read_recipients;
 
 	if (!inv->probes)
 		return 0;

@@ -57,7 +57,7 @@ int option_sender(struct invocation *inv, const struct option *o, const char *va
 		error_recast(err, FAULT_USAGE);
 		return -1;
 	}
-	inv->sender = box.address;
+	inv->request.sender = box.address;
 	return 0;
 }
 
@@ -70,7 +70,7 @@ static bool called_as_own(const struct invocation *inv)
 int option_check_who(const struct invocation *inv, enum who who, const char *what,
 		     struct error *err)
 {
-	if (who == WHO_OWNER_FIRST && (inv->words || inv->rcpt_n))
+	if (who == WHO_OWNER_FIRST && (inv->request.words || inv->request.rcpt_n))
 		return error_set(err, FAULT_USAGE, "%s must stand before the first address",
 				 what);
 	if (who < WHO_OWNER || strcmp(inv->name, "msubmit") == 0 ||
@@ -86,10 +86,10 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 		  struct error *err)
 {
 	(void)o;
-	if (inv->words || inv->rcpt_n)
+	if (inv->request.words || inv->request.rcpt_n)
 		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
-	inv->config.file = value;
-	inv->config.root_only = !called_as_own(inv);
+	inv->request.config.file = value;
+	inv->request.config.root_only = !called_as_own(inv);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ int option_notify(struct invocation *inv, const struct option *o, const char *va
 	}
 	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
 		return bad_value(o, value, "valid: 'never' stands alone", err);
-	inv->dsn_notify = bits;
+	inv->request.dsn_notify = bits;
 	return 0;
 }
 
@@ -130,7 +130,7 @@ int option_ret(struct invocation *inv, const struct option *o, const char *value
 
 	if (names_find(names, value, &ret) < 0)
 		return bad_value(o, value, "full or hdrs", err);
-	inv->dsn_ret = (unsigned)ret;
+	inv->request.dsn_ret = (unsigned)ret;
 	return 0;
 }
 
@@ -142,7 +142,7 @@ int option_envid(struct invocation *inv, const struct option *o, const char *val
 	if (len == 0 || len > ENVID_MAX || text_has_control(value, len) ||
 	    !text_is_ascii(value, len))
 		return bad_value(o, value, "1 to 100 printable ASCII characters", err);
-	inv->envid = value;
+	inv->request.envid = value;
 	return 0;
 }
 
@@ -259,7 +259,7 @@ int option_letter(struct invocation *inv, const struct option *o, const char *va
 	case '\0':
 		return error_set(err, FAULT_USAGE, "option '-o' needs an argument");
 	case 'i':
-		inv->dots_ignored = !is_false(value + 1);
+		inv->request.dots_ignored = !is_false(value + 1);
 		return 0;
 	case 'v':
 		inv->verbose = true;
@@ -278,7 +278,7 @@ int option_long_name(struct invocation *inv, const struct option *o, const char 
 	const char *arg = value[len] ? value + len + 1 : "true";
 
 	if (len == strlen("IgnoreDots") && strncasecmp(value, "IgnoreDots", len) == 0)
-		inv->dots_ignored = !is_false(arg);
+		inv->request.dots_ignored = !is_false(arg);
 	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
 		return option_error_mode(inv, o, arg, err);
 	return option_long_setting(inv, value, len, arg, err);
@@ -342,10 +342,10 @@ int option_import(struct invocation *inv, const struct option *o, const char *va
 
 void option_override(struct invocation *inv, const char *key, const char *value)
 {
-	size_t n = inv->config.override_n;
+	size_t n = inv->request.config.override_n;
 
 	inv->override = arena_grow(inv->arena, inv->override, n, &inv->override_alloc,
 				   sizeof(*inv->override));
 	inv->override[n] = (struct config_override){ .key = key, .value = value };
-	inv->config.override_n = n + 1;
+	inv->request.config.override_n = n + 1;
 }

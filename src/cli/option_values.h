@@ -47,8 +47,9 @@ struct option_group {
 extern const struct option_group options_send, options_compose, options_smtp, options_tools,
 	options_ignored;
 
-/* data of option_flag and option_string: the field of struct invocation. */
+/* data of option_flag and option_string: the field of struct invocation, or of its request. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)
+#define REQUEST_FIELD(m) OPTION_FIELD(request.m)
 
 option_fn option_flag, option_string, option_sender, option_config, option_notify, option_ret,
 	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,

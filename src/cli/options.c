@@ -185,7 +185,7 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 
 static void add_word(struct invocation *inv, const char *word)
 {
-	inv->word[inv->words++] = word;
+	inv->request.word[inv->request.words++] = word;
 }
 
 /* "-it" without the t, "-t" as NULL; what follows an option's letter is its argument. */
@@ -292,7 +292,7 @@ static void take_name(struct invocation *inv, const char *argv0)
 
 	inv->program = argv0 && *argv0 ? argv0 : "msubmit";
 	inv->name = slash ? slash + 1 : argv0 && *argv0 ? argv0 : "msubmit";
-	inv->dots_ignored = strcmp(inv->name, "rmail") == 0;
+	inv->request.dots_ignored = strcmp(inv->name, "rmail") == 0;
 	while (p->name && strcmp(p->name, inv->name) != 0)
 		p++;
 	inv->name_refused = p->value == COMMAND_COUNT;
@@ -303,7 +303,7 @@ static void take_name(struct invocation *inv, const char *argv0)
 /* What follows from all options together, whatever their order was. */
 static int settle_command(struct invocation *inv, struct error *err)
 {
-	bool sends = inv->words || inv->rcpt_n || inv->read_recipients;
+	bool sends = inv->request.words || inv->request.rcpt_n || inv->request.read_recipients;
 
 	if (inv->version_wanted && !sends && !inv->command_given)
 		inv->command = COMMAND_VERSION;
@@ -318,7 +318,7 @@ static int check_configure(const struct invocation *inv, struct error *err)
 {
 	const struct configure_options *c = &inv->configure;
 
-	if (inv->command == COMMAND_CONFIGURE && (inv->dots_ignored || inv->sender))
+	if (inv->command == COMMAND_CONFIGURE && (inv->request.dots_ignored || inv->request.sender))
 		return error_set(err, FAULT_USAGE,
 				 "--configure takes no options of a message");
 	if (inv->command != COMMAND_CONFIGURE && (c->print || c->no_check || c->no_ispdb))
@@ -346,13 +346,13 @@ static int check_together(const struct invocation *inv, struct error *err)
 	};
 	const char *what = alone[inv->command];
 
-	if (what && (inv->words || inv->rcpt_n || inv->read_recipients))
+	if (what && (inv->request.words || inv->request.rcpt_n || inv->request.read_recipients))
 		return error_set(err, FAULT_USAGE, "%s takes neither addresses nor -t", what);
 	if (inv->import_type && inv->command != COMMAND_IMPORT)
 		return error_set(err, FAULT_USAGE, "--import-type goes with --import");
-	if (inv->command == COMMAND_VERIFY && inv->read_recipients)
+	if (inv->command == COMMAND_VERIFY && inv->request.read_recipients)
 		return error_set(err, FAULT_USAGE, "-bv does not go with -t");
-	if (inv->exclude_words && (!inv->read_recipients || inv->rcpt_n))
+	if (inv->request.exclude_words && (!inv->request.read_recipients || inv->request.rcpt_n))
 		return error_set(err, FAULT_USAGE, "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");
 	return check_configure(inv, err);
@@ -369,7 +369,7 @@ static void set_error_format(struct invocation *inv, const char *value)
 /* How failures are told counts at once, also for those of the command line itself. */
 static void take_error_format(struct invocation *inv)
 {
-	for (size_t i = 0; i < inv->config.override_n; i++) {
+	for (size_t i = 0; i < inv->request.config.override_n; i++) {
 		if (strcmp(inv->override[i].key, error_format) == 0)
 			set_error_format(inv, inv->override[i].value);
 	}
@@ -399,12 +399,12 @@ static int parse_all(struct invocation *inv, struct arena *a, int argc, char **a
 	struct position p = { .argc = argc, .argv = argv };
 
 	*inv = (struct invocation){ .arena = a, .events_fd = -1 };
-	inv->word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->word));
+	inv->request.word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->request.word));
 	inv->option_word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->option_word));
 	take_name(inv, argc > 0 ? argv[0] : NULL);
 	if (parse_words(inv, &p, err) < 0 || settle_command(inv, err) < 0)
 		return -1;
-	inv->config.override = inv->override;
+	inv->request.config.override = inv->override;
 	if (options_choose_probes(inv, err) < 0)
 		return -1;
 	if (check_together(inv, err) < 0)

@@ -13,8 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "conf/accounts.h"
-#include "mime/compose_request.h"
+#include "submit/submission.h"
 #include "util/attr.h"
 
 struct arena;
@@ -51,41 +50,19 @@ struct invocation {
 	bool command_given;		/* by -b..., not by name: it wins */
 	bool name_refused;		/* called by a name that has no command */
 	bool version_wanted;		/* -d0.1: the version, if nothing is to be sent */
-	struct config_request config;
+	struct submission_request request;	/* what is to be sent, and how */
 	struct config_override *override;
 	size_t override_alloc;
-	const char *account;		/* -a */
-	const char **word;		/* recipients */
-	size_t words;
-	const char **rcpt;		/* --rcpt: recipients with options of their own */
-	size_t rcpt_n, rcpt_alloc;
-	bool read_recipients;		/* -t */
-	bool exclude_words;		/* --exclude-args: with -t, words are taken out */
-	bool dots_ignored;		/* -i */
-	struct compose_request compose;	/* what options say about the message itself */
-	bool gateway;			/* -G */
 	bool verbose;			/* -v */
 	bool quiet;			/* -oeq: exit status only */
 	int error_format;		/* enum error_format */
 	bool errors_mailed;		/* -oem: nobody may be reading stderr */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
-	bool explain;			/* --explain: say why, and send nothing */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */
 	bool progress;			/* --progress: a meter from the first octet on */
 	int events_fd;			/* --events, -1 = none */
 	const char *trace_file;		/* --trace */
-	int body;			/* -B: enum body */
-	bool binary_input;		/* --binary-input, -B BINARYMIME */
-	const char **burl;		/* --burl, --burl-part */
-	size_t burl_n, burl_alloc;
-	bool burl_whole;		/* it is --burl */
-	unsigned long long burl_size;	/* --burl-size, 0 = not given */
-	const char *sender;		/* -f; NULL = not given, "" = null path */
-	const char *full_name;		/* -F; NULL = not given */
-	const char *envid;		/* -V */
-	unsigned dsn_notify;		/* -N, 0 = not given */
-	unsigned dsn_ret;		/* -R, 0 = not given */
 	const char *check;		/* --check=ACCOUNT, --check-config=FILE */
 	const char *syslog_tag;		/* -L */
 	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */

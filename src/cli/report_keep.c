@@ -294,15 +294,15 @@ static bool is_of_option(const struct report *r, size_t i, const char *text)
 /* Those of --rcpt that have not got it, with all that was asked for them. */
 static void add_rcpt_options(struct strbuf *out, const struct report *r)
 {
-	const struct invocation *inv = r->inv;
+	const struct submission_request *asked = &r->inv->request;
 	struct strbuf word = STRBUF_INIT(PATH_LIMIT);
 
-	for (size_t k = 0; k < inv->rcpt_n; k++) {
+	for (size_t k = 0; k < asked->rcpt_n; k++) {
 		for (size_t i = 0; i < report_recipients(r); i++) {
-			if (!report_recipient_failed(r, i) || !is_of_option(r, i, inv->rcpt[k]))
+			if (!report_recipient_failed(r, i) || !is_of_option(r, i, asked->rcpt[k]))
 				continue;
 			strbuf_reset(&word);
-			strbuf_addf(&word, "--rcpt=%s", inv->rcpt[k]);
+			strbuf_addf(&word, "--rcpt=%s", asked->rcpt[k]);
 			add_word(out, word.buf);
 		}
 	}
@@ -323,7 +323,7 @@ static void add_command(struct strbuf *out, const struct report *r, const char *
 	add_word(out, inv->program);
 	for (size_t i = 0; i < inv->option_words; i++)
 		add_word(out, inv->option_word[i]);
-	if (!inv->dots_ignored)
+	if (!inv->request.dots_ignored)
 		strbuf_addstr(out, " -i");
 	add_rcpt_options(out, r);
 	strbuf_addstr(out, " --");
@@ -386,7 +386,7 @@ static bool is_file(int fd)
 
 bool report_keeps(const struct invocation *inv)
 {
-	return !inv->quiet && !inv->explain && !inv->dry_run && isatty(STDERR_FILENO) &&
+	return !inv->quiet && !inv->request.explain && !inv->dry_run && isatty(STDERR_FILENO) &&
 		!is_file(STDIN_FILENO) &&
 		(!is_system_user() || secure_getenv("STATE_DIRECTORY"));
 }

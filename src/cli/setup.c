@@ -27,7 +27,7 @@
 
 bool setup_has(const struct setup *s, const char *key)
 {
-	const struct config_request *c = &s->inv->config;
+	const struct config_request *c = &s->inv->request.config;
 
 	for (size_t i = 0; i < c->override_n; i++) {
 		if (strcmp(c->override[i].key, key) == 0)
@@ -63,8 +63,8 @@ static const char *choose_file(struct setup *s)
 
 	if (s->inv->configure.output)
 		return s->inv->configure.output;
-	if (s->inv->config.file)
-		return s->inv->config.file;
+	if (s->inv->request.config.file)
+		return s->inv->request.config.file;
 	if (geteuid() == 0)
 		return SYSTEM_FILE;
 	other = arena_printf(s->arena, "%s/msmtp/config", config_home(s->arena));
@@ -90,7 +90,7 @@ static bool in_this_file(const struct setup *s, const struct account *a)
 /* "default" where there is none, else the address: both say what the account is for. */
 static int choose_name(struct setup *s, const struct config *c, struct error *err)
 {
-	const char *wanted = s->inv->account;
+	const char *wanted = s->inv->request.account;
 	const char *path = config_append_path(s->file);
 	const struct account *a = NULL;
 
@@ -126,7 +126,7 @@ static int check_folder(const struct setup *s, struct error *err)
 int setup_place(struct setup *s, struct error *err)
 {
 	const char *path = choose_file(s);
-	const bool named = s->inv->configure.output || s->inv->config.file;
+	const bool named = s->inv->configure.output || s->inv->request.config.file;
 	const struct config_request req = { .file = named ? path : NULL };
 	struct config *config = NULL;
 
@@ -149,7 +149,7 @@ int setup_place(struct setup *s, struct error *err)
 int setup_base(struct setup *s, struct error *err)
 {
 	static const char *const useless[] = { "socket", "mx", "protocol", "tunnel" };
-	const struct config_request *given = &s->inv->config;
+	const struct config_request *given = &s->inv->request.config;
 	struct config_override *all = arena_calloc(s->arena, given->override_n + 1, sizeof(*all));
 	struct config_request req = { .override = all, .no_files = true };
 
@@ -276,7 +276,7 @@ static int add_identity(struct setup *s, struct error *err)
 /* What the user has said besides: the last word on each key. */
 static int add_options(struct setup *s, struct error *err)
 {
-	const struct config_request *c = &s->inv->config;
+	const struct config_request *c = &s->inv->request.config;
 
 	for (size_t i = 0; i < c->override_n; i++) {
 		const struct config_override *o = &c->override[i];

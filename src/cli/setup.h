@@ -22,13 +22,13 @@ struct invocation;
 struct setup {
 	const struct invocation *inv;
 	struct arena *arena;
-	struct submission_address who;
+	struct found_address who;
 	struct config_append *file;	/* where the account goes */
 	bool system;			/* that is the file of the whole host */
 	const char *name;		/* of the account */
 	struct config *base_config;	/* the options of the command line alone */
 	const struct account *base;
-	struct submission server;
+	struct found_server server;
 	struct secret secret, token;	/* to sign in with; unset = the account knows itself */
 	const char *secret_path;	/* where the secret is to be kept; NULL = nowhere */
 	struct strbuf text;		/* the section */

@@ -50,7 +50,7 @@ static void add_notes(struct strbuf *out, const struct explain *x)
 		strbuf_addf(out, "why: %zu more such reasons are not shown\n", x->left_out);
 }
 
-static void add_settings(struct strbuf *out, const struct show *s)
+static void add_settings(struct strbuf *out, const struct submission *s)
 {
 	struct strbuf value = STRBUF_INIT(BLOCK);
 
@@ -64,10 +64,10 @@ static void add_settings(struct strbuf *out, const struct show *s)
 	strbuf_release(&value);
 }
 
-static void add_explanation(struct strbuf *out, const struct show *s)
+static void add_explanation(struct strbuf *out, const struct submission *s)
 {
 	const struct account *a = s->account;
-	const struct envelope *e = s->envelope;
+	const struct envelope *e = &s->envelope;
 	struct strbuf place = STRBUF_INIT(BLOCK);
 
 	if (a->file)
@@ -77,7 +77,7 @@ static void add_explanation(struct strbuf *out, const struct show *s)
 	line(out, "sender", *e->sender ? e->sender : "<>", NULL);
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		line(out, "recipient", e->rcpt[i].address, envelope_source_name(e->rcpt[i].source));
-	add_notes(out, s->explain);
+	add_notes(out, &s->explain);
 	strbuf_release(&place);
 }
 
@@ -115,27 +115,27 @@ static int walk_message(const struct preview *p, take_fn *take, void *ctx, struc
 	return rc;
 }
 
-static int print_text(const struct show *s, const struct preview *p, struct strbuf *out,
-		      struct error *err)
+static int print_text(const struct invocation *inv, const struct submission *s,
+		      const struct preview *p, struct strbuf *out, struct error *err)
 {
-	if (s->inv->explain)
+	if (inv->request.explain)
 		add_explanation(out, s);
-	if (s->inv->explain && s->inv->dry_run)
+	if (inv->request.explain && inv->dry_run)
 		strbuf_addch(out, '\n');
-	for (size_t i = 0; s->inv->dry_run && i < p->command.n; i++) {
+	for (size_t i = 0; inv->dry_run && i < p->command.n; i++) {
 		text_escape_add(out, p->command.v[i], strlen(p->command.v[i]));
 		strbuf_addch(out, '\n');
 	}
-	if (s->inv->dry_run)
+	if (inv->dry_run)
 		strbuf_addch(out, '\n');
 	if (fs_write_all(STDOUT_FILENO, out->buf, out->len) < 0)
 		return error_errno(err, FAULT_IO, "cannot write to standard output");
-	return s->inv->dry_run ? walk_message(p, to_stdout, NULL, err) : 0;
+	return inv->dry_run ? walk_message(p, to_stdout, NULL, err) : 0;
 }
 
 /* --- JSON --------------------------------------------------------------------------- */
 
-static void json_settings(struct json *j, const struct show *s)
+static void json_settings(struct json *j, const struct submission *s)
 {
 	struct strbuf value = STRBUF_INIT(BLOCK);
 
@@ -154,9 +154,9 @@ static void json_settings(struct json *j, const struct show *s)
 	strbuf_release(&value);
 }
 
-static void json_recipients(struct json *j, const struct show *s, const struct preview *p)
+static void json_recipients(struct json *j, const struct submission *s, const struct preview *p)
 {
-	const struct envelope *e = s->envelope;
+	const struct envelope *e = &s->envelope;
 
 	json_begin(j, "recipients", '[');
 	for (size_t i = 0; i < e->rcpt_count; i++) {
@@ -201,21 +201,21 @@ static int json_message(struct json *j, const struct preview *p, struct error *e
 	return rc;
 }
 
-static int print_json(const struct show *s, const struct preview *p, struct strbuf *out,
-		      struct error *err)
+static int print_json(const struct invocation *inv, const struct submission *s,
+		      const struct preview *p, struct strbuf *out, struct error *err)
 {
 	struct json j = { .out = out };
 
 	json_begin(&j, NULL, '{');
 	json_string(&j, "account", s->account->name);
 	json_settings(&j, s);
-	json_string(&j, "from", s->envelope->sender);
+	json_string(&j, "from", s->envelope.sender);
 	if (p->command.n)
 		json_string(&j, "command", p->command.v[0]);
 	json_recipients(&j, s, p);
-	if (s->inv->explain)
-		json_notes(&j, s->explain);
-	if (s->inv->dry_run && json_message(&j, p, err) < 0)
+	if (inv->request.explain)
+		json_notes(&j, &s->explain);
+	if (inv->dry_run && json_message(&j, p, err) < 0)
 		return -1;
 	json_end(&j, '}');
 	strbuf_addch(out, '\n');
@@ -227,29 +227,30 @@ static int print_json(const struct show *s, const struct preview *p, struct strb
 
 /* --- both ----------------------------------------------------------------------------- */
 
-int show_message(const struct show *s)
+int show_message(const struct invocation *inv, const struct submission *s)
 {
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 	struct preview p = { .converted = { .made = false } };
 	struct error err;
 	int rc = 0;
 
-	if (s->inv->dry_run)
-		rc = preview_make(&p, s->account, s->message, s->edits, s->envelope, &err);
+	if (inv->dry_run)
+		rc = preview_make(&p, s->account, s->message, &s->edits, &s->envelope, &err);
 	if (rc == 0)
-		rc = s->inv->json ? print_json(s, &p, &out, &err) : print_text(s, &p, &out, &err);
+		rc = inv->json ? print_json(inv, s, &p, &out, &err) :
+				 print_text(inv, s, &p, &out, &err);
 	preview_release(&p);
 	strbuf_release(&out);
-	return rc < 0 ? report_failure(s->inv, &err) : EX_OK;
+	return rc < 0 ? report_failure(inv, &err) : EX_OK;
 }
 
-void show_notes(const struct show *s)
+void show_notes(const struct invocation *inv, const struct submission *s)
 {
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
 
-	if (!s->inv->explain || s->inv->json)
+	if (!inv->request.explain || inv->json)
 		return;
-	add_notes(&out, s->explain);
-	(void)report_output(s->inv, out.buf);
+	add_notes(&out, &s->explain);
+	(void)report_output(inv, out.buf);
 	strbuf_release(&out);
 }

@@ -78,14 +78,14 @@ static int copy_body(struct respelling *r, const struct message *m, struct messa
 	return flush(r, reader, err);
 }
 
-int respell_bare_cr(const struct message *m, enum respell how, struct message **out,
+int bare_cr_rewrite(const struct message *m, enum bare_cr_way how, struct message **out,
 		    struct error *err)
 {
 	const struct message_options opt = { .dots_ignored = true, .wire = true,
-					     .binary = how == RESPELL_BINARY };
+					     .binary = how == BARE_CR_AS_BINARY };
 	struct message_reader *reader = message_reader_new(&opt);
 	/* what waits is a block and a run of CRs, which are no more than the body has */
-	struct respelling r = { .blank = how == RESPELL_BINARY ? '\r' : ' ',
+	struct respelling r = { .blank = how == BARE_CR_AS_BINARY ? '\r' : ' ',
 				.out = STRBUF_INIT((size_t)(m->body_end - m->body_start) +
 						   2 * MESSAGE_HEADER_MAX + 2 * BLOCK) };
 	int rc = copy_header(&r, m, reader, err);

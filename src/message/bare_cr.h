@@ -13,13 +13,13 @@
 struct error;
 struct message;
 
-enum respell {
-	RESPELL_BLANKS,		/* a blank for each such CR */
-	RESPELL_BINARY		/* they stay: the new message is binary (body_binary) */
+enum bare_cr_way {
+	BARE_CR_AS_BLANKS,		/* a blank for each such CR */
+	BARE_CR_AS_BINARY		/* they stay: the new message is binary (body_binary) */
 };
 
 /* *out is the new message, to be freed. EX_IOERR, EX_CANTCREAT as in message.h. */
-ATTR_CHECK int respell_bare_cr(const struct message *m, enum respell how, struct message **out,
+ATTR_CHECK int bare_cr_rewrite(const struct message *m, enum bare_cr_way how, struct message **out,
 			       struct error *err);
 
 #endif

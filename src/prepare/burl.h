@@ -21,8 +21,8 @@ struct envelope;
 struct error;
 
 struct burl_request {
-	const char *const *piece;
-	size_t n;		/* 0: nothing is asked for */
+	const char **piece;
+	size_t n, alloc;	/* n = 0: nothing is asked for */
 	bool whole;		/* the one piece is all; else they follow the message */
 	uint64_t size;		/* octets of all, 0 = not known */
 	bool eight;		/* -B 8BITMIME: what is fetched may have 8-bit octets */

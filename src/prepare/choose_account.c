@@ -57,41 +57,41 @@ static bool takes_all(const struct account *a, const struct envelope *e)
 /* --- why, for those who ask -------------------------------------------------- */
 
 /* "FILE:LINE" of a key of the account. */
-static const char *origin(const struct config *c, const struct account *a, const char *key)
+static const char *origin(const struct account_choice *req, const struct account *a,
+			  const char *key)
 {
-	return c ? config_origin(c, a, key) : "configuration";
+	return req->config ? config_origin(req->config, a, key) : "configuration";
 }
 
 /* The account was chosen by a pattern of its key, which fits word. */
-static void note_match(const struct config *c, const struct route_request *req,
-		       const struct account *a, const char *key, const char *pattern,
-		       const char *what, const char *word)
+static void note_match(const struct account_choice *req, const struct account *a, const char *key,
+		       const char *pattern, const char *what, const char *word)
 {
 	if (req->explain)
 		explain_account(req->explain, a->name, "'%s' of its '%s' (%s) fits %s '%s'",
-				pattern, key, origin(c, a, key), what, word);
+				pattern, key, origin(req, a, key), what, word);
 }
 
-static void note_default(const struct config *c, const struct route_request *req,
-			 const struct account *a)
+static void note_default(const struct account_choice *req, const struct account *a)
 {
-	explain_account(req->explain, a->name, "%s", !config_nth(c, 1) ? "there is no other" :
+	const bool only = !config_nth(req->config, 1);
+
+	explain_account(req->explain, a->name, "%s", only ? "there is no other" :
 			"no account fits the sender, the From field, the recipients or the user, "
 			"so it is the default");
 }
 
 /* --- the account --------------------------------------------------------------- */
 
-static const struct account *find_by_recipients(const struct config *c,
-						const struct route_request *req)
+static const struct account *find_by_recipients(const struct account_choice *req)
 {
 	const struct envelope *e = req->envelope;
 	const struct account *a;
 
-	for (size_t i = 0; e && (a = config_nth(c, i)) != NULL; i++) {
+	for (size_t i = 0; e && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!a->match_to || !takes_all(a, e))
 			continue;
-		note_match(c, req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
+		note_match(req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
 			   e->rcpt_count > 1 ? "as others fit all recipients, recipient" :
 			   "the recipient", e->rcpt[0].address);
 		return a;
@@ -100,13 +100,13 @@ static const struct account *find_by_recipients(const struct config *c,
 }
 
 /* The login name is looked up only where an account asks for it. */
-static const struct account *find_by_user(const struct config *c, const struct route_request *req)
+static const struct account *find_by_user(const struct account_choice *req)
 {
 	struct arena *scratch = NULL;
 	const char *login = NULL, *pattern;
 	const struct account *a, *found = NULL;
 
-	for (size_t i = 0; !found && (a = config_nth(c, i)) != NULL; i++) {
+	for (size_t i = 0; !found && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!a->match_user)
 			continue;
 		if (!login) {
@@ -116,22 +116,22 @@ static const struct account *find_by_user(const struct config *c, const struct r
 		pattern = list_match(a->match_user, login);
 		if (!pattern)
 			continue;
-		note_match(c, req, a, "match_user", pattern, "the user", login);
+		note_match(req, a, "match_user", pattern, "the user", login);
 		found = a;
 	}
 	arena_free(scratch);
 	return found;
 }
 
-static const struct account *find_owner(const struct config *c, const struct route_request *req,
-					const char *what, const char *address)
+static const struct account *find_owner(const struct account_choice *req, const char *what,
+					const char *address)
 {
 	const struct account *a;
 
-	for (size_t i = 0; address && *address && (a = config_nth(c, i)) != NULL; i++) {
+	for (size_t i = 0; address && *address && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!owns(a, address))
 			continue;
-		note_match(c, req, a, "from", list_match(a->from, address), what, address);
+		note_match(req, a, "from", list_match(a->from, address), what, address);
 		return a;
 	}
 	return NULL;
@@ -174,56 +174,55 @@ static int no_account(const struct config *c, const char *name, struct error *er
 }
 
 /* What may choose the account: words of account_match. */
-static const struct account *by_envelope(const struct config *c, const struct route_request *req)
+static const struct account *by_envelope(const struct account_choice *req)
 {
-	return find_owner(c, req, "the sender given", req->sender);
+	return find_owner(req, "the sender given", req->sender);
 }
 
-static const struct account *by_header(const struct config *c, const struct route_request *req)
+static const struct account *by_header(const struct account_choice *req)
 {
-	return find_owner(c, req, "the From field's", req->header_from);
+	return find_owner(req, "the From field's", req->header_from);
 }
 
-static const struct account *by_default(const struct config *c, const struct route_request *req)
+static const struct account *by_default(const struct account_choice *req)
 {
-	const struct account *a = config_default(c);
+	const struct account *a = config_default(req->config);
 
 	if (a)
-		note_default(c, req, a);
+		note_default(req, a);
 	return a;
 }
 
 static const struct {
 	const char *word;
-	const struct account *(*find)(const struct config *, const struct route_request *);
+	const struct account *(*find)(const struct account_choice *);
 } criteria[] = {
 	{ "envelope", by_envelope }, { "header", by_header },
 	{ "recipients", find_by_recipients }, { "user", find_by_user }, { "default", by_default },
 };
 
 /* The order is that of the first account, as it can be only one. */
-static const struct account *find_matching(const struct config *c,
-					   const struct route_request *req)
+static const struct account *find_matching(const struct account_choice *req)
 {
-	const struct account *first = config_nth(c, 0), *found = NULL;
+	const struct account *first = config_nth(req->config, 0), *found = NULL;
 
 	for (const char *const *w = first ? first->account_match : NULL; w && *w && !found; w++) {
 		for (size_t i = 0; i < ARRAY_LEN(criteria); i++) {
 			if (strcasecmp(*w, criteria[i].word) == 0)
-				found = criteria[i].find(c, req);
+				found = criteria[i].find(req);
 		}
 	}
 	return found;
 }
 
-int route_account(const struct config *c, const struct route_request *req,
-		  const struct account **out, struct error *err)
+int choose_account(const struct account_choice *req, const struct account **out,
+		   struct error *err)
 {
-	const struct account *found = req->account ? config_account(c, req->account) :
-						     find_matching(c, req);
+	const struct account *found = req->account ? config_account(req->config, req->account) :
+						     find_matching(req);
 
 	if (!found)
-		return no_account(c, req->account, err);
+		return no_account(req->config, req->account, err);
 	if (req->account)
 		explain_account(req->explain, found->name, "by option -a");
 	if (check_account(found, err) < 0)
@@ -244,7 +243,7 @@ static const char *from_domain(struct arena *a, const struct account *account)
 	return box.domain;
 }
 
-const char *route_domain(struct arena *a, const struct account *account)
+const char *choose_account_domain(struct arena *a, const struct account *account)
 {
 	const char *domain = account->default_domain;
 
@@ -278,7 +277,7 @@ static int qualify(struct arena *a, const struct account *account, bool asked,
 	const bool bare = !account->qualify && (asked || !account->classic);
 
 	if (*address && !address_domain(address) && !bare) {
-		domain = account->qualify ? route_domain(a, account) : NULL;
+		domain = account->qualify ? choose_account_domain(a, account) : NULL;
 		if (!domain)
 			return error_set(err, FAULT_SENDER_INCOMPLETE,
 					 "no domain is known to complete the sender '%s': "
@@ -289,7 +288,7 @@ static int qualify(struct arena *a, const struct account *account, bool asked,
 }
 
 /* What a rule makes of the sender; NULL if none fits. */
-static const char *rewritten(const struct route_request *req, const char *sender)
+static const char *rewritten(const struct account_choice *req, const char *sender)
 {
 	const struct rewrite_rule *rule;
 	const char *made = rewriter_apply(req->rewriter, REWRITE_ENVELOPE_SENDER, sender, &rule);
@@ -301,7 +300,7 @@ static const char *rewritten(const struct route_request *req, const char *sender
 }
 
 /* The account's own sender, with what rules make of it. */
-static const char *own_sender(const struct route_request *req, const char *from)
+static const char *own_sender(const struct account_choice *req, const char *from)
 {
 	const char *made = rewritten(req, from);
 
@@ -310,7 +309,7 @@ static const char *own_sender(const struct route_request *req, const char *from)
 
 /* A sender that may be kept: a rule goes before from_override = own-domain. */
 static const char *keep_sender(struct arena *a, const struct account *account,
-			       const struct route_request *req, const char *sender)
+			       const struct account_choice *req, const char *sender)
 {
 	const char *from = plain_from(account), *made = rewritten(req, sender);
 
@@ -321,7 +320,7 @@ static const char *keep_sender(struct arena *a, const struct account *account,
 		if (req->explain)
 			explain_note(req->explain, "sender '%s': 'from' of the account (%s), in "
 				     "place of '%s', which belongs to this host (from_override = "
-				     "own-domain)", from, origin(req->config, account, "from"),
+				     "own-domain)", from, origin(req, account, "from"),
 				     sender);
 		return own_sender(req, from);
 	}
@@ -332,8 +331,8 @@ static const char *keep_sender(struct arena *a, const struct account *account,
 }
 
 /* Which of all that may be a sender it is, and why: see doc/sendmail.md#sender. */
-static const char *choose_sender(struct arena *a, const struct account *account,
-				 const struct route_request *req, const char **asked_out)
+static const char *pick_sender(struct arena *a, const struct account *account,
+			       const struct account_choice *req, const char **asked_out)
 {
 	const char *from = plain_from(account), *sender = req->sender;
 	struct explain *x = req->explain;
@@ -346,7 +345,7 @@ static const char *choose_sender(struct arena *a, const struct account *account,
 	if (from && (!sender || account->from_override == FROM_OVERRIDE_NO)) {
 		if (x)
 			explain_note(x, "sender '%s': 'from' of the account (%s)%s", from,
-				     origin(req->config, account, "from"), sender ?
+				     origin(req, account, "from"), sender ?
 				     ", which from_override = no puts before the one given" : "");
 		return own_sender(req, from);
 	}
@@ -355,11 +354,11 @@ static const char *choose_sender(struct arena *a, const struct account *account,
 	return keep_sender(a, account, req, sender);
 }
 
-int route_sender(struct arena *a, const struct account *account,
-		 const struct route_request *req, const char **out, const char **asked_out,
-		 struct error *err)
+int choose_account_sender(struct arena *a, const struct account *account,
+			  const struct account_choice *req, const char **out,
+			  const char **asked_out, struct error *err)
 {
-	const char *asked, *sender = choose_sender(a, account, req, &asked);
+	const char *asked, *sender = pick_sender(a, account, req, &asked);
 	struct mailbox box;
 
 	/* 'from' is text of the configuration: it passes the same parser */

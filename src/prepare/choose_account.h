@@ -17,14 +17,15 @@ struct error;
 struct explain;
 struct rewriter;
 
-struct route_request {
+/* What decides. A zeroed one leaves it all to the configuration. */
+struct account_choice {
 	const char *account;	/* -a; NULL = choose */
 	const char *sender;	/* -f as parsed: address, "" = null path, NULL = not given */
 	const char *header_from;	/* address of the header's From, for the choice only */
 	const struct envelope *envelope;	/* recipients, for the choice; NULL = unknown */
 	bool sender_is_header;	/* the sender is that of the From field: read_envelope_from */
 	struct explain *explain;	/* is told why; NULL = nobody asks */
-	const struct config *config;	/* for the notes: where a key stands */
+	const struct config *config;	/* NULL only for the sender: notes say less then */
 	struct rewriter *rewriter;	/* rules for the sender; NULL = none */
 };
 
@@ -36,8 +37,8 @@ struct route_request {
  * account may say another order. EX_CONFIG when there is none, with the
  * places that were searched.
  */
-ATTR_CHECK int route_account(const struct config *c, const struct route_request *req,
-			     const struct account **out, struct error *err);
+ATTR_CHECK int choose_account(const struct account_choice *req, const struct account **out,
+			      struct error *err);
 
 /*
  * The envelope sender for that account, qualified and clean: what a rule of
@@ -46,14 +47,14 @@ ATTR_CHECK int route_account(const struct config *c, const struct route_request 
  * the sender as it was asked for, or the login name that stands for it; NULL
  * if nobody asked and the account has a sender of its own.
  */
-ATTR_CHECK int route_sender(struct arena *a, const struct account *account,
-			    const struct route_request *req, const char **out,
-			    const char **asked_out, struct error *err);
+ATTR_CHECK int choose_account_sender(struct arena *a, const struct account *account,
+				     const struct account_choice *req, const char **out,
+				     const char **asked_out, struct error *err);
 
 /*
  * What completes an address: default_domain, else the domain of from, else
  * maildomain, /etc/mailname, the host's name; NULL if none is known.
  */
-const char *route_domain(struct arena *a, const struct account *account);
+const char *choose_account_domain(struct arena *a, const struct account *account);
 
 #endif

@@ -89,7 +89,7 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
 				 "and a DKIM-Signature forbids to change it (see "
 				 "convert_signed_dkim)");
-	if (respell_bare_cr(*m, how == BARE_CR_SPACE ? RESPELL_BLANKS : RESPELL_BINARY, &made,
+	if (bare_cr_rewrite(*m, how == BARE_CR_SPACE ? BARE_CR_AS_BLANKS : BARE_CR_AS_BINARY, &made,
 			    err) < 0)
 		return -1;
 	message_free(*m);

@@ -43,14 +43,15 @@ static int from_address(struct prepare_job *j, const char **out, const struct re
 			struct error *err)
 {
 	const struct envelope *e = j->envelope;
-	const struct route_request none = { .rewriter = j->opt->rewriter };
+	const struct account_choice none = { .rewriter = j->opt->rewriter };
 	const bool pinned = j->account->from_override == FROM_OVERRIDE_NO;
 	const char *made = NULL;
 
 	*out = e->sender;
 	/* a message without return path still has an author */
-	if (!*e->sender && (route_sender(j->arena, j->account, &none, out, NULL, err) < 0 ||
-			    idna_address(j->arena, *out, out, err) < 0))
+	if (!*e->sender &&
+	    (choose_account_sender(j->arena, j->account, &none, out, NULL, err) < 0 ||
+	     idna_address(j->arena, *out, out, err) < 0))
 		return -1;
 	if (*e->sender && e->orig_sender && !pinned)
 		made = rewriter_apply(j->opt->rewriter, REWRITE_FROM, e->orig_sender, rule);

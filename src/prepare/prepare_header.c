@@ -28,7 +28,7 @@ const char *prepare_domain(struct prepare_job *j)
 	if (j->domain_known)
 		return j->domain;
 	j->domain_known = true;
-	j->domain = route_domain(j->arena, j->account);
+	j->domain = choose_account_domain(j->arena, j->account);
 	if (j->domain)
 		(void)!idna_to_ascii(j->arena, j->domain, &j->domain, &none);
 	return j->domain;

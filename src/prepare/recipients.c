@@ -50,7 +50,7 @@ static int qualify(const struct job *j, const struct mailbox *box, const char **
 {
 	const struct account *a = j->account;
 	struct arena *arena = j->envelope->arena;
-	const char *domain = a->qualify ? route_domain(arena, a) : NULL;
+	const char *domain = a->qualify ? choose_account_domain(arena, a) : NULL;
 
 	*out = box->address;
 	if (domain)

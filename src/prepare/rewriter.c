@@ -74,7 +74,7 @@ static const char *completing_domain(struct rewriter *r)
 {
 	if (!r->domain_known) {
 		r->domain_known = true;
-		r->domain = to_ascii(r, route_domain(r->arena, r->account));
+		r->domain = to_ascii(r, choose_account_domain(r->arena, r->account));
 	}
 	return r->domain;
 }

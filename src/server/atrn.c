@@ -13,7 +13,7 @@ enum { IDLE_SECONDS = 600 };	/* RFC 2645, section 5: at least ten minutes */
 
 static const char maildir[] = "maildir:";
 
-static int open_box(struct maildir *box, const struct reversed_options *opt, const char *name,
+static int open_box(struct maildir *box, const struct atrn_options *opt, const char *name,
 		    struct error *err)
 {
 	const char *deliver = opt->deliver ? opt->deliver : "";
@@ -24,7 +24,7 @@ static int open_box(struct maildir *box, const struct reversed_options *opt, con
 	return maildir_open(box, deliver + strlen(maildir), name, err);
 }
 
-int reversed_check(const struct reversed_options *opt, struct error *err)
+int atrn_check(const struct atrn_options *opt, struct error *err)
 {
 	struct maildir box;
 
@@ -34,7 +34,7 @@ int reversed_check(const struct reversed_options *opt, struct error *err)
 	return 0;
 }
 
-static int serve(const struct reversed_options *opt, const char *name, struct maildir *box,
+static int serve(const struct atrn_options *opt, const char *name, struct maildir *box,
 		 struct wire *wire, const char *peer, unsigned *messages_out, struct error *err)
 {
 	const struct server_options server = {
@@ -54,7 +54,7 @@ static int serve(const struct reversed_options *opt, const char *name, struct ma
 	return rc;
 }
 
-int reversed_run(const struct reversed_options *opt, struct wire *wire, const char *peer,
+int atrn_run(const struct atrn_options *opt, struct wire *wire, const char *peer,
 		 unsigned *messages_out, struct error *err)
 {
 	struct arena *arena = arena_new();

@@ -14,7 +14,7 @@
 struct error;
 struct wire;
 
-struct reversed_options {
+struct atrn_options {
 	const char *name;		/* in greeting and EHLO; NULL = the host's */
 	const char *deliver;		/* maildir:PATH */
 	const char *const *domains;	/* of the recipients taken; NULL = any */
@@ -25,13 +25,13 @@ struct reversed_options {
 };
 
 /* Can mail be put there? EX_CONFIG for another form than maildir:PATH, EX_CANTCREAT. */
-ATTR_CHECK int reversed_check(const struct reversed_options *opt, struct error *err);
+ATTR_CHECK int atrn_check(const struct atrn_options *opt, struct error *err);
 
 /*
  * Greets and serves until the peer's QUIT; *messages_out are stored for good
  * even when it fails. The wire stays the caller's, and is of no use any more.
  */
-ATTR_CHECK int reversed_run(const struct reversed_options *opt, struct wire *wire,
+ATTR_CHECK int atrn_run(const struct atrn_options *opt, struct wire *wire,
 			    const char *peer, unsigned *messages_out, struct error *err);
 
 #endif

@@ -30,9 +30,9 @@ struct draft {
 
 struct reader {
 	struct arena *arena;
-	const struct submission_address *who;
+	const struct found_address *who;
 	const char *source;
-	struct submission *out;
+	struct found_server *out;
 	size_t n;
 	struct strbuf *note;
 	unsigned providers;
@@ -72,7 +72,7 @@ static unsigned long read_port(const char *text)
 static const char *judge(struct reader *r, struct draft *d)
 {
 	struct error ignored;
-	const char *host = d->host ? submission_fill_in(r->arena, d->host, r->who) : NULL;
+	const char *host = d->host ? found_server_fill_in(r->arena, d->host, r->who) : NULL;
 
 	if (!host || idna_to_ascii(r->arena, host, &host, &ignored) < 0 ||
 	    !address_domain_valid(host) || *host == '[')
@@ -84,7 +84,7 @@ static const char *judge(struct reader *r, struct draft *d)
 		return "no TLS";
 	if (d->takes && !(d->takes & (TAKES_PASSWORD | TAKES_OAUTH2)))
 		return "takes neither password nor OAuth2";
-	if (d->user && !(d->user = submission_fill_in(r->arena, d->user, r->who)))
+	if (d->user && !(d->user = found_server_fill_in(r->arena, d->user, r->who)))
 		return "its user name has parts that only you know: give it with --user";
 	if (d->user && (!*d->user || text_has_control(d->user, strlen(d->user))))
 		return "its user name is none";
@@ -105,11 +105,11 @@ static void take_server(struct reader *r)
 		strbuf_addf(r->note, ":%lu: %s", d->port, why);
 		return;
 	}
-	r->out[r->n++] = (struct submission){
+	r->out[r->n++] = (struct found_server){
 		.host = d->host, .port = (unsigned)d->port, .user = d->user, .source = r->source,
 		.mode = d->socket == SOCKET_SSL ? TLS_IMPLICIT : TLS_STARTTLS,
-		.auth = d->takes & TAKES_PASSWORD || !d->takes ? SUBMISSION_PASSWORD :
-								 SUBMISSION_OAUTH2,
+		.auth = d->takes & TAKES_PASSWORD || !d->takes ? FOUND_AUTH_PASSWORD :
+								 FOUND_AUTH_OAUTH2,
 	};
 }
 
@@ -168,8 +168,8 @@ static int end(void *ctx, unsigned depth, const char *name, const char *text, st
 }
 
 int autoconfig_read(const char *data, size_t n, struct arena *a,
-		    const struct submission_address *who, const char *source,
-		    struct submission out[AUTOCONFIG_SERVERS], size_t *n_out, struct strbuf *note,
+		    const struct found_address *who, const char *source,
+		    struct found_server out[AUTOCONFIG_SERVERS], size_t *n_out, struct strbuf *note,
 		    struct error *err)
 {
 	struct reader r = { .arena = a, .who = who, .source = source, .out = out, .note = note };

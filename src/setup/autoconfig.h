@@ -28,8 +28,8 @@ struct strbuf;
  * program's kind; EX_CONFIG: no libexpat.
  */
 ATTR_CHECK int autoconfig_read(const char *data, size_t n, struct arena *a,
-			       const struct submission_address *who, const char *source,
-			       struct submission out[AUTOCONFIG_SERVERS], size_t *n_out,
+			       const struct found_address *who, const char *source,
+			       struct found_server out[AUTOCONFIG_SERVERS], size_t *n_out,
 			       struct strbuf *note, struct error *err);
 
 #endif

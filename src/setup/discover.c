@@ -45,9 +45,9 @@ void discovery_failure(struct discovery *d, const char *what, const struct error
 	discovery_note(d, "%s: %s", what, err->text);
 }
 
-void discovery_add(struct discovery *d, const struct submission *s)
+void discovery_add(struct discovery *d, const struct found_server *s)
 {
-	if (d->n < SUBMISSIONS_MAX)
+	if (d->n < FOUND_MAX)
 		d->found[d->n++] = *s;
 }
 
@@ -55,7 +55,7 @@ void discovery_add(struct discovery *d, const struct submission *s)
 
 /* What a server shows before sign-in. */
 struct view {
-	enum submission_auth auth;
+	enum found_auth auth;
 	bool encrypted, usable;
 	struct strbuf mechanisms;
 };
@@ -76,7 +76,7 @@ static void look(void *ctx, const struct session *s)
 		if (!mechanism_find(name))
 			continue;
 		strbuf_addf(&v->mechanisms, "%s%s", v->mechanisms.len ? ", " : "", name);
-		v->usable = v->usable || is_oauth(name) == (v->auth == SUBMISSION_OAUTH2);
+		v->usable = v->usable || is_oauth(name) == (v->auth == FOUND_AUTH_OAUTH2);
 	}
 }
 
@@ -85,7 +85,7 @@ static unsigned at_most(unsigned seconds, unsigned limit)
 	return seconds && seconds < limit ? seconds : limit;
 }
 
-static struct account account_for(const struct account *base, const struct submission *s)
+static struct account account_for(const struct account *base, const struct found_server *s)
 {
 	struct account a = *base;
 
@@ -103,16 +103,16 @@ static struct account account_for(const struct account *base, const struct submi
 	return a;
 }
 
-static const char *why_not(const struct view *v, const struct submission *s)
+static const char *why_not(const struct view *v, const struct found_server *s)
 {
 	if (!v->encrypted && s->mode != TLS_OFF && s->mode != TLS_MAY)
 		return "no TLS";
-	if (!v->usable && v->mechanisms.len && s->auth == SUBMISSION_PASSWORD)
+	if (!v->usable && v->mechanisms.len && s->auth == FOUND_AUTH_PASSWORD)
 		return "takes no password";
 	return v->usable ? NULL : "offers no way to sign in";
 }
 
-static bool try_server(struct discovery *d, const struct submission *s, struct error *err)
+static bool try_server(struct discovery *d, const struct found_server *s, struct error *err)
 {
 	const struct account a = account_for(d->req->base, s);
 	struct view v = { .auth = s->auth, .mechanisms = STRBUF_INIT(1024) };
@@ -134,7 +134,7 @@ static bool try_server(struct discovery *d, const struct submission *s, struct e
 /* --- choosing --------------------------------------------------------------------- */
 
 /* What the user has decided himself goes into every server that was found. */
-static void apply_decisions(const struct discovery *d, struct submission *s)
+static void apply_decisions(const struct discovery *d, struct found_server *s)
 {
 	const struct account *base = d->req->base;
 
@@ -153,7 +153,7 @@ static void apply_decisions(const struct discovery *d, struct submission *s)
 }
 
 /* TLS as the user has decided is not tried at the port of the other kind. */
-static bool is_other_kind(const struct discovery *d, const struct submission *s)
+static bool is_other_kind(const struct discovery *d, const struct found_server *s)
 {
 	const struct account *base = d->req->base;
 
@@ -172,12 +172,12 @@ static bool tried_before(const struct discovery *d, size_t i)
 }
 
 /* The first of the source that is as it should be. */
-static bool choose(struct discovery *d, bool check, struct submission *out)
+static bool choose(struct discovery *d, bool check, struct found_server *out)
 {
 	const char *missing = NULL;	/* a name that does not exist */
 
 	for (size_t i = 0; i < d->n; i++) {
-		struct submission *s = &d->found[i];
+		struct found_server *s = &d->found[i];
 		struct error err = { .exit = 0 };
 		const bool other = is_other_kind(d, s);
 
@@ -202,7 +202,7 @@ static int find_given(struct discovery *d, struct error *err)
 	static const char source[] = "your option --host";
 	const struct account *base = d->req->base;
 	const struct provider *p = provider_of_host(base->host);
-	struct submission ways[PROVIDER_WAYS];
+	struct found_server ways[PROVIDER_WAYS];
 	size_t n = p ? provider_ways(p, d->arena, &d->req->who, base->host, source, ways) : 0;
 
 	(void)err;
@@ -210,10 +210,10 @@ static int find_given(struct discovery *d, struct error *err)
 		discovery_add(d, &ways[i]);
 	if (n)
 		return 0;
-	discovery_add(d, &(struct submission){ .host = base->host, .port = 465,
-					       .mode = TLS_IMPLICIT, .source = source });
-	discovery_add(d, &(struct submission){ .host = base->host, .port = 587,
-					       .mode = TLS_STARTTLS, .source = source });
+	discovery_add(d, &(struct found_server){ .host = base->host, .port = 465,
+						 .mode = TLS_IMPLICIT, .source = source });
+	discovery_add(d, &(struct found_server){ .host = base->host, .port = 587,
+						 .mode = TLS_STARTTLS, .source = source });
 	if (base->port && base->tls.mode == TLS_AUTO && base->port != 465)
 		d->found[0].mode = TLS_STARTTLS;
 	return 0;
@@ -243,7 +243,7 @@ static int nothing_found(const struct discovery *d, struct error *err)
 			 name);
 }
 
-static int search(struct discovery *d, struct submission *out, struct error *err)
+static int search(struct discovery *d, struct found_server *out, struct error *err)
 {
 	if (d->req->host_given) {
 		(void)find_given(d, err);
@@ -259,7 +259,7 @@ static int search(struct discovery *d, struct submission *out, struct error *err
 	return nothing_found(d, err);
 }
 
-int discover(const struct discover_request *r, struct arena *a, struct submission *out,
+int discover(const struct discover_request *r, struct arena *a, struct found_server *out,
 	     struct error *err)
 {
 	struct discovery d = { .req = r, .arena = a, .mx = STRVEC_INIT(16) };

@@ -26,7 +26,7 @@ struct attempt_options;
 struct error;
 
 struct discover_request {
-	struct submission_address who;
+	struct found_address who;
 	/*
 	 * How to connect. What the user has decided is not searched for: host,
 	 * port (0 = none), tls.mode (TLS_AUTO = none), auth.user.
@@ -46,6 +46,6 @@ struct discover_request {
  * domain says that it has none, EX_CONFIG for a domain that cannot be asked.
  */
 ATTR_CHECK int discover(const struct discover_request *r, struct arena *a,
-			struct submission *out, struct error *err);
+			struct found_server *out, struct error *err);
 
 #endif

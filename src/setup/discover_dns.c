@@ -37,7 +37,7 @@ static bool may_ask(const struct discovery *d)
 
 static void add_provider(struct discovery *d, const struct provider *p, const char *source)
 {
-	struct submission ways[PROVIDER_WAYS];
+	struct found_server ways[PROVIDER_WAYS];
 	size_t n = provider_ways(p, d->arena, &d->req->who, NULL, source, ways);
 
 	for (size_t i = 0; i < n; i++)
@@ -65,21 +65,21 @@ static int take_srv(struct discovery *d, enum srv_live live, struct error *err)
 	const struct server_entry entry = { .srv = true, .host = d->domain };
 	const struct deadline whole = deadline_in(DNS_SECONDS, "SRV records (DNS)");
 	struct account a = *d->req->base;
-	struct targets t = { .account = &a, .arena = d->arena, .whole = &whole };
+	struct server_list t = { .account = &a, .arena = d->arena, .whole = &whole };
 	const char *source = arena_printf(d->arena, "the SRV records of %s", d->domain);
-	struct target target;
+	struct server target;
 	int rc;
 
 	a.servers = &entry;
 	a.server_n = 1;
 	a.tls.mode = TLS_AUTO;
 	a.net.srv_live = live;
-	while ((rc = targets_next(&t, &target, err)) == 1) {
-		const struct submission s = {
+	while ((rc = server_list_next(&t, &target, err)) == 1) {
+		const struct found_server s = {
 			.host = target.host, .port = target.port, .source = source,
 			.mode = target.mode == TLS_IMPLICIT ? TLS_IMPLICIT : TLS_STARTTLS,
 			.unproven = live != d->req->base->net.srv_live &&
-				    !target_inside(target.host, d->domain) &&
+				    !server_inside_domain(target.host, d->domain) &&
 				    !provider_of_host(target.host),
 		};
 
@@ -174,9 +174,9 @@ int discovery_mx(struct discovery *d, struct error *err)
 
 static void add_guess(struct discovery *d, const char *host)
 {
-	struct submission s = {
+	struct found_server s = {
 		.host = host, .port = 465, .mode = TLS_IMPLICIT, .source = "trying usual names",
-		.unproven = !target_inside(host, d->domain) &&
+		.unproven = !server_inside_domain(host, d->domain) &&
 			    d->req->base->net.srv_live != SRV_LIVE_ANY,
 	};
 

@@ -12,13 +12,13 @@
 #include "util/attr.h"
 #include "util/strvec.h"
 
-#define SUBMISSIONS_MAX 32
+#define FOUND_MAX 32
 
 struct discovery {
 	const struct discover_request *req;
 	struct arena *arena;
 	const char *domain;		/* of the address, ASCII */
-	struct submission found[SUBMISSIONS_MAX];	/* by the source that is being asked */
+	struct found_server found[FOUND_MAX];	/* by the source that is being asked */
 	size_t n;
 	struct strvec mx;		/* hosts that receive the domain's mail, best first */
 	bool mx_asked;
@@ -30,7 +30,7 @@ ATTR_PRINTF(2, 3) void discovery_note(struct discovery *d, const char *fmt, ...)
 void discovery_failure(struct discovery *d, const char *what, const struct error *err);
 
 /* Adds a server, as far as there is room. */
-void discovery_add(struct discovery *d, const struct submission *s);
+void discovery_add(struct discovery *d, const struct found_server *s);
 
 /*
  * The sources: each fills d->found, and tells what it asked and heard. -1 and

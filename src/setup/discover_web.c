@@ -197,7 +197,7 @@ static int fetch(struct discovery *d, const char *url, struct strbuf *body, stru
 
 static void take_document(struct discovery *d, const char *url, const struct strbuf *body)
 {
-	struct submission servers[AUTOCONFIG_SERVERS];
+	struct found_server servers[AUTOCONFIG_SERVERS];
 	struct strbuf passed_over = STRBUF_INIT(2048);
 	struct error err;
 	size_t n = 0;

@@ -14,21 +14,21 @@
 struct arena;
 
 /* What the server wants to see. */
-enum submission_auth { SUBMISSION_PASSWORD, SUBMISSION_OAUTH2 };
+enum found_auth { FOUND_AUTH_PASSWORD, FOUND_AUTH_OAUTH2 };
 
-struct submission {
+struct found_server {
 	const char *host;		/* ASCII */
 	unsigned port;
 	enum tls_mode mode;		/* TLS_IMPLICIT or TLS_STARTTLS; or as the user said */
 	const char *user;		/* to sign in as; NULL = the address */
-	enum submission_auth auth;
+	enum found_auth auth;
 	const char *source;		/* "the SRV records of example.org" */
 	const char *hint;		/* what the user has to know; NULL = nothing */
 	bool unproven;			/* DNS alone says that it serves the domain */
 };
 
 /* A mail address in its parts. */
-struct submission_address {
+struct found_address {
 	const char *address, *local, *domain;
 };
 
@@ -36,7 +36,7 @@ struct submission_address {
  * Puts %EMAILADDRESS%, %EMAILLOCALPART% and %EMAILDOMAIN% in; NULL when text
  * has another %NAME%, which only the user could fill in.
  */
-const char *submission_fill_in(struct arena *a, const char *text,
-			       const struct submission_address *who);
+const char *found_server_fill_in(struct arena *a, const char *text,
+			       const struct found_address *who);
 
 #endif

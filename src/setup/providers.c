@@ -57,7 +57,7 @@ static const struct provider table[] = {
 	  "smtp.gmail.com", .ports = BOTH,
 	  .hint = APP_PASSWORD "https://myaccount.google.com/apppasswords" },
 	{ "Microsoft Outlook.com", OUTLOOK_DOMAINS, "*.olc.protection.outlook.com",
-	  "smtp-mail.outlook.com", .ports = PROVIDER_587, .auth = SUBMISSION_OAUTH2,
+	  "smtp-mail.outlook.com", .ports = PROVIDER_587, .auth = FOUND_AUTH_OAUTH2,
 	  .hint = "takes no passwords any more, OAuth2 only" },
 	{ "Microsoft 365", "office365.com onmicrosoft.com",
 	  "*.mail.protection.outlook.com *.mx.microsoft", "smtp.office365.com",
@@ -196,13 +196,13 @@ static const struct {
 	const char *name;
 	size_t offset;
 } places[] = {
-	{ "%EMAILADDRESS%", offsetof(struct submission_address, address) },
-	{ "%EMAILLOCALPART%", offsetof(struct submission_address, local) },
-	{ "%EMAILDOMAIN%", offsetof(struct submission_address, domain) },
+	{ "%EMAILADDRESS%", offsetof(struct found_address, address) },
+	{ "%EMAILLOCALPART%", offsetof(struct found_address, local) },
+	{ "%EMAILDOMAIN%", offsetof(struct found_address, domain) },
 };
 
 /* The octets that a name at p takes, and what stands for it; 0 if it is none. */
-static size_t find_place(const char *p, const struct submission_address *who,
+static size_t find_place(const char *p, const struct found_address *who,
 			 const char **value_out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
@@ -217,8 +217,8 @@ static size_t find_place(const char *p, const struct submission_address *who,
 	return 0;
 }
 
-const char *submission_fill_in(struct arena *a, const char *text,
-			       const struct submission_address *who)
+const char *found_server_fill_in(struct arena *a, const char *text,
+			       const struct found_address *who)
 {
 	struct strbuf out = STRBUF_INIT(1 << 14);
 	const char *filled = NULL, *p = text;
@@ -242,12 +242,12 @@ const char *submission_fill_in(struct arena *a, const char *text,
 }
 
 size_t provider_ways(const struct provider *p, struct arena *a,
-		     const struct submission_address *who, const char *host, const char *source,
-		     struct submission out[PROVIDER_WAYS])
+		     const struct found_address *who, const char *host, const char *source,
+		     struct found_server out[PROVIDER_WAYS])
 {
-	const struct submission base = {
+	const struct found_server base = {
 		.host = host ? host : p->host, .auth = p->auth, .source = source, .hint = p->hint,
-		.user = p->user ? submission_fill_in(a, p->user, who) : NULL,
+		.user = p->user ? found_server_fill_in(a, p->user, who) : NULL,
 	};
 	size_t n = 0;
 

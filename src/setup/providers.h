@@ -20,8 +20,8 @@ struct provider {
 	const char *host;		/* of the server; a pattern where the user names it */
 	unsigned ports;			/* PROVIDER_465: TLS at once; PROVIDER_587: STARTTLS */
 	unsigned port;			/* another port for STARTTLS; 0 = none */
-	enum submission_auth auth;
-	const char *user;		/* as submission_fill_in() takes it; NULL = the address */
+	enum found_auth auth;
+	const char *user;		/* as found_server_fill_in() takes it; NULL = the address */
 	const char *hint;		/* goes on behind the name of the server */
 };
 
@@ -37,7 +37,7 @@ const struct provider *provider_of_host(const char *host);
  * host: NULL = that of the row. source is borrowed.
  */
 size_t provider_ways(const struct provider *p, struct arena *a,
-		     const struct submission_address *who, const char *host, const char *source,
-		     struct submission out[PROVIDER_WAYS]);
+		     const struct found_address *who, const char *host, const char *source,
+		     struct found_server out[PROVIDER_WAYS]);
 
 #endif

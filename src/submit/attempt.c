@@ -29,8 +29,8 @@
 
 /* One attempt: everything between the account and the result. */
 struct attempt {
-	struct opening o;		/* the session, and how to come by it */
-	struct targets targets;
+	struct session_opening o;		/* the session, and how to come by it */
+	struct server_list targets;
 	bool chosen;			/* there is a server in use */
 	struct error failure;		/* of the servers before it; exit 0 = none */
 	struct checkpoint checkpoint;
@@ -46,7 +46,7 @@ static void attempt_init(struct attempt *t, const struct account *a, const char 
 	t->o.arena = arena;
 	t->o.whole = deadline_in(a->timeouts.total, "the server");
 	t->o.whole.whole = true;
-	t->targets = (struct targets){
+	t->targets = (struct server_list){
 		.account = a, .mx_domain = mx_domain, .arena = arena, .whole = &t->o.whole,
 		.sender = t->o.envelope ? t->o.envelope->sender : NULL,
 	};
@@ -80,16 +80,16 @@ static int open_addresses(struct attempt *t, struct error *err)
 {
 	struct error later;
 
-	if (opening_open(&t->o, err) == 0)
+	if (session_opening_run(&t->o, err) == 0)
 		return 0;
-	while (opening_worth_another(&t->o, err)) {
+	while (session_opening_worth_another(&t->o, err)) {
 		if (t->o.addresses.n)
 			address_list_drop(&t->o.addresses, 0);
 		if (!t->o.addresses.n)
 			break;
-		if (opening_open(&t->o, &later) == 0)
+		if (session_opening_run(&t->o, &later) == 0)
 			return 0;
-		if (!opening_worth_another(&t->o, &later))
+		if (!session_opening_worth_another(&t->o, &later))
 			*err = later;
 	}
 	return -1;
@@ -101,8 +101,8 @@ static bool choose_target(struct attempt *t)
 	struct error err;
 	int found = -1;
 
-	while (!t->chosen && (found = targets_next(&t->targets, &t->o.target, &err)) < 0)
-		opening_note_failure(&t->failure, &err);
+	while (!t->chosen && (found = server_list_next(&t->targets, &t->o.target, &err)) < 0)
+		session_opening_note_failure(&t->failure, &err);
 	t->chosen = t->chosen || found > 0;
 	return t->chosen;
 }
@@ -119,8 +119,8 @@ static int open_session(struct attempt *t, struct error *err)
 		if (rc == 0)
 			return 0;
 		(void)name_server(t, err);
-		opening_note_failure(&t->failure, err);
-		more = opening_worth_another(&t->o, err);
+		session_opening_note_failure(&t->failure, err);
+		more = session_opening_worth_another(&t->o, err);
 		t->chosen = false;
 	}
 	*err = t->failure;
@@ -282,7 +282,7 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 {
 	bool any = false;
 
-	if (r->unknown || !targets_left(&t->targets) || deadline_passed(&t->o.whole))
+	if (r->unknown || !server_list_left(&t->targets) || deadline_passed(&t->o.whole))
 		return false;
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		struct rcpt_result *rcpt = &r->rcpt[i];
@@ -291,7 +291,7 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 			continue;
 		if (!any) {
 			(void)name_server(t, &rcpt->error);
-			opening_note_failure(&t->failure, &rcpt->error);
+			session_opening_note_failure(&t->failure, &rcpt->error);
 		}
 		*rcpt = (struct rcpt_result){ .outcome = OUTCOME_NONE };
 		any = true;
@@ -343,7 +343,7 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		enum transaction_next next = serve(&t, m, edits, result);
 
 		session_quit(&t.o.session, false);
-		opening_close(&t.o);
+		session_opening_close(&t.o);
 		moved = goes_on(&t, next, result);
 		open = count_open(result);
 	} while (open > 0 && (moved || open < before));
@@ -368,7 +368,7 @@ int submit_info(const struct account *a, const struct attempt_options *opt,
 	if (rc == 0) {
 		show(ctx, &t.o.session);
 		session_quit(&t.o.session, true);
-		opening_close(&t.o);
+		session_opening_close(&t.o);
 	}
 	arena_free(arena);
 	return rc;
@@ -389,7 +389,7 @@ int submit_session(const struct account *a, const struct attempt_options *opt,
 	if (rc == 0) {
 		rc = run(ctx, &t.o.session, err);
 		session_quit(&t.o.session, true);
-		opening_close(&t.o);
+		session_opening_close(&t.o);
 	}
 	arena_free(arena);
 	return rc;

@@ -75,7 +75,7 @@ static int open_socket(const struct connect_request *r, const char *host, unsign
 /* --- a command ---------------------------------------------------------------------- */
 
 /* %h and %p in a word are host and port of the server, %% is a percent sign. */
-static const char *fill_in(struct arena *a, const char *word, const struct target *t)
+static const char *fill_in(struct arena *a, const char *word, const struct server *t)
 {
 	struct strbuf out = STRBUF_INIT(1 << 16);
 
@@ -181,7 +181,7 @@ static int look_up(const struct connect_request *r, int family, const struct dea
 		   struct error *err)
 {
 	const struct account *a = r->account;
-	const struct target *t = r->target;
+	const struct server *t = r->target;
 	struct address_list *list = r->addresses;
 	int rc = a->net.resolver ?
 		dns_resolve(a->net.resolver, t->host, t->port, family, d, list, err) :
@@ -264,7 +264,7 @@ static int open_proxied(const struct connect_request *r, const struct proxy_url 
 int connect_stream(const struct connect_request *r, struct stream **out, struct error *err)
 {
 	const struct account *a = r->account;
-	const struct target *t = r->target;
+	const struct server *t = r->target;
 	struct proxy_url proxy;
 
 	if (t->path)
@@ -288,7 +288,7 @@ int connect_stream(const struct connect_request *r, struct stream **out, struct 
 int connect_addresses(const struct connect_request *r, bool *proxied_out, struct error *err)
 {
 	const struct account *a = r->account;
-	const struct target *t = r->target;
+	const struct server *t = r->target;
 	struct deadline d = deadline_first(deadline_in(a->timeouts.connect, "the connection"),
 					   *r->whole);
 	struct proxy_url proxy = { .host = NULL };

@@ -16,11 +16,11 @@ struct address_list;
 struct deadline;
 struct error;
 struct stream;
-struct target;
+struct server;
 
 struct connect_request {
 	const struct account *account;
-	const struct target *target;
+	const struct server *target;
 	/* The addresses left to try: see net/socket.h; stays empty where others look names up. */
 	struct address_list *addresses;
 	const struct deadline *whole;

@@ -92,7 +92,7 @@ static struct choice *choose(struct choice *c, size_t n)
 
 /* --- SRV ---------------------------------------------------------------------------- */
 
-bool target_inside(const char *name, const char *domain)
+bool server_inside_domain(const char *name, const char *domain)
 {
 	size_t n = strlen(name), d = strlen(domain);
 
@@ -107,7 +107,7 @@ bool target_inside(const char *name, const char *domain)
 static bool trusted(const struct account *a, const struct dns_answer *answer,
 		    const struct dns_record *r, const char *domain)
 {
-	return target_inside(r->target, domain) || a->net.srv_live == SRV_LIVE_ANY ||
+	return server_inside_domain(r->target, domain) || a->net.srv_live == SRV_LIVE_ANY ||
 	       (a->net.srv_live == SRV_LIVE_DNSSEC && answer->authentic);
 }
 
@@ -127,7 +127,7 @@ static bool service_wanted(const struct account *a, size_t i)
 }
 
 /* What the answers hold, as targets in order. */
-static void take_srv(struct targets *t, const char *domain, const struct dns_answer *answer,
+static void take_srv(struct server_list *t, const char *domain, const struct dns_answer *answer,
 		     struct choice *c, size_t n)
 {
 	t->found = arena_calloc(t->arena, n, sizeof(*t->found));
@@ -136,7 +136,7 @@ static void take_srv(struct targets *t, const char *domain, const struct dns_ans
 
 		if (!trusted(a, &answer[next->service], next->record, domain))
 			continue;
-		t->found[t->found_n++] = (struct target){
+		t->found[t->found_n++] = (struct server){
 			.host = arena_strdup(t->arena, next->record->target),
 			.port = next->record->port, .domain = domain,
 			.mode = services[next->service].mode == TLS_IMPLICIT ? TLS_IMPLICIT :
@@ -181,7 +181,7 @@ static size_t list_choices(const struct dns_answer answer[SERVICES], struct choi
 	return n;
 }
 
-static int find_srv(struct targets *t, const char *domain, struct error *err)
+static int find_srv(struct server_list *t, const char *domain, struct error *err)
 {
 	struct dns_answer answer[SERVICES] = { { .n = 0 } };
 	struct deadline d = deadline_in(t->account->timeouts.connect, "SRV records (DNS)");
@@ -223,7 +223,7 @@ static int null_mx(const char *domain, struct error *err)
 }
 
 /* Our own preference, where we are among the servers: only better ones are of use. */
-static unsigned own_preference(struct targets *t, const struct dns_answer *a)
+static unsigned own_preference(struct server_list *t, const struct dns_answer *a)
 {
 	const char *self = ident_host(t->arena);
 	unsigned own = UINT16_MAX + 1;
@@ -235,8 +235,8 @@ static unsigned own_preference(struct targets *t, const struct dns_answer *a)
 	return own;
 }
 
-static int take_mx(struct targets *t, const char *domain, const struct dns_answer *a, unsigned port,
-		   struct error *err)
+static int take_mx(struct server_list *t, const char *domain, const struct dns_answer *a,
+		   unsigned port, struct error *err)
 {
 	struct choice *c = arena_calloc(t->arena, a->n + 1, sizeof(*c));
 	const unsigned own = own_preference(t, a);
@@ -255,7 +255,7 @@ static int take_mx(struct targets *t, const char *domain, const struct dns_answe
 				 "this host is the mail server of %s itself", domain);
 	t->found = arena_calloc(t->arena, n, sizeof(*t->found));
 	for (struct choice *next; (next = choose(c, n)) != NULL; next->taken = true)
-		t->found[t->found_n++] = (struct target){
+		t->found[t->found_n++] = (struct server){
 			.host = arena_strdup(t->arena, next->record->target), .port = port,
 			.mode = t->account->tls.mode,
 		};
@@ -263,10 +263,10 @@ static int take_mx(struct targets *t, const char *domain, const struct dns_answe
 }
 
 /* Without MX the name itself is the server (RFC 5321, section 5.1). */
-static void take_name(struct targets *t, const char *host, unsigned port)
+static void take_name(struct server_list *t, const char *host, unsigned port)
 {
 	t->found = arena_calloc(t->arena, 1, sizeof(*t->found));
-	t->found[t->found_n++] = (struct target){
+	t->found[t->found_n++] = (struct server){
 		.host = host, .port = port, .mode = t->account->tls.mode,
 	};
 }
@@ -283,7 +283,7 @@ static const char *literal(struct arena *a, const char *domain)
 	return arena_strndup(a, domain + tag, n - tag - 1);
 }
 
-static int find_mx(struct targets *t, const char *domain, struct error *err)
+static int find_mx(struct server_list *t, const char *domain, struct error *err)
 {
 	struct deadline d = deadline_in(t->account->timeouts.connect, "MX records (DNS)");
 	const unsigned port = t->account->port ? t->account->port : MX_PORT;
@@ -312,7 +312,7 @@ static int find_mx(struct targets *t, const char *domain, struct error *err)
 /* --- one after the other --------------------------------------------------------------- */
 
 /* Names that the proxy is to look up are not asked for here. */
-static int check_proxy(const struct targets *t, const char *domain, struct error *err)
+static int check_proxy(const struct server_list *t, const char *domain, struct error *err)
 {
 	struct proxy_url proxy;
 	int found = connect_find_proxy(t->account, domain, account_port(t->account), &proxy, err);
@@ -331,7 +331,7 @@ static int check_proxy(const struct targets *t, const char *domain, struct error
 }
 
 /* The domain that "auto" stands for. */
-static const char *sender_domain(const struct targets *t)
+static const char *sender_domain(const struct server_list *t)
 {
 	const char *at = t->sender ? strrchr(t->sender, '@') : NULL;
 
@@ -342,7 +342,7 @@ static const char *sender_domain(const struct targets *t)
 	return at ? at + 1 : NULL;
 }
 
-static int expand_srv(struct targets *t, const struct server_entry *e, struct error *err)
+static int expand_srv(struct server_list *t, const struct server_entry *e, struct error *err)
 {
 	const char *domain = e->host ? e->host : sender_domain(t);
 
@@ -355,10 +355,10 @@ static int expand_srv(struct targets *t, const struct server_entry *e, struct er
 	return find_srv(t, domain, err);
 }
 
-static int plain_target(const struct targets *t, const char *host, unsigned port,
-			struct target *out, struct error *err)
+static int plain_target(const struct server_list *t, const char *host, unsigned port,
+			struct server *out, struct error *err)
 {
-	struct target found = {
+	struct server found = {
 		.port = port ? port : account_port(t->account), .path = t->account->socket,
 		.mode = t->account->tls.mode,
 	};
@@ -373,18 +373,18 @@ static int plain_target(const struct targets *t, const char *host, unsigned port
 	return 1;
 }
 
-static size_t entries(const struct targets *t)
+static size_t entries(const struct server_list *t)
 {
 	return t->account->socket || t->mx_domain || !t->account->server_n ? 1 :
 		t->account->server_n;
 }
 
-bool targets_left(const struct targets *t)
+bool server_list_left(const struct server_list *t)
 {
 	return t->found_at < t->found_n || t->entry < entries(t);
 }
 
-int targets_next(struct targets *t, struct target *out, struct error *err)
+int server_list_next(struct server_list *t, struct server *out, struct error *err)
 {
 	const struct account *a = t->account;
 

@@ -21,7 +21,7 @@
 struct arena;
 struct error;
 
-struct target {
+struct server {
 	const char *host;		/* ASCII; "localhost" with path */
 	unsigned port;
 	const char *path;		/* local socket, NULL = none */
@@ -29,14 +29,14 @@ struct target {
 	const char *domain;		/* its SRV records led here; the certificate may name it */
 };
 
-struct targets {
+struct server_list {
 	const struct account *account;
 	const char *mx_domain;		/* direct delivery to it; NULL = the account's servers */
 	const char *sender;		/* whose domain "auto" means; NULL or "" = from's */
 	struct arena *arena;
 	const struct deadline *whole;
 	size_t entry;			/* next of the account's; the rest is filled in */
-	struct target *found;
+	struct server *found;
 	size_t found_n, found_at;
 };
 
@@ -47,12 +47,12 @@ struct targets {
  * an SRV record that says so; EX_CONFIG for a server outside of its domain;
  * EX_TEMPFAIL 4.4.3.
  */
-ATTR_CHECK int targets_next(struct targets *t, struct target *out, struct error *err);
+ATTR_CHECK int server_list_next(struct server_list *t, struct server *out, struct error *err);
 
-/* May targets_next() give more? */
-bool targets_left(const struct targets *t);
+/* May server_list_next() give more? */
+bool server_list_left(const struct server_list *t);
 
 /* Is name the domain, or below it? */
-ATTR_PURE bool target_inside(const char *name, const char *domain);
+ATTR_PURE bool server_inside_domain(const char *name, const char *domain);
 
 #endif

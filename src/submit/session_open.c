@@ -24,7 +24,7 @@
 static int default_credential(void *ctx, enum credential kind, struct secret *out,
 			      struct error *err)
 {
-	const struct opening *o = ctx;
+	const struct session_opening *o = ctx;
 
 	if (kind == CREDENTIAL_TOKEN)
 		return credentials_token(o->account, out, err);
@@ -36,14 +36,14 @@ static int default_credential(void *ctx, enum credential kind, struct secret *ou
 }
 
 /* TLS from the first octet, where the account or its port says so. */
-static bool is_implicit(const struct opening *o)
+static bool is_implicit(const struct session_opening *o)
 {
-	const struct target *to = &o->target;
+	const struct server *to = &o->target;
 
 	return to->mode == TLS_IMPLICIT || (to->mode == TLS_AUTO && !to->path && to->port == 465);
 }
 
-static void tell_connected(const struct opening *o)
+static void tell_connected(const struct session_opening *o)
 {
 	const struct observer *watch = o->opt->observer;
 	char peer[128];
@@ -55,7 +55,7 @@ static void tell_connected(const struct opening *o)
 			 arena_printf(o->arena, "%s:%u", o->target.host, o->target.port), peer);
 }
 
-static int connect_wire(struct opening *o, struct error *err)
+static int connect_wire(struct session_opening *o, struct error *err)
 {
 	const struct connect_request request = {
 		.account = o->account, .target = &o->target, .addresses = &o->addresses,
@@ -93,7 +93,7 @@ static int connect_wire(struct opening *o, struct error *err)
 }
 
 /* Our name for EHLO: the account's, the host's, else the address of the socket. */
-static const char *ehlo_name(const struct opening *o)
+static const char *ehlo_name(const struct session_opening *o)
 {
 	const char *name = o->account->domain;
 
@@ -105,7 +105,7 @@ static const char *ehlo_name(const struct opening *o)
 }
 
 /* Whether EHLO may go before the greeting: only where a message follows. */
-static const struct early_memory *early_of(const struct opening *o, const char *name)
+static const struct early_memory *early_of(const struct session_opening *o, const char *name)
 {
 	char peer[128];
 
@@ -115,14 +115,14 @@ static const struct early_memory *early_of(const struct opening *o, const char *
 	return early_memory_new(o->arena, o->account, peer, o->target.port, name);
 }
 
-void opening_close(struct opening *o)
+void session_opening_close(struct session_opening *o)
 {
 	session_release(&o->session);
 	wire_free(o->wire);
 	o->wire = NULL;
 }
 
-static int open_once(struct opening *o, bool helo_only, enum session_retry *retry,
+static int open_once(struct session_opening *o, bool helo_only, enum session_retry *retry,
 		     struct error *err)
 {
 	if (connect_wire(o, err) < 0)
@@ -142,11 +142,11 @@ static int open_once(struct opening *o, bool helo_only, enum session_retry *retr
 
 	if (session_open(&o->session, o->wire, &opt, helo_only, retry, err) == 0)
 		return 0;
-	opening_close(o);
+	session_opening_close(o);
 	return -1;
 }
 
-int opening_open(struct opening *o, struct error *err)
+int session_opening_run(struct session_opening *o, struct error *err)
 {
 	enum session_retry retry = SESSION_RETRY_NOT;
 
@@ -166,14 +166,14 @@ int opening_open(struct opening *o, struct error *err)
 	return rc;
 }
 
-bool opening_worth_another(const struct opening *o, const struct error *err)
+bool session_opening_worth_another(const struct session_opening *o, const struct error *err)
 {
 	if (deadline_passed(&o->whole))
 		return false;
 	return error_next(err) <= NEXT_SERVER;
 }
 
-void opening_note_failure(struct error *all, const struct error *err)
+void session_opening_note_failure(struct error *all, const struct error *err)
 {
 	if (!all->exit) {
 		*all = *err;

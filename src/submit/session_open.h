@@ -21,7 +21,7 @@ struct envelope;
 struct error;
 struct wire;
 
-struct opening {
+struct session_opening {
 	const struct account *account;
 	const struct envelope *envelope;	/* NULL without message */
 	bool info_only;			/* no sign-in */
@@ -30,7 +30,7 @@ struct opening {
 	void *credential_ctx;
 	struct arena *arena;
 	struct deadline whole;
-	struct target target;		/* the server in use */
+	struct server target;		/* the server in use */
 	struct address_list addresses;	/* of it, left to try; the one in use in front */
 	bool polite;			/* EHLO waits for the greeting */
 	struct wire *wire;		/* the rest is filled in */
@@ -40,25 +40,25 @@ struct opening {
 /*
  * Opens a session with o->target; where a server hangs up at EHLO, with a
  * second connection: EHLO behind the greeting, or HELO. On success
- * opening_close() follows, on failure everything is closed.
+ * session_opening_close() follows, on failure everything is closed.
  */
-ATTR_CHECK int opening_open(struct opening *o, struct error *err);
+ATTR_CHECK int session_opening_run(struct session_opening *o, struct error *err);
 
 /* Lets go of session and connection; QUIT is the caller's to send. */
-void opening_close(struct opening *o);
+void session_opening_close(struct session_opening *o);
 
 /*
  * May another address or server do better after err? Yes for what may pass,
  * for a name that is not there, for broken TLS and nonsense; not for a
  * refusal, nor when the time is up.
  */
-bool opening_worth_another(const struct opening *o, const struct error *err);
+bool session_opening_worth_another(const struct session_opening *o, const struct error *err);
 
 /*
  * Keeps why a server was of no use in *all (exit 0 = nothing yet), behind the
  * others. What may pass counts more than what is for good: then another
  * attempt is worth it.
  */
-void opening_note_failure(struct error *all, const struct error *err);
+void session_opening_note_failure(struct error *all, const struct error *err);
 
 #endif

@@ -39,7 +39,7 @@ struct tracker {
 /* --- the connection ------------------------------------------------------- */
 
 /* RFC 2782; the host itself when there is no record, or nobody to ask for it. */
-static void find_service(const struct tracker *t, struct target *target)
+static void find_service(const struct tracker *t, struct server *target)
 {
 	const char *name = arena_printf(t->arena, "_mtqp._tcp.%s", target->host);
 	struct dns_answer answer;
@@ -81,7 +81,7 @@ static const struct account *account_for(const struct tracker *t, const char *ho
 }
 
 static int open_wire(const struct tracker *t, const struct account *a,
-		     const struct target *target, struct wire **out, struct error *err)
+		     const struct server *target, struct wire **out, struct error *err)
 {
 	struct address_list addresses = { .v = NULL };
 	const struct connect_request request = {
@@ -103,7 +103,7 @@ static int open_wire(const struct tracker *t, const struct account *a,
 static int ask(const struct tracker *t, const char *host, unsigned port, struct strbuf *answer,
 	       struct error *err)
 {
-	struct target target = { .host = host, .port = port, .mode = TLS_OFF };
+	struct server target = { .host = host, .port = port, .mode = TLS_OFF };
 	struct account foreign;
 	const struct account *a = account_for(t, host, &foreign);
 	struct wire *wire = NULL;

@@ -23,22 +23,22 @@ static void require(int truth)
 		abort();
 }
 
-static void check(const struct submission *s)
+static void check(const struct found_server *s)
 {
 	require(s->host && address_domain_valid(s->host));
 	require(text_is_ascii(s->host, strlen(s->host)));
 	require(*s->host != '[' && s->port >= 1 && s->port <= 65535);
 	require(s->mode == TLS_IMPLICIT || s->mode == TLS_STARTTLS);
-	require(s->auth == SUBMISSION_PASSWORD || s->auth == SUBMISSION_OAUTH2);
+	require(s->auth == FOUND_AUTH_PASSWORD || s->auth == FOUND_AUTH_OAUTH2);
 	require(!s->user || (*s->user && !text_has_control(s->user, strlen(s->user))));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct submission_address who = {
+	static const struct found_address who = {
 		.address = "joe@example.org", .local = "joe", .domain = "example.org"
 	};
-	struct submission out[AUTOCONFIG_SERVERS];
+	struct found_server out[AUTOCONFIG_SERVERS];
 	struct strbuf note = STRBUF_INIT(2048);
 	struct arena *arena = arena_new();
 	struct error err = { .exit = 0 };

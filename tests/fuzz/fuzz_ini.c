@@ -20,7 +20,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct target {
+struct server {
 	struct arena *arena;
 	struct account account;
 	const char *text, *end;
@@ -29,7 +29,7 @@ struct target {
 
 static int take_section(void *ctx, char *heading, unsigned line, struct error *err)
 {
-	struct target *t = ctx;
+	struct server *t = ctx;
 
 	(void)err;
 	assert(heading >= t->text && heading + strlen(heading) < t->end);
@@ -39,7 +39,7 @@ static int take_section(void *ctx, char *heading, unsigned line, struct error *e
 }
 
 /* A list or command may be quoted in more than one way: only the second printing must settle. */
-static void print_again(struct target *t, const struct setting *s)
+static void print_again(struct server *t, const struct setting *s)
 {
 	struct strbuf first = STRBUF_INIT(1 << 22), second = STRBUF_INIT(1 << 22);
 	struct error err;
@@ -57,7 +57,7 @@ static void print_again(struct target *t, const struct setting *s)
 static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 			struct error *err)
 {
-	struct target *t = ctx;
+	struct server *t = ctx;
 	const struct setting *s = setting_find(SCOPE_ACCOUNT, key);
 	size_t before = strlen(value);
 
@@ -81,7 +81,7 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct target t = { .arena = arena_new() };
+	struct server t = { .arena = arena_new() };
 	struct error err = { .exit = 0 };
 	struct rcfile_handler h = {
 		.section = take_section, .setting = take_setting, .ctx = &t, .name = "rc",

@@ -37,10 +37,10 @@ static void spell_again(const char *text, size_t n, const struct message_options
 	struct error err;
 	struct message *m = model_read(text, n, 0, opt, &err), *out = NULL;
 
-	for (int how = RESPELL_BLANKS; m && how <= RESPELL_BINARY; how++) {
-		if (respell_bare_cr(m, (enum respell)how, &out, &err) < 0 ||
+	for (int how = BARE_CR_AS_BLANKS; m && how <= BARE_CR_AS_BINARY; how++) {
+		if (bare_cr_rewrite(m, (enum bare_cr_way)how, &out, &err) < 0 ||
 		    out->header.n != m->header.n || out->body_cr ||
-		    (how == RESPELL_BLANKS && out->body_size > m->body_size + 2))
+		    (how == BARE_CR_AS_BLANKS && out->body_size > m->body_size + 2))
 			abort();
 		message_free(out);
 	}

@@ -15,12 +15,12 @@
 #include "util/strbuf.h"
 #include "util/xml.h"
 
-static const struct submission_address who = {
+static const struct found_address who = {
 	.address = "joe.doe@example.org", .local = "joe.doe", .domain = "example.org"
 };
 
 static struct arena *arena;
-static struct submission found[AUTOCONFIG_SERVERS];
+static struct found_server found[AUTOCONFIG_SERVERS];
 static size_t found_n;
 static struct strbuf note, text;
 static struct error failure;
@@ -85,13 +85,13 @@ static void servers_are_read(void **state)
 	assert_string_equal(found[0].host, "smtp.example.net");
 	assert_int_equal(found[0].port, 465);
 	assert_int_equal(found[0].mode, TLS_IMPLICIT);
-	assert_int_equal(found[0].auth, SUBMISSION_PASSWORD);
+	assert_int_equal(found[0].auth, FOUND_AUTH_PASSWORD);
 	assert_string_equal(found[0].user, "joe.doe");
 	assert_string_equal(found[0].source, "here");
 	assert_false(found[0].unproven);
 	assert_int_equal(found[1].port, 587);
 	assert_int_equal(found[1].mode, TLS_STARTTLS);
-	assert_int_equal(found[1].auth, SUBMISSION_OAUTH2);
+	assert_int_equal(found[1].auth, FOUND_AUTH_OAUTH2);
 	assert_null(found[1].user);
 	assert_string_equal(note.buf, "");
 }
@@ -101,15 +101,15 @@ static void passwords_go_before_tokens(void **state)
 	static const struct {
 		const char *auth;
 		size_t n;
-		enum submission_auth want;
+		enum found_auth want;
 	} cases[] = {
-		{ "", 1, SUBMISSION_PASSWORD },
-		{ AUTH("OAuth2") AUTH("password-cleartext"), 1, SUBMISSION_PASSWORD },
-		{ AUTH("password-encrypted"), 1, SUBMISSION_PASSWORD },
-		{ AUTH("plain"), 1, SUBMISSION_PASSWORD },
-		{ AUTH("secure"), 1, SUBMISSION_PASSWORD },
-		{ AUTH("OAuth2"), 1, SUBMISSION_OAUTH2 },
-		{ AUTH("GSSAPI") AUTH("OAuth2"), 1, SUBMISSION_OAUTH2 },
+		{ "", 1, FOUND_AUTH_PASSWORD },
+		{ AUTH("OAuth2") AUTH("password-cleartext"), 1, FOUND_AUTH_PASSWORD },
+		{ AUTH("password-encrypted"), 1, FOUND_AUTH_PASSWORD },
+		{ AUTH("plain"), 1, FOUND_AUTH_PASSWORD },
+		{ AUTH("secure"), 1, FOUND_AUTH_PASSWORD },
+		{ AUTH("OAuth2"), 1, FOUND_AUTH_OAUTH2 },
+		{ AUTH("GSSAPI") AUTH("OAuth2"), 1, FOUND_AUTH_OAUTH2 },
 		{ AUTH("GSSAPI"), 0, 0 }, { AUTH("none"), 0, 0 }, { AUTH(""), 0, 0 },
 		{ AUTH("TLS-client-cert") AUTH("client-IP-address"), 0, 0 },
 	};

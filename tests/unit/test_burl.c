@@ -35,15 +35,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int apply(bool whole, const char *const *pieces, size_t n)
+static int apply(bool whole, const char **pieces, size_t n)
 {
 	const struct burl_request r = { .piece = pieces, .n = n, .whole = whole, .size = 77 };
 
 	return burl_apply(&envelope, &r, &account, &err);
 }
 
-#define apply_to(whole, ...) apply(whole, (const char *const[]){ __VA_ARGS__ }, \
-	sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
+#define apply_to(whole, ...) apply(whole, (const char *[]){ __VA_ARGS__ }, \
+	sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 static void test_nothing(void **state)
 {

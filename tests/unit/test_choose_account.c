@@ -47,6 +47,12 @@ static void load(const char *text)
 		fail_msg("'%s': %s", text, err.text);
 }
 
+static int choose(struct account_choice req, const struct account **out, struct error *err)
+{
+	req.config = config;
+	return choose_account(&req, out, err);
+}
+
 /* One account of these lines. */
 static const struct account *account_of(const char *lines)
 {
@@ -158,11 +164,11 @@ static void senders_are_chosen(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(senders); i++) {
 		const struct account *a = account_of(senders[i][0]);
-		const struct route_request req = { .sender = senders[i][1] };
+		const struct account_choice req = { .sender = senders[i][1] };
 		struct error err = { .exit = 0 };
 		const char *got = NULL;
 
-		if (route_sender(arena, a, &req, &got, NULL, &err) < 0)
+		if (choose_account_sender(arena, a, &req, &got, NULL, &err) < 0)
 			fail_msg("'%s' -f '%s': %s", senders[i][0], senders[i][1], err.text);
 		if (strcmp(got, with_login(senders[i][2])) != 0)
 			fail_msg("'%s' -f '%s': %s, not %s", senders[i][0],
@@ -189,11 +195,11 @@ static void senders_of_this_host(void **state)
 
 		if (!own[i] || !address_domain_valid(own[i]))
 			continue;
-		const struct route_request req = {
+		const struct account_choice req = {
 			.sender = arena_printf(arena, "root@%s", own[i]),
 		};
 
-		assert_int_equal(route_sender(arena, a, &req, &got, NULL, &err), 0);
+		assert_int_equal(choose_account_sender(arena, a, &req, &got, NULL, &err), 0);
 		assert_string_equal(got, "me@own.example");
 	}
 }
@@ -201,13 +207,14 @@ static void senders_of_this_host(void **state)
 /* Nobody said who sends: a bare login name is no sender in msmtp's syntax either. */
 static void bare_logins_are_refused(void **state)
 {
-	const struct route_request none = { 0 };
+	const struct account_choice none = { 0 };
 	struct error err = { .exit = 0 };
 	const char *got = NULL;
 
 	(void)state;
 	load("account default\nhost h\n");
-	assert_int_equal(route_sender(arena, config_default(config), &none, &got, NULL, &err), -1);
+	assert_int_equal(choose_account_sender(arena, config_default(config), &none, &got, NULL,
+					       &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_has(err.text, "set 'from'");
 	assert_null(got);
@@ -232,12 +239,13 @@ static void senders_as_in_msmtp(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct route_request req = { .sender = cases[i][1] };
+		const struct account_choice req = { .sender = cases[i][1] };
 		struct error err = { .exit = 0 };
 		const char *got = NULL;
 
 		load(arena_printf(arena, "account default\nhost h\n%s\n", cases[i][0]));
-		if (route_sender(arena, config_default(config), &req, &got, NULL, &err) < 0)
+		if (choose_account_sender(arena, config_default(config), &req, &got, NULL,
+					  &err) < 0)
 			fail_msg("'%s': %s", cases[i][0], err.text);
 		if (strcmp(got, with_login(cases[i][2])) != 0)
 			fail_msg("'%s' -f '%s': %s, not %s", cases[i][0], cases[i][1], got,
@@ -257,11 +265,11 @@ static void bad_from_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		const struct account *a = account_of(arena_printf(arena, "from = %s\n", bad[i]));
-		const struct route_request req = { 0 };
+		const struct account_choice req = { 0 };
 		struct error err = { .exit = 0 };
 		const char *got = "untouched";
 
-		if (route_sender(arena, a, &req, &got, NULL, &err) == 0)
+		if (choose_account_sender(arena, a, &req, &got, NULL, &err) == 0)
 			fail_msg("from = %s: taken as %s", bad[i], got);
 		assert_int_equal(err.exit, EX_CONFIG);
 		assert_has(err.text, "account 'default': envelope sender");
@@ -287,13 +295,14 @@ static void domains_in_their_order(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const char *got = route_domain(arena, account_of(cases[i][0]));
+		const char *got = choose_account_domain(arena, account_of(cases[i][0]));
 
 		assert_non_null(got);
 		assert_string_equal(got, cases[i][1]);
 	}
 	/* then the machine's own, if it has one */
-	const char *got = route_domain(arena, account_of("")), *own = ident_mailname(arena);
+	const char *got = choose_account_domain(arena, account_of(""));
+	const char *own = ident_mailname(arena);
 
 	if (!own)
 		own = ident_host(arena);
@@ -356,7 +365,7 @@ static void accounts_are_chosen(void **state)
 		const struct account *got = NULL;
 		struct error err = { .exit = 0 };
 		struct envelope e;
-		struct route_request req = {
+		struct account_choice req = {
 			.account = c[0], .sender = c[1], .header_from = c[2],
 		};
 
@@ -366,26 +375,26 @@ static void accounts_are_chosen(void **state)
 			assert_int_equal(envelope_add_words(&e, &c[3], 1, NULL, NULL, &err), 0);
 			req.envelope = &e;
 		}
-		if (route_account(config, &req, &got, &err) < 0)
+		if (choose(req, &got, &err) < 0)
 			fail_msg("case %zu: %s", i, err.text);
 		if (strcmp(got->name, c[4]) != 0)
 			fail_msg("case %zu: %s, not %s", i, got->name, c[4]);
 	}
 }
 
-static const char *chosen(const struct route_request *req)
+static const char *chosen(const struct account_choice *req)
 {
 	const struct account *got = NULL;
 	struct error err = { .exit = 0 };
 
-	if (route_account(config, req, &got, &err) < 0)
+	if (choose(*req, &got, &err) < 0)
 		fail_msg("%s", err.text);
 	return got->name;
 }
 
 static void accounts_by_user(void **state)
 {
-	const struct route_request none = { 0 }, sender = { .sender = "a@x.example" };
+	const struct account_choice none = { 0 }, sender = { .sender = "a@x.example" };
 	const char *login;
 
 	(void)state;
@@ -406,14 +415,14 @@ static void accounts_by_user(void **state)
 
 	envelope_init(&e, arena);
 	envelope_add(&e, "x@t", NULL);
-	const struct route_request to = { .envelope = &e };
+	const struct account_choice to = { .envelope = &e };
 
 	assert_string_equal(chosen(&to), "t");
 	assert_string_equal(chosen(&none), "u");
 }
 
 /* The last note about the choice, as --explain shows it. */
-static const char *why(struct route_request req)
+static const char *why(struct account_choice req)
 {
 	struct explain x = { .arena = arena };
 	const struct account *got = NULL;
@@ -422,8 +431,8 @@ static const char *why(struct route_request req)
 
 	req.explain = &x;
 	req.config = config;
-	if (route_account(config, &req, &got, &err) < 0 ||
-	    route_sender(arena, got, &req, &sender, NULL, &err) < 0)
+	if (choose(req, &got, &err) < 0 ||
+	    choose_account_sender(arena, got, &req, &sender, NULL, &err) < 0)
 		fail_msg("%s", err.text);
 	const char *all = "";
 
@@ -432,7 +441,7 @@ static const char *why(struct route_request req)
 	return all;
 }
 
-static void must_say(struct route_request req, const char *words)
+static void must_say(struct account_choice req, const char *words)
 {
 	const char *said = why(req);
 
@@ -451,41 +460,41 @@ static void choices_are_explained(void **state)
 	load("[defaults]\nhost = h\n[account a]\nfrom = me@a.example, *@a.example\n"
 	     "from_override = no\n[account t]\nmatch_to = *@t\n"
 	     "[account default]\nfrom = d@d.example\n");
-	must_say((struct route_request){ .sender = "z@a.example" },
+	must_say((struct account_choice){ .sender = "z@a.example" },
 		 "account 'a': '*@a.example' of its 'from' (");
-	must_say((struct route_request){ .sender = "z@a.example" },
+	must_say((struct account_choice){ .sender = "z@a.example" },
 		 ":4) fits the sender given 'z@a.example'");
-	must_say((struct route_request){ .sender = "z@a.example" },
+	must_say((struct account_choice){ .sender = "z@a.example" },
 		 "which from_override = no puts before the one given");
-	must_say((struct route_request){ .header_from = "me@a.example" },
+	must_say((struct account_choice){ .header_from = "me@a.example" },
 		 "fits the From field's 'me@a.example'");
-	must_say((struct route_request){ .envelope = &e, .sender = "o@o.example" },
+	must_say((struct account_choice){ .envelope = &e, .sender = "o@o.example" },
 		 "account 't': '*@t' of its 'match_to' (");
-	must_say((struct route_request){ .account = "t", .sender = "o@o.example" },
+	must_say((struct account_choice){ .account = "t", .sender = "o@o.example" },
 		 "account 't': by option -a");
-	must_say((struct route_request){ .sender = "o@o.example" },
+	must_say((struct account_choice){ .sender = "o@o.example" },
 		 "account 'default': no account fits");
-	must_say((struct route_request){ .sender = "o@o.example" },
+	must_say((struct account_choice){ .sender = "o@o.example" },
 		 "sender 'o@o.example': as -f says");
-	must_say((struct route_request){ .sender = "" }, "sender <>: as -f says");
-	must_say((struct route_request){ .sender = "root" },
+	must_say((struct account_choice){ .sender = "" }, "sender <>: as -f says");
+	must_say((struct account_choice){ .sender = "root" },
 		 "in place of 'root', which belongs to this host");
-	must_say((struct route_request){ .sender_is_header = true, .sender = "o@o.example" },
+	must_say((struct account_choice){ .sender_is_header = true, .sender = "o@o.example" },
 		 "the From field, as read_envelope_from asks");
 	load("[account one]\nhost = h\ndefault_domain = x.example\n");
-	must_say((struct route_request){ .sender = NULL }, "account 'one': there is no other");
-	must_say((struct route_request){ .sender = NULL }, "the login name, as neither");
-	must_say((struct route_request){ .sender = "joe" },
+	must_say((struct account_choice){ .sender = NULL }, "account 'one': there is no other");
+	must_say((struct account_choice){ .sender = NULL }, "the login name, as neither");
+	must_say((struct account_choice){ .sender = "joe" },
 		 "sender 'joe@x.example': completed with the domain of the account");
 	load(arena_printf(arena, "[defaults]\nhost = h\n[account u]\nmatch_user = no, %s\n"
 			  "[account default]\n", ident_login(arena)));
-	must_say((struct route_request){ .sender = "o@o.example" }, "of its 'match_user' (");
+	must_say((struct account_choice){ .sender = "o@o.example" }, "of its 'match_user' (");
 }
 
 /* An account that is the only one needs no name. */
 static void the_only_account(void **state)
 {
-	const struct route_request none = { 0 };
+	const struct account_choice none = { 0 };
 
 	(void)state;
 	load("[account work]\nhost = h\nfrom = a@x.example\n");
@@ -494,13 +503,13 @@ static void the_only_account(void **state)
 	assert_string_equal(chosen(&none), "work");
 }
 
-static void refused(const char *text, const struct route_request *req, const char *words)
+static void refused(const char *text, const struct account_choice *req, const char *words)
 {
 	const struct account *got = NULL;
 	struct error err = { .exit = 0 };
 
 	load(text);
-	if (route_account(config, req, &got, &err) == 0)
+	if (choose(*req, &got, &err) == 0)
 		fail_msg("'%s': account '%s'", text, got->name);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_string_equal(err.status, "5.3.5");
@@ -510,8 +519,8 @@ static void refused(const char *text, const struct route_request *req, const cha
 
 static void no_account(void **state)
 {
-	const struct route_request none = { 0 }, named = { .account = "nil" };
-	const struct route_request other_case = { .account = "WORK" };
+	const struct account_choice none = { 0 }, named = { .account = "nil" };
+	const struct account_choice other_case = { .account = "WORK" };
 
 	(void)state;
 	refused("", &none, "no account: tried ");
@@ -530,7 +539,7 @@ static void bad_domains(void **state)
 		"d.example>", "a b", "@d.example", "d.example SIZE=1", "<d>", "a..b", "-a.b", "[x",
 		".", "d.example.", "\x01", "a\xff", "[1.2.3]",
 	};
-	const struct route_request none = { 0 };
+	const struct account_choice none = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

@@ -73,13 +73,13 @@ static void test_fields(void **state)
 
 		if (parse(line, &inv, &err) < 0)
 			fail_msg("%s: %s", line, err.text);
-		assert_int_equal(inv.compose.field_n, 1);
-		const struct field_request *f = &inv.compose.field[0];
+		assert_int_equal(inv.request.compose.field_n, 1);
+		const struct field_request *f = &inv.request.compose.field[0];
 
 		if (strcmp(f->name, cases[i].name) != 0 || !f->value != !cases[i].value ||
 		    (f->value && strcmp(f->value, cases[i].value) != 0))
 			fail_msg("%s: '%s: %s'", line, f->name, f->value ? f->value : "-");
-		assert_int_equal(inv.words, 1);
+		assert_int_equal(inv.request.words, 1);
 	}
 }
 
@@ -222,31 +222,32 @@ static void test_request(void **state)
 			       "|--read-receipt|--return-receipt=r@x|--importance=HIGH"
 			       "|--charset=iso-8859-1|--attach=-,name=x|--return-path=s@x", &inv,
 			       &err), 0);
-	assert_true(inv.compose.compose && !inv.compose.resend);
-	assert_int_equal(inv.compose.address_n, 4);
-	assert_int_equal(inv.compose.address[1].place, VISIBLE_TO);
-	assert_string_equal(inv.compose.address[2].text, "c@x");
-	assert_int_equal(inv.compose.address[3].place, VISIBLE_BCC);
-	assert_int_equal(inv.compose.part_n, 2);
-	assert_string_equal(inv.compose.part[0].text, "text");
-	assert_string_equal(inv.compose.part[1].name, "x");
-	assert_true(inv.compose.read_receipt.wanted && !inv.compose.read_receipt.address);
-	assert_string_equal(inv.compose.return_receipt.address, "r@x");
-	assert_string_equal(inv.compose.importance, "high");
-	assert_string_equal(inv.sender, "s@x");
-	assert_string_equal(inv.compose.charset, "iso-8859-1");
+	assert_true(inv.request.compose.compose && !inv.request.compose.resend);
+	assert_int_equal(inv.request.compose.address_n, 4);
+	assert_int_equal(inv.request.compose.address[1].place, VISIBLE_TO);
+	assert_string_equal(inv.request.compose.address[2].text, "c@x");
+	assert_int_equal(inv.request.compose.address[3].place, VISIBLE_BCC);
+	assert_int_equal(inv.request.compose.part_n, 2);
+	assert_string_equal(inv.request.compose.part[0].text, "text");
+	assert_string_equal(inv.request.compose.part[1].name, "x");
+	assert_true(inv.request.compose.read_receipt.wanted);
+	assert_null(inv.request.compose.read_receipt.address);
+	assert_string_equal(inv.request.compose.return_receipt.address, "r@x");
+	assert_string_equal(inv.request.compose.importance, "high");
+	assert_string_equal(inv.request.sender, "s@x");
+	assert_string_equal(inv.request.compose.charset, "iso-8859-1");
 	assert_int_equal(parse("msubmit|--solicitation=org.example:x|a@x", &inv, &err), 0);
 	assert_string_equal(inv.override[0].key, "solicit");
 	assert_int_equal(parse("msubmit|--reply-to=original|a@x", &inv, &err), 0);
 	assert_string_equal(inv.override[0].key, "reply_to");
-	assert_int_equal(inv.compose.field_n, 0);
+	assert_int_equal(inv.request.compose.field_n, 0);
 	/* more of each than there is room for at first */
 	assert_int_equal(parse("msubmit|--header=A: 1|--header=B: 2|--header=C: 3|--header=D: 4"
 			       "|--header=E: 5|--header=F: 6|--header=G: 7|--header=H: 8"
 			       "|--header=I: 9|--header=J: 10|a@x", &inv, &err), 0);
-	assert_int_equal(inv.compose.field_n, 10);
-	assert_string_equal(inv.compose.field[0].name, "A");
-	assert_string_equal(inv.compose.field[9].value, "10");
+	assert_int_equal(inv.request.compose.field_n, 10);
+	assert_string_equal(inv.request.compose.field[0].name, "A");
+	assert_string_equal(inv.request.compose.field[9].value, "10");
 }
 
 int main(void)

@@ -141,9 +141,9 @@ static const char *override(const struct parsed *p, const char *key)
 {
 	const char *value = NULL;
 
-	for (size_t i = 0; i < p->inv.config.override_n; i++) {
-		if (strcmp(p->inv.config.override[i].key, key) == 0)
-			value = p->inv.config.override[i].value;
+	for (size_t i = 0; i < p->inv.request.config.override_n; i++) {
+		if (strcmp(p->inv.request.config.override[i].key, key) == 0)
+			value = p->inv.request.config.override[i].value;
 	}
 	return value;
 }

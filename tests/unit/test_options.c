@@ -138,13 +138,13 @@ static void test_good_command_lines(void **state)
 			fail_msg("%s: %s", cases[n].line, p.err.text);
 		if (p.inv.command != cases[n].command)
 			fail_msg("%s: command %d", cases[n].line, (int)p.inv.command);
-		assert_int_equal(p.inv.words, cases[n].words);
-		assert_int_equal(p.inv.read_recipients, cases[n].t);
-		assert_int_equal(p.inv.dots_ignored, cases[n].i);
+		assert_int_equal(p.inv.request.words, cases[n].words);
+		assert_int_equal(p.inv.request.read_recipients, cases[n].t);
+		assert_int_equal(p.inv.request.dots_ignored, cases[n].i);
 		if (cases[n].sender)
-			assert_string_equal(p.inv.sender, cases[n].sender);
+			assert_string_equal(p.inv.request.sender, cases[n].sender);
 		else
-			assert_null(p.inv.sender);
+			assert_null(p.inv.request.sender);
 		release(&p);
 	}
 }
@@ -240,9 +240,9 @@ static void test_bad_command_lines(void **state)
 
 static void assert_override(const struct invocation *inv, const char *key, const char *value)
 {
-	for (size_t i = 0; i < inv->config.override_n; i++) {
-		if (strcmp(inv->config.override[i].key, key) == 0) {
-			assert_string_equal(inv->config.override[i].value, value);
+	for (size_t i = 0; i < inv->request.config.override_n; i++) {
+		if (strcmp(inv->request.config.override[i].key, key) == 0) {
+			assert_string_equal(inv->request.config.override[i].value, value);
 			return;
 		}
 	}
@@ -257,7 +257,7 @@ static void test_settings_as_options(void **state)
 	parse(&p,
 	      "msubmit|--host=h|--port|25|--tls-trust-file=/x|--tls|--auth=off|-4|--syslog|a@x");
 	assert_int_equal(p.rc, 0);
-	assert_int_equal(p.inv.config.override_n, 7);
+	assert_int_equal(p.inv.request.config.override_n, 7);
 	assert_override(&p.inv, "host", "h");
 	assert_override(&p.inv, "port", "25");
 	assert_override(&p.inv, "tls_trust_file", "/x");
@@ -265,7 +265,7 @@ static void test_settings_as_options(void **state)
 	assert_override(&p.inv, "auth", "off");
 	assert_override(&p.inv, "address_family", "ipv4");
 	assert_override(&p.inv, "syslog", "on");
-	assert_int_equal(p.inv.words, 1);
+	assert_int_equal(p.inv.request.words, 1);
 	release(&p);
 }
 
@@ -305,9 +305,9 @@ static void test_many_settings(void **state)
 		strbuf_addf(&line, "|--port=%d", i + 1);
 	parse(&p, line.buf);
 	assert_int_equal(p.rc, 0);
-	assert_int_equal(p.inv.config.override_n, 20);
-	assert_string_equal(p.inv.config.override[19].value, "20");
-	assert_string_equal(p.inv.config.override[0].value, "1");
+	assert_int_equal(p.inv.request.config.override_n, 20);
+	assert_string_equal(p.inv.request.config.override[19].value, "20");
+	assert_string_equal(p.inv.request.config.override[0].value, "1");
 	release(&p);
 	strbuf_release(&line);
 }
@@ -319,14 +319,14 @@ static void test_notify_and_ret(void **state)
 	(void)state;
 	parse(&p, "sendmail|-N|success,FAILURE|-Rhdrs|-V|id 1|-F||a@x");
 	assert_int_equal(p.rc, 0);
-	assert_int_equal(p.inv.dsn_notify, DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE);
-	assert_int_equal(p.inv.dsn_ret, DSN_RET_HDRS);
-	assert_string_equal(p.inv.envid, "id 1");
-	assert_string_equal(p.inv.full_name, "");
+	assert_int_equal(p.inv.request.dsn_notify, DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE);
+	assert_int_equal(p.inv.request.dsn_ret, DSN_RET_HDRS);
+	assert_string_equal(p.inv.request.envid, "id 1");
+	assert_string_equal(p.inv.request.full_name, "");
 	release(&p);
 	parse(&p, "sendmail|-N|never|-R|FULL|a@x");
-	assert_int_equal(p.inv.dsn_notify, DSN_NOTIFY_NEVER);
-	assert_int_equal(p.inv.dsn_ret, DSN_RET_FULL);
+	assert_int_equal(p.inv.request.dsn_notify, DSN_NOTIFY_NEVER);
+	assert_int_equal(p.inv.request.dsn_ret, DSN_RET_FULL);
 	release(&p);
 }
 
@@ -357,8 +357,8 @@ static void test_injections(void **state)
 		struct parsed p;
 
 		parse(&p, lines[n]);
-		assert_int_equal(p.inv.config.override_n, 0);
-		assert_null(p.inv.config.file);
+		assert_int_equal(p.inv.request.config.override_n, 0);
+		assert_null(p.inv.request.config.file);
 		release(&p);
 	}
 }

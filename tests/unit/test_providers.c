@@ -13,7 +13,7 @@
 #include "util/attr.h"
 #include "util/xalloc.h"
 
-static const struct submission_address who = {
+static const struct found_address who = {
 	.address = "joe@web.de", .local = "joe", .domain = "web.de"
 };
 
@@ -85,7 +85,7 @@ static void services_are_known_by_their_server(void **state)
 static void ways_are_ordered(void **state)
 {
 	struct arena *a = arena_new();
-	struct submission out[PROVIDER_WAYS];
+	struct found_server out[PROVIDER_WAYS];
 
 	(void)state;
 	assert_int_equal(provider_ways(provider_of_domain("web.de"), a, &who, NULL, "s", out), 2);
@@ -124,7 +124,7 @@ static void places_are_filled_in(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const char *got = submission_fill_in(a, cases[i].text, &who);
+		const char *got = found_server_fill_in(a, cases[i].text, &who);
 
 		if (!got != !cases[i].want || (got && strcmp(got, cases[i].want) != 0))
 			fail_msg("'%s' gives '%s'", cases[i].text, got ? got : "nothing");
