@@ -251,7 +251,7 @@ static void visit_address(struct visit *v)
 
 /* --- one server --------------------------------------------------------------- */
 
-static void tell_addresses(struct check *c, const struct server *t, const struct address_list *l)
+static void tell_addresses(struct check *c, const struct server *t, const struct host_addresses *l)
 {
 	struct strbuf text = STRBUF_INIT(LIST_MAX);
 	struct address numeric;
@@ -267,7 +267,7 @@ static void tell_addresses(struct check *c, const struct server *t, const struct
 	strbuf_release(&text);
 }
 
-static void visit_all(struct visit *v, const struct address_list *all)
+static void visit_all(struct visit *v, const struct host_addresses *all)
 {
 	struct check *c = v->c;
 
@@ -280,7 +280,7 @@ static void visit_all(struct visit *v, const struct address_list *all)
 		v->o.addresses.v[0] = all->v[i];
 		v->o.addresses.n = 1;
 		visit_address(v);
-		address_list_release(&v->o.addresses);
+		host_addresses_release(&v->o.addresses);
 	}
 	c->address = NULL;
 }
@@ -291,7 +291,7 @@ static void visit_server(struct check *c, const struct server *t)
 		.envelope = &c->submission->envelope, .arena = c->arena, .target = *t,
 		.credential = check_credential, .credential_ctx = c, .polite = true,
 	} };
-	struct address_list all = { .n = 0 };
+	struct host_addresses all = { .n = 0 };
 	struct deadline whole = deadline_in(c->account.timeouts.total, "the server");
 	const struct connect_request request = {
 		.account = &c->account, .target = t, .addresses = &all, .whole = &whole,
@@ -315,7 +315,7 @@ static void visit_server(struct check *c, const struct server *t)
 	} else {
 		visit_address(&v);
 	}
-	address_list_release(&all);
+	host_addresses_release(&all);
 	check_settle_server(c);
 }
 

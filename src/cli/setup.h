@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "setup/found_server.h"
+#include "setup/autoconfig.h"
 #include "util/attr.h"
 #include "util/secret.h"
 #include "util/strbuf.h"

@@ -311,7 +311,7 @@ int dns_ask(const char *resolver, const char *name, enum dns_type type, const st
 
 /* --- addresses --------------------------------------------------------------------- */
 
-static void add_addresses(const struct question *q, unsigned port, struct address_list *out)
+static void add_addresses(const struct question *q, unsigned port, struct host_addresses *out)
 {
 	for (size_t i = 0; i < q->answer.n; i++) {
 		struct address a = { .len = 0 };
@@ -333,7 +333,7 @@ static void add_addresses(const struct question *q, unsigned port, struct addres
 }
 
 int dns_resolve(const char *resolver, const char *host, unsigned port, int family,
-		const struct deadline *d, struct address_list *out, struct error *err)
+		const struct deadline *d, struct host_addresses *out, struct error *err)
 {
 	struct question q[2] = {
 		{ .name = host, .type = DNS_AAAA, .fd = -1 },
@@ -341,7 +341,7 @@ int dns_resolve(const char *resolver, const char *host, unsigned port, int famil
 	};
 	struct question *first = family == AF_INET ? q + 1 : q;
 	size_t count = family == AF_UNSPEC ? 2 : 1;
-	struct address_list found = { .n = 0 };
+	struct host_addresses found = { .n = 0 };
 	struct address numeric;
 
 	if (*host == '[' || address_from_text(host, port, &numeric))
@@ -358,7 +358,7 @@ int dns_resolve(const char *resolver, const char *host, unsigned port, int famil
 	release_all(q, ARRAY_LEN(q));
 	if (rc < 0)
 		return -1;
-	address_list_interleave(&found);
+	host_addresses_interleave(&found);
 	*out = found;
 	return 0;
 }

@@ -13,7 +13,7 @@
 #include "dns/dnsmsg.h"
 #include "util/attr.h"
 
-struct address_list;
+struct host_addresses;
 struct deadline;
 struct error;
 
@@ -32,6 +32,6 @@ ATTR_CHECK int dns_ask(const char *resolver, const char *name, enum dns_type typ
  * for at the same time (RFC 8305, section 3). Numeric ones need no resolver.
  */
 ATTR_CHECK int dns_resolve(const char *resolver, const char *host, unsigned port, int family,
-			   const struct deadline *d, struct address_list *out, struct error *err);
+			   const struct deadline *d, struct host_addresses *out, struct error *err);
 
 #endif

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
-#include "dns/unbound_api.h"
 #include "util/clock.h"
+#include "util/dynlib.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
@@ -22,6 +22,47 @@ struct validator {
 };
 
 #ifdef HAVE_UNBOUND_H
+#include <unbound.h>
+
+#define UNBOUND_API(X) \
+	X(ctx_add_ta_file) \
+	X(ctx_async) \
+	X(ctx_create) \
+	X(ctx_delete) \
+	X(ctx_resolvconf) \
+	X(ctx_set_fwd) \
+	X(ctx_set_option) \
+	X(fd) \
+	X(process) \
+	X(resolve_async) \
+	X(resolve_free) \
+	X(strerror)
+
+struct unbound_api {
+#define UNBOUND_MEMBER(name) __typeof__(ub_##name) *name;
+	UNBOUND_API(UNBOUND_MEMBER)
+#undef UNBOUND_MEMBER
+};
+
+static struct unbound_api unbound;
+
+DYNLIB_NOTE(unbound,
+	    "[{\"feature\":\"dane\",\"description\":\"DNSSEC, for tls_dane\","
+	    "\"priority\":\"suggested\",\"soname\":[\"" UNBOUND_SONAME "\"]}]");
+
+static const struct dynlib_symbol symbols[] = {
+#define UNBOUND_SYMBOL(entry) { "ub_" #entry, &unbound.entry },
+	UNBOUND_API(UNBOUND_SYMBOL)
+#undef UNBOUND_SYMBOL
+};
+
+static int load_unbound(struct error *err)
+{
+	static void *handle;
+
+	return dynlib_load(&handle, UNBOUND_SONAME, "libunbound8", symbols, ARRAY_LEN(symbols),
+			   err);
+}
 
 enum { ADDRESS_MAX = 256 };
 
@@ -87,7 +128,7 @@ static int open_unbound(struct validator *s, struct error *err)
 	const char *anchor = s->source.anchor ? s->source.anchor : find_anchor();
 	int code;
 
-	if (unbound_api_load(err) < 0)
+	if (load_unbound(err) < 0)
 		return -1;
 	if (!anchor)
 		return error_set(err, FAULT_CONFIG, "no trust anchor for DNSSEC: install the "
@@ -217,10 +258,16 @@ static void close_unbound(struct validator *s)
 
 #else
 
+static int load_unbound(struct error *err)
+{
+	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libunbound: set "
+			 "dnssec = trust-ad, with a validating resolver on this host");
+}
+
 static int open_unbound(struct validator *s, struct error *err)
 {
 	(void)s;
-	return unbound_api_load(err);
+	return load_unbound(err);
 }
 
 static int ask_unbound(struct validator *s, const char *name, enum dns_type type,
@@ -231,7 +278,7 @@ static int ask_unbound(struct validator *s, const char *name, enum dns_type type
 	(void)type;
 	(void)d;
 	(void)out;
-	return unbound_api_load(err);
+	return load_unbound(err);
 }
 
 static void close_unbound(struct validator *s)

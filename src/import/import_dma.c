@@ -13,24 +13,17 @@
  * auth.conf: "user|server:password" lines. Comments begin with '#'.
  */
 
-static const char no_queue[] = "no equivalent: the message is sent at once or fails";
-
-static const struct import_row rows[] = {
+static const struct import_row dma_rows[] = {
 	{ .key = "SMARTHOST" }, { .key = "PORT" }, { .key = "ALIASES" }, { .key = "AUTHPATH" },
 	{ .key = "SECURETRANSFER" }, { .key = "SECURETRANS" }, { .key = "STARTTLS" },
 	{ .key = "OPPORTUNISTIC_TLS" }, { .key = "CERTFILE" }, { .key = "FINGERPRINT" },
 	{ .key = "SECURE" }, { .key = "INSECURE" }, { .key = "MAILNAME" },
 	{ .key = "MASQUERADE" }, { .key = "NULLCLIENT" }, { .key = "MAILNAMEFILE" },
 	{ .key = "VIRTPATH", .why = "no equivalent: use [rewrite]" },
-	{ .key = "SPOOLDIR", .why = no_queue }, { .key = "DEFER", .why = no_queue },
+	{ .key = "SPOOLDIR", .why = IMPORT_NO_QUEUE }, { .key = "DEFER", .why = IMPORT_NO_QUEUE },
 	{ .key = "FULLBOUNCE", .why = "no equivalent: failures are reported by exit status; see "
 				      "dsn_return" },
 };
-
-static unsigned score(const char *text, size_t len)
-{
-	return import_score(text, len, rows, ARRAY_LEN(rows), false);
-}
 
 /* --- auth.conf ----------------------------------------------------------------------- */
 
@@ -84,7 +77,7 @@ static int find_login(const struct import_source *src, const char *host,
 
 /* --- the account ------------------------------------------------------------------------ */
 
-static const char *tls_mode(const struct import_source *src)
+static const char *dma_tls(const struct import_source *src)
 {
 	const bool tls = import_find(src, "SECURETRANSFER") || import_find(src, "SECURETRANS");
 
@@ -98,7 +91,7 @@ static const char *tls_mode(const struct import_source *src)
 	return import_find(src, "OPPORTUNISTIC_TLS") ? "may" : "starttls";
 }
 
-static int set_server(const struct import_source *src, struct import_account *a,
+static int set_smarthost(const struct import_source *src, struct import_account *a,
 		      struct error *err)
 {
 	const struct import_value *host = import_find(src, "SMARTHOST"),
@@ -106,7 +99,7 @@ static int set_server(const struct import_source *src, struct import_account *a,
 				  *pin = import_find(src, "FINGERPRINT");
 	struct import_way way = {
 		.host = host && *host->value ? host->value : NULL, .port = 25,
-		.tls = tls_mode(src), .unverified = !pin, .about = host,
+		.tls = dma_tls(src), .unverified = !pin, .about = host,
 		.legacy_only = !import_find(src, "INSECURE"),
 	};
 	struct import_login login;
@@ -125,16 +118,6 @@ static int set_server(const struct import_source *src, struct import_account *a,
 	return 0;
 }
 
-static void set_certificate(const struct import_source *src, struct import_account *a)
-{
-	const struct import_value *cert = import_find(src, "CERTFILE");
-
-	if (!cert || !*cert->value)
-		return;
-	import_set(src, cert, a, "tls_cert_file", cert->value);
-	import_set(src, cert, a, "tls_key_file", cert->value);
-}
-
 /* The name of this host; NULL = as it calls itself. */
 static int find_mailname(const struct import_source *src, const char **out, struct error *err)
 {
@@ -147,7 +130,7 @@ static int find_mailname(const struct import_source *src, const char **out, stru
 }
 
 /* masquerade = [user "@"] [host] / user "@" */
-static void set_sender(const struct import_source *src, struct import_account *a,
+static void set_masquerade(const struct import_source *src, struct import_account *a,
 		       const char *mailname)
 {
 	const struct import_value *v = import_find(src, "MASQUERADE");
@@ -170,7 +153,7 @@ static void set_sender(const struct import_source *src, struct import_account *a
 	import_set(src, v, a, "from_override", "no");
 }
 
-static void set_aliases(const struct import_source *src, struct import_account *a)
+static void set_dma_aliases(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *v = import_find(src, "ALIASES"),
 				  *bypass = import_find(src, "NULLCLIENT");
@@ -203,17 +186,17 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 			*value++ = '\0';
 		import_add(&src, line, import_trim(value), l.line);
 	}
-	if (find_mailname(&src, &mailname, err) < 0 || set_server(&src, a, err) < 0)
+	if (find_mailname(&src, &mailname, err) < 0 || set_smarthost(&src, a, err) < 0)
 		return -1;
-	import_apply(&src, rows, ARRAY_LEN(rows), a);
-	set_certificate(&src, a);
-	set_sender(&src, a, mailname);
-	set_aliases(&src, a);
+	import_apply(&src, dma_rows, ARRAY_LEN(dma_rows), a);
+	import_set_certificate(&src, a, "CERTFILE", NULL);
+	set_masquerade(&src, a, mailname);
+	set_dma_aliases(&src, a);
 	return 0;
 }
 
 const struct import_format import_dma = {
 	.type = "dma", .program = "dma",
 	.names = (const char *const[]){ "dma.conf", NULL },
-	.score = score, .read = read_dma,
+	.rows = dma_rows, .row_count = ARRAY_LEN(dma_rows), .read = read_dma,
 };

@@ -43,7 +43,7 @@ static const char *convert_message_id(struct import *im, const char *value, cons
 	return *why ? NULL : strcmp(value, "enabled") == 0 ? "auto" : "off";
 }
 
-static const struct import_row rows[] = {
+static const struct import_row esmtp_rows[] = {
 	{ .key = "hostname" }, { .key = "username" }, { .key = "password" }, { .key = "starttls" },
 	{ .key = "certificate_passphrase" },
 	{ .key = "force reverse_path", .ours = "from", .convert = convert_user },
@@ -56,11 +56,6 @@ static const struct import_row rows[] = {
 	{ .key = "force mda", .why = no_local },
 	{ .key = "identity" }, { .key = "force" },
 };
-
-static unsigned score(const char *text, size_t len)
-{
-	return import_score(text, len, rows, ARRAY_LEN(rows), false);
-}
 
 /* --- words ------------------------------------------------------------------------- */
 
@@ -163,14 +158,14 @@ static char *take_value(struct scanner *s)
 
 static const struct import_row *row_of(const char *key)
 {
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].key, key) == 0)
-			return &rows[i];
+	for (size_t i = 0; i < ARRAY_LEN(esmtp_rows); i++) {
+		if (strcmp(esmtp_rows[i].key, key) == 0)
+			return &esmtp_rows[i];
 	}
 	return NULL;
 }
 
-static const char *tls_mode(const struct import_source *src)
+static const char *esmtp_tls(const struct import_source *src)
 {
 	const struct import_value *v = import_find(src, "starttls");
 
@@ -184,11 +179,11 @@ static const char *tls_mode(const struct import_source *src)
 	return "starttls";
 }
 
-static void set_server(const struct import_source *src, struct import_account *a)
+static void set_hostname(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *host = import_find(src, "hostname");
 	const char *name = host ? host->value : "localhost", *colon = strrchr(name, ':');
-	struct import_way way = { .port = 587, .tls = tls_mode(src), .about = host };
+	struct import_way way = { .port = 587, .tls = esmtp_tls(src), .about = host };
 	const struct import_login login = { .user = import_get(src, "username"),
 					    .password = import_get(src, "password") };
 
@@ -208,10 +203,10 @@ static bool finish_identity(struct import_source *src, const char *address)
 	const char *passphrase = import_get(src, "certificate_passphrase");
 	const struct import_value v = { .key = "identity" };
 
-	set_server(src, a);
+	set_hostname(src, a);
 	if (address)
 		import_set(src, &v, a, "from", address);
-	import_apply(src, rows, ARRAY_LEN(rows), a);
+	import_apply(src, esmtp_rows, ARRAY_LEN(esmtp_rows), a);
 	if (import_find(src, "force reverse_path") && address) {
 		import_setf(src, &v, a, "from", "%s, %s", import_value_of(a, "from"), address);
 		import_set(src, &v, a, "from_override", "no");
@@ -293,5 +288,5 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 const struct import_format import_esmtp = {
 	.type = "esmtp", .program = "esmtp",
 	.names = (const char *const[]){ "esmtprc", NULL },
-	.score = score, .read = read_esmtp,
+	.rows = esmtp_rows, .row_count = ARRAY_LEN(esmtp_rows), .read = read_esmtp,
 };

@@ -20,18 +20,14 @@
  * "eval" runs a command and is therefore not followed.
  */
 
-static unsigned score(const char *text, size_t len)
-{
-	static const struct import_row words[] = {
-		{ .key = "account" }, { .key = "defaults" }, { .key = "host" }, { .key = "auth" },
-		{ .key = "tls" }, { .key = "tls_starttls" }, { .key = "passwordeval" },
-		{ .key = "from" }, { .key = "user" }, { .key = "port" }, { .key = "logfile" },
-		{ .key = "eval" }, { .key = "tls_trust_file" }, { .key = "auto_from" },
-		{ .key = "maildomain" }, { .key = "syslog" },
-	};
-
-	return import_score(text, len, words, ARRAY_LEN(words), false);
-}
+/* Of many keys those that files have: what it probably is. */
+static const struct import_row msmtp_rows[] = {
+	{ .key = "account" }, { .key = "defaults" }, { .key = "host" }, { .key = "auth" },
+	{ .key = "tls" }, { .key = "tls_starttls" }, { .key = "passwordeval" },
+	{ .key = "from" }, { .key = "user" }, { .key = "port" }, { .key = "logfile" },
+	{ .key = "eval" }, { .key = "tls_trust_file" }, { .key = "auto_from" },
+	{ .key = "maildomain" }, { .key = "syslog" },
+};
 
 /* Lines with "eval" become comments, so that the others keep their numbers. */
 static void leave_out_eval(const struct import_source *src, struct strbuf *text)
@@ -161,8 +157,8 @@ static const struct section *first_base(const struct config *c, const struct sec
 	return s->base && s->base[0] ? config_base(c, s, s->base[0]) : NULL;
 }
 
-static void write_account(const struct import_source *src, const struct config *c,
-			  const struct section *s, const struct account *plain)
+static void make_account(const struct import_source *src, const struct config *c,
+			 const struct section *s, const struct account *plain)
 {
 	const struct section *base = first_base(c, s);
 	const struct pair p = {
@@ -228,7 +224,7 @@ static int read_msmtp(struct import *im, struct import_text *t, struct error *er
 	}
 	settings_defaults(SCOPE_ACCOUNT, plain, im->arena, false);
 	for (size_t i = 0; i < c->account_n; i++)
-		write_account(&src, c, c->account[i], plain);
+		make_account(&src, c, c->account[i], plain);
 	config_free(c);
 	share(im);
 	return 0;
@@ -237,5 +233,5 @@ static int read_msmtp(struct import *im, struct import_text *t, struct error *er
 const struct import_format import_msmtp = {
 	.type = "msmtp", .program = "msmtp",
 	.names = (const char *const[]){ "msmtprc", NULL },
-	.score = score, .read = read_msmtp,
+	.rows = msmtp_rows, .row_count = ARRAY_LEN(msmtp_rows), .read = read_msmtp,
 };

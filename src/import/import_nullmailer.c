@@ -14,8 +14,6 @@
  * first line.
  */
 
-static const char no_queue[] = "no equivalent: the message is sent at once or fails";
-
 /* The files beside remotes. */
 static const struct import_row files[] = {
 	{ .key = "me" }, { .key = "defaultdomain" }, { .key = "defaulthost" },
@@ -23,8 +21,9 @@ static const struct import_row files[] = {
 	{ .key = "helohost", .ours = "domain" },
 	{ .key = "sendtimeout", .ours = "total_timeout" },
 	{ .key = "idhost", .why = "no equivalent: Message-ID gets the sender's domain" },
-	{ .key = "pausetime", .why = no_queue }, { .key = "maxpause", .why = no_queue },
-	{ .key = "queuelifetime", .why = no_queue },
+	{ .key = "pausetime", .why = IMPORT_NO_QUEUE },
+	{ .key = "maxpause", .why = IMPORT_NO_QUEUE },
+	{ .key = "queuelifetime", .why = IMPORT_NO_QUEUE },
 	{ .key = "doublebounceto", .why = "no equivalent: failures are reported by exit status" },
 	{ .key = "bouncelines", .why = "no equivalent: failures are reported by exit status" },
 };
@@ -44,7 +43,7 @@ static const struct import_row options[] = {
 };
 
 /* Only remotes has a content of its own to be told by. */
-static unsigned score(const char *text, size_t len)
+static unsigned score_remotes(const char *text, size_t len)
 {
 	unsigned n = 0;
 
@@ -119,25 +118,20 @@ static void read_options(struct import_source *src, char *line, unsigned number)
 	}
 }
 
-static const char *tls_mode(const struct import_source *src)
+static const char *remote_tls(const struct import_source *src)
 {
 	if (import_find(src, "tls") || import_find(src, "ssl"))
 		return "implicit";
 	return import_find(src, "starttls") ? "starttls" : "off";
 }
 
-static void set_certificates(const struct import_source *src, struct import_account *a,
+static void set_remote_tls(const struct import_source *src, struct import_account *a,
 			     bool has_user)
 {
-	const struct import_value *cert = import_find(src, "x509certfile"),
-				  *key = import_find(src, "x509keyfile"),
-				  *insecure = import_find(src, "insecure");
+	const struct import_value *insecure = import_find(src, "insecure");
 
-	if (cert) {
-		import_set(src, cert, a, "tls_cert_file", cert->value);
-		import_set(src, cert, a, "tls_key_file", key ? key->value : cert->value);
-	}
-	if (!insecure || strcmp(tls_mode(src), "off") == 0)
+	import_set_certificate(src, a, "x509certfile", "x509keyfile");
+	if (!insecure || strcmp(remote_tls(src), "off") == 0)
 		return;
 	import_set(src, insecure, a, "tls_certcheck", "off");
 	if (has_user)
@@ -157,7 +151,7 @@ static void read_remote(struct import *im, const char *file, const char *host, c
 	const char *port = import_get(&src, import_find(&src, "port") ? "port" : "p");
 	const struct import_login login = { .user = import_get(&src, "user"),
 					    .password = import_get(&src, "pass") };
-	struct import_way way = { .host = host, .tls = tls_mode(&src), .about = &about };
+	struct import_way way = { .host = host, .tls = remote_tls(&src), .about = &about };
 
 	way.port = port ? import_port(port) : strcmp(way.tls, "implicit") == 0 ? 465 : 25;
 	if (!way.port)
@@ -165,7 +159,7 @@ static void read_remote(struct import *im, const char *file, const char *host, c
 	import_set_way(&src, a, &way, &login);
 	if (import_find(&src, "auth-login"))
 		import_set(&src, &about, a, "auth", "LOGIN");
-	set_certificates(&src, a, login.user != NULL);
+	set_remote_tls(&src, a, login.user != NULL);
 	for (struct import_value *v = src.first; v; v = v->next) {
 		if (strcmp(v->key, "syslog") == 0)
 			v->value = "on";
@@ -293,7 +287,7 @@ static void set_admin(const struct import_source *src, struct import_account *a,
 		import_note(src, admin, "names without a domain go there too, not to '%s'", host);
 }
 
-static void set_sender(const struct import_source *src, struct import_account *a)
+static void set_all_sender(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *all = import_find(src, "allmailfrom");
 	const char *me = ident_mailname(src->im->arena);
@@ -334,12 +328,12 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 						      "default");
 
 	import_apply(&src, files, ARRAY_LEN(files), a);
-	set_sender(&src, a);
+	set_all_sender(&src, a);
 	return 0;
 }
 
 const struct import_format import_nullmailer = {
 	.type = "nullmailer", .program = "nullmailer",
 	.names = (const char *const[]){ "remotes", NULL },
-	.score = score, .read = read_nullmailer,
+	.score = score_remotes, .read = read_nullmailer,
 };

@@ -21,6 +21,7 @@
 
 struct arena;
 struct error;
+struct import_format;
 struct import_source;
 struct import_value;
 struct rewrite_map;
@@ -28,6 +29,9 @@ struct rewrite_map;
 #define IMPORT_FILE_MAX (4 << 20)	/* octets of one foreign file */
 #define IMPORT_VALUES_MAX 10000		/* settings of one foreign file */
 #define IMPORT_ACCOUNTS_MAX 200
+
+/* Why keys of a queue come to nothing. */
+#define IMPORT_NO_QUEUE "no equivalent: the message is sent at once or fails"
 
 /* A setting of ours; that of a password has the secret instead of the value. */
 struct import_setting {
@@ -66,7 +70,7 @@ struct import {
 	bool full;			/* accounts were left out */
 };
 
-/* --- reading (import_lines.c) ---------------------------------------------- */
+/* --- reading --------------------------------------------------------------- */
 
 /*
  * Reads a file; *out is NULL when there is none and it is not needed.
@@ -155,9 +159,8 @@ const char *import_get(const struct import_source *src, const char *key);
 void import_apply(const struct import_source *src, const struct import_row *rows, size_t n,
 		  struct import_account *a);
 
-/* How many lines of a text begin with a key of the table: what a file probably is. */
-unsigned import_score(const char *text, size_t len, const struct import_row *rows, size_t n,
-		      bool fold);
+/* How many lines of a text begin with a key of the format's table: what a file probably is. */
+unsigned import_score(const struct import_format *f, const char *text, size_t len);
 
 /* --- results --------------------------------------------------------------- */
 
@@ -234,6 +237,13 @@ struct import_login {
 void import_set_way(const struct import_source *src, struct import_account *a,
 		    const struct import_way *way, const struct import_login *login);
 
+/*
+ * The certificate that the first key names, and its private key that the second does, if there
+ * is one and it has a value: else both are in one file. "none" is none.
+ */
+void import_set_certificate(const struct import_source *src, struct import_account *a,
+			    const char *cert_key, const char *private_key);
+
 /* The sender where a program sends as LOGIN@DOMAIN; override = value of from_override. */
 void import_set_login_sender(const struct import_source *src, struct import_account *a,
 			     const char *domain, const char *override);
@@ -243,20 +253,15 @@ void import_set_login_sender(const struct import_source *src, struct import_acco
 struct import_format {
 	const char *type, *program;
 	const char *const *names;	/* base names of its main file, NULL at the end */
+	const struct import_row *rows;	/* its keys; patterns do not tell it from others */
+	size_t row_count;
+	bool fold;			/* keys in any case */
+	/* How many lines look like its own, where the keys do not tell. */
 	unsigned (*score)(const char *text, size_t len);
 	int (*read)(struct import *im, struct import_text *t, struct error *err);
 };
 
 extern const struct import_format import_msmtp, import_ssmtp, import_esmtp, import_dma,
 	import_nullmailer, import_postfix;
-
-/* --- writing (import_write.c) ---------------------------------------------- */
-
-struct import_request;
-struct import_result;
-
-/* Makes text and files of what was read, and reads the text back. */
-ATTR_CHECK int import_write(struct import *im, const struct import_request *req,
-			    struct import_result *out, struct error *err);
 
 #endif

@@ -1,9 +1,11 @@
 #include "config.h"
 #include "import/import_postfix.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "util/arena.h"
 #include "util/error.h"
@@ -17,7 +19,6 @@
 
 static const char other_kind[] = "no equivalent: msubmit only hands mail to a server";
 static const char local[] = "no equivalent: nothing is delivered on this machine";
-static const char no_queue[] = "no equivalent: the message is sent at once or fails";
 static const char server_side[] = "no equivalent: for a listener see -bd and [listen]";
 
 static const char *convert_protocols(struct import *im, const char *value, const char **why)
@@ -42,7 +43,7 @@ static const char *convert_time(struct import *im, const char *value, const char
 	return *why ? NULL : value;
 }
 
-static const struct import_row rows[] = {
+static const struct import_row postfix_rows[] = {
 	/* what import_postfix_*() look at themselves */
 	{ .key = "relayhost" }, { .key = "myhostname" }, { .key = "mydomain" },
 	{ .key = "myorigin" }, { .key = "alias_maps" }, { .key = "message_size_limit" },
@@ -90,9 +91,12 @@ static const struct import_row rows[] = {
 	{ .key = "virtual_*", .why = local }, { .key = "local_*", .why = local },
 	{ .key = "recipient_delimiter", .why = local }, { .key = "biff", .why = local },
 	{ .key = "owner_*", .why = local }, { .key = "mail_spool_directory", .why = local },
-	{ .key = "*_queue_*", .why = no_queue }, { .key = "queue_*", .why = no_queue },
-	{ .key = "*_backoff_time", .why = no_queue }, { .key = "delay_*", .why = no_queue },
-	{ .key = "bounce_*", .why = no_queue }, { .key = "defer_*", .why = no_queue },
+	{ .key = "*_queue_*", .why = IMPORT_NO_QUEUE },
+	{ .key = "queue_*", .why = IMPORT_NO_QUEUE },
+	{ .key = "*_backoff_time", .why = IMPORT_NO_QUEUE },
+	{ .key = "delay_*", .why = IMPORT_NO_QUEUE },
+	{ .key = "bounce_*", .why = IMPORT_NO_QUEUE },
+	{ .key = "defer_*", .why = IMPORT_NO_QUEUE },
 	{ .key = "masquerade_*", .why = "no equivalent: use [rewrite]" },
 	{ .key = "relocated_maps", .why = other_kind },
 	{ .key = "transport_maps",
@@ -100,9 +104,172 @@ static const struct import_row rows[] = {
 	{ .key = "*", .why = other_kind },
 };
 
-static unsigned score(const char *text, size_t len)
+/* --- parameters: defaults, and values that name others ------------------------------ */
+
+#define DEPTH_MAX 20
+#define VALUE_MAX (1 << 16)
+
+static const char *host_name(struct import *im)
 {
-	return import_score(text, len, rows, ARRAY_LEN(rows), false);
+	char name[HOST_NAME_MAX + 1];
+
+	if (gethostname(name, sizeof(name)) < 0)
+		return "localhost";
+	name[sizeof(name) - 1] = '\0';
+	return arena_strdup(im->arena, name);
+}
+
+/* What $name is when the file does not say. */
+static const char *default_of(const struct import_source *src, const char *name)
+{
+	static const struct {
+		const char *name, *value;
+	} known[] = {
+		{ "config_directory", "/etc/postfix" }, { "data_directory", "/var/lib/postfix" },
+		{ "queue_directory", "/var/spool/postfix" }, { "mail_owner", "postfix" },
+		{ "default_database_type", "hash" }, { "default_cache_db_type", "btree" },
+		{ "myorigin", "$myhostname" }, { "smtp_helo_name", "$myhostname" },
+		{ "alias_maps", "hash:/etc/aliases" }, { "alias_database", "hash:/etc/aliases" },
+		{ "smtp_sasl_security_options", "noplaintext, noanonymous" },
+	};
+
+	if (strcmp(name, "myhostname") == 0)
+		return host_name(src->im);
+	if (strcmp(name, "mydomain") == 0) {
+		const char *host = import_get(src, "myhostname");
+		const char *dot = strchr(host ? host : host_name(src->im), '.');
+
+		return dot ? dot + 1 : "localdomain";
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].value;
+	}
+	return NULL;
+}
+
+/* --- $name -------------------------------------------------------------------------------- */
+
+static bool expand(const struct import_source *src, const char *value, unsigned depth,
+		   struct strbuf *out);
+
+/* The end of what is in the bracket at p; NULL if it is not closed. */
+static const char *closing(const char *p)
+{
+	const char open = *p, close = open == '(' ? ')' : '}';
+	unsigned depth = 0;
+
+	for (; *p; p++) {
+		depth += *p == open;
+		if (*p == close && --depth == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* reference = name / name "?" text / name ":" text, where text may be in braces */
+static bool expand_reference(const struct import_source *src, const char *text, size_t n,
+			     unsigned depth, struct strbuf *out)
+{
+	char *copy = arena_strndup(src->im->arena, text, n), *op = copy + strcspn(copy, "?:");
+	const char kind = *op;
+
+	*op = '\0';
+	const char *value = import_get(src, import_trim(copy));
+	char *then = kind ? op + 1 : NULL, *otherwise = NULL;
+
+	if (!value)
+		value = default_of(src, copy);
+	if (then && *then == '{') {
+		char *end = (char *)closing(then);
+
+		if (!end)
+			return false;
+		otherwise = end[1] == ':' ? end + 2 : NULL;
+		*end = '\0';
+		then++;
+	}
+	if (otherwise && *otherwise == '{') {
+		otherwise[strlen(otherwise) - 1] = '\0';
+		otherwise++;
+	}
+	const bool set = value && *value;
+
+	if (!kind)
+		return !value || expand(src, value, depth + 1, out);
+	if (set == (kind == '?'))
+		return expand(src, then, depth + 1, out);
+	return !otherwise || expand(src, otherwise, depth + 1, out);
+}
+
+/* value = *( "$$" / "$" name / "${" reference "}" / "$(" reference ")" / any ) */
+static bool expand(const struct import_source *src, const char *p, unsigned depth,
+		   struct strbuf *out)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_";
+	bool good = depth < DEPTH_MAX && !strbuf_overflow(out);
+
+	while (good && *p) {
+		const size_t name = *p == '$' ? strspn(p + 1, letters) : 0;
+		const char *end;
+
+		if (*p != '$') {
+			strbuf_addch(out, *p++);
+		} else if (p[1] == '$') {
+			strbuf_addch(out, '$');
+			p += 2;
+		} else if (name) {
+			good = expand_reference(src, p + 1, name, depth, out);
+			p += name + 1;
+		} else {
+			end = p[1] == '{' || p[1] == '(' ? closing(p + 1) : NULL;
+			good = end && expand_reference(src, p + 2, (size_t)(end - p) - 2, depth,
+						       out);
+			p = end ? end + 1 : p + 1;
+		}
+	}
+	return good;
+}
+
+static void expand_all(struct import_source *src)
+{
+	for (struct import_value *v = src->first; v; v = v->next) {
+		struct strbuf out = STRBUF_INIT(VALUE_MAX);
+
+		if (!strchr(v->value, '$')) {
+			strbuf_release(&out);
+			continue;
+		}
+		if (expand(src, v->value, 0, &out) && !strbuf_overflow(&out)) {
+			v->value = arena_strdup(src->im->arena, out.buf);
+		} else {
+			import_note(src, v, "what '$' begins cannot be followed, and was left out");
+			v->value = "";
+		}
+		strbuf_release(&out);
+	}
+}
+
+/* Reads the parameters into src, "$name" replaced. */
+static int read_parameters(struct import_source *src, struct import_text *t, struct error *err)
+{
+	struct import_lines l;
+	char *line;
+
+	import_lines_init(&l, src->im, t);
+	while ((line = import_logical_line(&l))) {
+		char *equals = strchr(line, '=');
+
+		if (!equals)
+			return error_set(err, FAULT_FOREIGN_CONFIG, "%s:%u: no '=' in this line",
+					 t->name, l.first);
+		*equals = '\0';
+		import_add(src, import_trim(line),
+			   arena_strdup(src->im->arena, import_trim(equals + 1)), l.first);
+	}
+	expand_all(src);
+	return 0;
 }
 
 /* --- server, TLS, signing in --------------------------------------------------------- */
@@ -178,18 +345,6 @@ static void set_tls(const struct import_source *src, struct import_way *way,
 		set_pins(src, a);
 	if (import_is_on(import_get(src, "smtp_tls_wrappermode")))
 		way->tls = "implicit";
-}
-
-static void set_certificates(const struct import_source *src, struct import_account *a)
-{
-	const struct import_value *cert = import_find(src, "smtp_tls_cert_file"),
-				  *key = import_find(src, "smtp_tls_key_file");
-
-	if (!cert || !*cert->value || strcmp(cert->value, "none") == 0)
-		return;
-	import_set(src, cert, a, "tls_cert_file", cert->value);
-	import_set(src, key ? key : cert, a, "tls_key_file", key && *key->value ? key->value :
-										cert->value);
 }
 
 /* Is word one of a list? */
@@ -274,7 +429,7 @@ void import_postfix_server(const struct import_source *src, struct import_accoun
 	if (*nexthop != '[')
 		import_note(src, about, "'%s' itself is the server now, not the MX records of that "
 			    "name", way.host);
-	set_certificates(src, a);
+	import_set_certificate(src, a, "smtp_tls_cert_file", "smtp_tls_key_file");
 	if (login->user)
 		set_mechanisms(src, a, strcmp(way.tls, "off") != 0);
 }
@@ -328,7 +483,7 @@ static void set_local_domains(const struct import_source *src, const struct impo
 	strbuf_release(&list);
 }
 
-static void set_aliases(const struct import_source *src, struct import_account *a)
+static void set_alias_maps(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *v = import_find(src, "alias_maps"),
 				  *destination = import_find(src, "mydestination");
@@ -364,7 +519,7 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 	struct import_source src = { .im = im, .file = t->name };
 	struct import_account *a = import_account(im, "default");
 
-	if (import_postfix_parameters(&src, t, err) < 0)
+	if (read_parameters(&src, t, err) < 0)
 		return -1;
 	const struct import_value *relay = import_find(&src, "relayhost");
 
@@ -385,14 +540,14 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 	if (set_origin(&src, a, err) < 0)
 		return -1;
 	set_bind_address(&src, a);
-	set_aliases(&src, a);
+	set_alias_maps(&src, a);
 	set_limits(&src, a);
-	import_apply(&src, rows, ARRAY_LEN(rows), a);
+	import_apply(&src, postfix_rows, ARRAY_LEN(postfix_rows), a);
 	return import_postfix_tables(&src, a, err);
 }
 
 const struct import_format import_postfix = {
 	.type = "postfix", .program = "Postfix",
 	.names = (const char *const[]){ "main.cf", NULL },
-	.score = score, .read = read_postfix,
+	.rows = postfix_rows, .row_count = ARRAY_LEN(postfix_rows), .read = read_postfix,
 };

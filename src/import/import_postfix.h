@@ -1,7 +1,6 @@
 /*
  * Inside the import of Postfix's configuration: what main.cf says
- * (import_postfix.c), its parameters (import_postfix_cf.c) and the tables
- * that it names (import_postfix_maps.c). For conf/ only.
+ * (import_postfix.c) and the tables that it names (import_postfix_maps.c).
  */
 #ifndef IMPORT_IMPORT_POSTFIX_H
 #define IMPORT_IMPORT_POSTFIX_H
@@ -10,10 +9,6 @@
 #include "util/attr.h"
 
 struct error;
-
-/* Reads the parameters into src, "$name" replaced. */
-ATTR_CHECK int import_postfix_parameters(struct import_source *src, struct import_text *t,
-					 struct error *err);
 
 /*
  * Finds who signs in at nexthop, with sender-dependent authentication for

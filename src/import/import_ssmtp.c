@@ -16,7 +16,7 @@
 
 static const char quiet[] = "no equivalent: see --debug and syslog";
 
-static const struct import_row rows[] = {
+static const struct import_row ssmtp_rows[] = {
 	{ .key = "mailhub" }, { .key = "remoteport" }, { .key = "usetls" },
 	{ .key = "usestarttls" }, { .key = "authuser" }, { .key = "authpass" },
 	{ .key = "authmethod" }, { .key = "rewritedomain" }, { .key = "hostname" },
@@ -28,11 +28,6 @@ static const struct import_row rows[] = {
 	{ .key = "addheader", .why = "no equivalent: programs write their own header fields" },
 	{ .key = "useoldauth", .why = "no equivalent: sign-in of before RFC 2554" },
 };
-
-static unsigned score(const char *text, size_t len)
-{
-	return import_score(text, len, rows, ARRAY_LEN(rows), true);
-}
 
 /* The first word of the value, which is all that sSMTP takes of it; ':' ends it where told. */
 static char *first_word(struct import_source *src, const char *key, char *value,
@@ -96,7 +91,7 @@ static const char *split_server(struct import *im, const char *server, unsigned 
 	return colon ? arena_strndup(im->arena, server, (size_t)(colon - server)) : server;
 }
 
-static const char *tls_mode(const struct import_source *src)
+static const char *ssmtp_tls(const struct import_source *src)
 {
 	if (import_is_on(import_get(src, "usestarttls")))
 		return "starttls";
@@ -114,8 +109,7 @@ static void set_certificate(const struct import_source *src, struct import_accou
 		import_note(src, cert, "not used without UseTLSCert=YES, and left out");
 		return;
 	}
-	import_set(src, cert, a, "tls_cert_file", cert->value);
-	import_set(src, key ? key : cert, a, "tls_key_file", (key ? key : cert)->value);
+	import_set_certificate(src, a, "tlscert", "tlskey");
 }
 
 static void set_auth(const struct import_source *src, struct import_account *a)
@@ -230,10 +224,10 @@ static const char *find_domain(const struct import_source *src)
 	return at ? at + 1 : domain;
 }
 
-static void set_server(const struct import_source *src, struct import_account *a)
+static void set_mailhub(const struct import_source *src, struct import_account *a)
 {
 	const struct import_value *hub = import_find(src, "mailhub");
-	struct import_way way = { .port = 25, .tls = tls_mode(src), .unverified = true,
+	struct import_way way = { .port = 25, .tls = ssmtp_tls(src), .unverified = true,
 				  .about = hub };
 	const struct import_login login = { .user = import_get(src, "authuser"),
 					    .password = import_get(src, "authpass") };
@@ -257,8 +251,8 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 	import_lines_init(&l, im, t);
 	while ((line = import_line(&l)))
 		read_line(&src, line, l.line);
-	set_server(&src, a);
-	import_apply(&src, rows, ARRAY_LEN(rows), a);
+	set_mailhub(&src, a);
+	import_apply(&src, ssmtp_rows, ARRAY_LEN(ssmtp_rows), a);
 	const char *domain = find_domain(&src), *name = import_get(&src, "hostname");
 	const bool header_wins = import_is_on(import_get(&src, "fromlineoverride"));
 
@@ -279,5 +273,5 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 const struct import_format import_ssmtp = {
 	.type = "ssmtp", .program = "sSMTP",
 	.names = (const char *const[]){ "ssmtp.conf", NULL },
-	.score = score, .read = read_ssmtp,
+	.rows = ssmtp_rows, .row_count = ARRAY_LEN(ssmtp_rows), .fold = true, .read = read_ssmtp,
 };

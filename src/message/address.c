@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "message/address_char.h"
 #include "message/address_lex.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -48,11 +47,6 @@ static void add_word(struct address_parser *p, const struct address_piece *q)
 		unquote(p, q->start + 1, q->end - 1);
 	else
 		strbuf_add(&p->word, p->text + q->start, q->end - q->start);
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /* The scratch as a string to be shown; controls become blanks; NULL if nothing is in it. */
@@ -101,7 +95,7 @@ static void take_comment(struct address_parser *p, struct mailbox *box)
  * that follows a word. 0 after failure: something follows that only white
  * space and ADDRESS_BLANKS could make an address of its own.
  */
-static size_t run_end(struct address_parser *p, size_t i)
+static size_t atoms_end(struct address_parser *p, size_t i)
 {
 	for (i++; i < p->piece_n; i++) {
 		if (p->piece[i].kind != PIECE_DOT && p->piece[i - 1].kind != PIECE_DOT)
@@ -309,7 +303,7 @@ static int addr_spec(struct address_parser *p, struct mailbox *box)
 		return address_fail(p, "unbalanced '<'");
 	if (p->piece_n == 0)
 		return address_fail_here(p);
-	size_t end = run_end(p, 0);
+	size_t end = atoms_end(p, 0);
 
 	if (end == 0)
 		return -1;
@@ -366,7 +360,7 @@ static int bare_words(struct address_parser *p, size_t to)
 		struct mailbox box = { 0 };
 
 		p->item = p->piece[i].start;
-		end = run_end(p, i);
+		end = atoms_end(p, i);
 		if (end == 0 || local_part(p, i, end, &box) < 0 || add_box(p, &box) < 0)
 			return -1;
 	}
@@ -388,7 +382,7 @@ static bool is_unquoted_name(struct address_parser *p, size_t at)
 	const size_t end = i;
 	const bool encoded = end - at >= 2 && memcmp(p->text + end - 2, "?=", 2) == 0;
 
-	while (i < p->len && is_blank(p->text[i]))
+	while (i < p->len && text_is_fws(p->text[i]))
 		i++;
 	if (encoded || i == p->len || p->text[i] != '<' || p->flags & ADDRESS_ROUTE_WORDS)
 		return false;
@@ -436,7 +430,7 @@ static int bare_address(struct address_parser *p)
 		return address_fail(p, "empty local part");
 	for (size_t end = 0; end < p->piece_n;) {
 		last = end;
-		end = run_end(p, end);
+		end = atoms_end(p, end);
 		if (end == 0)
 			return -1;
 	}

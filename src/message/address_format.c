@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "message/address_char.h"
+#include "message/address_lex.h"
 #include "message/rfc2047.h"
 #include "util/arena.h"
 #include "util/strbuf.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "message/address.h"
-#include "message/address_char.h"
 #include "util/error.h"
 #include "util/text.h"
 #include "util/xalloc.h"

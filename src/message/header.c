@@ -4,7 +4,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "message/message.h"
 #include "util/arena.h"
+#include "util/error.h"
+#include "util/strbuf.h"
+#include "util/text.h"
 
 #define RESENT(flags) (HEADER_RESENT | (flags))
 
@@ -82,11 +86,6 @@ const struct header_field *header_find(const struct header *h, enum header_id id
 	return NULL;
 }
 
-static int is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 const char *header_value(struct arena *a, const struct header_field *field)
 {
 	char *value = arena_alloc(a, field->len - field->value + 1);
@@ -95,11 +94,11 @@ const char *header_value(struct arena *a, const struct header_field *field)
 	for (size_t i = field->value; i < field->len; i++) {
 		char c = field->text[i];
 
-		if (c == '\r' || c == '\n' || (n == 0 && is_blank(c)))
+		if (c == '\r' || c == '\n' || (n == 0 && text_is_wsp(c)))
 			continue;
 		value[n++] = c;
 	}
-	while (n && is_blank(value[n - 1]))
+	while (n && text_is_wsp(value[n - 1]))
 		n--;
 	value[n] = '\0';
 	return value;
@@ -118,10 +117,171 @@ size_t header_field_start(const char *line, size_t len, size_t *value_out)
 		name++;
 	size_t colon = name;
 
-	while (colon < len && is_blank(line[colon]))
+	while (colon < len && text_is_wsp(line[colon]))
 		colon++;
 	if (name == 0 || colon == len || line[colon] != ':')
 		return 0;
 	*value_out = colon + 1;
 	return name;
+}
+
+/* --- folding ------------------------------------------------------------------------ */
+
+#define LINE_WANTED ((size_t)78)
+
+bool header_fold_needed(const char *text, size_t len)
+{
+	for (const char *end = text + len; (size_t)(end - text) > MESSAGE_LINE_MAX;) {
+		const char *lf = memchr(text, '\n', (size_t)(end - text));
+		const char *stop = lf ? lf + 1 : end;
+		size_t n = (size_t)(stop - text);
+
+		if (n >= 2 && lf && lf[-1] == '\r')
+			n -= 2;
+		if (n > MESSAGE_LINE_MAX)
+			return true;
+		text = stop;
+	}
+	return false;
+}
+
+/* How a field is folded. */
+struct fold {
+	size_t width;		/* of the lines that are made */
+	size_t most;		/* lines up to that stay as they are */
+	bool split;		/* put a blank in where there is none */
+	bool plain;		/* quotes are letters: one is open to the end */
+};
+
+/*
+ * Where a line of n octets may be broken: in front of a blank that has text
+ * on both sides, the first skip octets not counted. The last place up to the
+ * width, else the first up to the limit; those inside quotes are the last
+ * choice. 0 = none.
+ */
+static size_t find_break(const char *s, size_t n, size_t skip, const struct fold *f,
+			 size_t limit, bool *quoted)
+{
+	size_t good = 0, poor = 0;
+	bool text = false, inside = *quoted;
+
+	while (n && text_is_wsp(s[n - 1]))
+		n--;
+	for (size_t i = 0; i < n && i <= limit && !(good && i > f->width); i++) {
+		bool blank = text_is_wsp(s[i]);
+
+		if (blank && text && !inside)
+			good = i;
+		else if (blank && text)
+			poor = i;
+		text = text || (!blank && i >= skip);
+		if (s[i] == '\\' && inside)
+			i++;
+		else if (s[i] == '"' && !f->plain)
+			inside = !inside;
+	}
+	*quoted = !good && poor;
+	return good ? good : poor;
+}
+
+/* The last place up to the limit that is not inside a character. */
+static size_t hard_break(const char *s, size_t limit)
+{
+	size_t at = limit;
+
+	while (at > limit - 3 && ((unsigned char)s[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* One line without its end; quoted tells whether it begins inside quotes. */
+static int fold_line(struct strbuf *out, const char *s, size_t n, size_t skip, bool *quoted,
+		     const struct fold *f)
+{
+	size_t limit = MESSAGE_LINE_MAX;
+	const bool own = f->most < limit;	/* then quotes are broken only where they must */
+	const size_t wanted = n > f->most ? f->width : limit;
+
+	for (; n > wanted; skip = 0) {
+		bool inside = *quoted;
+		size_t at = find_break(s, n, skip, f, limit, &inside);
+
+		if (!at && skip && n > limit)
+			at = find_break(s, n, 0, f, limit, &inside);
+		if (at && !(own && inside && n <= limit)) {
+			*quoted = inside;
+			limit = MESSAGE_LINE_MAX;
+		} else if (n <= limit) {
+			break;
+		} else if (f->split) {
+			at = hard_break(s, limit);
+			limit = MESSAGE_LINE_MAX - 1;	/* behind a blank of ours */
+		} else {
+			return -1;
+		}
+		strbuf_add(out, s, at);
+		strbuf_addstr(out, limit == MESSAGE_LINE_MAX ? "\r\n" : "\r\n ");
+		s += at;
+		n -= at;
+	}
+	strbuf_add(out, s, n);
+	return 0;
+}
+
+static int fold_field(struct strbuf *out, const char *field, size_t len, const struct fold *f,
+		      struct error *err)
+{
+	const size_t before = out->len;
+	const char *p = field, *end = field + len;
+	/* nobody expects a value that begins on the second line */
+	size_t skip = f->most < MESSAGE_LINE_MAX ? strcspn(field, ":") + 1 : 0;
+	bool quoted = false;
+
+	for (; p < end; skip = 0) {
+		const char *cr = memchr(p, '\r', (size_t)(end - p));
+		size_t n = (size_t)((cr ? cr : end) - p);
+
+		if (fold_line(out, p, n, skip, &quoted, f) < 0) {
+			strbuf_truncate(out, before);
+			return error_set(err, FAULT_MESSAGE,
+					 "header field '%.*s': a line of %zu octets has no blank "
+					 "where it could be folded; 998 octets are allowed",
+					 (int)strcspn(field, ":"), field, n);
+		}
+		if (!cr)
+			break;
+		strbuf_add(out, "\r\n", 2);
+		p = cr + 2;
+	}
+	return 0;
+}
+
+int header_fold(struct strbuf *out, const char *field, size_t len, bool split, struct error *err)
+{
+	const struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX, .split = split };
+
+	return fold_field(out, field, len, &f, err);
+}
+
+/* A text with inches in it: nothing is quoted there. */
+static bool has_open_quote(const char *field, size_t len)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (field[i] == '\\' && inside)
+			i++;
+		else if (field[i] == '"')
+			inside = !inside;
+	}
+	return inside;
+}
+
+int header_fold_to(struct strbuf *out, const char *field, size_t len, size_t width,
+		   struct error *err)
+{
+	const struct fold f = { .width = width, .most = width,
+				.plain = has_open_quote(field, len) };
+
+	return fold_field(out, field, len, &f, err);
 }

@@ -19,7 +19,7 @@ static __typeof__(idn2_strerror) *lib_strerror;
 static __typeof__(idn2_free) *lib_free;
 static __typeof__(idn2_check_version) *lib_check_version;
 
-static int load(struct error *err)
+static int load_idn2(struct error *err)
 {
 	static void *handle;
 	static const struct dynlib_symbol symbols[] = {
@@ -40,7 +40,7 @@ int idna_to_ascii(struct arena *a, const char *domain, const char **out, struct 
 		*out = domain;
 		return 0;
 	}
-	if (load(err) < 0)
+	if (load_idn2(err) < 0)
 		return error_prefix(err, "domain '%s'", domain);
 	int code = lib_to_ascii(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 
@@ -72,7 +72,7 @@ int idna_address(struct arena *a, const char *address, const char **out, struct 
 
 int idna_library_version(struct strbuf *out, struct error *err)
 {
-	if (load(err) < 0)
+	if (load_idn2(err) < 0)
 		return -1;
 	strbuf_addf(out, "libidn2 %s", lib_check_version(NULL));
 	return 0;

@@ -81,7 +81,7 @@ static void add_q(struct strbuf *out, const struct encoder *e, const char *s, si
 	}
 }
 
-static void add_word(struct strbuf *out, const struct encoder *e, const char *s, size_t n)
+static void add_encoded_word(struct strbuf *out, const struct encoder *e, const char *s, size_t n)
 {
 	strbuf_addstr(out, "=?");
 	strbuf_addstr(out, e->charset);
@@ -124,7 +124,7 @@ static void encode_line(struct strbuf *out, const char *s, size_t n, enum rfc204
 	while (n) {
 		size_t take = fitting(&e, s, n, room - e.overhead);
 
-		add_word(out, &e, s, take);
+		add_encoded_word(out, &e, s, take);
 		s += take;
 		n -= take;
 		if (n)
@@ -160,11 +160,6 @@ struct token {
 	enum kind kind;
 };
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool looks_encoded(const char *s, size_t n)
 {
 	return n > 6 && s[0] == '=' && s[1] == '?' && s[n - 2] == '?' && s[n - 1] == '=';
@@ -175,10 +170,10 @@ static struct token next_token(const char *s, size_t n, size_t at)
 {
 	struct token t = { 0 };
 
-	while (at < n && is_blank(s[at]))
+	while (at < n && text_is_fws(s[at]))
 		at++;
 	t.start = at;
-	while (at < n && !is_blank(s[at]))
+	while (at < n && !text_is_fws(s[at]))
 		at++;
 	t.end = at;
 	if (t.end > t.start)
@@ -188,7 +183,7 @@ static struct token next_token(const char *s, size_t n, size_t at)
 }
 
 /* The end of what is to be encoded from raw word t on; *behind: an encoded word follows. */
-static size_t run_end(const char *s, size_t n, struct token t, bool *behind)
+static size_t encoded_run_end(const char *s, size_t n, struct token t, bool *behind)
 {
 	size_t end = t.end;
 	bool direct = true;
@@ -229,7 +224,7 @@ void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t 
 			strbuf_add(out, text + at, t.end - at);
 			at = t.end;
 		} else {
-			size_t end = run_end(text, n, t, &behind);
+			size_t end = encoded_run_end(text, n, t, &behind);
 
 			if (before == KIND_ENCODED)
 				strbuf_addch(out, ' ');

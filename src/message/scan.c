@@ -1,7 +1,6 @@
 #include "config.h"
 #include "message/scan.h"
 
-#include "message/wide.h"
 
 #define HIGH_BITS 0x8080808080808080U
 
@@ -10,7 +9,7 @@ void scan_init(struct scan *s, bool lone_dot)
 	*s = (struct scan){ .lone_dot = lone_dot, .crlf = true, .behind_lf = true };
 }
 
-static uint64_t load(const char *p)
+static uint64_t load_word(const char *p)
 {
 	uint64_t word;
 
@@ -28,7 +27,7 @@ bool scan_8bit(const char *data, size_t n)
 			return true;
 #endif
 	for (; end - data >= 8; data += 8)
-		if (load(data) & HIGH_BITS)
+		if (load_word(data) & HIGH_BITS)
 			return true;
 	for (; data < end; data++)
 		if (*data & 0x80)

@@ -7,7 +7,6 @@
 #include "message/message.h"
 #include "message/scan.h"
 #include "message/spool.h"
-#include "message/wide.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
@@ -42,7 +41,7 @@ struct room {
 	size_t left;
 };
 
-static void load(struct writer *w, const char *data, size_t n)
+static void load_block(struct writer *w, const char *data, size_t n)
 {
 	w->p = data;
 	w->end = data + n;
@@ -61,7 +60,7 @@ struct writer *writer_new(const struct message *m, const struct edits *e, enum w
 	w->next = m->body_start;
 	w->line_start = true;
 	w->tail = w->dots ? ".\r\n" : "";
-	load(w, w->header.buf, w->header.len);
+	load_block(w, w->header.buf, w->header.len);
 	return w;
 }
 
@@ -256,7 +255,7 @@ static int fill(struct writer *w, struct room *o, struct error *err)
 		w->given += n;
 		w->line_start = o->p[-1] == '\n';
 	} else {
-		load(w, data, n);
+		load_block(w, data, n);
 	}
 	return 0;
 }

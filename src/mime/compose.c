@@ -38,11 +38,6 @@ static const struct part_spec input_text = { .role = PART_TEXT, .path = "-" };
 
 /* --- which part goes where ----------------------------------------------------------- */
 
-static bool is_input(const struct part_spec *spec)
-{
-	return !spec->text && strcmp(spec->path, "-") == 0;
-}
-
 static size_t count_role(const struct compose_request *req, enum part_role role)
 {
 	size_t n = 0;
@@ -57,7 +52,7 @@ static size_t count_input(const struct compose_request *req)
 	size_t n = 0;
 
 	for (size_t i = 0; i < req->part_n; i++)
-		n += is_input(&req->part[i]);
+		n += compose_is_input(&req->part[i]);
 	return n;
 }
 
@@ -100,7 +95,7 @@ int compose_check(const struct compose_request *req, struct error *err)
 	for (size_t i = 0; i < req->part_n; i++) {
 		const struct part_spec *spec = &req->part[i];
 
-		if (spec->text || is_input(spec))
+		if (spec->text || compose_is_input(spec))
 			continue;
 		int fd = compose_open(spec, err);
 

@@ -9,15 +9,13 @@
 #include <unistd.h>
 
 #include "message/charset.h"
-#include "message/header_fold.h"
+#include "message/header.h"
 #include "message/message.h"
 #include "message/rfc2047.h"
 #include "message/spool.h"
 #include "mime/mime_encode.h"
 #include "mime/mime_header.h"
-#include "mime/mime_param.h"
 #include "mime/mime_type.h"
-#include "mime/text_facts.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -61,7 +59,7 @@ const char *compose_option(enum part_role role)
 
 /* --- reading --------------------------------------------------------------------- */
 
-static bool is_input(const struct part_spec *spec)
+bool compose_is_input(const struct part_spec *spec)
 {
 	return !spec->text && strcmp(spec->path, "-") == 0;
 }
@@ -70,14 +68,14 @@ static bool is_input(const struct part_spec *spec)
 static int name_part(const struct part_spec *spec, struct error *err)
 {
 	return error_prefix(err, "%s: '%s'", compose_option(spec->role),
-			    is_input(spec) ? "standard input" : spec->path);
+			    compose_is_input(spec) ? "standard input" : spec->path);
 }
 
 int compose_open(const struct part_spec *spec, struct error *err)
 {
 	struct stat st;
 
-	if (is_input(spec))
+	if (compose_is_input(spec))
 		return STDIN_FILENO;
 	int fd = fs_open_read(spec->path);
 
@@ -102,7 +100,7 @@ static void close_part(int fd)
 static ssize_t read_part(const struct compose *c, int fd, char *block,
 			 const struct part_spec *spec, struct error *err)
 {
-	const struct deadline d = deadline_in(is_input(spec) ? c->opt->patience : 0,
+	const struct deadline d = deadline_in(compose_is_input(spec) ? c->opt->patience : 0,
 					      "more on standard input (stdin_timeout)");
 
 	for (bool wait = d.at != 0;; wait = d.at != 0 || errno == EAGAIN) {
@@ -258,7 +256,7 @@ static int add_description(struct compose *c, const struct leaf *l, struct error
 	return rc;
 }
 
-static int put_header(struct compose *c, const struct leaf *l, struct error *err)
+static int put_part_header(struct compose *c, const struct leaf *l, struct error *err)
 {
 	static const char *const encodings[] = {
 		[PART_7BIT] = "7bit", [PART_8BIT] = "8bit", [PART_QP] = "quoted-printable",
@@ -294,7 +292,7 @@ static int refuse_encoding(const struct leaf *l, const char *name, const char *w
 }
 
 /* Does any delimiter occur in what would go out as it is? */
-static int find_boundary(struct compose *c, const struct spool *s, bool *out, struct error *err)
+static int has_boundary(struct compose *c, const struct spool *s, bool *out, struct error *err)
 {
 	*out = false;
 	for (size_t i = 0; i < BOUNDARY_COUNT && !*out; i++) {
@@ -354,7 +352,7 @@ static int choose_encoding(struct compose *c, struct leaf *l, const struct spool
 	}
 	if (l->encoding == PART_QP || l->encoding == PART_BASE64)
 		return 0;
-	if (find_boundary(c, s, &taken, err) < 0)
+	if (has_boundary(c, s, &taken, err) < 0)
 		return -1;
 	if (taken)
 		l->encoding = encode_text(f);
@@ -440,7 +438,7 @@ int compose_text(struct compose *c, const struct part_spec *spec, const struct s
 		l.charset = "us-ascii";
 	if (spec->role == PART_CALENDAR)
 		l.method = calendar_method(c->arena, text, err);
-	if (choose_encoding(c, &l, text, &facts, err) < 0 || put_header(c, &l, err) < 0)
+	if (choose_encoding(c, &l, text, &facts, err) < 0 || put_part_header(c, &l, err) < 0)
 		return -1;
 	return put_spool(c, &l, text, err);
 }
@@ -489,7 +487,7 @@ static int put_text_file(struct compose *c, struct leaf *l, const struct spool *
 	} else {
 		l->text = false;
 	}
-	if (choose_encoding(c, l, s, &f, err) < 0 || put_header(c, l, err) < 0)
+	if (choose_encoding(c, l, s, &f, err) < 0 || put_part_header(c, l, err) < 0)
 		return -1;
 	return put_spool(c, l, s, err);
 }
@@ -519,7 +517,7 @@ static int put_message(struct compose *c, struct leaf *l, const struct spool *s,
 
 	l->text = true;
 	if (skip_mbox_line(s, &l->start, err) < 0 || text_facts_read(s, l->start, &f, err) < 0 ||
-	    find_boundary(c, s, &taken, err) < 0)
+	    has_boundary(c, s, &taken, err) < 0)
 		return -1;
 	if (f.nul) {
 		error_set(err, FAULT_MESSAGE, "NUL characters: it is no message that could "
@@ -531,7 +529,7 @@ static int put_message(struct compose *c, struct leaf *l, const struct spool *s,
 					"a delimiter occurs in an attached "
 				 "message: try again");
 	l->encoding = f.eight_bit ? PART_8BIT : PART_7BIT;
-	return put_header(c, l, err) < 0 ? -1 : put_spool(c, l, s, err);
+	return put_part_header(c, l, err) < 0 ? -1 : put_spool(c, l, s, err);
 }
 
 /* Content that needs no look: encoded while it is read. */
@@ -543,7 +541,7 @@ static int put_stream(struct compose *c, struct leaf *l, int fd, const char *fir
 	ssize_t got;
 
 	l->encoding = PART_BASE64;
-	if (put_header(c, l, err) < 0)
+	if (put_part_header(c, l, err) < 0)
 		return -1;
 	mime_encoder_init(&encoder, MIME_TO_BASE64);
 	mime_encoder_push(&encoder, first, n, &c->out);
@@ -579,7 +577,8 @@ static int put_file(struct compose *c, struct leaf *l, int fd, const char *first
 int compose_file(struct compose *c, const struct part_spec *spec, struct error *err)
 {
 	char first[COMPOSE_BLOCK];
-	const char *name = spec->name || is_input(spec) ? spec->name : part_base_name(spec->path);
+	const char *name = spec->name || compose_is_input(spec) ? spec->name :
+		part_base_name(spec->path);
 	struct leaf l = { .spec = spec, .name = name, .encoding = spec->encoding,
 			  .cid = cid_of(spec, name, c->arena) };
 	int fd = compose_open(spec, err);

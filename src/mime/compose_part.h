@@ -4,11 +4,11 @@
 #ifndef MIME_COMPOSE_PART_H
 #define MIME_COMPOSE_PART_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "mime/compose.h"
 #include "mime/compose_request.h"
-#include "mime/part_spec.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 
@@ -33,6 +33,9 @@ struct compose {
 
 /* Hands over what is in out when it is at least so much. */
 ATTR_CHECK int compose_flush(struct compose *c, size_t least, struct error *err);
+
+/* Is the part what comes on standard input? */
+ATTR_PURE bool compose_is_input(const struct part_spec *spec);
 
 /* "--attach" and the like, for errors. */
 const char *compose_option(enum part_role role);

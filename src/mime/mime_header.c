@@ -1,41 +1,59 @@
+/*
+ * Shared by mime_header*.c: one field that is being written in ASCII.
+ */
 #include "config.h"
 #include "mime/mime_header.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 
+#include "message/address.h"
 #include "message/header.h"
-#include "mime/mime_header_private.h"
+#include "message/idna.h"
+#include "message/rfc2047.h"
 #include "mime/mime_parse.h"
 #include "util/arena.h"
+#include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
-size_t downgrade_column(const struct downgrade *d)
+struct downgrade {
+	struct strbuf *out;
+	const char *charset;
+	unsigned left;		/* bits of mime_header.h */
+};
+
+/* Octets of the last line. */
+static size_t last_line(const struct strbuf *out)
 {
 	size_t n = 0;
 
-	while (n < d->out->len && d->out->buf[d->out->len - n - 1] != '\n')
+	while (n < out->len && out->buf[out->len - n - 1] != '\n')
 		n++;
 	return n;
 }
 
-void downgrade_encode(struct downgrade *d, const char *text, size_t n, enum rfc2047_place place)
+/* Appends n octets as encoded words, folded to where the line stands. */
+static void encode_words(struct downgrade *d, const char *text, size_t n,
+			     enum rfc2047_place place)
 {
-	size_t column = downgrade_column(d);
+	size_t column = last_line(d->out);
 
 	rfc2047_encode_as(d->out, text, n, place, column ? column : 1, d->charset);
 }
 
-void downgrade_leave(struct downgrade *d, const char *text, size_t n, unsigned what)
+/* Appends octets that have no other form; notes it if they are not ASCII. */
+static void leave_octets(struct downgrade *d, const char *text, size_t n, unsigned what)
 {
 	if (!text_is_ascii(text, n))
 		d->left |= what;
 	strbuf_add(d->out, text, n);
 }
 
-void downgrade_percent(struct downgrade *d, const char *text, size_t n)
+/* Appends octets with %XX for those above 127. */
+static void percent(struct downgrade *d, const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned char)text[i] < 128)
@@ -45,13 +63,16 @@ void downgrade_percent(struct downgrade *d, const char *text, size_t n)
 	}
 }
 
-/* Brackets inside, and octets behind a backslash, are text like any other then. */
-void downgrade_comment(struct downgrade *d, const char *p, const char *end)
+/*
+ * Appends the comment [p, end) that begins with '('. Brackets inside, and
+ * octets behind a backslash, are text like any other then.
+ */
+static void put_comment(struct downgrade *d, const char *p, const char *end)
 {
 	struct strbuf text = STRBUF_INIT((size_t)(end - p));
 
 	if (text_is_ascii(p, (size_t)(end - p)) || end - p < 2) {
-		downgrade_leave(d, p, (size_t)(end - p), MIME_HEADER_OTHER);
+		leave_octets(d, p, (size_t)(end - p), MIME_HEADER_OTHER);
 		return;
 	}
 	bool closed = end[-1] == ')';
@@ -63,7 +84,7 @@ void downgrade_comment(struct downgrade *d, const char *p, const char *end)
 		strbuf_addch(&text, *p);
 	}
 	strbuf_addch(d->out, '(');
-	downgrade_encode(d, text.buf, text.len, RFC2047_COMMENT);
+	encode_words(d, text.buf, text.len, RFC2047_COMMENT);
 	if (closed)
 		strbuf_addch(d->out, ')');
 	strbuf_release(&text);
@@ -71,7 +92,7 @@ void downgrade_comment(struct downgrade *d, const char *p, const char *end)
 
 static void unstructured(struct downgrade *d, const char *value, size_t n)
 {
-	rfc2047_encode_text(d->out, value, n, downgrade_column(d), d->charset);
+	rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
 }
 
 /* Comments are encoded; all else goes through put, piece by piece. */
@@ -88,7 +109,7 @@ static void between_comments(struct downgrade *d, const char *p, size_t n,
 		p = stop;
 		if (p < end) {
 			stop = mime_skip_comment(p, end);
-			downgrade_comment(d, p, stop);
+			put_comment(d, p, stop);
 			p = stop;
 		}
 	}
@@ -96,7 +117,7 @@ static void between_comments(struct downgrade *d, const char *p, size_t n,
 
 static void leave(struct downgrade *d, const char *p, size_t n)
 {
-	downgrade_leave(d, p, n, MIME_HEADER_OTHER);
+	leave_octets(d, p, n, MIME_HEADER_OTHER);
 }
 
 static void structured(struct downgrade *d, const char *value, size_t n)
@@ -106,8 +127,394 @@ static void structured(struct downgrade *d, const char *value, size_t n)
 
 static void urls(struct downgrade *d, const char *value, size_t n)
 {
-	between_comments(d, value, n, downgrade_percent);
+	between_comments(d, value, n, percent);
 }
+
+/* --- writing parameters ------------------------------------------------------------- */
+
+#define LINE_WANTED ((size_t)76)
+#define ESCAPED_MAX ((size_t)12)	/* a character of four octets */
+
+/* attribute-char of RFC 2231, section 7, without what some readers misread */
+static bool is_plain(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._~", c));
+}
+
+/* The escaped form of the character at s; its octets. */
+static size_t escape_char(struct strbuf *out, const char *s, size_t n, bool utf8)
+{
+	size_t len = utf8 ? text_utf8_char(s, n) : 1;
+
+	strbuf_reset(out);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (is_plain(c))
+			strbuf_addch(out, (char)c);
+		else
+			strbuf_addf(out, "%%%02X", c);
+	}
+	return len;
+}
+
+static size_t escaped_len(const char *s, size_t n)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += is_plain((unsigned char)s[i]) ? 1 : 3;
+	return len;
+}
+
+/*
+ * extended-parameter := attribute ["*" section] "*" "=" charset "'" language
+ * "'" value; later sections without charset and language (RFC 2231, sections
+ * 3 and 4.1). Each section stands on a line of its own.
+ */
+void mime_param_extended(struct strbuf *out, const char *name, size_t name_len,
+			 const char *value, size_t n, const char *charset)
+{
+	struct strbuf one = STRBUF_INIT(ESCAPED_MAX);
+	const bool utf8 = text_is_utf8(value, n);
+	size_t room = LINE_WANTED - sizeof(" *=''");
+	unsigned section = 0;
+
+	charset = utf8 ? "utf-8" : charset;
+	bool pieces = name_len + strlen(charset) + escaped_len(value, n) > room;
+
+	strbuf_addstr(out, "\r\n ");
+	strbuf_add(out, name, name_len);
+	strbuf_addf(out, "%s=%s''", pieces ? "*0*" : "*", charset);
+	for (size_t at = 0; at < n;) {
+		at += escape_char(&one, value + at, n - at, utf8);
+		if (pieces && last_line(out) + one.len + 1 > LINE_WANTED) {
+			strbuf_addstr(out, ";\r\n ");
+			strbuf_add(out, name, name_len);
+			strbuf_addf(out, "*%u*=", ++section);
+		}
+		strbuf_add(out, one.buf, one.len);
+	}
+	strbuf_release(&one);
+}
+
+/*
+ * token := 1*<any ASCII but SPACE, CTLs, tspecials> (RFC 2045, section 5.1),
+ * without what RFC 2231 gives a meaning to: readers stumble over it.
+ */
+static bool is_token(const char *s)
+{
+	static const char tspecials[] = "()<>@,;:\\\"/[]?=*'%";
+	const char *p = s;
+
+	while (*p > ' ' && *p < 127 && !strchr(tspecials, *p))
+		p++;
+	return p > s && !*p;
+}
+
+static void add_quoted(struct strbuf *out, const char *value)
+{
+	strbuf_addch(out, '"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *value);
+	}
+	strbuf_addch(out, '"');
+}
+
+void mime_param_add(struct strbuf *out, const char *name, const char *value, const char *charset)
+{
+	const size_t n = strlen(value);
+	struct strbuf plain = STRBUF_INIT(2 * n + strlen(name) + sizeof("=\"\""));
+
+	strbuf_addf(&plain, "%s=", name);
+	if (is_token(value))
+		strbuf_addstr(&plain, value);
+	else
+		add_quoted(&plain, value);
+	strbuf_addch(out, ';');
+	/* what looks like an encoded word is taken for one, even in quotes */
+	if (!text_is_ascii(value, n) || text_has_control(value, n) || strstr(value, "=?") ||
+	    plain.len + sizeof(" ;") - 1 > LINE_WANTED)
+		mime_param_extended(out, name, strlen(name), value, n, charset);
+	else
+		strbuf_addf(out, "%s%s",
+			    last_line(out) + plain.len + 2 > LINE_WANTED ? "\r\n " : " ",
+			    plain.buf);
+	strbuf_release(&plain);
+}
+
+/* --- parameters: Content-Type and the like ------------------------------------------ */
+
+#define NAME_MAX_EXTENDED ((size_t)40)	/* longer ones leave no room for a value */
+
+/* Is there a name*= or name*0= besides name=? Readers take that one. */
+static bool has_extended(const char *p, const char *end, const struct mime_param *plain)
+{
+	struct mime_param param;
+
+	while (mime_param_next(&p, end, &param)) {
+		if (param.name_len > plain->name_len && param.name[plain->name_len] == '*' &&
+		    strncasecmp(param.name, plain->name, plain->name_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void put_param(struct downgrade *d, const struct mime_param *param, const char *first,
+		      const char *end)
+{
+	const size_t len = (size_t)(param->end - param->start);
+	struct strbuf value = STRBUF_INIT(len);
+
+	if (param->name_len && param->name_len <= NAME_MAX_EXTENDED &&
+	    !memchr(param->name, '*', param->name_len) &&
+	    !text_is_ascii(param->value, param->value_len)) {
+		if (!has_extended(first, end, param)) {
+			mime_param_value(param, &value);
+			strbuf_addch(d->out, ';');
+			mime_param_extended(d->out, param->name, param->name_len, value.buf,
+					    value.len, d->charset);
+		}
+	} else {
+		strbuf_addch(d->out, ';');
+		percent(d, param->start, len);
+	}
+	strbuf_release(&value);
+}
+
+static void params(struct downgrade *d, const char *value, size_t n)
+{
+	const char *end = value + n, *first = mime_param_first(value, end), *p = first;
+	struct mime_param param;
+
+	while (value < first) {		/* the type itself; it may have comments */
+		const char *stop = memchr(value, '(', (size_t)(first - value));
+
+		stop = stop ? stop : first;
+		leave_octets(d, value, (size_t)(stop - value), MIME_HEADER_OTHER);
+		value = stop < first ? mime_skip_comment(stop, first) : first;
+		put_comment(d, stop, value);
+	}
+	while (mime_param_next(&p, end, &param))
+		put_param(d, &param, first, end);
+}
+
+/* --- addresses and other phrases ---------------------------------------------------- */
+
+/*
+ * phrase = 1*word / obs-phrase, in which dots are let pass; word = atom /
+ * quoted-string (RFC 5322, section 3.2.5). What ends a phrase:
+ */
+static bool is_special(char c)
+{
+	return strchr("(),:;<>@[]", c) != NULL && c != '\0';
+}
+
+static const char *quoted_end(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++) {
+		if (*p == '\\' && p + 1 < end)
+			p++;
+	}
+	return p < end ? p + 1 : end;
+}
+
+/* The text of a quoted-string without quotes; one that nothing closes keeps its own. */
+static const char *take_quoted(const char *p, const char *end, struct strbuf *word)
+{
+	const char *start = p;
+
+	for (p++; p < end && *p != '"'; p++) {
+		if (*p == '\\' && p + 1 < end)
+			p++;
+		if (*p != '\r' && *p != '\n')
+			strbuf_addch(word, *p);
+	}
+	if (p < end)
+		return p + 1;
+	strbuf_reset(word);
+	for (p = start; p < end; p++) {
+		if (*p != '\r' && *p != '\n')
+			strbuf_addch(word, *p);
+	}
+	return end;
+}
+
+/* The next word of a phrase: its text without quotes into word; the place behind it. */
+static const char *take_word(const char *p, const char *end, struct strbuf *word)
+{
+	const char *stop = p;
+
+	strbuf_reset(word);
+	if (*p == '"')
+		return take_quoted(p, end, word);
+	while (stop < end && !text_is_fws(*stop) && *stop != '"')
+		stop++;
+	strbuf_add(word, p, (size_t)(stop - p));
+	return stop;
+}
+
+static bool looks_encoded(const struct strbuf *s)
+{
+	return s->len > 6 && memcmp(s->buf, "=?", 2) == 0 &&
+	       memcmp(s->buf + s->len - 2, "?=", 2) == 0;
+}
+
+static void put_words(struct downgrade *d, struct strbuf *words, bool *first)
+{
+	if (!words->len)
+		return;
+	if (!*first)
+		strbuf_addch(d->out, ' ');
+	encode_words(d, words->buf, words->len, RFC2047_PHRASE);
+	strbuf_reset(words);
+	*first = false;
+}
+
+/*
+ * A phrase of which a word is not ASCII: all of it is encoded, as the blanks
+ * between encoded words would be lost; words that were encoded before stay.
+ */
+static void encode_phrase(struct downgrade *d, const char *p, const char *end)
+{
+	struct strbuf words = STRBUF_INIT((size_t)(end - p) * 2);
+	struct strbuf word = STRBUF_INIT((size_t)(end - p));
+	bool first = true, behind = false;	/* an encoded word */
+
+	while (p < end) {
+		if (text_is_fws(*p)) {
+			p++;
+			continue;
+		}
+		bool quoted = *p == '"';
+
+		p = take_word(p, end, &word);
+		if (!quoted && looks_encoded(&word)) {
+			if (words.len)
+				strbuf_addch(&words, ' ');
+			put_words(d, &words, &first);
+			if (!first)
+				strbuf_addch(d->out, ' ');
+			strbuf_add(d->out, word.buf, word.len);
+			first = false;
+			behind = true;
+		} else {
+			if (words.len || behind)
+				strbuf_addch(&words, ' ');
+			strbuf_add(&words, word.buf, word.len);
+			behind = false;
+		}
+	}
+	put_words(d, &words, &first);
+	strbuf_release(&words);
+	strbuf_release(&word);
+}
+
+/* The end of the phrase at p, blanks behind it not counted. */
+static const char *phrase_end(const char *p, const char *end)
+{
+	const char *stop = p;
+
+	while (p < end && !is_special(*p)) {
+		if (*p == '"') {
+			stop = p = quoted_end(p, end);
+		} else {
+			if (!text_is_fws(*p))
+				stop = p + 1;
+			p++;
+		}
+	}
+	return stop;
+}
+
+/* Phrases, comments and what separates them; <...> stays as it is. */
+static void phrases(struct downgrade *d, const char *p, size_t n)
+{
+	const char *end = p + n, *stop;
+
+	while (p < end) {
+		if (*p == '(') {
+			stop = mime_skip_comment(p, end);
+			put_comment(d, p, stop);
+		} else if (*p == '<') {
+			stop = memchr(p, '>', (size_t)(end - p));
+			stop = stop ? stop : end;
+			leave_octets(d, p, (size_t)(stop - p), MIME_HEADER_OTHER);
+		} else if (is_special(*p) || text_is_fws(*p)) {
+			stop = p + 1;
+			strbuf_addch(d->out, *p);
+		} else {
+			stop = phrase_end(p, end);
+			if (text_is_ascii(p, (size_t)(stop - p)))
+				strbuf_add(d->out, p, (size_t)(stop - p));
+			else
+				encode_phrase(d, p, stop);
+		}
+		p = stop;
+	}
+}
+
+/* The address that stands at [box->start, box->end) of value. */
+static void put_address(struct downgrade *d, struct arena *a, const char *value,
+			const struct mailbox *box)
+{
+	const char *text = value + box->start, *local_end = value + box->local_end;
+	const char *end = value + box->end, *domain, *ascii;
+	struct error no_form;
+
+	if (text_is_ascii(text, (size_t)(end - text))) {
+		strbuf_add(d->out, text, (size_t)(end - text));
+		return;
+	}
+	if (!box->domain || text_is_ascii(local_end, (size_t)(end - local_end))) {
+		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
+		return;
+	}
+	domain = memchr(local_end, '@', (size_t)(end - local_end));
+	domain = domain ? arena_strndup(a, domain + 1, (size_t)(end - domain - 1)) : "";
+	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, &no_form) < 0) {
+		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
+		return;
+	}
+	leave_octets(d, text, (size_t)(local_end - text), MIME_HEADER_ADDRESS);
+	strbuf_addch(d->out, '@');
+	strbuf_addstr(d->out, ascii);
+}
+
+/*
+ * The list is parsed with a letter in place of each octet that is not ASCII, so
+ * that names in any charset do not stand in the way.
+ */
+static void addresses(struct downgrade *d, const char *value, size_t n)
+{
+	struct arena *a = arena_new();
+	char *mask = arena_strndup(a, value, n);
+	struct address_list list;
+	struct error unreadable;
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)value[i] > 127)
+			mask[i] = 'x';
+	}
+	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, &unreadable) < 0) {
+		rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
+		arena_free(a);
+		return;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		phrases(d, value + at, list.box[i].start - at);
+		put_address(d, a, value, &list.box[i]);
+		at = list.box[i].end;
+	}
+	phrases(d, value + at, n - at);
+	arena_free(a);
+}
+
+/* --- the field ----------------------------------------------------------------------- */
 
 typedef void downgrade_fn(struct downgrade *, const char *value, size_t n);
 
@@ -116,7 +523,7 @@ static const struct {
 	const char *name;
 	downgrade_fn *write;
 } fields[] = {
-	{ "Content-Type", downgrade_params }, { "Content-Disposition", downgrade_params },
+	{ "Content-Type", params }, { "Content-Disposition", params },
 	{ "Content-Transfer-Encoding", structured }, { "Content-ID", structured },
 	{ "Content-Language", structured }, { "Content-MD5", structured },
 	{ "MIME-Version", structured }, { "Content-Location", urls }, { "Content-Base", urls },
@@ -127,21 +534,21 @@ static const struct {
 	{ "Received-SPF", structured }, { "ARC-Seal", structured },
 	{ "ARC-Message-Signature", structured }, { "ARC-Authentication-Results", structured },
 	{ "Auto-Submitted", structured }, { "Autocrypt", structured },
-	{ "Keywords", downgrade_phrases }, { "List-ID", downgrade_phrases },
+	{ "Keywords", phrases }, { "List-ID", phrases },
 	{ "List-Help", urls }, { "List-Post", urls }, { "List-Owner", urls },
 	{ "List-Archive", urls }, { "List-Subscribe", urls }, { "List-Unsubscribe", urls },
 	{ "Archived-At", urls },
-	{ "Mail-Followup-To", downgrade_addresses }, { "Mail-Reply-To", downgrade_addresses },
-	{ "Errors-To", downgrade_addresses }, { "Return-Receipt-To", downgrade_addresses },
-	{ "Disposition-Notification-To", downgrade_addresses },
-	{ "Delivered-To", downgrade_addresses }, { "X-Original-To", downgrade_addresses },
-	{ "Envelope-To", downgrade_addresses }, { "Apparently-To", downgrade_addresses },
+	{ "Mail-Followup-To", addresses }, { "Mail-Reply-To", addresses },
+	{ "Errors-To", addresses }, { "Return-Receipt-To", addresses },
+	{ "Disposition-Notification-To", addresses },
+	{ "Delivered-To", addresses }, { "X-Original-To", addresses },
+	{ "Envelope-To", addresses }, { "Apparently-To", addresses },
 };
 
 static downgrade_fn *find_writer(const char *name, size_t len)
 {
 	if (header_flags(header_find_id(name, len)) & HEADER_ADDRESS)
-		return downgrade_addresses;
+		return addresses;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		if (strlen(fields[i].name) == len && strncasecmp(fields[i].name, name, len) == 0)
 			return fields[i].write;
@@ -166,7 +573,7 @@ static void encode_all(struct downgrade *d, const char *value, size_t n)
 	while (blanks < n && (value[blanks] == ' ' || value[blanks] == '\t'))
 		blanks++;
 	strbuf_add(d->out, value, blanks);
-	downgrade_encode(d, value + blanks, n - blanks, RFC2047_TEXT);
+	encode_words(d, value + blanks, n - blanks, RFC2047_TEXT);
 }
 
 static unsigned write_field(struct strbuf *out, const char *field, size_t len,

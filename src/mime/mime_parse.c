@@ -7,16 +7,12 @@
 #include "message/header.h"
 #include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define TOKEN_MAX ((size_t)127)		/* of a type, RFC 6838, section 4.2 */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* token := 1*<any CHAR except SPACE, CTLs, or tspecials> (RFC 2045, section 5.1) */
-static bool is_token(char c)
+static bool is_token_char(char c)
 {
 	return c > ' ' && c < 127 && !strchr("()<>@,;:\\\"/[]?=", c);
 }
@@ -39,7 +35,7 @@ const char *mime_skip_comment(const char *p, const char *end)
 
 const char *mime_skip_cfws(const char *p, const char *end)
 {
-	while (p < end && (is_blank(*p) || *p == '('))
+	while (p < end && (text_is_fws(*p) || *p == '('))
 		p = *p == '(' ? mime_skip_comment(p, end) : p + 1;
 	return p;
 }
@@ -85,7 +81,7 @@ bool mime_param_next(const char **p, const char *end, struct mime_param *out)
 	*out = (struct mime_param){ .start = s };
 	s = mime_skip_cfws(s, end);
 	out->name = s;
-	while (s < end && is_token(*s))
+	while (s < end && is_token_char(*s))
 		s++;
 	out->name_len = (size_t)(s - out->name);
 	s = mime_skip_cfws(s, end);
@@ -95,7 +91,7 @@ bool mime_param_next(const char **p, const char *end, struct mime_param *out)
 	if (s == end || *s != '=')
 		return true;
 	s++;
-	while (s < out->end && is_blank(*s))
+	while (s < out->end && text_is_fws(*s))
 		s++;
 	out->quoted = s < out->end && *s == '"';
 	const char *stop = out->quoted ? skip_quoted(s, out->end) : out->end;
@@ -104,7 +100,7 @@ bool mime_param_next(const char **p, const char *end, struct mime_param *out)
 		s++;
 		stop -= stop > s && stop[-1] == '"';
 	}
-	while (!out->quoted && stop > s && is_blank(stop[-1]))
+	while (!out->quoted && stop > s && text_is_fws(stop[-1]))
 		stop--;
 	out->value = s;
 	out->value_len = (size_t)(stop - s);
@@ -190,7 +186,7 @@ static const char *take_token(const char *p, const char *end, char out[TOKEN_MAX
 {
 	size_t n = 0;
 
-	for (p = mime_skip_cfws(p, end); p < end && is_token(*p) && n < TOKEN_MAX; p++)
+	for (p = mime_skip_cfws(p, end); p < end && is_token_char(*p) && n < TOKEN_MAX; p++)
 		out[n++] = *p;
 	out[n] = '\0';
 	return n ? mime_skip_cfws(p, end) : NULL;

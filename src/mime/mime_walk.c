@@ -184,7 +184,7 @@ static bool is_header_line(const struct walk *w, const struct line *line)
 	return header_field_start(line->data, line->n, &value) > 0;
 }
 
-static int take_content(struct walk *w, const struct line *line, struct error *err)
+static int hand_content(struct walk *w, const struct line *line, struct error *err)
 {
 	const size_t id = w->level[w->depth - 1].id;
 
@@ -217,7 +217,7 @@ static int take_line(struct walk *w, const struct line *line, struct error *err)
 		if (end_header(w, true, err) < 0)
 			return -1;
 	}
-	return take_content(w, line, err);
+	return hand_content(w, line, err);
 }
 
 static bool has_open_multipart(const struct walk *w)

@@ -1,5 +1,6 @@
+/* What an option says about one part: reads part_spec of compose_request.h. */
 #include "config.h"
-#include "mime/part_spec.h"
+#include "mime/compose_request.h"
 
 #include <string.h>
 #include <strings.h>

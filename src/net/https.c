@@ -6,10 +6,10 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#include "net/curl_api.h"
 #include "net/proxyurl.h"
 #include "net/resolve.h"
 #include "util/clock.h"
+#include "util/dynlib.h"
 #include "util/error.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
@@ -42,6 +42,51 @@ char *https_host(const char *url, unsigned *port_out)
 }
 
 #ifdef HAVE_CURL_CURL_H
+/* the checks of its macros need to see the functions, which are pointers here */
+#define CURL_DISABLE_TYPECHECK
+#include <curl/curl.h>
+
+#define CURL_API(X) \
+	X(easy_cleanup) \
+	X(easy_getinfo) \
+	X(easy_init) \
+	X(easy_perform) \
+	X(easy_setopt) \
+	X(easy_strerror) \
+	X(slist_append) \
+	X(slist_free_all)
+
+struct curl_api {
+#define CURL_MEMBER(name) __typeof__((curl_##name)) *name;
+	CURL_API(CURL_MEMBER)
+#undef CURL_MEMBER
+};
+
+static struct curl_api curl;
+
+DYNLIB_NOTE(curl,
+	    "[{\"feature\":\"autoconfig\",\"description\":\"HTTPS, for --configure\","
+	    "\"priority\":\"suggested\",\"soname\":[\"libcurl-gnutls.so.4\",\"libcurl.so.4\"]}]");
+
+static const struct dynlib_symbol symbols[] = {
+#define CURL_SYMBOL(entry) { "curl_" #entry, &curl.entry },
+	CURL_API(CURL_SYMBOL)
+#undef CURL_SYMBOL
+};
+
+int https_load(struct error *err)
+{
+	/* the build on GnuTLS first: that library is in this process already */
+	static const char *const names[] = { "libcurl-gnutls.so.4", "libcurl.so.4", CURL_SONAME };
+	static void *handle;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (dynlib_load(&handle, names[i], "libcurl3-gnutls", symbols, ARRAY_LEN(symbols),
+				err) == 0)
+			return 0;
+	}
+	return -1;
+}
 
 #define set(handle, option, value) (void)curl.easy_setopt(handle, CURLOPT_##option, value)
 
@@ -138,7 +183,7 @@ static void set_way(CURL *handle, const struct https_request *r, const struct de
 
 /* --- what came of it -------------------------------------------------------------- */
 
-static int fail(CURLcode code, const char *detail, struct error *err)
+static int fail_curl(CURLcode code, const char *detail, struct error *err)
 {
 	const char *text = *detail ? detail : curl.easy_strerror(code);
 
@@ -174,7 +219,7 @@ static int perform(CURL *handle, struct strbuf *body, const char *detail,
 				 body->limit);
 	/* a body that was not wanted ends the transfer, and that is all right */
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && status != 200))
-		return fail(code, detail, err);
+		return fail_curl(code, detail, err);
 	(void)curl.easy_getinfo(handle, CURLINFO_REDIRECT_URL, &redirect);
 	out->status = (unsigned)status;
 	out->redirect = redirect ? xstrdup(redirect) : NULL;
@@ -192,7 +237,7 @@ int https_get(const struct https_request *r, const struct deadline *d, struct ht
 	xfree(host);
 	if (!host)
 		return error_set(err, FAULT_DOCUMENT, "no https URL");
-	if (curl_api_load(err) < 0)
+	if (https_load(err) < 0)
 		return -1;
 	CURL *handle = curl.easy_init();
 	struct curl_slist *known = known_addresses(r);
@@ -217,11 +262,16 @@ int https_get(const struct https_request *r, const struct deadline *d, struct ht
 
 #else
 
+int https_load(struct error *err)
+{
+	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libcurl");
+}
+
 int https_get(const struct https_request *r, const struct deadline *d, struct https_reply *out,
 	      struct strbuf *body, struct error *err)
 {
 	(void)r, (void)d, (void)out, (void)body;
-	return curl_api_load(err);
+	return https_load(err);
 }
 
 #endif

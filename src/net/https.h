@@ -12,7 +12,7 @@
 
 #include "util/attr.h"
 
-struct address_list;
+struct host_addresses;
 struct deadline;
 struct error;
 struct proxy_url;
@@ -23,7 +23,7 @@ struct https_request {
 	const char *trust_file;		/* PEM; NULL = libcurl's own */
 	const char *trust_dir;		/* NULL = none */
 	const struct proxy_url *proxy;	/* NULL = none */
-	const struct address_list *addresses;	/* of the URL's host; NULL = libcurl asks */
+	const struct host_addresses *addresses;	/* of the URL's host; NULL = libcurl asks */
 	int family;			/* AF_INET, AF_INET6, AF_UNSPEC */
 };
 
@@ -47,5 +47,8 @@ ATTR_CHECK int https_get(const struct https_request *r, const struct deadline *d
  * without a host.
  */
 char *https_host(const char *url, unsigned *port_out);
+
+/* Loads libcurl. EX_CONFIG when it is missing, or was when this was built. */
+ATTR_CHECK int https_load(struct error *err);
 
 #endif

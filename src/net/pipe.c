@@ -184,7 +184,7 @@ static void close_all(int fd[PIPES][2])
 	}
 }
 
-static int start(const char *const *argv, int fd[PIPES][2], pid_t *pid_out, struct error *err)
+static int start_child(const char *const *argv, int fd[PIPES][2], pid_t *pid_out, struct error *err)
 {
 	for (int i = 0; i < PIPES; i++) {
 		if (pipe2(fd[i], O_CLOEXEC) < 0)
@@ -221,7 +221,7 @@ int pipe_stream_open(const char *const *argv, struct stream **out, struct error 
 {
 	int fd[PIPES][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 	pid_t pid = 0;
-	int rc = start(argv, fd, &pid, err);
+	int rc = start_child(argv, fd, &pid, err);
 
 	if (rc == 0)
 		rc = check_started(argv[0], fd[REPORT][0], pid, err);

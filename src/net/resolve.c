@@ -42,13 +42,13 @@ void address_text(const struct sockaddr *a, char *out, size_t room)
 		snprintf(out, room, "%s", a->sa_family == AF_UNIX ? "local" : "unknown");
 }
 
-void address_list_release(struct address_list *list)
+void host_addresses_release(struct host_addresses *list)
 {
 	xfree(list->v);
-	*list = (struct address_list){ 0 };
+	*list = (struct host_addresses){ 0 };
 }
 
-void address_list_interleave(struct address_list *list)
+void host_addresses_interleave(struct host_addresses *list)
 {
 	for (size_t i = 1; i < list->n; i++) {
 		size_t other = i;
@@ -65,7 +65,7 @@ void address_list_interleave(struct address_list *list)
 	}
 }
 
-void address_list_prefer(struct address_list *list, int family)
+void host_addresses_prefer(struct host_addresses *list, int family)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		struct address first = list->v[i];
@@ -74,12 +74,12 @@ void address_list_prefer(struct address_list *list, int family)
 			continue;
 		memmove(list->v + 1, list->v, i * sizeof(first));
 		list->v[0] = first;
-		address_list_interleave(list);
+		host_addresses_interleave(list);
 		return;
 	}
 }
 
-void address_list_drop(struct address_list *list, size_t i)
+void host_addresses_drop(struct host_addresses *list, size_t i)
 {
 	memmove(list->v + i, list->v + i + 1, (list->n - i - 1) * sizeof(*list->v));
 	list->n--;
@@ -159,7 +159,7 @@ bool address_from_server(const char *text, unsigned port, struct address *out)
 	return good;
 }
 
-static void take_answers(const struct addrinfo *found, unsigned port, struct address_list *out)
+static void take_answers(const struct addrinfo *found, unsigned port, struct host_addresses *out)
 {
 	size_t n = 0;
 
@@ -181,7 +181,7 @@ static void take_answers(const struct addrinfo *found, unsigned port, struct add
 			continue;
 		out->n++;
 	}
-	address_list_interleave(out);
+	host_addresses_interleave(out);
 }
 
 static struct lookup *lookup_new(const char *host, int family)
@@ -272,7 +272,7 @@ static int lookup_wait(struct lookup *l, const struct deadline *d, struct error 
 
 /* Without a thread (a limit on processes) the question is asked right here. */
 static int look_up(const char *host, unsigned port, int family, const struct deadline *d,
-		   struct address_list *out, struct error *err)
+		   struct host_addresses *out, struct error *err)
 {
 	struct lookup *l = lookup_new(host, family);
 	int rc = 0;
@@ -292,12 +292,12 @@ static int look_up(const char *host, unsigned port, int family, const struct dea
 }
 
 int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
-		 struct address_list *out, struct error *err)
+		 struct host_addresses *out, struct error *err)
 {
 	size_t len = strlen(host);
 	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
 	char *name = xstrndup(host + bracketed, bracketed ? len - 2 : len);
-	struct address_list found = { 0 };
+	struct host_addresses found = { 0 };
 	struct address one;
 	int rc = 0;
 

@@ -28,29 +28,29 @@ struct address {
 	socklen_t len;
 };
 
-struct address_list {
+struct host_addresses {
 	struct address *v;
 	size_t n;
 };
 
 /*
- * Fills *out (address_list_release() it). host may be an IPv6 address in
+ * Fills *out (host_addresses_release() it). host may be an IPv6 address in
  * brackets. EX_NOHOST 5.1.2 when the name does not exist or has no address
  * of the family; EX_TEMPFAIL 4.4.3 for trouble with DNS.
  */
 ATTR_CHECK int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
-			    struct address_list *out, struct error *err);
+			    struct host_addresses *out, struct error *err);
 
-void address_list_release(struct address_list *list);
+void host_addresses_release(struct host_addresses *list);
 
 /* Puts the families in turn, the first one first, and keeps the order within each. */
-void address_list_interleave(struct address_list *list);
+void host_addresses_interleave(struct host_addresses *list);
 
 /* Puts the first address of the family in front, where there is one; the others in turn. */
-void address_list_prefer(struct address_list *list, int family);
+void host_addresses_prefer(struct host_addresses *list, int family);
 
 /* Takes the address at i, which is below n, out of the list. */
-void address_list_drop(struct address_list *list, size_t i);
+void host_addresses_drop(struct host_addresses *list, size_t i);
 
 /* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for resolve_host(). */
 bool address_from_text(const char *host, unsigned port, struct address *out);

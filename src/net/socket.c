@@ -1,26 +1,192 @@
+/*
+ * Options of a socket before it connects, and where it connects from.
+ */
 #include "config.h"
 #include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/race.h"
 #include "net/resolve.h"
-#include "net/sockopt.h"
 #include "net/stream.h"
+#include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/xalloc.h"
+
+/* --- options ------------------------------------------------------------------------ */
+
+/* A NAT box may forget an idle mapping while we wait for the reply to the final dot. */
+enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 30, KEEPALIVE_COUNT = 4 };
+
+#define SOURCES_MAX 16
+
+static int or_default(unsigned value, int def)
+{
+	return value ? (int)value : def;
+}
+
+static void set_int(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static void set_keepalive(int fd, const struct socket_options *o)
+{
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+#ifdef TCP_KEEPIDLE
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, or_default(o->keepalive_idle, KEEPALIVE_IDLE));
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+		or_default(o->keepalive_interval, KEEPALIVE_INTERVAL));
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, or_default(o->keepalive_count, KEEPALIVE_COUNT));
+#endif
+}
+
+/* Options that help but are not needed: failure is nothing to report. */
+static void set_options(int fd, const struct socket_options *o)
+{
+	if (!o->delay)
+		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!o->keepalive_off)
+		set_keepalive(fd, o);
+	if (o->send_buffer)
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)o->send_buffer);
+	if (o->recv_buffer)
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, (int)o->recv_buffer);
+	if (o->linger) {
+		const struct linger l = { .l_onoff = 1, .l_linger = (int)o->linger };
+
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	}
+}
+
+/* --- the source ---------------------------------------------------------------- */
+
+static void split_source(const char *source, struct strvec *out)
+{
+	strvec_split(out, source ? source : "", ", \t");
+}
+
+/* Are all items of the source, "ADDRESS[, ADDRESS]", addresses? EX_CONFIG otherwise. */
+static int sockopt_check_source(const char *source, struct error *err)
+{
+	struct strvec items = STRVEC_INIT(SOURCES_MAX);
+	struct address ignored;
+	int rc = 0;
+
+	split_source(source, &items);
+	for (size_t i = 0; rc == 0 && i < items.n; i++) {
+		if (!address_from_text(items.v[i], 0, &ignored))
+			rc = error_set(err, FAULT_CONFIG,
+				       "source address '%s' is no IPv4 or IPv6 address",
+				       items.v[i]);
+	}
+	strvec_release(&items);
+	return rc;
+}
+
+/* The first address of the family: is there one? */
+static bool find_source(const char *source, int family, struct address *out)
+{
+	struct strvec items = STRVEC_INIT(SOURCES_MAX);
+	bool found = false;
+
+	split_source(source, &items);
+	for (size_t i = 0; !found && i < items.n; i++)
+		found = address_from_text(items.v[i], 0, out) && out->to.any.sa_family == family;
+	strvec_release(&items);
+	return found;
+}
+
+static void set_port(struct address *a, unsigned port)
+{
+	if (a->to.any.sa_family == AF_INET)
+		a->to.in.sin_port = htons((in_port_t)port);
+	else
+		a->to.in6.sin6_port = htons((in_port_t)port);
+}
+
+/* Any free port of the range, beginning anywhere in it. */
+static int bind_range(int fd, struct address *from, const struct socket_options *o)
+{
+	unsigned count = o->port_last > o->port_first ? o->port_last - o->port_first + 1 : 1;
+	uint32_t offset = 0;
+
+	if (getrandom(&offset, sizeof(offset), 0) != (ssize_t)sizeof(offset))
+		offset = 0;
+	/* a port whose last connection is still remembered may go to another server */
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	for (unsigned i = 0; i < count; i++) {
+		set_port(from, o->port_first + (offset + i) % count);
+		if (bind(fd, &from->to.any, from->len) == 0)
+			return 0;
+		if (errno != EADDRINUSE && errno != EACCES)
+			return -1;
+	}
+	return -1;
+}
+
+static int bind_source(int fd, int family, const struct socket_options *o)
+{
+	struct address from = { .len = 0 };
+
+	if (!find_source(o->source_ip, family, &from)) {
+		if (o->source_ip && *o->source_ip && o->source_strict) {
+			errno = EADDRNOTAVAIL;
+			return -1;
+		}
+		if (!o->port_first)
+			return 0;
+		if (!address_from_text(family == AF_INET ? "0.0.0.0" : "::", 0, &from))
+			return -1;
+	}
+	if (o->port_first)
+		return bind_range(fd, &from, o);
+#ifdef IP_BIND_ADDRESS_NO_PORT
+	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+#endif
+	return bind(fd, &from.to.any, from.len);
+}
+
+/*
+ * Sets the options (NULL = the defaults) and binds to the source that they
+ * name for this family of addresses. -1 and errno, and *stage_out names what
+ * failed ("cannot use the source address: "). Options that only help are
+ * tried and no more.
+ */
+static int sockopt_prepare(int fd, int family, const struct socket_options *o,
+			   const char **stage_out)
+{
+	static const struct socket_options defaults = { .linger = 0 };
+
+	if (!o)
+		o = &defaults;
+	set_options(fd, o);
+	if (o->interface && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, o->interface,
+				       (socklen_t)strlen(o->interface)) < 0) {
+		*stage_out = "cannot use the interface: ";
+		return -1;
+	}
+	if (bind_source(fd, family, o) < 0) {
+		*stage_out = "cannot use the source address: ";
+		return -1;
+	}
+	return 0;
+}
 
 enum { BUSY_RETRY_MS = 50 };
 
@@ -238,7 +404,7 @@ static struct deadline attempt_limit(const struct socket_target *target,
 }
 
 static int find_addresses(const struct socket_target *target, const struct deadline *whole,
-			  struct address_list *list, struct error *err)
+			  struct host_addresses *list, struct error *err)
 {
 	struct deadline limit = attempt_limit(target, whole);
 	int rc = target->resolve ?
@@ -247,18 +413,18 @@ static int find_addresses(const struct socket_target *target, const struct deadl
 		resolve_host(target->host, target->port, target->family, &limit, list, err);
 
 	if (rc == 0 && target->prefer)
-		address_list_prefer(list, target->prefer);
+		host_addresses_prefer(list, target->prefer);
 	return rc;
 }
 
 /* Those before the winner have failed, or were slower. */
-static void keep_rest(struct address_list *list, size_t winner)
+static void keep_rest(struct host_addresses *list, size_t winner)
 {
 	while (winner-- > 0)
-		address_list_drop(list, 0);
+		host_addresses_drop(list, 0);
 }
 
-static int connect_list(const struct socket_target *target, struct address_list *list,
+static int connect_list(const struct socket_target *target, struct host_addresses *list,
 			const struct deadline *whole, struct error *err)
 {
 	const struct race race = {
@@ -286,15 +452,15 @@ static int connect_list(const struct socket_target *target, struct address_list 
 static int connect_host(const struct socket_target *target, const struct deadline *whole,
 			struct error *err)
 {
-	struct address_list own = { .n = 0 };
-	struct address_list *list = target->addresses ? target->addresses : &own;
+	struct host_addresses own = { .n = 0 };
+	struct host_addresses *list = target->addresses ? target->addresses : &own;
 	int fd = -1;
 
 	if (target->options && sockopt_check_source(target->options->source_ip, err) < 0)
 		return -1;
 	if (list->n || find_addresses(target, whole, list, err) == 0)
 		fd = connect_list(target, list, whole, err);
-	address_list_release(&own);
+	host_addresses_release(&own);
 	return fd;
 }
 
@@ -331,4 +497,189 @@ int socket_connect(const struct socket_target *target, const struct deadline *wh
 		return -1;
 	*out = stream_on(fd, true);
 	return 0;
+}
+
+/* --- the addresses of one host, raced ----------------------------------------------- */
+
+struct runner {
+	bool started;
+	struct deadline limit;
+	int error;		/* errno, once it has failed */
+	const char *stage;	/* what failed, before connect() */
+};
+
+struct field {
+	const struct race *race;
+	const struct deadline *whole;
+	struct runner *runner;
+	struct pollfd *p;	/* -1 where nobody runs */
+	size_t next, running;
+	int64_t next_at;	/* when the next one may start beside those that run */
+};
+
+static void fail_address(struct field *f, size_t i, int error)
+{
+	f->runner[i].error = error;
+	if (f->p[i].fd >= 0) {
+		close(f->p[i].fd);
+		f->p[i].fd = -1;
+		f->running--;
+	}
+}
+
+/* Begins a connection: true when it stands at once. */
+static bool start_address(struct field *f, size_t i)
+{
+	const struct address *to = &f->race->list->v[i];
+	struct runner *r = &f->runner[i];
+	int fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	r->started = true;
+	r->limit = deadline_first(deadline_in(f->race->timeout, "the connection"), *f->whole);
+	if (fd < 0) {
+		r->stage = "cannot make a socket: ";
+		r->error = errno;
+		return false;
+	}
+	f->p[i].fd = fd;
+	f->running++;
+	if (sockopt_prepare(fd, to->to.any.sa_family, f->race->options, &r->stage) < 0) {
+		fail_address(f, i, errno);
+		return false;
+	}
+	if (connect(fd, &to->to.any, to->len) == 0)
+		return true;
+	if (errno != EINPROGRESS && errno != EINTR)
+		fail_address(f, i, errno);
+	return false;
+}
+
+/* Is the connection of i there? A failed one is marked so. */
+static bool finished(struct field *f, size_t i)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (getsockopt(f->p[i].fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	if (error)
+		fail_address(f, i, error);
+	return error == 0;
+}
+
+/* Until something can happen, in milliseconds for poll(). */
+static int patience(const struct field *f)
+{
+	int64_t left = INT_MAX;
+
+	if (f->next < f->race->list->n && f->race->delay_ms)
+		left = f->next_at - clock_ms();
+	for (size_t i = 0; i < f->next; i++) {
+		int ms = f->p[i].fd >= 0 ? deadline_poll_ms(&f->runner[i].limit) : -1;
+
+		if (ms >= 0 && ms < left)
+			left = ms;
+	}
+	return left == INT_MAX ? -1 : left < 0 ? 0 : (int)left;
+}
+
+/* One wait: the place of the winner, or -1. */
+static int wait_for_one(struct field *f)
+{
+	int ready = poll(f->p, (nfds_t)f->next, patience(f));
+	int winner = -1;
+
+	for (size_t i = 0; i < f->next; i++) {
+		if (f->p[i].fd < 0)
+			continue;
+		if (ready > 0 && f->p[i].revents) {
+			if (finished(f, i) && winner < 0)
+				winner = (int)i;
+		} else if (deadline_passed(&f->runner[i].limit)) {
+			fail_address(f, i, ETIMEDOUT);
+		}
+	}
+	return winner;
+}
+
+static int run(struct field *f)
+{
+	for (;;) {
+		bool more = f->next < f->race->list->n && !deadline_passed(f->whole);
+		bool now = f->race->delay_ms && clock_ms() >= f->next_at;
+
+		if (more && (f->running == 0 || now)) {
+			size_t i = f->next++;
+
+			f->next_at = clock_ms() + f->race->delay_ms;
+			if (start_address(f, i))
+				return (int)i;
+			continue;
+		}
+		if (f->running == 0)
+			return -1;
+		int winner = wait_for_one(f);
+
+		if (winner >= 0)
+			return winner;
+	}
+}
+
+static void note(struct error *kinds, enum fault fault)
+{
+	if (kinds->fault == FAULT_NONE)
+		error_turn(kinds, fault);
+	else
+		error_also(kinds, fault);
+}
+
+static void tell(const struct field *f, struct strbuf *reasons, struct error *kinds)
+{
+	const struct host_addresses *list = f->race->list;
+
+	for (size_t i = 0; i < f->next; i++) {
+		const struct runner *r = &f->runner[i];
+		char name[ADDRESS_TEXT];
+
+		note(kinds, socket_fault(r->error));
+		address_text(&list->v[i].to.any, name, sizeof(name));
+		strbuf_addf(reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
+		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
+			strbuf_addf(reasons, "no answer within %u s", r->limit.seconds);
+		else
+			strbuf_addstr(reasons, strerror(r->error));
+	}
+	if (deadline_passed(f->whole))
+		strbuf_addstr(reasons, "; no time is left to try more");
+}
+
+int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
+	     struct strbuf *reasons, struct error *kinds)
+{
+	struct field f = { .race = r, .whole = whole };
+	int fd = -1;
+
+	f.runner = xcalloc(r->list->n, sizeof(*f.runner));
+	f.p = xcalloc(r->list->n, sizeof(*f.p));
+	for (size_t i = 0; i < r->list->n; i++)
+		f.p[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
+	/* a limit that has passed already still allows one try, as poll() does */
+	const bool last = deadline_passed(whole) && r->list->n;
+	int winner = last && start_address(&f, f.next++) ? 0 : run(&f);
+
+	if (winner >= 0) {
+		*winner_out = (size_t)winner;
+		fd = f.p[winner].fd;
+		f.p[winner].fd = -1;
+	} else {
+		*kinds = (struct error){ .fault = FAULT_NONE };
+		tell(&f, reasons, kinds);
+	}
+	for (size_t i = 0; i < r->list->n; i++) {
+		if (f.p[i].fd >= 0)
+			close(f.p[i].fd);
+	}
+	xfree(f.runner);
+	xfree(f.p);
+	return fd;
 }

@@ -14,9 +14,11 @@
 
 #include "util/attr.h"
 
-struct address_list;
+struct host_addresses;
 struct deadline;
 struct error;
+struct socket_options;
+struct strbuf;
 struct stream;
 
 /* Zero is the default of each. */
@@ -43,14 +45,14 @@ struct socket_target {
 	unsigned race_ms;	/* delay between the addresses of a race; 0 = no race */
 	/* resolve_host() with a resolver to ask: NULL = the system's */
 	int (*resolve)(const char *resolver, const char *host, unsigned port, int family,
-		       const struct deadline *d, struct address_list *out, struct error *err);
+		       const struct deadline *d, struct host_addresses *out, struct error *err);
 	const char *resolver;
 	/*
 	 * NULL, or the addresses to try: filled when it is empty. After a
 	 * success the one in use stands in front, and those that failed are
 	 * gone. The caller's to release.
 	 */
-	struct address_list *addresses;
+	struct host_addresses *addresses;
 };
 
 /* What it means that connect() has failed with that errno. */
@@ -72,5 +74,27 @@ int socket_fd(const struct stream *s);
 
 /* The peer's numeric address, "local" for a local socket, written to out. */
 void socket_peer_name(const struct stream *s, char *out, size_t room);
+
+/*
+ * The addresses of one host, raced (RFC 8305, section 5): one connection is
+ * begun, the next after a delay, or at once when all that run have failed;
+ * the first that stands wins and the others are closed. Only TCP is raced,
+ * never what is spoken on it.
+ */
+
+struct race {
+	const struct host_addresses *list;
+	const struct socket_options *options;	/* of each socket */
+	unsigned delay_ms;			/* 0: one after the other */
+	unsigned timeout;			/* seconds for each address, 0 = no limit */
+};
+
+/*
+ * The connected descriptor, and the place of its address in the list; or -1,
+ * with the reason of each address that was tried appended to reasons, in the
+ * order of the list, and their faults noted in *kinds (its text is not set).
+ */
+ATTR_CHECK int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
+			struct strbuf *reasons, struct error *kinds);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/attr.h"
@@ -55,5 +56,13 @@ ATTR_CHECK int stream_read_exact(struct stream *s, void *buf, size_t n, const st
 /* All n octets. */
 ATTR_CHECK int stream_write_all(struct stream *s, const void *buf, size_t n,
 				const struct deadline *d, struct error *err);
+
+/*
+ * A stream that sends no more than so many octets a second: a token bucket
+ * right above the socket, below TLS. What is received is not held back.
+ */
+
+/* Takes lower; per_second > 0. A quarter of a second's worth may go at once. */
+struct stream *rate_new_take(struct stream *lower, uint64_t per_second);
 
 #endif

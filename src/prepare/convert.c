@@ -7,7 +7,6 @@
 #include "message/bare_cr.h"
 #include "message/charset.h"
 #include "message/header.h"
-#include "message/header_fold.h"
 #include "message/message.h"
 #include "mime/mime_convert.h"
 #include "mime/mime_header.h"

@@ -10,7 +10,6 @@
 #include "message/charset.h"
 #include "message/envelope.h"
 #include "message/header.h"
-#include "message/header_fold.h"
 #include "message/ident.h"
 #include "message/message.h"
 #include "mime/mime_header.h"

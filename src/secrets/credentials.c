@@ -2,16 +2,18 @@
 #include "secrets/credentials.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "conf/account.h"
-#include "secrets/keyring.h"
 #include "secrets/netrc.h"
 #include "secrets/terminal.h"
-#include "secrets/ticket.h"
+#include "util/dynlib.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/proc.h"
@@ -36,6 +38,128 @@ static int take_line(struct strbuf *text, const char *source, struct secret *out
 		return error_set(err, FAULT_SECRET_MALFORMED, "%s gives a NUL octet", source);
 	secret_set(out, text->buf, n);
 	return 0;
+}
+
+/* --- the key ring of the desktop session -------------------------------------------- */
+
+#define PATH_ROOM ((size_t)PATH_MAX)
+
+/* $DBUS_SESSION_BUS_ADDRESS, else the socket that systemd's user bus has. */
+static bool has_session_bus(void)
+{
+	const char *address = secure_getenv("DBUS_SESSION_BUS_ADDRESS");
+	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
+	struct strbuf path = STRBUF_INIT(PATH_ROOM);
+	bool there;
+
+	if (address && *address)
+		return true;
+	if (!dir || !*dir)
+		return false;
+	strbuf_addf(&path, "%s/bus", dir);
+	there = !strbuf_overflow(&path) && access(path.buf, R_OK | W_OK) == 0;
+	strbuf_release(&path);
+	return there;
+}
+
+/* The command's path (xfree()), NULL if it is nowhere; a relative folder does not count. */
+static char *find_command(const char *name)
+{
+	const char *folder = secure_getenv("PATH");
+	struct strbuf path = STRBUF_INIT(PATH_ROOM);
+
+	while (folder && *folder) {
+		size_t n = strcspn(folder, ":");
+
+		strbuf_reset(&path);
+		strbuf_add(&path, folder, n);
+		strbuf_addf(&path, "/%s", name);
+		if (*folder == '/' && !strbuf_overflow(&path) && access(path.buf, X_OK) == 0)
+			return strbuf_detach(&path);
+		folder += n + (folder[n] == ':');
+	}
+	strbuf_release(&path);
+	return NULL;
+}
+
+int keyring_lookup(const char *host, const char *user, unsigned seconds, struct strbuf *out,
+		   bool *found_out, struct error *err)
+{
+	const char *const words[] = { "lookup", "host", host, "service", "smtp", "user", user };
+	char *argv[ARRAY_LEN(words) + 2] = { NULL };
+	struct error why = { 0 };
+	int rc;
+
+	*found_out = false;
+	/* a value must not be read as an option */
+	if (!user || !*user || !host || *host == '-' || *user == '-' || !has_session_bus())
+		return 0;
+	argv[0] = find_command("secret-tool");
+	if (!argv[0])
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		argv[i + 1] = xstrdup(words[i]);
+	rc = proc_capture(argv, seconds, out, &why);
+	for (size_t i = 0; argv[i]; i++)
+		xfree(argv[i]);
+	if (rc < 0 && why.exit == EX_TEMPFAIL) {
+		*err = why;
+		return error_prefix(err, "keyring");
+	}
+	/* it ends with a status other than 0 when there is nothing */
+	*found_out = rc == 0 && out->len > 0;
+	return 0;
+}
+
+/* --- Kerberos tickets --------------------------------------------------------------- */
+
+/* MIT Kerberos: what libgsasl's GSSAPI and GS2-KRB5 rest on, too. */
+#define KRB5_SONAME "libkrb5.so.3"
+
+DYNLIB_NOTE(krb5, "[{\"feature\":\"kerberos\",\"description\":\"finding Kerberos tickets\","
+	    "\"priority\":\"optional\",\"soname\":[\"" KRB5_SONAME "\"]}]");
+
+/* Its handles are opaque here, so its headers are not needed for the build. */
+static struct {
+	int32_t (*init_context)(void **context);
+	int32_t (*cc_default)(void *context, void **cache);
+	int32_t (*cc_get_principal)(void *context, void *cache, void **principal);
+	void (*free_principal)(void *context, void *principal);
+	int32_t (*cc_close)(void *context, void *cache);
+	void (*free_context)(void *context);
+} krb5;
+
+static int load_krb5(struct error *err)
+{
+	static void *handle;
+	static const struct dynlib_symbol symbols[] = {
+		{ "krb5_init_context", &krb5.init_context },
+		{ "krb5_cc_default", &krb5.cc_default },
+		{ "krb5_cc_get_principal", &krb5.cc_get_principal },
+		{ "krb5_free_principal", &krb5.free_principal },
+		{ "krb5_cc_close", &krb5.cc_close },
+		{ "krb5_free_context", &krb5.free_context },
+	};
+
+	return dynlib_load(&handle, KRB5_SONAME, "libkrb5-3", symbols, ARRAY_LEN(symbols), err);
+}
+
+bool ticket_exists(void)
+{
+	void *context = NULL, *cache = NULL, *principal = NULL;
+	struct error ignored;
+	bool found = false;
+
+	if (load_krb5(&ignored) < 0 || krb5.init_context(&context) != 0)
+		return false;
+	if (krb5.cc_default(context, &cache) == 0) {
+		found = krb5.cc_get_principal(context, cache, &principal) == 0;
+		if (found)
+			krb5.free_principal(context, principal);
+		(void)krb5.cc_close(context, cache);
+	}
+	krb5.free_context(context);
+	return found;
 }
 
 /* --- sources ------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@
 struct account;
 struct error;
 struct secret;
+struct strbuf;
 
 /*
  * The password of the account's user. interactive: may ask on /dev/tty.
@@ -47,5 +48,35 @@ bool credentials_has_ticket(void);
 
 /* Is a source of a token configured? */
 bool credentials_has_token(const struct account *a);
+
+/*
+ * Passwords from the key ring of the desktop session (the Secret Service),
+ * through the command secret-tool(1), with the attributes that msmtp uses:
+ *
+ *	secret-tool store --label=msubmit host HOST service smtp user USER
+ *
+ * Nothing is run when there is no such command in PATH, or no session bus
+ * that it could reach: a mail from cron must not wait for a desktop.
+ */
+
+/*
+ * Appends what the key ring has for user at host, a line at most. *found_out
+ * stays false when there is no key ring or nothing in it. Fails only when it
+ * does not answer within seconds (EX_TEMPFAIL): it may be asking somebody.
+ */
+ATTR_CHECK int keyring_lookup(const char *host, const char *user, unsigned seconds,
+			      struct strbuf *out, bool *found_out, struct error *err);
+
+/*
+ * Is there a Kerberos ticket to sign in with?
+ *
+ * Asked of the Kerberos library, which alone knows where tickets are kept
+ * (files, folders, the kernel, a daemon) and what krb5.conf says about it. It
+ * is loaded for this question only. That a ticket is good for the server is
+ * not said: the sign-in will show.
+ */
+
+/* Does the default cache hold somebody's tickets? False without the library. */
+bool ticket_exists(void);
 
 #endif

@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 
-#include "setup/found_server.h"
+#include "setup/autoconfig.h"
 #include "util/attr.h"
 
 struct attempt_options;

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "setup/found_server.h"
+#include "setup/autoconfig.h"
 
 enum { PROVIDER_465 = 1, PROVIDER_587 = 2 };
 

@@ -69,7 +69,7 @@ static int name_server(const struct attempt *t, struct error *err)
 
 static void forget_addresses(struct attempt *t)
 {
-	address_list_release(&t->o.addresses);
+	host_addresses_release(&t->o.addresses);
 }
 
 /*
@@ -84,7 +84,7 @@ static int open_addresses(struct attempt *t, struct error *err)
 		return 0;
 	while (session_opening_worth_another(&t->o, err)) {
 		if (t->o.addresses.n)
-			address_list_drop(&t->o.addresses, 0);
+			host_addresses_drop(&t->o.addresses, 0);
 		if (!t->o.addresses.n)
 			break;
 		if (session_opening_run(&t->o, &later) == 0)

@@ -7,12 +7,10 @@
 #include "conf/account.h"
 #include "dns/dns.h"
 #include "message/idna.h"
-#include "net/httpproxy.h"
 #include "net/pipe.h"
-#include "net/rate.h"
+#include "net/proxy.h"
 #include "net/resolve.h"
 #include "net/socket.h"
-#include "net/socks.h"
 #include "net/stream.h"
 #include "secrets/credentials.h"
 #include "submit/server_list.h"
@@ -43,7 +41,7 @@ static struct stream *limit_rate(const struct account *a, struct stream *s)
 }
 
 static int open_socket(const struct connect_request *r, const char *host, unsigned port,
-		       const char *path, struct address_list *addresses, struct stream **out,
+		       const char *path, struct host_addresses *addresses, struct stream **out,
 		       struct error *err)
 {
 	const struct account *a = r->account;
@@ -182,13 +180,13 @@ static int look_up(const struct connect_request *r, int family, const struct dea
 {
 	const struct account *a = r->account;
 	const struct server *t = r->target;
-	struct address_list *list = r->addresses;
+	struct host_addresses *list = r->addresses;
 	int rc = a->net.resolver ?
 		dns_resolve(a->net.resolver, t->host, t->port, family, d, list, err) :
 		resolve_host(t->host, t->port, family, d, list, err);
 
 	if (rc == 0 && preferred_family(a))
-		address_list_prefer(list, preferred_family(a));
+		host_addresses_prefer(list, preferred_family(a));
 	return rc;
 }
 

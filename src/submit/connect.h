@@ -12,7 +12,7 @@
 #include "util/attr.h"
 
 struct account;
-struct address_list;
+struct host_addresses;
 struct deadline;
 struct error;
 struct stream;
@@ -22,7 +22,7 @@ struct connect_request {
 	const struct account *account;
 	const struct server *target;
 	/* The addresses left to try: see net/socket.h; stays empty where others look names up. */
-	struct address_list *addresses;
+	struct host_addresses *addresses;
 	const struct deadline *whole;
 };
 

@@ -31,7 +31,7 @@ struct session_opening {
 	struct arena *arena;
 	struct deadline whole;
 	struct server target;		/* the server in use */
-	struct address_list addresses;	/* of it, left to try; the one in use in front */
+	struct host_addresses addresses;	/* of it, left to try; the one in use in front */
 	bool polite;			/* EHLO waits for the greeting */
 	struct wire *wire;		/* the rest is filled in */
 	struct session session;

@@ -83,14 +83,14 @@ static const struct account *account_for(const struct tracker *t, const char *ho
 static int open_wire(const struct tracker *t, const struct account *a,
 		     const struct server *target, struct wire **out, struct error *err)
 {
-	struct address_list addresses = { .v = NULL };
+	struct host_addresses addresses = { .v = NULL };
 	const struct connect_request request = {
 		.account = a, .target = target, .addresses = &addresses, .whole = &t->whole,
 	};
 	struct stream *stream = NULL;
 	int rc = connect_stream(&request, &stream, err);
 
-	address_list_release(&addresses);
+	host_addresses_release(&addresses);
 	if (rc < 0)
 		return -1;
 	*out = wire_new_take(stream);

@@ -40,6 +40,30 @@ bool text_is_utf8(const char *s, size_t n)
 	return true;
 }
 
+void text_utf8_push(struct text_utf8 *u, const char *data, size_t n)
+{
+	while (u->n && n && !u->bad) {
+		u->tail[u->n++] = *data++;
+		n--;
+		if (text_utf8_char(u->tail, u->n))
+			u->n = 0;
+		else if (u->n == sizeof(u->tail))
+			u->bad = true;
+	}
+	while (n && !u->bad) {
+		size_t len = text_utf8_char(data, n);
+
+		if (!len && n < sizeof(u->tail)) {
+			memcpy(u->tail, data, n);
+			u->n = n;
+			return;
+		}
+		u->bad = len == 0;
+		data += len;
+		n -= len;
+	}
+}
+
 bool text_is_ascii(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -31,11 +31,32 @@ size_t text_utf8_char(const char *s, size_t n);
 /* Are all n octets valid UTF-8 (shortest form, no surrogates)? */
 ATTR_PURE bool text_is_utf8(const char *s, size_t n);
 
+/* Is what comes in pieces UTF-8? Begins zeroed; yes if bad is not set and n is 0 in the end. */
+struct text_utf8 {
+	char tail[4];		/* octets of a character that lies across two pieces */
+	size_t n;
+	bool bad;
+};
+
+void text_utf8_push(struct text_utf8 *u, const char *data, size_t n);
+
 /* Are all n octets below 128? */
 ATTR_PURE bool text_is_ascii(const char *s, size_t n);
 
 /* Is there a control character (0-31, 127) among the n octets? */
 ATTR_PURE bool text_has_control(const char *s, size_t n);
+
+/* WSP of RFC 5234: what is a blank inside of a line. */
+static inline bool text_is_wsp(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* WSP, CR or LF: the octets of folding white space (RFC 5322, section 3.2.2). */
+static inline bool text_is_fws(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
 ATTR_PURE size_t text_hash(const char *s);

@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message/header_fold.h"
+#include "message/header.h"
+#include "mime/compose_request.h"
+#include "mime/mime_encode.h"
 #include "mime/mime_header.h"
-#include "mime/mime_param.h"
 #include "mime/mime_type.h"
-#include "mime/part_spec.h"
-#include "mime/text_facts.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -17,7 +17,7 @@
 #include "message/envelope.h"
 #include "message/message.h"
 #include "message/result.h"
-#include "net/memory.h"
+#include "../unit/memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "smtp/session.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "message/header_fold.h"
+#include "message/header.h"
 #include "mime/mime_header.h"
 
 #include "../unit/mime_model.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "conf/account.h"
-#include "net/memory.h"
+#include "../unit/memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "track/mtqp.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "../unit/memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "smtp/reply.h"

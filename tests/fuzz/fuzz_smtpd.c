@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "../unit/memory_stream.h"
 #include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"

@@ -12,7 +12,7 @@
 #include "message/envelope.h"
 #include "message/message.h"
 #include "message/result.h"
-#include "net/memory.h"
+#include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "smtp/command.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "memory_stream.h"
 #include "server/delivery.h"
 #include "server/smtpd.h"
 #include "util/attr.h"

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net/memory.h"
+#include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "server/atrn.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "smtp/command.h"

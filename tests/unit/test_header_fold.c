@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "message/header_fold.h"
+#include "message/header.h"
 #include "message/message.h"
 #include "util/error.h"
 #include "util/strbuf.h"

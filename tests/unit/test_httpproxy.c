@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/httpproxy.h"
-#include "net/memory.h"
+#include "memory_stream.h"
+#include "net/proxy.h"
 #include "net/stream.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -10,8 +10,6 @@
 #include "conf/settings.h"
 #include "conf_scratch.h"
 #include "secrets/credentials.h"
-#include "secrets/keyring.h"
-#include "secrets/ticket.h"
 #include "util/arena.h"
 #include "util/secret.h"
 #include "util/strbuf.h"

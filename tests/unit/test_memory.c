@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "memory_stream.h"
 #include "net/stream.h"
 #include "util/attr.h"
 #include "util/clock.h"

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "mime/mime_param.h"
+#include "mime/mime_header.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "arena_state.h"
-#include "mime/part_spec.h"
+#include "mime/compose_request.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -7,8 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/memory.h"
-#include "net/rate.h"
+#include "memory_stream.h"
 #include "net/stream.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -31,7 +31,7 @@ static void numeric_addresses(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		for (int any = 0; any < 2; any++) {
-			struct address_list list = { 0 };
+			struct host_addresses list = { 0 };
 			struct error err = { 0 };
 			int family = any ? AF_UNSPEC : cases[i].family;
 			char text[ADDRESS_TEXT];
@@ -45,7 +45,7 @@ static void numeric_addresses(void **state)
 			assert_int_equal(ntohs(cases[i].family == AF_INET
 					       ? list.v[0].to.in.sin_port
 					       : list.v[0].to.in6.sin6_port), 587);
-			address_list_release(&list);
+			host_addresses_release(&list);
 			assert_null(list.v);
 		}
 }
@@ -53,7 +53,7 @@ static void numeric_addresses(void **state)
 static void wrong_family(void **state)
 {
 	(void)state;
-	struct address_list list = { 0 };
+	struct host_addresses list = { 0 };
 	struct error err = { 0 };
 
 	assert_int_equal(resolve_host("::1", 25, AF_INET, &none, &list, &err), -1);
@@ -68,7 +68,7 @@ static void wrong_family(void **state)
 static void name_from_the_hosts_file(void **state)
 {
 	(void)state;
-	struct address_list list = { 0 };
+	struct host_addresses list = { 0 };
 	struct error err = { 0 };
 
 	if (resolve_host("localhost", 2525, AF_INET, &none, &list, &err) < 0)
@@ -79,7 +79,7 @@ static void name_from_the_hosts_file(void **state)
 		assert_int_equal(ntohs(list.v[i].to.in.sin_port), 2525);
 		assert_int_equal(ntohl(list.v[i].to.in.sin_addr.s_addr) >> 24, 127);
 	}
-	address_list_release(&list);
+	host_addresses_release(&list);
 }
 
 /* Whoever is faster, the answer or the limit: nothing hangs, leaks or is used after its end. */
@@ -89,11 +89,11 @@ static void no_time_to_ask(void **state)
 	static const struct deadline past = { .at = 1, .seconds = 4, .what = "x" };
 
 	for (int i = 0; i < 20; i++) {
-		struct address_list list = { 0 };
+		struct host_addresses list = { 0 };
 		struct error err = { 0 };
 
 		if (resolve_host("localhost", 25, AF_UNSPEC, &past, &list, &err) == 0) {
-			address_list_release(&list);
+			host_addresses_release(&list);
 			continue;
 		}
 		if (err.exit == EX_NOHOST)
@@ -154,20 +154,20 @@ static void interleaving(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		size_t n = strlen(cases[i].before);
-		struct address_list list = { .v = xcalloc(n, sizeof(*list.v)), .n = n };
+		struct host_addresses list = { .v = xcalloc(n, sizeof(*list.v)), .n = n };
 
 		for (size_t k = 0; k < n; k++) {
 			list.v[k].to.any.sa_family =
 				cases[i].before[k] == '4' ? AF_INET : AF_INET6;
 			list.v[k].len = (socklen_t)k;
 		}
-		address_list_interleave(&list);
+		host_addresses_interleave(&list);
 		for (size_t k = 0; k < n; k++) {
 			assert_int_equal(list.v[k].to.any.sa_family,
 					 cases[i].after[k] == '4' ? AF_INET : AF_INET6);
 			assert_int_equal(list.v[k].len, cases[i].order[k] - '0');
 		}
-		address_list_release(&list);
+		host_addresses_release(&list);
 	}
 }
 

@@ -18,7 +18,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/race.h"
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/stream.h"
@@ -329,7 +328,7 @@ static void race_goes_on(void **state)
 		skip();
 	}
 	struct address v[2] = { loopback("127.0.0.1", deaf.port), loopback("127.0.0.1", port) };
-	const struct address_list list = { v, 2 };
+	const struct host_addresses list = { v, 2 };
 	const struct race race = { .list = &list, .delay_ms = 20, .timeout = 30 };
 	struct strbuf reasons = STRBUF_INIT(1000);
 	struct error kinds;
@@ -354,7 +353,7 @@ static void race_tells_all(void **state)
 	close(listen_on(AF_INET, &port));
 	close(listen_on(AF_INET, &other));
 	struct address v[2] = { loopback("127.0.0.1", port), loopback("127.0.0.2", other) };
-	const struct address_list list = { v, 2 }, nothing = { v, 0 };
+	const struct host_addresses list = { v, 2 }, nothing = { v, 0 };
 
 	for (unsigned delay = 0; delay < 20; delay += 10) {
 		const struct race race = { .list = &list, .delay_ms = delay, .timeout = 30 };
@@ -384,7 +383,7 @@ static void addresses_left(void **state)
 	(void)state;
 	unsigned port, dead;
 	int server = listen_on(AF_INET, &port);
-	struct address_list list = { xcalloc(3, sizeof(struct address)), 3 };
+	struct host_addresses list = { xcalloc(3, sizeof(struct address)), 3 };
 
 	close(listen_on(AF_INET, &dead));
 	list.v[0] = loopback("127.0.0.1", dead);
@@ -398,10 +397,10 @@ static void addresses_left(void **state)
 	stream_free(s);
 	assert_int_equal(list.n, 2);
 	assert_int_equal(ntohs(list.v[0].to.in.sin_port), port);
-	address_list_drop(&list, 0);
+	host_addresses_drop(&list, 0);
 	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1", "127.0.0.1: Connection refused");
 	assert_int_equal(list.n, 0);
-	address_list_release(&list);
+	host_addresses_release(&list);
 	close(server);
 }
 

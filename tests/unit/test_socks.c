@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/memory.h"
+#include "memory_stream.h"
+#include "net/proxy.h"
 #include "net/resolve.h"
-#include "net/socks.h"
 #include "net/stream.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "message/spool.h"
-#include "mime/text_facts.h"
+#include "mime/mime_encode.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 

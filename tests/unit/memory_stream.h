@@ -10,8 +10,8 @@
  * so that no test hangs. Writing can be cut to small pieces, can be held up
  * until input is read, and can fail.
  */
-#ifndef NET_MEMORY_H
-#define NET_MEMORY_H
+#ifndef MEMORY_STREAM_H
+#define MEMORY_STREAM_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "net/memory.h"
+#include "memory_stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
