@@ -213,6 +213,13 @@ def open_more():
     os.set_inheritable(9, True)
 
 
+def open_wide():
+    """A caller that lets core files be written, and everybody read what is made."""
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    os.umask(0)
+
+
 # --- descriptors, files ----------------------------------------------------------------
 
 
@@ -304,6 +311,9 @@ TESTS = [('SIG%s while the server is asked' % n, interrupted(getattr(signal, 'SI
      password('kill -TERM $$\necho secret\n', 78, block_all)),
     ('password command and descriptors',
      password('echo secret\n[ -e /proc/self/fd/9 ] && echo 9 > said\nexit 0\n', 0, open_more)),
+    ('no core file, no file for others',
+     password('echo secret\n[ $(ulimit -c) = 0 ] || ulimit -c > said\n'
+              '[ $(umask) = 0077 ] || umask >> said\n', 0, open_wide)),
     ('no recipients', whole_input()),
     ('bad address', whole_input('a@@b')),
     ('no configuration', whole_input('-C', '/nowhere', 'a@example.net')),
