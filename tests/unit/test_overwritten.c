@@ -13,6 +13,9 @@
 #include "secrets/credentials.h"
 #include "secrets/netrc.h"
 #include "server/auth.h"
+#include "server/delivery.h"
+#include "server/listener.h"
+#include "server/smtpd.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp_peer.h"
 #include "util/secret.h"
@@ -250,6 +253,33 @@ static void sign_in_of_others(void **state)
 	strbuf_release(&text);
 }
 
+/* A line with a password that is too long to be looked at. */
+static void lines_of_clients(void **state)
+{
+	const struct server_options options = { .auth_file = "/nowhere",
+						.auth_plain_loopback = true };
+	struct strbuf written = STRBUF_INIT(100000), said = STRBUF_INIT(100000);
+	struct stream *s = memory_new(&written);
+	struct delivery nowhere = { .ops = NULL };
+	struct smtpd session;
+
+	(void)state;
+	strbuf_addstr(&said, "EHLO c\r\nAUTH PLAIN " PASSWORD);
+	while (said.len < SMTPD_AUTH_LINE_MAX + 100)
+		strbuf_addch(&said, 'A');
+	strbuf_addstr(&said, "\r\n");
+	memory_say(s, said.buf);
+	memory_end(s);
+	smtpd_init_take(&session, &options, s, &nowhere, "127.0.0.1");
+	(void)!smtpd_run(&session, &failure);
+	assert_non_null(strstr(written.buf, "500 5.5.6"));
+	times = 0;
+	smtpd_release(&session);
+	assert_int_equal(times, 1);
+	strbuf_release(&written);
+	strbuf_release(&said);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -263,6 +293,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(imports, setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(signing_in, setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(sign_in_of_others, setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(lines_of_clients, setup, scratch_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -396,6 +396,13 @@ static void exit_codes_are_the_result_s(void **state)
 	assert_int_equal(status, EX_SOFTWARE);
 }
 
+static bool at_terminal;
+
+int isatty(int fd)
+{
+	return at_terminal && fd == STDERR_FILENO;
+}
+
 static void notes_are_for_those_who_look(void **state)
 {
 	int status;
@@ -408,6 +415,12 @@ static void notes_are_for_those_who_look(void **state)
 	assert_string_equal(reported(&status), "sendmail: recipient 'r1@x': 251 2.1.5 will forward "
 			    "to <new@x>\\x0D\\x0Ax\n");
 	assert_int_equal(status, EX_OK);
+	inv.verbose = false;
+	at_terminal = true;
+	assert_has(reported(&status), "recipient 'r1@x': 251 2.1.5 will forward");
+	assert_int_equal(status, EX_OK);
+	at_terminal = false;
+	assert_string_equal(reported(&status), "");
 }
 
 /* --- the log ------------------------------------------------- */
