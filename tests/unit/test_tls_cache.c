@@ -107,6 +107,25 @@ static void test_expired(void **state)
 	assert_string_equal(load("old", "key"), "");
 }
 
+/* What others may have read or written, or have another name for, is not believed. */
+static void test_of_others(void **state)
+{
+	char path[256], other[256];
+
+	(void)state;
+	store("a", "key", time(NULL) + 100, "data");
+	snprintf(path, sizeof(path), "%s/a", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_string_equal(load("a", "key"), "");
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_string_equal(load("a", "key"), "data");
+	assert_int_equal(link(path, other), 0);
+	assert_string_equal(load("a", "key"), "");
+	assert_int_equal(unlink(other), 0);
+	assert_string_equal(load("a", "key"), "data");
+}
+
 static void test_malformed(void **state)
 {
 	static const struct {
@@ -254,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_store_and_load),
 		cmocka_unit_test(test_other_key),
 		cmocka_unit_test(test_expired),
+		cmocka_unit_test(test_of_others),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_at_once),
