@@ -259,7 +259,7 @@ static int try_account(const struct setup *s, struct error *err)
 	return -1;
 }
 
-static int check(struct setup *s, enum source source, struct error *err)
+static int check_new_account(struct setup *s, enum source source, struct error *err)
 {
 	for (int typed = 1;; typed++) {
 		if (try_account(s, err) == 0)
@@ -322,7 +322,7 @@ static int configure(struct setup *s, const struct attempt_options *opt, struct 
 	if (c->print)
 		return report_output(s->inv, s->text.buf) == EX_OK ? 0 :
 			error_set(err, FAULT_IO, "the account was not shown");
-	if (!c->no_check && check(s, source, err) < 0)
+	if (!c->no_check && check_new_account(s, source, err) < 0)
 		return -1;
 	if (write_all(s, err) < 0)
 		return -1;

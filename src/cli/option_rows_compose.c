@@ -5,7 +5,7 @@
 #include "cli/option_compose.h"
 #include "mime/compose_request.h"
 
-static const struct option rows[] = {
+static const struct option compose_rows[] = {
 	{ ANYONE(0, "compose"), OPTION_NONE, option_flag, REQUEST_FIELD(compose.compose), NULL,
 	  "write a message: its text is on standard input, the rest in options" },
 	{ ANYONE(0, "to"), OPTION_REQUIRED, option_address, VISIBLE_TO, "address,...",
@@ -83,4 +83,6 @@ static const struct option rows[] = {
 	  "the same as --solicit" },
 };
 
-const struct option_group options_compose = { "Writing a message", rows, ARRAY_LEN(rows) };
+const struct option_group options_compose = {
+	"Writing a message", compose_rows, ARRAY_LEN(compose_rows)
+};

@@ -4,7 +4,7 @@
 #include "config.h"
 #include "cli/option_values.h"
 
-static const struct option rows[] = {
+static const struct option ignored_rows[] = {
 	/* Taken for the sake of other programs, without any effect. */
 	{ ANYONE('A', NULL), OPTION_REQUIRED, option_ignore, 0, "c|m", NULL },
 	{ ANYONE('c', NULL), OPTION_NONE, option_ignore, 0, NULL, NULL },
@@ -23,4 +23,6 @@ static const struct option rows[] = {
 	{ ANYONE('x', NULL), OPTION_NONE, option_ignore, 0, NULL, NULL },
 };
 
-const struct option_group options_ignored = { "Taken and ignored", rows, ARRAY_LEN(rows) };
+const struct option_group options_ignored = {
+	"Taken and ignored", ignored_rows, ARRAY_LEN(ignored_rows)
+};

@@ -2,7 +2,7 @@
 #include "config.h"
 #include "cli/option_values.h"
 
-static const struct option rows[] = {
+static const struct option send_rows[] = {
 	{ ANYONE('t', "read-recipients"), OPTION_NONE, option_flag, REQUEST_FIELD(read_recipients),
 	  NULL, "take recipients from To, Cc and Bcc" },
 	{ OWNER(0, "exclude-args"), OPTION_NONE, option_flag, REQUEST_FIELD(exclude_words), NULL,
@@ -56,4 +56,6 @@ static const struct option rows[] = {
 	{ ANYONE('L', NULL), OPTION_REQUIRED, option_tag, 0, "tag", "name in syslog" },
 };
 
-const struct option_group options_send = { "Sending a message", rows, ARRAY_LEN(rows) };
+const struct option_group options_send = {
+	"Sending a message", send_rows, ARRAY_LEN(send_rows)
+};

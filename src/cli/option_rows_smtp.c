@@ -4,7 +4,7 @@
 
 #include "smtp/probe.h"
 
-static const struct option rows[] = {
+static const struct option smtp_rows[] = {
 	{ OWNER(0, "vrfy"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
 	  "ask the server whether it knows the address" },
 	{ OWNER(0, "verify"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
@@ -50,4 +50,6 @@ static const struct option rows[] = {
 	  "the port it has come to" },
 };
 
-const struct option_group options_smtp = { "Commands to the server", rows, ARRAY_LEN(rows) };
+const struct option_group options_smtp = {
+	"Commands to the server", smtp_rows, ARRAY_LEN(smtp_rows)
+};

@@ -4,7 +4,7 @@
 #include "config.h"
 #include "cli/option_values.h"
 
-static const struct option rows[] = {
+static const struct option tools_rows[] = {
 	{ ANYONE('v', "debug"), OPTION_NONE, option_flag, OPTION_FIELD(verbose), NULL,
 	  "show the dialogue on stderr, secrets hidden" },
 	{ ANYONE('d', NULL), OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
@@ -64,5 +64,5 @@ static const struct option rows[] = {
 	{ ANYONE(0, "help"), OPTION_NONE, option_command, COMMAND_HELP, NULL, "show this text" },
 };
 
-const struct option_group options_tools = { "What happens, setting up, other commands", rows,
-					    ARRAY_LEN(rows) };
+const struct option_group options_tools = { "What happens, setting up, other commands", tools_rows,
+					    ARRAY_LEN(tools_rows) };

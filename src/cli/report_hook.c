@@ -122,7 +122,7 @@ static void add_subject(struct json *j, const struct report *r)
 	arena_free(a);
 }
 
-static void describe(struct strbuf *out, const struct report *r, unsigned long suppressed)
+static void describe_failure(struct strbuf *out, const struct report *r, unsigned long suppressed)
 {
 	struct json j = { .out = out };
 	char host[256] = "";
@@ -149,7 +149,7 @@ void report_hook(const struct report *r)
 		return;
 	if (!is_due(r, &suppressed, &err))
 		return;
-	describe(&text, r, suppressed);
+	describe_failure(&text, r, suppressed);
 	if (proc_feed((char *const *)(void *)r->account->report.on_failure,
 		      r->account->report.on_failure_timeout, text.buf, text.len, &err) < 0) {
 		error_prefix(&err, "on_failure");

@@ -54,7 +54,7 @@ static bool needs_mark(const char *line, size_t n)
 	return n - i >= 5 && memcmp(line + i, "From ", 5) == 0;
 }
 
-static void put(struct sink *s, const char *data, size_t n)
+static void put_kept(struct sink *s, const char *data, size_t n)
 {
 	while (n) {
 		const char *lf = memchr(data, '\n', n);
@@ -100,13 +100,13 @@ static int write_message(struct sink *s, const struct message *m, struct error *
 		size_t whole = end ? (size_t)(end - pending.buf) + 1 :
 			pending.len > LINE_WAIT ? pending.len - 1 : 0;
 
-		put(s, pending.buf, whole);
+		put_kept(s, pending.buf, whole);
 		strbuf_consume(&pending, whole);
 		if (fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
 			rc = error_errno(err, FAULT_IO, "cannot write");
 		strbuf_reset(&s->out);
 	}
-	put(s, pending.buf, pending.len);
+	put_kept(s, pending.buf, pending.len);
 	if (rc == 0 && fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
 		rc = error_errno(err, FAULT_IO, "cannot write");
 	writer_free(w);
@@ -251,7 +251,7 @@ static int save_recipients(const struct store *s, const char *name, const struct
 }
 
 /* A word for the shell: as it is, or in single quotes. */
-static void add_word(struct strbuf *out, const char *word)
+static void add_shell_word(struct strbuf *out, const char *word)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				    "0123456789@%+=:,./_-";
@@ -303,7 +303,7 @@ static void add_rcpt_options(struct strbuf *out, const struct report *r)
 				continue;
 			strbuf_reset(&word);
 			strbuf_addf(&word, "--rcpt=%s", asked->rcpt[k]);
-			add_word(out, word.buf);
+			add_shell_word(out, word.buf);
 		}
 	}
 	strbuf_release(&word);
@@ -320,29 +320,29 @@ static void add_command(struct strbuf *out, const struct report *r, const char *
 	const size_t failed = count_failed(r);
 	struct strbuf path = STRBUF_INIT(PATH_LIMIT), file = STRBUF_INIT(PATH_LIMIT);
 
-	add_word(out, inv->program);
+	add_shell_word(out, inv->program);
 	for (size_t i = 0; i < inv->option_words; i++)
-		add_word(out, inv->option_word[i]);
+		add_shell_word(out, inv->option_word[i]);
 	if (!inv->request.dots_ignored)
 		strbuf_addstr(out, " -i");
 	add_rcpt_options(out, r);
 	strbuf_addstr(out, " --");
 	for (size_t i = 0; failed <= LISTED_MAX && i < report_recipients(r); i++) {
 		if (report_recipient_failed(r, i))
-			add_word(out, r->envelope->rcpt[i].address);
+			add_shell_word(out, r->envelope->rcpt[i].address);
 	}
 	strbuf_addf(&path, "%s/%s", folder, name);
 	if (failed > LISTED_MAX) {
 		strbuf_addf(&file, "%s.to", path.buf);
 		strbuf_addstr(out, " \"$(cat");
-		add_word(out, file.buf);
+		add_shell_word(out, file.buf);
 		strbuf_addstr(out, ")\"");
 	} else if (!failed) {
 		strbuf_addstr(out, " RECIPIENT...");
 	}
 	strbuf_addstr(&path, ".eml");
 	strbuf_addstr(out, " <");	/* and a blank before the word */
-	add_word(out, path.buf);
+	add_shell_word(out, path.buf);
 	strbuf_release(&path);
 	strbuf_release(&file);
 }

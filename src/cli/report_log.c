@@ -118,7 +118,7 @@ static const char *original_sender(const struct report *r)
 	return *was ? was : "<>";
 }
 
-static void add_recipients(struct strbuf *out, const struct envelope *e)
+static void add_log_recipients(struct strbuf *out, const struct envelope *e)
 {
 	struct strbuf list = STRBUF_INIT(LINE_MAX_OCTETS);
 	size_t shown = e->rcpt_count < LOG_RECIPIENTS_MAX ? e->rcpt_count : LOG_RECIPIENTS_MAX;
@@ -144,7 +144,7 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	}
 	add_pair(out, "from", sender_of(r));
 	if (r->envelope && r->envelope->rcpt_count)
-		add_recipients(out, r->envelope);
+		add_log_recipients(out, r->envelope);
 	if (result)
 		add_number(out, "mailsize", (long long)r->envelope->size);
 	if (result && result->error.reply)
@@ -253,7 +253,7 @@ static void add_key_values(struct strbuf *out, const struct fields *f)
 	}
 }
 
-static void add_json(struct strbuf *out, const struct fields *f)
+static void put_json(struct strbuf *out, const struct fields *f)
 {
 	struct json j = { .out = out };
 	char now[DATETIME_UTC_SIZE];
@@ -341,7 +341,7 @@ static bool several_ends(const struct report *r)
 }
 
 /* The line about one recipient in msmtp's form: none of its keys that readers look for. */
-static void add_part(struct strbuf *out, const struct report *r, size_t i)
+static void add_log_part(struct strbuf *out, const struct report *r, size_t i)
 {
 	const struct error *e = report_recipient_error(r, i);
 	char code[24];
@@ -368,7 +368,7 @@ static void log_msmtp(struct output *o, struct strbuf *line)
 		return;
 	for (size_t i = 0; i < report_recipients(r); i++) {
 		strbuf_reset(line);
-		add_part(line, r, i);
+		add_log_part(line, r, i);
 		emit(o, line->buf);
 	}
 }
@@ -383,7 +383,7 @@ static void log_fields(struct output *o, struct strbuf *line)
 		strbuf_reset(line);
 		fill(&f, r, i);
 		if (r->account->report.log_format == LOG_FORMAT_JSON)
-			add_json(line, &f);
+			put_json(line, &f);
 		else
 			add_key_values(line, &f);
 		emit(o, line->buf);
@@ -430,7 +430,7 @@ void report_log_aside(const struct report *r, const struct error *err)
 	put(&f, "account", r->account->name, false);
 	put(&f, "warning", err->text, false);
 	if (r->account->report.log_format == LOG_FORMAT_JSON)
-		add_json(&line, &f);
+		put_json(&line, &f);
 	else
 		add_key_values(&line, &f);
 	emit(&o, line.buf);

@@ -25,7 +25,9 @@
 #define BLOCK 65536
 
 /* The settings that say where it goes and as whom. */
-static const char *const told[] = { "host", "socket", "port", "protocol", "tls", "auth", "user" };
+static const char *const keys_shown[] = {
+	"host", "socket", "port", "protocol", "tls", "auth", "user"
+};
 
 /* --- text ---------------------------------------------------------------------- */
 
@@ -54,12 +56,12 @@ static void add_settings(struct strbuf *out, const struct submission *s)
 {
 	struct strbuf value = STRBUF_INIT(BLOCK);
 
-	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(keys_shown); i++) {
 		strbuf_reset(&value);
-		setting_print(s->account, setting_find(SCOPE_ACCOUNT, told[i]), &value);
+		setting_print(s->account, setting_find(SCOPE_ACCOUNT, keys_shown[i]), &value);
 		if (value.len)
-			line(out, told[i], value.buf,
-			     config_origin(s->config, s->account, told[i]));
+			line(out, keys_shown[i], value.buf,
+			     config_origin(s->config, s->account, keys_shown[i]));
 	}
 	strbuf_release(&value);
 }
@@ -140,14 +142,14 @@ static void json_settings(struct json *j, const struct submission *s)
 	struct strbuf value = STRBUF_INIT(BLOCK);
 
 	json_begin(j, "settings", '{');
-	for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(keys_shown); i++) {
 		strbuf_reset(&value);
-		setting_print(s->account, setting_find(SCOPE_ACCOUNT, told[i]), &value);
+		setting_print(s->account, setting_find(SCOPE_ACCOUNT, keys_shown[i]), &value);
 		if (!value.len)
 			continue;
-		json_begin(j, told[i], '{');
+		json_begin(j, keys_shown[i], '{');
 		json_string(j, "value", value.buf);
-		json_string(j, "origin", config_origin(s->config, s->account, told[i]));
+		json_string(j, "origin", config_origin(s->config, s->account, keys_shown[i]));
 		json_end(j, '}');
 	}
 	json_end(j, '}');

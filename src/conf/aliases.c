@@ -10,16 +10,12 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 #define FILE_MAX (16 << 20)
 
 /* --- reading ------------------------------------------------------------------------------ */
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
 
 /* Cuts a comment ('#' at the start or behind a blank, outside quotes) and blanks off the end. */
 void aliases_cut_comment(char *line)
@@ -28,14 +24,14 @@ void aliases_cut_comment(char *line)
 	char *end;
 
 	for (end = line; *end; end++) {
-		if (*end == '#' && !quoted && (end == line || is_blank(end[-1])))
+		if (*end == '#' && !quoted && (end == line || text_is_space(end[-1])))
 			break;
 		if (*end == '\\' && end[1])
 			end++;
 		else if (*end == '"')
 			quoted = !quoted;
 	}
-	while (end > line && is_blank(end[-1]))
+	while (end > line && text_is_space(end[-1]))
 		end--;
 	*end = '\0';
 }
@@ -53,11 +49,11 @@ static char *split_entry(char *line, char **name)
 		end = strchr(line + 1, '"');
 		colon = end ? end + 1 : NULL;
 		line++;
-		while (colon && is_blank(*colon))
+		while (colon && text_is_space(*colon))
 			colon++;
 	} else {
 		end = colon = strchr(line, ':');
-		while (end && end > line && is_blank(end[-1]))
+		while (end && end > line && text_is_space(end[-1]))
 			end--;
 	}
 	if (!colon || *colon != ':' || end == line)
@@ -104,7 +100,7 @@ static void join(struct aliases *a, char *more)
 
 static int take_line(struct aliases *a, char *line, unsigned number, struct error *err)
 {
-	bool goes_on = is_blank(*line);
+	bool goes_on = text_is_space(*line);
 
 	aliases_cut_comment(line);
 	if (!line[strspn(line, " \t\r")])

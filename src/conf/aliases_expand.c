@@ -14,6 +14,7 @@
 #include "util/fs.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 #define LEVELS_MAX 10		/* names and included files on the way to an address */
@@ -41,7 +42,7 @@ struct place {
 	unsigned level;
 };
 
-static int blame(const struct expansion *x, const struct place *at, struct error *err)
+static int blame_line(const struct expansion *x, const struct place *at, struct error *err)
 {
 	error_recast(err, FAULT_CONFIG);
 	if (at->file)
@@ -62,7 +63,7 @@ static int refuse(const struct expansion *x, const struct place *at, struct erro
 	va_end(ap);
 	error_set(err, FAULT_CONFIG, "%s", text.buf);
 	strbuf_release(&text);
-	return blame(x, at, err);
+	return blame_line(x, at, err);
 }
 
 static int add_address(struct expansion *x, const char *address, struct error *err)
@@ -75,18 +76,13 @@ static int add_address(struct expansion *x, const char *address, struct error *e
 	return 0;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 /* targets = [target] *("," [target]); commas in quotes and brackets separate nothing */
 static char *next_target(char **p)
 {
 	char *start, *end;
 	bool quoted = false;
 
-	while (is_blank(**p) || **p == ',')
+	while (text_is_space(**p) || **p == ',')
 		(*p)++;
 	if (!**p)
 		return NULL;
@@ -97,7 +93,7 @@ static char *next_target(char **p)
 			quoted = !quoted;
 	}
 	*p = end + (*end == ',');
-	while (end > start && is_blank(end[-1]))
+	while (end > start && text_is_space(end[-1]))
 		end--;
 	*end = '\0';
 	return start;
@@ -158,7 +154,7 @@ static int expand_include(struct expansion *x, const struct place *from, const c
 	/* what is in the file is mail of others: nobody but root and the caller may say it */
 	rc = fs_read_file(path, FS_REGULAR | FS_OWN_OR_ROOT | FS_NOT_OTHERS, &text, err);
 	if (rc < 0)
-		blame(x, from, err);
+		blame_line(x, from, err);
 	else
 		rc = expand_lines(x, &at, text.buf, text.len, err);
 	strbuf_release(&text);
@@ -210,7 +206,7 @@ static bool is_refused(const char *target)
 }
 
 /* include = ":include:" path, perhaps in quotes; its path or NULL */
-static const char *include_path(struct expansion *x, const char *target)
+static const char *aliases_include_path(struct expansion *x, const char *target)
 {
 	static const char word[] = ":include:";
 	size_t len = strlen(target), quote = *target == '"';
@@ -221,7 +217,7 @@ static const char *include_path(struct expansion *x, const char *target)
 		len--;
 	target += quote + strlen(word);
 	len -= quote + strlen(word);
-	while (is_blank(*target)) {
+	while (text_is_space(*target)) {
 		target++;
 		len--;
 	}
@@ -231,7 +227,7 @@ static const char *include_path(struct expansion *x, const char *target)
 static int expand_target(struct expansion *x, const struct place *at, char *target,
 			 struct error *err)
 {
-	const char *path = include_path(x, target);
+	const char *path = aliases_include_path(x, target);
 	const struct alias *e = NULL;
 	struct mailbox box;
 
@@ -243,7 +239,7 @@ static int expand_target(struct expansion *x, const struct place *at, char *targ
 	bool literal = *target == '\\';
 
 	if (address_parse_one(x->arena, target + literal, 0, &box, err) < 0)
-		return blame(x, at, err);
+		return blame_line(x, at, err);
 	bool local = !box.domain || (x->is_local && x->is_local(x->ctx, box.domain));
 
 	if (local && !literal && strcasecmp(box.local, at->entry->name) != 0)

@@ -10,7 +10,7 @@
 #define KEY_MAX 49	/* what libinih keeps of a key */
 #define STAND_IN "x"	/* what it sees instead of a value */
 
-static bool is_blank(char c)
+static bool is_ini_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\f' || c == '\v';
 }
@@ -33,14 +33,14 @@ bool ini_detect(const char *text, size_t len)
 	for (const char *p = skip_bom(text, len); p < end; p++) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
 
-		while (p < end && (is_blank(*p) || *p == '\r'))
+		while (p < end && (is_ini_blank(*p) || *p == '\r'))
 			p++;
 		if (p < end && *p != '#' && *p != '\n') {
 			if (*p == '[' || *p == ';')
 				return true;
 			while (p < end && is_key_char(*p))
 				p++;
-			while (p < end && is_blank(*p))
+			while (p < end && is_ini_blank(*p))
 				p++;
 			return p < end && *p == '=';
 		}
@@ -84,9 +84,9 @@ static char *next_line(struct feed *f)
 		}
 		if (stop > line && stop[-1] == '\r')
 			stop--;
-		while (stop > line && is_blank(stop[-1]))
+		while (stop > line && is_ini_blank(stop[-1]))
 			stop--;
-		while (line < stop && is_blank(*line))
+		while (line < stop && is_ini_blank(*line))
 			line++;
 		*stop = '\0';
 		if (*line && *line != '#' && *line != ';')
@@ -102,13 +102,13 @@ static int read_section(struct feed *f, char *line)
 
 	if (!end)
 		return fail(f, "']' is missing");
-	for (rest = end + 1; is_blank(*rest); rest++)
+	for (rest = end + 1; is_ini_blank(*rest); rest++)
 		;
 	if (*rest && *rest != '#' && *rest != ';')
 		return fail(f, "text behind ']'");
-	for (*end = '\0', line++; is_blank(*line); line++)
+	for (*end = '\0', line++; is_ini_blank(*line); line++)
 		;
-	while (end > line && is_blank(end[-1]))
+	while (end > line && is_ini_blank(end[-1]))
 		*--end = '\0';
 	if (f->handler->section(f->handler->ctx, line, f->line, f->err) < 0) {
 		f->failed = true;
@@ -128,7 +128,7 @@ static char *pair_sign(char *line)
 			p++;
 		else if (*p == '"')
 			quoted = !quoted;
-		else if (*p == '=' && !quoted && p > line && is_blank(p[-1]))
+		else if (*p == '=' && !quoted && p > line && is_ini_blank(p[-1]))
 			return p;
 		else if (*p == '=' && !quoted && !found)
 			found = p;
@@ -141,13 +141,13 @@ static int read_pair(struct feed *f, char *line, char *str, size_t room)
 {
 	char *sign = pair_sign(line), *end = sign;
 
-	while (end && end > line && is_blank(end[-1]))
+	while (end && end > line && is_ini_blank(end[-1]))
 		end--;
 	if (!end || end == line)
 		return fail(f, "the line is neither '[section]' nor 'left = right'");
 	*end = '\0';
 	f->left = line;
-	for (f->value = sign + 1; is_blank(*f->value); f->value++)
+	for (f->value = sign + 1; is_ini_blank(*f->value); f->value++)
 		;
 	if (strlen(line) > RCFILE_VALUE_MAX || strlen(f->value) > RCFILE_VALUE_MAX)
 		return fail(f, "a side is longer than 65536 octets");
@@ -163,12 +163,12 @@ static int read_setting(struct feed *f, char *line, char *str, size_t room)
 
 	while (is_key_char(*p))
 		p++;
-	for (key_end = p; is_blank(*p); p++)
+	for (key_end = p; is_ini_blank(*p); p++)
 		;
 	if (*p != '=' || key_end == line)
 		return fail(f, "the line is neither '[section]' nor 'key = value'");
 	*key_end = '\0';
-	for (p++; is_blank(*p); p++)
+	for (p++; is_ini_blank(*p); p++)
 		;
 	if (strlen(p) > RCFILE_VALUE_MAX)
 		return fail(f, "the value is longer than 65536 octets");
@@ -224,7 +224,7 @@ static char *feed_line(char *str, int room, void *stream)
 }
 
 /* Called by libinih while it has the line that f describes; 0 = stop. */
-static int take_setting(void *ctx, const char *section, const char *name, const char *value)
+static int take_ini_setting(void *ctx, const char *section, const char *name, const char *value)
 {
 	struct feed *f = ctx;
 	const struct rcfile_handler *h = f->handler;
@@ -248,7 +248,7 @@ int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct erro
 {
 	char *start = text + (skip_bom(text, len) - text);
 	struct feed f = { .next = start, .end = text + len, .handler = h, .err = err };
-	int rc = ini_parse_stream(feed_line, &f, take_setting, &f);
+	int rc = ini_parse_stream(feed_line, &f, take_ini_setting, &f);
 
 	if (f.failed)
 		return -1;

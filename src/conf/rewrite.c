@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define FILE_MAX (16 << 20)	/* octets */
 #define RULES_MAX 1000000
@@ -110,7 +111,7 @@ static int read_right(struct arena *a, const char *right, struct rewrite_rule *r
 	return 0;
 }
 
-static int blame(const struct rewrite_rule *rule, struct error *err)
+static int blame_rule(const struct rewrite_rule *rule, struct error *err)
 {
 	error_recast(err, FAULT_CONFIG);
 	return error_prefix(err, "%s:%u: '%.100s'", rule->file, rule->line, rule->left);
@@ -128,14 +129,14 @@ int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right
 	if (!*right) {
 		error_set(err, FAULT_CONFIG, "needs 'address', 'Name <address>' or '@domain' "
 			  "on its right");
-		return blame(&e.rule, err);
+		return blame_rule(&e.rule, err);
 	}
 	if (read_left(map->arena, left, &e, err) < 0 ||
 	    read_right(map->arena, right, &e.rule, err) < 0)
-		return blame(&e.rule, err);
+		return blame_rule(&e.rule, err);
 	if (map->n == RULES_MAX) {
 		error_set(err, FAULT_CONFIG, "more than %d rules", RULES_MAX);
-		return blame(&e.rule, err);
+		return blame_rule(&e.rule, err);
 	}
 	map->entry = arena_grow(map->arena, map->entry, map->n, &map->alloc, sizeof(*map->entry));
 	e.order = map->n;
@@ -172,7 +173,7 @@ int rewrite_map_finish(struct rewrite_map *map, struct error *err)
 		if (map->patterns && compare_key(e, e[-1].kind, e[-1].key) == 0) {
 			error_set(err, FAULT_CONFIG, "stands in %s:%u already",
 				  e[-1].rule.file, e[-1].rule.line);
-			return blame(&e->rule, err);
+			return blame_rule(&e->rule, err);
 		}
 	}
 	return 0;
@@ -185,17 +186,12 @@ const struct rewrite_rule *rewrite_nth(const struct rewrite_map *map, size_t i)
 
 /* --- the file --------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
 /* The end of the left side: the first blank outside quotes. */
 static char *left_end(char *p)
 {
 	bool quoted = false;
 
-	for (; *p && (quoted || !is_blank(*p)); p++) {
+	for (; *p && (quoted || !text_is_space(*p)); p++) {
 		if (quoted && *p == '\\' && p[1])
 			p++;
 		else if (*p == '"')
@@ -210,11 +206,11 @@ static int take_rule(struct rewrite_map *map, const char *name, char *rule, unsi
 {
 	char *right = left_end(rule), *end = rule + strlen(rule);
 
-	while (end > rule && is_blank(end[-1]))
+	while (end > rule && text_is_space(end[-1]))
 		*--end = '\0';
 	if (*right)
 		*right++ = '\0';
-	while (is_blank(*right))
+	while (text_is_space(*right))
 		right++;
 	return rewrite_map_add(map, rule, right, name, line, err);
 }
@@ -225,7 +221,7 @@ struct lines {
 	unsigned number;
 };
 
-static char *next_line(struct lines *l, const char *name, struct error *err)
+static char *next_rule_line(struct lines *l, const char *name, struct error *err)
 {
 	while (l->p < l->end) {
 		char *line = l->p, *stop = memchr(line, '\n', (size_t)(l->end - line));
@@ -256,12 +252,12 @@ int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, siz
 	char *rule = NULL, *line;
 	unsigned first = 0;
 
-	while ((line = next_line(&l, name, &end))) {
-		if (is_blank(*line) && !rule)
+	while ((line = next_rule_line(&l, name, &end))) {
+		if (text_is_space(*line) && !rule)
 			return error_set(err, FAULT_CONFIG,
 					 "%s:%u: the first line begins with a blank", name,
 					 l.number);
-		if (is_blank(*line)) {	/* what is between is blotted out */
+		if (text_is_space(*line)) {	/* what is between is blotted out */
 			char *stop = rule + strlen(rule);
 
 			memset(stop, ' ', (size_t)(line - stop));

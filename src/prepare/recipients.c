@@ -27,7 +27,7 @@ struct job {
 	bool loaded;
 };
 
-static bool is_local(void *ctx, const char *domain)
+static bool is_local_name(void *ctx, const char *domain)
 {
 	return local_domains_has(((const struct job *)ctx)->local, domain);
 }
@@ -45,7 +45,7 @@ static int load_aliases(struct job *j, struct error *err)
  * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
  * bare names; the rest has nobody to go to.
  */
-static int qualify(const struct job *j, const struct mailbox *box, const char **out,
+static int qualify_recipient(const struct job *j, const struct mailbox *box, const char **out,
 		   struct error *err)
 {
 	const struct account *a = j->account;
@@ -63,7 +63,8 @@ static int qualify(const struct job *j, const struct mailbox *box, const char **
 }
 
 /* One address at the end of its way: rewritten, or completed where it must be. */
-static int settle(struct job *j, const struct mailbox *box, const char **out, struct error *err)
+static int settle_recipient(struct job *j, const struct mailbox *box, const char **out,
+			    struct error *err)
 {
 	struct explain *x = j->envelope->explain;
 	const struct rewrite_rule *rule = rewriter_find(j->rewriter, REWRITE_ENVELOPE_RECIPIENT,
@@ -76,9 +77,9 @@ static int settle(struct job *j, const struct mailbox *box, const char **out, st
 			     *out, box->address, rule->left, rule->file, rule->line);
 		return 0;
 	}
-	if (box->domain && !(local_domain_is_bare(box->domain) && is_local(j, box->domain)))
+	if (box->domain && !(local_domain_is_bare(box->domain) && is_local_name(j, box->domain)))
 		return 0;
-	if (qualify(j, box, out, err) < 0)
+	if (qualify_recipient(j, box, out, err) < 0)
 		return -1;
 	if (strcmp(*out, box->address) != 0)
 		explain_note(x, "recipient '%s': '%s', completed with the domain of the account",
@@ -94,7 +95,7 @@ static int add_settled(struct job *j, const char *address, const char *orcpt,
 	struct mailbox box;
 
 	if (address_parse_one(j->envelope->arena, address, 0, &box, err) < 0 ||
-	    settle(j, &box, &address, err) < 0)
+	    settle_recipient(j, &box, &address, err) < 0)
 		return -1;
 	if (strcmp(address, like->address) != 0 && !named.original)
 		named.original = like->address;
@@ -109,7 +110,7 @@ static const char *original_of(const struct job *j, const struct mailbox *box)
 	const char *orcpt;
 	struct error none;
 
-	if (box->domain || qualify(j, box, &orcpt, &none) < 0)
+	if (box->domain || qualify_recipient(j, box, &orcpt, &none) < 0)
 		return box->address;
 	return orcpt;
 }
@@ -122,10 +123,10 @@ static int add_recipient(struct job *j, const struct recipient *like, struct err
 
 	if (address_parse_one(j->envelope->arena, like->address, 0, &box, err) < 0)
 		return -1;
-	if (!box.domain || is_local(j, box.domain)) {
+	if (!box.domain || is_local_name(j, box.domain)) {
 		rc = load_aliases(j, err);
 		if (rc == 0 && j->aliases)
-			rc = aliases_expand(j->aliases, box.local, is_local, j, &targets, err);
+			rc = aliases_expand(j->aliases, box.local, is_local_name, j, &targets, err);
 	}
 	const char *orcpt = original_of(j, &box);
 
@@ -150,7 +151,8 @@ static bool is_needed(struct job *j)
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		const char *domain = address_domain(e->rcpt[i].address);
 
-		if ((j->account->aliases || local_domain_is_bare(domain)) && is_local(j, domain))
+		if ((j->account->aliases || local_domain_is_bare(domain)) &&
+		    is_local_name(j, domain))
 			return true;
 	}
 	return false;

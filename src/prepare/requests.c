@@ -84,7 +84,7 @@ static const char *first_value(const struct request_job *j, const char *name, si
 }
 
 /* Only the message's own fields can be dropped; added ones get another text. */
-static void drop_fields(struct edits *edits, const struct message *m, const char *name)
+static void drop_request_fields(struct edits *edits, const struct message *m, const char *name)
 {
 	size_t at = edits->added_n;
 
@@ -111,7 +111,7 @@ static int set_field(struct edits *edits, const struct message *m, const char *n
 	}
 	if (same && (n == 1 || at <= edits->added_n))
 		return 0;
-	drop_fields(edits, m, name);
+	drop_request_fields(edits, m, name);
 	return edits_add(edits, name, value, err);
 }
 
@@ -130,7 +130,7 @@ static int add_solicitation(struct request_job *j, struct error *err)
 }
 
 /* RFC 4141, section 2: not in what is signed or encrypted. */
-static bool is_sealed(const struct request_job *j)
+static bool is_signed(const struct request_job *j)
 {
 	static const char *const types[] = { "multipart/signed", "multipart/encrypted",
 					     "application/pkcs7-mime", "application/x-pkcs7-mime" };
@@ -148,7 +148,7 @@ static int add_convert(struct request_job *j, struct error *err)
 {
 	const struct ext_settings *x = &j->account->ext;
 
-	if (x->content_convert && is_sealed(j))
+	if (x->content_convert && is_signed(j))
 		return error_set(err, FAULT_MESSAGE, "content_convert: a signed or encrypted "
 				 "message may not be converted");
 	if (x->content_convert && set(j, "Content-Convert", x->content_convert, err) < 0)
@@ -331,7 +331,7 @@ static void read_receipt(struct request_job *j)
 
 	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &n))
 		return;
-	drop_fields(j->edits, j->message, name);
+	drop_request_fields(j->edits, j->message, name);
 	j->changed = true;
 	for (size_t i = 0; i < j->envelope->rcpt_count; i++) {
 		struct recipient *r = &j->envelope->rcpt[i];

@@ -152,7 +152,7 @@ static int add_receipts(struct finish *f, struct error *err)
 /* --- who writes ------------------------------------------------------------------------ */
 
 /* Several authors need one who sends (RFC 5322, section 3.6.2). */
-static void add_sender(struct finish *f)
+static void add_user_sender(struct finish *f)
 {
 	struct address_list list;
 	const struct header_field *from = read_from(f, &list);
@@ -163,7 +163,7 @@ static void add_sender(struct finish *f)
 }
 
 /* A block of its own in front of everything (RFC 5322, section 3.6.6). */
-static int add_resent(struct finish *f, struct error *err)
+static int add_user_resent(struct finish *f, struct error *err)
 {
 	struct arena *a = f->list.arena;
 	const size_t before = f->list.at;
@@ -264,8 +264,8 @@ int user_headers_finish(struct message *m, const struct compose_request *req,
 	if (!is_idle(req)) {
 		field_list_init(&f.list, m, req->compose);
 		add_importance(&f);
-		add_sender(&f);
-		if (add_receipts(&f, err) < 0 || add_resent(&f, err) < 0 ||
+		add_user_sender(&f);
+		if (add_receipts(&f, err) < 0 || add_user_resent(&f, err) < 0 ||
 		    write_fields(&f, err) < 0)
 			return -1;
 		field_list_store(&f.list, m);

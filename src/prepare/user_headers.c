@@ -57,7 +57,7 @@ static int check_field(const struct field_request *f, bool compose, struct error
 	return 0;
 }
 
-static int check_together(const struct compose_request *req, struct error *err)
+static int check_headers_together(const struct compose_request *req, struct error *err)
 {
 	if (req->compose && req->resend)
 		return error_set(err, FAULT_USAGE, "--compose and --resend do not go "
@@ -75,7 +75,7 @@ static int check_together(const struct compose_request *req, struct error *err)
 
 int user_headers_check(const struct compose_request *req, struct error *err)
 {
-	if (check_together(req, err) < 0)
+	if (check_headers_together(req, err) < 0)
 		return -1;
 	for (size_t i = 0; i < req->field_n; i++) {
 		if (check_field(&req->field[i], req->compose, err) < 0)

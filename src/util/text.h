@@ -52,6 +52,12 @@ static inline bool text_is_wsp(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* WSP, or the CR of a line end: what is a blank in a line of a file. */
+static inline bool text_is_space(char c)
+{
+	return text_is_wsp(c) || c == '\r';
+}
+
 /* WSP, CR or LF: the octets of folding white space (RFC 5322, section 3.2.2). */
 static inline bool text_is_fws(char c)
 {
