@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -864,6 +865,29 @@ static void environment_makes_an_account(void **state)
 	expect("default", "port", "587");
 }
 
+static uid_t lent;	/* by how much the effective user is another */
+
+uid_t geteuid(void)
+{
+	return (uid_t)syscall(SYS_geteuid) + lent;
+}
+
+/* A program that runs with another's rights is not configured by who called it. */
+static void environment_of_another(void **state)
+{
+	(void)state;
+	if (system_file())
+		skip();
+	setenv("MSUBMIT_HOST", "mail.example.org", 1);
+	lent = 1;
+	assert_int_equal(load_with(NULL, false, NULL), 0);
+	lent = 0;
+	assert_null(config_default(config));
+	assert_int_equal(load_with(NULL, false, NULL), 0);
+	assert_non_null(config_default(config));
+	unsetenv("MSUBMIT_HOST");
+}
+
 static void wrong_environment(void **state)
 {
 	(void)state;
@@ -976,7 +1000,8 @@ int main(void)
 		CASE(user_accounts_come_before_system_accounts),
 		CASE(user_accounts_on_system_accounts), CASE(options_come_last),
 		CASE(wrong_options), CASE(options_alone_make_an_account),
-		CASE(environment_makes_an_account), CASE(wrong_environment), CASE(origins),
+		CASE(environment_makes_an_account), CASE(environment_of_another),
+		CASE(wrong_environment), CASE(origins),
 		CASE(listeners), CASE(too_many_sections),
 	};
 
