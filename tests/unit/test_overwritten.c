@@ -9,7 +9,7 @@
 #include "conf/accounts.h"
 #include "conf_scratch.h"
 #include "import/import.h"
-#include "net/httpproxy.h"
+#include "net/proxy.h"
 #include "secrets/credentials.h"
 #include "secrets/netrc.h"
 #include "server/auth.h"
