@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "submit/server_list.h"
-#include "tls/tls_facts.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -73,8 +73,6 @@ void check_local(struct check *c);
 /* Settles sender and recipient in c->envelope; tells it when that fails. */
 void check_envelope(struct check *c);
 
-/* --- check_secret.c: passwords and tokens ---------------------------------- */
-
 /* Can they be had, where the account needs them? They are kept for the sign-in. */
 void check_secret(struct check *c);
 

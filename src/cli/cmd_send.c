@@ -26,7 +26,7 @@
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"
-#include "track/tracking.h"
+#include "track/track.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"

@@ -13,7 +13,6 @@
 #include "submit/submission.h"
 #include "track/mtqp.h"
 #include "track/track.h"
-#include "track/tracking.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

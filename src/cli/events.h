@@ -19,7 +19,7 @@
 #include <stdbool.h>
 
 #include "net/wire.h"
-#include "smtp/observer.h"
+#include "smtp/session.h"
 #include "util/attr.h"
 
 struct envelope;

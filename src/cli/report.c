@@ -14,7 +14,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "smtp/status.h"
+#include "smtp/reply.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"

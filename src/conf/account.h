@@ -164,7 +164,7 @@ struct tls_settings {
 	const char *crl_file;
 	enum tls_ocsp ocsp;
 	const char *fingerprint;	/* hex: accept just this certificate */
-	const char *const *pin;	/* accept just those: see tls/tls_pin.c */
+	const char *const *pin;	/* accept just those: see net/pin.h */
 	enum tls_dane dane;
 	enum dnssec dnssec;
 	const char *dnssec_anchor;	/* file with the root's keys; NULL = the system's */

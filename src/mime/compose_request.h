@@ -19,7 +19,6 @@ struct error;
  * FILE[,KEY=VALUE]..., where ';' does as well as ',', and a backslash takes
  * the meaning from the character behind it.
  */
-
 enum part_role {
 	PART_TEXT, PART_HTML, PART_CALENDAR,	/* forms of the text itself */
 	PART_RELATED,		/* object that the HTML text shows */

@@ -6,24 +6,16 @@
 
 #include "util/base64.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define TEXT_MAX ((size_t)4096)
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 int pin_hex(const char *s, unsigned char *out, size_t room)
 {
 	size_t n = 0;
 
 	for (; *s; n++) {
-		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+		int high = text_hex_value(s[0]), low = high < 0 ? -1 : text_hex_value(s[1]);
 
 		if (low < 0 || n == room)
 			return -1;

@@ -34,7 +34,7 @@ int atrn_check(const struct atrn_options *opt, struct error *err)
 	return 0;
 }
 
-static int serve(const struct atrn_options *opt, const char *name, struct maildir *box,
+static int serve_queue(const struct atrn_options *opt, const char *name, struct maildir *box,
 		 struct wire *wire, const char *peer, unsigned *messages_out, struct error *err)
 {
 	const struct server_options server = {
@@ -66,7 +66,7 @@ int atrn_run(const struct atrn_options *opt, struct wire *wire, const char *peer
 	if (!name)
 		name = "localhost";
 	if (open_box(&box, opt, name, err) == 0) {
-		rc = serve(opt, name, &box, wire, peer, messages_out, err);
+		rc = serve_queue(opt, name, &box, wire, peer, messages_out, err);
 		maildir_close(&box);
 	}
 	arena_free(arena);

@@ -1,3 +1,8 @@
+/*
+ * From the caller's terminal to the background, without losing the errors of
+ * the start: the caller waits for one word of the server. Also the small
+ * files by which others find it.
+ */
 #include "config.h"
 #include "server/listener.h"
 
@@ -17,10 +22,10 @@
 #include "message/ident.h"
 #include "net/socket.h"
 #include "server/auth.h"
-#include "server/background.h"
 #include "server/maildir.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -28,6 +33,103 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
+
+enum { BACKGROUND_FAILED = -1, BACKGROUND_CALLER = 0, BACKGROUND_SERVER = 1 };
+
+/* --- from the terminal to the background -------------------------------------------- */
+
+/* The word of the server: a whole struct error, exit 0 when all is well. */
+static int read_word(int fd, struct error *word)
+{
+	size_t have = 0;
+
+	while (have < sizeof(*word)) {
+		ssize_t n = read(fd, (char *)word + have, sizeof(*word) - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		have += (size_t)n;
+	}
+	return 0;
+}
+
+static int wait_for_word(int fd, pid_t pid, struct error *err)
+{
+	struct error word;
+
+	if (read_word(fd, &word) < 0)
+		error_set(err, FAULT_SYSTEM, "the server's process ended before it was ready");
+	else if (!word.exit)
+		return BACKGROUND_CALLER;
+	else
+		*err = word;
+	(void)waitpid(pid, NULL, 0);
+	return BACKGROUND_FAILED;
+}
+
+/*
+ * Forks. In the new process (own session, standard descriptors on /dev/null
+ * once it is ready) it returns BACKGROUND_SERVER and a descriptor for the two
+ * functions below. In the caller it returns when the server has said its word:
+ * BACKGROUND_CALLER, or BACKGROUND_FAILED with its error.
+ */
+static int background_start(int *fd_out, struct error *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_errno(err, FAULT_SYSTEM, "cannot make a pipe");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(fds[0]);
+		(void)setsid();
+		*fd_out = fds[1];
+		return BACKGROUND_SERVER;
+	}
+	if (pid < 0)
+		error_errno(err, FAULT_SYSTEM, "cannot start a process");
+	close(fds[1]);
+	int rc = pid < 0 ? BACKGROUND_FAILED : wait_for_word(fds[0], pid, err);
+
+	close(fds[0]);
+	return rc;
+}
+
+/* Whoever waits for the end of our output must not wait for ours. */
+static void leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		if (fd != null)
+			(void)dup2(null, fd);
+	if (null > 2)
+		close(null);
+}
+
+static void say(int fd, const struct error *word)
+{
+	(void)!fs_write_all(fd, word, sizeof(*word));
+	close(fd);
+}
+
+/* The server stands; closes fd. */
+static void background_ready(int fd)
+{
+	static const struct error fine;
+
+	leave_terminal();
+	say(fd, &fine);
+}
+
+/* The server cannot start; closes fd. */
+static void background_failed(int fd, const struct error *err)
+{
+	say(fd, err);
+}
 
 enum {
 	CLIENTS_DEFAULT = 50,
@@ -199,7 +301,7 @@ static void drain(int fd)
 }
 
 /* One session, in its own process. */
-static void serve(struct listener *l, int fd)
+static void serve_client(struct listener *l, int fd)
 {
 	struct stream *stream = socket_stream_take(fd);
 	struct smtpd session;
@@ -231,7 +333,7 @@ static void be_worker(struct listener *l, int fd, const sigset_t *mask)
 		_exit(EX_OSERR);
 	set_signal(SIGTERM, on_signal);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
-	serve(l, fd);
+	serve_client(l, fd);
 	_exit(0);
 }
 
@@ -483,7 +585,7 @@ static int go_on(struct listener *l, struct error *err)
 	return rc;
 }
 
-static int run(struct listener *l, struct error *err)
+static int run_listener(struct listener *l, struct error *err)
 {
 	const struct server_options *opt = l->opt;
 
@@ -514,7 +616,7 @@ int listener_run(const struct server_options *opt, struct error *err)
 		complete.name = ident_host(arena);
 	if (!complete.name)
 		complete.name = "localhost";
-	int rc = run(&l, err);
+	int rc = run_listener(&l, err);
 
 	arena_free(arena);
 	return rc;

@@ -8,7 +8,6 @@
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
-#include "server/commands.h"
 #include "server/listener.h"
 #include "tls/tls.h"
 #include "util/arena.h"

@@ -1,6 +1,6 @@
 /*
  * One session of the listener: RFC 5321 as a server for submission, over any
- * stream (tests use memory), into any place (server/delivery.h).
+ * stream (tests use memory), into any place (server/receive.h).
  *
  * Guarantees: 250 to the final dot only when the message is stored for good;
  * nothing is stored when the client goes away inside DATA; nothing of one
@@ -25,6 +25,8 @@
 struct arena;
 struct delivery;
 struct server_options;
+struct smtpd;
+struct strbuf;
 struct stream;
 struct wire;
 
@@ -145,5 +147,27 @@ const char *smtpd_name(const struct smtpd *s);
 /* Is AUTH offered now, and was it used? */
 bool smtpd_offers_auth(const struct smtpd *s);
 bool smtpd_signed_in(const struct smtpd *s);
+
+/*
+ * The AUTH command (RFC 4954): mechanisms PLAIN and LOGIN, their dialogues,
+ * and what a failure costs.
+ */
+
+/* Runs AUTH; arg is what stands behind the verb. Forgets the line after that. */
+void signin_run(struct smtpd *s, const char *arg);
+
+/* Names of the mechanisms, one blank between them: for EHLO. */
+const char *signin_mechanisms(void);
+
+/*
+ * The commands of the listener: one table of verbs, the states in which each
+ * is allowed, and its handler.
+ */
+
+/* Runs the command in s->line (without its end; no NUL in it) and replies. */
+void commands_run(struct smtpd *s);
+
+/* Is that line an AUTH command? Its length limit is another. */
+bool commands_is_auth(const struct strbuf *line);
 
 #endif

@@ -13,7 +13,6 @@
 #include "message/result.h"
 #include "net/wire.h"
 #include "smtp/command.h"
-#include "smtp/data.h"
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
@@ -105,7 +104,7 @@ static int put_command(struct chunks *c, const struct chunk *chunk, struct error
  * The server speaks amid a chunk. Replies to those before it are expected;
  * one to the chunk itself can only be a refusal.
  */
-static bool heard(void *ctx, uint64_t left)
+static bool chunk_heard(void *ctx, uint64_t left)
 {
 	struct chunks *c = ctx;
 	struct transaction *t = c->t;
@@ -126,7 +125,7 @@ static enum data_end put_octets(struct chunks *c, const struct chunk *chunk, str
 	if (chunk->part->url)
 		return DATA_SENT;
 	if (!chunk->part->text)
-		return transfer_put(c->transfer, chunk->octets, heard, c, err);
+		return transfer_put(c->transfer, chunk->octets, chunk_heard, c, err);
 	return wire_put(s->wire, chunk->part->text, chunk->part->len, "", &d, err) == 0 ?
 		DATA_SENT : wire_unread_now(s->wire) > 0 ? DATA_ANSWERED : DATA_FAILED;
 }
@@ -142,7 +141,7 @@ static void wait_for_room(struct chunks *c)
 }
 
 /* Is there a reason to send no further chunk? */
-static bool refused(const struct chunks *c)
+static bool chunk_refused(const struct chunks *c)
 {
 	return c->t->pipe.broken || c->t->try.chunk_error.exit;
 }
@@ -155,7 +154,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 
 	while (next_chunk(c, &chunk)) {
 		wait_for_room(c);
-		if (refused(c))
+		if (chunk_refused(c))
 			return DATA_ANSWERED;
 		if (put_command(c, &chunk, err) < 0)
 			return DATA_FAILED;
@@ -204,7 +203,7 @@ bool content_needs_data(struct transaction *t, enum stage stage, int code)
 }
 
 /* A chunk was refused: nothing more is sent of the message (RFC 3030, section 2). */
-static void give_up(struct transaction *t, bool amid)
+static void give_up_chunks(struct transaction *t, bool amid)
 {
 	struct session *s = t->s;
 
@@ -247,7 +246,7 @@ static void take_result(struct transaction *t, enum stage stage)
 	struct session *s = t->s;
 
 	if (t->try.chunk_error.exit) {
-		give_up(t, false);
+		give_up_chunks(t, false);
 		return;
 	}
 	if (s->protocol == SESSION_LMTP)
@@ -283,13 +282,13 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 }
 
 /* The server has answered before all was sent. */
-static void stopped(struct chunks *c, enum stage stage)
+static void chunks_stopped(struct chunks *c, enum stage stage)
 {
 	struct transaction *t = c->t;
 
 	pipeline_take_ready(&t->pipe);
 	if (t->try.chunk_error.exit)
-		give_up(t, c->amid);
+		give_up_chunks(t, c->amid);
 	else if (!t->pipe.broken)
 		content_interrupted(t, stage);
 }
@@ -312,7 +311,7 @@ void content_send_chunks(struct transaction *t)
 	if (end == DATA_FAILED) {
 		pipeline_break(&t->pipe, &err);
 	} else if (end == DATA_ANSWERED) {
-		stopped(&c, stage);
+		chunks_stopped(&c, stage);
 	} else {
 		t->try.sent = true;
 		pipeline_finish(&t->pipe);

@@ -55,7 +55,7 @@ static void answer(struct pipeline *p, const struct pipeline_expected *what)
 	}
 }
 
-static void take_reply(struct pipeline *p)
+static void take_next_reply(struct pipeline *p)
 {
 	struct error err;
 
@@ -138,7 +138,7 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 	if (command_put(s->wire, &s->line, &d, &failed) < 0)
 		write_failed(p, &failed);
 	while (outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
-		take_reply(p);
+		take_next_reply(p);
 	if (!session_has(s, EXT_PIPELINING))
 		pipeline_finish(p);
 	return 0;
@@ -147,17 +147,17 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 void pipeline_take(struct pipeline *p)
 {
 	if (outstanding(p))
-		take_reply(p);
+		take_next_reply(p);
 }
 
 void pipeline_take_ready(struct pipeline *p)
 {
 	while (outstanding(p) && wire_unread_now(p->session->wire) > 0)
-		take_reply(p);
+		take_next_reply(p);
 }
 
 void pipeline_finish(struct pipeline *p)
 {
 	while (outstanding(p))
-		take_reply(p);
+		take_next_reply(p);
 }

@@ -222,7 +222,7 @@ static void build(struct session *s, const struct probe_request *p, bool utf8)
 }
 
 /* As session_command(), for a line that may hold UTF-8. */
-static int say(struct session *s, bool utf8, struct error *err)
+static int say_probe(struct session *s, bool utf8, struct error *err)
 {
 	struct deadline d = session_deadline(s, STAGE_COMMAND);
 	int early = session_quiet(s, err);
@@ -259,12 +259,12 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 		return session_named(s, err);
 	}
 	build(s, p, foreign);
-	if (say(s, foreign, err) < 0)
+	if (say_probe(s, foreign, err) < 0)
 		return -1;
 	if (foreign || !can || s->dead || !wants_utf8(s))
 		return 0;
 	build(s, p, true);
-	return say(s, true, err);
+	return say_probe(s, true, err);
 }
 
 /* --- the reply ------------------------------------------------------------ */
@@ -302,7 +302,7 @@ static void add_name(struct strbuf *out, const struct probe_request *p)
 }
 
 /* "VRFY 'joe': 550 5.1.1 no such user" */
-static int refused(const struct session *s, const struct probe_request *p,
+static int probe_refused(const struct session *s, const struct probe_request *p,
 		   enum fault fault, struct error *err)
 {
 	const struct reply *r = &s->reply;
@@ -333,15 +333,15 @@ static int by_class(const struct session *s, const struct probe_request *p, enum
 	if (!table[p->id].codes && class <= 3)
 		return 0;
 	if (r->code == 530)
-		return refused(s, p, FAULT_SIGN_IN_WANTED, err);
+		return probe_refused(s, p, FAULT_SIGN_IN_WANTED, err);
 	if (class == 4)
-		return refused(s, p, FAULT_REFUSED_FOR_NOW, err);
+		return probe_refused(s, p, FAULT_REFUSED_FOR_NOW, err);
 	if (otherwise || class <= 3)
-		return refused(s, p, FAULT_PROTOCOL, err);
-	return refused(s, p, FAULT_REFUSED, err);
+		return probe_refused(s, p, FAULT_PROTOCOL, err);
+	return probe_refused(s, p, FAULT_REFUSED, err);
 }
 
-static int judge(const struct session *s, const struct probe_request *p,
+static int judge_probe(const struct session *s, const struct probe_request *p,
 		 const struct probe_options *opt, struct strbuf *note, struct error *err)
 {
 	const struct meaning *m = table[p->id].codes;
@@ -351,9 +351,9 @@ static int judge(const struct session *s, const struct probe_request *p,
 	if (!m || !m->code)
 		return by_class(s, p, m ? m->fault : FAULT_NONE, err);
 	if (m->fault)
-		return refused(s, p, m->fault, err);
+		return probe_refused(s, p, m->fault, err);
 	if (s->reply.code == 252 && opt->strict && m->note) {
-		refused(s, p, FAULT_REFUSED_FOR_NOW, err);
+		probe_refused(s, p, FAULT_REFUSED_FOR_NOW, err);
 		return error_append(err, " (%s)", m->note);
 	}
 	if (m->note) {
@@ -426,7 +426,7 @@ int probe_run(struct session *s, const struct probe_request *p, const struct pro
 	}
 	if (p->id == PROBE_VRFY && opt->with_rcpt && told_nothing(s))
 		return ask_rcpt(s, p, out, err);
-	if (judge(s, p, opt, note, err) < 0) {
+	if (judge_probe(s, p, opt, note, err) < 0) {
 		/* RFC 1985, section 5.2: such a server is not to be asked again */
 		*last_out = p->id == PROBE_ETRN && reply_class(&s->reply) == 5;
 		return -1;

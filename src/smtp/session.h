@@ -23,16 +23,53 @@ struct auth_memory;
 struct early_memory;
 struct envelope;
 struct error;
-struct observer;
 struct limits_domains;
+struct observer;
+struct secret;
+struct session;
 struct wire;
+
+/*
+ * Who wants to know how an attempt goes on: functions passed down from the
+ * command line. Any may be NULL. They must not touch the session.
+ */
+
+/* What is done on the way to a session, in this order; EHLO and TLS may come twice. */
+enum session_step {
+	STEP_CONNECT, STEP_TLS, STEP_GREETING, STEP_EHLO, STEP_STARTTLS, STEP_AUTH, STEP_COUNT
+};
+
+struct observer {
+	void *ctx;
+	/*
+	 * A step begins, so the one before it has gone well: what the server
+	 * said to it is in s (NULL while there is no session). A failure
+	 * belongs to the last step that was told.
+	 */
+	void (*step)(void *ctx, enum session_step step, const struct session *s);
+	/* Connected to server ("mail.example.org:587") at its numeric address. */
+	void (*connected)(void *ctx, const char *server, const char *address);
+	/* TLS is on: what was agreed, and whether the certificate was verified. */
+	void (*secured)(void *ctx, const char *tls, bool verified);
+	/* So many octets of the message have gone out. */
+	void (*transfer)(void *ctx, uint64_t done, uint64_t total);
+};
+
+/* Tells o (may be NULL) that the step begins. */
+void observer_step(const struct observer *o, enum session_step step, const struct session *s);
+
+/*
+ * TLS has come up under w: a note in the transcript ("TLS: ..."), and the
+ * observer (may be NULL) is told.
+ */
+void observer_secured(const struct observer *o, struct wire *w);
 
 /* Gives the password or token when AUTH needs it; 0, or -1 and err. */
 enum credential {
 	CREDENTIAL_PASSWORD, CREDENTIAL_TOKEN, CREDENTIAL_KEY_PASSWORD,
 	CREDENTIAL_TICKET	/* is there one of Kerberos? nothing is given */
 };
-struct secret;
+
 typedef int credential_fn(void *ctx, enum credential, struct secret *out, struct error *);
 
 struct session_options {
@@ -129,5 +166,32 @@ int session_named(const struct session *s, struct error *err);
 
 /* Sends s->line and reads the reply; an unasked 421 counts as the reply. */
 ATTR_CHECK int session_command(struct session *s, enum stage stage, struct error *err);
+
+/*
+ * EHLO before the greeting, where the server has said on an earlier
+ * connection that it may be done (PIPECONNECT of Exim).
+ *
+ * EHLO alone goes ahead, and nothing is assumed of its reply. What is kept
+ * of a server is one flag: that it invites to it.
+ */
+
+/* For one address, port and EHLO name; who keeps it is no matter here. */
+struct early_memory {
+	bool (*invited)(void *ctx);
+	void (*note)(void *ctx, bool invited);
+	void *ctx;
+};
+
+/* Puts EHLO into the wire, to go out before the greeting is read; false: it is not to. */
+bool early_hello(struct session *s);
+
+/* The first EHLO of the connection was answered: keeps whether the server invites. */
+void early_note(const struct session *s);
+
+/*
+ * EHLO went ahead, and no session came of it. True when that may be why: the
+ * server refused or hung up. Then it is forgotten that it had invited.
+ */
+bool early_refused(const struct session *s);
 
 #endif

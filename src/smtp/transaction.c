@@ -140,7 +140,7 @@ static bool parameter_refused(const struct reply *r)
 }
 
 /* 501 may also mean the address: then there must be more than SIZE to blame (RFC 5321, 4.3.2). */
-static bool give_up(struct transaction *t, const struct reply *r)
+static bool give_up_transaction(struct transaction *t, const struct reply *r)
 {
 	struct session *s = t->s;
 	bool size = session_has(s, EXT_SIZE);
@@ -170,7 +170,7 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 	if (checkpoint_take(t, r))
 		return;
 	t->try.mail_refused = true;
-	t->try.retry = send_mode_fall_back(t->s, e, r) || give_up(t, r);
+	t->try.retry = send_mode_fall_back(t->s, e, r) || give_up_transaction(t, r);
 	if (t->try.retry)
 		return;
 	transaction_note_reply(t, r);

@@ -1,5 +1,5 @@
 /*
- * Which servers invite to speak before the greeting (smtp/early.h), kept for
+ * Which servers invite to speak before the greeting (struct early_memory), kept for
  * a later process: one small file for each, in the folder of tls/tls_cache.h
  * and as safe as the sessions in it. An entry is good for one address, port
  * and EHLO name, and for the account's pipe_connect_ttl.
@@ -7,7 +7,7 @@
 #ifndef SUBMIT_EARLY_MEMORY_H
 #define SUBMIT_EARLY_MEMORY_H
 
-#include "smtp/early.h"
+#include "smtp/session.h"
 
 struct account;
 struct arena;

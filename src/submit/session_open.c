@@ -10,7 +10,7 @@
 #include "net/stream.h"
 #include "net/wire.h"
 #include "secrets/credentials.h"
-#include "smtp/observer.h"
+#include "smtp/session.h"
 #include "smtp/tls_start.h"
 #include "submit/attempt.h"
 #include "submit/auth_memory.h"

@@ -246,6 +246,14 @@ int certificate_names(const void *der, size_t n, struct octets *issuer_out,
 	return 0;
 }
 
+bool certificate_self_signed(const void *der, size_t n)
+{
+	struct octets issuer, subject;
+
+	return certificate_names(der, n, &issuer, &subject) == 0 && issuer.n == subject.n &&
+	       memcmp(issuer.data, subject.data, issuer.n) == 0;
+}
+
 /* TBSCertificate goes on: subjectPublicKeyInfo SEQUENCE, ... */
 int certificate_public_key(const void *der, size_t n, struct octets *key_out)
 {

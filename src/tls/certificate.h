@@ -50,6 +50,9 @@ bool certificate_subject_among(struct certificate_reader *r, const struct octets
 ATTR_CHECK int certificate_names(const void *der, size_t n, struct octets *issuer_out,
 				 struct octets *subject_out);
 
+/* Are issuer and subject of that certificate the same? */
+bool certificate_self_signed(const void *der, size_t n);
+
 /* Finds the SubjectPublicKeyInfo, tag and length included; -1 if there is none. */
 ATTR_CHECK int certificate_public_key(const void *der, size_t n, struct octets *key_out);
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "dns/dnssec.h"
-#include "tls/tlsa.h"
+#include "tls/tls.h"
 #include "util/attr.h"
 
 enum dane_state {

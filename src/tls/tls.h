@@ -18,9 +18,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/attr.h"
 
+struct arena;
 struct deadline;
 struct error;
 struct secret;
@@ -28,6 +30,20 @@ struct strbuf;
 struct stream;
 struct tls;
 struct tlsa;
+
+/*
+ * A TLSA record (RFC 6698, section 2.1): plain data, made by tls/dane.h and
+ * compared with the peer's certificate by tls/tls.h.
+ */
+enum tlsa_usage { TLSA_PKIX_TA = 0, TLSA_PKIX_EE = 1, TLSA_DANE_TA = 2, TLSA_DANE_EE = 3 };
+enum tlsa_selector { TLSA_CERTIFICATE = 0, TLSA_PUBLIC_KEY = 1 };
+enum tlsa_matching { TLSA_FULL = 0, TLSA_SHA256 = 1, TLSA_SHA512 = 2 };
+
+struct tlsa {
+	unsigned usage, selector, matching;
+	const unsigned char *data;	/* certificate association data; borrowed */
+	size_t n;
+};
 
 struct tls_client {
 	const char *host;		/* name (ASCII) or address to check; SNI if a name */
@@ -39,7 +55,7 @@ struct tls_client {
 	bool ocsp_required;		/* a stapled OCSP answer must come */
 	bool ocsp_ignored;		/* nor does one that must come, or a bad one, matter */
 	const char *fingerprint;	/* hex with or without ':'; NULL = none */
-	const char *const *pins;	/* ends with NULL; see tls/tls_pin.c; NULL = none */
+	const char *const *pins;	/* ends with NULL; see net/pin.h; NULL = none */
 	const struct tlsa *tlsa;	/* usable records; the leaf has to match one */
 	size_t tlsa_n;
 	const char *cert_file, *key_file;	/* PEM, "pkcs11:" or "tpmkey:" URI; NULL = none */
@@ -108,5 +124,32 @@ void tls_describe_certificate(const struct stream *s, struct strbuf *out);
 
 /* Appends the versions of the TLS library: "GnuTLS 3.7.9"; -1 if it cannot be loaded. */
 ATTR_CHECK int tls_library_version(struct strbuf *out, struct error *err);
+
+/*
+ * What there is to know about a TLS connection and the peer's certificate,
+ * in pieces: for those who have to judge it, not only to show it.
+ */
+struct tls_facts {
+	const char *text;	/* "TLS1.3 ECDHE-X25519 ... AES-256-GCM" */
+	bool version_13;	/* TLS 1.3 or later */
+	bool verified, pinned;	/* by chain or DANE; by a pin */
+	bool dane;		/* verified by DANE */
+	bool stapled, staple_good;	/* an OCSP answer came; it is a good one */
+	const char *our_chain;	/* as chain, of the certificate that we sent; NULL = none */
+	const char *our_until;
+	int64_t our_days_left;
+	/* The rest is about the peer's certificate; chain_n 0: there is none. */
+	size_t chain_n;
+	const char *chain;	/* "CN=mail.example.org, by CN=R3": subjects, the last issuer */
+	const char *names;	/* "a, b" */
+	const char *first_name;	/* of them; NULL = none */
+	const char *from, *until;	/* "2026-11-22", UTC */
+	int64_t days_left;	/* of validity; < 0: it is over */
+	bool self_signed;
+	const char *pin;	/* value of 'tls_pin' for its key; "" if there is none */
+};
+
+/* Fills *out, whose strings live in a, from a TLS stream of tls_is(). */
+void tls_facts(const struct stream *s, struct arena *a, struct tls_facts *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * The insides of a TLS stream, shared by tls.c (stream, handshake),
- * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable?),
- * tls_pin.c and tls_dane.c (by what else than its chain?), tls_resume.c
- * (sessions for later) and tls_info.c (what people and SASL want to know).
+ * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable, by
+ * chain or pin?), dane.c (by TLSA records), tls_cache.c (sessions for later)
+ * and tls_info.c (what people and SASL want to know).
  * Nobody else includes this.
  */
 #ifndef TLS_TLS_PRIVATE_H
@@ -55,12 +55,6 @@ ATTR_CHECK int tls_load_client(struct tls *t, struct error *err);
 
 /* Loads trust store and CRL file, and checks the form of fingerprint and pins. */
 ATTR_CHECK int tls_verify_prepare(struct tls *t, struct error *err);
-
-/* The form of fingerprint and pins; EX_CONFIG. */
-ATTR_CHECK int tls_pin_prepare(const struct tls_client *settings, struct error *err);
-
-/* Is the leaf one of those that fingerprint or pins name? -1 and t->fault. */
-ATTR_CHECK int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf);
 
 /* Appends "spki-sha256:BASE64" or "cert-sha256:HEX" of a certificate; nothing if it fails. */
 void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key);

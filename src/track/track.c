@@ -1,13 +1,19 @@
 #include "config.h"
 #include "track/track.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "conf/account.h"
 #include "dns/dns.h"
+#include "message/envelope.h"
 #include "message/idna.h"
+#include "message/result.h"
 #include "net/resolve.h"
 #include "net/stream.h"
 #include "net/wire.h"
@@ -15,13 +21,15 @@
 #include "submit/connect.h"
 #include "submit/server_list.h"
 #include "track/mtqp.h"
-#include "track/mtqp_report.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/fs.h"
+#include "util/store.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"
+#include "util/xalloc.h"
 
 enum { HOPS_MAX = 10 };
 
@@ -100,8 +108,8 @@ static int open_wire(const struct tracker *t, const struct account *a,
 }
 
 /* The certificate is to be that of host, whatever name DNS gave for the service. */
-static int ask(const struct tracker *t, const char *host, unsigned port, struct strbuf *answer,
-	       struct error *err)
+static int ask_server(const struct tracker *t, const char *host, unsigned port,
+		      struct strbuf *answer, struct error *err)
 {
 	struct server target = { .host = host, .port = port, .mode = TLS_OFF };
 	struct account foreign;
@@ -199,7 +207,7 @@ static int visit(struct tracker *t, const char *host, unsigned port, struct strv
 	struct track_report report;
 
 	strvec_add(&t->asked, host);
-	if (ask(t, host, port, &answer, err) < 0) {
+	if (ask_server(t, host, port, &answer, err) < 0) {
 		strbuf_release(&answer);
 		return error_prefix(err, "%s", host);
 	}
@@ -252,5 +260,174 @@ int track_query(const struct account *a, const struct attempt_options *opt,
 	strvec_release(&next);
 	strvec_release(&t.asked);
 	arena_free(t.arena);
+	return rc;
+}
+
+/* --- the file of messages that can be asked for ------------------------------------- */
+
+#define FILE_LIMIT ((size_t)16 * 1024 * 1024)
+#define LINE_LIMIT ((size_t)1024 * 1024)
+#define WORDS 5
+
+static const char file[] = "tracking";
+
+const char *tracking_path(struct arena *a)
+{
+	struct strbuf path = STRBUF_INIT(PATH_MAX);
+	const char *copy = NULL;
+
+	if (store_user_path(file, &path) == 0)
+		copy = arena_strdup(a, path.buf);
+	strbuf_release(&path);
+	return copy;
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+static void add_word(struct strbuf *out, const char *word)
+{
+	for (; *word; word++) {
+		unsigned char c = (unsigned char)*word;
+
+		if (c <= ' ' || c == 127 || c == '%' || c == ',')
+			strbuf_addf(out, "%%%02X", (unsigned)c);
+		else
+			strbuf_addch(out, *word);
+	}
+}
+
+static void add_line(struct strbuf *out, const struct envelope *e, const struct result *r)
+{
+	const char *const words[] = { e->envid, e->ext.mtrk_secret, r->server ? r->server : "-" };
+	char separator = ' ';
+
+	strbuf_addf(out, "%lld", (long long)time(NULL));
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		strbuf_addch(out, ' ');
+		add_word(out, words[i]);
+	}
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].outcome != OUTCOME_ACCEPTED)
+			continue;
+		strbuf_addch(out, separator);
+		add_word(out, e->rcpt[i].address);
+		separator = ',';
+	}
+	strbuf_addch(out, '\n');
+}
+
+/* %XX back to octets, in place; false for one that is wrong or stands for NUL. */
+static bool decode(char *word)
+{
+	char *to = word;
+
+	for (; *word; word++) {
+		if (*word != '%') {
+			*to++ = *word;
+			continue;
+		}
+		int high = text_hex_value(word[1]), low = high < 0 ? -1 : text_hex_value(word[2]);
+
+		if (low < 0 || (high == 0 && low == 0))
+			return false;
+		*to++ = (char)(high * 16 + low);
+		word += 2;
+	}
+	*to = '\0';
+	return true;
+}
+
+/* The time at the beginning of a line, -1 if it has none. */
+static long long line_time(const char *line)
+{
+	char *end;
+
+	errno = 0;
+	long long when = *line >= '0' && *line <= '9' ? strtoll(line, &end, 10) : -1;
+
+	return when >= 0 && !errno && *end == ' ' ? when : -1;
+}
+
+static int hand_line(const char *line, int (*fn)(void *ctx, const struct tracking *), void *ctx)
+{
+	struct strvec words = STRVEC_INIT(WORDS + 1);
+	long long when = line_time(line);
+	int rc = 0;
+
+	strvec_split(&words, line, " ");
+	if (when >= 0 && words.n == WORDS && decode(words.v[1]) && decode(words.v[2]) &&
+	    decode(words.v[3])) {
+		const struct tracking t = {
+			.when = when, .envid = words.v[1], .secret = words.v[2],
+			.server = words.v[3], .recipients = words.v[4],
+		};
+		rc = fn(ctx, &t);
+	}
+	strvec_release(&words);
+	return rc;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+int tracking_read(int (*fn)(void *ctx, const struct tracking *), void *ctx, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
+	struct store s = STORE_INIT;
+	int rc = store_open_user(&s, false, err);
+
+	if (rc == 0)
+		rc = store_read(&s, file, FS_SECRET, &text, err);
+	store_close(&s);
+	for (char *line = text.buf, *end; rc == 0 && (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		rc = hand_line(line, fn, ctx);
+	}
+	strbuf_release_secret(&text);
+	return rc;
+}
+
+/* Lines stand in the order of their times: what is too old is at the beginning. */
+static size_t old_octets(const struct strbuf *text, long long oldest)
+{
+	const char *line = text->buf, *end;
+
+	while ((end = strchr(line, '\n')) && line_time(line) >= 0 && line_time(line) < oldest)
+		line = end + 1;
+	return (size_t)(line - text->buf);
+}
+
+/* The store is locked. */
+static int add(const struct store *s, const struct strbuf *line, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
+	int rc = store_read(s, file, FS_SECRET, &text, err);
+
+	if (rc == 0) {
+		strbuf_consume(&text, old_octets(&text, (long long)time(NULL) - TRACKING_KEEP));
+		/* a line that was cut off must not swallow ours */
+		if (text.len > 0 && text.buf[text.len - 1] != '\n')
+			strbuf_addch(&text, '\n');
+		strbuf_add(&text, line->buf, line->len);
+		rc = strbuf_overflow(&text) ?
+			error_set(err, FAULT_CANNOT_WRITE, "%s/%s is full", s->path, file) :
+			store_write(s, file, 0600, STORE_REPLACE, text.buf, text.len, err);
+	}
+	strbuf_release_secret(&text);
+	return rc;
+}
+
+int tracking_keep(const struct envelope *e, const struct result *r, struct error *err)
+{
+	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+	struct store s;
+	int rc = store_open_user(&s, true, err);
+
+	add_line(&line, e, r);
+	if (rc == 0)
+		rc = store_lock(&s, FS_LOCK_MS, err);
+	if (rc == 0)
+		rc = add(&s, &line, err);
+	store_close(&s);
+	strbuf_release_secret(&line);
 	return rc;
 }

@@ -60,7 +60,7 @@ static struct chunk *chunk_add(struct arena *a, size_t need)
 }
 
 /* Memory that is not zeroed: a chunk that is used in part need not be touched whole. */
-static void *take(struct arena *a, size_t size)
+static void *take_room(struct arena *a, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	struct chunk *c = a->chunks;
@@ -79,7 +79,7 @@ static void *take(struct arena *a, size_t size)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-	return memset(take(a, size), 0, size);
+	return memset(take_room(a, size), 0, size);
 }
 
 void *arena_calloc(struct arena *a, size_t count, size_t size)
@@ -109,7 +109,7 @@ char *arena_strdup(struct arena *a, const char *s)
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char *copy = take(a, n + 1);
+	char *copy = take_room(a, n + 1);
 
 	if (n)
 		memcpy(copy, s, n);
@@ -124,7 +124,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, ap);
-	char *s = take(a, n > 0 ? (size_t)n + 1 : 1);
+	char *s = take_room(a, n > 0 ? (size_t)n + 1 : 1);
 
 	s[0] = '\0';
 	if (n > 0)

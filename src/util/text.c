@@ -82,6 +82,14 @@ bool text_has_control(const char *s, size_t n)
 	return false;
 }
 
+int text_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 size_t text_hash(const char *s)
 {
 	uint32_t h = 2166136261U;

@@ -64,6 +64,9 @@ static inline bool text_is_fws(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* The value of a hexadecimal digit in either case; -1 = it is none. */
+ATTR_PURE int text_hex_value(char c);
+
 /* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
 ATTR_PURE size_t text_hash(const char *s);
 

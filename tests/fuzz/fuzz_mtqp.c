@@ -10,12 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/account.h"
 #include "../unit/memory_stream.h"
+#include "conf/account.h"
 #include "net/stream.h"
 #include "net/wire.h"
 #include "track/mtqp.h"
-#include "track/mtqp_report.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/text.h"

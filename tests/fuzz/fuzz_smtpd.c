@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "../unit/memory_stream.h"
-#include "server/delivery.h"
 #include "server/listener.h"
+#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "memory_stream.h"
-#include "server/delivery.h"
+#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/error.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "check/check_hints.h"
-#include "tls/tls_facts.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 

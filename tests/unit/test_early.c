@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "smtp/early.h"
+#include "smtp/session.h"
 #include "smtp_peer.h"
 
 #define EHLO "EHLO client.example.org\r\n"

@@ -21,7 +21,7 @@
 #include "message/result.h"
 #include "smtp/auth/auth.h"
 #include "submit/auth_memory.h"
-#include "track/tracking.h"
+#include "track/track.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "arena_state.h"
-#include "track/mtqp_report.h"
+#include "track/mtqp.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/strbuf.h"

@@ -20,7 +20,7 @@
 #include "message/result.h"
 #include "prepare/requests.h"
 #include "smtp/ext/ext.h"
-#include "track/tracking.h"
+#include "track/track.h"
 #include "util/arena.h"
 #include "util/base64.h"
 #include "util/datetime.h"

@@ -12,7 +12,6 @@
 #include "smtp/auth/auth.h"
 #include "smtp/auth/choice.h"
 #include "smtp/auth/mechanism.h"
-#include "smtp/auth/verdict.h"
 #include "smtp_peer.h"
 #include "submit/auth_memory.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "message/envelope.h"
-#include "smtp/status.h"
+#include "smtp/reply.h"
 #include "util/arena.h"
 #include "util/attr.h"
 

@@ -16,7 +16,7 @@
 
 #include "certs.h"
 #include "tls/certificate.h"
-#include "tls/tlsa.h"
+#include "tls/tls.h"
 #include "tls_peer.h"
 
 enum { CHAIN_MAX = 4, RECORDS_MAX = 4 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tls/tls_facts.h"
+#include "tls/tls.h"
 #include "tls_peer.h"
 #include "util/arena.h"
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "tls/tlsa.h"
+#include "tls/tls.h"
 #include "tls_peer.h"
 
 static const char cache_name[] = "cache";

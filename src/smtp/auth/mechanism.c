@@ -3,7 +3,6 @@
 
 #include <strings.h>
 
-#include "smtp/auth/mechanism_kind.h"
 #include "util/xalloc.h"
 
 #define AS MECHANISM_AUTHZID

@@ -17,6 +17,7 @@
 
 struct error;
 struct exchange;
+struct mechanism_kind;
 struct strbuf;
 
 #define SCRAM_ITERATIONS_MAX 10000000u	/* more is an attack on our processor */
@@ -36,8 +37,6 @@ enum mechanism_flag {
 	MECHANISM_TICKET = 1024,	/* needs a Kerberos ticket */
 	MECHANISM_AUTHZID = 2048	/* has a place for an authorization identity */
 };
-
-struct mechanism_kind;
 
 struct mechanism {
 	const char *name;
@@ -89,5 +88,29 @@ const char *exchange_detail(const struct exchange *x);
 bool exchange_stale(const struct exchange *x);
 
 void exchange_free(struct exchange *x);	/* accepts NULL */
+
+/*
+ * What the kinds of mechanisms share: for mechanism.c, mechanism_gsasl.c and
+ * mechanism_oauth.c only.
+ */
+
+struct exchange {
+	const struct mechanism *mechanism;
+	const struct mechanism_input *in;
+	unsigned steps;		/* taken before this one */
+	bool complete;
+	bool stale;		/* see exchange_stale() */
+	char detail[MECHANISM_DETAIL];	/* see exchange_detail() */
+	void *state;		/* of the kind */
+};
+
+struct mechanism_kind {
+	int (*start)(struct exchange *x, struct error *err);	/* NULL = nothing to do */
+	int (*step)(struct exchange *x, const char *in, size_t n, struct strbuf *out,
+		    struct error *err);
+	void (*finish)(struct exchange *x);			/* NULL = nothing to do */
+};
+
+extern const struct mechanism_kind mechanism_gsasl, mechanism_oauthbearer, mechanism_xoauth2;
 
 #endif

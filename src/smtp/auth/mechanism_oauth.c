@@ -1,6 +1,6 @@
 /* OAUTHBEARER (RFC 7628) and XOAUTH2, which libgsasl has not. */
 #include "config.h"
-#include "smtp/auth/mechanism_kind.h"
+#include "smtp/auth/mechanism.h"
 
 #include <stdio.h>
 #include <string.h>

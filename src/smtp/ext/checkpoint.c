@@ -13,7 +13,7 @@
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "smtp/data.h"
+#include "smtp/content.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/error.h"

@@ -10,7 +10,6 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/observer.h"
 #include "smtp/session.h"
 #include "smtp/tls_start.h"
 #include "tls/tls.h"
