@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "certs.h"
+#include "tls/gnutls_api.h"
 #include "tls_peer.h"
 #include "util/secret.h"
 
@@ -251,6 +252,72 @@ static void test_token(void **state)
 	shows_one(both, &right);
 }
 
+/* --- a token that says how often the PIN was asked for ---------------------- */
+
+static gnutls_pin_callback_t asks;
+static void *asks_ctx;
+
+static void keep_asker(gnutls_certificate_credentials_t c, gnutls_pin_callback_t fn, void *ctx)
+{
+	(void)c;
+	asks = fn;
+	asks_ctx = ctx;
+}
+
+static const struct asked {
+	int attempt;
+	unsigned flags;
+} *pins;
+
+/* As GnuTLS does, until the PIN is taken (here: never) or refused by the caller. */
+static int ask(gnutls_certificate_credentials_t c, const char *cert, const char *key,
+	       gnutls_x509_crt_fmt_t type, const char *pass, unsigned flags)
+{
+	char pin[GNUTLS_PKCS11_MAX_PIN_LEN];
+	int code;
+
+	(void)c, (void)cert, (void)key, (void)type, (void)pass, (void)flags;
+	do {
+		code = asks(asks_ctx, pins->attempt, "pkcs11:token=mail", "mail", pins->flags,
+			    pin, sizeof(pin));
+		pins++;
+	} while (code == 0);
+	return code;
+}
+
+static void test_wrong_pin(void **state)
+{
+	static const struct asked wrong[] = { { 0, 0 }, { 1, 0 } };
+	static const struct asked said[] = { { 0, 0 }, { 0, GNUTLS_PIN_WRONG } };
+	static const struct asked last[] = { { 0, GNUTLS_PIN_FINAL_TRY } };
+	const struct tls_client both = {
+		.cert_file = "pkcs11:token=mail;type=cert",
+		.key_file = "pkcs11:token=mail;type=private",
+	};
+	struct passphrase p = { .text = "4321" };
+	struct gnutls_rare_api real;
+	struct error err = { 0 };
+
+	(void)state;
+	certs_need();
+	assert_int_equal(gnutls_rare_load(&err), 0);
+	real = gtls_rare;
+	gtls_rare.certificate_set_pin_function = keep_asker;
+	gtls_rare.certificate_set_x509_key_file2 = ask;
+	pins = wrong;
+	fails(both, &p, "the PIN for token 'mail' is wrong");
+	assert_int_equal(p.asked, 1);
+	assert_ptr_equal(pins, wrong + 2);
+	pins = said;
+	fails(both, &p, "the PIN for token 'mail' is wrong");
+	assert_ptr_equal(pins, said + 2);
+	pins = last;
+	p.asked = 0;
+	fails(both, &p, "token 'mail' allows one more PIN");
+	assert_int_equal(p.asked, 0);
+	gtls_rare = real;
+}
+
 static int setup(void **state)
 {
 	return tls_peer_load() < 0 ? -1 : certs_setup(state);
@@ -262,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_passphrase),
 		cmocka_unit_test(test_pkcs12),
 		cmocka_unit_test(test_token),
+		cmocka_unit_test(test_wrong_pin),
 	};
 
 	return cmocka_run_group_tests(tests, setup, certs_teardown);
