@@ -36,6 +36,12 @@ struct mail_params {
 
 /* --- parameters of MAIL and RCPT ---------------------------------------------------- */
 
+/*
+ * RFC 5321, section 4.1.1.11: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8
+ * (RFC 6531), and AUTH (RFC 4954, section 5), whose value is checked and then
+ * not used. One table; what is not in it, or was not announced, is 555 5.5.4.
+ */
+
 enum { SIZE_DIGITS_MAX = 20 };
 
 struct param {

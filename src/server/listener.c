@@ -38,6 +38,11 @@ enum { BACKGROUND_FAILED = -1, BACKGROUND_CALLER = 0, BACKGROUND_SERVER = 1 };
 
 /* --- from the terminal to the background -------------------------------------------- */
 
+/*
+ * Without losing the errors of the start: the caller waits for one word of
+ * the server.
+ */
+
 /* The word of the server: a whole struct error, exit 0 when all is well. */
 static int read_word(int fd, struct error *word)
 {
