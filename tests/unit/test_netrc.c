@@ -30,6 +30,8 @@ static const char *const cases[][4] = {
 	{"default login u password 2\nmachine h login u password 1", "h", "u", "2"},
 	{"default password p", "h", "u", "p"},
 	{"machine x login u password 1", "h", "u", NULL},
+	{"machine h.example login u password 1", "h.example.evil", "u", NULL},
+	{"machine h.example.evil login u password 1", "h.example", "u", NULL},
 	/* words */
 	{"machine h login \"a b\" password \"p \\\" q\"", "h", "a b", "p \" q"},
 	{"machine h login a\\ b password p\\\\q", "h", "a b", "p\\q"},

@@ -229,6 +229,30 @@ static void test_no_clear_text(void **state)
 
 /* --- what is told about a session ------------------------------------------- */
 
+static void name_case(const char *host, const char *wanted)
+{
+	struct trial t = {
+		.scene = { .cert = "server.pem", .act = ACT_NAME },
+		.client = { .host = host },
+	};
+	char name[256];
+
+	assert_int_equal(trial_start(&t), 0);
+	assert_int_equal(read_some(&t, name, sizeof(name)), (int)strlen(wanted));
+	assert_memory_equal(name, wanted, strlen(wanted));
+	trial_end(&t);
+}
+
+/* RFC 6066, section 3: the server is told which of its names is meant; addresses are none. */
+static void test_server_name(void **state)
+{
+	(void)state;
+	certs_need();
+	name_case("mail.example.org", "mail.example.org");
+	name_case("127.0.0.1", "none");
+	name_case("::1", "none");
+}
+
 static void binding_case(const char *client, const char *server, bool unique, size_t wanted)
 {
 	struct trial t = {
@@ -510,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_renegotiation),
 		cmocka_unit_test(test_close),
 		cmocka_unit_test(test_no_clear_text),
+		cmocka_unit_test(test_server_name),
 		cmocka_unit_test(test_channel_binding),
 		cmocka_unit_test(test_describe),
 		cmocka_unit_test(test_library_version),

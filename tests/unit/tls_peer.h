@@ -34,6 +34,7 @@
 	X(certificate_set_ocsp_status_request_function2) \
 	X(certificate_set_x509_key_file) \
 	X(rehandshake) \
+	X(server_name_get) \
 	X(session_key_update) \
 	X(session_ticket_enable_server) \
 	X(session_ticket_key_generate) \
@@ -72,6 +73,7 @@ enum act {
 	ACT_WARNINGS,	/* sends many warning alerts, then echo */
 	ACT_BINDING,	/* sends its tls-exporter or tls-unique */
 	ACT_COUNT_CERTS,
+	ACT_NAME,	/* sends the name that it was asked for, or "none" */
 	ACT_END_FIRST,	/* end mark at once, then reads on */
 	ACT_READ_END,	/* exit status: 0 if the client ends politely */
 	ACT_RESUMED,	/* sends "resumed" or "full", then echo */
@@ -113,6 +115,18 @@ static inline ssize_t peer_recv(gnutls_session_t s, void *buf, size_t n)
 		got = gtls.record_recv(s, buf, n);
 	while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
 	return got;
+}
+
+static inline void peer_name(gnutls_session_t s)
+{
+	char name[256];
+	size_t room = sizeof(name);
+	unsigned type;
+
+	if (extra.server_name_get(s, name, &room, &type, 0) < 0)
+		peer_send(s, "none", 4);
+	else
+		peer_send(s, name, strlen(name));
 }
 
 static inline void peer_echo(gnutls_session_t s, bool updates)
@@ -169,6 +183,9 @@ static inline void peer_act(gnutls_session_t s, const struct scene *scene)
 	case ACT_COUNT_CERTS:
 		gtls.certificate_get_peers(s, &count);
 		peer_send(s, text, (size_t)snprintf(text, sizeof(text), "%u", count));
+		break;
+	case ACT_NAME:
+		peer_name(s);
 		break;
 	case ACT_END_FIRST:
 		gtls.bye(s, GNUTLS_SHUT_WR);
