@@ -122,6 +122,27 @@ static void early_ends(void **state)
 	}
 }
 
+/* What is open here by chance is not open in the command. */
+static void no_descriptors(void **state)
+{
+	(void)state;
+	int fd[2];
+	struct error err = { 0 };
+	char c = '?';
+
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(dup2(fd[1], 9), 9);
+	struct stream *s = open_ok(SHELL("if { true >&9; } 2>/dev/null; then echo o; "
+					 "else echo c; fi"));
+
+	assert_int_equal(read_some(s, &c, 1, &err), 1);
+	assert_int_equal(c, 'c');
+	stream_free(s);
+	close(fd[0]);
+	close(fd[1]);
+	close(9);
+}
+
 /* SIGPIPE is ignored by main(), and so here; the command has its default again. */
 static void write_to_a_dead_command(void **state)
 {
@@ -162,6 +183,7 @@ int main(void)
 		cmocka_unit_test(no_shell),
 		cmocka_unit_test(cannot_run),
 		cmocka_unit_test(early_ends),
+		cmocka_unit_test(no_descriptors),
 		cmocka_unit_test(write_to_a_dead_command),
 		cmocka_unit_test(stubborn_command),
 	};
