@@ -337,8 +337,16 @@ static void test_fingerprint(void **state)
 		try_fingerprint(value.buf, "server.pem", false, false);
 		without_colons(value.buf);
 		try_fingerprint(value.buf, "bad-self-signed.pem", false, true);
-		value.buf[0] = (char)(value.buf[0] == '0' ? '1' : '0');
-		try_fingerprint(value.buf, "bad-self-signed.pem", true, false);
+		char *const octets[] = { value.buf, value.buf + strlen(value.buf) / 2,
+					 value.buf + strlen(value.buf) - 1 };
+
+		for (size_t k = 0; k < ARRAY_LEN(octets); k++) {
+			const char right = *octets[k];
+
+			*octets[k] = right == '0' ? '1' : '0';
+			try_fingerprint(value.buf, "bad-self-signed.pem", true, false);
+			*octets[k] = right;
+		}
 		strbuf_release(&value);
 		strbuf_release(&named);
 	}

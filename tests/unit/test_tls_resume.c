@@ -123,6 +123,32 @@ static void test_resumed(void **state)
 	}
 }
 
+/* A ticket of TLS 1.3 is not there for a second session while the first one goes on. */
+static void test_used_once(void **state)
+{
+	static const char *const versions[] = { tls12, tls13 };
+
+	(void)state;
+	certs_need();
+	for (unsigned i = 0; i < ARRAY_LEN(versions); i++) {
+		char *cache = new_cache();
+		struct trial t = {
+			.scene = { .cert = "server.pem", .priorities = versions[i], .tickets = true,
+				   .ticket_key = &ticket_key },
+			.client = usual(cache),
+		};
+
+		assert_false(resumed(usual(cache), "server.pem", versions[i]));
+		assert_int_equal(count_files(cache), 1);
+		assert_int_equal(trial_start(&t), 0);
+		assert_true(is_resumed(t.tls));
+		assert_int_equal(count_files(cache), i == 0);
+		echo_once(&t);
+		trial_end(&t);
+		xfree(cache);
+	}
+}
+
 static void test_no_cache(void **state)
 {
 	struct tls_client client = usual(NULL);
@@ -423,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_resumed),
+		cmocka_unit_test(test_used_once),
 		cmocka_unit_test(test_no_cache),
 		cmocka_unit_test(test_no_folder),
 		cmocka_unit_test(test_key),
