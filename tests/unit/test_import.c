@@ -286,6 +286,11 @@ static const struct example dma[] = {
 	  "dsn_return\n"
 	  "dma.conf:9: DEFER: no equivalent: the message is sent at once or fails\n"
 	  "dma.conf:13: WHAT: not known, and left out\n" },
+	{ "what stands for something else here",
+	  { { "dma.conf", "SMARTHOST s\nMASQUERADE %C@masq.example\nNULLCLIENT\nMAILNAME m\n" } },
+	  "\n[account default]\nhost = s\nport = 25\ntls = off\nfrom = %U@m\n"
+	  "from_override = no\ndefault_domain = m\ndomain = m\naliases = \n",
+	  "dma.conf:2: MASQUERADE: does not fit: '%' in key 'from' stands for something else\n" },
 	{ "a password without TLS: only a challenge",
 	  { { "dma.conf", "SMARTHOST s\nAUTHPATH auth\nSTARTTLS\nMASQUERADE masq.example\n"
 			  "NULLCLIENT\n" }, { "auth", "u|s:p\n" } },
