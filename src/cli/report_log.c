@@ -1,6 +1,7 @@
 #include "config.h"
 #include "cli/report_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -199,6 +200,7 @@ struct fields {
 
 static void put(struct fields *f, const char *key, const char *text, bool number)
 {
+	assert(f->n < FIELDS_MAX);
 	f->v[f->n++] = (struct field){ key, text && *text ? text : NULL, number };
 }
 

@@ -81,9 +81,9 @@ static inline struct peer *peer_new(void)
 	p->arena = arena_new();
 	p->account = (struct account){ .name = "test", .pipelining = PIPELINING_YES,
 		.chunking = CHUNKING_ON, .chunk_size = 1024 * 1024, .chunk_window = 4,
-		.binarymime = true, .ext = { .esmtp = true, .limits = true },
+		.binarymime = true, .ext = { .esmtp = true, .limits = true, .tls_required = true },
 		.tls = { .mode = TLS_OFF, .certcheck = true },
-		.auth = { .scram_min_iterations = 4096, .password_fd = -1 },
+		.auth = { .scram_min_iterations = 4096, .password_fd = -1, .mutual = true },
 		.timeouts = { .greeting = 60, .helo = 60, .starttls = 60, .auth = 60, .mail = 60,
 			.rcpt = 60, .data_init = 60, .data_xfer = 60, .data_done = 60,
 			.rset = 60, .quit = 60 } };
