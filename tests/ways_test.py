@@ -449,5 +449,11 @@ def mx_no_auth():
                    args=['--user=joe', '--password-command=false', '--auth-plaintext=always'])
 
 
+@test('MX: what is to be known of a domain is told')
+def mx_notes():
+    server = Server(ACCEPT)
+    return mx_case({('example.net', 'A'): ['127.0.0.1']}, [server], 0, 'nobody will tell', args=['-v', '-N', 'success'])
+
+
 if __name__ == '__main__':
     sys.exit(harness.run_tap(TESTS))

@@ -68,6 +68,11 @@ static void take_over(struct result *all, const struct result *part, const size_
 	all->address = part->address;
 	all->tls = part->tls;
 	all->reply_text = part->reply_text;
+	all->mechanism = part->mechanism;
+	all->left_out = part->left_out ? part->left_out : all->left_out;
+	all->tracked = all->tracked || part->tracked;
+	for (size_t i = 0; i < part->note_n; i++)
+		result_note(all, "%s", part->note[i]);
 }
 
 /* One transaction for each domain: what they share is not worth finding out. */
