@@ -110,7 +110,8 @@ static int make_folders(const char *path)
 	char *copy = xstrdup(path);
 	int rc = 0;
 
-	for (char *p = copy + 1; rc == 0; p++) {
+	/* the first octet, if there is one, begins a name or is the root's slash */
+	for (char *p = copy + (*copy != '\0'); rc == 0; p++) {
 		const char c = *p;
 
 		if (c != '/' && c != '\0')
