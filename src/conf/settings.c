@@ -419,22 +419,25 @@ int setting_set(void *target, const struct setting *s, struct arena *a, const ch
 	return set_value(target, s, a, value, err);
 }
 
-/*
- * Most defaults need not be read from text: those that the cleared field holds
- * already, and switches that are on.
- */
-static bool is_default_set(void *target, const struct setting *s, const char *def)
+/* What the cleared field holds already need not be read from text: it is most of the table. */
+static bool is_zero(const struct setting *s, const char *def)
 {
 	if (s->type == SETTING_SIZE || s->type == SETTING_UINT)
 		return strcmp(def, "0") == 0;
 	if (s->type == SETTING_ENUM)
 		return s->names->value == 0 && strcmp(def, s->names->name) == 0;
-	if (s->type == SETTING_BOOL && !s->names && strcmp(def, "on") == 0) {
-		*(bool *)((char *)target + s->offset) = true;
-		return true;
-	}
 	return (s->type == SETTING_TIME || (s->type == SETTING_BOOL && !s->names)) &&
 		strcmp(def, "off") == 0;
+}
+
+/* Most of the others are switches that are on: nor need these be read. */
+static int set_default(void *target, const struct setting *s, struct arena *a, const char *def,
+		       struct error *err)
+{
+	if (s->type != SETTING_BOOL || s->names || strcmp(def, "on") != 0)
+		return set_value(target, s, a, def, err);
+	*(bool *)((char *)target + s->offset) = true;
+	return 0;
 }
 
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
@@ -449,8 +452,7 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 	while ((s = settings_next(scope, &w))) {
 		const char *def = classic && s->classic_def ? s->classic_def : s->def;
 		struct error err;
-		int rc = def && !is_default_set(target, s, def) ?
-			set_value(target, s, a, def, &err) : 0;
+		int rc = def && !is_zero(s, def) ? set_default(target, s, a, def, &err) : 0;
 
 		assert(rc == 0);
 		(void)rc;

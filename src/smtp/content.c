@@ -130,8 +130,8 @@ static int wrong_size(const struct transfer *x, uint64_t missing, struct error *
 {
 	/* nothing but closing can repair a chunk of another size than was told */
 	return error_set_status(err, FAULT_BUG, "4.3.0",
-				"the message has not %" PRIu64 " octets but %"
-			 PRIu64 " less", x->size, missing);
+				"the message has not %" PRIu64 " octets but %" PRIu64
+				" less", x->size, missing);
 }
 
 static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_fn *watch,
