@@ -15,6 +15,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "util/arena.h"
 #include "util/datetime.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -156,6 +157,18 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	add_pair(out, "exitcode", exit_name(why ? why->exit : 0));
 }
 
+/* "a; b": what the user may want to know; NULL for nothing. Lives in the result's arena. */
+static const char *notes_of(const struct report *r)
+{
+	const struct result *result = r->result;
+	const char *all = NULL;
+
+	for (size_t i = 0; result && i < result->note_n; i++)
+		all = all ? arena_printf(result->arena, "%s; %s", all, result->note[i]) :
+			result->note[i];
+	return all;
+}
+
 static void add_own_keys(struct strbuf *out, const struct report *r, const struct error *why)
 {
 	const struct result *result = r->result;
@@ -171,6 +184,7 @@ static void add_own_keys(struct strbuf *out, const struct report *r, const struc
 	if (result)
 		add_pair(out, "left_out", result->left_out);
 	add_pair(out, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
+	add_pair(out, "note", notes_of(r));
 	if (result)
 		add_pair(out, "delay", seconds(number, sizeof(number), r->milliseconds));
 	add_pair(out, "id", r->queue_id);
@@ -204,6 +218,13 @@ static void put(struct fields *f, const char *key, const char *text, bool number
 	f->v[f->n++] = (struct field){ key, text && *text ? text : NULL, number };
 }
 
+/* A key that is there only when it has something to say. */
+static void put_said(struct fields *f, const char *key, const char *text)
+{
+	if (text)
+		put(f, key, text, false);
+}
+
 /* All keys, in the order of doc/behaviour.md#log. */
 static void fill(struct fields *f, const struct report *r, size_t i)
 {
@@ -233,8 +254,8 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "delay", result ? seconds(f->delay, sizeof(f->delay), r->milliseconds) : NULL,
 	    true);
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
-	if (r->envelope && r->envelope->unparsed)
-		put(f, "unparsed", r->envelope->unparsed, false);
+	put_said(f, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
+	put_said(f, "note", notes_of(r));
 	put(f, "exitcode", exit_name(failed ? e->exit : 0), false);
 	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
 }

@@ -207,12 +207,20 @@ struct deadline session_deadline(const struct session *s, enum stage stage)
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
+	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
+		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));
 }
 
 bool session_has(const struct session *s, enum extension_id id)
 {
 	return s->announced[id];
+}
+
+void session_give_up(struct session *s, enum extension_id id)
+{
+	s->announced[id] = false;
+	s->given_up[id] = true;
 }
 
 void session_note(const struct session *s, const char *text)

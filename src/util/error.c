@@ -166,9 +166,9 @@ int error_append(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
-enum next error_next(const struct error *err)
+enum next error_next(const struct error *err, enum phase phase)
 {
-	enum next next = fault_next(err->fault);
+	enum next next = fault_next(err->fault, phase);
 
 	return next == NEXT_NEVER && error_is_temporary(err) ? NEXT_LATER : next;
 }

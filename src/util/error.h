@@ -78,7 +78,7 @@ ATTR_PRINTF(2, 3)
 int error_append(struct error *err, const char *fmt, ...);
 
 /* What is to be tried next: as fault_next(), and later at least for what is temporary. */
-enum next error_next(const struct error *err);
+enum next error_next(const struct error *err, enum phase phase);
 
 /* Is it worth trying again later? True for enhanced status 4.x.x. */
 int error_is_temporary(const struct error *err);
