@@ -195,7 +195,7 @@ static bool one_reason(const struct result *r)
 static const char *meaning(char *out, size_t room, const struct report *r,
 			   const struct error *err)
 {
-	const char *words = err->reply ? status_meaning(err->status, r->envelope) : NULL;
+	const char *words = err->reply ? reply_meaning(err, r->envelope) : NULL;
 
 	if (!words)
 		return "";

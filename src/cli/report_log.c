@@ -157,15 +157,37 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	add_pair(out, "exitcode", exit_name(why ? why->exit : 0));
 }
 
-/* "a; b": what the user may want to know; NULL for nothing. Lives in the result's arena. */
-static const char *notes_of(const struct report *r)
+static const char *joined(const struct result *r, const char *all, const char *more)
+{
+	return all && more ? arena_printf(r->arena, "%s; %s", all, more) : all ? all : more;
+}
+
+/*
+ * "a; b": what the user may want to know, with what is about recipient i (251,
+ * 252); NULL for nothing. Lives in the result's arena.
+ */
+static const char *notes_of(const struct report *r, size_t i)
 {
 	const struct result *result = r->result;
 	const char *all = NULL;
 
-	for (size_t i = 0; result && i < result->note_n; i++)
-		all = all ? arena_printf(result->arena, "%s; %s", all, result->note[i]) :
-			result->note[i];
+	for (size_t k = 0; result && k < result->note_n; k++)
+		all = joined(result, all, result->note[k]);
+	return result && i < result->rcpt_count ? joined(result, all, result->rcpt[i].note) : all;
+}
+
+/* The same with what is about any of them: "<b@example.org>: 251 ...". */
+static const char *all_notes_of(const struct report *r)
+{
+	const struct result *result = r->result;
+	const char *all = notes_of(r, SIZE_MAX);
+
+	for (size_t i = 0; result && i < result->rcpt_count && i < LOG_RECIPIENTS_MAX; i++) {
+		if (result->rcpt[i].note)
+			all = joined(result, all, arena_printf(result->arena, "<%s>: %s",
+							       r->envelope->rcpt[i].address,
+							       result->rcpt[i].note));
+	}
 	return all;
 }
 
@@ -184,7 +206,7 @@ static void add_own_keys(struct strbuf *out, const struct report *r, const struc
 	if (result)
 		add_pair(out, "left_out", result->left_out);
 	add_pair(out, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
-	add_pair(out, "note", notes_of(r));
+	add_pair(out, "note", all_notes_of(r));
 	if (result)
 		add_pair(out, "delay", seconds(number, sizeof(number), r->milliseconds));
 	add_pair(out, "id", r->queue_id);
@@ -255,7 +277,7 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	    true);
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
 	put_said(f, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
-	put_said(f, "note", notes_of(r));
+	put_said(f, "note", notes_of(r, i));
 	put(f, "exitcode", exit_name(failed ? e->exit : 0), false);
 	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
 }

@@ -135,8 +135,12 @@ ATTR_CHECK int session_open(struct session *s, struct wire *wire,
 			    const struct session_options *opt, bool helo_only,
 			    enum session_retry *retry_out, struct error *err);
 
-/* QUIT unless dead, which the session is then; does not wait longer than timeouts.quit. */
-void session_quit(struct session *s, bool wait);
+/*
+ * QUIT unless dead, which the session is then; does not wait longer than
+ * timeouts.quit. The code of a reply that lay there when QUIT went out and
+ * that nobody had asked for, a goodbye aside; else 0.
+ */
+int session_quit(struct session *s, bool wait);
 
 /* Frees what the session holds; not the wire. Harmless when called twice. */
 void session_release(struct session *s);

@@ -356,6 +356,25 @@ static bool goes_on(struct attempt *t, enum transaction_next next, struct result
 	return reopen(t, r) || moved;
 }
 
+/*
+ * A server that has said yes says no behind it, with nobody asking: the yes
+ * may have been about something else. Nobody knows then.
+ */
+static void take_back(int code, size_t accepted, struct result *r)
+{
+	struct error err;
+
+	if (code < 400 || accepted || !count_accepted(r))
+		return;
+	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
+		  "with %d; the message may have been accepted all the same", code);
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
+			result_set_error(r, i, &err);
+	}
+	r->unknown = true;
+}
+
 static void name_target(const struct attempt *t, struct result *r)
 {
 	if (t->o.target.host)
@@ -384,9 +403,10 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
+		const size_t accepted = count_accepted(result);
 		enum transaction_next next = serve(&t, m, edits, result);
 
-		session_quit(&t.o.session, false);
+		take_back(session_quit(&t.o.session, false), accepted, result);
 		session_opening_close(&t.o);
 		moved = goes_on(&t, next, result);
 		open = count_open(result);

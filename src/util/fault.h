@@ -250,6 +250,8 @@
 	F(SERVICE_REFUSED, "service-refused", EX_UNAVAILABLE, "5.3.0", NEVER, 0) \
 	/* it does not offer STARTTLS */ \
 	F(NO_STARTTLS, "no-starttls", EX_UNAVAILABLE, "5.7.10", SERVER, 0) \
+	/* ... something on the way hides what it says */ \
+	F(STARTTLS_MASKED, "starttls-masked", EX_UNAVAILABLE, "5.7.10", SERVER, 0) \
 	/* it does not begin TLS */ \
 	F(STARTTLS_REFUSED, "starttls-refused", EX_UNAVAILABLE, "5.7.0", SERVER, 0) \
 	/* it cannot begin TLS now */ \
