@@ -260,8 +260,9 @@ void memory_recall_server(const struct account *account, const char *host, unsig
 	struct error ignored;
 	struct line l;
 
-	if (server_key(account, host, port, &key) && load(&servers, &text, &ignored) == 0 &&
-	    text.len) {
+	/* nearly always there is no such file */
+	if (load(&servers, &text, &ignored) == 0 && text.len &&
+	    server_key(account, host, port, &key)) {
 		for (int id = 0; id < EXT_COUNT; id++) {
 			if (extensions[id]->remembered &&
 			    find(&servers, &text, extensions[id]->keyword, key.buf, &l))
