@@ -15,6 +15,7 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "smtp/reply.h"
+#include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"
@@ -170,6 +171,16 @@ const struct error *report_recipient_error(const struct report *r, size_t i)
 const char *report_recipient_status(const struct report *r, size_t i)
 {
 	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : untried(r);
+}
+
+const char *report_words(const struct report *r, const struct error *err)
+{
+	size_t n;
+	const char *words = error_words(err, &n);
+
+	if (words && r->result)
+		return arena_strndup(r->result->arena, words, n);
+	return r->result && !err->text[0] ? r->result->reply_text : NULL;
 }
 
 bool report_recipient_failed(const struct report *r, size_t i)

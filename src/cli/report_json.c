@@ -84,7 +84,7 @@ void report_json_members(struct json *j, const struct report *r)
 	json_string(j, "mechanism", result->mechanism);
 	json_string(j, "from", r->account && r->envelope ? r->envelope->sender : NULL);
 	json_string(j, "message_id", r->message_id);
-	json_string(j, "reply", result->reply_text);
+	json_string(j, "reply", r->result ? report_words(r, &result->error) : NULL);
 	json_number(j, "size", r->envelope ? (int64_t)r->envelope->size : 0);
 	json_number(j, "delay_ms", r->milliseconds);
 	json_number(j, "attempt", r->attempt);

@@ -152,7 +152,7 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	if (result && result->error.reply)
 		add_number(out, "smtpstatus", result->error.reply);
 	if (result)
-		add_pair(out, "smtpmsg", result->reply_text);
+		add_pair(out, "smtpmsg", report_words(r, &result->error));
 	add_pair(out, "errormsg", why ? why->text : NULL);
 	add_pair(out, "exitcode", exit_name(why ? why->exit : 0));
 }
@@ -272,7 +272,8 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "auth", result ? result->mechanism : NULL, false);
 	put(f, "code", e && e->reply ? f->code : NULL, true);
 	put(f, "dsn", e ? e->status : NULL, false);
-	put(f, "reply", failed ? e->text : result ? result->reply_text : NULL, false);
+	put(f, "reply", e ? report_words(r, e) : NULL, false);
+	put(f, "error", failed ? e->text : NULL, false);
 	put(f, "delay", result ? seconds(f->delay, sizeof(f->delay), r->milliseconds) : NULL,
 	    true);
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
@@ -396,7 +397,8 @@ static void add_log_part(struct strbuf *out, const struct report *r, size_t i)
 	add_pair(out, "status", report_recipient_status(r, i));
 	add_pair(out, "code", e->reply ? code : NULL);
 	add_pair(out, "dsn", e->status);
-	add_pair(out, "reply", report_recipient_failed(r, i) ? e->text : r->result->reply_text);
+	add_pair(out, "reply", report_words(r, e));
+	add_pair(out, "error", report_recipient_failed(r, i) ? e->text : NULL);
 	add_pair(out, "account", r->account->name);
 	add_pair(out, "msgid", r->message_id);
 	add_pair(out, "id", r->queue_id);

@@ -24,6 +24,7 @@
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -644,12 +645,17 @@ static void tell(const struct field *f, struct strbuf *reasons, struct error *ki
 		note(kinds, socket_fault(r->error));
 		address_text(&list->v[i].to.any, name, sizeof(name));
 		strbuf_addf(reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
-		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
+		if (r->error == ETIMEDOUT && interrupt_pending())
+			strbuf_addf(reasons, "no answer yet when %s ended it",
+				    interrupt_name(interrupt_pending()));
+		else if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
 			strbuf_addf(reasons, "no answer within %u s", r->limit.seconds);
 		else
 			strbuf_addstr(reasons, strerror(r->error));
 	}
-	if (deadline_passed(f->whole))
+	if (interrupt_pending())
+		error_turn(kinds, FAULT_INTERRUPTED);
+	else if (deadline_passed(f->whole))
 		strbuf_addstr(reasons, "; no time is left to try more");
 }
 

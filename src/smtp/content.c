@@ -14,6 +14,7 @@
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -117,6 +118,12 @@ static bool stopped(const struct transfer *x, data_watch_fn *watch, void *ctx, u
 		wire_unread_now(x->session->wire) > 0 && watch(ctx, left);
 }
 
+/* A signal ends it between two blocks; there need not be any wait. */
+static bool interrupted(const struct deadline *d, struct error *err)
+{
+	return interrupt_pending() && deadline_error(d, err) < 0;
+}
+
 /* Tells whoever watches how far the transfer has come. */
 static void tell_progress(const struct transfer *x, uint64_t done)
 {
@@ -152,6 +159,8 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 		x->given += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
+		if (interrupted(&d, err))
+			return DATA_FAILED;
 		tell_progress(x, x->given);
 		if (left && stopped(x, watch, ctx, left))
 			return DATA_ANSWERED;
@@ -179,6 +188,8 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 		octets += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
+		if (interrupted(&d, err))
+			return DATA_FAILED;
 		tell_progress(x, octets);
 		if (stopped(x, watch, ctx, 0))
 			return DATA_ANSWERED;

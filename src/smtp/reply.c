@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/text.h"
 
+#define OUT_OF_PLACE "out of place: "
 #define HIDDEN_CODE 334		/* the code whose text may hold a secret, and may be long */
 
 struct stage_text {
@@ -232,9 +233,12 @@ int reply_error_about(const struct reply *r, enum stage stage, const char *subje
 	error_set_status(err, v->fault, own ? r->status : fault_status(v->fault),
 			 "%s%s%s%s: %s%d%s%s%s%s", t->name, subject ? t->open : "",
 			 subject ? subject : "", subject ? t->close : "",
-			 v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "",
+			 v->class ? "" : OUT_OF_PLACE, r->code, r->status[0] ? " " : "",
 			 r->status, words.len ? " " : "", words.buf);
 	err->reply = r->code;
+	error_mark_words(err, strlen(t->name) + strlen(": ") +
+			 (v->class ? 0 : strlen(OUT_OF_PLACE)) +
+			 (subject ? strlen(t->open) + strlen(subject) + strlen(t->close) : 0));
 	if (v->class)
 		err->fault = look_closer(r, stage, words.buf, v->fault);
 	strbuf_release(&words);

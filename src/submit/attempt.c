@@ -23,6 +23,7 @@
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
@@ -201,9 +202,9 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 	/* nothing else is to be done meanwhile */
 	struct timespec pause = { .tv_sec = (time_t)wait };
 
-	while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
+	while (nanosleep(&pause, &pause) < 0 && errno == EINTR && !interrupt_pending())
 		;
-	return true;
+	return !interrupt_pending();
 }
 
 /* Transactions until every recipient has an outcome or nothing moves any more. */

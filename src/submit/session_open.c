@@ -191,6 +191,8 @@ void session_opening_note_failure(struct error *all, const struct error *err)
 		all->fault = err->fault;
 		all->exit = err->exit;
 		all->reply = err->reply;
+		all->words = (unsigned short)(strlen(all->text) + strlen("; ") + err->words);
+		all->words_n = all->words + err->words_n < sizeof(all->text) - 4 ? err->words_n : 0;
 		snprintf(all->status, sizeof(all->status), "%s", err->status);
 	}
 	all->named = all->named || err->named;

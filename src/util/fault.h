@@ -170,6 +170,8 @@
 	F(CONNECTION_LOST, "connection-lost", EX_TEMPFAIL, "4.4.2", SLOWLY, 0) \
 	/* the peer said nothing for too long */ \
 	F(TIMEOUT, "timeout", EX_TEMPFAIL, "4.4.2", ADDRESS, 0) \
+	/* a signal has ended the attempt */ \
+	F(INTERRUPTED, "interrupted", EX_TEMPFAIL, "4.3.0", LATER, 0) \
 	/* it does not take several commands at once */ \
 	F(GROUP, "group", EX_TEMPFAIL, "4.4.2", SLOWLY, 0) \
 	/* --- TLS and certificates --- */ \
