@@ -9,12 +9,14 @@
 #include "conf/local_domains.h"
 #include "message/address.h"
 #include "message/envelope.h"
+#include "message/idna.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
 
@@ -158,8 +160,8 @@ static bool is_needed(struct job *j)
 	return false;
 }
 
-int recipients_expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
-		      struct error *err)
+static int expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
+		  struct error *err)
 {
 	struct job j = { .envelope = e, .account = a, .rewriter = rewriter,
 			 .local = local_domains_new(e->arena, a) };
@@ -173,4 +175,119 @@ int recipients_expand(struct envelope *e, const struct account *a, struct rewrit
 		rc = add_recipient(&j, &old.rcpt[i], err);
 	aliases_free(j.aliases);
 	return rc;
+}
+
+/* --- redirect_to and always_bcc --------------------------------------------------------- */
+
+static bool is_excepted(const struct account *a, const char *address)
+{
+	for (const char *const *p = a->redirect.except; p && *p; p++) {
+		if (address_match(*p, address))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Puts redirect_to in place of all recipients that no pattern of
+ * redirect_except fits; e->redirected lists those that went.
+ */
+static void redirect(struct envelope *e, const struct account *a)
+{
+	if (!a->redirect.to)
+		return;
+	const struct envelope old = envelope_take_recipients(e);
+	const char **went = arena_calloc(e->arena, old.rcpt_count + 1, sizeof(*went));
+	size_t n = 0;
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		struct recipient r = old.rcpt[i];
+
+		if (is_excepted(a, r.address)) {
+			envelope_add_as(e, r.address, NULL, &r);
+			e->redirected_part = true;
+			continue;
+		}
+		went[n++] = r.address;
+		if (!r.original)
+			r.original = r.address;
+		for (const char *const *to = a->redirect.to; *to; to++) {
+			explain_note(e->explain, "recipient '%s': in place of '%s' (redirect_to)",
+				     *to, r.address);
+			envelope_add_as(e, *to, r.address, &r);
+		}
+	}
+	e->redirected = n ? went : NULL;
+}
+
+void recipients_add_copies(struct envelope *e, const struct account *a)
+{
+	bool reports = false;
+
+	if (!a->redirect.always_bcc)
+		return;
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		reports = reports || e->rcpt[i].notify;
+	for (const char *const *to = a->redirect.always_bcc; *to; to++) {
+		if (!envelope_add(e, *to, NULL))
+			continue;
+		struct recipient *r = &e->rcpt[e->rcpt_count - 1];
+
+		explain_note(e->explain, "recipient '%s': a copy (always_bcc)", *to);
+		r->source = RCPT_SOURCE_ADDED;
+		r->notify = reports ? DSN_NOTIFY_NEVER : 0;
+	}
+}
+
+/* --- domains ---------------------------------------------------------------------------- */
+
+/* Domains in ASCII form; a local part beyond ASCII needs SMTPUTF8. */
+static int internationalise(struct envelope *e, const char **address, struct error *err)
+{
+	size_t len = strlen(*address);
+
+	if (text_is_ascii(*address, len))
+		return 0;
+	if (idna_address(e->arena, *address, address, err) < 0)
+		return -1;
+	if (!text_is_ascii(*address, strlen(*address)))
+		e->utf8 = true;
+	return 0;
+}
+
+static bool all_ascii(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address)))
+			return false;
+	}
+	return true;
+}
+
+/* Two spellings of a domain may turn out to be one: then the address is used once. */
+static int internationalise_all(struct envelope *e, struct error *err)
+{
+	if (all_ascii(e))
+		return 0;
+	const struct envelope old = envelope_take_recipients(e);
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		const char *address = old.rcpt[i].address;
+
+		if (internationalise(e, &address, err) < 0)
+			return error_prefix(err, "recipient");
+		envelope_add_as(e, address, NULL, &old.rcpt[i]);
+	}
+	return 0;
+}
+
+int recipients_settle(struct envelope *e, const struct account *a, struct rewriter *rewriter,
+		      struct error *err)
+{
+	if (expand(e, a, rewriter, err) < 0)
+		return -1;
+	redirect(e, a);
+	if (internationalise(e, &e->sender, err) < 0)
+		return error_prefix(err, "sender");
+	return internationalise_all(e, err);
 }
