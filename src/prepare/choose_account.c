@@ -1,8 +1,10 @@
 #include "config.h"
 #include "prepare/choose_account.h"
 
+#include <grp.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -374,4 +376,56 @@ int choose_account_sender(struct arena *a, const struct account *account,
 	if (asked_out)
 		*asked_out = asked;
 	return 0;
+}
+
+/* --- who may send ------------------------------------------------------------- */
+
+static bool group_matches(struct arena *a, const char *const *patterns, gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	return list_match(patterns, group && *group->gr_name ? group->gr_name :
+			    arena_printf(a, "gid%lu", (unsigned long)gid));
+}
+
+/* The groups that the process has, which nobody can add to by himself. */
+static bool any_group_matches(struct arena *a, const char *const *patterns)
+{
+	int n;
+
+	if (!patterns)
+		return false;
+	if (group_matches(a, patterns, getgid()))
+		return true;
+	n = getgroups(0, NULL);
+	if (n <= 0)
+		return false;
+	gid_t *list = arena_calloc(a, (size_t)n, sizeof(*list));
+
+	n = getgroups(n, list);
+	for (int i = 0; i < n; i++) {
+		if (group_matches(a, patterns, list[i]))
+			return true;
+	}
+	return false;
+}
+
+int permission_check(const struct account *a, struct error *err)
+{
+	const struct permission_settings *p = &a->permission;
+	struct arena *scratch;
+	bool allowed = !p->allow_users && !p->allow_groups;
+	int rc = 0;
+
+	if (allowed && !p->deny_users)
+		return 0;
+	scratch = arena_new();
+	const char *login = ident_login(scratch);
+
+	allowed = allowed || list_match(p->allow_users, login) ||
+		  any_group_matches(scratch, p->allow_groups);
+	if (!allowed || list_match(p->deny_users, login))
+		rc = error_set(err, FAULT_USER_NOT_ALLOWED, "user %s may not submit mail", login);
+	arena_free(scratch);
+	return rc;
 }

@@ -11,7 +11,6 @@
 #include "message/request.h"
 #include "mime/compose.h"
 #include "prepare/convert.h"
-#include "prepare/permission.h"
 #include "prepare/prepare.h"
 #include "prepare/recipients.h"
 #include "prepare/requests.h"
