@@ -266,7 +266,7 @@ static int check_missing(const struct session *s, const struct envelope *e,
 	if (s->announced[id] || !wanted(s, e, id) || extensions_level(s, e, id) != LEVEL_REQUIRE)
 		return 0;
 	error_set_status(err, FAULT_EXTENSION_MISSING,
-			 x->status ? x->status : fault_status(FAULT_EXTENSION_MISSING),
+			 x->status ? x->status : fault_rows[FAULT_EXTENSION_MISSING].status,
 			 "%s does not offer %s, which is required",
 			 s->server_name[0] ? s->server_name : "the server", x->keyword);
 	if (x->option)

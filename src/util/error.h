@@ -7,7 +7,8 @@
  * knows. A server's refusal and a local fault are the same type. What kind of
  * failure it is says the fault (util/fault.h), never the text. The text is
  * one printable line, lower case, without full stop; it ends in "..." when
- * it was cut. No allocation, no ownership.
+ * it was cut. No allocation, no ownership. A caller to whom it is all the same
+ * why may pass NULL; all functions here that return nothing or -1 take it.
  */
 #ifndef UTIL_ERROR_H
 #define UTIL_ERROR_H
@@ -77,7 +78,7 @@ int error_prefix(struct error *err, const char *fmt, ...);
 ATTR_PRINTF(2, 3)
 int error_append(struct error *err, const char *fmt, ...);
 
-/* What is to be tried next: as fault_next(), and later at least for what is temporary. */
+/* What is to be tried next: as the fault says, and later at least for what is temporary. */
 enum next error_next(const struct error *err);
 
 /* Is it worth trying again later? True for enhanced status 4.x.x. */
