@@ -405,7 +405,8 @@ static int domain_or_name(struct address_parser *p, struct mailbox *box, const c
 	if (rc == 0)
 		return 0;
 	if (!is_unquoted_name(p, at)) {
-		*err = why;
+		if (err)
+			*err = why;
 		return -1;
 	}
 	*name_out = take_shown(p);

@@ -145,10 +145,9 @@ const char *ident_host(struct arena *a)
 const char *ident_mailname(struct arena *a)
 {
 	struct strbuf text = STRBUF_INIT(4096);
-	struct error ignored;
 	const char *found = NULL;
 
-	if (fs_read_file("/etc/mailname", 0, &text, &ignored) == 0) {
+	if (fs_read_file("/etc/mailname", 0, &text, NULL) == 0) {
 		size_t skip = strspn(text.buf, " \t");
 
 		strbuf_consume(&text, skip);

@@ -176,7 +176,6 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	const char *named = spec->charset ? spec->charset : c->req->charset;
 	const char *other = c->locale_charset ? c->locale_charset : c->opt->charset;
 	struct text_facts facts;
-	struct error invalid;
 
 	if (named && strcasecmp(named, "utf-8") != 0 && strcasecmp(named, "us-ascii") != 0) {
 		*charset_out = "utf-8";
@@ -190,7 +189,7 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	*charset_out = facts.utf8 ? "utf-8" : CHARSET_UNKNOWN;
 	if (facts.utf8 || !other)
 		return 0;
-	if (charset_known(other) && convert(s, other, &invalid) == 0)
+	if (charset_known(other) && convert(s, other, NULL) == 0)
 		*charset_out = "utf-8";
 	else if (other == c->opt->charset)
 		*charset_out = other;
@@ -448,7 +447,6 @@ int compose_text(struct compose *c, const struct part_spec *spec, const struct s
 static const char *cid_of(const struct part_spec *spec, const char *name, struct arena *a)
 {
 	struct part_spec probe = { .role = PART_ATTACHMENT };
-	struct error ignored;
 
 	if (spec->cid || (spec->role != PART_RELATED && spec->role != PART_INLINE) || !name)
 		return spec->cid;
@@ -456,7 +454,7 @@ static const char *cid_of(const struct part_spec *spec, const char *name, struct
 	const char *wanted = arena_printf(a, "x,cid=%s", name);
 
 	if (strpbrk(name, ",;\\") || !text_is_ascii(name, strlen(name)) ||
-	    part_spec_parse(a, PART_ATTACHMENT, wanted, &probe, &ignored) < 0)
+	    part_spec_parse(a, PART_ATTACHMENT, wanted, &probe, NULL) < 0)
 		return NULL;
 	return probe.cid;
 }

@@ -463,7 +463,6 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 {
 	const char *text = value + box->start, *local_end = value + box->local_end;
 	const char *end = value + box->end, *domain, *ascii;
-	struct error no_form;
 
 	if (text_is_ascii(text, (size_t)(end - text))) {
 		strbuf_add(d->out, text, (size_t)(end - text));
@@ -475,7 +474,7 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 	}
 	domain = memchr(local_end, '@', (size_t)(end - local_end));
 	domain = domain ? arena_strndup(a, domain + 1, (size_t)(end - domain - 1)) : "";
-	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, &no_form) < 0) {
+	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, NULL) < 0) {
 		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
 		return;
 	}
@@ -493,14 +492,13 @@ static void addresses(struct downgrade *d, const char *value, size_t n)
 	struct arena *a = arena_new();
 	char *mask = arena_strndup(a, value, n);
 	struct address_list list;
-	struct error unreadable;
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned char)value[i] > 127)
 			mask[i] = 'x';
 	}
-	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, &unreadable) < 0) {
+	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
 		rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
 		arena_free(a);
 		return;

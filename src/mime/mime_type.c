@@ -45,13 +45,12 @@ static struct magic_set *magic_set(void)
 	static void *handle;
 	static struct magic_set *set;
 	static bool tried;
-	struct error ignored;
 
 	if (tried)
 		return set;
 	tried = true;
 	if (dynlib_load(&handle, MAGIC_SONAME, "libmagic1", symbols, ARRAY_LEN(symbols),
-			&ignored) < 0)
+			NULL) < 0)
 		return NULL;
 	set = magic.open(MAGIC_MIME_TYPE);
 	if (set && magic.load(set, NULL) != 0) {
@@ -241,10 +240,9 @@ static const char *search_file(struct arena *a, const char *path, search_fn *sea
 			       const char *name)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
-	struct error ignored;
 	const char *found = NULL;
 
-	if (fs_read_file(path, 0, &text, &ignored) == 0)
+	if (fs_read_file(path, 0, &text, NULL) == 0)
 		found = search(a, text.buf, text.len, name);
 	strbuf_release(&text);
 	return found;

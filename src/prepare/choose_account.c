@@ -238,9 +238,8 @@ static const char *from_domain(struct arena *a, const struct account *account)
 {
 	const char *from = plain_from(account);
 	struct mailbox box;
-	struct error unreadable;
 
-	if (!from || address_parse_one(a, from, 0, &box, &unreadable) < 0)
+	if (!from || address_parse_one(a, from, 0, &box, NULL) < 0)
 		return NULL;
 	return box.domain;
 }

@@ -231,13 +231,12 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 	const unsigned left = mime_header_downgrade(&ascii, text, len, charset_of(a));
-	struct error no_blank;
 
 	const bool whole = !strbuf_overflow(&ascii);
 
 	if (whole && (header_fold_needed(text, len) ||
 		      !header_fold_needed(ascii.buf, ascii.len) ||
-		      header_fold(out, ascii.buf, ascii.len, false, &no_blank) < 0))
+		      header_fold(out, ascii.buf, ascii.len, false, NULL) < 0))
 		strbuf_add(out, ascii.buf, ascii.len);
 	strbuf_release(&ascii);
 	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;

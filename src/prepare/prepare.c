@@ -51,14 +51,13 @@ struct prepare_job {
 static const char *completing(void *ctx)
 {
 	struct prepare_job *j = ctx;
-	struct error none;
 
 	if (j->domain_known)
 		return j->domain;
 	j->domain_known = true;
 	j->domain = choose_account_domain(j->arena, j->account);
 	if (j->domain)
-		(void)!idna_to_ascii(j->arena, j->domain, &j->domain, &none);
+		(void)!idna_to_ascii(j->arena, j->domain, &j->domain, NULL);
 	return j->domain;
 }
 
@@ -201,10 +200,9 @@ static int from_address(struct prepare_job *j, const char **out, const struct re
 static struct address_list authors(struct prepare_job *j, const struct header_field *f)
 {
 	struct address_list list;
-	struct error unreadable;
 
 	if (address_parse_list(j->arena, f->text + f->value, f->len - f->value,
-			       ADDRESS_SEMICOLONS, &list, &unreadable) < 0)
+			       ADDRESS_SEMICOLONS, &list, NULL) < 0)
 		list.n = 0;
 	return list;
 }
@@ -469,12 +467,11 @@ static void list_fields(const struct message *m, bool blind, struct arena *a, st
 		const struct header_field *f = &m->header.field[i];
 		const unsigned flags = header_flags(f->id);
 		struct address_list list;
-		struct error unreadable;
 
 		if (!(flags & HEADER_RECIPIENT) || !(flags & HEADER_BLIND) == blind)
 			continue;
 		if (address_parse_list(a, f->text + f->value, f->len - f->value,
-				       ADDRESS_SEMICOLONS, &list, &unreadable) < 0)
+				       ADDRESS_SEMICOLONS, &list, NULL) < 0)
 			continue;
 		for (size_t k = 0; k < list.n; k++)
 			(void)strmap_add(out, list.box[k].address, 0);

@@ -208,13 +208,12 @@ static void put_box(struct rewriting *w, const struct mailbox *box, const char *
 static bool rewrite(struct rewriting *w)
 {
 	struct address_list list;
-	struct error unreadable;
 
 	w->value = w->field->text + w->field->value;
 	w->len = w->field->len - w->field->value;
 	strbuf_init(&w->out, FIELD_MAX);
 	if (address_parse_list(w->job->arena, w->value, w->len, ADDRESS_SEMICOLONS, &list,
-			       &unreadable) < 0)
+			       NULL) < 0)
 		return false;
 	for (size_t i = 0; i < list.n; i++)
 		put_box(w, &list.box[i], from_name(w, &list));

@@ -110,9 +110,8 @@ static int add_settled(struct job *j, const char *address, const char *orcpt,
 static const char *original_of(const struct job *j, const struct mailbox *box)
 {
 	const char *orcpt;
-	struct error none;
 
-	if (box->domain || qualify_recipient(j, box, &orcpt, &none) < 0)
+	if (box->domain || qualify_recipient(j, box, &orcpt, NULL) < 0)
 		return box->address;
 	return orcpt;
 }

@@ -207,9 +207,8 @@ static const char *only_mailbox(struct arena *a, const char *text)
 {
 	const char *value = field_value(a, text);
 	struct address_list list;
-	struct error ignored;
 
-	if (address_parse_list(a, value, strlen(value), 0, &list, &ignored) < 0 || list.n != 1 ||
+	if (address_parse_list(a, value, strlen(value), 0, &list, NULL) < 0 || list.n != 1 ||
 	    !list.box[0].domain)
 		return NULL;
 	return list.box[0].address;
@@ -293,18 +292,16 @@ static int check_submitter(struct request_job *j, struct error *err)
 /* A Solicitation field speaks for itself (RFC 3865, section 2.3). */
 static void read_solicitation(struct request_job *j)
 {
-	struct error ignored;
 	size_t n;
 	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &n);
 
 	if (value && n == 1)
-		(void)!request_solicit(value, j->now, j->envelope, &ignored);
+		(void)!request_solicit(value, j->now, j->envelope, NULL);
 }
 
 /* One valid MT-Priority field (RFC 6758, section 3.1). */
 static void read_priority(struct request_job *j)
 {
-	struct error ignored;
 	const char *value;
 	size_t n;
 
@@ -312,7 +309,7 @@ static void read_priority(struct request_job *j)
 		return;
 	value = first_value(j, "MT-Priority", &n);
 	if (value && n == 1 && strspn(value, "-0123456789") == strlen(value))
-		(void)!request_mt_priority(value, j->now, j->envelope, &ignored);
+		(void)!request_mt_priority(value, j->now, j->envelope, NULL);
 }
 
 static void read_features(struct request_job *j)

@@ -64,9 +64,8 @@ bool rewriter_does(const struct rewriter *r, unsigned classes)
 
 static const char *to_ascii(struct rewriter *r, const char *domain)
 {
-	struct error no_form;
 
-	return domain && idna_to_ascii(r->arena, domain, &domain, &no_form) < 0 ? NULL : domain;
+	return domain && idna_to_ascii(r->arena, domain, &domain, NULL) < 0 ? NULL : domain;
 }
 
 /* Looked up when first needed. */
@@ -100,10 +99,9 @@ const char *rewriter_apply(struct rewriter *r, unsigned class, const char *addre
 			   const struct rewrite_rule **rule_out)
 {
 	struct mailbox box;
-	struct error unreadable;
 
 	if (!rewriter_does(r, class) || !*address ||
-	    address_parse_one(r->arena, address, 0, &box, &unreadable) < 0)
+	    address_parse_one(r->arena, address, 0, &box, NULL) < 0)
 		return NULL;
 	const struct rewrite_rule *rule = rewriter_find(r, class, box.local, box.domain);
 

@@ -438,14 +438,13 @@ static void add_importance(struct finish *f)
 static const struct header_field *read_from(const struct finish *f, struct address_list *list)
 {
 	const size_t i = field_list_find(&f->list, "From", 0);
-	struct error unreadable;
 
 	if (i == f->list.n)
 		return NULL;
 	const struct header_field *from = &f->list.v[i];
 
 	return address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
-				  0, list, &unreadable) == 0 ? from : NULL;
+				  0, list, NULL) == 0 ? from : NULL;
 }
 
 /* --- receipts ----------------------------------------------------------------------- */
@@ -494,9 +493,8 @@ static void warn_of_receipt(struct finish *f)
 	size_t i = field_list_find(&f->list, "Disposition-Notification-To", 0);
 	const char *value = header_value(f->list.arena, &f->list.v[i]);
 	struct address_list list;
-	struct error unreadable;
 
-	if (address_parse_list(f->list.arena, value, strlen(value), 0, &list, &unreadable) == 0 &&
+	if (address_parse_list(f->list.arena, value, strlen(value), 0, &list, NULL) == 0 &&
 	    list.n == 1 && address_equal(list.box[0].address, f->envelope->sender))
 		return;
 	f->warning = arena_printf(f->list.arena, "the read receipt is to go to '%s', the envelope "
