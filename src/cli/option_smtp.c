@@ -8,8 +8,8 @@
 #include "smtp/probe.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define XCLIENT_LIMIT 65536
 

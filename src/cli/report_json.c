@@ -7,8 +7,8 @@
 #include "message/result.h"
 #include "util/error.h"
 #include "util/json.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define JSON_LIMIT ((size_t)256 * 1024 * 1024)	/* 100,000 recipients have room */
 

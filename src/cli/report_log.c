@@ -19,7 +19,6 @@
 #include "util/error.h"
 #include "util/json.h"
 #include "util/log.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 

@@ -14,9 +14,9 @@
 #include "util/arena.h"
 #include "util/datetime.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define POLICY_MAX 200	/* words of ext_policy */
 

@@ -11,7 +11,6 @@
 #include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"

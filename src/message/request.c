@@ -9,7 +9,6 @@
 #include "util/arena.h"
 #include "util/datetime.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 

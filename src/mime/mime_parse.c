@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "message/header.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 

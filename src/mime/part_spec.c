@@ -9,7 +9,6 @@
 #include "mime/mime_type.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/text.h"
 
 #define CID_MAX 250

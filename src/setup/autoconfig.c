@@ -8,7 +8,6 @@
 #include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xml.h"

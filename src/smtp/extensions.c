@@ -11,9 +11,9 @@
 #include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define ARGUMENTS_MAX 128
 
@@ -56,17 +56,10 @@ const char *extensions_level_name(enum ext_level level)
 
 /* --- what the account says about extensions ---------------------------- */
 
-static char fold(char c)
-{
-	if (c == '-')
-		return '_';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Case does not count, and "-" is "_". */
 static bool same_name(const char *row, const char *name, size_t len)
 {
-	while (len && *row && fold(*row) == fold(*name)) {
+	while (len && *row && text_fold(*row) == text_fold(*name)) {
 		row++;
 		name++;
 		len--;
@@ -187,7 +180,7 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	for (int id = 0; id < EXT_COUNT; id++) {
 		const char *keyword = extensions[id]->keyword;
 
-		if (fold(line[0]) != fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
+		if (text_fold(line[0]) != text_fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
 		    keyword[n] != '\0')
 			continue;
 		if (line[n] == '=' && id != EXT_AUTH)
