@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/address.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "message/address_lex.h"
@@ -184,7 +185,7 @@ static int domain_label(struct address_parser *p)
 	for (size_t i = start; i < p->pos; i++) {
 		unsigned char c = (unsigned char)p->text[i];
 
-		if (!address_char_alnum(c) && c < 0x80 && c != '-' && c != '_')
+		if (!isalnum(c) && c < 0x80 && c != '-' && c != '_')
 			return address_fail(p, "character in the domain that no domain has");
 	}
 	strbuf_add(&p->word, p->text + start, p->pos - start);

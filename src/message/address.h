@@ -74,6 +74,9 @@ const char *address_domain(const char *address);
 /* Does address match pattern ('*' any octets, '?' one; ASCII case ignored)? */
 ATTR_PURE bool address_match(const char *pattern, const char *address);
 
+/* The first pattern of a list (ends with NULL, may be NULL) that it matches; NULL if none. */
+ATTR_PURE const char *address_match_any(const char *const *patterns, const char *address);
+
 /*
  * A display name as RFC 5322 wants it in front of <...>: as it is when made
  * of atoms, else a quoted-string, else (non-ASCII) RFC 2047 encoded words.

@@ -5,6 +5,7 @@
 #include "message/address.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -87,11 +88,6 @@ const char *address_domain(const char *address)
 	return at ? at + 1 : NULL;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* A '*' met later makes all before it settled, so only the last one is tried again. */
 bool address_match(const char *pattern, const char *address)
 {
@@ -101,7 +97,7 @@ bool address_match(const char *pattern, const char *address)
 		if (*pattern == '*') {
 			star = ++pattern;
 			mark = address;
-		} else if (*pattern && (*pattern == '?' || lower(*pattern) == lower(*address))) {
+		} else if (*pattern && (*pattern == '?' || strncasecmp(pattern, address, 1) == 0)) {
 			pattern++;
 			address++;
 		} else if (star) {
@@ -114,6 +110,15 @@ bool address_match(const char *pattern, const char *address)
 	while (*pattern == '*')
 		pattern++;
 	return *pattern == '\0';
+}
+
+const char *address_match_any(const char *const *patterns, const char *address)
+{
+	for (; patterns && *patterns; patterns++) {
+		if (address_match(*patterns, address))
+			return *patterns;
+	}
+	return NULL;
 }
 
 /* Atoms with one blank between them: a phrase as it stands. */
@@ -168,7 +173,7 @@ static bool literal_valid(const char *s)
 		return inet_pton(AF_INET6, inner + 5, address) == 1;
 	if (inet_pton(AF_INET, inner, address) == 1)
 		return true;
-	while (address_char_alnum((unsigned char)inner[tag]) || inner[tag] == '-')
+	while (isalnum((unsigned char)inner[tag]) || inner[tag] == '-')
 		tag++;
 	if (tag == 0 || inner[tag - 1] == '-' || inner[tag] != ':' || inner[tag + 1] == '\0')
 		return false;
@@ -187,7 +192,7 @@ static bool label_valid(const char *s, size_t len)
 	if (!text_is_ascii(s, len))
 		return text_is_utf8(s, len);
 	for (size_t i = 0; i < len; i++) {
-		if (!address_char_alnum((unsigned char)s[i]) && s[i] != '-')
+		if (!isalnum((unsigned char)s[i]) && s[i] != '-')
 			return false;
 	}
 	return len <= 63;
@@ -198,7 +203,7 @@ static bool has_special(const char *s)
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c < 0x80 && !address_char_alnum(c) && c != '-' && c != '.')
+		if (c < 0x80 && !isalnum(c) && c != '-' && c != '.')
 			return true;
 		if (c == 0xc2 && (unsigned char)s[1] < 0xa0)
 			return true;	/* C1 control */

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/request.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -149,16 +150,6 @@ int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error
 	return 0;
 }
 
-static bool is_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Copies text without blanks and (nested) comments; false when one is not closed. */
 static bool strip(struct strbuf *out, const char *text)
 {
@@ -184,9 +175,9 @@ static bool strip(struct strbuf *out, const char *text)
 static bool is_solicit(const char *p)
 {
 	for (;; p++) {
-		if (!is_letter(*p))
+		if (!isalpha((unsigned char)*p))
 			return false;
-		while (is_letter(*p) || is_digit(*p) || (*p && strchr(".-_:", *p)))
+		while (isalnum((unsigned char)*p) || (*p && strchr(".-_:", *p)))
 			p++;
 		if (*p != ',')
 			return *p == '\0';
@@ -229,7 +220,7 @@ static size_t keyword_length(const char *p)
 {
 	size_t n = 0;
 
-	while (is_letter(p[n]) || is_digit(p[n]) || (n && p[n] == '-'))
+	while (isalnum((unsigned char)p[n]) || (n && p[n] == '-'))
 		n++;
 	return n;
 }

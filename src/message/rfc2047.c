@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/rfc2047.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,15 +26,10 @@ struct encoder {
 	size_t overhead;
 };
 
-static bool is_alnum(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* May c stand for itself in the Q form (RFC 2047, sections 4.2 and 5)? */
 static bool is_literal(enum rfc2047_place place, char c)
 {
-	if (is_alnum((unsigned char)c))
+	if (isalnum((unsigned char)c))
 		return true;
 	if (c <= ' ' || c > '~' || strchr("=?_", c))
 		return false;

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "mime/mime_header.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -138,8 +139,7 @@ static void urls(struct downgrade *d, const char *value, size_t n)
 /* attribute-char of RFC 2231, section 7, without what some readers misread */
 static bool is_plain(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
+	return isalnum(c) || (c && strchr("-._~", c));
 }
 
 /* The escaped form of the character at s; its octets. */

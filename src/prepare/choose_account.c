@@ -32,25 +32,15 @@ static const char *plain_from(const struct account *a)
 	return NULL;
 }
 
-/* The first of the patterns that fits; NULL if none does. */
-static const char *list_match(const char *const *patterns, const char *word)
-{
-	for (; patterns && *patterns; patterns++) {
-		if (address_match(*patterns, word))
-			return *patterns;
-	}
-	return NULL;
-}
-
 static bool owns(const struct account *a, const char *address)
 {
-	return list_match(a->from, address) != NULL;
+	return address_match_any(a->from, address) != NULL;
 }
 
 static bool takes_all(const struct account *a, const struct envelope *e)
 {
 	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!list_match(a->match_to, e->rcpt[i].address))
+		if (!address_match_any(a->match_to, e->rcpt[i].address))
 			return false;
 	}
 	return e->rcpt_count > 0;
@@ -93,7 +83,7 @@ static const struct account *find_by_recipients(const struct account_choice *req
 	for (size_t i = 0; e && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!a->match_to || !takes_all(a, e))
 			continue;
-		note_match(req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
+		note_match(req, a, "match_to", address_match_any(a->match_to, e->rcpt[0].address),
 			   e->rcpt_count > 1 ? "as others fit all recipients, recipient" :
 			   "the recipient", e->rcpt[0].address);
 		return a;
@@ -115,7 +105,7 @@ static const struct account *find_by_user(const struct account_choice *req)
 			scratch = arena_new();
 			login = ident_login(scratch);
 		}
-		pattern = list_match(a->match_user, login);
+		pattern = address_match_any(a->match_user, login);
 		if (!pattern)
 			continue;
 		note_match(req, a, "match_user", pattern, "the user", login);
@@ -133,7 +123,7 @@ static const struct account *find_owner(const struct account_choice *req, const 
 	for (size_t i = 0; address && *address && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!owns(a, address))
 			continue;
-		note_match(req, a, "from", list_match(a->from, address), what, address);
+		note_match(req, a, "from", address_match_any(a->from, address), what, address);
 		return a;
 	}
 	return NULL;
@@ -383,7 +373,7 @@ static bool group_matches(struct arena *a, const char *const *patterns, gid_t gi
 {
 	const struct group *group = getgrgid(gid);
 
-	return list_match(patterns, group && *group->gr_name ? group->gr_name :
+	return address_match_any(patterns, group && *group->gr_name ? group->gr_name :
 			    arena_printf(a, "gid%lu", (unsigned long)gid));
 }
 
@@ -421,9 +411,9 @@ int permission_check(const struct account *a, struct error *err)
 	scratch = arena_new();
 	const char *login = ident_login(scratch);
 
-	allowed = allowed || list_match(p->allow_users, login) ||
+	allowed = allowed || address_match_any(p->allow_users, login) ||
 		  any_group_matches(scratch, p->allow_groups);
-	if (!allowed || list_match(p->deny_users, login))
+	if (!allowed || address_match_any(p->deny_users, login))
 		rc = error_set(err, FAULT_USER_NOT_ALLOWED, "user %s may not submit mail", login);
 	arena_free(scratch);
 	return rc;

@@ -1,8 +1,6 @@
 #include "config.h"
 #include "prepare/convert.h"
 
-#include <string.h>
-
 #include "conf/account.h"
 #include "message/bare_cr.h"
 #include "message/charset.h"
@@ -27,16 +25,10 @@ static const char *charset_of(const struct account *a)
 /* A signature over header and body that any change would break. */
 static bool is_sealed(const struct message *m, const struct account *a)
 {
-	static const char name[] = "DKIM-Signature";
-
 	if (a->convert.signed_dkim)
 		return false;
 	for (size_t i = 0; i < m->header.n; i++) {
-		const struct header_field *f = &m->header.field[i];
-		const struct mime_field field = { .text = f->text,
-						  .name = strcspn(f->text, " \t:") };
-
-		if (mime_field_is(&field, name))
+		if (header_is(m->header.field[i].text, "DKIM-Signature"))
 			return true;
 	}
 	return false;

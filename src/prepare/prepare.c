@@ -81,11 +81,7 @@ static bool is_stripped(const struct prepare_job *j, const struct header_field *
 	if (!j->account->strip)
 		return false;
 	name = arena_strndup(j->arena, f->text, strcspn(f->text, " \t:"));
-	for (const char *const *p = j->account->strip; *p; p++) {
-		if (address_match(*p, name))
-			return true;
-	}
-	return false;
+	return address_match_any(j->account->strip, name) != NULL;
 }
 
 /* Bcc in any form, and what does not belong into a message that starts here. */

@@ -178,15 +178,6 @@ static int expand(struct envelope *e, const struct account *a, struct rewriter *
 
 /* --- redirect_to and always_bcc --------------------------------------------------------- */
 
-static bool is_excepted(const struct account *a, const char *address)
-{
-	for (const char *const *p = a->redirect.except; p && *p; p++) {
-		if (address_match(*p, address))
-			return true;
-	}
-	return false;
-}
-
 /*
  * Puts redirect_to in place of all recipients that no pattern of
  * redirect_except fits; e->redirected lists those that went.
@@ -202,7 +193,7 @@ static void redirect(struct envelope *e, const struct account *a)
 	for (size_t i = 0; i < old.rcpt_count; i++) {
 		struct recipient r = old.rcpt[i];
 
-		if (is_excepted(a, r.address)) {
+		if (address_match_any(a->redirect.except, r.address)) {
 			envelope_add_as(e, r.address, NULL, &r);
 			e->redirected_part = true;
 			continue;

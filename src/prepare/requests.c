@@ -40,14 +40,6 @@ struct request_job {
 
 /* --- fields of the header ------------------------------------------------------- */
 
-/* Is it a field of that name? */
-static bool is_field(const char *text, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncasecmp(text, name, n) == 0 && text[n + strspn(text + n, " \t")] == ':';
-}
-
 /* The next field of that name, as it will be written; NULL at the end. */
 static const char *next_field(const struct edits *edits, const struct message *m,
 			      const char *name, size_t *at)
@@ -56,7 +48,7 @@ static const char *next_field(const struct edits *edits, const struct message *m
 	size_t len;
 
 	while ((text = edits_next(edits, m, at, &len))) {
-		if (is_field(text, name))
+		if (header_is(text, name))
 			return text;
 	}
 	return NULL;
@@ -173,7 +165,7 @@ static int body_has_field(const struct message *m, const char *name, bool *out, 
 		for (ssize_t i = 0; !*out && i < got; i++) {
 			if (block[i] == '\n') {
 				line[n] = '\0';
-				*out = is_field(line, name);
+				*out = header_is(line, name);
 				n = 0;
 			} else if (n < sizeof(line) - 1) {
 				line[n++] = block[i];
@@ -230,11 +222,11 @@ static const char *resent(const struct request_job *j)
 	size_t at = 0, len;
 
 	while ((text = edits_next(j->edits, j->message, &at, &len))) {
-		if (is_field(text, "Resent-From") && !from && !is_empty(j->envelope->arena, text))
+		if (header_is(text, "Resent-From") && !from && !is_empty(j->envelope->arena, text))
 			from = text;
-		else if (from && (is_field(text, "Received") || is_field(text, "Return-Path")))
+		else if (from && (header_is(text, "Received") || header_is(text, "Return-Path")))
 			trace = true;
-		else if (is_field(text, "Resent-Sender") && !is_empty(j->envelope->arena, text))
+		else if (header_is(text, "Resent-Sender") && !is_empty(j->envelope->arena, text))
 			return trace ? from : text;
 	}
 	return from;

@@ -51,18 +51,10 @@ static void field_list_init(struct field_list *l, const struct message *m, bool 
 	}
 }
 
-static bool is_named(const struct header_field *f, const char *name)
-{
-	const size_t len = strlen(name);
-
-	return strncasecmp(f->text, name, len) == 0 &&
-	       f->text[len + strspn(f->text + len, " \t")] == ':';
-}
-
 /* The first field of that name (ASCII case ignored) from index on; n if there is none. */
 static size_t field_list_find(const struct field_list *l, const char *name, size_t from)
 {
-	while (from < l->n && !is_named(&l->v[from], name))
+	while (from < l->n && !header_is(l->v[from].text, name))
 		from++;
 	return from;
 }

@@ -2,6 +2,7 @@
 #include "util/base64.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "util/strbuf.h"
 
@@ -27,13 +28,9 @@ void base64_encode(struct strbuf *out, const void *data, size_t n)
 
 static int digit(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	const char *at = c ? strchr(alphabet, c) : NULL;
+
+	return at ? (int)(at - alphabet) : -1;
 }
 
 /* Four characters to one to three octets; returns their number or -1. */
