@@ -10,7 +10,6 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
-
 void edits_init(struct edits *e, struct arena *a, const struct message *m)
 {
 	*e = (struct edits){ .arena = a, .n = m->header.n };
@@ -80,35 +79,6 @@ static const char *field_text(const struct edits *e, const struct message *m, si
 	return edit->text ? edit->text : m->header.field[i].text;
 }
 
-void edits_write_header(const struct edits *e, const struct message *m, struct strbuf *out)
-{
-	for (size_t i = 0; i < e->added_n; i++)
-		strbuf_addstr(out, e->added[i]);
-	for (size_t i = 0; i < e->n; i++) {
-		size_t len;
-		const char *text = field_text(e, m, i, &len);
-
-		if (text)
-			strbuf_add(out, text, len);
-	}
-	strbuf_addstr(out, "\r\n");
-}
-
-uint64_t edits_wire_size(const struct edits *e, const struct message *m)
-{
-	uint64_t size = m->body_size + 2;
-
-	for (size_t i = 0; i < e->added_n; i++)
-		size += strlen(e->added[i]);
-	for (size_t i = 0; i < e->n; i++) {
-		size_t len;
-
-		if (field_text(e, m, i, &len))
-			size += len;
-	}
-	return size;
-}
-
 const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
 		       size_t *len_out)
 {
@@ -125,6 +95,26 @@ const char *edits_next(const struct edits *e, const struct message *m, size_t *a
 			return text;
 	}
 	return NULL;
+}
+
+void edits_write_header(const struct edits *e, const struct message *m, struct strbuf *out)
+{
+	const char *text;
+	size_t at = 0, len;
+
+	while ((text = edits_next(e, m, &at, &len)))
+		strbuf_add(out, text, len);
+	strbuf_addstr(out, "\r\n");
+}
+
+uint64_t edits_wire_size(const struct edits *e, const struct message *m)
+{
+	uint64_t size = m->body_size + 2;
+	size_t at = 0, len;
+
+	while (edits_next(e, m, &at, &len))
+		size += len;
+	return size;
 }
 
 void edits_set_text(struct edits *e, size_t at, const char *text)

@@ -290,7 +290,7 @@ int compose_message(const struct compose_request *req, const struct compose_opti
 	if (rc == 0)
 		rc = write_tree(&c, &tree, err);
 	if (rc == 0)
-		rc = compose_flush(&c, 0, err);
+		rc = message_reader_take(c.reader, &c.out, 0, err);
 	if (rc == 0)
 		rc = message_reader_finish(c.reader, out, err);
 	else

@@ -35,16 +35,6 @@ struct leaf {
 	uint64_t start;			/* where the content begins in the spool */
 };
 
-int compose_flush(struct compose *c, size_t least, struct error *err)
-{
-	if (c->out.len < least || !c->out.len)
-		return 0;
-	int rc = message_reader_push(c->reader, c->out.buf, c->out.len, err);
-
-	strbuf_reset(&c->out);
-	return rc;
-}
-
 const char *compose_option(enum part_role role)
 {
 	static const char *const options[] = {
@@ -393,14 +383,14 @@ static int put_spool(struct compose *c, const struct leaf *l, const struct spool
 		} else {
 			mime_encoder_push(&encoder, block, (size_t)n, &c->out);
 		}
-		rc = compose_flush(c, COMPOSE_BLOCK, err);
+		rc = message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err);
 	}
 	strbuf_reset(&lines);
 	text_lines_finish(&state, &lines);
 	mime_encoder_push(&encoder, lines.buf, lines.len, &c->out);
 	mime_encoder_finish(&encoder, &c->out);
 	strbuf_release(&lines);
-	return rc == 0 ? compose_flush(c, COMPOSE_BLOCK, err) : -1;
+	return rc == 0 ? message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err) : -1;
 }
 
 /* METHOD of a calendar object, which Content-Type has to repeat (RFC 5546, section 1.4). */
@@ -545,7 +535,7 @@ static int put_stream(struct compose *c, struct leaf *l, int fd, const char *fir
 	mime_encoder_push(&encoder, first, n, &c->out);
 	while ((got = read_part(c, fd, block, l->spec, err)) > 0) {
 		mime_encoder_push(&encoder, block, (size_t)got, &c->out);
-		if (compose_flush(c, COMPOSE_BLOCK, err) < 0)
+		if (message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err) < 0)
 			return -1;
 	}
 	mime_encoder_finish(&encoder, &c->out);

@@ -31,9 +31,6 @@ struct compose {
 	struct strbuf out;		/* not yet given to the reader */
 };
 
-/* Hands over what is in out when it is at least so much. */
-ATTR_CHECK int compose_flush(struct compose *c, size_t least, struct error *err);
-
 /* Is the part what comes on standard input? */
 ATTR_PURE bool compose_is_input(const struct part_spec *spec);
 

@@ -1,7 +1,3 @@
-/*
- * The first of the two passes of mime_convert(): what each entity holds and
- * what is to be done to it. For mime_convert.c only.
- */
 #include "config.h"
 #include "mime/mime_convert.h"
 
@@ -233,10 +229,7 @@ static const char *mime_fact_encoding(const struct mime_fact *f, const struct mi
 	return opt->lines != MIME_LINES_PASS && f->encoding == MIME_BINARY ? "8bit" : NULL;
 }
 
-/*
- * Reads w to its end and decides; errors as in mime_convert.h. The facts are
- * to be released in any case.
- */
+/* Reads w to its end and decides; errors as in mime_convert.h. */
 static int mime_facts_collect(struct mime_facts *facts, struct writer *w,
 			      const struct mime_options *opt, struct mime_report *report,
 			      struct error *err)
@@ -247,7 +240,6 @@ static int mime_facts_collect(struct mime_facts *facts, struct writer *w,
 	};
 	struct collect c = { .facts = facts, .opt = opt };
 
-	*facts = (struct mime_facts){ 0 };
 	if (mime_walk(w, &handler, &c, err) < 0)
 		return -1;
 	for (size_t i = 0; i < facts->n; i++) {
@@ -256,11 +248,6 @@ static int mime_facts_collect(struct mime_facts *facts, struct writer *w,
 			return -1;
 	}
 	return 0;
-}
-
-static void mime_facts_release(struct mime_facts *facts)
-{
-	xfree(facts->fact);
 }
 
 /* The second pass. */
@@ -275,16 +262,6 @@ struct convert {
 	size_t id;			/* whose content the encoder is at */
 	bool encoding;			/* it is at one */
 };
-
-static int flush(struct convert *c, size_t least, struct error *err)
-{
-	if (c->out.len < least || !c->out.len)
-		return 0;
-	int rc = message_reader_push(c->reader, c->out.buf, c->out.len, err);
-
-	strbuf_reset(&c->out);
-	return rc;
-}
 
 /* A field as it is to be: in ASCII, and folded. */
 static int put_field(struct convert *c, const struct mime_fact *f, const struct mime_field *field,
@@ -313,7 +290,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 		return error_set(err, FAULT_MESSAGE,
 				 "a header field is too large to be converted");
 	strbuf_add(&c->out, text, len);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 /* The fields that a content which is encoded now needs and the header lacks. */
@@ -365,7 +342,7 @@ static int put_content(void *ctx, size_t id, const char *data, size_t n, struct 
 		c->encoding = true;
 	}
 	mime_encoder_push(&c->encoder, data, n, &c->out);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 static int put_copy(void *ctx, const char *data, size_t n, struct error *err)
@@ -378,7 +355,7 @@ static int put_copy(void *ctx, const char *data, size_t n, struct error *err)
 	while (cut && (data[n - 1] == ' ' || data[n - 1] == '\t'))
 		n--;
 	strbuf_add(&c->out, data, n);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 static int put_end(void *ctx, size_t id, size_t parts, struct error *err)
@@ -406,7 +383,7 @@ static int run(struct convert *c, struct writer *w, struct message **out, struct
 	int rc = mime_walk(w, &handler, c, err);
 
 	if (rc == 0)
-		rc = flush(c, 0, err);
+		rc = message_reader_take(c->reader, &c->out, 0, err);
 	if (rc == 0)
 		rc = message_reader_finish(c->reader, out, err);
 	else
@@ -435,7 +412,7 @@ int mime_convert(const struct message *m, const struct edits *edits,
 		rc = run(&c, w, &made, err);
 		writer_free(w);
 	}
-	mime_facts_release(&facts);
+	xfree(facts.fact);
 	if (rc == 0)
 		*out = made;
 	return rc;

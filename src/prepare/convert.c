@@ -2,7 +2,6 @@
 #include "prepare/convert.h"
 
 #include "conf/account.h"
-#include "message/bare_cr.h"
 #include "message/charset.h"
 #include "message/header.h"
 #include "message/message.h"
@@ -80,8 +79,7 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
 				 "and a DKIM-Signature forbids to change it (see "
 				 "convert_signed_dkim)");
-	if (bare_cr_rewrite(*m, how == BARE_CR_SPACE ? BARE_CR_AS_BLANKS : BARE_CR_AS_BINARY, &made,
-			    err) < 0)
+	if (message_respell_cr(*m, how == BARE_CR_SPACE ? ' ' : '\r', &made, err) < 0)
 		return -1;
 	message_free(*m);
 	*m = made;		/* with the same fields: the edits fit */

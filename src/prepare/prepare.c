@@ -376,42 +376,25 @@ static int add_own(struct prepare_job *j, struct error *err)
 	return 0;
 }
 
-/* Is the whole body valid UTF-8? A character may lie across two blocks. */
-static int body_is_utf8(const struct message *m, bool *out, struct error *err)
+static int push_utf8(void *ctx, const char *data, size_t n, struct error *err)
 {
-	char block[8192];
-	size_t kept = 0;
-	uint64_t at = m->body_start;
+	struct text_utf8 *u = ctx;
 
-	*out = true;
-	while (*out && at < m->body_end) {
-		uint64_t left = m->body_end - at;
-		size_t want = left < sizeof(block) - kept ? (size_t)left : sizeof(block) - kept;
-		ssize_t got = spool_read(m->spool, at, block + kept, want, err);
-
-		if (got < 0)
-			return -1;
-		if (got == 0)
-			return error_set(err, FAULT_IO, "the message became shorter");
-		at += (uint64_t)got;
-		size_t have = kept + (size_t)got, used = 0, n;
-
-		while (used < have && (n = text_utf8_char(block + used, have - used)) > 0)
-			used += n;
-		kept = have - used;
-		*out = kept < 4 && (kept == 0 || at < m->body_end);
-		memmove(block, block + used, kept);
-	}
-	return 0;
+	(void)err;
+	text_utf8_push(u, data, n);
+	return u->bad;
 }
 
 static int add_content_type(struct prepare_job *j, struct error *err)
 {
 	const char *charset = j->account->convert.default_charset;
-	bool utf8 = false;
+	const struct message *m = j->message;
+	struct text_utf8 u = { .n = 0 };
 
-	if (body_is_utf8(j->message, &utf8, err) < 0)
+	if (spool_each(m->spool, m->body_start, m->body_end, push_utf8, &u, err) < 0)
 		return -1;
+	const bool utf8 = !u.bad && u.n == 0;
+
 	return edits_add(j->edits, "Content-Type",
 			 arena_printf(j->arena, "text/plain; charset=%s",
 				      utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN),
