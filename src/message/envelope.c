@@ -9,20 +9,16 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 
 #define LINEAR 16		/* so many recipients are searched one by one */
 #define DESCRIBE_MAX 60		/* octets of a field that are shown */
 
-/*
- * Open addressing with linear probing, at most half full; a slot holds the
- * recipient's number plus one. An envelope copied by value does not take the
- * index of the other for its own.
- */
+/* Their numbers. An envelope copied by value does not take the index of the other for its own. */
 struct envelope_index {
 	const struct envelope *owner;
-	size_t *slot;
-	size_t size;		/* a power of two */
+	struct strmap map;
 	size_t n;		/* recipients that are in it */
 };
 
@@ -31,57 +27,33 @@ void envelope_init(struct envelope *e, struct arena *a)
 	*e = (struct envelope){ .arena = a, .sender = "" };
 }
 
-static void index_put(struct envelope_index *x, const struct envelope *e, size_t i)
-{
-	size_t at = text_hash(e->rcpt[i].address);
-
-	while (x->slot[at & (x->size - 1)])
-		at++;
-	x->slot[at & (x->size - 1)] = i + 1;
-	x->n++;
-}
-
 /* The index with all recipients in it. */
-static struct envelope_index *index_of(struct envelope *e)
+static const struct strmap *index_of(struct envelope *e)
 {
 	struct envelope_index *x = e->index;
 
 	if (!x || x->owner != e || x->n > e->rcpt_count) {
 		x = arena_alloc(e->arena, sizeof(*x));
 		x->owner = e;
+		x->map.arena = e->arena;
 		e->index = x;
 	}
-	if (x->size < 2 * e->rcpt_count + 2) {
-		x->size = 8 * LINEAR;
-		while (x->size < 4 * e->rcpt_count)
-			x->size *= 2;
-		x->slot = arena_calloc(e->arena, x->size, sizeof(*x->slot));
-		x->n = 0;
-	}
-	while (x->n < e->rcpt_count)
-		index_put(x, e, x->n);
-	return x;
+	for (; x->n < e->rcpt_count; x->n++)
+		(void)strmap_add(&x->map, e->rcpt[x->n].address, x->n);
+	return &x->map;
 }
 
 /* The recipient with that address, NULL if there is none. */
 static struct recipient *find(struct envelope *e, const char *address)
 {
-	if (e->rcpt_count <= LINEAR) {
-		for (size_t i = 0; i < e->rcpt_count; i++)
-			if (address_equal(e->rcpt[i].address, address))
-				return &e->rcpt[i];
-		return NULL;
-	}
-	const struct envelope_index *x = index_of(e);
+	size_t i = 0;
 
-	for (size_t at = text_hash(address);; at++) {
-		size_t i = x->slot[at & (x->size - 1)];
-
-		if (!i)
-			return NULL;
-		if (address_equal(e->rcpt[i - 1].address, address))
-			return &e->rcpt[i - 1];
-	}
+	if (e->rcpt_count > LINEAR)
+		return strmap_find(index_of(e), address, &i) ? &e->rcpt[i] : NULL;
+	for (; i < e->rcpt_count; i++)
+		if (address_equal(e->rcpt[i].address, address))
+			return &e->rcpt[i];
+	return NULL;
 }
 
 bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
@@ -208,16 +180,8 @@ static bool is_resent_recipient(const struct header_field *field)
 /* Fields that a block has once: a second one begins the next block. */
 static unsigned mark_of(enum header_id id)
 {
-	switch (id) {
-	case HEADER_RESENT_FROM:
-		return 1;
-	case HEADER_RESENT_DATE:
-		return 2;
-	case HEADER_RESENT_MESSAGE_ID:
-		return 4;
-	default:
-		return 0;
-	}
+	return id == HEADER_RESENT_FROM || id == HEADER_RESENT_DATE ||
+	       id == HEADER_RESENT_MESSAGE_ID ? 1U << id : 0;
 }
 
 /* The end of the Resent block that begins at field i (RFC 5322, section 3.6.6). */
@@ -261,16 +225,9 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 
 static enum rcpt_source source_of(enum header_id id)
 {
-	switch (id) {
-	case HEADER_TO:
-	case HEADER_RESENT_TO:
-		return RCPT_SOURCE_TO;
-	case HEADER_CC:
-	case HEADER_RESENT_CC:
-		return RCPT_SOURCE_CC;
-	default:
+	if (header_flags(id) & HEADER_BLIND)
 		return RCPT_SOURCE_BCC;
-	}
+	return id == HEADER_TO || id == HEADER_RESENT_TO ? RCPT_SOURCE_TO : RCPT_SOURCE_CC;
 }
 
 const char *envelope_source_name(enum rcpt_source source)
@@ -332,11 +289,10 @@ const char *envelope_describe_header(struct envelope *e, const struct message *m
 {
 	struct strbuf out = STRBUF_INIT(4096);
 
-	describe(e, &m->header, HEADER_TO, &out);
-	strbuf_addstr(&out, ", ");
-	describe(e, &m->header, HEADER_CC, &out);
-	strbuf_addstr(&out, ", ");
-	describe(e, &m->header, HEADER_BCC, &out);
+	for (enum header_id id = HEADER_TO; id <= HEADER_BCC; id++) {
+		strbuf_addstr(&out, id == HEADER_TO ? "" : ", ");
+		describe(e, &m->header, id, &out);
+	}
 	const char *text = arena_strndup(e->arena, out.buf, out.len);
 
 	strbuf_release(&out);

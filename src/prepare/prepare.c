@@ -192,12 +192,12 @@ static int from_address(struct prepare_job *j, const char **out, const struct re
 	return 0;
 }
 
-/* Whom a From field names; nobody where it cannot be read. */
-static struct address_list authors(struct prepare_job *j, const struct header_field *f)
+/* Whom a field names; nobody where it cannot be read. */
+static struct address_list mailboxes(struct arena *a, const struct header_field *f)
 {
 	struct address_list list;
 
-	if (address_parse_list(j->arena, f->text + f->value, f->len - f->value,
+	if (address_parse_list(a, f->text + f->value, f->len - f->value,
 			       ADDRESS_SEMICOLONS, &list, NULL) < 0)
 		list.n = 0;
 	return list;
@@ -206,7 +206,7 @@ static struct address_list authors(struct prepare_job *j, const struct header_fi
 /* Does From name that address, and nobody else? */
 static bool is_author(struct prepare_job *j, const struct header_field *f, const char *address)
 {
-	const struct address_list list = authors(j, f);
+	const struct address_list list = mailboxes(j->arena, f);
 
 	return list.n == 1 && address_equal(list.box[0].address, address);
 }
@@ -259,7 +259,7 @@ static int add_sender(struct prepare_job *j, struct error *err)
 
 	if (!from || header_find(&j->message->header, HEADER_SENDER) ||
 	    !memchr(from->text + from->value, ',', from->len - from->value) ||
-	    authors(j, from).n < 2)
+	    mailboxes(j->arena, from).n < 2)
 		return 0;
 	if (from_address(j, &address, &rule, err) < 0)
 		return -1;
@@ -440,18 +440,16 @@ static int add_fields(struct prepare_job *j, struct error *err)
 /* --- recipients that are not shown, and those that were redirected -------------------- */
 
 /* Addresses of the fields of recipients, blind ones or the others. */
-static void list_fields(const struct message *m, bool blind, struct arena *a, struct strmap *out)
+static void list_fields(const struct message *m, bool blind, struct strmap *out)
 {
 	for (size_t i = 0; i < m->header.n; i++) {
 		const struct header_field *f = &m->header.field[i];
 		const unsigned flags = header_flags(f->id);
-		struct address_list list;
 
 		if (!(flags & HEADER_RECIPIENT) || !(flags & HEADER_BLIND) == blind)
 			continue;
-		if (address_parse_list(a, f->text + f->value, f->len - f->value,
-				       ADDRESS_SEMICOLONS, &list, NULL) < 0)
-			continue;
+		const struct address_list list = mailboxes(out->arena, f);
+
 		for (size_t k = 0; k < list.n; k++)
 			(void)strmap_add(out, list.box[k].address, 0);
 	}
@@ -463,11 +461,11 @@ static void list_fields(const struct message *m, bool blind, struct arena *a, st
  */
 static void mark_blind(struct envelope *e, const struct message *m)
 {
-	struct strmap shown = { .n = 0 }, hidden = { .n = 0 };
 	struct arena *scratch = arena_new();
+	struct strmap shown = { .arena = scratch }, hidden = { .arena = scratch };
 
-	list_fields(m, false, scratch, &shown);
-	list_fields(m, true, scratch, &hidden);
+	list_fields(m, false, &shown);
+	list_fields(m, true, &hidden);
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		struct recipient *r = &e->rcpt[i];
 		const char *asked = r->original ? r->original : r->address;
@@ -475,8 +473,6 @@ static void mark_blind(struct envelope *e, const struct message *m)
 		r->blind = !strmap_find(&shown, asked, NULL);
 		r->bcc = r->blind && strmap_find(&hidden, asked, NULL);
 	}
-	strmap_release(&shown);
-	strmap_release(&hidden);
 	arena_free(scratch);
 }
 
@@ -523,7 +519,7 @@ static int tag_subject(struct edits *edits, const struct message *m, const char 
 static int show_redirected(struct edits *edits, const struct envelope *e,
 			   const struct message *m, const struct account *a, struct error *err)
 {
-	struct strmap shown = { .n = 0 };
+	struct strmap shown = { .arena = edits->arena };
 	const char **named;
 	size_t n = 0;
 	int rc = 0;
@@ -534,7 +530,7 @@ static int show_redirected(struct edits *edits, const struct envelope *e,
 		n++;
 	named = arena_calloc(edits->arena, n + 1, sizeof(*named));
 	if (e->redirected_part)
-		list_fields(m, false, edits->arena, &shown);
+		list_fields(m, false, &shown);
 	n = 0;
 	for (size_t i = 0; rc == 0 && e->redirected[i]; i++) {
 		if (e->redirected_part && !strmap_find(&shown, e->redirected[i], NULL))
@@ -544,7 +540,6 @@ static int show_redirected(struct edits *edits, const struct envelope *e,
 	}
 	if (rc == 0 && a->redirect.tag && n > 0)
 		rc = tag_subject(edits, m, (const char *const *)named, n, err);
-	strmap_release(&shown);
 	return rc;
 }
 
