@@ -27,17 +27,6 @@ static bool is_dot_string(const char *s)
 	return before != '.';
 }
 
-static void add_quoted(struct strbuf *out, const char *s)
-{
-	strbuf_addch(out, '"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			strbuf_addch(out, '\\');
-		strbuf_addch(out, *s);
-	}
-	strbuf_addch(out, '"');
-}
-
 const char *address_format(struct arena *a, const char *local, const char *domain)
 {
 	size_t dlen = domain ? strlen(domain) : 0, len = strlen(local);
@@ -54,7 +43,7 @@ const char *address_format(struct arena *a, const char *local, const char *domai
 	}
 	struct strbuf out = STRBUF_INIT((size_t)-1 / 4);
 
-	add_quoted(&out, local);
+	text_quote_add(&out, local);
 	if (domain) {
 		strbuf_addch(&out, '@');
 		strbuf_addstr(&out, domain);
@@ -144,11 +133,11 @@ const char *address_phrase(struct arena *a, const char *name)
 			clean[i] = ' ';
 	}
 	if (!text_is_ascii(clean, len))
-		rfc2047_encode(&out, clean, len, RFC2047_PHRASE, 0);
+		rfc2047_encode(&out, clean, len, RFC2047_PHRASE, 0, NULL);
 	else if (is_plain_phrase(clean))
 		strbuf_add(&out, clean, len);
 	else
-		add_quoted(&out, clean);
+		text_quote_add(&out, clean);
 	const char *s = arena_strndup(a, out.buf, out.len);
 
 	strbuf_release(&out);

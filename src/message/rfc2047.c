@@ -98,7 +98,7 @@ static struct encoder choose(const char *s, size_t n, enum rfc2047_place place,
 	for (size_t i = 0; i < n; i++)
 		escaped += q_cost(&e, s[i]) > 1;
 	e.b = escaped > n / 3;
-	e.charset = e.utf8 ? "utf-8" : charset;
+	e.charset = e.utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN;
 	e.overhead = strlen(e.charset) + strlen("=?" "?B?" "?=");
 	return e;
 }
@@ -129,8 +129,8 @@ static void encode_line(struct strbuf *out, const char *s, size_t n, enum rfc204
 	}
 }
 
-void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		       size_t column, const char *charset)
+void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
+		    size_t column, const char *charset)
 {
 	char *line = xmalloc(n);
 	size_t len = 0;
@@ -143,12 +143,6 @@ void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2
 	xfree(line);
 }
 
-void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		    size_t column)
-{
-	rfc2047_encode_as(out, text, n, place, column, CHARSET_UNKNOWN);
-}
-
 enum kind { KIND_NONE, KIND_PLAIN, KIND_RAW, KIND_ENCODED };
 
 struct token {
@@ -156,7 +150,7 @@ struct token {
 	enum kind kind;
 };
 
-static bool looks_encoded(const char *s, size_t n)
+bool rfc2047_is_word(const char *s, size_t n)
 {
 	return n > 6 && s[0] == '=' && s[1] == '?' && s[n - 2] == '?' && s[n - 1] == '=';
 }
@@ -174,7 +168,7 @@ static struct token next_token(const char *s, size_t n, size_t at)
 	t.end = at;
 	if (t.end > t.start)
 		t.kind = !text_is_ascii(s + t.start, t.end - t.start) ? KIND_RAW
-			: looks_encoded(s + t.start, t.end - t.start) ? KIND_ENCODED : KIND_PLAIN;
+			: rfc2047_is_word(s + t.start, t.end - t.start) ? KIND_ENCODED : KIND_PLAIN;
 	return t;
 }
 
@@ -230,7 +224,7 @@ void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t 
 				at = t.start;
 			column = column_after(out, mark, column);
 			mark = out->len;
-			rfc2047_encode_as(out, text + at, end - at, RFC2047_TEXT,
+			rfc2047_encode(out, text + at, end - at, RFC2047_TEXT,
 					  fold ? column : 0, charset);
 			if (behind)
 				strbuf_addch(out, ' ');

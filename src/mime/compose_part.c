@@ -206,7 +206,7 @@ static void add_compat(struct compose *c, const char *param, const char *name)
 {
 	struct strbuf words = STRBUF_INIT(FIELD_MAX);
 
-	rfc2047_encode(&words, name, strlen(name), RFC2047_PHRASE, 0);
+	rfc2047_encode(&words, name, strlen(name), RFC2047_PHRASE, 0, NULL);
 	strbuf_addf(&c->out, ";\r\n %s=\"%s\"", param, words.buf);
 	strbuf_release(&words);
 }

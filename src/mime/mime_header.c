@@ -1,6 +1,3 @@
-/*
- * Shared by mime_header*.c: one field that is being written in ASCII.
- */
 #include "config.h"
 #include "mime/mime_header.h"
 
@@ -42,7 +39,7 @@ static void encode_words(struct downgrade *d, const char *text, size_t n,
 {
 	size_t column = last_line(d->out);
 
-	rfc2047_encode_as(d->out, text, n, place, column ? column : 1, d->charset);
+	rfc2047_encode(d->out, text, n, place, column ? column : 1, d->charset);
 }
 
 /* Appends octets that have no other form; notes it if they are not ASCII. */
@@ -169,11 +166,12 @@ static size_t escaped_len(const char *s, size_t n)
 }
 
 /*
+ * Appends the extended form on lines of its own, behind a ';' that is there:
  * extended-parameter := attribute ["*" section] "*" "=" charset "'" language
  * "'" value; later sections without charset and language (RFC 2231, sections
- * 3 and 4.1). Each section stands on a line of its own.
+ * 3 and 4.1). No section ends inside a character.
  */
-void mime_param_extended(struct strbuf *out, const char *name, size_t name_len,
+static void add_extended(struct strbuf *out, const char *name, size_t name_len,
 			 const char *value, size_t n, const char *charset)
 {
 	struct strbuf one = STRBUF_INIT(ESCAPED_MAX);
@@ -213,17 +211,6 @@ static bool is_token(const char *s)
 	return p > s && !*p;
 }
 
-static void add_quoted(struct strbuf *out, const char *value)
-{
-	strbuf_addch(out, '"');
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			strbuf_addch(out, '\\');
-		strbuf_addch(out, *value);
-	}
-	strbuf_addch(out, '"');
-}
-
 void mime_param_add(struct strbuf *out, const char *name, const char *value, const char *charset)
 {
 	const size_t n = strlen(value);
@@ -233,12 +220,12 @@ void mime_param_add(struct strbuf *out, const char *name, const char *value, con
 	if (is_token(value))
 		strbuf_addstr(&plain, value);
 	else
-		add_quoted(&plain, value);
+		text_quote_add(&plain, value);
 	strbuf_addch(out, ';');
 	/* what looks like an encoded word is taken for one, even in quotes */
 	if (!text_is_ascii(value, n) || text_has_control(value, n) || strstr(value, "=?") ||
 	    plain.len + sizeof(" ;") - 1 > LINE_WANTED)
-		mime_param_extended(out, name, strlen(name), value, n, charset);
+		add_extended(out, name, strlen(name), value, n, charset);
 	else
 		strbuf_addf(out, "%s%s",
 			    last_line(out) + plain.len + 2 > LINE_WANTED ? "\r\n " : " ",
@@ -275,7 +262,7 @@ static void put_param(struct downgrade *d, const struct mime_param *param, const
 		if (!has_extended(first, end, param)) {
 			mime_param_value(param, &value);
 			strbuf_addch(d->out, ';');
-			mime_param_extended(d->out, param->name, param->name_len, value.buf,
+			add_extended(d->out, param->name, param->name_len, value.buf,
 					    value.len, d->charset);
 		}
 	} else {
@@ -313,15 +300,6 @@ static bool is_special(char c)
 	return strchr("(),:;<>@[]", c) != NULL && c != '\0';
 }
 
-static const char *quoted_end(const char *p, const char *end)
-{
-	for (p++; p < end && *p != '"'; p++) {
-		if (*p == '\\' && p + 1 < end)
-			p++;
-	}
-	return p < end ? p + 1 : end;
-}
-
 /* The text of a quoted-string without quotes; one that nothing closes keeps its own. */
 static const char *take_quoted(const char *p, const char *end, struct strbuf *word)
 {
@@ -357,12 +335,6 @@ static const char *take_word(const char *p, const char *end, struct strbuf *word
 	return stop;
 }
 
-static bool looks_encoded(const struct strbuf *s)
-{
-	return s->len > 6 && memcmp(s->buf, "=?", 2) == 0 &&
-	       memcmp(s->buf + s->len - 2, "?=", 2) == 0;
-}
-
 static void put_words(struct downgrade *d, struct strbuf *words, bool *first)
 {
 	if (!words->len)
@@ -392,7 +364,7 @@ static void encode_phrase(struct downgrade *d, const char *p, const char *end)
 		bool quoted = *p == '"';
 
 		p = take_word(p, end, &word);
-		if (!quoted && looks_encoded(&word)) {
+		if (!quoted && rfc2047_is_word(word.buf, word.len)) {
 			if (words.len)
 				strbuf_addch(&words, ' ');
 			put_words(d, &words, &first);
@@ -420,7 +392,7 @@ static const char *phrase_end(const char *p, const char *end)
 
 	while (p < end && !is_special(*p)) {
 		if (*p == '"') {
-			stop = p = quoted_end(p, end);
+			stop = p = mime_skip_quoted(p, end);
 		} else {
 			if (!text_is_fws(*p))
 				stop = p + 1;

@@ -49,12 +49,4 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
  */
 void mime_param_add(struct strbuf *out, const char *name, const char *value, const char *charset);
 
-/*
- * Appends the extended form on lines of its own, behind a ';' that is there:
- * name*=charset''percent-encoded, or name*0*=..., name*1*=... (RFC 2231,
- * sections 3 and 4). No piece ends inside a character.
- */
-void mime_param_extended(struct strbuf *out, const char *name, size_t name_len,
-			 const char *value, size_t n, const char *charset);
-
 #endif

@@ -13,6 +13,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define FIELD_MAX ((size_t)16 * MESSAGE_HEADER_MAX)
 
@@ -74,12 +75,8 @@ static void keep_comments(struct rewriting *w, const struct mailbox *box)
 			strbuf_addch(&w->out, ' ');
 			strbuf_add(&w->out, p, (size_t)(stop - p));
 			p = stop;
-		} else if (*p == '"') {
-			for (p++; p < end && *p != '"'; p++)
-				p += *p == '\\' && p + 1 < end;
-			p += p < end;
 		} else {
-			p++;
+			p = *p == '"' ? mime_skip_quoted(p, end) : p + 1;
 		}
 	}
 }
@@ -107,11 +104,6 @@ static const char *comment_phrase(struct arena *a, const char *comment)
 		arena_printf(a, "\"%s\"", phrase);
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 /* Does the comment stand beside the address rather than within? */
 static bool has_old_name(const struct rewriting *w, const struct mailbox *box)
 {
@@ -125,10 +117,10 @@ static void drop_comment(struct rewriting *w, const struct mailbox *box)
 	size_t start = box->comment_start, end = box->comment_end;
 
 	if (start >= box->end) {
-		while (start > w->at && is_blank(w->value[start - 1]))
+		while (start > w->at && text_is_fws(w->value[start - 1]))
 			start--;
 	} else {
-		while (end < box->start && is_blank(w->value[end]))
+		while (end < box->start && text_is_fws(w->value[end]))
 			end++;
 	}
 	patch(w, start, end, "");

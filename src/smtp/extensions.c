@@ -180,8 +180,8 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	for (int id = 0; id < EXT_COUNT; id++) {
 		const char *keyword = extensions[id]->keyword;
 
-		if (text_fold(line[0]) != text_fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
-		    keyword[n] != '\0')
+		if (text_fold(line[0]) != text_fold(keyword[0]) ||
+		    strncasecmp(line, keyword, n) != 0 || keyword[n] != '\0')
 			continue;
 		if (line[n] == '=' && id != EXT_AUTH)
 			return 0;

@@ -193,13 +193,7 @@ static void add_string(struct strbuf *line, const char *arg)
 		strbuf_addstr(line, arg);
 		return;
 	}
-	strbuf_addch(line, '"');
-	for (; *arg; arg++) {
-		if (*arg == '"' || *arg == '\\')
-			strbuf_addch(line, '\\');
-		strbuf_addch(line, *arg);
-	}
-	strbuf_addch(line, '"');
+	text_quote_add(line, arg);
 }
 
 /* --- one command ---------------------------------------------------------- */

@@ -1,7 +1,9 @@
 #include "config.h"
 #include "util/datetime.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,33 +30,18 @@ int64_t datetime_until(int64_t ms, int64_t now)
 
 /* --- the calendar: days since 1970-01-01, proleptic Gregorian -------------- */
 
-static bool is_leap(int64_t year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
-static int month_days(int64_t year, int month)
-{
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-
-	return days[month - 1] + (month == 2 && is_leap(year));
-}
-
-/* Days from 0000-01-01 to the first of January of a year that is not negative. */
-static int64_t year_start(int64_t year)
-{
-	int64_t past = year - 1;
-
-	return year == 0 ? 0 : year * 365 + 1 + past / 4 - past / 100 + past / 400;
-}
-
+/* Years begin with March here, so that a leap day is the last of its year. */
 static int64_t days_of(int64_t year, int month, int day)
 {
-	int64_t days = year_start(year) + day - 1;
+	const int64_t y = year + 400 - (month <= 2);
+	const int before = ((month + 9) % 12 * 153 + 2) / 5;	/* days since the first of March */
 
-	for (int m = 1; m < month; m++)
-		days += month_days(year, m);
-	return days + YEAR_0 / DAY;
+	return y * 365 + y / 4 - y / 100 + y / 400 + before + day - 865566;
+}
+
+static int month_days(int year, int month)
+{
+	return (int)(days_of(year + month / 12, month % 12 + 1, 1) - days_of(year, month, 1));
 }
 
 const char *datetime_utc(char out[DATETIME_UTC_SIZE], int64_t ms)
@@ -62,17 +49,17 @@ const char *datetime_utc(char out[DATETIME_UTC_SIZE], int64_t ms)
 	int64_t t = ms / 1000 - (ms % 1000 < 0);
 
 	t = t < YEAR_0 ? YEAR_0 : t > YEAR_9999 ? YEAR_9999 : t;
-	int64_t days = (t - YEAR_0) / DAY, rest = (t - YEAR_0) % DAY;
-	int64_t year = days / 366;
+	const int64_t days = (t - YEAR_0) / DAY + YEAR_0 / DAY, rest = (t - YEAR_0) % DAY;
+	int64_t year = (t - YEAR_0) / DAY / 366;
 	int month = 1;
 
-	while (year_start(year + 1) <= days)
+	while (days_of(year + 1, 1, 1) <= days)
 		year++;
-	days -= year_start(year);
-	while (days >= month_days(year, month))
-		days -= month_days(year, month++);
+	while (month < 12 && days_of(year, month + 1, 1) <= days)
+		month++;
 	snprintf(out, DATETIME_UTC_SIZE, "%04u-%02u-%02uT%02u:%02u:%02uZ", (unsigned)year % 10000,
-		 (unsigned)month % 100, (unsigned)(days + 1) % 100, (unsigned)(rest / 3600),
+		 (unsigned)month % 100, (unsigned)(days - days_of(year, month, 1) + 1) % 100,
+		 (unsigned)(rest / 3600),
 		 (unsigned)(rest / 60 % 60), (unsigned)(rest % 60));
 	return out;
 }
@@ -84,7 +71,7 @@ static bool take_digits(const char **p, int n, int *out)
 {
 	*out = 0;
 	for (; n > 0; n--, (*p)++) {
-		if (**p < '0' || **p > '9')
+		if (!isdigit((unsigned char)**p))
 			return false;
 		*out = *out * 10 + (**p - '0');
 	}
@@ -107,9 +94,9 @@ static bool take_fraction(const char **p, int64_t *ms)
 	*ms = 0;
 	if (!take(p, ".,"))
 		return true;
-	if (**p < '0' || **p > '9')
+	if (!isdigit((unsigned char)**p))
 		return false;
-	for (; **p >= '0' && **p <= '9'; (*p)++) {
+	for (; isdigit((unsigned char)**p); (*p)++) {
 		*ms += weight * (**p - '0');
 		weight /= 10;
 	}
@@ -134,48 +121,41 @@ static bool take_zone(const char **p, int64_t *seconds)
 	return true;
 }
 
-/* full-date = date-fullyear "-" date-month "-" date-mday: days since 1970 */
-static bool take_date(const char **p, int64_t *days)
+/* A form like "4-2-2": numbers of so many digits, and what stands between them. */
+static bool take_form(const char **p, const char *form, int *numbers)
 {
-	int year, month, day;
+	for (; *form; form++) {
+		const char literal[] = { *form, '\0' };
 
-	if (!take_digits(p, 4, &year) || !take(p, "-") || !take_digits(p, 2, &month) ||
-	    !take(p, "-") || !take_digits(p, 2, &day))
-		return false;
-	if (month < 1 || month > 12 || day < 1 || day > month_days(year, month))
-		return false;
-	*days = days_of(year, month, day);
-	return true;
-}
-
-/* time-hour ":" time-minute ":" time-second; a leap second is the next one */
-static bool take_time(const char **p, int64_t *seconds)
-{
-	int hour, minute, second;
-
-	if (!take_digits(p, 2, &hour) || !take(p, ":") || !take_digits(p, 2, &minute) ||
-	    !take(p, ":") || !take_digits(p, 2, &second) || hour > 23 || minute > 59 || second > 60)
-		return false;
-	*seconds = hour * 3600 + minute * 60 + second;
+		if (isdigit((unsigned char)*form) ? !take_digits(p, *form - '0', numbers++) :
+						    !take(p, literal))
+			return false;
+	}
 	return true;
 }
 
 /*
  * date-time = date-fullyear "-" date-month "-" date-mday ("T" / SP)
  *             time-hour ":" time-minute ":" time-second [time-secfrac]
- *             time-offset                       (RFC 3339, section 5.6)
+ *             time-offset                       (RFC 3339, section 5.6);
+ * a leap second is the next one
  */
 static bool parse_moment(const char *p, int64_t *ms, bool *no_zone)
 {
-	int64_t days, seconds, fraction, zone;
+	int64_t fraction, zone;
+	int date[3], hms[3];
 
-	if (!take_date(&p, &days) || !take(&p, "Tt ") || !take_time(&p, &seconds) ||
+	if (!take_form(&p, "4-2-2", date) || !take(&p, "Tt ") || !take_form(&p, "2:2:2", hms) ||
 	    !take_fraction(&p, &fraction))
+		return false;
+	if (date[1] < 1 || date[1] > 12 || date[2] < 1 || date[2] > month_days(date[0], date[1]) ||
+	    hms[0] > 23 || hms[1] > 59 || hms[2] > 60)
 		return false;
 	*no_zone = !*p;
 	if (!take_zone(&p, &zone) || *p)
 		return false;
-	*ms = (days * DAY + seconds - zone) * 1000 + fraction;
+	*ms = (days_of(date[0], date[1], date[2]) * DAY + hms[0] * 3600 + hms[1] * 60 + hms[2] -
+	       zone) * 1000 + fraction;
 	return true;
 }
 
@@ -201,7 +181,7 @@ static bool parse_duration(const char *p, int64_t *seconds)
 		int64_t n = 0;
 		const char *digits = p;
 
-		for (; *p >= '0' && *p <= '9' && n <= DATETIME_SECONDS_MAX; p++)
+		for (; isdigit((unsigned char)*p) && n <= DATETIME_SECONDS_MAX; p++)
 			n = n * 10 + (*p - '0');
 		if (p == digits || n > DATETIME_SECONDS_MAX)
 			return false;
@@ -222,18 +202,12 @@ static bool parse_duration(const char *p, int64_t *seconds)
 /* "@" ["-"] 1*12DIGIT: seconds since 1970 */
 static bool parse_epoch(const char *p, int64_t *ms)
 {
-	bool negative = *p == '-';
-	int64_t n = 0;
+	const char *digits = p + (*p == '-');
+	const size_t n = strspn(digits, "0123456789");
 
-	p += negative;
-	if (!*p || strlen(p) > 12)
+	if (n == 0 || n > 12 || digits[n])
 		return false;
-	for (; *p; p++) {
-		if (*p < '0' || *p > '9')
-			return false;
-		n = n * 10 + (*p - '0');
-	}
-	*ms = (negative ? -n : n) * 1000;
+	*ms = strtoll(p, NULL, 10) * 1000;
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
-#define NAME_LENGTH_MAX 63	/* longer words are not compared letter by letter */
+#define LETTERS_MAX 63	/* longer words are not compared letter by letter */
 
 size_t text_utf8_char(const char *s, size_t n)
 {
@@ -168,6 +168,17 @@ void text_escape_add(struct strbuf *out, const char *s, size_t n)
 	xfree(room);
 }
 
+void text_quote_add(struct strbuf *out, const char *s)
+{
+	strbuf_addch(out, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *s);
+	}
+	strbuf_addch(out, '"');
+}
+
 /* --- names ------------------------------------------------------------------ */
 
 int names_find(const struct name_value *table, const char *name, int *value_out)
@@ -198,10 +209,10 @@ static unsigned least(unsigned a, unsigned b)
 /* Damerau's distance with three rows: before[], last[] and now[]. */
 unsigned names_distance(const char *a, const char *b, unsigned limit)
 {
-	unsigned before[NAME_LENGTH_MAX + 1] = { 0 }, last[NAME_LENGTH_MAX + 1], now[NAME_LENGTH_MAX + 1];
+	unsigned before[LETTERS_MAX + 1] = { 0 }, last[LETTERS_MAX + 1], now[LETTERS_MAX + 1];
 	size_t la = strlen(a), lb = strlen(b);
 
-	if (la > NAME_LENGTH_MAX || lb > NAME_LENGTH_MAX)
+	if (la > LETTERS_MAX || lb > LETTERS_MAX)
 		return limit + 1;
 	for (size_t j = 0; j <= lb; j++)
 		last[j] = (unsigned)j;

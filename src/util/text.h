@@ -25,6 +25,9 @@ size_t text_escape(char *out, size_t room, const char *s, size_t n);
 /* Appends the n octets of s, escaped. */
 void text_escape_add(struct strbuf *out, const char *s, size_t n);
 
+/* Appends s as a quoted-string: in quotes, with a backslash before those and backslashes in it. */
+void text_quote_add(struct strbuf *out, const char *s);
+
 /* Length (1-4) of the valid UTF-8 character at s, 0 if there is none. */
 size_t text_utf8_char(const char *s, size_t n);
 
