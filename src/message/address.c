@@ -257,10 +257,7 @@ static int add_box(struct address_parser *p, struct mailbox *box)
 			return address_fail(p, "longer than 1000 octets");
 	}
 	take_comment(p, box);
-	if (p->box_n == p->box_alloc) {
-		p->box_alloc = p->box_alloc * 2 + 4;
-		p->box = xrealloc(p->box, p->box_alloc, sizeof(*p->box));
-	}
+	p->box = arena_grow(p->arena, p->box, p->box_n, &p->box_alloc, sizeof(*p->box));
 	p->box[p->box_n++] = *box;
 	p->ready = false;
 	return 0;
@@ -535,16 +532,11 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 				    .flags = flags, .word = STRBUF_INIT(len + 2) };
 	int rc = list(&p);
 
-	if (rc == 0) {
-		*out = (struct address_list){ .n = p.box_n, .had_group = p.had_group };
-		if (p.box_n) {
-			out->box = arena_calloc(a, p.box_n, sizeof(*out->box));
-			memcpy(out->box, p.box, p.box_n * sizeof(*out->box));
-		}
-	}
+	if (rc == 0)
+		*out = (struct address_list){ .box = p.box, .n = p.box_n,
+					      .had_group = p.had_group };
 	strbuf_release(&p.word);
 	xfree(p.piece);
-	xfree(p.box);
 	return rc;
 }
 

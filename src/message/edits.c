@@ -5,10 +5,10 @@
 
 #include "message/header.h"
 #include "message/message.h"
-#include "message/scan.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 void edits_init(struct edits *e, struct arena *a, const struct message *m)
 {
@@ -133,7 +133,7 @@ bool edits_header_8bit(const struct edits *e, const struct message *m)
 	while ((text = edits_next(e, m, &at, &len))) {
 		bool own = at > e->added_n && !e->field[at - 1 - e->added_n].text;
 
-		if ((!own || m->header_8bit) && scan_8bit(text, len))
+		if ((!own || m->header_8bit) && !text_is_ascii(text, len))
 			return true;
 	}
 	return false;

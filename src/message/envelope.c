@@ -103,15 +103,6 @@ static void add_list(struct envelope *e, const struct address_list *list, enum r
 	}
 }
 
-/* One more bad word: the first is the error, the others follow it. */
-static void add_bad(struct error *all, size_t bad, const struct error *why)
-{
-	if (bad == 0)
-		*all = *why;
-	else
-		error_append(all, "; %s", why->text);
-}
-
 int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		       void (*report)(void *ctx, const struct error *), void *ctx,
 		       struct error *err)
@@ -127,12 +118,15 @@ int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		error_recast(&why, FAULT_USAGE);
 		if (report)
 			report(ctx, &why);
-		add_bad(&all, bad++, &why);
+		if (bad++ == 0)
+			all = why;
+		else
+			error_append(&all, "; %s", why.text);
 	}
 	if (bad && report)
 		return error_set_status(err, FAULT_USAGE, "5.1.3",
 					"%zu bad address%s: nothing is sent", bad,
-				 bad == 1 ? "" : "es");
+					bad == 1 ? "" : "es");
 	if (bad) {
 		*err = all;
 		return -1;

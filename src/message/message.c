@@ -2,7 +2,6 @@
 #include "message/message.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,7 +77,7 @@ void message_reader_free(struct message_reader *r)
 /* header_utf8 says so of what is not ASCII; where all is, fill_facts() settles it. */
 static void note_octets(struct message *m, const char *text, size_t len)
 {
-	if (scan_8bit(text, len)) {
+	if (!text_is_ascii(text, len)) {
 		m->header_8bit = true;
 		m->header_utf8 &= text_is_utf8(text, len);
 	}
@@ -405,23 +404,6 @@ int message_reader_finish(struct message_reader *r, struct message **out, struct
 	return rc;
 }
 
-/* As read(), but it waits for a descriptor that does not block. At the deadline: ETIMEDOUT. */
-static ssize_t read_some(int fd, char *buf, size_t n, const struct deadline *d)
-{
-	for (bool wait = d->at != 0;; wait = d->at != 0 || errno == EAGAIN) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-		if (wait && poll(&ready, 1, deadline_poll_ms(d)) == 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		ssize_t got = read(fd, buf, n);
-
-		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
-			return got;
-	}
-}
-
 /* The writer at the other end sees our exit status, not a broken pipe. */
 static void discard(int fd, char *buf, size_t n)
 {
@@ -429,7 +411,7 @@ static void discard(int fd, char *buf, size_t n)
 
 	if (isatty(fd))
 		return;
-	while (read_some(fd, buf, n, &none) > 0)
+	while (deadline_read(&none, fd, buf, n) > 0)
 		;
 }
 
@@ -440,7 +422,7 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 	for (;;) {
 		const struct deadline d = deadline_in(r->options.patience,
 						      "more of the message (stdin_timeout)");
-		ssize_t n = read_some(fd, block, sizeof(block), &d);
+		ssize_t n = deadline_read(&d, fd, block, sizeof(block));
 
 		if (n < 0 && errno == ETIMEDOUT)
 			return deadline_error(&d, err);

@@ -2,7 +2,6 @@
 #include "mime/compose_part.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -86,27 +85,19 @@ static void close_part(int fd)
 		close(fd);
 }
 
-/* As read(), but it waits for a descriptor that does not block. */
 static ssize_t read_part(const struct compose *c, int fd, char *block,
 			 const struct part_spec *spec, struct error *err)
 {
 	const struct deadline d = deadline_in(compose_is_input(spec) ? c->opt->patience : 0,
 					      "more on standard input (stdin_timeout)");
+	ssize_t n = deadline_read(&d, fd, block, COMPOSE_BLOCK);
 
-	for (bool wait = d.at != 0;; wait = d.at != 0 || errno == EAGAIN) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-		if (wait && poll(&ready, 1, deadline_poll_ms(&d)) == 0)
-			return deadline_error(&d, err);
-		ssize_t n = read(fd, block, COMPOSE_BLOCK);
-
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN && errno != EINTR)
-			break;
-	}
-	return error_errno(err, FAULT_INPUT, "%s: cannot read '%s'",
-			   compose_option(spec->role), spec->path);
+	if (n < 0 && errno == ETIMEDOUT)
+		return deadline_error(&d, err);
+	if (n < 0)
+		return error_errno(err, FAULT_INPUT, "%s: cannot read '%s'",
+				   compose_option(spec->role), spec->path);
+	return n;
 }
 
 /* Adds what is left of fd to a spool. */

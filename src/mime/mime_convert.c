@@ -9,7 +9,6 @@
 #include "message/edits.h"
 #include "message/header.h"
 #include "message/message.h"
-#include "message/scan.h"
 #include "message/writer.h"
 #include "mime/mime_encode.h"
 #include "mime/mime_header.h"
@@ -90,7 +89,7 @@ static int take_header(void *ctx, size_t id, const struct mime_entity *e, const 
 		.kind = e->kind, .encoding = e->encoding, .text = e->text, .global = e->global,
 		.message = e->place == MIME_PLACE_MESSAGE, .fault = e->fault,
 		.has_version = e->has_version, .has_type = e->has_type,
-		.has_encoding = e->has_encoding, .header_8bit = scan_8bit(text, len),
+		.has_encoding = e->has_encoding, .header_8bit = !text_is_ascii(text, len),
 		.header_long = header_fold_needed(text, len),
 		.header_binary = c->opt->binary && is_binary_header(text, len),
 	};
@@ -112,7 +111,7 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 	}
 	c->column += n;
 	f->content_long |= c->column > MESSAGE_LINE_MAX;
-	f->content_8bit = f->content_8bit || scan_8bit(data, n);
+	f->content_8bit = f->content_8bit || !text_is_ascii(data, n);
 	f->binary = f->binary || (c->opt->binary && is_binary(data, n));
 	if (f->text && (c->opt->seven_bit || c->opt->lines))
 		f->escapes += mime_count_escapes(data, n);

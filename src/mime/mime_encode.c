@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "message/message.h"
-#include "message/scan.h"
 #include "message/spool.h"
 #include "util/base64.h"
 #include "util/error.h"
@@ -321,7 +320,7 @@ static int take_facts(void *ctx, const char *data, size_t n, struct error *err)
 	(void)err;
 	f->octets += n;
 	f->escapes += mime_count_escapes(data, n);
-	f->eight_bit = f->eight_bit || scan_8bit(data, n);
+	f->eight_bit = f->eight_bit || !text_is_ascii(data, n);
 	text_utf8_push(&r->utf8, data, n);
 	for (size_t i = 0; i < n; i++)
 		take_octet(r, (unsigned char)data[i]);

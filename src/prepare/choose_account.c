@@ -60,15 +60,17 @@ static void note_match(const struct account_choice *req, const struct account *a
 		       const char *pattern, const char *what, const char *word)
 {
 	if (req->explain)
-		explain_account(req->explain, a->name, "'%s' of its '%s' (%s) fits %s '%s'",
-				pattern, key, origin(req, a, key), what, word);
+		explain_account(req->explain, a->name,
+				arena_printf(req->explain->arena,
+					     "'%s' of its '%s' (%s) fits %s '%s'", pattern, key,
+					     origin(req, a, key), what, word));
 }
 
 static void note_default(const struct account_choice *req, const struct account *a)
 {
 	const bool only = !config_nth(req->config, 1);
 
-	explain_account(req->explain, a->name, "%s", only ? "there is no other" :
+	explain_account(req->explain, a->name, only ? "there is no other" :
 			"no account fits the sender, the From field, the recipients or the user, "
 			"so it is the default");
 }

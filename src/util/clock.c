@@ -1,8 +1,11 @@
 #include "config.h"
 #include "util/clock.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/error.h"
 
@@ -42,6 +45,22 @@ int deadline_poll_ms(const struct deadline *d)
 bool deadline_passed(const struct deadline *d)
 {
 	return d->at != 0 && clock_ms() >= d->at;
+}
+
+ssize_t deadline_read(const struct deadline *d, int fd, void *buf, size_t n)
+{
+	for (bool wait = d->at != 0;; wait = d->at != 0 || errno == EAGAIN) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+		if (wait && poll(&ready, 1, deadline_poll_ms(d)) == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		ssize_t got = read(fd, buf, n);
+
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+	}
 }
 
 int deadline_error(const struct deadline *d, struct error *err)

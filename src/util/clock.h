@@ -10,7 +10,9 @@
 #define UTIL_CLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct error;
 
@@ -35,6 +37,12 @@ int deadline_poll_ms(const struct deadline *d);
 
 /* Has it passed? */
 bool deadline_passed(const struct deadline *d);
+
+/*
+ * As read(), but it waits for a descriptor that does not block, and goes on
+ * after a signal. At the deadline: -1 and ETIMEDOUT.
+ */
+ssize_t deadline_read(const struct deadline *d, int fd, void *buf, size_t n);
 
 /* Fills err with the timeout (75, 4.4.2) and returns -1. */
 int deadline_error(const struct deadline *d, struct error *err);

@@ -2,6 +2,9 @@
 #include "util/text.h"
 
 #include <ctype.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,8 +73,27 @@ void text_utf8_push(struct text_utf8 *u, const char *data, size_t n)
 
 bool text_is_ascii(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)s[i] >= 0x80)
+	const char *end = s + n;
+
+#ifdef __SSE2__
+	for (; end - s >= 64; s += 64) {
+		const __m128i *p = (const __m128i *)(const void *)s;
+		__m128i low = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+		__m128i high = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+
+		if (_mm_movemask_epi8(_mm_or_si128(low, high)))
+			return false;
+	}
+#endif
+	for (; end - s >= 8; s += 8) {
+		uint64_t word;
+
+		memcpy(&word, s, sizeof(word));
+		if (word & 0x8080808080808080U)
+			return false;
+	}
+	for (; s < end; s++) {
+		if (*s & 0x80)
 			return false;
 	}
 	return true;
