@@ -197,6 +197,8 @@ static void add_compat(struct compose *c, const char *param, const char *name)
 {
 	struct strbuf words = STRBUF_INIT(FIELD_MAX);
 
+	if (!name || !c->opt->filename_compat || text_is_ascii(name, strlen(name)))
+		return;
 	rfc2047_encode(&words, name, strlen(name), RFC2047_PHRASE, 0, NULL);
 	strbuf_addf(&c->out, ";\r\n %s=\"%s\"", param, words.buf);
 	strbuf_release(&words);
@@ -215,8 +217,7 @@ static void add_disposition(struct compose *c, const struct leaf *l)
 			       spec->role == PART_INLINE || spec->role == PART_RELATED;
 
 	strbuf_addf(&c->out, "Content-Disposition: %s", is_inline ? "inline" : "attachment");
-	if (l->name && c->opt->filename_compat && !text_is_ascii(l->name, strlen(l->name)))
-		add_compat(c, "filename", l->name);
+	add_compat(c, "filename", l->name);
 	if (l->name)
 		mime_param_add(&c->out, "filename", l->name, label_of(c));
 	strbuf_addstr(&c->out, "\r\n");
@@ -229,27 +230,26 @@ static int add_description(struct compose *c, const struct leaf *l, struct error
 					 text ? text : l->spec->description);
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 
-	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c));
+	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c), true);
 	int rc = header_fold_to(&c->out, ascii.buf, ascii.len, c->opt->width, err);
 
 	strbuf_release(&ascii);
 	return rc;
 }
 
+static const char *const encodings[] = {
+	[PART_7BIT] = "7bit", [PART_8BIT] = "8bit", [PART_QP] = "quoted-printable",
+	[PART_BASE64] = "base64", [PART_BINARY] = "binary",
+};
+
 static int put_part_header(struct compose *c, const struct leaf *l, struct error *err)
 {
-	static const char *const encodings[] = {
-		[PART_7BIT] = "7bit", [PART_8BIT] = "8bit", [PART_QP] = "quoted-printable",
-		[PART_BASE64] = "base64", [PART_BINARY] = "binary",
-	};
-
 	strbuf_addf(&c->out, "Content-Type: %s", l->type);
 	if (l->charset)
 		mime_param_add(&c->out, "charset", l->charset, "us-ascii");
 	if (l->method)
 		mime_param_add(&c->out, "method", l->method, "us-ascii");
-	if (l->name && c->opt->filename_compat && !text_is_ascii(l->name, strlen(l->name)))
-		add_compat(c, "name", l->name);
+	add_compat(c, "name", l->name);
 	strbuf_addf(&c->out, "\r\nContent-Transfer-Encoding: %s\r\n", encodings[l->encoding]);
 	if (l->spec->role > PART_CALENDAR || l->name)
 		add_disposition(c, l);
@@ -290,8 +290,7 @@ static enum part_encoding encode_text(const struct text_facts *f)
 /* What the option asks for, if the content lets it. */
 static int check_encoding(struct leaf *l, const struct text_facts *f, struct error *err)
 {
-	const char *name = l->encoding == PART_7BIT ? "7bit" :
-			   l->encoding == PART_8BIT ? "8bit" : "quoted-printable";
+	const char *name = encodings[l->encoding];
 	const bool as_is = l->encoding == PART_7BIT || l->encoding == PART_8BIT;
 
 	if (l->encoding == PART_BASE64 || l->encoding == PART_BINARY)

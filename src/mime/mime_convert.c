@@ -36,12 +36,6 @@ struct mime_fact {
 	enum mime_transfer transfer;	/* what is to be done */
 };
 
-struct mime_facts {
-	struct mime_fact *fact;
-	size_t n;
-	bool changed;		/* something is to be done to the message */
-};
-
 #define BLOCK ((size_t)64 * 1024)
 #define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
 
@@ -49,10 +43,11 @@ struct mime_facts {
 
 #define ESCAPES_PER 6		/* quoted-printable is shorter below one octet in so many */
 
-struct collect {
-	struct mime_facts *facts;
-	size_t alloc;
+struct mime_facts {
 	const struct mime_options *opt;
+	struct mime_fact *fact;
+	size_t n, alloc;
+	bool changed;		/* something is to be done to the message */
 	uint64_t column;
 	struct text_utf8 utf8;
 };
@@ -77,15 +72,14 @@ static bool is_binary_header(const char *text, size_t len)
 static int take_header(void *ctx, size_t id, const struct mime_entity *e, const char *text,
 		       size_t len, bool blank, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_facts *facts = c->facts;
+	struct mime_facts *c = ctx;
 
 	(void)id, (void)blank, (void)err;
-	if (facts->n == c->alloc) {
+	if (c->n == c->alloc) {
 		c->alloc = c->alloc ? 2 * c->alloc : 16;
-		facts->fact = xrealloc(facts->fact, c->alloc, sizeof(*facts->fact));
+		c->fact = xrealloc(c->fact, c->alloc, sizeof(*c->fact));
 	}
-	facts->fact[facts->n++] = (struct mime_fact){
+	c->fact[c->n++] = (struct mime_fact){
 		.kind = e->kind, .encoding = e->encoding, .text = e->text, .global = e->global,
 		.message = e->place == MIME_PLACE_MESSAGE, .fault = e->fault,
 		.has_version = e->has_version, .has_type = e->has_type,
@@ -100,8 +94,8 @@ static int take_header(void *ctx, size_t id, const struct mime_entity *e, const 
 
 static int take_content(void *ctx, size_t id, const char *data, size_t n, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_fact *f = &c->facts->fact[id];
+	struct mime_facts *c = ctx;
+	struct mime_fact *f = &c->fact[id];
 
 	(void)err;
 	f->octets += n;
@@ -122,10 +116,10 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 
 static int take_copy(void *ctx, const char *data, size_t n, struct error *err)
 {
-	struct collect *c = ctx;
+	struct mime_facts *c = ctx;
 
 	(void)data, (void)err;
-	c->facts->changed |= n > MESSAGE_LINE_MAX && c->opt->lines;
+	c->changed |= n > MESSAGE_LINE_MAX && c->opt->lines;
 	c->column = 0;
 	return 0;
 }
@@ -133,8 +127,8 @@ static int take_copy(void *ctx, const char *data, size_t n, struct error *err)
 /* A multipart whose boundary never came is none: its text must not be taken for a filler. */
 static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_fact *f = &c->facts->fact[id];
+	struct mime_facts *c = ctx;
+	struct mime_fact *f = &c->fact[id];
 
 	(void)err;
 	f->not_utf8 |= c->utf8.bad || c->utf8.n > 0;
@@ -192,9 +186,9 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 	return 0;
 }
 
-static int decide(struct mime_facts *facts, size_t i, const struct mime_options *opt,
-		  struct error *err)
+static int decide(struct mime_facts *facts, size_t i, struct error *err)
 {
+	const struct mime_options *opt = facts->opt;
 	struct mime_fact *f = &facts->fact[i];
 	bool eight = f->content_8bit && (opt->seven_bit || (opt->headers && f->global));
 	bool lines = f->binary || (f->content_long && opt->lines != MIME_LINES_PASS);
@@ -230,20 +224,18 @@ static const char *mime_fact_encoding(const struct mime_fact *f, const struct mi
 
 /* Reads w to its end and decides; errors as in mime_convert.h. */
 static int mime_facts_collect(struct mime_facts *facts, struct writer *w,
-			      const struct mime_options *opt, struct mime_report *report,
-			      struct error *err)
+			      struct mime_report *report, struct error *err)
 {
 	static const struct mime_walk_handler handler = {
 		.header = take_header, .content = take_content, .copy = take_copy,
 		.end = take_end,
 	};
-	struct collect c = { .facts = facts, .opt = opt };
 
-	if (mime_walk(w, &handler, &c, err) < 0)
+	if (mime_walk(w, &handler, facts, err) < 0)
 		return -1;
 	for (size_t i = 0; i < facts->n; i++) {
 		report->part_header_8bit |= i > 0 && facts->fact[i].header_8bit;
-		if (decide(facts, i, opt, err) < 0)
+		if (decide(facts, i, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -271,7 +263,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 
 	if (f->header_8bit && c->opt->headers) {
 		strbuf_reset(&c->field);
-		c->report->left |= mime_header_downgrade(&c->field, text, len, c->opt->charset);
+		c->report->left |= mime_header_encode(&c->field, text, len, c->opt->charset, false);
 		text = c->field.buf;
 		len = c->field.len;
 	}
@@ -397,13 +389,13 @@ int mime_convert(const struct message *m, const struct edits *edits,
 		 const struct mime_options *opt, struct message **out,
 		 struct mime_report *report, struct error *err)
 {
-	struct mime_facts facts = { 0 };
+	struct mime_facts facts = { .opt = opt };
 	struct convert c = { .opt = opt, .facts = &facts, .report = report };
 	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
 	struct message *made = NULL;
 
 	*report = (struct mime_report){ 0 };
-	int rc = mime_facts_collect(&facts, w, opt, report, err);
+	int rc = mime_facts_collect(&facts, w, report, err);
 
 	writer_free(w);
 	if (rc == 0 && facts.changed) {

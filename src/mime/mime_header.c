@@ -546,7 +546,7 @@ static void encode_all(struct downgrade *d, const char *value, size_t n)
 	encode_words(d, value + blanks, n - blanks, RFC2047_TEXT);
 }
 
-static unsigned write_field(struct strbuf *out, const char *field, size_t len,
+unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 			    const char *charset, bool own)
 {
 	struct downgrade d = { .out = out, .charset = charset };
@@ -571,16 +571,4 @@ static unsigned write_field(struct strbuf *out, const char *field, size_t len,
 	write(&d, field + value, end - value);
 	strbuf_addstr(out, "\r\n");
 	return d.left;
-}
-
-unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
-			       const char *charset)
-{
-	return write_field(out, field, len, charset, false);
-}
-
-unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset)
-{
-	return write_field(out, field, len, charset, true);
 }

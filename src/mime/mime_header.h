@@ -12,6 +12,7 @@
 #ifndef MIME_MIME_HEADER_H
 #define MIME_MIME_HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct strbuf;
@@ -24,17 +25,12 @@ enum {
 /*
  * Appends the canonical field (with its CRLF) in ASCII form as far as there
  * is one; a field in ASCII stays octet for octet. charset: of what is not
- * UTF-8. Returns what was left, as bits.
- */
-unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
-			       const char *charset);
-
-/*
- * The same for a field of our own making: also ASCII that would be read as an
- * encoded word in an unstructured field is encoded (RFC 2047, section 7).
+ * UTF-8. own: it is of our own making, so that ASCII that would be read as an
+ * encoded word in an unstructured field is encoded, too (RFC 2047, section
+ * 7). Returns what was left, as bits.
  */
 unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset);
+			    const char *charset, bool own);
 
 /*
  * Parameters of Content-Type and Content-Disposition, written as RFC 2045,

@@ -20,23 +20,16 @@ struct rewriter {
 	bool domain_known;
 };
 
-static size_t count(const struct rewrite_map *const *maps)
-{
-	size_t n = 0;
-
-	while (maps && maps[n])
-		n++;
-	return n;
-}
-
 int rewriter_open(struct arena *a, const struct account *account, struct rewriter **out,
 		  struct error *err)
 {
 	const struct rewrite_settings *set = &account->rewrite;
-	const size_t n = count(set->maps);
 	struct rewriter *r;
+	size_t n = 0;
 
 	*out = NULL;
+	while (set->maps && set->maps[n])
+		n++;
 	if (n == 0 && !set->map)
 		return 0;
 	r = arena_alloc(a, sizeof(*r));

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "prepare/user_headers.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -18,6 +19,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define TEXT_MAX MESSAGE_HEADER_MAX
 #define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
@@ -244,8 +246,9 @@ static int add_list(struct arena *a, struct strbuf *out, const char *text, struc
 	return 0;
 }
 
-int user_headers_list(struct arena *a, const struct compose_request *req, enum visible place,
-		      const char **out, struct error *err)
+/* What was given for one place, then the words. */
+static int list_all(struct arena *a, const struct compose_request *req, enum visible place,
+		    const char *const *words, size_t n, const char **out, struct error *err)
 {
 	struct strbuf list = STRBUF_INIT(TEXT_MAX);
 	int rc = 0;
@@ -254,6 +257,8 @@ int user_headers_list(struct arena *a, const struct compose_request *req, enum v
 		if (req->address[i].place == place)
 			rc = add_list(a, &list, in_utf8(a, req->address[i].text), err);
 	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add_list(a, &list, in_utf8(a, words[i]), err);
 	if (rc == 0 && strbuf_overflow(&list))
 		rc = error_set(err, FAULT_MESSAGE, "%s: more than %zu octets of addresses",
 			       places[place].option, TEXT_MAX);
@@ -263,19 +268,10 @@ int user_headers_list(struct arena *a, const struct compose_request *req, enum v
 	return rc;
 }
 
-/* The recipients without option are shown when no option says who is. */
-static int list_words(struct arena *a, const char *const *words, size_t n, const char **out,
-		      struct error *err)
+int user_headers_list(struct arena *a, const struct compose_request *req, enum visible place,
+		      const char **out, struct error *err)
 {
-	struct strbuf list = STRBUF_INIT(TEXT_MAX);
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = add_list(a, &list, in_utf8(a, words[i]), err);
-	if (rc == 0 && !strbuf_overflow(&list))
-		*out = arena_strdup(a, list.buf);
-	strbuf_release(&list);
-	return rc;
+	return list_all(a, req, place, NULL, 0, out, err);
 }
 
 /* To and Cc; a message that shows nobody says so (RFC 5322, section 3.4). */
@@ -284,11 +280,10 @@ static int add_recipients(struct field_list *l, const struct compose_request *re
 {
 	const char *list[2] = { "", "" };
 
-	for (enum visible v = VISIBLE_TO; v <= VISIBLE_CC; v++) {
-		if (user_headers_list(l->arena, req, v, &list[v], err) < 0)
-			return -1;
-	}
-	if (req->address_n == 0 && list_words(l->arena, words, n, &list[VISIBLE_TO], err) < 0)
+	/* the recipients without option are shown when no option says who is */
+	if (list_all(l->arena, req, VISIBLE_TO, words, req->address_n ? 0 : n, &list[VISIBLE_TO],
+		     err) < 0 ||
+	    user_headers_list(l->arena, req, VISIBLE_CC, &list[VISIBLE_CC], err) < 0)
 		return -1;
 	if (!*list[VISIBLE_TO] && !*list[VISIBLE_CC])
 		list[VISIBLE_TO] = "undisclosed-recipients:;";
@@ -306,36 +301,23 @@ static bool is_single(const char *name)
 	return header_flags(header_find_id(name, strlen(name))) & HEADER_SINGLE;
 }
 
-/* The octets up to the next blank; *p is moved behind them. */
-static size_t next_word(const char **p, const char **word)
-{
-	*word = *p + strspn(*p, " \t");
-	*p = *word + strcspn(*word, " \t");
-	return (size_t)(*p - *word);
-}
-
 /*
  * A long thread keeps its first message and its last ones; Message-IDs hold
  * no blanks.
  */
 static const char *shorten_references(struct arena *a, const char *value)
 {
+	struct strvec ids = STRVEC_INIT(SIZE_MAX);
 	struct strbuf kept = STRBUF_INIT(TEXT_MAX);
-	const char *p = value, *word;
-	size_t n = 0, len;
 
-	while (next_word(&p, &word))
-		n++;
-	if (n <= REFERENCES_KEPT + 1)
-		return value;
-	p = value;
-	for (size_t i = 0; (len = next_word(&p, &word)); i++) {
-		if (i > 0 && i < n - REFERENCES_KEPT)
-			continue;
-		strbuf_addstr(&kept, i ? " " : "");
-		strbuf_add(&kept, word, len);
+	strvec_split(&ids, value, " \t");
+	for (size_t i = 0; i < ids.n; i++) {
+		if (i == 0 || i + REFERENCES_KEPT >= ids.n)
+			strbuf_addf(&kept, "%s%s", i ? " " : "", ids.v[i]);
 	}
-	value = arena_strdup(a, kept.buf);
+	if (ids.n > REFERENCES_KEPT + 1)
+		value = arena_strdup(a, kept.buf);
+	strvec_release(&ids);
 	strbuf_release(&kept);
 	return value;
 }
@@ -574,7 +556,7 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX_ENCODED), out = STRBUF_INIT(FIELD_MAX_ENCODED);
 
-	(void)mime_header_encode(&ascii, field->text, field->len, charset);
+	(void)mime_header_encode(&ascii, field->text, field->len, charset, true);
 	int rc = header_fold_to(&out, ascii.buf, ascii.len,
 				f->account->compose.max_header_length, err);
 
