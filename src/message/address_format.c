@@ -15,23 +15,27 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-/* Dot-string = Atom *("." Atom) (RFC 5321, section 4.1.2) */
-static bool is_dot_string(const char *s)
+/*
+ * Atoms with one separator between each two: Dot-string = Atom *("." Atom)
+ * (RFC 5321, section 4.1.2), or with blanks a phrase as it stands.
+ */
+static bool is_atoms(const char *s, char separator)
 {
-	char before = '.';
+	char before = separator;
 
 	for (; *s; before = *s++) {
-		if (*s == '.' ? before == '.' : !address_char_atext((unsigned char)*s))
+		if (*s == separator ? before == separator :
+				      !address_char_atext((unsigned char)*s))
 			return false;
 	}
-	return before != '.';
+	return before != separator;
 }
 
 const char *address_format(struct arena *a, const char *local, const char *domain)
 {
 	size_t dlen = domain ? strlen(domain) : 0, len = strlen(local);
 
-	if (is_dot_string(local)) {
+	if (is_atoms(local, '.')) {
 		char *s = arena_alloc(a, len + dlen + 2);
 
 		memcpy(s, local, len);
@@ -44,11 +48,7 @@ const char *address_format(struct arena *a, const char *local, const char *domai
 	struct strbuf out = STRBUF_INIT((size_t)-1 / 4);
 
 	text_quote_add(&out, local);
-	if (domain) {
-		strbuf_addch(&out, '@');
-		strbuf_addstr(&out, domain);
-	}
-	const char *s = arena_strndup(a, out.buf, out.len);
+	const char *s = arena_printf(a, "%s%s%s", out.buf, domain ? "@" : "", domain ? domain : "");
 
 	strbuf_release(&out);
 	return s;
@@ -110,18 +110,6 @@ const char *address_match_any(const char *const *patterns, const char *address)
 	return NULL;
 }
 
-/* Atoms with one blank between them: a phrase as it stands. */
-static bool is_plain_phrase(const char *s)
-{
-	char before = ' ';
-
-	for (; *s; before = *s++) {
-		if (*s == ' ' ? before == ' ' : !address_char_atext((unsigned char)*s))
-			return false;
-	}
-	return before != ' ';
-}
-
 const char *address_phrase(struct arena *a, const char *name)
 {
 	char *clean = arena_strdup(a, name);
@@ -134,7 +122,7 @@ const char *address_phrase(struct arena *a, const char *name)
 	}
 	if (!text_is_ascii(clean, len))
 		rfc2047_encode(&out, clean, len, RFC2047_PHRASE, 0, NULL);
-	else if (is_plain_phrase(clean))
+	else if (is_atoms(clean, ' '))
 		strbuf_add(&out, clean, len);
 	else
 		text_quote_add(&out, clean);

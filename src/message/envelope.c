@@ -159,11 +159,6 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
 	e->index = NULL;	/* it knows the old places */
 }
 
-static bool is_resent(const struct header_field *field)
-{
-	return strncasecmp(field->text, "Resent-", 7) == 0;
-}
-
 static bool is_resent_recipient(const struct header_field *field)
 {
 	unsigned wanted = HEADER_RESENT | HEADER_RECIPIENT;
@@ -183,7 +178,7 @@ static size_t block_end(const struct header *h, size_t i)
 {
 	unsigned seen = 0;
 
-	for (; i < h->n && is_resent(&h->field[i]); i++) {
+	for (; i < h->n && strncasecmp(h->field[i].text, "Resent-", 7) == 0; i++) {
 		unsigned mark = mark_of(h->field[i].id);
 
 		if (seen & mark)

@@ -117,7 +117,7 @@ int request_mt_priority(const char *text, int64_t now, struct envelope *e, struc
 }
 
 /* rrvs-param = date-time [ ";" ( "C" / "R" ) ] (RFC 7293, section 3.1) */
-static int read_rrvs(const char *text, int64_t now, struct recipient *out, struct error *err)
+static int read_rrvs(struct recipient *out, const char *text, int64_t now, struct error *err)
 {
 	const char *letters;
 	struct datetime t;
@@ -136,7 +136,7 @@ int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error
 {
 	struct recipient asked;
 
-	if (read_rrvs(text, now, &asked, err) < 0)
+	if (read_rrvs(&asked, text, now, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		struct recipient *r = &e->rcpt[i];
@@ -342,15 +342,10 @@ static int set_orcpt(struct recipient *r, const char *value, int64_t now, struct
 	return 0;
 }
 
-static int set_rrvs(struct recipient *r, const char *value, int64_t now, struct error *err)
-{
-	return read_rrvs(value, now, r, err);
-}
-
 static const struct {
 	const char *key;
 	int (*set)(struct recipient *, const char *value, int64_t now, struct error *);
-} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", set_rrvs } };
+} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", read_rrvs } };
 
 /* "notify=success,failure": sets it, returns the octets that it took; 0 and err. */
 static size_t take_option(struct arena *a, struct recipient *r, const char *p, int64_t now,
@@ -389,13 +384,7 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 		if (p[n] && p[n] != ',')
 			return refuse(p, "followed by a comma", err);
 	}
-	if (envelope_add(e, box.address, r.orcpt)) {
-		struct recipient *added = &e->rcpt[e->rcpt_count - 1];
-
-		r.address = added->address;
-		r.orcpt = added->orcpt;
-		*added = r;
-	}
+	envelope_add_as(e, box.address, NULL, &r);
 	return 0;
 }
 

@@ -43,18 +43,13 @@ static size_t q_cost(const struct encoder *e, char c)
 	return c == ' ' || is_literal(e->place, c) ? 1 : 3;
 }
 
-static size_t char_len(const struct encoder *e, const char *s, size_t n)
-{
-	return e->utf8 ? text_utf8_char(s, n) : 1;
-}
-
 /* How many octets, whole characters, fit into room octets of encoded text. */
 static size_t fitting(const struct encoder *e, const char *s, size_t n, size_t room)
 {
 	size_t take = 0, q = 0;
 
 	while (take < n) {
-		size_t len = char_len(e, s + take, n - take);
+		size_t len = e->utf8 ? text_utf8_char(s + take, n - take) : 1;
 
 		for (size_t i = 0; i < len; i++)
 			q += q_cost(e, s[take + i]);

@@ -244,8 +244,9 @@ static int write_tree(struct compose *c, const struct tree *t, struct error *err
 static void make_boundaries(struct compose *c)
 {
 	for (size_t i = 0; i < BOUNDARY_COUNT; i++)
-		c->boundary[i] = arena_printf(c->arena, "=_%s", c->opt->token ?
-					      c->opt->token(c->arena) : ident_random(c->arena, TOKEN));
+		c->boundary[i] = arena_printf(c->arena, "=_%s",
+					      c->opt->token ? c->opt->token(c->arena) :
+							      ident_random(c->arena, TOKEN));
 }
 
 static bool wants_binary(const struct compose_request *req)

@@ -340,12 +340,6 @@ static int choose_encoding(struct compose *c, struct leaf *l, const struct spool
 
 /* --- its content ------------------------------------------------------------------ */
 
-static enum mime_transfer transfer_of(enum part_encoding encoding)
-{
-	return encoding == PART_QP ? MIME_TO_QP : encoding == PART_BASE64 ? MIME_TO_BASE64 :
-									   MIME_COPY;
-}
-
 /* The content of a spool; text with its line ends made CRLF. */
 static int put_spool(struct compose *c, const struct leaf *l, const struct spool *s,
 		     struct error *err)
@@ -357,7 +351,8 @@ static int put_spool(struct compose *c, const struct leaf *l, const struct spool
 	const bool canonical = l->text && l->encoding != PART_BINARY;
 	int rc = 0;
 
-	mime_encoder_init(&encoder, transfer_of(l->encoding));
+	mime_encoder_init(&encoder, l->encoding == PART_QP ? MIME_TO_QP :
+			  l->encoding == PART_BASE64 ? MIME_TO_BASE64 : MIME_COPY);
 	for (uint64_t at = l->start; rc == 0 && at < spool_size(s);) {
 		ssize_t n = spool_read(s, at, block, sizeof(block), err);
 

@@ -141,12 +141,6 @@ static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 	return 0;
 }
 
-static int broken(const struct mime_fact *f, struct error *err)
-{
-	return error_set(err, FAULT_MESSAGE,
-			 "a MIME part cannot be converted: %s", f->fault);
-}
-
 /* Content that must not be encoded, and why it would have to be. */
 static int cannot_encode(const struct mime_fact *f, bool eight, struct error *err)
 {
@@ -167,7 +161,8 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 		  struct error *err)
 {
 	if (f->fault)
-		return broken(f, err);
+		return error_set(err, FAULT_MESSAGE, "a MIME part cannot be converted: %s",
+				 f->fault);
 	if (f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN)
 		return cannot_encode(f, eight, err);
 	if (f->encoding == MIME_QUOTED_PRINTABLE || f->encoding == MIME_BASE64) {

@@ -17,16 +17,11 @@
 #include "util/arena.h"
 #include "util/error.h"
 
-static bool is_pattern(const char *s)
-{
-	return strpbrk(s, "*?") != NULL;
-}
-
 /* The account's own address: the first of 'from' that is no pattern. */
 static const char *plain_from(const struct account *a)
 {
 	for (const char *const *f = a->from; f && *f; f++) {
-		if (!is_pattern(*f))
+		if (!strpbrk(*f, "*?"))
 			return *f;
 	}
 	return NULL;
@@ -64,15 +59,6 @@ static void note_match(const struct account_choice *req, const struct account *a
 				arena_printf(req->explain->arena,
 					     "'%s' of its '%s' (%s) fits %s '%s'", pattern, key,
 					     origin(req, a, key), what, word));
-}
-
-static void note_default(const struct account_choice *req, const struct account *a)
-{
-	const bool only = !config_nth(req->config, 1);
-
-	explain_account(req->explain, a->name, only ? "there is no other" :
-			"no account fits the sender, the From field, the recipients or the user, "
-			"so it is the default");
 }
 
 /* --- the account --------------------------------------------------------------- */
@@ -183,7 +169,9 @@ static const struct account *by_default(const struct account_choice *req)
 	const struct account *a = config_default(req->config);
 
 	if (a)
-		note_default(req, a);
+		explain_account(req->explain, a->name, !config_nth(req->config, 1) ?
+				"there is no other" : "no account fits the sender, the From field, "
+				"the recipients or the user, so it is the default");
 	return a;
 }
 

@@ -144,14 +144,6 @@ static void settle_addresses(struct prepare_job *j)
 	}
 }
 
-/* The value of that From, completed at most, on one line. */
-static const char *old_from_value(struct prepare_job *j)
-{
-	const struct address_job job = address_job(j);
-
-	return prepare_addresses_plain(&job, j->old_from);
-}
-
 /* --- fields that are missing: From, Date, Message-ID, MIME ----------------------------- */
 
 /* The name for a From of our making: -F, the account, NAME, the passwd entry. */
@@ -203,14 +195,6 @@ static struct address_list mailboxes(struct arena *a, const struct header_field 
 	return list;
 }
 
-/* Does From name that address, and nobody else? */
-static bool is_author(struct prepare_job *j, const struct header_field *f, const char *address)
-{
-	const struct address_list list = mailboxes(j->arena, f);
-
-	return list.n == 1 && address_equal(list.box[0].address, address);
-}
-
 /* "Name <address>", and the address by itself. */
 static int author(struct prepare_job *j, const char **address, const char **out,
 		  struct error *err)
@@ -242,11 +226,15 @@ int prepare_author(const struct envelope *e, const struct account *a,
 static int add_from(struct prepare_job *j, struct error *err)
 {
 	const struct header_field *old = header_find(&j->message->header, HEADER_FROM);
+	struct address_list list = { .n = 0 };
 	const char *address, *from;
 
 	if (author(j, &address, &from, err) < 0)
 		return -1;
-	j->old_from = old && !is_author(j, old, address) ? old : NULL;
+	if (old)
+		list = mailboxes(j->arena, old);
+	/* it is another From when it named anybody else */
+	j->old_from = list.n == 1 && address_equal(list.box[0].address, address) ? NULL : old;
 	return edits_add(j->edits, "From", from, err);
 }
 
@@ -270,13 +258,14 @@ static int add_sender(struct prepare_job *j, struct error *err)
 static int keep_from(struct prepare_job *j, struct error *err)
 {
 	const struct rewrite_settings *set = &j->account->rewrite;
+	const struct address_job job = address_job(j);
 	const char *reply = set->reply_to;
 
 	if (j->old_from && set->original_from_header &&
 	    edits_add(j->edits, "X-Original-From", header_value(j->arena, j->old_from), err) < 0)
 		return -1;
 	if (reply && strcmp(reply, "original") == 0)
-		reply = j->old_from ? old_from_value(j) : NULL;
+		reply = j->old_from ? prepare_addresses_plain(&job, j->old_from) : NULL;
 	if (!reply || !*reply || has(j, HEADER_REPLY_TO))
 		return 0;
 	return edits_add(j->edits, "Reply-To", reply, err);
@@ -330,20 +319,14 @@ const char *prepare_message_id(const struct envelope *e, const struct account *a
 	return message_id(&j);
 }
 
-static bool is_resent(const struct prepare_job *j)
-{
-	const struct header *h = &j->message->header;
-
-	for (size_t i = 0; i < h->n; i++) {
-		if (header_flags(h->field[i].id) & HEADER_RESENT && !j->edits->field[i].drop)
-			return true;
-	}
-	return false;
-}
-
 static int add_resent(struct prepare_job *j, struct error *err)
 {
-	if (!is_resent(j))
+	const struct header *h = &j->message->header;
+	bool resent = false;
+
+	for (size_t i = 0; i < h->n; i++)
+		resent |= header_flags(h->field[i].id) & HEADER_RESENT && !j->edits->field[i].drop;
+	if (!resent)
 		return 0;
 	if (!has(j, HEADER_RESENT_DATE) &&
 	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
@@ -426,15 +409,6 @@ static int add_mime(struct prepare_job *j, struct error *err)
 	    (!typed && add_content_type(j, err) < 0))
 		return -1;
 	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
-}
-
-/* The fields that are missing, or that the account wants to make itself. */
-static int add_fields(struct prepare_job *j, struct error *err)
-{
-	/* those of a Resent block come last, so that they stand at the block */
-	if (add_own(j, err) < 0 || add_mime(j, err) < 0)
-		return -1;
-	return add_resent(j, err);
 }
 
 /* --- recipients that are not shown, and those that were redirected -------------------- */
@@ -545,16 +519,6 @@ static int show_redirected(struct edits *edits, const struct envelope *e,
 
 /* --- all of it --------------------------------------------------------------------------- */
 
-static int check_size(const struct envelope *e, const struct account *a, struct error *err)
-{
-	if (a->max_size && e->size > a->max_size)
-		return error_set(err, FAULT_TOO_LARGE,
-				 "message is %" PRIu64 " octets, "
-				 "max_size of account '%s' is %" PRIu64,
-				 e->size, a->name, a->max_size);
-	return 0;
-}
-
 int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
 		    const struct account *a, const struct prepare_options *opt,
 		    struct error *err)
@@ -568,7 +532,9 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 	if (!opt->no_fixes) {
 		drop_fields(&j);
 		settle_addresses(&j);
-		if (add_fields(&j, err) < 0 || show_redirected(edits, e, m, a, err) < 0)
+		/* those of a Resent block come last, so that they stand at the block */
+		if (add_own(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0 ||
+		    show_redirected(edits, e, m, a, err) < 0)
 			return -1;
 	}
 	if (m->body_binary || e->body == BODY_BINARYMIME)
@@ -577,5 +543,10 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 		e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
 	e->header_utf8 = e->utf8 && m->header_8bit;
 	e->size = edits_wire_size(edits, m);
-	return check_size(e, a, err);
+	if (a->max_size && e->size > a->max_size)
+		return error_set(err, FAULT_TOO_LARGE,
+				 "message is %" PRIu64 " octets, "
+				 "max_size of account '%s' is %" PRIu64,
+				 e->size, a->name, a->max_size);
+	return 0;
 }

@@ -61,17 +61,17 @@ static const char *field_value(struct arena *a, const char *text)
 		.text = text, .len = strlen(text), .value = strcspn(text, ":") + 1 });
 }
 
-/* The first one's value, and how many there are. */
-static const char *first_value(const struct request_job *j, const char *name, size_t *count_out)
+/* The first one's value, and whether it is the only one. */
+static const char *first_value(const struct request_job *j, const char *name, bool *only_out)
 {
 	const char *text, *value = NULL;
-	size_t at = 0;
+	size_t at = 0, n = 0;
 
-	*count_out = 0;
 	while ((text = next_field(j->edits, j->message, name, &at))) {
-		if ((*count_out)++ == 0)
+		if (n++ == 0)
 			value = field_value(j->envelope->arena, text);
 	}
+	*only_out = n == 1;
 	return value;
 }
 
@@ -113,21 +113,15 @@ static int set(struct request_job *j, const char *name, const char *value, struc
 	return set_field(j->edits, j->message, name, value, err);
 }
 
-/* --- Solicitation, Content-Convert, Content-Features -------------------------- */
-
-static int add_solicitation(struct request_job *j, struct error *err)
-{
-	return j->account->ext.solicit ?
-		set(j, "Solicitation", j->envelope->ext.solicit, err) : 0;
-}
+/* --- Content-Convert, Content-Features -------------------------- */
 
 /* RFC 4141, section 2: not in what is signed or encrypted. */
 static bool is_signed(const struct request_job *j)
 {
 	static const char *const types[] = { "multipart/signed", "multipart/encrypted",
 					     "application/pkcs7-mime", "application/x-pkcs7-mime" };
-	size_t n;
-	const char *type = first_value(j, "Content-Type", &n);
+	bool only;
+	const char *type = first_value(j, "Content-Type", &only);
 
 	for (size_t i = 0; type && i < ARRAY_LEN(types); i++) {
 		if (strncasecmp(type, types[i], strlen(types[i])) == 0)
@@ -178,12 +172,11 @@ static int body_has_field(const struct message *m, const char *name, bool *out, 
 
 static int check_conperm(struct request_job *j, struct error *err)
 {
-	size_t n;
-	bool there;
+	bool there, only;
 
 	if (!j->account->ext.asked[EXT_CONPERM])
 		return 0;
-	there = first_value(j, "Content-Convert", &n) != NULL;
+	there = first_value(j, "Content-Convert", &only) != NULL;
 	if (!there && body_has_field(j->message, "Content-Convert", &there, err) < 0)
 		return -1;
 	if (!there)
@@ -284,10 +277,10 @@ static int check_submitter(struct request_job *j, struct error *err)
 /* A Solicitation field speaks for itself (RFC 3865, section 2.3). */
 static void read_solicitation(struct request_job *j)
 {
-	size_t n;
-	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &n);
+	bool only;
+	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &only);
 
-	if (value && n == 1)
+	if (value && only)
 		(void)!request_solicit(value, j->now, j->envelope, NULL);
 }
 
@@ -295,30 +288,22 @@ static void read_solicitation(struct request_job *j)
 static void read_priority(struct request_job *j)
 {
 	const char *value;
-	size_t n;
+	bool only;
 
 	if (j->envelope->ext.priority_given || !j->account->ext.mt_priority_from_header)
 		return;
-	value = first_value(j, "MT-Priority", &n);
-	if (value && n == 1 && strspn(value, "-0123456789") == strlen(value))
+	value = first_value(j, "MT-Priority", &only);
+	if (value && only && strspn(value, "-0123456789") == strlen(value))
 		(void)!request_mt_priority(value, j->now, j->envelope, NULL);
-}
-
-static void read_features(struct request_job *j)
-{
-	size_t n;
-
-	if (j->envelope->ext.asked[EXT_CONPERM])
-		j->envelope->ext.features = first_value(j, "Content-Features", &n);
 }
 
 /* A wish of old that was never a standard becomes one (RFC 3461, section 5.3). */
 static void read_receipt(struct request_job *j)
 {
 	static const char name[] = "Return-Receipt-To";
-	size_t n;
+	bool only;
 
-	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &n))
+	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &only))
 		return;
 	drop_request_fields(j->edits, j->message, name);
 	j->changed = true;
@@ -361,7 +346,11 @@ static int set_date(struct request_job *j, struct error *err)
 
 static int request_fields(struct request_job *j, struct error *err)
 {
-	if (add_solicitation(j, err) < 0 || add_convert(j, err) < 0 || check_submitter(j, err) < 0)
+	bool only;
+
+	if ((j->account->ext.solicit &&
+	     set(j, "Solicitation", j->envelope->ext.solicit, err) < 0) ||
+	    add_convert(j, err) < 0 || check_submitter(j, err) < 0)
 		return -1;
 	read_solicitation(j);
 	read_priority(j);
@@ -369,13 +358,9 @@ static int request_fields(struct request_job *j, struct error *err)
 	if (check_conperm(j, err) < 0 || add_rrvs(j, err) < 0 || add_tls_required(j, err) < 0 ||
 	    set_date(j, err) < 0)
 		return -1;
-	read_features(j);
+	if (j->envelope->ext.asked[EXT_CONPERM])
+		j->envelope->ext.features = first_value(j, "Content-Features", &only);
 	return 0;
-}
-
-static int contradiction(struct error *err, const char *why)
-{
-	return error_set(err, FAULT_USAGE, "%s", why);
 }
 
 /* --- contradictions ------------------------------------------------------------ */
@@ -386,16 +371,16 @@ static int check_together(const struct request_job *j, struct error *err)
 	const struct account *a = j->account;
 
 	if (x->hold != HOLD_NONE && !j->envelope->sender[0])
-		return contradiction(err, "a message with the null sender cannot be held: hold_for "
-				     "and hold_until need a sender");
+		return error_set(err, FAULT_USAGE, "a message with the null sender cannot be "
+				 "held: hold_for and hold_until need a sender");
 	if (x->hold != HOLD_NONE && x->by != BY_NONE && x->by_ms <= x->hold_ms)
-		return contradiction(err, "deliver_by has to be later than the time the message is "
-				     "held until");
+		return error_set(err, FAULT_USAGE, "deliver_by has to be later than the time the "
+				 "message is held until");
 	if (a->ext.rrvs_header && a->ext.rrvs && j->envelope->rcpt_count != 1)
-		return contradiction(err, "rrvs_header tells one recipient about the other: it "
-				     "goes with one recipient only");
+		return error_set(err, FAULT_USAGE, "rrvs_header tells one recipient about the "
+				 "other: it goes with one recipient only");
 	if (a->ext.requiretls == REQUIRETLS_YES && a->tls.mode == TLS_OFF)
-		return contradiction(err, "requiretls needs TLS, and 'tls' is off");
+		return error_set(err, FAULT_USAGE, "requiretls needs TLS, and 'tls' is off");
 	return 0;
 }
 
@@ -410,12 +395,6 @@ static void make_envid(struct envelope *e)
 	}
 }
 
-/* Secret and hash are made, and the envelope gets an id that exists once (RFC 3885, section 3). */
-static int track(struct request_job *j, struct error *err)
-{
-	return j->account->ext.track ? mtrk_begin(j->envelope, err) : 0;
-}
-
 int requests_apply(struct edits *edits, struct envelope *e, const struct message *m,
 		   const struct account *a, struct error *err)
 {
@@ -426,8 +405,9 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 	e->ext.requiretls = a->ext.requiretls != REQUIRETLS_NO;
 	memcpy(e->ext.asked, a->ext.asked, sizeof(e->ext.asked));
 	if (extensions_check_account(a, err) < 0 || params_check(a, err) < 0 ||
-	    settings_read_requests(a, j.now, e, err) < 0 || track(&j, err) < 0 ||
-	    request_fields(&j, err) < 0 || check_together(&j, err) < 0)
+	    settings_read_requests(a, j.now, e, err) < 0 ||
+	    (a->ext.track && mtrk_begin(e, err) < 0) || request_fields(&j, err) < 0 ||
+	    check_together(&j, err) < 0)
 		return -1;
 	make_envid(e);
 	if (j.changed || edits->added_n != added)

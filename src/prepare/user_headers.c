@@ -246,7 +246,7 @@ static int add_list(struct arena *a, struct strbuf *out, const char *text, struc
 	return 0;
 }
 
-/* What was given for one place, then the words. */
+/* What was given for one place, then the words, as one list; "" = none. EX_USAGE. */
 static int list_all(struct arena *a, const struct compose_request *req, enum visible place,
 		    const char *const *words, size_t n, const char **out, struct error *err)
 {
@@ -268,12 +268,6 @@ static int list_all(struct arena *a, const struct compose_request *req, enum vis
 	return rc;
 }
 
-int user_headers_list(struct arena *a, const struct compose_request *req, enum visible place,
-		      const char **out, struct error *err)
-{
-	return list_all(a, req, place, NULL, 0, out, err);
-}
-
 /* To and Cc; a message that shows nobody says so (RFC 5322, section 3.4). */
 static int add_recipients(struct field_list *l, const struct compose_request *req,
 			  const char *const *words, size_t n, struct error *err)
@@ -283,7 +277,7 @@ static int add_recipients(struct field_list *l, const struct compose_request *re
 	/* the recipients without option are shown when no option says who is */
 	if (list_all(l->arena, req, VISIBLE_TO, words, req->address_n ? 0 : n, &list[VISIBLE_TO],
 		     err) < 0 ||
-	    user_headers_list(l->arena, req, VISIBLE_CC, &list[VISIBLE_CC], err) < 0)
+	    list_all(l->arena, req, VISIBLE_CC, NULL, 0, &list[VISIBLE_CC], err) < 0)
 		return -1;
 	if (!*list[VISIBLE_TO] && !*list[VISIBLE_CC])
 		list[VISIBLE_TO] = "undisclosed-recipients:;";
@@ -295,11 +289,6 @@ static int add_recipients(struct field_list *l, const struct compose_request *re
 }
 
 /* --- fields ----------------------------------------------------------------------- */
-
-static bool is_single(const char *name)
-{
-	return header_flags(header_find_id(name, strlen(name))) & HEADER_SINGLE;
-}
 
 /*
  * A long thread keeps its first message and its last ones; Message-IDs hold
@@ -335,7 +324,8 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 		value = shorten_references(l->arena, value);
 	if (f->change == FIELD_SET) {
 		field_list_set(l, f->name, value);
-	} else if (is_single(f->name) && field_list_find(l, f->name, 0) < l->n) {
+	} else if (header_flags(header_find_id(f->name, strlen(f->name))) & HEADER_SINGLE &&
+		    field_list_find(l, f->name, 0) < l->n) {
 		return error_set(err, FAULT_USAGE, "%s: the message has a field '%s' "
 				 "already, and may have only one: replace it with --set-header",
 				 f->option, f->name);
@@ -440,14 +430,6 @@ static int author_address(struct finish *f, const char **out, struct error *err)
 	return prepare_author(f->envelope, f->account, f->opt, out, &full, err);
 }
 
-/* Is there an answer to such a request already in the message (RFC 8098, section 2.1)? */
-static bool is_receipt(const struct finish *f)
-{
-	size_t i = field_list_find(&f->list, "Content-Type", 0);
-
-	return i < f->list.n && strcasestr(f->list.v[i].text, "disposition-notification");
-}
-
 static int add_receipt(struct finish *f, const struct receipt_request *r, const char *name,
 		       struct error *err)
 {
@@ -484,7 +466,10 @@ static int add_receipts(struct finish *f, struct error *err)
 		return -1;
 	if (!req->read_receipt.wanted)
 		return 0;
-	if (is_receipt(f))
+	const size_t type = field_list_find(&f->list, "Content-Type", 0);
+
+	/* no answer is answered (RFC 8098, section 2.1) */
+	if (type < f->list.n && strcasestr(f->list.v[type].text, "disposition-notification"))
 		return error_set(err, FAULT_MESSAGE, "--read-receipt: the message is a "
 				 "receipt itself");
 	if (f->account->set_msgid_header == SET_HEADER_OFF &&
@@ -523,8 +508,8 @@ static int add_user_resent(struct finish *f, struct error *err)
 	if (!f->req->resend)
 		return 0;
 	if (prepare_author(f->envelope, f->account, f->opt, &address, &author, err) < 0 ||
-	    user_headers_list(a, f->req, VISIBLE_TO, &to, err) < 0 ||
-	    user_headers_list(a, f->req, VISIBLE_CC, &cc, err) < 0)
+	    list_all(a, f->req, VISIBLE_TO, NULL, 0, &to, err) < 0 ||
+	    list_all(a, f->req, VISIBLE_CC, NULL, 0, &cc, err) < 0)
 		return -1;
 	f->list.at = 0;
 	field_list_add(&f->list, "Resent-From", author);
@@ -540,15 +525,6 @@ static int add_user_resent(struct finish *f, struct error *err)
 }
 
 /* --- the form of the fields ------------------------------------------------------------- */
-
-static const char *charset_label(struct finish *f)
-{
-	const char *locale = charset_of_locale();
-
-	if (!locale)
-		locale = f->account->convert.default_charset;
-	return locale ? locale : CHARSET_UNKNOWN;
-}
 
 /* Encoded and folded; only addresses that have no other form stay as they are. */
 static int write_field(struct finish *f, struct header_field *field, const char *charset,
@@ -573,8 +549,12 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 
 static int write_fields(struct finish *f, struct error *err)
 {
-	const char *charset = charset_label(f);
+	const char *charset = charset_of_locale();
 
+	if (!charset)
+		charset = f->account->convert.default_charset;
+	if (!charset)
+		charset = CHARSET_UNKNOWN;
 	for (size_t i = 0; i < f->list.n; i++) {
 		if (f->list.v[i].own && write_field(f, &f->list.v[i], charset, err) < 0)
 			return -1;
