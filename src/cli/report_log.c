@@ -16,7 +16,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"

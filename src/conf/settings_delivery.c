@@ -12,7 +12,7 @@
 #include "message/envelope.h"
 #include "message/request.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"

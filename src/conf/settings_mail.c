@@ -8,7 +8,6 @@
 
 #include "conf/account.h"
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -9,7 +9,6 @@
 #include "message/message.h"
 #include "message/spool.h"
 #include "mime/compose_part.h"
-#include "mime/compose_request.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "mime/compose.h"
-#include "mime/compose_request.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 

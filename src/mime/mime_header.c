@@ -9,7 +9,6 @@
 
 #include "message/address.h"
 #include "message/header.h"
-#include "message/idna.h"
 #include "message/rfc2047.h"
 #include "mime/mime_parse.h"
 #include "util/arena.h"

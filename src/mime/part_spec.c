@@ -1,6 +1,6 @@
-/* What an option says about one part: reads part_spec of compose_request.h. */
+/* What an option says about one part: reads part_spec of compose.h. */
 #include "config.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 
 #include <string.h>
 #include <strings.h>

@@ -15,12 +15,10 @@
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/ident.h"
-#include "message/idna.h"
 #include "message/message.h"
 #include "message/spool.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
-#include "prepare/prepare_addresses.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -133,7 +131,7 @@ static void settle_addresses(struct prepare_job *j)
 
 		if (!(header_flags(f->id) & HEADER_ADDRESS) || j->edits->field[i].drop)
 			continue;
-		struct addressed done = prepare_addresses(&job, f);
+		struct addressed done = rewriter_field(&job, f);
 
 		if (done.unreadable)
 			note_unparsed(j, f);
@@ -265,7 +263,7 @@ static int keep_from(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "X-Original-From", header_value(j->arena, j->old_from), err) < 0)
 		return -1;
 	if (reply && strcmp(reply, "original") == 0)
-		reply = j->old_from ? prepare_addresses_plain(&job, j->old_from) : NULL;
+		reply = j->old_from ? rewriter_field_plain(&job, j->old_from) : NULL;
 	if (!reply || !*reply || has(j, HEADER_REPLY_TO))
 		return 0;
 	return edits_add(j->edits, "Reply-To", reply, err);

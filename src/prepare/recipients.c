@@ -9,7 +9,6 @@
 #include "conf/local_domains.h"
 #include "message/address.h"
 #include "message/envelope.h"
-#include "message/idna.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"

@@ -19,7 +19,7 @@
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"

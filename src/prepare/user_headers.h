@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "util/attr.h"
 
 struct account;

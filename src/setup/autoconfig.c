@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -17,7 +17,7 @@
 #include "prepare/rewriter.h"
 #include "prepare/user_headers.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 void submission_init(struct submission *s, const struct submission_request *request,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "message/header.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "mime/mime_encode.h"
 #include "mime/mime_header.h"
 #include "mime/mime_type.h"
