@@ -9,7 +9,6 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
-#include "util/xalloc.h"
 
 /*
  * RFC 5322, sections 3.4 and 4.4, as read here:
@@ -411,14 +410,6 @@ static int domain_or_name(struct address_parser *p, struct mailbox *box, const c
 	return 0;
 }
 
-/* Where the white space in front of pos begins. */
-static size_t blanks_before(const struct address_parser *p, size_t pos)
-{
-	while (pos > 0 && strchr(" \t\r\n", p->text[pos - 1]))
-		pos--;
-	return pos;
-}
-
 static int bare_address(struct address_parser *p)
 {
 	struct mailbox box = { 0 };
@@ -440,8 +431,12 @@ static int bare_address(struct address_parser *p)
 	p->item = p->piece[last].start;
 	if (local_part(p, last, p->piece_n, &box) < 0 || domain_or_name(p, &box, &name) < 0)
 		return -1;
+	size_t end = p->pos;	/* of the name: where the white space in front of '<' begins */
+
+	while (name && text_is_fws(p->text[end - 1]))
+		end--;
 	if (name)
-		return angle_addr(p, name, p->item, blanks_before(p, p->pos));
+		return angle_addr(p, name, p->item, end);
 	if (address_peek(p) != '<')
 		return add_box(p, &box);
 	/* "a@b <a@b>": a display name that should have been quoted */
@@ -536,7 +531,6 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 		*out = (struct address_list){ .box = p.box, .n = p.box_n,
 					      .had_group = p.had_group };
 	strbuf_release(&p.word);
-	xfree(p.piece);
 	return rc;
 }
 

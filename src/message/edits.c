@@ -67,32 +67,18 @@ int edits_add(struct edits *e, const char *name, const char *value, struct error
 	return 0;
 }
 
-/* The text with which field i goes out; NULL = it does not. */
-static const char *field_text(const struct edits *e, const struct message *m, size_t i,
-			      size_t *len_out)
-{
-	const struct edit *edit = &e->field[i];
-
-	if (edit->drop)
-		return NULL;
-	*len_out = edit->text ? strlen(edit->text) : m->header.field[i].len;
-	return edit->text ? edit->text : m->header.field[i].text;
-}
-
 const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
 		       size_t *len_out)
 {
 	while (*at < e->added_n + e->n) {
 		size_t i = (*at)++;
+		const struct edit *edit = i < e->added_n ? NULL : &e->field[i - e->added_n];
+		const char *text = edit ? edit->text : e->added[i];
 
-		if (i < e->added_n) {
-			*len_out = strlen(e->added[i]);
-			return e->added[i];
-		}
-		const char *text = field_text(e, m, i - e->added_n, len_out);
-
-		if (text)
-			return text;
+		if (edit && edit->drop)
+			continue;
+		*len_out = text ? strlen(text) : m->header.field[i - e->added_n].len;
+		return text ? text : m->header.field[i - e->added_n].text;
 	}
 	return NULL;
 }

@@ -8,7 +8,6 @@
 #ifndef MESSAGE_REQUEST_H
 #define MESSAGE_REQUEST_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

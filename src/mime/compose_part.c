@@ -434,15 +434,6 @@ static const char *cid_of(const struct part_spec *spec, const char *name, struct
 	return probe.cid;
 }
 
-/* What a text file is in; NULL = there is no telling, and no need to. */
-static const char *charset_of_file(const struct compose *c, const struct part_spec *spec,
-				   const struct text_facts *f)
-{
-	if (spec->charset)
-		return spec->charset;
-	return !f->eight_bit ? "us-ascii" : f->utf8 ? "utf-8" : label_of(c);
-}
-
 /* A text that has been read. */
 static int put_text_file(struct compose *c, struct leaf *l, const struct spool *s,
 			 struct error *err)
@@ -455,7 +446,8 @@ static int put_text_file(struct compose *c, struct leaf *l, const struct spool *
 		l->type = MIME_TYPE_OCTETS;
 		l->text = false;
 	} else if (strncmp(l->type, "text/", 5) == 0) {
-		l->charset = charset_of_file(c, l->spec, &f);
+		l->charset = l->spec->charset ? l->spec->charset : !f.eight_bit ? "us-ascii" :
+			     f.utf8 ? "utf-8" : label_of(c);
 		l->text = !f.odd_ends && !f.nul && l->encoding != PART_BASE64;
 	} else {
 		l->text = false;

@@ -14,7 +14,6 @@
 #include "mime/mime_header.h"
 #include "mime/mime_parse.h"
 #include "mime/mime_walk.h"
-#include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"

@@ -370,23 +370,16 @@ static bool group_matches(struct arena *a, const char *const *patterns, gid_t gi
 /* The groups that the process has, which nobody can add to by himself. */
 static bool any_group_matches(struct arena *a, const char *const *patterns)
 {
-	int n;
-
 	if (!patterns)
 		return false;
-	if (group_matches(a, patterns, getgid()))
-		return true;
-	n = getgroups(0, NULL);
-	if (n <= 0)
-		return false;
-	gid_t *list = arena_calloc(a, (size_t)n, sizeof(*list));
+	int n = getgroups(0, NULL);
+	gid_t *list = arena_calloc(a, n > 0 ? (size_t)n : 1, sizeof(*list));
+	bool matches = group_matches(a, patterns, getgid());
 
 	n = getgroups(n, list);
-	for (int i = 0; i < n; i++) {
-		if (group_matches(a, patterns, list[i]))
-			return true;
-	}
-	return false;
+	for (int i = 0; i < n && !matches; i++)
+		matches = group_matches(a, patterns, list[i]);
+	return matches;
 }
 
 int permission_check(const struct account *a, struct error *err)

@@ -7,7 +7,6 @@
 #define PREPARE_CHOOSE_ACCOUNT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "util/attr.h"
 

@@ -193,32 +193,24 @@ static struct address_list mailboxes(struct arena *a, const struct header_field 
 	return list;
 }
 
-/* "Name <address>", and the address by itself. */
-static int author(struct prepare_job *j, const char **address, const char **out,
-		  struct error *err)
-{
-	const struct rewrite_rule *rule = NULL;
-	const char *name;
-
-	if (from_address(j, address, &rule, err) < 0)
-		return -1;
-	name = rule && rule->name ? rule->name : j->account->rewrite.from_name;
-	if (!name)
-		name = full_name(j);
-	*out = *address;
-	if (name && *name)
-		*out = arena_printf(j->arena, "%s <%s>", address_phrase(j->arena, name), *address);
-	return 0;
-}
-
 int prepare_author(const struct envelope *e, const struct account *a,
 		   const struct prepare_options *opt, const char **address, const char **out,
 		   struct error *err)
 {
 	struct envelope own = *e;
 	struct prepare_job j = { .envelope = &own, .account = a, .opt = opt, .arena = e->arena };
+	const struct rewrite_rule *rule = NULL;
+	const char *name;
 
-	return author(&j, address, out, err);
+	if (from_address(&j, address, &rule, err) < 0)
+		return -1;
+	name = rule && rule->name ? rule->name : a->rewrite.from_name;
+	if (!name)
+		name = full_name(&j);
+	*out = *address;
+	if (name && *name)
+		*out = arena_printf(e->arena, "%s <%s>", address_phrase(e->arena, name), *address);
+	return 0;
 }
 
 static int add_from(struct prepare_job *j, struct error *err)
@@ -227,7 +219,7 @@ static int add_from(struct prepare_job *j, struct error *err)
 	struct address_list list = { .n = 0 };
 	const char *address, *from;
 
-	if (author(j, &address, &from, err) < 0)
+	if (prepare_author(j->envelope, j->account, j->opt, &address, &from, err) < 0)
 		return -1;
 	if (old)
 		list = mailboxes(j->arena, old);

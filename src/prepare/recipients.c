@@ -33,14 +33,6 @@ static bool is_local_name(void *ctx, const char *domain)
 	return local_domains_has(((const struct job *)ctx)->local, domain);
 }
 
-static int load_aliases(struct job *j, struct error *err)
-{
-	if (j->loaded || !j->account->aliases)
-		return 0;
-	j->loaded = true;
-	return aliases_load(j->account->aliases, &j->aliases, err);
-}
-
 /*
  * A local name becomes an address. Without any domain: "postmaster" goes as
  * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
@@ -124,7 +116,9 @@ static int add_recipient(struct job *j, const struct recipient *like, struct err
 	if (address_parse_one(j->envelope->arena, like->address, 0, &box, err) < 0)
 		return -1;
 	if (!box.domain || is_local_name(j, box.domain)) {
-		rc = load_aliases(j, err);
+		if (!j->loaded && j->account->aliases)
+			rc = aliases_load(j->account->aliases, &j->aliases, err);
+		j->loaded = true;
 		if (rc == 0 && j->aliases)
 			rc = aliases_expand(j->aliases, box.local, is_local_name, j, &targets, err);
 	}

@@ -384,17 +384,6 @@ static int check_together(const struct request_job *j, struct error *err)
 	return 0;
 }
 
-/* --- notices ------------------------------------------------------------------- */
-
-/* TIME.PID.RANDOM, at most 38 characters (RFC 3461, section 5.4). */
-static void make_envid(struct envelope *e)
-{
-	for (size_t i = 0; !e->envid && i < e->rcpt_count; i++) {
-		if (e->rcpt[i].notify)
-			e->envid = mtrk_id(e->arena);
-	}
-}
-
 int requests_apply(struct edits *edits, struct envelope *e, const struct message *m,
 		   const struct account *a, struct error *err)
 {
@@ -409,7 +398,11 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 	    (a->ext.track && mtrk_begin(e, err) < 0) || request_fields(&j, err) < 0 ||
 	    check_together(&j, err) < 0)
 		return -1;
-	make_envid(e);
+	/* TIME.PID.RANDOM, at most 38 characters (RFC 3461, section 5.4) */
+	for (size_t i = 0; !e->envid && i < e->rcpt_count; i++) {
+		if (e->rcpt[i].notify)
+			e->envid = mtrk_id(e->arena);
+	}
 	if (j.changed || edits->added_n != added)
 		e->size = edits_wire_size(edits, m);
 	return 0;
@@ -417,19 +410,14 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 
 /* --- for one session ------------------------------------------------------------- */
 
-static bool tunnels(const struct session *s, const struct envelope *e)
-{
-	return e->ext.priority_given && !session_has(s, EXT_MT_PRIORITY) &&
-		(s->account->ext.mt_priority_tunnel ||
-		 extensions_level(s, e, EXT_MT_PRIORITY) == LEVEL_DOWNGRADE);
-}
-
 int requests_adapt(const struct session *s, struct edits *edits, struct envelope *e,
 		   const struct message *m, struct arena *arena, struct error *err)
 {
 	struct edits own;
 
-	if (!tunnels(s, e))
+	if (!e->ext.priority_given || session_has(s, EXT_MT_PRIORITY) ||
+	    (!s->account->ext.mt_priority_tunnel &&
+	     extensions_level(s, e, EXT_MT_PRIORITY) != LEVEL_DOWNGRADE))
 		return 0;
 	edits_copy(&own, edits, arena);
 	if (set_field(&own, m, "MT-Priority", arena_printf(arena, "%d", e->ext.priority), err) < 0)

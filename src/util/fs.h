@@ -5,7 +5,6 @@
 #ifndef UTIL_FS_H
 #define UTIL_FS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
