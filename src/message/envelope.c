@@ -208,7 +208,6 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 
 	if (!address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS, list, err))
 		return 0;
-	error_recast(err, FAULT_ADDRESS_SYNTAX);
 	return error_prefix(err, "header field '%s'", header_name(field->id));
 }
 

@@ -445,10 +445,8 @@ static int read_in_place(struct message_reader *r, struct error *err)
 	while (r->total < spool_size(s) && !r->scan.ended) {
 		ssize_t n = spool_read(s, r->total, block, sizeof(block), err);
 
-		if (n < 0) {
-			error_recast(err, FAULT_INPUT);	/* it is the input still */
-			return -1;
-		}
+		if (n < 0)
+			return error_recast(err, FAULT_INPUT);	/* it is the input still */
 		if (take(r, block, (size_t)n, err))
 			return -1;
 	}

@@ -270,21 +270,20 @@ static unsigned notify_bit(const char *word, size_t len)
 	return 0;
 }
 
-unsigned request_notify(const char *text, size_t len)
+/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
+static unsigned notify_bits(const char *text)
 {
 	unsigned bits = 0;
 
-	for (size_t at = 0; at <= len;) {
-		size_t n = 0;
-
-		while (at + n < len && text[at + n] != ',')
-			n++;
-		unsigned bit = notify_bit(text + at, n);
+	for (bool more = true; more;) {
+		const size_t n = strcspn(text, ",");
+		const unsigned bit = notify_bit(text, n);
 
 		if (!bit)
 			return 0;
 		bits |= bit;
-		at += n + 1;
+		more = text[n] == ',';
+		text += n + 1;
 	}
 	return bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER ? 0 : bits;
 }
@@ -322,7 +321,7 @@ static size_t value_length(const char *key, const char *value)
 static int set_notify(struct recipient *r, const char *value, int64_t now, struct error *err)
 {
 	(void)now;
-	r->notify = request_notify(value, strlen(value));
+	r->notify = notify_bits(value);
 	return r->notify ? 0 : refuse(value, "never, or a list of success, failure, delay", err);
 }
 
@@ -373,10 +372,8 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 	struct recipient r = { .source = RCPT_SOURCE_OPTION };
 	struct mailbox box;
 
-	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0) {
-		error_recast(err, FAULT_USAGE);
-		return -1;
-	}
+	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0)
+		return error_recast(err, FAULT_USAGE);
 	for (const char *p = text + n; *p; p += n) {
 		n = take_option(e->arena, &r, ++p, now, err);
 		if (n == 0)

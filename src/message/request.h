@@ -59,9 +59,6 @@ REQUEST_READER(request_field);
 ATTR_CHECK int request_param(const char *text, size_t *name_len_out, const char **ehlo_out,
 			     size_t *ehlo_len_out, const char **value_out, struct error *err);
 
-/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
-unsigned request_notify(const char *text, size_t len);
-
 /*
  * Adds one recipient with options of its own:
  * ADDRESS[,notify=WHEN[,WHEN]...][,orcpt=TYPE;ADDRESS][,rrvs=TIME[;C]]

@@ -248,24 +248,16 @@ static void make_boundaries(struct compose *c)
 							      ident_random(c->arena, TOKEN));
 }
 
-static bool wants_binary(const struct compose_request *req)
-{
-	for (size_t i = 0; i < req->part_n; i++) {
-		if (req->part[i].encoding == PART_BINARY)
-			return true;
-	}
-	return false;
-}
-
 int compose_message(const struct compose_request *req, const struct compose_options *opt,
 		    struct message **out, struct error *err)
 {
-	const struct message_options input = { .dots_ignored = true, .wire = true,
-					       .binary = wants_binary(req) };
+	struct message_options input = { .dots_ignored = true, .wire = true };
 	struct compose c = { .arena = arena_new(), .req = req, .opt = opt,
 			     .out = STRBUF_INIT(COMPOSE_OUT_MAX) };
 	struct tree tree = { .forms = 0 };
 
+	for (size_t i = 0; i < req->part_n; i++)
+		input.binary |= req->part[i].encoding == PART_BINARY;
 	c.locale_charset = charset_of_locale();
 	c.reader = message_reader_new(&input);
 	make_boundaries(&c);

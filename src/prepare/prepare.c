@@ -289,24 +289,17 @@ static bool is_public(struct prepare_job *j, const char *domain)
 }
 
 /* The sender's domain says nothing about the message when it is "localhost". */
-static const char *message_id(struct prepare_job *j)
-{
-	const char *domain = j->account->message_id_domain;
-
-	if (domain)
-		return ident_message_id(j->arena, domain);
-	domain = address_domain(j->envelope->sender);
-	if (!is_public(j, domain))
-		domain = completing(j);
-	return ident_message_id(j->arena, is_public(j, domain) ? domain : "msubmit.invalid");
-}
-
 const char *prepare_message_id(const struct envelope *e, const struct account *a)
 {
-	struct envelope own = *e;
-	struct prepare_job j = { .envelope = &own, .account = a, .arena = e->arena };
+	struct prepare_job j = { .account = a, .arena = e->arena };
+	const char *domain = a->message_id_domain;
 
-	return message_id(&j);
+	if (domain)
+		return ident_message_id(e->arena, domain);
+	domain = address_domain(e->sender);
+	if (!is_public(&j, domain))
+		domain = completing(&j);
+	return ident_message_id(e->arena, is_public(&j, domain) ? domain : "msubmit.invalid");
 }
 
 static int add_resent(struct prepare_job *j, struct error *err)
@@ -322,7 +315,8 @@ static int add_resent(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (!has(j, HEADER_RESENT_MESSAGE_ID) &&
-	    edits_add(j->edits, "Resent-Message-ID", message_id(j), err) < 0)
+	    edits_add(j->edits, "Resent-Message-ID",
+		      prepare_message_id(j->envelope, j->account), err) < 0)
 		return -1;
 	return 0;
 }
@@ -344,7 +338,8 @@ static int add_own(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
-	    edits_add(j->edits, "Message-ID", message_id(j), err) < 0)
+	    edits_add(j->edits, "Message-ID", prepare_message_id(j->envelope, j->account),
+		      err) < 0)
 		return -1;
 	return 0;
 }

@@ -238,19 +238,14 @@ static int internationalise(struct envelope *e, const char **address, struct err
 	return 0;
 }
 
-static bool all_ascii(const struct envelope *e)
-{
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address)))
-			return false;
-	}
-	return true;
-}
-
 /* Two spellings of a domain may turn out to be one: then the address is used once. */
 static int internationalise_all(struct envelope *e, struct error *err)
 {
-	if (all_ascii(e))
+	bool ascii = true;
+
+	for (size_t i = 0; i < e->rcpt_count && ascii; i++)
+		ascii = text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address));
+	if (ascii)
 		return 0;
 	const struct envelope old = envelope_take_recipients(e);
 

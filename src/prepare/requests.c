@@ -427,19 +427,11 @@ int requests_adapt(const struct session *s, struct edits *edits, struct envelope
 	return 0;
 }
 
-static bool wants_success(const struct envelope *e)
-{
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (e->rcpt[i].notify & DSN_NOTIFY_SUCCESS)
-			return true;
-	}
-	return false;
-}
-
 void requests_note(const struct session *s, const struct envelope *e, struct result *r)
 {
 	struct strvec names = STRVEC_INIT(LEFT_OUT_MAX);
 	struct strbuf list = STRBUF_INIT(FIELD_MAX);
+	bool success = false;
 
 	extensions_left_out(s, e, &names);
 	for (size_t i = 0; i < names.n; i++)
@@ -449,7 +441,9 @@ void requests_note(const struct session *s, const struct envelope *e, struct res
 		strbuf_addstr(&list, ": not offered, left out");
 		session_note(s, list.buf);
 	}
-	if (wants_success(e) && e->sender[0] && !session_has(s, EXT_DSN))
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		success |= e->rcpt[i].notify & DSN_NOTIFY_SUCCESS;
+	if (success && e->sender[0] && !session_has(s, EXT_DSN))
 		result_note(r, "the server sends no notices: nobody will tell when the message has "
 			    "arrived");
 	if (e->ext.hold != HOLD_NONE && e->ext.hold_ms <= datetime_now())

@@ -281,10 +281,8 @@ static bool parse_epoch(const char *p, int64_t *ms)
 
 static bool parse_relative(const char *text, int64_t *seconds)
 {
-	static const char word[] = "now";
-
-	if (strncmp(text, word, sizeof(word) - 1) == 0) {
-		text += sizeof(word) - 1;
+	if (strncmp(text, "now", 3) == 0) {
+		text += 3;
 		*seconds = 0;
 		if (!*text)
 			return true;

@@ -101,12 +101,13 @@ int error_errno(struct error *err, enum fault fault, const char *fmt, ...)
 	return error_append(err, ": %s", strerror(saved));
 }
 
-void error_recast(struct error *err, enum fault fault)
+int error_recast(struct error *err, enum fault fault)
 {
-	if (!err || err->exit == fault_rows[fault].exit)
-		return;
-	err->fault = fault;
-	err->exit = fault_rows[fault].exit;
+	if (err && err->exit != fault_rows[fault].exit) {
+		err->fault = fault;
+		err->exit = fault_rows[fault].exit;
+	}
+	return -1;
 }
 
 int error_turn(struct error *err, enum fault fault)

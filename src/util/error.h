@@ -55,8 +55,9 @@ int error_errno(struct error *err, enum fault fault, const char *fmt, ...);
  * Says that for us it is another fault: what cannot be parsed is a wrong
  * setting when it stood in the configuration. Text and status stay, and so
  * does the fault when it has the same exit code: it is the more exact one.
+ * Returns -1.
  */
-void error_recast(struct error *err, enum fault fault);
+int error_recast(struct error *err, enum fault fault);
 
 /*
  * Says that it is that fault, with its exit code and status: for who knows
