@@ -9,6 +9,7 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
+#include "util/xalloc.h"
 
 /*
  * RFC 5322, sections 3.4 and 4.4, as read here:
@@ -531,6 +532,7 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 		*out = (struct address_list){ .box = p.box, .n = p.box_n,
 					      .had_group = p.had_group };
 	strbuf_release(&p.word);
+	xfree(p.piece);
 	return rc;
 }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "message/address.h"
-#include "util/arena.h"
 #include "util/error.h"
 #include "util/text.h"
+#include "util/xalloc.h"
 
 /* How much of a broken address an error text shows. */
 #define SHOWN 60
@@ -187,8 +187,10 @@ int address_collect(struct address_parser *p)
 		if (p->pos == q.start)
 			return 0;
 		q.end = p->pos;
-		p->piece = arena_grow(p->arena, p->piece, p->piece_n, &p->piece_alloc,
-				      sizeof(*p->piece));
+		if (p->piece_n == p->piece_alloc) {
+			p->piece_alloc = p->piece_alloc * 2 + 16;
+			p->piece = xrealloc(p->piece, p->piece_alloc, sizeof(*p->piece));
+		}
 		p->piece[p->piece_n++] = q;
 	}
 }

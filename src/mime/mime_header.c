@@ -276,14 +276,7 @@ static void params(struct downgrade *d, const char *value, size_t n)
 	const char *end = value + n, *first = mime_param_first(value, end), *p = first;
 	struct mime_param param;
 
-	while (value < first) {		/* the type itself; it may have comments */
-		const char *stop = memchr(value, '(', (size_t)(first - value));
-
-		stop = stop ? stop : first;
-		leave_octets(d, value, (size_t)(stop - value), MIME_HEADER_OTHER);
-		value = stop < first ? mime_skip_comment(stop, first) : first;
-		put_comment(d, stop, value);
-	}
+	between_comments(d, value, (size_t)(first - value), leave);	/* the type itself */
 	while (mime_param_next(&p, end, &param))
 		put_param(d, &param, first, end);
 }

@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 
 #include "util/attr.h"
 
