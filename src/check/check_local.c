@@ -21,7 +21,6 @@
 #include "conf/config_warn.h"
 #include "message/address.h"
 #include "prepare/choose_account.h"
-#include "prepare/permission.h"
 #include "prepare/rewriter.h"
 #include "secrets/credentials.h"
 #include "smtp/auth/choice.h"

@@ -65,7 +65,7 @@ static void add_json(struct output *o, const struct check_finding *f)
 	json_string(j, "text", f->text);
 	json_string(j, "hint", f->hint);
 	json_number(j, "exit", f->exit);
-	json_string(j, "fault", f->fault != FAULT_NONE ? fault_name(f->fault) : NULL);
+	json_string(j, "fault", f->fault != FAULT_NONE ? fault_rows[f->fault].name : NULL);
 	json_string(j, "status", f->status);
 	json_number(j, "code", f->reply);
 	json_end(j, '}');

@@ -14,7 +14,7 @@
 #include "conf/listen.h"
 #include "conf/rewrite.h"
 #include "conf/settings.h"
-#include "message/idna.h"
+#include "message/address.h"
 #include "smtp/auth/gsasl_api.h"
 #include "smtp/extensions.h"
 #include "tls/tls.h"

@@ -7,11 +7,11 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "cli/report_log.h"
 #include "conf/accounts.h"
 #include "conf/listen.h"
 #include "server/listener.h"
 #include "util/error.h"
-#include "util/log.h"
 
 /* A foreground listener talks to its terminal or supervisor, a daemon to syslog. */
 static void log_event(void *ctx, const char *line)
@@ -21,7 +21,7 @@ static void log_event(void *ctx, const char *line)
 	if (inv->foreground)
 		report_line(inv, "%s", line);
 	else
-		log_syslog(inv->syslog_tag ? inv->syslog_tag : inv->name, LOG_MAIL, LOG_INFO, line);
+		report_log_syslog(inv, LOG_MAIL, LOG_INFO, line);
 }
 
 int cmd_serve(const struct invocation *inv)

@@ -19,7 +19,7 @@
 #include "submit/memory.h"
 #include "submit/submission.h"
 #include "tls/tls.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/json.h"
 #include "util/strbuf.h"

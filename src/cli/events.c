@@ -207,7 +207,7 @@ static void end_event(struct events *e, const char *outcome, const struct error 
 	json_string(&j, "outcome", outcome);
 	json_number(&j, "exit", err ? err->exit : 0);
 	json_string(&j, "text", err ? err->text : NULL);
-	json_string(&j, "fault", err ? fault_name(err->fault) : NULL);
+	json_string(&j, "fault", err ? fault_rows[err->fault].name : NULL);
 	end(e, &j, &line);
 }
 

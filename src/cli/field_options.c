@@ -9,7 +9,7 @@
 #include "message/address.h"
 #include "message/ident.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"

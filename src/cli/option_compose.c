@@ -6,7 +6,6 @@
 
 #include "cli/field_options.h"
 #include "mime/compose.h"
-#include "mime/compose_request.h"
 #include "prepare/user_headers.h"
 #include "util/arena.h"
 #include "util/error.h"

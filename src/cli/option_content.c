@@ -10,7 +10,7 @@
 #include "message/envelope.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
+#include "util/text.h"
 
 /*
  * What is announced of text follows from the message, whatever -B says; that

@@ -3,7 +3,7 @@
 #include "cli/option_values.h"
 
 #include "cli/option_compose.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 
 static const struct option compose_rows[] = {
 	{ ANYONE(0, "compose"), OPTION_NONE, option_flag, REQUEST_FIELD(compose.compose), NULL,

@@ -8,8 +8,8 @@
 #include "smtp/probe.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define XCLIENT_LIMIT 65536
 
@@ -95,18 +95,6 @@ int option_terminal(struct invocation *inv, const struct option *o, const char *
 			 o->name, value);
 }
 
-/* A word of a key that is split at blanks: in quotes. */
-static void add_quoted(struct strbuf *out, const char *word)
-{
-	strbuf_addch(out, '"');
-	for (; *word; word++) {
-		if (*word == '"' || *word == '\\')
-			strbuf_addch(out, '\\');
-		strbuf_addch(out, *word);
-	}
-	strbuf_addch(out, '"');
-}
-
 /* "--xclient=ADDR=... NAME=..." and "--xclient-addr=...": all of them together are the key. */
 int option_xclient(struct invocation *inv, const struct option *o, const char *value,
 		   struct error *err)
@@ -119,7 +107,7 @@ int option_xclient(struct invocation *inv, const struct option *o, const char *v
 		strbuf_addch(&all, ' ');
 	if (strncmp(o->name, head, strlen(head)) == 0) {
 		strbuf_addf(&word, "%s=%s", o->name + strlen(head), value);
-		add_quoted(&all, word.buf);
+		text_quote_add(&all, word.buf);
 	} else {
 		strbuf_addstr(&all, value);
 	}

@@ -9,7 +9,6 @@
 #include "message/address.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/text.h"
 
 #define ENVID_MAX 100		/* RFC 3461, section 4.4 */

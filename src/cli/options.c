@@ -10,8 +10,8 @@
 #include "net/proxyurl.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 static const struct option_group *const groups[] = {
 	&options_send, &options_compose, &options_smtp, &options_tools, &options_ignored, NULL

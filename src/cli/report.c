@@ -78,7 +78,7 @@ static void write_error_json(const char *recipient, const struct error *err)
 	json_number(&j, "code", code);
 	json_string(&j, "status", status);
 	json_string(&j, "text", err->text);
-	json_string(&j, "fault", fault_name(err->fault));
+	json_string(&j, "fault", fault_rows[err->fault].name);
 	json_end(&j, '}');
 	write_line(&line);
 	strbuf_release(&line);

@@ -7,8 +7,8 @@
 #include "message/result.h"
 #include "util/error.h"
 #include "util/json.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define JSON_LIMIT ((size_t)256 * 1024 * 1024)	/* 100,000 recipients have room */
 
@@ -37,7 +37,7 @@ static void add_error(struct json *j, const struct error *err)
 	add_code(j, err->reply);
 	json_string(j, "status", err->status[0] ? err->status : NULL);
 	json_string(j, "text", err->text[0] ? err->text : NULL);
-	json_string(j, "fault", err->fault != FAULT_NONE ? fault_name(err->fault) : NULL);
+	json_string(j, "fault", err->fault != FAULT_NONE ? fault_rows[err->fault].name : NULL);
 }
 
 void report_recipient_json(struct json *j, const char *address, const struct rcpt_result *r)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +17,10 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
+#include "util/fs.h"
 #include "util/json.h"
-#include "util/log.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
@@ -341,9 +341,11 @@ static void add_time(struct strbuf *out, const struct account *a)
 
 #pragma GCC diagnostic pop
 
-static const char *tag_of(const struct invocation *inv)
+void report_log_syslog(const struct invocation *inv, int facility, int priority, const char *line)
 {
-	return inv->syslog_tag ? inv->syslog_tag : inv->name;
+	openlog(inv->syslog_tag ? inv->syslog_tag : inv->name, LOG_PID, facility);
+	syslog(priority, "%s", line);
+	closelog();
 }
 
 static void emit(struct output *o, const char *text)
@@ -351,7 +353,7 @@ static void emit(struct output *o, const char *text)
 	const struct account *a = o->report->account;
 
 	if (a->syslog >= 0)
-		log_syslog(tag_of(o->report->inv), a->syslog, o->failed ? LOG_ERR : LOG_INFO, text);
+		report_log_syslog(o->report->inv, a->syslog, o->failed ? LOG_ERR : LOG_INFO, text);
 	if (!a->logfile)
 		return;
 	if (o->file.len)
@@ -361,12 +363,31 @@ static void emit(struct output *o, const char *text)
 	strbuf_addstr(&o->file, text);
 }
 
+/* Whole lines in one write; "-" is standard output, as in msmtp. -1 and errno on failure. */
+static int append_lines(const char *path, const struct strbuf *lines)
+{
+	if (strcmp(path, "-") == 0)
+		return fs_write_all(STDOUT_FILENO, lines->buf, lines->len);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		      0600);
+
+	if (fd < 0)
+		return -1;
+	int rc = fs_write_all(fd, lines->buf, lines->len);
+
+	close(fd);
+	return rc;
+}
+
+/* A log that cannot be written changes nothing else. */
 static void finish(struct output *o)
 {
 	const struct account *a = o->report->account;
 	struct error err;
 
-	if (a->logfile && o->file.len && log_file(a->logfile, o->file.buf) < 0 && o->failed) {
+	if (o->file.len)
+		strbuf_addch(&o->file, '\n');
+	if (a->logfile && o->file.len && append_lines(a->logfile, &o->file) < 0 && o->failed) {
 		error_errno(&err, FAULT_CANNOT_WRITE, "cannot write the log %s", a->logfile);
 		report_line(o->report->inv, "%s", err.text);
 	}

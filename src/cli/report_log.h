@@ -13,11 +13,15 @@
 #define CLI_REPORT_LOG_H
 
 struct error;
+struct invocation;
 struct report;
 
 void report_log(const struct report *r);
 
 /* A line about something that went wrong beside the sending itself: the hook, a copy. */
 void report_log_aside(const struct report *r, const struct error *err);
+
+/* One line, printable already, to syslog; facility and priority as in syslog.h. */
+void report_log_syslog(const struct invocation *inv, int facility, int priority, const char *line);
 
 #endif

@@ -147,7 +147,7 @@ int aliases_load(const char *path, struct aliases **out, struct error *err)
 	if (fd < 0)
 		return fs_cannot_open(err, "aliases ", path);
 	a = xcalloc(1, sizeof(*a));
-	a->arena = arena_new();
+	a->arena = a->names.arena = arena_new();
 	a->path = arena_strdup(a->arena, path);
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
@@ -169,6 +169,5 @@ void aliases_free(struct aliases *a)
 	if (!a)
 		return;
 	arena_free(a->arena);
-	strmap_release(&a->names);
 	xfree(a);
 }

@@ -255,14 +255,13 @@ int aliases_expand(const struct aliases *a, const char *name, aliases_local_fn *
 
 	if (!e)
 		return 0;
-	x.arena = arena_new();
+	x.arena = x.found.arena = arena_new();
 	x.progress = xcalloc(a->n, 1);
 	for (size_t i = 0; i < out->n; i++)
 		(void)strmap_add(&x.found, out->v[i], 0);
 	int rc = expand_entry(&x, e, 0, err);
 
 	xfree(x.progress);
-	strmap_release(&x.found);
 	arena_free(x.arena);
 	return rc;
 }

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"

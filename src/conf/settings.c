@@ -12,10 +12,10 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/names.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 #define LIST_MAX 10000	/* words of one list or command */
@@ -56,16 +56,9 @@ const struct setting *settings_next(enum setting_scope scope, struct setting_wal
 	return s;
 }
 
-static char fold(char c)
-{
-	if (c == '-')
-		return '_';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool same_key(const char *row, const char *key)
 {
-	while (*row && *row == fold(*key)) {
+	while (*row && *row == text_fold(*key)) {
 		row++;
 		key++;
 	}
@@ -76,7 +69,7 @@ const struct setting *setting_find(enum setting_scope scope, const char *key)
 {
 	struct setting_walk w = { 0 };
 	const struct setting *s;
-	const char first = fold(*key);
+	const char first = text_fold(*key);
 
 	/* most rows are passed by their first letter */
 	while ((s = settings_next(scope, &w)) && (*s->key != first || !same_key(s->key, key)))
@@ -177,7 +170,7 @@ static int read_number(const struct setting *s, const char *value, const char *s
 	if (*value < '0' || *value > '9' || errno)
 		return setting_refuse(s, value, wanted, err);
 	if (*end) {
-		const char *letter = strchr(suffixes, fold(*end));
+		const char *letter = strchr(suffixes, text_fold(*end));
 
 		if (!letter || end[1])
 			return setting_refuse(s, value, wanted, err);

@@ -12,11 +12,11 @@
 #include "message/envelope.h"
 #include "message/request.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define POLICY_MAX 200	/* words of ext_policy */
 

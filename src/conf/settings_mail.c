@@ -8,10 +8,8 @@
 
 #include "conf/account.h"
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"

@@ -9,8 +9,8 @@
 #include <syslog.h>
 
 #include "conf/account.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 static const struct name_value facility_names[] = {
 	{ "LOG_USER", LOG_USER }, { "LOG_MAIL", LOG_MAIL }, { "LOG_DAEMON", LOG_DAEMON },

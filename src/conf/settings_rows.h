@@ -10,7 +10,7 @@
 
 #include "conf/settings.h"
 #include "util/attr.h"
-#include "util/names.h"
+#include "util/text.h"
 
 struct arena;
 struct error;

@@ -12,9 +12,9 @@
 #include "conf/account.h"
 #include "net/pin.h"
 #include "util/arena.h"
-#include "util/names.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 static const struct name_value tls_names[] = {
 	{ "auto", TLS_AUTO }, { "starttls", TLS_STARTTLS }, { "implicit", TLS_IMPLICIT },

@@ -331,7 +331,8 @@ int import_read(const struct import_request *req, struct import_result *out, str
 	strvec_init(&im->notes, NOTES_MAX);
 	int rc = read_all(im, req, out, err);
 
-	strvec_append(&out->notes, &im->notes);
+	for (size_t i = 0; i < im->notes.n; i++)
+		strvec_add(&out->notes, im->notes.v[i]);
 	return rc;
 }
 

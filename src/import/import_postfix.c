@@ -9,7 +9,7 @@
 
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
+#include "util/text.h"
 
 /*
  * main.cf: "name = value" in logical lines, "$name" stands for another

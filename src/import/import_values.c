@@ -16,7 +16,6 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
-#include "util/names.h"
 #include "util/text.h"
 
 /* --- files and lines ---------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/address.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "message/address_lex.h"
@@ -184,7 +185,7 @@ static int domain_label(struct address_parser *p)
 	for (size_t i = start; i < p->pos; i++) {
 		unsigned char c = (unsigned char)p->text[i];
 
-		if (!address_char_alnum(c) && c < 0x80 && c != '-' && c != '_')
+		if (!isalnum(c) && c < 0x80 && c != '-' && c != '_')
 			return address_fail(p, "character in the domain that no domain has");
 	}
 	strbuf_add(&p->word, p->text + start, p->pos - start);
@@ -256,10 +257,7 @@ static int add_box(struct address_parser *p, struct mailbox *box)
 			return address_fail(p, "longer than 1000 octets");
 	}
 	take_comment(p, box);
-	if (p->box_n == p->box_alloc) {
-		p->box_alloc = p->box_alloc * 2 + 4;
-		p->box = xrealloc(p->box, p->box_alloc, sizeof(*p->box));
-	}
+	p->box = arena_grow(p->arena, p->box, p->box_n, &p->box_alloc, sizeof(*p->box));
 	p->box[p->box_n++] = *box;
 	p->ready = false;
 	return 0;
@@ -405,19 +403,12 @@ static int domain_or_name(struct address_parser *p, struct mailbox *box, const c
 	if (rc == 0)
 		return 0;
 	if (!is_unquoted_name(p, at)) {
-		*err = why;
+		if (err)
+			*err = why;
 		return -1;
 	}
 	*name_out = take_shown(p);
 	return 0;
-}
-
-/* Where the white space in front of pos begins. */
-static size_t blanks_before(const struct address_parser *p, size_t pos)
-{
-	while (pos > 0 && strchr(" \t\r\n", p->text[pos - 1]))
-		pos--;
-	return pos;
 }
 
 static int bare_address(struct address_parser *p)
@@ -441,8 +432,12 @@ static int bare_address(struct address_parser *p)
 	p->item = p->piece[last].start;
 	if (local_part(p, last, p->piece_n, &box) < 0 || domain_or_name(p, &box, &name) < 0)
 		return -1;
+	size_t end = p->pos;	/* of the name: where the white space in front of '<' begins */
+
+	while (name && text_is_fws(p->text[end - 1]))
+		end--;
 	if (name)
-		return angle_addr(p, name, p->item, blanks_before(p, p->pos));
+		return angle_addr(p, name, p->item, end);
 	if (address_peek(p) != '<')
 		return add_box(p, &box);
 	/* "a@b <a@b>": a display name that should have been quoted */
@@ -533,16 +528,11 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 				    .flags = flags, .word = STRBUF_INIT(len + 2) };
 	int rc = list(&p);
 
-	if (rc == 0) {
-		*out = (struct address_list){ .n = p.box_n, .had_group = p.had_group };
-		if (p.box_n) {
-			out->box = arena_calloc(a, p.box_n, sizeof(*out->box));
-			memcpy(out->box, p.box, p.box_n * sizeof(*out->box));
-		}
-	}
+	if (rc == 0)
+		*out = (struct address_list){ .box = p.box, .n = p.box_n,
+					      .had_group = p.had_group };
 	strbuf_release(&p.word);
 	xfree(p.piece);
-	xfree(p.box);
 	return rc;
 }
 

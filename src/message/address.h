@@ -21,6 +21,7 @@
 
 struct arena;
 struct error;
+struct strbuf;
 
 struct mailbox {
 	const char *name;	/* display name, unquoted, blanks folded; NULL = none */
@@ -74,6 +75,9 @@ const char *address_domain(const char *address);
 /* Does address match pattern ('*' any octets, '?' one; ASCII case ignored)? */
 ATTR_PURE bool address_match(const char *pattern, const char *address);
 
+/* The first pattern of a list (ends with NULL, may be NULL) that it matches; NULL if none. */
+ATTR_PURE const char *address_match_any(const char *const *patterns, const char *address);
+
 /*
  * A display name as RFC 5322 wants it in front of <...>: as it is when made
  * of atoms, else a quoted-string, else (non-ASCII) RFC 2047 encoded words.
@@ -83,5 +87,22 @@ const char *address_phrase(struct arena *a, const char *name);
 
 /* Can the domain stand in an envelope (LDH or UTF-8 labels, literal)? */
 ATTR_PURE bool address_domain_valid(const char *domain);
+
+/*
+ * International domain names (RFC 5890, 5891): U-labels to A-labels by
+ * libidn2 (non-transitional, UTS 46), which is loaded when a name that is
+ * not ASCII is met.
+ */
+
+/* domain in ASCII form; itself when it is ASCII already. EX_DATAERR 5.1.2 if it has none. */
+ATTR_CHECK int idna_to_ascii(struct arena *a, const char *domain, const char **out,
+			     struct error *err);
+
+/* The whole address with its domain in ASCII form; the local part is not touched. */
+ATTR_CHECK int idna_address(struct arena *a, const char *address, const char **out,
+			    struct error *err);
+
+/* Appends "libidn2 2.3.3"; -1 if it cannot be loaded. */
+ATTR_CHECK int idna_library_version(struct strbuf *out, struct error *err);
 
 #endif

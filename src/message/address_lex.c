@@ -16,7 +16,6 @@ int address_peek(const struct address_parser *p)
 	return p->pos < p->len ? (unsigned char)p->text[p->pos] : -1;
 }
 
-/* "address 'bad@@x': two '@'": the element up to where the next one begins. */
 int address_fail(struct address_parser *p, const char *why)
 {
 	char shown[4 * SHOWN + 8];
@@ -25,7 +24,7 @@ int address_fail(struct address_parser *p, const char *why)
 
 	while (end < p->len && end - p->item <= SHOWN && !strchr(",;\r\n", p->text[end]))
 		end++;
-	while (end > p->item && (p->text[end - 1] == ' ' || p->text[end - 1] == '\t'))
+	while (end > p->item && text_is_wsp(p->text[end - 1]))
 		end--;
 	if (end - p->item > SHOWN) {
 		more = "...";
@@ -37,7 +36,6 @@ int address_fail(struct address_parser *p, const char *why)
 	return error_set(p->err, FAULT_ADDRESS_SYNTAX, "address '%s%s': %s", shown, more, why);
 }
 
-/* The octet at pos cannot stand there. */
 int address_fail_here(struct address_parser *p)
 {
 	static const struct { char c; const char *why; } reasons[] = {
@@ -62,12 +60,7 @@ int address_fail_here(struct address_parser *p)
 	return address_fail(p, "no comma in front of the next address");
 }
 
-static bool is_wsp(int c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* FWS = [*WSP CRLF] 1*WSP: length of the CRLF at pos if it folds or ends the text. */
+/* FWS = [*WSP CRLF] 1*WSP */
 size_t address_fold_len(const struct address_parser *p)
 {
 	const char *s = p->text + p->pos;
@@ -75,14 +68,14 @@ size_t address_fold_len(const struct address_parser *p)
 
 	if (left < 2 || s[0] != '\r' || s[1] != '\n')
 		return 0;
-	return left == 2 || is_wsp(s[2]) || s[2] == '\r' ? 2 : 0;
+	return left == 2 || text_is_wsp(s[2]) || s[2] == '\r' ? 2 : 0;
 }
 
 static size_t blank_len(const struct address_parser *p)
 {
 	int c = address_peek(p);
 
-	if (is_wsp(c))
+	if (text_is_wsp((char)c))
 		return 1;
 	if (c != '\r' && c != '\n')
 		return 0;
@@ -170,16 +163,6 @@ void address_skip_atom(struct address_parser *p)
 		p->pos++;
 }
 
-static void add_piece(struct address_parser *p, const struct address_piece *q)
-{
-	if (p->piece_n == p->piece_alloc) {
-		p->piece_alloc = p->piece_alloc * 2 + 16;
-		p->piece = xrealloc(p->piece, p->piece_alloc, sizeof(*p->piece));
-	}
-	p->piece[p->piece_n++] = *q;
-}
-
-/* Reads words, dots and CFWS up to the octet that is none of these. */
 int address_collect(struct address_parser *p)
 {
 	for (p->piece_n = 0;;) {
@@ -204,6 +187,10 @@ int address_collect(struct address_parser *p)
 		if (p->pos == q.start)
 			return 0;
 		q.end = p->pos;
-		add_piece(p, &q);
+		if (p->piece_n == p->piece_alloc) {
+			p->piece_alloc = p->piece_alloc * 2 + 16;
+			p->piece = xrealloc(p->piece, p->piece_alloc, sizeof(*p->piece));
+		}
+		p->piece[p->piece_n++] = q;
 	}
 }

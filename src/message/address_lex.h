@@ -9,6 +9,7 @@
 #ifndef MESSAGE_ADDRESS_LEX_H
 #define MESSAGE_ADDRESS_LEX_H
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -72,22 +73,13 @@ void address_skip_atom(struct address_parser *p);
 /* Reads words, dots and CFWS, as pieces, up to the octet that is none of these. */
 ATTR_CHECK int address_collect(struct address_parser *p);
 
-/*
- * Character classes that the address parser and formatter share.
- */
-
 /* Longest address that is handed to a server (doc/sendmail.md#recipients). */
 #define ADDRESS_MAX ((size_t)1000)
-
-static inline bool address_char_alnum(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 /* atext of RFC 5322, section 3.2.3, and any octet of UTF-8 (RFC 6532, section 3.2). */
 static inline bool address_char_atext(unsigned char c)
 {
-	return address_char_alnum(c) || c >= 0x80 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+	return isalnum(c) || c >= 0x80 || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 #endif

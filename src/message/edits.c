@@ -5,11 +5,10 @@
 
 #include "message/header.h"
 #include "message/message.h"
-#include "message/scan.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
-
+#include "util/text.h"
 
 void edits_init(struct edits *e, struct arena *a, const struct message *m)
 {
@@ -68,63 +67,40 @@ int edits_add(struct edits *e, const char *name, const char *value, struct error
 	return 0;
 }
 
-/* The text with which field i goes out; NULL = it does not. */
-static const char *field_text(const struct edits *e, const struct message *m, size_t i,
-			      size_t *len_out)
+const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
+		       size_t *len_out)
 {
-	const struct edit *edit = &e->field[i];
+	while (*at < e->added_n + e->n) {
+		size_t i = (*at)++;
+		const struct edit *edit = i < e->added_n ? NULL : &e->field[i - e->added_n];
+		const char *text = edit ? edit->text : e->added[i];
 
-	if (edit->drop)
-		return NULL;
-	*len_out = edit->text ? strlen(edit->text) : m->header.field[i].len;
-	return edit->text ? edit->text : m->header.field[i].text;
+		if (edit && edit->drop)
+			continue;
+		*len_out = text ? strlen(text) : m->header.field[i - e->added_n].len;
+		return text ? text : m->header.field[i - e->added_n].text;
+	}
+	return NULL;
 }
 
 void edits_write_header(const struct edits *e, const struct message *m, struct strbuf *out)
 {
-	for (size_t i = 0; i < e->added_n; i++)
-		strbuf_addstr(out, e->added[i]);
-	for (size_t i = 0; i < e->n; i++) {
-		size_t len;
-		const char *text = field_text(e, m, i, &len);
+	const char *text;
+	size_t at = 0, len;
 
-		if (text)
-			strbuf_add(out, text, len);
-	}
+	while ((text = edits_next(e, m, &at, &len)))
+		strbuf_add(out, text, len);
 	strbuf_addstr(out, "\r\n");
 }
 
 uint64_t edits_wire_size(const struct edits *e, const struct message *m)
 {
 	uint64_t size = m->body_size + 2;
+	size_t at = 0, len;
 
-	for (size_t i = 0; i < e->added_n; i++)
-		size += strlen(e->added[i]);
-	for (size_t i = 0; i < e->n; i++) {
-		size_t len;
-
-		if (field_text(e, m, i, &len))
-			size += len;
-	}
+	while (edits_next(e, m, &at, &len))
+		size += len;
 	return size;
-}
-
-const char *edits_next(const struct edits *e, const struct message *m, size_t *at,
-		       size_t *len_out)
-{
-	while (*at < e->added_n + e->n) {
-		size_t i = (*at)++;
-
-		if (i < e->added_n) {
-			*len_out = strlen(e->added[i]);
-			return e->added[i];
-		}
-		const char *text = field_text(e, m, i - e->added_n, len_out);
-
-		if (text)
-			return text;
-	}
-	return NULL;
 }
 
 void edits_set_text(struct edits *e, size_t at, const char *text)
@@ -143,7 +119,7 @@ bool edits_header_8bit(const struct edits *e, const struct message *m)
 	while ((text = edits_next(e, m, &at, &len))) {
 		bool own = at > e->added_n && !e->field[at - 1 - e->added_n].text;
 
-		if ((!own || m->header_8bit) && scan_8bit(text, len))
+		if ((!own || m->header_8bit) && !text_is_ascii(text, len))
 			return true;
 	}
 	return false;

@@ -9,20 +9,16 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 
 #define LINEAR 16		/* so many recipients are searched one by one */
 #define DESCRIBE_MAX 60		/* octets of a field that are shown */
 
-/*
- * Open addressing with linear probing, at most half full; a slot holds the
- * recipient's number plus one. An envelope copied by value does not take the
- * index of the other for its own.
- */
+/* Their numbers. An envelope copied by value does not take the index of the other for its own. */
 struct envelope_index {
 	const struct envelope *owner;
-	size_t *slot;
-	size_t size;		/* a power of two */
+	struct strmap map;
 	size_t n;		/* recipients that are in it */
 };
 
@@ -31,57 +27,33 @@ void envelope_init(struct envelope *e, struct arena *a)
 	*e = (struct envelope){ .arena = a, .sender = "" };
 }
 
-static void index_put(struct envelope_index *x, const struct envelope *e, size_t i)
-{
-	size_t at = text_hash(e->rcpt[i].address);
-
-	while (x->slot[at & (x->size - 1)])
-		at++;
-	x->slot[at & (x->size - 1)] = i + 1;
-	x->n++;
-}
-
 /* The index with all recipients in it. */
-static struct envelope_index *index_of(struct envelope *e)
+static const struct strmap *index_of(struct envelope *e)
 {
 	struct envelope_index *x = e->index;
 
 	if (!x || x->owner != e || x->n > e->rcpt_count) {
 		x = arena_alloc(e->arena, sizeof(*x));
 		x->owner = e;
+		x->map.arena = e->arena;
 		e->index = x;
 	}
-	if (x->size < 2 * e->rcpt_count + 2) {
-		x->size = 8 * LINEAR;
-		while (x->size < 4 * e->rcpt_count)
-			x->size *= 2;
-		x->slot = arena_calloc(e->arena, x->size, sizeof(*x->slot));
-		x->n = 0;
-	}
-	while (x->n < e->rcpt_count)
-		index_put(x, e, x->n);
-	return x;
+	for (; x->n < e->rcpt_count; x->n++)
+		(void)strmap_add(&x->map, e->rcpt[x->n].address, x->n);
+	return &x->map;
 }
 
 /* The recipient with that address, NULL if there is none. */
 static struct recipient *find(struct envelope *e, const char *address)
 {
-	if (e->rcpt_count <= LINEAR) {
-		for (size_t i = 0; i < e->rcpt_count; i++)
-			if (address_equal(e->rcpt[i].address, address))
-				return &e->rcpt[i];
-		return NULL;
-	}
-	const struct envelope_index *x = index_of(e);
+	size_t i = 0;
 
-	for (size_t at = text_hash(address);; at++) {
-		size_t i = x->slot[at & (x->size - 1)];
-
-		if (!i)
-			return NULL;
-		if (address_equal(e->rcpt[i - 1].address, address))
-			return &e->rcpt[i - 1];
-	}
+	if (e->rcpt_count > LINEAR)
+		return strmap_find(index_of(e), address, &i) ? &e->rcpt[i] : NULL;
+	for (; i < e->rcpt_count; i++)
+		if (address_equal(e->rcpt[i].address, address))
+			return &e->rcpt[i];
+	return NULL;
 }
 
 bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
@@ -131,15 +103,6 @@ static void add_list(struct envelope *e, const struct address_list *list, enum r
 	}
 }
 
-/* One more bad word: the first is the error, the others follow it. */
-static void add_bad(struct error *all, size_t bad, const struct error *why)
-{
-	if (bad == 0)
-		*all = *why;
-	else
-		error_append(all, "; %s", why->text);
-}
-
 int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		       void (*report)(void *ctx, const struct error *), void *ctx,
 		       struct error *err)
@@ -155,12 +118,15 @@ int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
 		error_recast(&why, FAULT_USAGE);
 		if (report)
 			report(ctx, &why);
-		add_bad(&all, bad++, &why);
+		if (bad++ == 0)
+			all = why;
+		else
+			error_append(&all, "; %s", why.text);
 	}
 	if (bad && report)
 		return error_set_status(err, FAULT_USAGE, "5.1.3",
 					"%zu bad address%s: nothing is sent", bad,
-				 bad == 1 ? "" : "es");
+					bad == 1 ? "" : "es");
 	if (bad) {
 		*err = all;
 		return -1;
@@ -193,11 +159,6 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
 	e->index = NULL;	/* it knows the old places */
 }
 
-static bool is_resent(const struct header_field *field)
-{
-	return strncasecmp(field->text, "Resent-", 7) == 0;
-}
-
 static bool is_resent_recipient(const struct header_field *field)
 {
 	unsigned wanted = HEADER_RESENT | HEADER_RECIPIENT;
@@ -208,16 +169,8 @@ static bool is_resent_recipient(const struct header_field *field)
 /* Fields that a block has once: a second one begins the next block. */
 static unsigned mark_of(enum header_id id)
 {
-	switch (id) {
-	case HEADER_RESENT_FROM:
-		return 1;
-	case HEADER_RESENT_DATE:
-		return 2;
-	case HEADER_RESENT_MESSAGE_ID:
-		return 4;
-	default:
-		return 0;
-	}
+	return id == HEADER_RESENT_FROM || id == HEADER_RESENT_DATE ||
+	       id == HEADER_RESENT_MESSAGE_ID ? 1U << id : 0;
 }
 
 /* The end of the Resent block that begins at field i (RFC 5322, section 3.6.6). */
@@ -225,7 +178,7 @@ static size_t block_end(const struct header *h, size_t i)
 {
 	unsigned seen = 0;
 
-	for (; i < h->n && is_resent(&h->field[i]); i++) {
+	for (; i < h->n && strncasecmp(h->field[i].text, "Resent-", 7) == 0; i++) {
 		unsigned mark = mark_of(h->field[i].id);
 
 		if (seen & mark)
@@ -255,22 +208,14 @@ static int parse_field(struct envelope *e, const struct header_field *field,
 
 	if (!address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS, list, err))
 		return 0;
-	error_recast(err, FAULT_ADDRESS_SYNTAX);
 	return error_prefix(err, "header field '%s'", header_name(field->id));
 }
 
 static enum rcpt_source source_of(enum header_id id)
 {
-	switch (id) {
-	case HEADER_TO:
-	case HEADER_RESENT_TO:
-		return RCPT_SOURCE_TO;
-	case HEADER_CC:
-	case HEADER_RESENT_CC:
-		return RCPT_SOURCE_CC;
-	default:
+	if (header_flags(id) & HEADER_BLIND)
 		return RCPT_SOURCE_BCC;
-	}
+	return id == HEADER_TO || id == HEADER_RESENT_TO ? RCPT_SOURCE_TO : RCPT_SOURCE_CC;
 }
 
 const char *envelope_source_name(enum rcpt_source source)
@@ -332,11 +277,10 @@ const char *envelope_describe_header(struct envelope *e, const struct message *m
 {
 	struct strbuf out = STRBUF_INIT(4096);
 
-	describe(e, &m->header, HEADER_TO, &out);
-	strbuf_addstr(&out, ", ");
-	describe(e, &m->header, HEADER_CC, &out);
-	strbuf_addstr(&out, ", ");
-	describe(e, &m->header, HEADER_BCC, &out);
+	for (enum header_id id = HEADER_TO; id <= HEADER_BCC; id++) {
+		strbuf_addstr(&out, id == HEADER_TO ? "" : ", ");
+		describe(e, &m->header, id, &out);
+	}
 	const char *text = arena_strndup(e->arena, out.buf, out.len);
 
 	strbuf_release(&out);

@@ -56,7 +56,7 @@ struct recipient {
 	bool bcc;		/* ... and in Bcc; for bcc_copies */
 	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
 	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
-	int64_t rrvs_ms;	/* since then: see util/datetime.h */
+	int64_t rrvs_ms;	/* since then: see util/clock.h */
 };
 
 /* DELIVERBY (RFC 2852): what is to happen when it is too late. */
@@ -84,7 +84,7 @@ enum extension_id { EXTENSIONS(EXTENSION_ID) EXT_COUNT };
 
 /*
  * What is asked of the server beyond plain delivery, ready for the wire. A
- * zeroed one asks for nothing. Moments are those of util/datetime.h.
+ * zeroed one asks for nothing. Moments are those of util/clock.h.
  */
 struct ext_request {
 	enum by_mode by;

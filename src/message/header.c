@@ -77,6 +77,13 @@ bool header_name_valid(const char *name)
 	return *name != '\0';
 }
 
+bool header_is(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	return strncasecmp(text, name, n) == 0 && text[n + strspn(text + n, " \t")] == ':';
+}
+
 const struct header_field *header_find(const struct header *h, enum header_id id)
 {
 	for (size_t i = 0; i < h->n; i++) {

@@ -61,6 +61,9 @@ ATTR_PURE enum header_id header_find_id(const char *name, size_t len);
 /* Can name be that of a field (RFC 5322, section 3.6.8)? */
 ATTR_PURE bool header_name_valid(const char *name);
 
+/* Is the field, or the line, of that name (ASCII case ignored)? */
+ATTR_PURE bool header_is(const char *text, const char *name);
+
 /* The first field with that id; NULL if there is none. */
 const struct header_field *header_find(const struct header *h, enum header_id id);
 

@@ -62,18 +62,13 @@ static void fill_unique(unsigned char *out, size_t n)
 	}
 }
 
-static void fill_random(unsigned char *out, size_t n)
-{
-	if (getrandom(out, n, 0) != (ssize_t)n)	/* up to 256 octets come whole */
-		fill_unique(out, n);
-}
-
 const char *ident_random(struct arena *a, size_t n)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 	char *word = arena_alloc(a, n + 1);
 
-	fill_random((unsigned char *)word, n);
+	if (getrandom(word, n, 0) != (ssize_t)n)	/* up to 256 octets come whole */
+		fill_unique((unsigned char *)word, n);
 	for (size_t i = 0; i < n; i++)
 		word[i] = digits[word[i] & 31];
 	return word;
@@ -145,10 +140,9 @@ const char *ident_host(struct arena *a)
 const char *ident_mailname(struct arena *a)
 {
 	struct strbuf text = STRBUF_INIT(4096);
-	struct error ignored;
 	const char *found = NULL;
 
-	if (fs_read_file("/etc/mailname", 0, &text, &ignored) == 0) {
+	if (fs_read_file("/etc/mailname", 0, &text, NULL) == 0) {
 		size_t skip = strspn(text.buf, " \t");
 
 		strbuf_consume(&text, skip);

@@ -2,7 +2,6 @@
 #include "message/message.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,7 +33,6 @@ struct message_reader {
 	struct strbuf text;		/* ... and its text */
 	size_t header_size;
 	size_t fields_alloc;
-	bool not_utf8;
 
 	bool in_body;
 	uint64_t scanned;		/* where in the spool the scan stands */
@@ -49,6 +47,7 @@ struct message_reader *message_reader_new(const struct message_options *opt)
 	r->options = *opt;
 	r->message = arena_alloc(a, sizeof(*r->message));
 	r->message->arena = a;
+	r->message->header_utf8 = true;
 	r->message->spool = spool_new();
 	strbuf_init(&r->carry, MESSAGE_HEADER_MAX);
 	strbuf_init(&r->clean, MESSAGE_HEADER_MAX);
@@ -68,13 +67,20 @@ void message_reader_free(struct message_reader *r)
 {
 	if (!r)
 		return;
-	if (r->message)
-		xfree(r->message->header.field);
 	message_free(r->message);
 	strbuf_release(&r->carry);
 	strbuf_release(&r->clean);
 	strbuf_release(&r->text);
 	xfree(r);
+}
+
+/* header_utf8 says so of what is not ASCII; where all is, fill_facts() settles it. */
+static void note_octets(struct message *m, const char *text, size_t len)
+{
+	if (!text_is_ascii(text, len)) {
+		m->header_8bit = true;
+		m->header_utf8 &= text_is_utf8(text, len);
+	}
 }
 
 /* The field that was read is complete: puts it on the list. */
@@ -85,17 +91,11 @@ static void end_field(struct message_reader *r)
 
 	if (!r->text.len)
 		return;
-	if (h->n == r->fields_alloc) {
-		r->fields_alloc = h->n ? 2 * h->n : 16;
-		h->field = xrealloc(h->field, r->fields_alloc, sizeof(*h->field));
-	}
+	h->field = arena_grow(m->arena, h->field, h->n, &r->fields_alloc, sizeof(*h->field));
 	r->field.text = arena_strndup(m->arena, r->text.buf, r->text.len);
 	r->field.len = r->text.len;
 	h->field[h->n++] = r->field;
-	if (scan_8bit(r->text.buf, r->text.len)) {
-		m->header_8bit = true;
-		r->not_utf8 |= !text_is_utf8(r->text.buf, r->text.len);
-	}
+	note_octets(m, r->text.buf, r->text.len);
 	strbuf_reset(&r->text);
 }
 
@@ -272,24 +272,22 @@ static int take_header(struct message_reader *r, const char *data, size_t n, str
 	return 0;
 }
 
+static int scan_block(void *ctx, const char *data, size_t n, struct error *err)
+{
+	(void)err;
+	scan_push(ctx, data, n);
+	return 0;
+}
+
 /*
  * Scans up to offset "to" what has been spooled already: the line that has
  * turned out to be the body's first may have begun in an earlier piece.
  */
 static int catch_up(struct message_reader *r, uint64_t to, struct error *err)
 {
-	char block[8192];
-
-	while (r->scanned < to) {
-		uint64_t left = to - r->scanned;
-		ssize_t n = spool_read(r->message->spool, r->scanned, block,
-				       left < sizeof(block) ? (size_t)left : sizeof(block), err);
-
-		if (n < 0)
-			return -1;
-		scan_push(&r->scan, block, (size_t)n);
-		r->scanned += (uint64_t)n;
-	}
+	if (spool_each(r->message->spool, r->scanned, to, scan_block, &r->scan, err) < 0)
+		return -1;
+	r->scanned = to;
 	return 0;
 }
 
@@ -327,6 +325,17 @@ int message_reader_push(struct message_reader *r, const char *data, size_t n, st
 	return take(r, data, n, err);
 }
 
+int message_reader_take(struct message_reader *r, struct strbuf *out, size_t least,
+			struct error *err)
+{
+	if (out->len < least)
+		return 0;
+	int rc = message_reader_push(r, out->buf, out->len, err);
+
+	strbuf_reset(out);
+	return rc;
+}
+
 /* The end of the input: a line without its end may be left. */
 static int take_end(struct message_reader *r, struct error *err)
 {
@@ -349,13 +358,8 @@ static void fill_facts(struct message_reader *r)
 {
 	struct message *m = r->message;
 	const struct scan *s = &r->scan;
-	struct header_field *field = arena_calloc(m->arena, m->header.n, sizeof(*field));
 
-	if (m->header.n)
-		memcpy(field, m->header.field, m->header.n * sizeof(*field));
-	xfree(m->header.field);
-	m->header.field = field;
-	m->header_utf8 = m->header_8bit && !r->not_utf8;
+	m->header_utf8 &= m->header_8bit;
 	m->body_end = s->ended ? m->body_start + s->end : r->total;
 	m->ignored = s->ended ? r->total - m->body_start - s->at : 0;
 	m->body_size = s->size;
@@ -382,10 +386,8 @@ void message_set_header(struct message *m, const struct header_field *field, siz
 	m->header = (struct header){ .field = copy, .n = n };
 	m->header_8bit = false;
 	m->header_utf8 = true;
-	for (size_t i = 0; i < n; i++) {
-		m->header_8bit |= scan_8bit(copy[i].text, copy[i].len);
-		m->header_utf8 &= text_is_utf8(copy[i].text, copy[i].len);
-	}
+	for (size_t i = 0; i < n; i++)
+		note_octets(m, copy[i].text, copy[i].len);
 	m->header_utf8 &= m->header_8bit;
 }
 
@@ -402,23 +404,6 @@ int message_reader_finish(struct message_reader *r, struct message **out, struct
 	return rc;
 }
 
-/* As read(), but it waits for a descriptor that does not block. At the deadline: ETIMEDOUT. */
-static ssize_t read_some(int fd, char *buf, size_t n, const struct deadline *d)
-{
-	for (bool wait = d->at != 0;; wait = d->at != 0 || errno == EAGAIN) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-		if (wait && poll(&ready, 1, deadline_poll_ms(d)) == 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		ssize_t got = read(fd, buf, n);
-
-		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
-			return got;
-	}
-}
-
 /* The writer at the other end sees our exit status, not a broken pipe. */
 static void discard(int fd, char *buf, size_t n)
 {
@@ -426,7 +411,7 @@ static void discard(int fd, char *buf, size_t n)
 
 	if (isatty(fd))
 		return;
-	while (read_some(fd, buf, n, &none) > 0)
+	while (deadline_read(&none, fd, buf, n) > 0)
 		;
 }
 
@@ -437,7 +422,7 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 	for (;;) {
 		const struct deadline d = deadline_in(r->options.patience,
 						      "more of the message (stdin_timeout)");
-		ssize_t n = read_some(fd, block, sizeof(block), &d);
+		ssize_t n = deadline_read(&d, fd, block, sizeof(block));
 
 		if (n < 0 && errno == ETIMEDOUT)
 			return deadline_error(&d, err);
@@ -460,10 +445,8 @@ static int read_in_place(struct message_reader *r, struct error *err)
 	while (r->total < spool_size(s) && !r->scan.ended) {
 		ssize_t n = spool_read(s, r->total, block, sizeof(block), err);
 
-		if (n < 0) {
-			error_recast(err, FAULT_INPUT);	/* it is the input still */
-			return -1;
-		}
+		if (n < 0)
+			return error_recast(err, FAULT_INPUT);	/* it is the input still */
 		if (take(r, block, (size_t)n, err))
 			return -1;
 	}
@@ -483,4 +466,78 @@ int message_read_fd(int fd, const struct message_options *opt, struct message **
 		return -1;
 	}
 	return message_reader_finish(r, out, err);
+}
+
+/* --- CRs that end no line ------------------------------------------------------- */
+
+struct respelling {
+	struct message_reader *reader;
+	char blank;			/* what a CR by itself becomes */
+	uint64_t cr;			/* CRs read that may belong to a line end */
+	struct strbuf out;
+};
+
+/* The CRs that have turned out to end no line. */
+static void add_bare(struct respelling *r)
+{
+	for (; r->cr; r->cr--)
+		strbuf_addch(&r->out, r->blank);
+}
+
+static int respell(void *ctx, const char *data, size_t n, struct error *err)
+{
+	struct respelling *r = ctx;
+
+	for (size_t i = 0; i < n; i++) {
+		if (data[i] == '\r') {
+			r->cr++;
+		} else if (data[i] == '\n') {
+			r->cr = 0;
+			strbuf_add(&r->out, "\r\n", 2);
+		} else if (data[i] != '\0') {
+			add_bare(r);
+			strbuf_addch(&r->out, data[i]);
+		}
+	}
+	return message_reader_take(r->reader, &r->out, BLOCK, err);
+}
+
+static int copy_header(struct respelling *r, const struct message *m, struct error *err)
+{
+	for (size_t i = 0; i < m->header.n; i++) {
+		strbuf_add(&r->out, m->header.field[i].text, m->header.field[i].len);
+		if (message_reader_take(r->reader, &r->out, 0, err) < 0)
+			return -1;
+	}
+	strbuf_addstr(&r->out, "\r\n");
+	return message_reader_take(r->reader, &r->out, 0, err);
+}
+
+static int copy_body(struct respelling *r, const struct message *m, struct error *err)
+{
+	if (spool_each(m->spool, m->body_start, m->body_end, respell, r, err) < 0)
+		return -1;
+	add_bare(r);
+	return message_reader_take(r->reader, &r->out, 0, err);
+}
+
+int message_respell_cr(const struct message *m, char blank, struct message **out,
+		       struct error *err)
+{
+	const struct message_options opt = { .dots_ignored = true, .wire = true,
+					     .binary = blank == '\r' };
+	/* what waits is a block and a run of CRs, which are no more than the body has */
+	struct respelling r = { .reader = message_reader_new(&opt), .blank = blank,
+				.out = STRBUF_INIT((size_t)(m->body_end - m->body_start) +
+						   2 * MESSAGE_HEADER_MAX + 2 * BLOCK) };
+	int rc = copy_header(&r, m, err);
+
+	if (rc == 0)
+		rc = copy_body(&r, m, err);
+	if (rc == 0)
+		rc = message_reader_finish(r.reader, out, err);
+	else
+		message_reader_free(r.reader);
+	strbuf_release(&r.out);
+	return rc;
 }

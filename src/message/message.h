@@ -26,6 +26,7 @@
 struct arena;
 struct error;
 struct spool;
+struct strbuf;
 
 /* Octets of header, canonical, without the empty line; more is EX_DATAERR. */
 #define MESSAGE_HEADER_MAX ((size_t)1024 * 1024)
@@ -74,6 +75,9 @@ struct message_reader;
 struct message_reader *message_reader_new(const struct message_options *opt);
 ATTR_CHECK int message_reader_push(struct message_reader *r, const char *data, size_t n,
 				   struct error *err);
+/* Pushes what is in out, and empties it, when it is at least so much. */
+ATTR_CHECK int message_reader_take(struct message_reader *r, struct strbuf *out, size_t least,
+				   struct error *err);
 /* Ends the message and frees the reader, also on failure. */
 ATTR_CHECK int message_reader_finish(struct message_reader *r, struct message **out,
 				     struct error *err);
@@ -87,5 +91,16 @@ void message_free(struct message *m);
  * as the message. For fields that options add, before anybody looks at it.
  */
 void message_set_header(struct message *m, const struct header_field *field, size_t n);
+
+/*
+ * A message whose body has CRs that end no line, written anew: a blank for
+ * each such CR, or '\r': they are kept as octets of binary content (the new
+ * message is body_binary) for mime_convert() to encode. The header is the
+ * same, field by field (there a CR is a blank already), so that edits made
+ * for the old message fit the new one. Memory does not grow with the size.
+ * *out is to be freed. EX_IOERR, EX_CANTCREAT as above.
+ */
+ATTR_CHECK int message_respell_cr(const struct message *m, char blank, struct message **out,
+				  struct error *err);
 
 #endif

@@ -1,15 +1,15 @@
 #include "config.h"
 #include "message/request.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "message/address.h"
 #include "message/envelope.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
@@ -117,7 +117,7 @@ int request_mt_priority(const char *text, int64_t now, struct envelope *e, struc
 }
 
 /* rrvs-param = date-time [ ";" ( "C" / "R" ) ] (RFC 7293, section 3.1) */
-static int read_rrvs(const char *text, int64_t now, struct recipient *out, struct error *err)
+static int read_rrvs(struct recipient *out, const char *text, int64_t now, struct error *err)
 {
 	const char *letters;
 	struct datetime t;
@@ -136,7 +136,7 @@ int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error
 {
 	struct recipient asked;
 
-	if (read_rrvs(text, now, &asked, err) < 0)
+	if (read_rrvs(&asked, text, now, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		struct recipient *r = &e->rcpt[i];
@@ -148,16 +148,6 @@ int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error
 		r->rrvs_ms = asked.rrvs_ms;
 	}
 	return 0;
-}
-
-static bool is_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 /* Copies text without blanks and (nested) comments; false when one is not closed. */
@@ -185,9 +175,9 @@ static bool strip(struct strbuf *out, const char *text)
 static bool is_solicit(const char *p)
 {
 	for (;; p++) {
-		if (!is_letter(*p))
+		if (!isalpha((unsigned char)*p))
 			return false;
-		while (is_letter(*p) || is_digit(*p) || (*p && strchr(".-_:", *p)))
+		while (isalnum((unsigned char)*p) || (*p && strchr(".-_:", *p)))
 			p++;
 		if (*p != ',')
 			return *p == '\0';
@@ -230,7 +220,7 @@ static size_t keyword_length(const char *p)
 {
 	size_t n = 0;
 
-	while (is_letter(p[n]) || is_digit(p[n]) || (n && p[n] == '-'))
+	while (isalnum((unsigned char)p[n]) || (n && p[n] == '-'))
 		n++;
 	return n;
 }
@@ -280,21 +270,20 @@ static unsigned notify_bit(const char *word, size_t len)
 	return 0;
 }
 
-unsigned request_notify(const char *text, size_t len)
+/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
+static unsigned notify_bits(const char *text)
 {
 	unsigned bits = 0;
 
-	for (size_t at = 0; at <= len;) {
-		size_t n = 0;
-
-		while (at + n < len && text[at + n] != ',')
-			n++;
-		unsigned bit = notify_bit(text + at, n);
+	for (bool more = true; more;) {
+		const size_t n = strcspn(text, ",");
+		const unsigned bit = notify_bit(text, n);
 
 		if (!bit)
 			return 0;
 		bits |= bit;
-		at += n + 1;
+		more = text[n] == ',';
+		text += n + 1;
 	}
 	return bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER ? 0 : bits;
 }
@@ -332,7 +321,7 @@ static size_t value_length(const char *key, const char *value)
 static int set_notify(struct recipient *r, const char *value, int64_t now, struct error *err)
 {
 	(void)now;
-	r->notify = request_notify(value, strlen(value));
+	r->notify = notify_bits(value);
 	return r->notify ? 0 : refuse(value, "never, or a list of success, failure, delay", err);
 }
 
@@ -352,15 +341,10 @@ static int set_orcpt(struct recipient *r, const char *value, int64_t now, struct
 	return 0;
 }
 
-static int set_rrvs(struct recipient *r, const char *value, int64_t now, struct error *err)
-{
-	return read_rrvs(value, now, r, err);
-}
-
 static const struct {
 	const char *key;
 	int (*set)(struct recipient *, const char *value, int64_t now, struct error *);
-} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", set_rrvs } };
+} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", read_rrvs } };
 
 /* "notify=success,failure": sets it, returns the octets that it took; 0 and err. */
 static size_t take_option(struct arena *a, struct recipient *r, const char *p, int64_t now,
@@ -388,10 +372,8 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 	struct recipient r = { .source = RCPT_SOURCE_OPTION };
 	struct mailbox box;
 
-	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0) {
-		error_recast(err, FAULT_USAGE);
-		return -1;
-	}
+	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0)
+		return error_recast(err, FAULT_USAGE);
 	for (const char *p = text + n; *p; p += n) {
 		n = take_option(e->arena, &r, ++p, now, err);
 		if (n == 0)
@@ -399,13 +381,7 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 		if (p[n] && p[n] != ',')
 			return refuse(p, "followed by a comma", err);
 	}
-	if (envelope_add(e, box.address, r.orcpt)) {
-		struct recipient *added = &e->rcpt[e->rcpt_count - 1];
-
-		r.address = added->address;
-		r.orcpt = added->orcpt;
-		*added = r;
-	}
+	envelope_add_as(e, box.address, NULL, &r);
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 #ifndef MESSAGE_REQUEST_H
 #define MESSAGE_REQUEST_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,9 +58,6 @@ REQUEST_READER(request_field);
  */
 ATTR_CHECK int request_param(const char *text, size_t *name_len_out, const char **ehlo_out,
 			     size_t *ehlo_len_out, const char **value_out, struct error *err);
-
-/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
-unsigned request_notify(const char *text, size_t len);
 
 /*
  * Adds one recipient with options of its own:

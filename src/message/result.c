@@ -51,17 +51,8 @@ void result_set_rest(struct result *r, const struct error *err)
 /* How much a recipient's end weighs; of two with the same weight the first counts. */
 static int weight(const struct rcpt_result *rcpt)
 {
-	switch (rcpt->outcome) {
-	case OUTCOME_REFUSED:
-		return rcpt->error.exit == EX_NOUSER ? 4 : 3;
-	case OUTCOME_DEFERRED:
-		return 2;
-	case OUTCOME_ACCEPTED:
-		return 1;
-	case OUTCOME_NONE:
-		break;
-	}
-	return 0;
+	return (int)rcpt->outcome +
+	       (rcpt->outcome == OUTCOME_REFUSED && rcpt->error.exit == EX_NOUSER);
 }
 
 void result_settle(struct result *r)

@@ -12,6 +12,7 @@
 
 struct arena;
 
+/* In order of their weight for the whole: see result_settle(). */
 enum outcome { OUTCOME_NONE, OUTCOME_ACCEPTED, OUTCOME_DEFERRED, OUTCOME_REFUSED };
 
 struct rcpt_result {

@@ -1,6 +1,7 @@
 #include "config.h"
 #include "message/rfc2047.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,15 +26,10 @@ struct encoder {
 	size_t overhead;
 };
 
-static bool is_alnum(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* May c stand for itself in the Q form (RFC 2047, sections 4.2 and 5)? */
 static bool is_literal(enum rfc2047_place place, char c)
 {
-	if (is_alnum((unsigned char)c))
+	if (isalnum((unsigned char)c))
 		return true;
 	if (c <= ' ' || c > '~' || strchr("=?_", c))
 		return false;
@@ -47,18 +43,13 @@ static size_t q_cost(const struct encoder *e, char c)
 	return c == ' ' || is_literal(e->place, c) ? 1 : 3;
 }
 
-static size_t char_len(const struct encoder *e, const char *s, size_t n)
-{
-	return e->utf8 ? text_utf8_char(s, n) : 1;
-}
-
 /* How many octets, whole characters, fit into room octets of encoded text. */
 static size_t fitting(const struct encoder *e, const char *s, size_t n, size_t room)
 {
 	size_t take = 0, q = 0;
 
 	while (take < n) {
-		size_t len = char_len(e, s + take, n - take);
+		size_t len = e->utf8 ? text_utf8_char(s + take, n - take) : 1;
 
 		for (size_t i = 0; i < len; i++)
 			q += q_cost(e, s[take + i]);
@@ -102,7 +93,7 @@ static struct encoder choose(const char *s, size_t n, enum rfc2047_place place,
 	for (size_t i = 0; i < n; i++)
 		escaped += q_cost(&e, s[i]) > 1;
 	e.b = escaped > n / 3;
-	e.charset = e.utf8 ? "utf-8" : charset;
+	e.charset = e.utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN;
 	e.overhead = strlen(e.charset) + strlen("=?" "?B?" "?=");
 	return e;
 }
@@ -133,8 +124,8 @@ static void encode_line(struct strbuf *out, const char *s, size_t n, enum rfc204
 	}
 }
 
-void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		       size_t column, const char *charset)
+void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
+		    size_t column, const char *charset)
 {
 	char *line = xmalloc(n);
 	size_t len = 0;
@@ -147,12 +138,6 @@ void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2
 	xfree(line);
 }
 
-void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		    size_t column)
-{
-	rfc2047_encode_as(out, text, n, place, column, CHARSET_UNKNOWN);
-}
-
 enum kind { KIND_NONE, KIND_PLAIN, KIND_RAW, KIND_ENCODED };
 
 struct token {
@@ -160,7 +145,7 @@ struct token {
 	enum kind kind;
 };
 
-static bool looks_encoded(const char *s, size_t n)
+bool rfc2047_is_word(const char *s, size_t n)
 {
 	return n > 6 && s[0] == '=' && s[1] == '?' && s[n - 2] == '?' && s[n - 1] == '=';
 }
@@ -178,7 +163,7 @@ static struct token next_token(const char *s, size_t n, size_t at)
 	t.end = at;
 	if (t.end > t.start)
 		t.kind = !text_is_ascii(s + t.start, t.end - t.start) ? KIND_RAW
-			: looks_encoded(s + t.start, t.end - t.start) ? KIND_ENCODED : KIND_PLAIN;
+			: rfc2047_is_word(s + t.start, t.end - t.start) ? KIND_ENCODED : KIND_PLAIN;
 	return t;
 }
 
@@ -234,7 +219,7 @@ void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t 
 				at = t.start;
 			column = column_after(out, mark, column);
 			mark = out->len;
-			rfc2047_encode_as(out, text + at, end - at, RFC2047_TEXT,
+			rfc2047_encode(out, text + at, end - at, RFC2047_TEXT,
 					  fold ? column : 0, charset);
 			if (behind)
 				strbuf_addch(out, ' ');

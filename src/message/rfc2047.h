@@ -9,7 +9,10 @@
 #ifndef MESSAGE_RFC2047_H
 #define MESSAGE_RFC2047_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "util/attr.h"
 
 struct strbuf;
 
@@ -22,14 +25,14 @@ enum rfc2047_place {
 /*
  * Appends all n octets of text as encoded words. column: octets that stand
  * on the line already; with it lines are folded (CRLF and a blank between
- * words) to 76 octets; 0: one line, words separated by a blank.
+ * words) to 76 octets; 0: one line, words separated by a blank. charset: what
+ * text is in that is not UTF-8; NULL = unknown.
  */
 void rfc2047_encode(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		    size_t column);
+		    size_t column, const char *charset);
 
-/* The same; charset is what text is in that is not UTF-8. */
-void rfc2047_encode_as(struct strbuf *out, const char *text, size_t n, enum rfc2047_place place,
-		       size_t column, const char *charset);
+/* Do the octets look like an encoded word? */
+ATTR_PURE bool rfc2047_is_word(const char *s, size_t n);
 
 /*
  * Appends an unstructured value in which only what needs it is encoded:

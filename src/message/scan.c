@@ -1,38 +1,11 @@
 #include "config.h"
 #include "message/scan.h"
 
-
-#define HIGH_BITS 0x8080808080808080U
+#include "util/text.h"
 
 void scan_init(struct scan *s, bool lone_dot)
 {
 	*s = (struct scan){ .lone_dot = lone_dot, .crlf = true, .behind_lf = true };
-}
-
-static uint64_t load_word(const char *p)
-{
-	uint64_t word;
-
-	memcpy(&word, p, sizeof(word));
-	return word;
-}
-
-bool scan_8bit(const char *data, size_t n)
-{
-	const char *end = data + n;
-
-#if WIDE
-	for (; end - data >= 64; data += 64)
-		if (wide_8bit64(data))
-			return true;
-#endif
-	for (; end - data >= 8; data += 8)
-		if (load_word(data) & HIGH_BITS)
-			return true;
-	for (; data < end; data++)
-		if (*data & 0x80)
-			return true;
-	return false;
 }
 
 static void line_end(struct scan *s)
@@ -157,15 +130,6 @@ static const char *regular_lines(struct scan *s, struct scan_marks *marks, const
 	s->crlf &= crlf || !lines;
 	return line;
 }
-#else
-static const char *regular_lines(struct scan *s, struct scan_marks *marks, const char *p,
-				 const char *end)
-{
-	(void)s;
-	(void)marks;
-	(void)end;
-	return p;
-}
 #endif
 
 void scan_push(struct scan *s, const char *data, size_t n)
@@ -179,8 +143,10 @@ void scan_push(struct scan *s, const char *data, size_t n)
 	if (s->held)
 		p = dot_line(s, data, p, end);
 	while (p && p < end) {
+#if WIDE
 		if (s->behind_lf)
 			p = regular_lines(s, &marks, p, end);
+#endif
 		if (p == end)
 			break;
 		if (s->behind_lf && *p == '.' && s->lone_dot) {
@@ -195,7 +161,7 @@ void scan_push(struct scan *s, const char *data, size_t n)
 	else	/* what stands behind the body says nothing about it */
 		n = s->end > start ? (size_t)(s->end - start) : 0;
 	if (!s->eight_bit)
-		s->eight_bit = scan_8bit(data, n);
+		s->eight_bit = !text_is_ascii(data, n);
 }
 
 void scan_finish(struct scan *s)

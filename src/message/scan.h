@@ -17,8 +17,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "util/attr.h"
-
 struct scan {
 	bool lone_dot;		/* look for the line "." */
 	bool ended;		/* it was found ... */
@@ -45,9 +43,6 @@ void scan_push(struct scan *s, const char *data, size_t n);
 
 /* The end of the input: size, longest, crlf and canonical hold after it. */
 void scan_finish(struct scan *s);
-
-/* Is there an octet above 127? */
-ATTR_PURE bool scan_8bit(const char *data, size_t n);
 
 /*
  * The next CR and the next NUL of a block. Each is searched only when the
@@ -94,8 +89,6 @@ static inline const char *scan_stop(struct scan_marks *marks, const char *p, con
 #define WIDE 1
 
 #include <emmintrin.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 static inline __m128i wide_load(const char *p)
 {
@@ -117,15 +110,6 @@ static inline uint64_t wide_mask64(const char *p, char octet)
 			wide_mask16(wide_load(p + 48), octet) << 16;
 
 	return low | high << 32;
-}
-
-/* Is one of 64 octets above 127? */
-static inline bool wide_8bit64(const char *p)
-{
-	__m128i low = _mm_or_si128(wide_load(p), wide_load(p + 16));
-	__m128i high = _mm_or_si128(wide_load(p + 32), wide_load(p + 48));
-
-	return _mm_movemask_epi8(_mm_or_si128(low, high)) != 0;
 }
 
 /* Copies 16 octets; which of them are equal to octet. */

@@ -11,6 +11,8 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
+#define BLOCK ((size_t)16 * 1024)
+
 /*
  * The first "stored" octets lie in the file, the others in memory. So a
  * spool that has passed SPOOL_MEMORY is written in large pieces, whatever
@@ -124,6 +126,25 @@ ssize_t spool_read(const struct spool *s, uint64_t offset, void *buf, size_t n, 
 		n = there;
 	memcpy(buf, data, n);
 	return (ssize_t)n;
+}
+
+int spool_each(const struct spool *s, uint64_t from, uint64_t to,
+	       int (*take)(void *ctx, const char *data, size_t n, struct error *err), void *ctx,
+	       struct error *err)
+{
+	char block[BLOCK];
+	int rc = 0;
+
+	while (rc == 0 && from < to) {
+		const size_t want = to - from < sizeof(block) ? (size_t)(to - from) : sizeof(block);
+		ssize_t n = spool_read(s, from, block, want, err);
+
+		if (n <= 0)
+			return (int)n;
+		from += (uint64_t)n;
+		rc = take(ctx, block, (size_t)n, err);
+	}
+	return rc < 0 ? -1 : 0;
 }
 
 const char *spool_peek(const struct spool *s, uint64_t offset, size_t *n_out)

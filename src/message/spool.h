@@ -47,6 +47,14 @@ ATTR_CHECK ssize_t spool_read(const struct spool *s, uint64_t offset, void *buf,
 			      struct error *err);
 
 /*
+ * Hands the octets [from, to) in blocks to take: 0 = go on, 1 = enough, -1 = failed,
+ * with err. Errors of spool_read().
+ */
+ATTR_CHECK int spool_each(const struct spool *s, uint64_t from, uint64_t to,
+			  int (*take)(void *ctx, const char *data, size_t n, struct error *err),
+			  void *ctx, struct error *err);
+
+/*
  * The octets from offset on without a copy, if they are in memory: their
  * address, and how many in *n_out; NULL if they are in a file.
  */

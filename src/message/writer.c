@@ -164,20 +164,16 @@ static void convert_regular(struct writer *w, struct room *o)
 	o->left -= (size_t)(out - o->p);
 	o->p = out;
 }
-#else
-static void convert_regular(struct writer *w, struct room *o)
-{
-	(void)w;
-	(void)o;
-}
 #endif
 
 /* Any octets to lines that end with CRLF; the rules are those of scan.h. */
 static void convert(struct writer *w, struct room *o)
 {
 	while (put_breaks(w, o) && w->p < w->end && o->left >= 2) {
+#if WIDE
 		if (!w->cr)
 			convert_regular(w, o);
+#endif
 		if (w->p == w->end || o->left < 2)
 			break;
 		size_t most = o->left - 1;	/* one octet for a dot */

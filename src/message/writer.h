@@ -7,7 +7,6 @@
 #ifndef MESSAGE_WRITER_H
 #define MESSAGE_WRITER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -9,15 +9,13 @@
 #include "message/message.h"
 #include "message/spool.h"
 #include "mime/compose_part.h"
-#include "mime/compose_request.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
 #define TOKEN 24		/* characters of a boundary behind "=_" */
 
-/* The forms of the text, in the order in which they are written. */
-enum { FORM_TEXT, FORM_HTML, FORM_CALENDAR, FORM_COUNT };
+#define FORMS (PART_CALENDAR + 1)	/* of the text, in the order in which they are written */
 
 struct form {
 	const struct part_spec *spec;	/* NULL = there is none */
@@ -27,7 +25,7 @@ struct form {
 
 /* What the message is made of. */
 struct tree {
-	struct form form[FORM_COUNT];
+	struct form form[FORMS];
 	size_t forms;			/* that are there */
 	const struct part_spec **object, **attachment;
 	size_t objects, attachments;
@@ -69,12 +67,10 @@ bool compose_reads_input(const struct compose_request *req)
 
 static int check_together(const struct compose_request *req, struct error *err)
 {
-	static const enum part_role once[] = { PART_TEXT, PART_HTML, PART_CALENDAR };
-
-	for (size_t i = 0; i < ARRAY_LEN(once); i++) {
-		if (count_role(req, once[i]) > 1)
+	for (enum part_role form = PART_TEXT; form <= PART_CALENDAR; form++) {
+		if (count_role(req, form) > 1)
 			return error_set(err, FAULT_USAGE, "%s is given twice: a message "
-					 "has one text of each form", compose_option(once[i]));
+					 "has one text of each form", compose_option(form));
 	}
 	if (req->no_body && count_role(req, PART_TEXT))
 		return error_set(err, FAULT_USAGE,
@@ -111,8 +107,7 @@ static void sort_part(struct tree *t, const struct part_spec *spec, bool html)
 	const enum part_role role = spec->role;
 
 	if (role <= PART_CALENDAR)
-		t->form[role == PART_TEXT ? FORM_TEXT : role == PART_HTML ? FORM_HTML :
-								    FORM_CALENDAR].spec = spec;
+		t->form[role].spec = spec;
 	else if (role == PART_RELATED || (role == PART_INLINE && html))
 		t->object[t->objects++] = spec;
 	else
@@ -129,13 +124,13 @@ static void sort_parts(struct compose *c, struct tree *t)
 	for (size_t i = 0; i < req->part_n; i++)
 		sort_part(t, &req->part[i], html);
 	if (text_from_input(req))
-		t->form[FORM_TEXT].spec = &input_text;
+		t->form[PART_TEXT].spec = &input_text;
 }
 
 /* Reads the forms of the text; an empty one is left out when there is something else. */
 static int load_forms(struct compose *c, struct tree *t, struct error *err)
 {
-	for (size_t i = 0; i < FORM_COUNT; i++) {
+	for (size_t i = 0; i < FORMS; i++) {
 		struct form *f = &t->form[i];
 
 		if (!f->spec)
@@ -144,7 +139,7 @@ static int load_forms(struct compose *c, struct tree *t, struct error *err)
 			return -1;
 		t->forms++;
 	}
-	struct form *text = &t->form[FORM_TEXT];
+	struct form *text = &t->form[PART_TEXT];
 
 	if (text->spec && spool_size(text->text) == 0 && t->forms + t->attachments > 1) {
 		text->spec = NULL;
@@ -173,19 +168,15 @@ static void end_multipart(struct compose *c, size_t boundary)
 	strbuf_addf(&c->out, "\r\n--%s--\r\n", c->boundary[boundary]);
 }
 
-static int write_text(struct compose *c, const struct form *f, struct error *err)
-{
-	return compose_text(c, f->spec, f->text, f->charset, err);
-}
-
 /* The HTML text, with its objects if it has some (RFC 2387). */
-static int write_html(struct compose *c, const struct tree *t, struct error *err)
+static int write_html(struct compose *c, const struct tree *t, const struct form *f,
+		      struct error *err)
 {
 	if (t->objects == 0)
-		return write_text(c, &t->form[FORM_HTML], err);
+		return compose_text(c, f->spec, f->text, f->charset, err);
 	begin_multipart(c, "related", BOUNDARY_RELATED, " type=\"text/html\";");
 	next_part(c, BOUNDARY_RELATED, 0);
-	if (write_text(c, &t->form[FORM_HTML], err) < 0)
+	if (compose_text(c, f->spec, f->text, f->charset, err) < 0)
 		return -1;
 	for (size_t i = 0; i < t->objects; i++) {
 		next_part(c, BOUNDARY_RELATED, i + 1);
@@ -204,24 +195,19 @@ static int write_forms(struct compose *c, const struct tree *t, struct error *er
 
 	if (several)
 		begin_multipart(c, "alternative", BOUNDARY_ALTERNATIVE, "");
-	for (size_t i = 0; i < FORM_COUNT; i++) {
-		if (!t->form[i].spec)
+	for (size_t i = 0; i < FORMS; i++) {
+		const struct form *f = &t->form[i];
+
+		if (!f->spec)
 			continue;
 		if (several)
 			next_part(c, BOUNDARY_ALTERNATIVE, number++);
-		if ((i == FORM_HTML ? write_html(c, t, err) :
-				      write_text(c, &t->form[i], err)) < 0)
+		if ((i == PART_HTML ? write_html(c, t, f, err) :
+				      compose_text(c, f->spec, f->text, f->charset, err)) < 0)
 			return -1;
 	}
 	if (several)
 		end_multipart(c, BOUNDARY_ALTERNATIVE);
-	return 0;
-}
-
-static int write_empty(struct compose *c)
-{
-	strbuf_addstr(&c->out, "Content-Type: text/plain; charset=us-ascii\r\n"
-			       "Content-Transfer-Encoding: 7bit\r\n\r\n");
 	return 0;
 }
 
@@ -230,8 +216,11 @@ static int write_tree(struct compose *c, const struct tree *t, struct error *err
 	size_t number = 0;
 
 	strbuf_addstr(&c->out, "MIME-Version: 1.0\r\n");
+	if (t->attachments + t->forms == 0)
+		strbuf_addstr(&c->out, "Content-Type: text/plain; charset=us-ascii\r\n"
+				       "Content-Transfer-Encoding: 7bit\r\n\r\n");
 	if (t->attachments == 0)
-		return t->forms ? write_forms(c, t, err) : write_empty(c);
+		return t->forms ? write_forms(c, t, err) : 0;
 	begin_multipart(c, "mixed", BOUNDARY_MIXED, "");
 	if (t->forms) {
 		next_part(c, BOUNDARY_MIXED, number++);
@@ -247,11 +236,6 @@ static int write_tree(struct compose *c, const struct tree *t, struct error *err
 	return 0;
 }
 
-static const char *random_token(struct arena *a)
-{
-	return ident_random(a, TOKEN);
-}
-
 /*
  * "=_" does not occur in quoted-printable or base64 (RFC 2045, section 6.7);
  * what goes out unencoded is searched for the boundaries.
@@ -259,28 +243,21 @@ static const char *random_token(struct arena *a)
 static void make_boundaries(struct compose *c)
 {
 	for (size_t i = 0; i < BOUNDARY_COUNT; i++)
-		c->boundary[i] = arena_printf(c->arena, "=_%s", c->opt->token ?
-					      c->opt->token(c->arena) : random_token(c->arena));
-}
-
-static bool wants_binary(const struct compose_request *req)
-{
-	for (size_t i = 0; i < req->part_n; i++) {
-		if (req->part[i].encoding == PART_BINARY)
-			return true;
-	}
-	return false;
+		c->boundary[i] = arena_printf(c->arena, "=_%s",
+					      c->opt->token ? c->opt->token(c->arena) :
+							      ident_random(c->arena, TOKEN));
 }
 
 int compose_message(const struct compose_request *req, const struct compose_options *opt,
 		    struct message **out, struct error *err)
 {
-	const struct message_options input = { .dots_ignored = true, .wire = true,
-					       .binary = wants_binary(req) };
+	struct message_options input = { .dots_ignored = true, .wire = true };
 	struct compose c = { .arena = arena_new(), .req = req, .opt = opt,
 			     .out = STRBUF_INIT(COMPOSE_OUT_MAX) };
 	struct tree tree = { .forms = 0 };
 
+	for (size_t i = 0; i < req->part_n; i++)
+		input.binary |= req->part[i].encoding == PART_BINARY;
 	c.locale_charset = charset_of_locale();
 	c.reader = message_reader_new(&input);
 	make_boundaries(&c);
@@ -290,12 +267,12 @@ int compose_message(const struct compose_request *req, const struct compose_opti
 	if (rc == 0)
 		rc = write_tree(&c, &tree, err);
 	if (rc == 0)
-		rc = compose_flush(&c, 0, err);
+		rc = message_reader_take(c.reader, &c.out, 0, err);
 	if (rc == 0)
 		rc = message_reader_finish(c.reader, out, err);
 	else
 		message_reader_free(c.reader);
-	for (size_t i = 0; i < FORM_COUNT; i++)
+	for (size_t i = 0; i < FORMS; i++)
 		spool_free(tree.form[i].text);
 	strbuf_release(&c.out);
 	arena_free(c.arena);

@@ -2,7 +2,6 @@
 #include "mime/compose_part.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -34,16 +33,6 @@ struct leaf {
 	enum part_encoding encoding;
 	uint64_t start;			/* where the content begins in the spool */
 };
-
-int compose_flush(struct compose *c, size_t least, struct error *err)
-{
-	if (c->out.len < least || !c->out.len)
-		return 0;
-	int rc = message_reader_push(c->reader, c->out.buf, c->out.len, err);
-
-	strbuf_reset(&c->out);
-	return rc;
-}
 
 const char *compose_option(enum part_role role)
 {
@@ -96,27 +85,19 @@ static void close_part(int fd)
 		close(fd);
 }
 
-/* As read(), but it waits for a descriptor that does not block. */
 static ssize_t read_part(const struct compose *c, int fd, char *block,
 			 const struct part_spec *spec, struct error *err)
 {
 	const struct deadline d = deadline_in(compose_is_input(spec) ? c->opt->patience : 0,
 					      "more on standard input (stdin_timeout)");
+	ssize_t n = deadline_read(&d, fd, block, COMPOSE_BLOCK);
 
-	for (bool wait = d.at != 0;; wait = d.at != 0 || errno == EAGAIN) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-
-		if (wait && poll(&ready, 1, deadline_poll_ms(&d)) == 0)
-			return deadline_error(&d, err);
-		ssize_t n = read(fd, block, COMPOSE_BLOCK);
-
-		if (n >= 0)
-			return n;
-		if (errno != EAGAIN && errno != EINTR)
-			break;
-	}
-	return error_errno(err, FAULT_INPUT, "%s: cannot read '%s'",
-			   compose_option(spec->role), spec->path);
+	if (n < 0 && errno == ETIMEDOUT)
+		return deadline_error(&d, err);
+	if (n < 0)
+		return error_errno(err, FAULT_INPUT, "%s: cannot read '%s'",
+				   compose_option(spec->role), spec->path);
+	return n;
 }
 
 /* Adds what is left of fd to a spool. */
@@ -176,7 +157,6 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	const char *named = spec->charset ? spec->charset : c->req->charset;
 	const char *other = c->locale_charset ? c->locale_charset : c->opt->charset;
 	struct text_facts facts;
-	struct error invalid;
 
 	if (named && strcasecmp(named, "utf-8") != 0 && strcasecmp(named, "us-ascii") != 0) {
 		*charset_out = "utf-8";
@@ -190,7 +170,7 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	*charset_out = facts.utf8 ? "utf-8" : CHARSET_UNKNOWN;
 	if (facts.utf8 || !other)
 		return 0;
-	if (charset_known(other) && convert(s, other, &invalid) == 0)
+	if (charset_known(other) && convert(s, other, NULL) == 0)
 		*charset_out = "utf-8";
 	else if (other == c->opt->charset)
 		*charset_out = other;
@@ -217,7 +197,9 @@ static void add_compat(struct compose *c, const char *param, const char *name)
 {
 	struct strbuf words = STRBUF_INIT(FIELD_MAX);
 
-	rfc2047_encode(&words, name, strlen(name), RFC2047_PHRASE, 0);
+	if (!name || !c->opt->filename_compat || text_is_ascii(name, strlen(name)))
+		return;
+	rfc2047_encode(&words, name, strlen(name), RFC2047_PHRASE, 0, NULL);
 	strbuf_addf(&c->out, ";\r\n %s=\"%s\"", param, words.buf);
 	strbuf_release(&words);
 }
@@ -235,8 +217,7 @@ static void add_disposition(struct compose *c, const struct leaf *l)
 			       spec->role == PART_INLINE || spec->role == PART_RELATED;
 
 	strbuf_addf(&c->out, "Content-Disposition: %s", is_inline ? "inline" : "attachment");
-	if (l->name && c->opt->filename_compat && !text_is_ascii(l->name, strlen(l->name)))
-		add_compat(c, "filename", l->name);
+	add_compat(c, "filename", l->name);
 	if (l->name)
 		mime_param_add(&c->out, "filename", l->name, label_of(c));
 	strbuf_addstr(&c->out, "\r\n");
@@ -249,27 +230,26 @@ static int add_description(struct compose *c, const struct leaf *l, struct error
 					 text ? text : l->spec->description);
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 
-	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c));
+	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c), true);
 	int rc = header_fold_to(&c->out, ascii.buf, ascii.len, c->opt->width, err);
 
 	strbuf_release(&ascii);
 	return rc;
 }
 
+static const char *const encodings[] = {
+	[PART_7BIT] = "7bit", [PART_8BIT] = "8bit", [PART_QP] = "quoted-printable",
+	[PART_BASE64] = "base64", [PART_BINARY] = "binary",
+};
+
 static int put_part_header(struct compose *c, const struct leaf *l, struct error *err)
 {
-	static const char *const encodings[] = {
-		[PART_7BIT] = "7bit", [PART_8BIT] = "8bit", [PART_QP] = "quoted-printable",
-		[PART_BASE64] = "base64", [PART_BINARY] = "binary",
-	};
-
 	strbuf_addf(&c->out, "Content-Type: %s", l->type);
 	if (l->charset)
 		mime_param_add(&c->out, "charset", l->charset, "us-ascii");
 	if (l->method)
 		mime_param_add(&c->out, "method", l->method, "us-ascii");
-	if (l->name && c->opt->filename_compat && !text_is_ascii(l->name, strlen(l->name)))
-		add_compat(c, "name", l->name);
+	add_compat(c, "name", l->name);
 	strbuf_addf(&c->out, "\r\nContent-Transfer-Encoding: %s\r\n", encodings[l->encoding]);
 	if (l->spec->role > PART_CALENDAR || l->name)
 		add_disposition(c, l);
@@ -310,8 +290,7 @@ static enum part_encoding encode_text(const struct text_facts *f)
 /* What the option asks for, if the content lets it. */
 static int check_encoding(struct leaf *l, const struct text_facts *f, struct error *err)
 {
-	const char *name = l->encoding == PART_7BIT ? "7bit" :
-			   l->encoding == PART_8BIT ? "8bit" : "quoted-printable";
+	const char *name = encodings[l->encoding];
 	const bool as_is = l->encoding == PART_7BIT || l->encoding == PART_8BIT;
 
 	if (l->encoding == PART_BASE64 || l->encoding == PART_BINARY)
@@ -361,12 +340,6 @@ static int choose_encoding(struct compose *c, struct leaf *l, const struct spool
 
 /* --- its content ------------------------------------------------------------------ */
 
-static enum mime_transfer transfer_of(enum part_encoding encoding)
-{
-	return encoding == PART_QP ? MIME_TO_QP : encoding == PART_BASE64 ? MIME_TO_BASE64 :
-									   MIME_COPY;
-}
-
 /* The content of a spool; text with its line ends made CRLF. */
 static int put_spool(struct compose *c, const struct leaf *l, const struct spool *s,
 		     struct error *err)
@@ -378,7 +351,8 @@ static int put_spool(struct compose *c, const struct leaf *l, const struct spool
 	const bool canonical = l->text && l->encoding != PART_BINARY;
 	int rc = 0;
 
-	mime_encoder_init(&encoder, transfer_of(l->encoding));
+	mime_encoder_init(&encoder, l->encoding == PART_QP ? MIME_TO_QP :
+			  l->encoding == PART_BASE64 ? MIME_TO_BASE64 : MIME_COPY);
 	for (uint64_t at = l->start; rc == 0 && at < spool_size(s);) {
 		ssize_t n = spool_read(s, at, block, sizeof(block), err);
 
@@ -394,14 +368,14 @@ static int put_spool(struct compose *c, const struct leaf *l, const struct spool
 		} else {
 			mime_encoder_push(&encoder, block, (size_t)n, &c->out);
 		}
-		rc = compose_flush(c, COMPOSE_BLOCK, err);
+		rc = message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err);
 	}
 	strbuf_reset(&lines);
 	text_lines_finish(&state, &lines);
 	mime_encoder_push(&encoder, lines.buf, lines.len, &c->out);
 	mime_encoder_finish(&encoder, &c->out);
 	strbuf_release(&lines);
-	return rc == 0 ? compose_flush(c, COMPOSE_BLOCK, err) : -1;
+	return rc == 0 ? message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err) : -1;
 }
 
 /* METHOD of a calendar object, which Content-Type has to repeat (RFC 5546, section 1.4). */
@@ -448,7 +422,6 @@ int compose_text(struct compose *c, const struct part_spec *spec, const struct s
 static const char *cid_of(const struct part_spec *spec, const char *name, struct arena *a)
 {
 	struct part_spec probe = { .role = PART_ATTACHMENT };
-	struct error ignored;
 
 	if (spec->cid || (spec->role != PART_RELATED && spec->role != PART_INLINE) || !name)
 		return spec->cid;
@@ -456,18 +429,9 @@ static const char *cid_of(const struct part_spec *spec, const char *name, struct
 	const char *wanted = arena_printf(a, "x,cid=%s", name);
 
 	if (strpbrk(name, ",;\\") || !text_is_ascii(name, strlen(name)) ||
-	    part_spec_parse(a, PART_ATTACHMENT, wanted, &probe, &ignored) < 0)
+	    part_spec_parse(a, PART_ATTACHMENT, wanted, &probe, NULL) < 0)
 		return NULL;
 	return probe.cid;
-}
-
-/* What a text file is in; NULL = there is no telling, and no need to. */
-static const char *charset_of_file(const struct compose *c, const struct part_spec *spec,
-				   const struct text_facts *f)
-{
-	if (spec->charset)
-		return spec->charset;
-	return !f->eight_bit ? "us-ascii" : f->utf8 ? "utf-8" : label_of(c);
 }
 
 /* A text that has been read. */
@@ -482,7 +446,8 @@ static int put_text_file(struct compose *c, struct leaf *l, const struct spool *
 		l->type = MIME_TYPE_OCTETS;
 		l->text = false;
 	} else if (strncmp(l->type, "text/", 5) == 0) {
-		l->charset = charset_of_file(c, l->spec, &f);
+		l->charset = l->spec->charset ? l->spec->charset : !f.eight_bit ? "us-ascii" :
+			     f.utf8 ? "utf-8" : label_of(c);
 		l->text = !f.odd_ends && !f.nul && l->encoding != PART_BASE64;
 	} else {
 		l->text = false;
@@ -547,7 +512,7 @@ static int put_stream(struct compose *c, struct leaf *l, int fd, const char *fir
 	mime_encoder_push(&encoder, first, n, &c->out);
 	while ((got = read_part(c, fd, block, l->spec, err)) > 0) {
 		mime_encoder_push(&encoder, block, (size_t)got, &c->out);
-		if (compose_flush(c, COMPOSE_BLOCK, err) < 0)
+		if (message_reader_take(c->reader, &c->out, COMPOSE_BLOCK, err) < 0)
 			return -1;
 	}
 	mime_encoder_finish(&encoder, &c->out);

@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "mime/compose.h"
-#include "mime/compose_request.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 
@@ -30,9 +29,6 @@ struct compose {
 	struct message_reader *reader;
 	struct strbuf out;		/* not yet given to the reader */
 };
-
-/* Hands over what is in out when it is at least so much. */
-ATTR_CHECK int compose_flush(struct compose *c, size_t least, struct error *err);
 
 /* Is the part what comes on standard input? */
 ATTR_PURE bool compose_is_input(const struct part_spec *spec);

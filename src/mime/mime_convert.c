@@ -1,7 +1,3 @@
-/*
- * The first of the two passes of mime_convert(): what each entity holds and
- * what is to be done to it. For mime_convert.c only.
- */
 #include "config.h"
 #include "mime/mime_convert.h"
 
@@ -13,13 +9,11 @@
 #include "message/edits.h"
 #include "message/header.h"
 #include "message/message.h"
-#include "message/scan.h"
 #include "message/writer.h"
 #include "mime/mime_encode.h"
 #include "mime/mime_header.h"
 #include "mime/mime_parse.h"
 #include "mime/mime_walk.h"
-#include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -41,12 +35,6 @@ struct mime_fact {
 	enum mime_transfer transfer;	/* what is to be done */
 };
 
-struct mime_facts {
-	struct mime_fact *fact;
-	size_t n;
-	bool changed;		/* something is to be done to the message */
-};
-
 #define BLOCK ((size_t)64 * 1024)
 #define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
 
@@ -54,10 +42,11 @@ struct mime_facts {
 
 #define ESCAPES_PER 6		/* quoted-printable is shorter below one octet in so many */
 
-struct collect {
-	struct mime_facts *facts;
-	size_t alloc;
+struct mime_facts {
 	const struct mime_options *opt;
+	struct mime_fact *fact;
+	size_t n, alloc;
+	bool changed;		/* something is to be done to the message */
 	uint64_t column;
 	struct text_utf8 utf8;
 };
@@ -82,19 +71,18 @@ static bool is_binary_header(const char *text, size_t len)
 static int take_header(void *ctx, size_t id, const struct mime_entity *e, const char *text,
 		       size_t len, bool blank, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_facts *facts = c->facts;
+	struct mime_facts *c = ctx;
 
 	(void)id, (void)blank, (void)err;
-	if (facts->n == c->alloc) {
+	if (c->n == c->alloc) {
 		c->alloc = c->alloc ? 2 * c->alloc : 16;
-		facts->fact = xrealloc(facts->fact, c->alloc, sizeof(*facts->fact));
+		c->fact = xrealloc(c->fact, c->alloc, sizeof(*c->fact));
 	}
-	facts->fact[facts->n++] = (struct mime_fact){
+	c->fact[c->n++] = (struct mime_fact){
 		.kind = e->kind, .encoding = e->encoding, .text = e->text, .global = e->global,
 		.message = e->place == MIME_PLACE_MESSAGE, .fault = e->fault,
 		.has_version = e->has_version, .has_type = e->has_type,
-		.has_encoding = e->has_encoding, .header_8bit = scan_8bit(text, len),
+		.has_encoding = e->has_encoding, .header_8bit = !text_is_ascii(text, len),
 		.header_long = header_fold_needed(text, len),
 		.header_binary = c->opt->binary && is_binary_header(text, len),
 	};
@@ -105,8 +93,8 @@ static int take_header(void *ctx, size_t id, const struct mime_entity *e, const 
 
 static int take_content(void *ctx, size_t id, const char *data, size_t n, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_fact *f = &c->facts->fact[id];
+	struct mime_facts *c = ctx;
+	struct mime_fact *f = &c->fact[id];
 
 	(void)err;
 	f->octets += n;
@@ -116,7 +104,7 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 	}
 	c->column += n;
 	f->content_long |= c->column > MESSAGE_LINE_MAX;
-	f->content_8bit = f->content_8bit || scan_8bit(data, n);
+	f->content_8bit = f->content_8bit || !text_is_ascii(data, n);
 	f->binary = f->binary || (c->opt->binary && is_binary(data, n));
 	if (f->text && (c->opt->seven_bit || c->opt->lines))
 		f->escapes += mime_count_escapes(data, n);
@@ -127,10 +115,10 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 
 static int take_copy(void *ctx, const char *data, size_t n, struct error *err)
 {
-	struct collect *c = ctx;
+	struct mime_facts *c = ctx;
 
 	(void)data, (void)err;
-	c->facts->changed |= n > MESSAGE_LINE_MAX && c->opt->lines;
+	c->changed |= n > MESSAGE_LINE_MAX && c->opt->lines;
 	c->column = 0;
 	return 0;
 }
@@ -138,8 +126,8 @@ static int take_copy(void *ctx, const char *data, size_t n, struct error *err)
 /* A multipart whose boundary never came is none: its text must not be taken for a filler. */
 static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 {
-	struct collect *c = ctx;
-	struct mime_fact *f = &c->facts->fact[id];
+	struct mime_facts *c = ctx;
+	struct mime_fact *f = &c->fact[id];
 
 	(void)err;
 	f->not_utf8 |= c->utf8.bad || c->utf8.n > 0;
@@ -150,12 +138,6 @@ static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 		f->fault = "its boundary does not occur";
 	}
 	return 0;
-}
-
-static int broken(const struct mime_fact *f, struct error *err)
-{
-	return error_set(err, FAULT_MESSAGE,
-			 "a MIME part cannot be converted: %s", f->fault);
 }
 
 /* Content that must not be encoded, and why it would have to be. */
@@ -178,7 +160,8 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 		  struct error *err)
 {
 	if (f->fault)
-		return broken(f, err);
+		return error_set(err, FAULT_MESSAGE, "a MIME part cannot be converted: %s",
+				 f->fault);
 	if (f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN)
 		return cannot_encode(f, eight, err);
 	if (f->encoding == MIME_QUOTED_PRINTABLE || f->encoding == MIME_BASE64) {
@@ -197,9 +180,9 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 	return 0;
 }
 
-static int decide(struct mime_facts *facts, size_t i, const struct mime_options *opt,
-		  struct error *err)
+static int decide(struct mime_facts *facts, size_t i, struct error *err)
 {
+	const struct mime_options *opt = facts->opt;
 	struct mime_fact *f = &facts->fact[i];
 	bool eight = f->content_8bit && (opt->seven_bit || (opt->headers && f->global));
 	bool lines = f->binary || (f->content_long && opt->lines != MIME_LINES_PASS);
@@ -233,34 +216,23 @@ static const char *mime_fact_encoding(const struct mime_fact *f, const struct mi
 	return opt->lines != MIME_LINES_PASS && f->encoding == MIME_BINARY ? "8bit" : NULL;
 }
 
-/*
- * Reads w to its end and decides; errors as in mime_convert.h. The facts are
- * to be released in any case.
- */
+/* Reads w to its end and decides; errors as in mime_convert.h. */
 static int mime_facts_collect(struct mime_facts *facts, struct writer *w,
-			      const struct mime_options *opt, struct mime_report *report,
-			      struct error *err)
+			      struct mime_report *report, struct error *err)
 {
 	static const struct mime_walk_handler handler = {
 		.header = take_header, .content = take_content, .copy = take_copy,
 		.end = take_end,
 	};
-	struct collect c = { .facts = facts, .opt = opt };
 
-	*facts = (struct mime_facts){ 0 };
-	if (mime_walk(w, &handler, &c, err) < 0)
+	if (mime_walk(w, &handler, facts, err) < 0)
 		return -1;
 	for (size_t i = 0; i < facts->n; i++) {
 		report->part_header_8bit |= i > 0 && facts->fact[i].header_8bit;
-		if (decide(facts, i, opt, err) < 0)
+		if (decide(facts, i, err) < 0)
 			return -1;
 	}
 	return 0;
-}
-
-static void mime_facts_release(struct mime_facts *facts)
-{
-	xfree(facts->fact);
 }
 
 /* The second pass. */
@@ -276,16 +248,6 @@ struct convert {
 	bool encoding;			/* it is at one */
 };
 
-static int flush(struct convert *c, size_t least, struct error *err)
-{
-	if (c->out.len < least || !c->out.len)
-		return 0;
-	int rc = message_reader_push(c->reader, c->out.buf, c->out.len, err);
-
-	strbuf_reset(&c->out);
-	return rc;
-}
-
 /* A field as it is to be: in ASCII, and folded. */
 static int put_field(struct convert *c, const struct mime_fact *f, const struct mime_field *field,
 		     struct error *err)
@@ -295,7 +257,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 
 	if (f->header_8bit && c->opt->headers) {
 		strbuf_reset(&c->field);
-		c->report->left |= mime_header_downgrade(&c->field, text, len, c->opt->charset);
+		c->report->left |= mime_header_encode(&c->field, text, len, c->opt->charset, false);
 		text = c->field.buf;
 		len = c->field.len;
 	}
@@ -313,7 +275,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 		return error_set(err, FAULT_MESSAGE,
 				 "a header field is too large to be converted");
 	strbuf_add(&c->out, text, len);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 /* The fields that a content which is encoded now needs and the header lacks. */
@@ -365,7 +327,7 @@ static int put_content(void *ctx, size_t id, const char *data, size_t n, struct 
 		c->encoding = true;
 	}
 	mime_encoder_push(&c->encoder, data, n, &c->out);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 static int put_copy(void *ctx, const char *data, size_t n, struct error *err)
@@ -378,7 +340,7 @@ static int put_copy(void *ctx, const char *data, size_t n, struct error *err)
 	while (cut && (data[n - 1] == ' ' || data[n - 1] == '\t'))
 		n--;
 	strbuf_add(&c->out, data, n);
-	return flush(c, BLOCK, err);
+	return message_reader_take(c->reader, &c->out, BLOCK, err);
 }
 
 static int put_end(void *ctx, size_t id, size_t parts, struct error *err)
@@ -406,7 +368,7 @@ static int run(struct convert *c, struct writer *w, struct message **out, struct
 	int rc = mime_walk(w, &handler, c, err);
 
 	if (rc == 0)
-		rc = flush(c, 0, err);
+		rc = message_reader_take(c->reader, &c->out, 0, err);
 	if (rc == 0)
 		rc = message_reader_finish(c->reader, out, err);
 	else
@@ -421,13 +383,13 @@ int mime_convert(const struct message *m, const struct edits *edits,
 		 const struct mime_options *opt, struct message **out,
 		 struct mime_report *report, struct error *err)
 {
-	struct mime_facts facts = { 0 };
+	struct mime_facts facts = { .opt = opt };
 	struct convert c = { .opt = opt, .facts = &facts, .report = report };
 	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
 	struct message *made = NULL;
 
 	*report = (struct mime_report){ 0 };
-	int rc = mime_facts_collect(&facts, w, opt, report, err);
+	int rc = mime_facts_collect(&facts, w, report, err);
 
 	writer_free(w);
 	if (rc == 0 && facts.changed) {
@@ -435,7 +397,7 @@ int mime_convert(const struct message *m, const struct edits *edits,
 		rc = run(&c, w, &made, err);
 		writer_free(w);
 	}
-	mime_facts_release(&facts);
+	xfree(facts.fact);
 	if (rc == 0)
 		*out = made;
 	return rc;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "message/message.h"
-#include "message/scan.h"
 #include "message/spool.h"
 #include "util/base64.h"
 #include "util/error.h"
@@ -313,26 +312,29 @@ static void take_octet(struct reading *r, unsigned char c)
 	r->facts->control = r->facts->control || is_odd_control(c);
 }
 
+static int take_facts(void *ctx, const char *data, size_t n, struct error *err)
+{
+	struct reading *r = ctx;
+	struct text_facts *f = r->facts;
+
+	(void)err;
+	f->octets += n;
+	f->escapes += mime_count_escapes(data, n);
+	f->eight_bit = f->eight_bit || !text_is_ascii(data, n);
+	text_utf8_push(&r->utf8, data, n);
+	for (size_t i = 0; i < n; i++)
+		take_octet(r, (unsigned char)data[i]);
+	return 0;
+}
+
 int text_facts_read(const struct spool *s, uint64_t offset, struct text_facts *out,
 		    struct error *err)
 {
 	struct text_facts facts = { .octets = 0 };
 	struct reading r = { .facts = &facts };
-	char block[BLOCK];
 
-	while (offset < spool_size(s)) {
-		ssize_t n = spool_read(s, offset, block, sizeof(block), err);
-
-		if (n < 0)
-			return -1;
-		offset += (uint64_t)n;
-		facts.octets += (uint64_t)n;
-		facts.escapes += mime_count_escapes(block, (size_t)n);
-		facts.eight_bit = facts.eight_bit || scan_8bit(block, (size_t)n);
-		text_utf8_push(&r.utf8, block, (size_t)n);
-		for (ssize_t i = 0; i < n; i++)
-			take_octet(&r, (unsigned char)block[i]);
-	}
+	if (spool_each(s, offset, spool_size(s), take_facts, &r, err) < 0)
+		return -1;
 	end_line(&r);
 	r.ends |= r.cr ? END_CR : 0U;
 	facts.odd_ends = r.ends & END_CR || r.ends == (END_LF | END_CRLF);

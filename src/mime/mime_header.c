@@ -1,9 +1,7 @@
-/*
- * Shared by mime_header*.c: one field that is being written in ASCII.
- */
 #include "config.h"
 #include "mime/mime_header.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,7 +9,6 @@
 
 #include "message/address.h"
 #include "message/header.h"
-#include "message/idna.h"
 #include "message/rfc2047.h"
 #include "mime/mime_parse.h"
 #include "util/arena.h"
@@ -41,7 +38,7 @@ static void encode_words(struct downgrade *d, const char *text, size_t n,
 {
 	size_t column = last_line(d->out);
 
-	rfc2047_encode_as(d->out, text, n, place, column ? column : 1, d->charset);
+	rfc2047_encode(d->out, text, n, place, column ? column : 1, d->charset);
 }
 
 /* Appends octets that have no other form; notes it if they are not ASCII. */
@@ -138,8 +135,7 @@ static void urls(struct downgrade *d, const char *value, size_t n)
 /* attribute-char of RFC 2231, section 7, without what some readers misread */
 static bool is_plain(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._~", c));
+	return isalnum(c) || (c && strchr("-._~", c));
 }
 
 /* The escaped form of the character at s; its octets. */
@@ -169,11 +165,12 @@ static size_t escaped_len(const char *s, size_t n)
 }
 
 /*
+ * Appends the extended form on lines of its own, behind a ';' that is there:
  * extended-parameter := attribute ["*" section] "*" "=" charset "'" language
  * "'" value; later sections without charset and language (RFC 2231, sections
- * 3 and 4.1). Each section stands on a line of its own.
+ * 3 and 4.1). No section ends inside a character.
  */
-void mime_param_extended(struct strbuf *out, const char *name, size_t name_len,
+static void add_extended(struct strbuf *out, const char *name, size_t name_len,
 			 const char *value, size_t n, const char *charset)
 {
 	struct strbuf one = STRBUF_INIT(ESCAPED_MAX);
@@ -213,17 +210,6 @@ static bool is_token(const char *s)
 	return p > s && !*p;
 }
 
-static void add_quoted(struct strbuf *out, const char *value)
-{
-	strbuf_addch(out, '"');
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			strbuf_addch(out, '\\');
-		strbuf_addch(out, *value);
-	}
-	strbuf_addch(out, '"');
-}
-
 void mime_param_add(struct strbuf *out, const char *name, const char *value, const char *charset)
 {
 	const size_t n = strlen(value);
@@ -233,12 +219,12 @@ void mime_param_add(struct strbuf *out, const char *name, const char *value, con
 	if (is_token(value))
 		strbuf_addstr(&plain, value);
 	else
-		add_quoted(&plain, value);
+		text_quote_add(&plain, value);
 	strbuf_addch(out, ';');
 	/* what looks like an encoded word is taken for one, even in quotes */
 	if (!text_is_ascii(value, n) || text_has_control(value, n) || strstr(value, "=?") ||
 	    plain.len + sizeof(" ;") - 1 > LINE_WANTED)
-		mime_param_extended(out, name, strlen(name), value, n, charset);
+		add_extended(out, name, strlen(name), value, n, charset);
 	else
 		strbuf_addf(out, "%s%s",
 			    last_line(out) + plain.len + 2 > LINE_WANTED ? "\r\n " : " ",
@@ -275,7 +261,7 @@ static void put_param(struct downgrade *d, const struct mime_param *param, const
 		if (!has_extended(first, end, param)) {
 			mime_param_value(param, &value);
 			strbuf_addch(d->out, ';');
-			mime_param_extended(d->out, param->name, param->name_len, value.buf,
+			add_extended(d->out, param->name, param->name_len, value.buf,
 					    value.len, d->charset);
 		}
 	} else {
@@ -290,14 +276,7 @@ static void params(struct downgrade *d, const char *value, size_t n)
 	const char *end = value + n, *first = mime_param_first(value, end), *p = first;
 	struct mime_param param;
 
-	while (value < first) {		/* the type itself; it may have comments */
-		const char *stop = memchr(value, '(', (size_t)(first - value));
-
-		stop = stop ? stop : first;
-		leave_octets(d, value, (size_t)(stop - value), MIME_HEADER_OTHER);
-		value = stop < first ? mime_skip_comment(stop, first) : first;
-		put_comment(d, stop, value);
-	}
+	between_comments(d, value, (size_t)(first - value), leave);	/* the type itself */
 	while (mime_param_next(&p, end, &param))
 		put_param(d, &param, first, end);
 }
@@ -311,15 +290,6 @@ static void params(struct downgrade *d, const char *value, size_t n)
 static bool is_special(char c)
 {
 	return strchr("(),:;<>@[]", c) != NULL && c != '\0';
-}
-
-static const char *quoted_end(const char *p, const char *end)
-{
-	for (p++; p < end && *p != '"'; p++) {
-		if (*p == '\\' && p + 1 < end)
-			p++;
-	}
-	return p < end ? p + 1 : end;
 }
 
 /* The text of a quoted-string without quotes; one that nothing closes keeps its own. */
@@ -357,12 +327,6 @@ static const char *take_word(const char *p, const char *end, struct strbuf *word
 	return stop;
 }
 
-static bool looks_encoded(const struct strbuf *s)
-{
-	return s->len > 6 && memcmp(s->buf, "=?", 2) == 0 &&
-	       memcmp(s->buf + s->len - 2, "?=", 2) == 0;
-}
-
 static void put_words(struct downgrade *d, struct strbuf *words, bool *first)
 {
 	if (!words->len)
@@ -392,7 +356,7 @@ static void encode_phrase(struct downgrade *d, const char *p, const char *end)
 		bool quoted = *p == '"';
 
 		p = take_word(p, end, &word);
-		if (!quoted && looks_encoded(&word)) {
+		if (!quoted && rfc2047_is_word(word.buf, word.len)) {
 			if (words.len)
 				strbuf_addch(&words, ' ');
 			put_words(d, &words, &first);
@@ -420,7 +384,7 @@ static const char *phrase_end(const char *p, const char *end)
 
 	while (p < end && !is_special(*p)) {
 		if (*p == '"') {
-			stop = p = quoted_end(p, end);
+			stop = p = mime_skip_quoted(p, end);
 		} else {
 			if (!text_is_fws(*p))
 				stop = p + 1;
@@ -463,7 +427,6 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 {
 	const char *text = value + box->start, *local_end = value + box->local_end;
 	const char *end = value + box->end, *domain, *ascii;
-	struct error no_form;
 
 	if (text_is_ascii(text, (size_t)(end - text))) {
 		strbuf_add(d->out, text, (size_t)(end - text));
@@ -475,7 +438,7 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 	}
 	domain = memchr(local_end, '@', (size_t)(end - local_end));
 	domain = domain ? arena_strndup(a, domain + 1, (size_t)(end - domain - 1)) : "";
-	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, &no_form) < 0) {
+	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, NULL) < 0) {
 		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
 		return;
 	}
@@ -493,14 +456,13 @@ static void addresses(struct downgrade *d, const char *value, size_t n)
 	struct arena *a = arena_new();
 	char *mask = arena_strndup(a, value, n);
 	struct address_list list;
-	struct error unreadable;
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned char)value[i] > 127)
 			mask[i] = 'x';
 	}
-	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, &unreadable) < 0) {
+	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
 		rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
 		arena_free(a);
 		return;
@@ -576,7 +538,7 @@ static void encode_all(struct downgrade *d, const char *value, size_t n)
 	encode_words(d, value + blanks, n - blanks, RFC2047_TEXT);
 }
 
-static unsigned write_field(struct strbuf *out, const char *field, size_t len,
+unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 			    const char *charset, bool own)
 {
 	struct downgrade d = { .out = out, .charset = charset };
@@ -601,16 +563,4 @@ static unsigned write_field(struct strbuf *out, const char *field, size_t len,
 	write(&d, field + value, end - value);
 	strbuf_addstr(out, "\r\n");
 	return d.left;
-}
-
-unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
-			       const char *charset)
-{
-	return write_field(out, field, len, charset, false);
-}
-
-unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset)
-{
-	return write_field(out, field, len, charset, true);
 }

@@ -12,6 +12,7 @@
 #ifndef MIME_MIME_HEADER_H
 #define MIME_MIME_HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct strbuf;
@@ -24,17 +25,12 @@ enum {
 /*
  * Appends the canonical field (with its CRLF) in ASCII form as far as there
  * is one; a field in ASCII stays octet for octet. charset: of what is not
- * UTF-8. Returns what was left, as bits.
- */
-unsigned mime_header_downgrade(struct strbuf *out, const char *field, size_t len,
-			       const char *charset);
-
-/*
- * The same for a field of our own making: also ASCII that would be read as an
- * encoded word in an unstructured field is encoded (RFC 2047, section 7).
+ * UTF-8. own: it is of our own making, so that ASCII that would be read as an
+ * encoded word in an unstructured field is encoded, too (RFC 2047, section
+ * 7). Returns what was left, as bits.
  */
 unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset);
+			    const char *charset, bool own);
 
 /*
  * Parameters of Content-Type and Content-Disposition, written as RFC 2045,
@@ -48,13 +44,5 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
  * that are no UTF-8.
  */
 void mime_param_add(struct strbuf *out, const char *name, const char *value, const char *charset);
-
-/*
- * Appends the extended form on lines of its own, behind a ';' that is there:
- * name*=charset''percent-encoded, or name*0*=..., name*1*=... (RFC 2231,
- * sections 3 and 4). No piece ends inside a character.
- */
-void mime_param_extended(struct strbuf *out, const char *name, size_t name_len,
-			 const char *value, size_t n, const char *charset);
 
 #endif

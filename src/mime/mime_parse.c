@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "message/header.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
@@ -40,7 +39,7 @@ const char *mime_skip_cfws(const char *p, const char *end)
 	return p;
 }
 
-static const char *skip_quoted(const char *p, const char *end)
+const char *mime_skip_quoted(const char *p, const char *end)
 {
 	for (p++; p < end && *p != '"'; p++) {
 		if (*p == '\\' && p + 1 < end)
@@ -55,7 +54,7 @@ const char *mime_param_first(const char *p, const char *end)
 		if (*p == '(')
 			p = mime_skip_comment(p, end);
 		else
-			p = *p == '"' ? skip_quoted(p, end) : p + 1;
+			p = *p == '"' ? mime_skip_quoted(p, end) : p + 1;
 	}
 	return p;
 }
@@ -64,7 +63,7 @@ const char *mime_param_first(const char *p, const char *end)
 static const char *param_end(const char *p, const char *end)
 {
 	while (p < end && *p != ';')
-		p = *p == '"' ? skip_quoted(p, end) : p + 1;
+		p = *p == '"' ? mime_skip_quoted(p, end) : p + 1;
 	return p;
 }
 
@@ -94,7 +93,7 @@ bool mime_param_next(const char **p, const char *end, struct mime_param *out)
 	while (s < out->end && text_is_fws(*s))
 		s++;
 	out->quoted = s < out->end && *s == '"';
-	const char *stop = out->quoted ? skip_quoted(s, out->end) : out->end;
+	const char *stop = out->quoted ? mime_skip_quoted(s, out->end) : out->end;
 
 	if (out->quoted) {
 		s++;

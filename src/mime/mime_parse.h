@@ -93,6 +93,9 @@ void mime_param_value(const struct mime_param *param, struct strbuf *out);
 /* Passes blanks, folding and comments. */
 const char *mime_skip_cfws(const char *p, const char *end);
 
+/* The end of the quoted-string that begins at p, at most end. */
+const char *mime_skip_quoted(const char *p, const char *end);
+
 /* The end of the comment that begins at p (RFC 5322, section 3.2.2), at most end. */
 const char *mime_skip_comment(const char *p, const char *end);
 

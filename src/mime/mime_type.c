@@ -45,13 +45,12 @@ static struct magic_set *magic_set(void)
 	static void *handle;
 	static struct magic_set *set;
 	static bool tried;
-	struct error ignored;
 
 	if (tried)
 		return set;
 	tried = true;
 	if (dynlib_load(&handle, MAGIC_SONAME, "libmagic1", symbols, ARRAY_LEN(symbols),
-			&ignored) < 0)
+			NULL) < 0)
 		return NULL;
 	set = magic.open(MAGIC_MIME_TYPE);
 	if (set && magic.load(set, NULL) != 0) {
@@ -79,38 +78,27 @@ const char *mime_magic_type(struct arena *a, const char *data, size_t n)
 #define HALF_MAX 127			/* RFC 6838, section 4.2 */
 #define FOLDERS_MAX 64
 
-/* For systems without any database: what is attached most. */
-static const struct {
-	const char *extension, *type;
-} known[] = {
-	{ "txt", "text/plain" }, { "log", "text/plain" }, { "csv", "text/csv" },
-	{ "html", "text/html" }, { "htm", "text/html" }, { "css", "text/css" },
-	{ "ics", "text/calendar" }, { "vcf", "text/vcard" }, { "md", "text/markdown" },
-	{ "patch", "text/x-diff" }, { "diff", "text/x-diff" }, { "xml", "application/xml" },
-	{ "json", "application/json" }, { "pdf", "application/pdf" },
-	{ "ps", "application/postscript" }, { "rtf", "application/rtf" },
-	{ "zip", "application/zip" }, { "gz", "application/gzip" },
-	{ "tgz", "application/gzip" }, { "bz2", "application/x-bzip2" },
-	{ "xz", "application/x-xz" }, { "zst", "application/zstd" },
-	{ "tar", "application/x-tar" }, { "7z", "application/x-7z-compressed" },
-	{ "doc", "application/msword" }, { "xls", "application/vnd.ms-excel" },
-	{ "ppt", "application/vnd.ms-powerpoint" },
-	{ "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
-	{ "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
-	{ "pptx",
-	  "application/vnd.openxmlformats-officedocument.presentationml.presentation" },
-	{ "odt", "application/vnd.oasis.opendocument.text" },
-	{ "ods", "application/vnd.oasis.opendocument.spreadsheet" },
-	{ "odp", "application/vnd.oasis.opendocument.presentation" },
-	{ "epub", "application/epub+zip" }, { "p7m", "application/pkcs7-mime" },
-	{ "p7s", "application/pkcs7-signature" }, { "asc", "application/pgp-keys" },
-	{ "jpg", "image/jpeg" }, { "jpeg", "image/jpeg" }, { "png", "image/png" },
-	{ "gif", "image/gif" }, { "svg", "image/svg+xml" }, { "webp", "image/webp" },
-	{ "tif", "image/tiff" }, { "tiff", "image/tiff" }, { "bmp", "image/bmp" },
-	{ "mp3", "audio/mpeg" }, { "ogg", "audio/ogg" }, { "wav", "audio/x-wav" },
-	{ "mp4", "video/mp4" }, { "webm", "video/webm" }, { "mpeg", "video/mpeg" },
-	{ "eml", "message/rfc822" },
-};
+/* For systems without any database: what is attached most, as mime.types has it. */
+static const char known[] =
+	"text/plain txt log\ntext/csv csv\ntext/html html htm\ntext/css css\n"
+	"text/calendar ics\ntext/vcard vcf\ntext/markdown md\ntext/x-diff patch diff\n"
+	"application/xml xml\napplication/json json\napplication/pdf pdf\n"
+	"application/postscript ps\napplication/rtf rtf\napplication/zip zip\n"
+	"application/gzip gz tgz\napplication/x-bzip2 bz2\napplication/x-xz xz\n"
+	"application/zstd zst\napplication/x-tar tar\napplication/x-7z-compressed 7z\n"
+	"application/msword doc\napplication/vnd.ms-excel xls\n"
+	"application/vnd.ms-powerpoint ppt\n"
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document docx\n"
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet xlsx\n"
+	"application/vnd.openxmlformats-officedocument.presentationml.presentation pptx\n"
+	"application/vnd.oasis.opendocument.text odt\n"
+	"application/vnd.oasis.opendocument.spreadsheet ods\n"
+	"application/vnd.oasis.opendocument.presentation odp\napplication/epub+zip epub\n"
+	"application/pkcs7-mime p7m\napplication/pkcs7-signature p7s\n"
+	"application/pgp-keys asc\nimage/jpeg jpg jpeg\nimage/png png\nimage/gif gif\n"
+	"image/svg+xml svg\nimage/webp webp\nimage/tiff tif tiff\nimage/bmp bmp\n"
+	"audio/mpeg mp3\naudio/ogg ogg\naudio/x-wav wav\nvideo/mp4 mp4\nvideo/webm webm\n"
+	"video/mpeg mpeg\nmessage/rfc822 eml\n";
 
 bool mime_type_valid(const char *type)
 {
@@ -241,10 +229,9 @@ static const char *search_file(struct arena *a, const char *path, search_fn *sea
 			       const char *name)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
-	struct error ignored;
 	const char *found = NULL;
 
-	if (fs_read_file(path, 0, &text, &ignored) == 0)
+	if (fs_read_file(path, 0, &text, NULL) == 0)
 		found = search(a, text.buf, text.len, name);
 	strbuf_release(&text);
 	return found;
@@ -267,7 +254,7 @@ static void data_folders(struct arena *a, struct strvec *folders)
 const char *mime_type_of_name(struct arena *a, const char *name)
 {
 	struct strvec folders = STRVEC_INIT(FOLDERS_MAX);
-	const char *found = NULL, *extension = extension_of(name);
+	const char *found = NULL;
 
 	data_folders(a, &folders);
 	for (size_t i = 0; !found && i < folders.n; i++) {
@@ -278,10 +265,8 @@ const char *mime_type_of_name(struct arena *a, const char *name)
 	strvec_release(&folders);
 	if (!found)
 		found = search_file(a, "/etc/mime.types", mime_type_in_table, name);
-	for (size_t i = 0; !found && extension && i < ARRAY_LEN(known); i++) {
-		if (strcasecmp(known[i].extension, extension) == 0)
-			found = known[i].type;
-	}
+	if (!found)
+		found = mime_type_in_table(a, known, sizeof(known) - 1, name);
 	return found && strncmp(found, "multipart/", 10) != 0 ? found : NULL;
 }
 

@@ -27,7 +27,7 @@ const char *mime_type_of(struct arena *a, const char *name, const char *data, si
 /* The same by name only; NULL when nobody knows it. */
 const char *mime_type_of_name(struct arena *a, const char *name);
 
-/* What libmagic says; NULL when it is not there or does not know. In mime_magic.c. */
+/* What libmagic says; NULL when it is not there or does not know. */
 const char *mime_magic_type(struct arena *a, const char *data, size_t n);
 
 /* Is it "type/subtype" in lower case, of restricted names (RFC 6838, section 4.2)? */

@@ -1,6 +1,6 @@
-/* What an option says about one part: reads part_spec of compose_request.h. */
+/* What an option says about one part: reads part_spec of compose.h. */
 #include "config.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 
 #include <string.h>
 #include <strings.h>
@@ -9,7 +9,6 @@
 #include "mime/mime_type.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/text.h"
 
 #define CID_MAX 250

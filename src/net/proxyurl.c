@@ -8,9 +8,9 @@
 
 #include "net/resolve.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 #define PART_MAX 65536

@@ -2,7 +2,6 @@
 #include "prepare/burl.h"
 
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "conf/account.h"
@@ -13,6 +12,7 @@
 #include "util/proc.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define URL_MAX ((size_t)8192)
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
@@ -34,15 +34,6 @@ static int check_url(const char *url, const char *what, struct error *err)
 	if (good)
 		return 0;
 	return error_set(err, FAULT_USAGE, "%s is not a URL of printable characters", what);
-}
-
-static bool has_token(const char *url)
-{
-	for (; *url; url++) {
-		if (strncasecmp(url, ";urlauth=", 9) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* The URL as burl_command has it, in arena a. */
@@ -76,7 +67,7 @@ static int take_url(struct envelope *e, const struct account *a, const char *url
 	if (check_url(url, "the argument of --burl", err) < 0)
 		return -1;
 	out->url = url;
-	if (!a->burl_command || has_token(url))
+	if (!a->burl_command || strcasestr(url, ";urlauth="))
 		return 0;
 	return run_command(e->arena, a, url, &out->url, err);
 }
@@ -110,10 +101,8 @@ static int take_file(struct envelope *e, const char *path, struct burl_part *out
 		canonical(&raw, &text);
 		out->text = arena_strndup(e->arena, text.buf, text.len);
 		out->len = text.len;
-		for (size_t i = 0; i < text.len; i++) {
-			if ((unsigned char)text.buf[i] > 127)
-				e->body = BODY_8BITMIME;
-		}
+		if (!text_is_ascii(text.buf, text.len))
+			e->body = BODY_8BITMIME;
 	}
 	strbuf_release(&raw);
 	strbuf_release(&text);

@@ -1,8 +1,10 @@
 #include "config.h"
 #include "prepare/choose_account.h"
 
+#include <grp.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "conf/account.h"
 #include "conf/accounts.h"
@@ -15,40 +17,25 @@
 #include "util/arena.h"
 #include "util/error.h"
 
-static bool is_pattern(const char *s)
-{
-	return strpbrk(s, "*?") != NULL;
-}
-
 /* The account's own address: the first of 'from' that is no pattern. */
 static const char *plain_from(const struct account *a)
 {
 	for (const char *const *f = a->from; f && *f; f++) {
-		if (!is_pattern(*f))
+		if (!strpbrk(*f, "*?"))
 			return *f;
-	}
-	return NULL;
-}
-
-/* The first of the patterns that fits; NULL if none does. */
-static const char *list_match(const char *const *patterns, const char *word)
-{
-	for (; patterns && *patterns; patterns++) {
-		if (address_match(*patterns, word))
-			return *patterns;
 	}
 	return NULL;
 }
 
 static bool owns(const struct account *a, const char *address)
 {
-	return list_match(a->from, address) != NULL;
+	return address_match_any(a->from, address) != NULL;
 }
 
 static bool takes_all(const struct account *a, const struct envelope *e)
 {
 	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!list_match(a->match_to, e->rcpt[i].address))
+		if (!address_match_any(a->match_to, e->rcpt[i].address))
 			return false;
 	}
 	return e->rcpt_count > 0;
@@ -68,17 +55,10 @@ static void note_match(const struct account_choice *req, const struct account *a
 		       const char *pattern, const char *what, const char *word)
 {
 	if (req->explain)
-		explain_account(req->explain, a->name, "'%s' of its '%s' (%s) fits %s '%s'",
-				pattern, key, origin(req, a, key), what, word);
-}
-
-static void note_default(const struct account_choice *req, const struct account *a)
-{
-	const bool only = !config_nth(req->config, 1);
-
-	explain_account(req->explain, a->name, "%s", only ? "there is no other" :
-			"no account fits the sender, the From field, the recipients or the user, "
-			"so it is the default");
+		explain_account(req->explain, a->name,
+				arena_printf(req->explain->arena,
+					     "'%s' of its '%s' (%s) fits %s '%s'", pattern, key,
+					     origin(req, a, key), what, word));
 }
 
 /* --- the account --------------------------------------------------------------- */
@@ -91,7 +71,7 @@ static const struct account *find_by_recipients(const struct account_choice *req
 	for (size_t i = 0; e && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!a->match_to || !takes_all(a, e))
 			continue;
-		note_match(req, a, "match_to", list_match(a->match_to, e->rcpt[0].address),
+		note_match(req, a, "match_to", address_match_any(a->match_to, e->rcpt[0].address),
 			   e->rcpt_count > 1 ? "as others fit all recipients, recipient" :
 			   "the recipient", e->rcpt[0].address);
 		return a;
@@ -113,7 +93,7 @@ static const struct account *find_by_user(const struct account_choice *req)
 			scratch = arena_new();
 			login = ident_login(scratch);
 		}
-		pattern = list_match(a->match_user, login);
+		pattern = address_match_any(a->match_user, login);
 		if (!pattern)
 			continue;
 		note_match(req, a, "match_user", pattern, "the user", login);
@@ -131,7 +111,7 @@ static const struct account *find_owner(const struct account_choice *req, const 
 	for (size_t i = 0; address && *address && (a = config_nth(req->config, i)) != NULL; i++) {
 		if (!owns(a, address))
 			continue;
-		note_match(req, a, "from", list_match(a->from, address), what, address);
+		note_match(req, a, "from", address_match_any(a->from, address), what, address);
 		return a;
 	}
 	return NULL;
@@ -189,7 +169,9 @@ static const struct account *by_default(const struct account_choice *req)
 	const struct account *a = config_default(req->config);
 
 	if (a)
-		note_default(req, a);
+		explain_account(req->explain, a->name, !config_nth(req->config, 1) ?
+				"there is no other" : "no account fits the sender, the From field, "
+				"the recipients or the user, so it is the default");
 	return a;
 }
 
@@ -236,9 +218,8 @@ static const char *from_domain(struct arena *a, const struct account *account)
 {
 	const char *from = plain_from(account);
 	struct mailbox box;
-	struct error unreadable;
 
-	if (!from || address_parse_one(a, from, 0, &box, &unreadable) < 0)
+	if (!from || address_parse_one(a, from, 0, &box, NULL) < 0)
 		return NULL;
 	return box.domain;
 }
@@ -374,4 +355,49 @@ int choose_account_sender(struct arena *a, const struct account *account,
 	if (asked_out)
 		*asked_out = asked;
 	return 0;
+}
+
+/* --- who may send ------------------------------------------------------------- */
+
+static bool group_matches(struct arena *a, const char *const *patterns, gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	return address_match_any(patterns, group && *group->gr_name ? group->gr_name :
+			    arena_printf(a, "gid%lu", (unsigned long)gid));
+}
+
+/* The groups that the process has, which nobody can add to by himself. */
+static bool any_group_matches(struct arena *a, const char *const *patterns)
+{
+	if (!patterns)
+		return false;
+	int n = getgroups(0, NULL);
+	gid_t *list = arena_calloc(a, n > 0 ? (size_t)n : 1, sizeof(*list));
+	bool matches = group_matches(a, patterns, getgid());
+
+	n = getgroups(n, list);
+	for (int i = 0; i < n && !matches; i++)
+		matches = group_matches(a, patterns, list[i]);
+	return matches;
+}
+
+int permission_check(const struct account *a, struct error *err)
+{
+	const struct permission_settings *p = &a->permission;
+	struct arena *scratch;
+	bool allowed = !p->allow_users && !p->allow_groups;
+	int rc = 0;
+
+	if (allowed && !p->deny_users)
+		return 0;
+	scratch = arena_new();
+	const char *login = ident_login(scratch);
+
+	allowed = allowed || address_match_any(p->allow_users, login) ||
+		  any_group_matches(scratch, p->allow_groups);
+	if (!allowed || address_match_any(p->deny_users, login))
+		rc = error_set(err, FAULT_USER_NOT_ALLOWED, "user %s may not submit mail", login);
+	arena_free(scratch);
+	return rc;
 }

@@ -1,11 +1,12 @@
 /*
- * Which account, and which envelope sender (doc/sendmail.md#sender).
+ * Which account, which envelope sender (doc/sendmail.md#sender), and who may
+ * send: allow_users, deny_users, allow_groups, by the real user and groups of
+ * the process, whatever -f says.
  */
 #ifndef PREPARE_CHOOSE_ACCOUNT_H
 #define PREPARE_CHOOSE_ACCOUNT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "util/attr.h"
 
@@ -56,5 +57,13 @@ ATTR_CHECK int choose_account_sender(struct arena *a, const struct account *acco
  * maildomain, /etc/mailname, the host's name; NULL if none is known.
  */
 const char *choose_account_domain(struct arena *a, const struct account *account);
+
+/*
+ * EX_NOPERM 5.7.1 "user www-data may not submit mail": when a pattern of
+ * deny_users fits the login name; or when there is allow_users or
+ * allow_groups, and neither fits. Root is a user as all others. A user
+ * without name is "uidN", a group "gidN".
+ */
+ATTR_CHECK int permission_check(const struct account *a, struct error *err);
 
 #endif

@@ -1,10 +1,7 @@
 #include "config.h"
 #include "prepare/convert.h"
 
-#include <string.h>
-
 #include "conf/account.h"
-#include "message/bare_cr.h"
 #include "message/charset.h"
 #include "message/header.h"
 #include "message/message.h"
@@ -27,27 +24,30 @@ static const char *charset_of(const struct account *a)
 /* A signature over header and body that any change would break. */
 static bool is_sealed(const struct message *m, const struct account *a)
 {
-	static const char name[] = "DKIM-Signature";
-
 	if (a->convert.signed_dkim)
 		return false;
 	for (size_t i = 0; i < m->header.n; i++) {
-		const struct header_field *f = &m->header.field[i];
-		const struct mime_field field = { .text = f->text,
-						  .name = strcspn(f->text, " \t:") };
-
-		if (mime_field_is(&field, name))
+		if (header_is(m->header.field[i].text, "DKIM-Signature"))
 			return true;
 	}
 	return false;
 }
 
-/* The message is another one now. */
-static void replace_message(struct message **m, struct edits *edits, struct message *made)
+/* The message is another one now, where it has to be. */
+static int rewrite_message(struct message **m, struct edits *edits, const struct mime_options *opt,
+			   struct error *err)
 {
-	message_free(*m);
-	*m = made;
-	edits_init(edits, edits->arena, made);
+	struct message *made = NULL;
+	struct mime_report report;
+
+	if (mime_convert(*m, edits, opt, &made, &report, err) < 0)
+		return -1;
+	if (made) {
+		message_free(*m);
+		*m = made;
+		edits_init(edits, edits->arena, made);
+	}
+	return 0;
 }
 
 static void measure(struct envelope *e, const struct message *m, const struct edits *edits)
@@ -58,25 +58,12 @@ static void measure(struct envelope *e, const struct message *m, const struct ed
 
 /* --- CRs that end no line ------------------------------------------------------ */
 
-static int encode_bare_cr(struct message **m, struct edits *edits, const struct account *a,
-			  struct error *err)
-{
-	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
-					  .charset = charset_of(a) };
-	struct message *made = NULL;
-	struct mime_report report;
-
-	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
-		return error_prefix(err, "bare_cr = encode");
-	if (made)
-		replace_message(m, edits, made);
-	return 0;
-}
-
 int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		    const struct account *a, struct error *err)
 {
 	const enum bare_cr how = a->convert.bare_cr;
+	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
+					  .charset = charset_of(a) };
 	struct message *made = NULL;
 
 	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
@@ -88,13 +75,12 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
 				 "and a DKIM-Signature forbids to change it (see "
 				 "convert_signed_dkim)");
-	if (bare_cr_rewrite(*m, how == BARE_CR_SPACE ? BARE_CR_AS_BLANKS : BARE_CR_AS_BINARY, &made,
-			    err) < 0)
+	if (message_respell_cr(*m, how == BARE_CR_SPACE ? ' ' : '\r', &made, err) < 0)
 		return -1;
 	message_free(*m);
 	*m = made;		/* with the same fields: the edits fit */
-	if (how == BARE_CR_ENCODE && encode_bare_cr(m, edits, a, err) < 0)
-		return -1;
+	if (how == BARE_CR_ENCODE && rewrite_message(m, edits, &opt, err) < 0)
+		return error_prefix(err, "bare_cr = encode");
 	measure(e, *m, edits);
 	return 0;
 }
@@ -123,7 +109,7 @@ static int fold_field(struct strbuf *out, const char *text, size_t len, const st
 
 	if (!split && a->convert.smtputf8_downgrade != UTF8_DOWNGRADE_NEVER &&
 	    !text_is_ascii(text, len) && header_fold(out, text, len, split, err) < 0) {
-		(void)mime_header_downgrade(&ascii, text, len, charset_of(a));
+		(void)mime_header_encode(&ascii, text, len, charset_of(a), false);
 		text = ascii.buf;
 		len = ascii.len;
 	}
@@ -164,28 +150,15 @@ static int refuse_lines(const struct message *m, const char *why, struct error *
 			 MESSAGE_LINE_MAX, why);
 }
 
-static int convert_body_lines(struct message **m, struct edits *edits, const struct account *a,
-			      struct error *err)
+int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
+		  const struct account *a, struct error *err)
 {
+	const bool body = (*m)->longest_line > MESSAGE_LINE_MAX;
 	const struct mime_options opt = {
 		.lines = a->convert.long_lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
 								MIME_LINES_ENCODE,
 		.charset = charset_of(a),
 	};
-	struct message *made = NULL;
-	struct mime_report report;
-
-	if (mime_convert(*m, edits, &opt, &made, &report, err) < 0)
-		return -1;
-	if (made)
-		replace_message(m, edits, made);
-	return 0;
-}
-
-int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
-		  const struct account *a, struct error *err)
-{
-	const bool body = (*m)->longest_line > MESSAGE_LINE_MAX;
 
 	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
 	    (!body && !has_long_field(edits, *m)))
@@ -196,7 +169,7 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
 				    "(see convert_signed_dkim)", err);
 	if (fold_header(edits, *m, a, err) < 0 ||
-	    (body && convert_body_lines(m, edits, a, err) < 0))
+	    (body && rewrite_message(m, edits, &opt, err) < 0))
 		return -1;
 	measure(e, *m, edits);
 	return 0;
@@ -230,14 +203,13 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 				const struct account *a)
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
-	const unsigned left = mime_header_downgrade(&ascii, text, len, charset_of(a));
-	struct error no_blank;
+	const unsigned left = mime_header_encode(&ascii, text, len, charset_of(a), false);
 
 	const bool whole = !strbuf_overflow(&ascii);
 
 	if (whole && (header_fold_needed(text, len) ||
 		      !header_fold_needed(ascii.buf, ascii.len) ||
-		      header_fold(out, ascii.buf, ascii.len, false, &no_blank) < 0))
+		      header_fold(out, ascii.buf, ascii.len, false, NULL) < 0))
 		strbuf_add(out, ascii.buf, ascii.len);
 	strbuf_release(&ascii);
 	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;

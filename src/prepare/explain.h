@@ -32,7 +32,6 @@ struct explain {
 ATTR_PRINTF(2, 3) void explain_note(struct explain *x, const char *fmt, ...);
 
 /* Notes why it is the account of that name, in x->account as well. */
-ATTR_PRINTF(3, 4)
-void explain_account(struct explain *x, const char *name, const char *fmt, ...);
+void explain_account(struct explain *x, const char *name, const char *why);
 
 #endif

@@ -1,62 +1,537 @@
 #include "config.h"
 #include "prepare/prepare.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
+#include "conf/account.h"
+#include "conf/local_domains.h"
+#include "message/address.h"
+#include "message/charset.h"
+#include "message/edits.h"
 #include "message/envelope.h"
-#include "message/idna.h"
-#include "prepare/recipients.h"
-#include "prepare/redirect.h"
+#include "message/header.h"
+#include "message/ident.h"
+#include "message/message.h"
+#include "message/spool.h"
+#include "prepare/choose_account.h"
+#include "prepare/explain.h"
+#include "prepare/rewriter.h"
+#include "util/arena.h"
 #include "util/error.h"
+#include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 
-/* Domains in ASCII form; a local part beyond ASCII needs SMTPUTF8. */
-static int internationalise(struct envelope *e, const char **address, struct error *err)
-{
-	size_t len = strlen(*address);
+#define TAGGED_MAX 3		/* addresses in the subject; more are counted */
+#define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
 
-	if (text_is_ascii(*address, len))
-		return 0;
-	if (idna_address(e->arena, *address, address, err) < 0)
+/* One message's header on its way. */
+struct prepare_job {
+	struct edits *edits;
+	struct envelope *envelope;
+	const struct message *message;
+	const struct account *account;
+	const struct prepare_options *opt;
+	struct arena *arena;
+	const char *domain;		/* see completing() */
+	bool domain_known;
+	const struct header_field *old_from;	/* a From that goes out with another address */
+};
+
+/*
+ * The domain that completes addresses, looked up when first needed, in ASCII
+ * where it has such a form; NULL = unknown.
+ */
+static const char *completing(void *ctx)
+{
+	struct prepare_job *j = ctx;
+
+	if (j->domain_known)
+		return j->domain;
+	j->domain_known = true;
+	j->domain = choose_account_domain(j->arena, j->account);
+	if (j->domain)
+		(void)!idna_to_ascii(j->arena, j->domain, &j->domain, NULL);
+	return j->domain;
+}
+
+/* Does the message have the field, and does it stay? */
+static bool has(const struct prepare_job *j, enum header_id id)
+{
+	const struct header *h = &j->message->header;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->field[i].id == id && !j->edits->field[i].drop)
+			return true;
+	}
+	return false;
+}
+
+/* Is it one of the fields of 'strip'? */
+static bool is_stripped(const struct prepare_job *j, const struct header_field *f)
+{
+	const char *name;
+
+	if (!j->account->strip)
+		return false;
+	name = arena_strndup(j->arena, f->text, strcspn(f->text, " \t:"));
+	return address_match_any(j->account->strip, name) != NULL;
+}
+
+/* Bcc in any form, and what does not belong into a message that starts here. */
+static void drop_fields(struct prepare_job *j)
+{
+	const struct header *h = &j->message->header;
+	const bool undisclosed = j->account->undisclosed_recipients;
+
+	for (size_t i = 0; i < h->n; i++) {
+		unsigned flags = header_flags(h->field[i].id);
+		bool blind = flags & HEADER_BLIND &&
+			     (j->account->remove_bcc_headers || undisclosed);
+		bool shown = h->field[i].id == HEADER_TO || h->field[i].id == HEADER_CC;
+
+		if (blind || flags & HEADER_DROP || (shown && undisclosed) ||
+		    is_stripped(j, &h->field[i]))
+			edits_drop(j->edits, i);
+	}
+}
+
+static struct address_job address_job(struct prepare_job *j)
+{
+	return (struct address_job){ .arena = j->arena, .account = j->account,
+				     .rewriter = j->opt->rewriter, .domain = completing,
+				     .ctx = j, .explain = j->envelope->explain };
+}
+
+/* What cannot be read is sent as it is, but somebody may wonder. */
+static void note_unparsed(struct prepare_job *j, const struct header_field *f)
+{
+	struct envelope *e = j->envelope;
+
+	e->unparsed = e->unparsed ? arena_printf(j->arena, "%s,%s", e->unparsed,
+						 header_name(f->id)) : header_name(f->id);
+	explain_note(e->explain, "header field '%s' is no list of addresses: left as it is",
+		     header_name(f->id));
+}
+
+/* Rules and missing domains, in all fields that hold addresses. */
+static void settle_addresses(struct prepare_job *j)
+{
+	const struct header *h = &j->message->header;
+	const struct address_job job = address_job(j);
+
+	if (!j->account->qualify && !job.rewriter && !j->account->rewrite.from_name)
+		return;
+	for (size_t i = 0; i < h->n; i++) {
+		const struct header_field *f = &h->field[i];
+
+		if (!(header_flags(f->id) & HEADER_ADDRESS) || j->edits->field[i].drop)
+			continue;
+		struct addressed done = rewriter_field(&job, f);
+
+		if (done.unreadable)
+			note_unparsed(j, f);
+		if (done.text)
+			edits_replace(j->edits, i, done.text);
+		if (done.rewritten && f->id == HEADER_FROM)
+			j->old_from = f;
+	}
+}
+
+/* --- fields that are missing: From, Date, Message-ID, MIME ----------------------------- */
+
+/* The name for a From of our making: -F, the account, NAME, the passwd entry. */
+static const char *full_name(const struct prepare_job *j)
+{
+	const char *name = j->opt->full_name ? j->opt->full_name : j->account->from_full_name;
+
+	if (!name)
+		name = secure_getenv("NAME");
+	return name ? name : ident_full_name(j->arena);
+}
+
+/*
+ * The address for a From of our making, and the rule that gave it. The rules
+ * are asked about the sender as he was named, so that one that gives a name
+ * gives it here too; not where the account pins the sender.
+ */
+static int from_address(struct prepare_job *j, const char **out, const struct rewrite_rule **rule,
+			struct error *err)
+{
+	const struct envelope *e = j->envelope;
+	const struct account_choice none = { .rewriter = j->opt->rewriter };
+	const bool pinned = j->account->from_override == FROM_OVERRIDE_NO;
+	const char *made = NULL;
+
+	*out = e->sender;
+	/* a message without return path still has an author */
+	if (!*e->sender &&
+	    (choose_account_sender(j->arena, j->account, &none, out, NULL, err) < 0 ||
+	     idna_address(j->arena, *out, out, err) < 0))
 		return -1;
-	if (!text_is_ascii(*address, strlen(*address)))
-		e->utf8 = true;
+	if (*e->sender && e->orig_sender && !pinned)
+		made = rewriter_apply(j->opt->rewriter, REWRITE_FROM, e->orig_sender, rule);
+	if (!made)
+		made = rewriter_apply(j->opt->rewriter, REWRITE_FROM, *out, rule);
+	if (made)
+		*out = made;
 	return 0;
 }
 
-static bool all_ascii(const struct envelope *e)
+/* Whom a field names; nobody where it cannot be read. */
+static struct address_list mailboxes(struct arena *a, const struct header_field *f)
 {
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address)))
-			return false;
+	struct address_list list;
+
+	if (address_parse_list(a, f->text + f->value, f->len - f->value,
+			       ADDRESS_SEMICOLONS, &list, NULL) < 0)
+		list.n = 0;
+	return list;
+}
+
+int prepare_author(const struct envelope *e, const struct account *a,
+		   const struct prepare_options *opt, const char **address, const char **out,
+		   struct error *err)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .opt = opt, .arena = e->arena };
+	const struct rewrite_rule *rule = NULL;
+	const char *name;
+
+	if (from_address(&j, address, &rule, err) < 0)
+		return -1;
+	name = rule && rule->name ? rule->name : a->rewrite.from_name;
+	if (!name)
+		name = full_name(&j);
+	*out = *address;
+	if (name && *name)
+		*out = arena_printf(e->arena, "%s <%s>", address_phrase(e->arena, name), *address);
+	return 0;
+}
+
+static int add_from(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *old = header_find(&j->message->header, HEADER_FROM);
+	struct address_list list = { .n = 0 };
+	const char *address, *from;
+
+	if (prepare_author(j->envelope, j->account, j->opt, &address, &from, err) < 0)
+		return -1;
+	if (old)
+		list = mailboxes(j->arena, old);
+	/* it is another From when it named anybody else */
+	j->old_from = list.n == 1 && address_equal(list.box[0].address, address) ? NULL : old;
+	return edits_add(j->edits, "From", from, err);
+}
+
+/* Who of several authors has sent it must be said (RFC 5322, section 3.6.2). */
+static int add_sender(struct prepare_job *j, struct error *err)
+{
+	const struct header_field *from = header_find(&j->message->header, HEADER_FROM);
+	const struct rewrite_rule *rule;
+	const char *address;
+
+	if (!from || header_find(&j->message->header, HEADER_SENDER) ||
+	    !memchr(from->text + from->value, ',', from->len - from->value) ||
+	    mailboxes(j->arena, from).n < 2)
+		return 0;
+	if (from_address(j, &address, &rule, err) < 0)
+		return -1;
+	return edits_add(j->edits, "Sender", address, err);
+}
+
+/* Where answers go when From is another than it was, and who it was. */
+static int keep_from(struct prepare_job *j, struct error *err)
+{
+	const struct rewrite_settings *set = &j->account->rewrite;
+	const struct address_job job = address_job(j);
+	const char *reply = set->reply_to;
+
+	if (j->old_from && set->original_from_header &&
+	    edits_add(j->edits, "X-Original-From", header_value(j->arena, j->old_from), err) < 0)
+		return -1;
+	if (reply && strcmp(reply, "original") == 0)
+		reply = j->old_from ? rewriter_field_plain(&job, j->old_from) : NULL;
+	if (!reply || !*reply || has(j, HEADER_REPLY_TO))
+		return 0;
+	return edits_add(j->edits, "Reply-To", reply, err);
+}
+
+/* Drops what is there when the account wants its own; tells whether to add one. */
+static bool wanted(struct prepare_job *j, enum header_id id, enum set_header set)
+{
+	const struct header *h = &j->message->header;
+
+	if (set == SET_HEADER_OFF || (set == SET_HEADER_AUTO && has(j, id)))
+		return false;
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->field[i].id == id)
+			edits_drop(j->edits, i);
 	}
 	return true;
 }
 
-/* Two spellings of a domain may turn out to be one: then the address is used once. */
-static int internationalise_all(struct envelope *e, struct error *err)
+/* Is it a name that every host has? */
+static bool is_localhost(const char *domain)
 {
-	if (all_ascii(e))
+	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
+}
+
+/* Can the domain stand in a Message-ID for all to see? */
+static bool is_public(struct prepare_job *j, const char *domain)
+{
+	return domain && !is_localhost(domain) &&
+	       !(j->account->privacy && local_domains_has(local_domains_own(j->arena), domain));
+}
+
+/* The sender's domain says nothing about the message when it is "localhost". */
+const char *prepare_message_id(const struct envelope *e, const struct account *a)
+{
+	struct prepare_job j = { .account = a, .arena = e->arena };
+	const char *domain = a->message_id_domain;
+
+	if (domain)
+		return ident_message_id(e->arena, domain);
+	domain = address_domain(e->sender);
+	if (!is_public(&j, domain))
+		domain = completing(&j);
+	return ident_message_id(e->arena, is_public(&j, domain) ? domain : "msubmit.invalid");
+}
+
+static int add_resent(struct prepare_job *j, struct error *err)
+{
+	const struct header *h = &j->message->header;
+	bool resent = false;
+
+	for (size_t i = 0; i < h->n; i++)
+		resent |= header_flags(h->field[i].id) & HEADER_RESENT && !j->edits->field[i].drop;
+	if (!resent)
 		return 0;
-	const struct envelope old = envelope_take_recipients(e);
-
-	for (size_t i = 0; i < old.rcpt_count; i++) {
-		const char *address = old.rcpt[i].address;
-
-		if (internationalise(e, &address, err) < 0)
-			return error_prefix(err, "recipient");
-		envelope_add_as(e, address, NULL, &old.rcpt[i]);
-	}
+	if (!has(j, HEADER_RESENT_DATE) &&
+	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
+		return -1;
+	if (!has(j, HEADER_RESENT_MESSAGE_ID) &&
+	    edits_add(j->edits, "Resent-Message-ID",
+		      prepare_message_id(j->envelope, j->account), err) < 0)
+		return -1;
 	return 0;
 }
 
-int prepare_envelope(struct envelope *e, const struct account *a, struct rewriter *rewriter,
-		     struct error *err)
+static int add_own(struct prepare_job *j, struct error *err)
 {
-	if (recipients_expand(e, a, rewriter, err) < 0)
+	const struct account *a = j->account;
+
+	const bool new_from = wanted(j, HEADER_FROM, a->set_from_header);
+	const bool old_stays = !new_from && a->set_from_header != SET_HEADER_OFF;
+
+	if ((new_from && add_from(j, err) < 0) || (old_stays && add_sender(j, err) < 0) ||
+	    keep_from(j, err) < 0)
 		return -1;
-	redirect_envelope(e, a);
-	if (internationalise(e, &e->sender, err) < 0)
-		return error_prefix(err, "sender");
-	return internationalise_all(e, err);
+	if (a->undisclosed_recipients &&
+	    edits_add(j->edits, "To", "undisclosed-recipients:;", err) < 0)
+		return -1;
+	if (wanted(j, HEADER_DATE, a->set_date_header) &&
+	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
+		return -1;
+	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
+	    edits_add(j->edits, "Message-ID", prepare_message_id(j->envelope, j->account),
+		      err) < 0)
+		return -1;
+	return 0;
+}
+
+static int push_utf8(void *ctx, const char *data, size_t n, struct error *err)
+{
+	struct text_utf8 *u = ctx;
+
+	(void)err;
+	text_utf8_push(u, data, n);
+	return u->bad;
+}
+
+static int add_content_type(struct prepare_job *j, struct error *err)
+{
+	const char *charset = j->account->convert.default_charset;
+	const struct message *m = j->message;
+	struct text_utf8 u = { .n = 0 };
+
+	if (spool_each(m->spool, m->body_start, m->body_end, push_utf8, &u, err) < 0)
+		return -1;
+	const bool utf8 = !u.bad && u.n == 0;
+
+	return edits_add(j->edits, "Content-Type",
+			 arena_printf(j->arena, "text/plain; charset=%s",
+				      utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN),
+			 err);
+}
+
+/* Is there nothing yet that says what kind of content this is, or only that it is text? */
+static bool lacks_mime(const struct prepare_job *j, bool *typed_out)
+{
+	const struct header_field *type = header_find(&j->message->header, HEADER_CONTENT_TYPE);
+
+	*typed_out = type != NULL;
+	return !has(j, HEADER_MIME_VERSION) &&
+		!has(j, HEADER_CONTENT_TRANSFER_ENCODING) &&
+		(!type || strncasecmp(header_value(j->arena, type), "text/", 5) == 0);
+}
+
+/*
+ * RFC 6152, section 3: 8-bit content must be MIME; say what it is. Scripts,
+ * and anacron, write a Content-Type by hand and leave out the rest.
+ */
+static int add_mime(struct prepare_job *j, struct error *err)
+{
+	bool typed;
+
+	if (!j->account->add_mime || !j->message->body_8bit || !lacks_mime(j, &typed))
+		return 0;
+	if (edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
+	    (!typed && add_content_type(j, err) < 0))
+		return -1;
+	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
+}
+
+/* --- recipients that are not shown, and those that were redirected -------------------- */
+
+/* Addresses of the fields of recipients, blind ones or the others. */
+static void list_fields(const struct message *m, bool blind, struct strmap *out)
+{
+	for (size_t i = 0; i < m->header.n; i++) {
+		const struct header_field *f = &m->header.field[i];
+		const unsigned flags = header_flags(f->id);
+
+		if (!(flags & HEADER_RECIPIENT) || !(flags & HEADER_BLIND) == blind)
+			continue;
+		const struct address_list list = mailboxes(out->arena, f);
+
+		for (size_t k = 0; k < list.n; k++)
+			(void)strmap_add(out, list.box[k].address, 0);
+	}
+}
+
+/*
+ * Marks the recipients that are not in To or Cc, and those that stand in Bcc
+ * instead, by the address that was asked for.
+ */
+static void mark_blind(struct envelope *e, const struct message *m)
+{
+	struct arena *scratch = arena_new();
+	struct strmap shown = { .arena = scratch }, hidden = { .arena = scratch };
+
+	list_fields(m, false, &shown);
+	list_fields(m, true, &hidden);
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		struct recipient *r = &e->rcpt[i];
+		const char *asked = r->original ? r->original : r->address;
+
+		r->blind = !strmap_find(&shown, asked, NULL);
+		r->bcc = r->blind && strmap_find(&hidden, asked, NULL);
+	}
+	arena_free(scratch);
+}
+
+/* "[to: a@x, b@x, c@x and 5 more]" */
+static void add_tag(struct strbuf *out, const char *const *named, size_t n)
+{
+	strbuf_addstr(out, "[to: ");
+	for (size_t i = 0; i < n && i < TAGGED_MAX; i++)
+		strbuf_addf(out, "%s%s", i ? ", " : "", named[i]);
+	if (n > TAGGED_MAX)
+		strbuf_addf(out, " and %zu more", n - TAGGED_MAX);
+	strbuf_addstr(out, "]");
+}
+
+/* In front of what the subject says, which stays octet for octet. */
+static int tag_subject(struct edits *edits, const struct message *m, const char *const *named,
+		       size_t n, struct error *err)
+{
+	const struct header_field *f = header_find(&m->header, HEADER_SUBJECT);
+	struct strbuf text = STRBUF_INIT(SUBJECT_MAX);
+	int rc = 0;
+
+	if (f) {
+		strbuf_add(&text, f->text, f->value);
+		strbuf_addch(&text, ' ');
+		add_tag(&text, named, n);
+		if (!strchr(" \t\r", f->text[f->value]))
+			strbuf_addch(&text, ' ');
+		strbuf_add(&text, f->text + f->value, f->len - f->value);
+		edits_replace(edits, (size_t)(f - m->header.field), text.buf);
+	} else {
+		add_tag(&text, named, n);
+		rc = edits_add(edits, "Subject", text.buf, err);
+	}
+	strbuf_release(&text);
+	return rc;
+}
+
+/*
+ * Adds X-Original-To for each recipient that was redirected, and the tag of
+ * the subject. When somebody else gets the message, too, only those are
+ * named that stand in To or Cc.
+ */
+static int show_redirected(struct edits *edits, const struct envelope *e,
+			   const struct message *m, const struct account *a, struct error *err)
+{
+	struct strmap shown = { .arena = edits->arena };
+	const char **named;
+	size_t n = 0;
+	int rc = 0;
+
+	if (!e->redirected)
+		return 0;
+	while (e->redirected[n])
+		n++;
+	named = arena_calloc(edits->arena, n + 1, sizeof(*named));
+	if (e->redirected_part)
+		list_fields(m, false, &shown);
+	n = 0;
+	for (size_t i = 0; rc == 0 && e->redirected[i]; i++) {
+		if (e->redirected_part && !strmap_find(&shown, e->redirected[i], NULL))
+			continue;
+		named[n++] = e->redirected[i];
+		rc = edits_add(edits, "X-Original-To", e->redirected[i], err);
+	}
+	if (rc == 0 && a->redirect.tag && n > 0)
+		rc = tag_subject(edits, m, (const char *const *)named, n, err);
+	return rc;
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
+int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
+		    const struct account *a, const struct prepare_options *opt,
+		    struct error *err)
+{
+	struct prepare_job j = { .edits = edits, .envelope = e, .message = m, .account = a,
+				 .opt = opt, .arena = e->arena };
+
+	edits_init(edits, e->arena, m);
+	if (a->bcc_separate || a->bcc_copies)
+		mark_blind(e, m);
+	if (!opt->no_fixes) {
+		drop_fields(&j);
+		settle_addresses(&j);
+		/* those of a Resent block come last, so that they stand at the block */
+		if (add_own(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0 ||
+		    show_redirected(edits, e, m, a, err) < 0)
+			return -1;
+	}
+	if (m->body_binary || e->body == BODY_BINARYMIME)
+		e->body = BODY_BINARYMIME;
+	else
+		e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
+	e->header_utf8 = e->utf8 && m->header_8bit;
+	e->size = edits_wire_size(edits, m);
+	if (a->max_size && e->size > a->max_size)
+		return error_set(err, FAULT_TOO_LARGE,
+				 "message is %" PRIu64 " octets, "
+				 "max_size of account '%s' is %" PRIu64,
+				 e->size, a->name, a->max_size);
+	return 0;
 }

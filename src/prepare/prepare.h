@@ -1,6 +1,6 @@
 /*
- * What is done to envelope and header before sending: aliases, rewriting,
- * qualification, fields removed and added, size and SMTPUTF8 policy.
+ * What is done to the header before sending: rewriting, qualification,
+ * fields removed and added, size and SMTPUTF8 policy.
  */
 #ifndef PREPARE_PREPARE_H
 #define PREPARE_PREPARE_H
@@ -21,14 +21,6 @@ struct prepare_options {
 	bool no_fixes;		/* -G: the header stays as it is, Bcc too */
 	struct rewriter *rewriter;	/* rules for addresses; NULL = none */
 };
-
-/*
- * Settles e's recipients: aliases, rules of rewriting (rewriter may be NULL)
- * and completing, see recipients.h; redirect_to; domains to A-labels unless
- * the address needs SMTPUTF8 anyway.
- */
-ATTR_CHECK int prepare_envelope(struct envelope *e, const struct account *a,
-				struct rewriter *rewriter, struct error *err);
 
 /*
  * Who writes for that account, as From wants it: "Name <address>", and the

@@ -15,6 +15,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
 
@@ -30,14 +31,6 @@ struct job {
 static bool is_local_name(void *ctx, const char *domain)
 {
 	return local_domains_has(((const struct job *)ctx)->local, domain);
-}
-
-static int load_aliases(struct job *j, struct error *err)
-{
-	if (j->loaded || !j->account->aliases)
-		return 0;
-	j->loaded = true;
-	return aliases_load(j->account->aliases, &j->aliases, err);
 }
 
 /*
@@ -108,9 +101,8 @@ static int add_settled(struct job *j, const char *address, const char *orcpt,
 static const char *original_of(const struct job *j, const struct mailbox *box)
 {
 	const char *orcpt;
-	struct error none;
 
-	if (box->domain || qualify_recipient(j, box, &orcpt, &none) < 0)
+	if (box->domain || qualify_recipient(j, box, &orcpt, NULL) < 0)
 		return box->address;
 	return orcpt;
 }
@@ -124,7 +116,9 @@ static int add_recipient(struct job *j, const struct recipient *like, struct err
 	if (address_parse_one(j->envelope->arena, like->address, 0, &box, err) < 0)
 		return -1;
 	if (!box.domain || is_local_name(j, box.domain)) {
-		rc = load_aliases(j, err);
+		if (!j->loaded && j->account->aliases)
+			rc = aliases_load(j->account->aliases, &j->aliases, err);
+		j->loaded = true;
 		if (rc == 0 && j->aliases)
 			rc = aliases_expand(j->aliases, box.local, is_local_name, j, &targets, err);
 	}
@@ -158,8 +152,8 @@ static bool is_needed(struct job *j)
 	return false;
 }
 
-int recipients_expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
-		      struct error *err)
+static int expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
+		  struct error *err)
 {
 	struct job j = { .envelope = e, .account = a, .rewriter = rewriter,
 			 .local = local_domains_new(e->arena, a) };
@@ -173,4 +167,105 @@ int recipients_expand(struct envelope *e, const struct account *a, struct rewrit
 		rc = add_recipient(&j, &old.rcpt[i], err);
 	aliases_free(j.aliases);
 	return rc;
+}
+
+/* --- redirect_to and always_bcc --------------------------------------------------------- */
+
+/*
+ * Puts redirect_to in place of all recipients that no pattern of
+ * redirect_except fits; e->redirected lists those that went.
+ */
+static void redirect(struct envelope *e, const struct account *a)
+{
+	if (!a->redirect.to)
+		return;
+	const struct envelope old = envelope_take_recipients(e);
+	const char **went = arena_calloc(e->arena, old.rcpt_count + 1, sizeof(*went));
+	size_t n = 0;
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		struct recipient r = old.rcpt[i];
+
+		if (address_match_any(a->redirect.except, r.address)) {
+			envelope_add_as(e, r.address, NULL, &r);
+			e->redirected_part = true;
+			continue;
+		}
+		went[n++] = r.address;
+		if (!r.original)
+			r.original = r.address;
+		for (const char *const *to = a->redirect.to; *to; to++) {
+			explain_note(e->explain, "recipient '%s': in place of '%s' (redirect_to)",
+				     *to, r.address);
+			envelope_add_as(e, *to, r.address, &r);
+		}
+	}
+	e->redirected = n ? went : NULL;
+}
+
+void recipients_add_copies(struct envelope *e, const struct account *a)
+{
+	bool reports = false;
+
+	if (!a->redirect.always_bcc)
+		return;
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		reports = reports || e->rcpt[i].notify;
+	for (const char *const *to = a->redirect.always_bcc; *to; to++) {
+		if (!envelope_add(e, *to, NULL))
+			continue;
+		struct recipient *r = &e->rcpt[e->rcpt_count - 1];
+
+		explain_note(e->explain, "recipient '%s': a copy (always_bcc)", *to);
+		r->source = RCPT_SOURCE_ADDED;
+		r->notify = reports ? DSN_NOTIFY_NEVER : 0;
+	}
+}
+
+/* --- domains ---------------------------------------------------------------------------- */
+
+/* Domains in ASCII form; a local part beyond ASCII needs SMTPUTF8. */
+static int internationalise(struct envelope *e, const char **address, struct error *err)
+{
+	size_t len = strlen(*address);
+
+	if (text_is_ascii(*address, len))
+		return 0;
+	if (idna_address(e->arena, *address, address, err) < 0)
+		return -1;
+	if (!text_is_ascii(*address, strlen(*address)))
+		e->utf8 = true;
+	return 0;
+}
+
+/* Two spellings of a domain may turn out to be one: then the address is used once. */
+static int internationalise_all(struct envelope *e, struct error *err)
+{
+	bool ascii = true;
+
+	for (size_t i = 0; i < e->rcpt_count && ascii; i++)
+		ascii = text_is_ascii(e->rcpt[i].address, strlen(e->rcpt[i].address));
+	if (ascii)
+		return 0;
+	const struct envelope old = envelope_take_recipients(e);
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		const char *address = old.rcpt[i].address;
+
+		if (internationalise(e, &address, err) < 0)
+			return error_prefix(err, "recipient");
+		envelope_add_as(e, address, NULL, &old.rcpt[i]);
+	}
+	return 0;
+}
+
+int recipients_settle(struct envelope *e, const struct account *a, struct rewriter *rewriter,
+		      struct error *err)
+{
+	if (expand(e, a, rewriter, err) < 0)
+		return -1;
+	redirect(e, a);
+	if (internationalise(e, &e->sender, err) < 0)
+		return error_prefix(err, "sender");
+	return internationalise_all(e, err);
 }

@@ -19,10 +19,19 @@ struct error;
 struct rewriter;
 
 /*
- * Replaces e's recipients. EX_NOUSER for a local name with nowhere to go,
- * EX_CONFIG for aliases that cannot be read or followed.
+ * Settles e's recipients: aliases, rules of rewriting (rewriter may be NULL),
+ * completing; redirect_to in place of all that no pattern of redirect_except
+ * fits (e->redirected lists those that went); domains to A-labels unless the
+ * address needs SMTPUTF8 anyway. EX_NOUSER for a local name with nowhere to
+ * go, EX_CONFIG for aliases that cannot be read or followed.
  */
-ATTR_CHECK int recipients_expand(struct envelope *e, const struct account *a,
+ATTR_CHECK int recipients_settle(struct envelope *e, const struct account *a,
 				 struct rewriter *rewriter, struct error *err);
+
+/*
+ * Adds always_bcc, which is never redirected. Where somebody asks for
+ * reports these ask for none: they are nothing to the sender.
+ */
+void recipients_add_copies(struct envelope *e, const struct account *a);
 
 #endif

@@ -19,7 +19,7 @@
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
@@ -40,14 +40,6 @@ struct request_job {
 
 /* --- fields of the header ------------------------------------------------------- */
 
-/* Is it a field of that name? */
-static bool is_field(const char *text, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncasecmp(text, name, n) == 0 && text[n + strspn(text + n, " \t")] == ':';
-}
-
 /* The next field of that name, as it will be written; NULL at the end. */
 static const char *next_field(const struct edits *edits, const struct message *m,
 			      const char *name, size_t *at)
@@ -56,7 +48,7 @@ static const char *next_field(const struct edits *edits, const struct message *m
 	size_t len;
 
 	while ((text = edits_next(edits, m, at, &len))) {
-		if (is_field(text, name))
+		if (header_is(text, name))
 			return text;
 	}
 	return NULL;
@@ -69,17 +61,17 @@ static const char *field_value(struct arena *a, const char *text)
 		.text = text, .len = strlen(text), .value = strcspn(text, ":") + 1 });
 }
 
-/* The first one's value, and how many there are. */
-static const char *first_value(const struct request_job *j, const char *name, size_t *count_out)
+/* The first one's value, and whether it is the only one. */
+static const char *first_value(const struct request_job *j, const char *name, bool *only_out)
 {
 	const char *text, *value = NULL;
-	size_t at = 0;
+	size_t at = 0, n = 0;
 
-	*count_out = 0;
 	while ((text = next_field(j->edits, j->message, name, &at))) {
-		if ((*count_out)++ == 0)
+		if (n++ == 0)
 			value = field_value(j->envelope->arena, text);
 	}
+	*only_out = n == 1;
 	return value;
 }
 
@@ -121,21 +113,15 @@ static int set(struct request_job *j, const char *name, const char *value, struc
 	return set_field(j->edits, j->message, name, value, err);
 }
 
-/* --- Solicitation, Content-Convert, Content-Features -------------------------- */
-
-static int add_solicitation(struct request_job *j, struct error *err)
-{
-	return j->account->ext.solicit ?
-		set(j, "Solicitation", j->envelope->ext.solicit, err) : 0;
-}
+/* --- Content-Convert, Content-Features -------------------------- */
 
 /* RFC 4141, section 2: not in what is signed or encrypted. */
 static bool is_signed(const struct request_job *j)
 {
 	static const char *const types[] = { "multipart/signed", "multipart/encrypted",
 					     "application/pkcs7-mime", "application/x-pkcs7-mime" };
-	size_t n;
-	const char *type = first_value(j, "Content-Type", &n);
+	bool only;
+	const char *type = first_value(j, "Content-Type", &only);
 
 	for (size_t i = 0; type && i < ARRAY_LEN(types); i++) {
 		if (strncasecmp(type, types[i], strlen(types[i])) == 0)
@@ -173,7 +159,7 @@ static int body_has_field(const struct message *m, const char *name, bool *out, 
 		for (ssize_t i = 0; !*out && i < got; i++) {
 			if (block[i] == '\n') {
 				line[n] = '\0';
-				*out = is_field(line, name);
+				*out = header_is(line, name);
 				n = 0;
 			} else if (n < sizeof(line) - 1) {
 				line[n++] = block[i];
@@ -186,12 +172,11 @@ static int body_has_field(const struct message *m, const char *name, bool *out, 
 
 static int check_conperm(struct request_job *j, struct error *err)
 {
-	size_t n;
-	bool there;
+	bool there, only;
 
 	if (!j->account->ext.asked[EXT_CONPERM])
 		return 0;
-	there = first_value(j, "Content-Convert", &n) != NULL;
+	there = first_value(j, "Content-Convert", &only) != NULL;
 	if (!there && body_has_field(j->message, "Content-Convert", &there, err) < 0)
 		return -1;
 	if (!there)
@@ -207,9 +192,8 @@ static const char *only_mailbox(struct arena *a, const char *text)
 {
 	const char *value = field_value(a, text);
 	struct address_list list;
-	struct error ignored;
 
-	if (address_parse_list(a, value, strlen(value), 0, &list, &ignored) < 0 || list.n != 1 ||
+	if (address_parse_list(a, value, strlen(value), 0, &list, NULL) < 0 || list.n != 1 ||
 	    !list.box[0].domain)
 		return NULL;
 	return list.box[0].address;
@@ -231,11 +215,11 @@ static const char *resent(const struct request_job *j)
 	size_t at = 0, len;
 
 	while ((text = edits_next(j->edits, j->message, &at, &len))) {
-		if (is_field(text, "Resent-From") && !from && !is_empty(j->envelope->arena, text))
+		if (header_is(text, "Resent-From") && !from && !is_empty(j->envelope->arena, text))
 			from = text;
-		else if (from && (is_field(text, "Received") || is_field(text, "Return-Path")))
+		else if (from && (header_is(text, "Received") || header_is(text, "Return-Path")))
 			trace = true;
-		else if (is_field(text, "Resent-Sender") && !is_empty(j->envelope->arena, text))
+		else if (header_is(text, "Resent-Sender") && !is_empty(j->envelope->arena, text))
 			return trace ? from : text;
 	}
 	return from;
@@ -293,43 +277,33 @@ static int check_submitter(struct request_job *j, struct error *err)
 /* A Solicitation field speaks for itself (RFC 3865, section 2.3). */
 static void read_solicitation(struct request_job *j)
 {
-	struct error ignored;
-	size_t n;
-	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &n);
+	bool only;
+	const char *value = j->envelope->ext.solicit ? NULL : first_value(j, "Solicitation", &only);
 
-	if (value && n == 1)
-		(void)!request_solicit(value, j->now, j->envelope, &ignored);
+	if (value && only)
+		(void)!request_solicit(value, j->now, j->envelope, NULL);
 }
 
 /* One valid MT-Priority field (RFC 6758, section 3.1). */
 static void read_priority(struct request_job *j)
 {
-	struct error ignored;
 	const char *value;
-	size_t n;
+	bool only;
 
 	if (j->envelope->ext.priority_given || !j->account->ext.mt_priority_from_header)
 		return;
-	value = first_value(j, "MT-Priority", &n);
-	if (value && n == 1 && strspn(value, "-0123456789") == strlen(value))
-		(void)!request_mt_priority(value, j->now, j->envelope, &ignored);
-}
-
-static void read_features(struct request_job *j)
-{
-	size_t n;
-
-	if (j->envelope->ext.asked[EXT_CONPERM])
-		j->envelope->ext.features = first_value(j, "Content-Features", &n);
+	value = first_value(j, "MT-Priority", &only);
+	if (value && only && strspn(value, "-0123456789") == strlen(value))
+		(void)!request_mt_priority(value, j->now, j->envelope, NULL);
 }
 
 /* A wish of old that was never a standard becomes one (RFC 3461, section 5.3). */
 static void read_receipt(struct request_job *j)
 {
 	static const char name[] = "Return-Receipt-To";
-	size_t n;
+	bool only;
 
-	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &n))
+	if (!j->account->ext.rrt_to_dsn || !first_value(j, name, &only))
 		return;
 	drop_request_fields(j->edits, j->message, name);
 	j->changed = true;
@@ -372,7 +346,11 @@ static int set_date(struct request_job *j, struct error *err)
 
 static int request_fields(struct request_job *j, struct error *err)
 {
-	if (add_solicitation(j, err) < 0 || add_convert(j, err) < 0 || check_submitter(j, err) < 0)
+	bool only;
+
+	if ((j->account->ext.solicit &&
+	     set(j, "Solicitation", j->envelope->ext.solicit, err) < 0) ||
+	    add_convert(j, err) < 0 || check_submitter(j, err) < 0)
 		return -1;
 	read_solicitation(j);
 	read_priority(j);
@@ -380,13 +358,9 @@ static int request_fields(struct request_job *j, struct error *err)
 	if (check_conperm(j, err) < 0 || add_rrvs(j, err) < 0 || add_tls_required(j, err) < 0 ||
 	    set_date(j, err) < 0)
 		return -1;
-	read_features(j);
+	if (j->envelope->ext.asked[EXT_CONPERM])
+		j->envelope->ext.features = first_value(j, "Content-Features", &only);
 	return 0;
-}
-
-static int contradiction(struct error *err, const char *why)
-{
-	return error_set(err, FAULT_USAGE, "%s", why);
 }
 
 /* --- contradictions ------------------------------------------------------------ */
@@ -397,34 +371,17 @@ static int check_together(const struct request_job *j, struct error *err)
 	const struct account *a = j->account;
 
 	if (x->hold != HOLD_NONE && !j->envelope->sender[0])
-		return contradiction(err, "a message with the null sender cannot be held: hold_for "
-				     "and hold_until need a sender");
+		return error_set(err, FAULT_USAGE, "a message with the null sender cannot be "
+				 "held: hold_for and hold_until need a sender");
 	if (x->hold != HOLD_NONE && x->by != BY_NONE && x->by_ms <= x->hold_ms)
-		return contradiction(err, "deliver_by has to be later than the time the message is "
-				     "held until");
+		return error_set(err, FAULT_USAGE, "deliver_by has to be later than the time the "
+				 "message is held until");
 	if (a->ext.rrvs_header && a->ext.rrvs && j->envelope->rcpt_count != 1)
-		return contradiction(err, "rrvs_header tells one recipient about the other: it "
-				     "goes with one recipient only");
+		return error_set(err, FAULT_USAGE, "rrvs_header tells one recipient about the "
+				 "other: it goes with one recipient only");
 	if (a->ext.requiretls == REQUIRETLS_YES && a->tls.mode == TLS_OFF)
-		return contradiction(err, "requiretls needs TLS, and 'tls' is off");
+		return error_set(err, FAULT_USAGE, "requiretls needs TLS, and 'tls' is off");
 	return 0;
-}
-
-/* --- notices ------------------------------------------------------------------- */
-
-/* TIME.PID.RANDOM, at most 38 characters (RFC 3461, section 5.4). */
-static void make_envid(struct envelope *e)
-{
-	for (size_t i = 0; !e->envid && i < e->rcpt_count; i++) {
-		if (e->rcpt[i].notify)
-			e->envid = mtrk_id(e->arena);
-	}
-}
-
-/* Secret and hash are made, and the envelope gets an id that exists once (RFC 3885, section 3). */
-static int track(struct request_job *j, struct error *err)
-{
-	return j->account->ext.track ? mtrk_begin(j->envelope, err) : 0;
 }
 
 int requests_apply(struct edits *edits, struct envelope *e, const struct message *m,
@@ -437,10 +394,15 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 	e->ext.requiretls = a->ext.requiretls != REQUIRETLS_NO;
 	memcpy(e->ext.asked, a->ext.asked, sizeof(e->ext.asked));
 	if (extensions_check_account(a, err) < 0 || params_check(a, err) < 0 ||
-	    settings_read_requests(a, j.now, e, err) < 0 || track(&j, err) < 0 ||
-	    request_fields(&j, err) < 0 || check_together(&j, err) < 0)
+	    settings_read_requests(a, j.now, e, err) < 0 ||
+	    (a->ext.track && mtrk_begin(e, err) < 0) || request_fields(&j, err) < 0 ||
+	    check_together(&j, err) < 0)
 		return -1;
-	make_envid(e);
+	/* TIME.PID.RANDOM, at most 38 characters (RFC 3461, section 5.4) */
+	for (size_t i = 0; !e->envid && i < e->rcpt_count; i++) {
+		if (e->rcpt[i].notify)
+			e->envid = mtrk_id(e->arena);
+	}
 	if (j.changed || edits->added_n != added)
 		e->size = edits_wire_size(edits, m);
 	return 0;
@@ -448,19 +410,14 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 
 /* --- for one session ------------------------------------------------------------- */
 
-static bool tunnels(const struct session *s, const struct envelope *e)
-{
-	return e->ext.priority_given && !session_has(s, EXT_MT_PRIORITY) &&
-		(s->account->ext.mt_priority_tunnel ||
-		 extensions_level(s, e, EXT_MT_PRIORITY) == LEVEL_DOWNGRADE);
-}
-
 int requests_adapt(const struct session *s, struct edits *edits, struct envelope *e,
 		   const struct message *m, struct arena *arena, struct error *err)
 {
 	struct edits own;
 
-	if (!tunnels(s, e))
+	if (!e->ext.priority_given || session_has(s, EXT_MT_PRIORITY) ||
+	    (!s->account->ext.mt_priority_tunnel &&
+	     extensions_level(s, e, EXT_MT_PRIORITY) != LEVEL_DOWNGRADE))
 		return 0;
 	edits_copy(&own, edits, arena);
 	if (set_field(&own, m, "MT-Priority", arena_printf(arena, "%d", e->ext.priority), err) < 0)
@@ -470,19 +427,11 @@ int requests_adapt(const struct session *s, struct edits *edits, struct envelope
 	return 0;
 }
 
-static bool wants_success(const struct envelope *e)
-{
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (e->rcpt[i].notify & DSN_NOTIFY_SUCCESS)
-			return true;
-	}
-	return false;
-}
-
 void requests_note(const struct session *s, const struct envelope *e, struct result *r)
 {
 	struct strvec names = STRVEC_INIT(LEFT_OUT_MAX);
 	struct strbuf list = STRBUF_INIT(FIELD_MAX);
+	bool success = false;
 
 	extensions_left_out(s, e, &names);
 	for (size_t i = 0; i < names.n; i++)
@@ -492,7 +441,9 @@ void requests_note(const struct session *s, const struct envelope *e, struct res
 		strbuf_addstr(&list, ": not offered, left out");
 		session_note(s, list.buf);
 	}
-	if (wants_success(e) && e->sender[0] && !session_has(s, EXT_DSN))
+	for (size_t i = 0; i < e->rcpt_count; i++)
+		success |= e->rcpt[i].notify & DSN_NOTIFY_SUCCESS;
+	if (success && e->sender[0] && !session_has(s, EXT_DSN))
 		result_note(r, "the server sends no notices: nobody will tell when the message has "
 			    "arrived");
 	if (e->ext.hold != HOLD_NONE && e->ext.hold_ms <= datetime_now())

@@ -1,7 +1,7 @@
 /*
  * The rules of rewriting of one account, ready for its messages: those of
  * [rewrite] and of rewrite_map (conf/rewrite.h), its local domains and its
- * rewrite_classes.
+ * rewrite_classes. And what they make of the address fields of a header.
  */
 #ifndef PREPARE_REWRITER_H
 #define PREPARE_REWRITER_H
@@ -14,6 +14,8 @@
 struct account;
 struct arena;
 struct error;
+struct explain;
+struct header_field;
 struct rewriter;
 
 /*
@@ -39,5 +41,34 @@ const char *rewriter_address(struct arena *a, const struct rewrite_rule *rule, c
 /* What it makes of an address (clean, "" = null path, which stays); NULL if no rule fits. */
 const char *rewriter_apply(struct rewriter *r, unsigned class, const char *address,
 			   const struct rewrite_rule **rule_out);
+
+/*
+ * The address fields of the header: addresses rewritten by rules, missing
+ * domains put in, the display name of From. All else stays octet for octet:
+ * other names, comments, folding. A list that cannot be read stays as it is.
+ */
+
+struct address_job {
+	struct arena *arena;
+	const struct account *account;
+	struct rewriter *rewriter;	/* NULL = no rules */
+	/* What completes addresses; asked when first needed; NULL = unknown. */
+	const char *(*domain)(void *ctx);
+	void *ctx;
+	struct explain *explain;	/* is told which rule changed what; NULL = nobody asks */
+};
+
+/* What became of one field. */
+struct addressed {
+	const char *text;	/* the new field, canonical; NULL = as it was */
+	bool rewritten;		/* a rule has changed an address */
+	bool unreadable;	/* no list of addresses: left alone */
+};
+
+/* Settles a field of addresses (HEADER_ADDRESS). */
+struct addressed rewriter_field(const struct address_job *j, const struct header_field *f);
+
+/* Its value on one line, without rules: completed at most. */
+const char *rewriter_field_plain(const struct address_job *j, const struct header_field *f);
 
 #endif

@@ -1,21 +1,109 @@
 #include "config.h"
 #include "prepare/user_headers.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "conf/account.h"
 #include "message/address.h"
 #include "message/charset.h"
 #include "message/envelope.h"
 #include "message/header.h"
+#include "message/ident.h"
 #include "message/message.h"
-#include "prepare/field_list.h"
+#include "mime/mime_header.h"
+#include "prepare/prepare.h"
+#include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define TEXT_MAX MESSAGE_HEADER_MAX
+#define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
 #define REFERENCES_KEPT 9		/* behind the first one */
+
+/* --- the fields of a header while options change them ---------------------------- */
+
+struct field_list {
+	struct arena *arena;
+	struct header_field *v;
+	size_t n, alloc;
+	size_t at;		/* where the next new one goes */
+};
+
+/*
+ * The fields of m; new ones go behind those that options have made before,
+ * else in front of all or behind all.
+ */
+static void field_list_init(struct field_list *l, const struct message *m, bool front)
+{
+	const struct header *h = &m->header;
+
+	*l = (struct field_list){ .arena = m->arena, .n = h->n, .alloc = h->n + 16,
+				  .at = front ? 0 : h->n };
+	l->v = arena_calloc(l->arena, l->alloc, sizeof(*l->v));
+	if (h->n)
+		memcpy(l->v, h->field, h->n * sizeof(*l->v));
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].own)
+			l->at = i + 1;
+	}
+}
+
+/* The first field of that name (ASCII case ignored) from index on; n if there is none. */
+static size_t field_list_find(const struct field_list *l, const char *name, size_t from)
+{
+	while (from < l->n && !header_is(l->v[from].text, name))
+		from++;
+	return from;
+}
+
+static struct header_field make(struct field_list *l, const char *name, const char *value)
+{
+	const char *text = arena_printf(l->arena, "%s: %s\r\n", name, value);
+	const size_t len = strlen(name);
+
+	return (struct header_field){ .id = header_find_id(name, len), .text = text,
+				      .len = strlen(text), .value = len + 1, .own = true };
+}
+
+/* Puts in "name: value", which an option has made. */
+static void field_list_add(struct field_list *l, const char *name, const char *value)
+{
+	l->v = arena_grow(l->arena, l->v, l->n, &l->alloc, sizeof(*l->v));
+	memmove(l->v + l->at + 1, l->v + l->at, (l->n - l->at) * sizeof(*l->v));
+	l->v[l->at++] = make(l, name, value);
+	l->n++;
+}
+
+/* Drops all of that name from index on. */
+static void field_list_delete(struct field_list *l, const char *name, size_t from)
+{
+	size_t i;
+
+	while ((i = field_list_find(l, name, from)) < l->n) {
+		memmove(l->v + i, l->v + i + 1, (l->n - i - 1) * sizeof(*l->v));
+		l->n--;
+		l->at -= i < l->at;
+		from = i;
+	}
+}
+
+/* The same in place of the first of that name; others of it are dropped. */
+static void field_list_set(struct field_list *l, const char *name, const char *value)
+{
+	size_t i = field_list_find(l, name, 0);
+
+	if (i == l->n) {
+		field_list_add(l, name, value);
+		return;
+	}
+	l->v[i] = make(l, name, value);
+	field_list_delete(l, name, i + 1);
+}
 
 /* --- what options may say ------------------------------------------------------- */
 
@@ -158,8 +246,9 @@ static int add_list(struct arena *a, struct strbuf *out, const char *text, struc
 	return 0;
 }
 
-int user_headers_list(struct arena *a, const struct compose_request *req, enum visible place,
-		      const char **out, struct error *err)
+/* What was given for one place, then the words, as one list; "" = none. EX_USAGE. */
+static int list_all(struct arena *a, const struct compose_request *req, enum visible place,
+		    const char *const *words, size_t n, const char **out, struct error *err)
 {
 	struct strbuf list = STRBUF_INIT(TEXT_MAX);
 	int rc = 0;
@@ -168,25 +257,12 @@ int user_headers_list(struct arena *a, const struct compose_request *req, enum v
 		if (req->address[i].place == place)
 			rc = add_list(a, &list, in_utf8(a, req->address[i].text), err);
 	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add_list(a, &list, in_utf8(a, words[i]), err);
 	if (rc == 0 && strbuf_overflow(&list))
 		rc = error_set(err, FAULT_MESSAGE, "%s: more than %zu octets of addresses",
 			       places[place].option, TEXT_MAX);
 	if (rc == 0)
-		*out = arena_strdup(a, list.buf);
-	strbuf_release(&list);
-	return rc;
-}
-
-/* The recipients without option are shown when no option says who is. */
-static int list_words(struct arena *a, const char *const *words, size_t n, const char **out,
-		      struct error *err)
-{
-	struct strbuf list = STRBUF_INIT(TEXT_MAX);
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = add_list(a, &list, in_utf8(a, words[i]), err);
-	if (rc == 0 && !strbuf_overflow(&list))
 		*out = arena_strdup(a, list.buf);
 	strbuf_release(&list);
 	return rc;
@@ -198,11 +274,10 @@ static int add_recipients(struct field_list *l, const struct compose_request *re
 {
 	const char *list[2] = { "", "" };
 
-	for (enum visible v = VISIBLE_TO; v <= VISIBLE_CC; v++) {
-		if (user_headers_list(l->arena, req, v, &list[v], err) < 0)
-			return -1;
-	}
-	if (req->address_n == 0 && list_words(l->arena, words, n, &list[VISIBLE_TO], err) < 0)
+	/* the recipients without option are shown when no option says who is */
+	if (list_all(l->arena, req, VISIBLE_TO, words, req->address_n ? 0 : n, &list[VISIBLE_TO],
+		     err) < 0 ||
+	    list_all(l->arena, req, VISIBLE_CC, NULL, 0, &list[VISIBLE_CC], err) < 0)
 		return -1;
 	if (!*list[VISIBLE_TO] && !*list[VISIBLE_CC])
 		list[VISIBLE_TO] = "undisclosed-recipients:;";
@@ -215,41 +290,23 @@ static int add_recipients(struct field_list *l, const struct compose_request *re
 
 /* --- fields ----------------------------------------------------------------------- */
 
-static bool is_single(const char *name)
-{
-	return header_flags(header_find_id(name, strlen(name))) & HEADER_SINGLE;
-}
-
-/* The octets up to the next blank; *p is moved behind them. */
-static size_t next_word(const char **p, const char **word)
-{
-	*word = *p + strspn(*p, " \t");
-	*p = *word + strcspn(*word, " \t");
-	return (size_t)(*p - *word);
-}
-
 /*
  * A long thread keeps its first message and its last ones; Message-IDs hold
  * no blanks.
  */
 static const char *shorten_references(struct arena *a, const char *value)
 {
+	struct strvec ids = STRVEC_INIT(SIZE_MAX);
 	struct strbuf kept = STRBUF_INIT(TEXT_MAX);
-	const char *p = value, *word;
-	size_t n = 0, len;
 
-	while (next_word(&p, &word))
-		n++;
-	if (n <= REFERENCES_KEPT + 1)
-		return value;
-	p = value;
-	for (size_t i = 0; (len = next_word(&p, &word)); i++) {
-		if (i > 0 && i < n - REFERENCES_KEPT)
-			continue;
-		strbuf_addstr(&kept, i ? " " : "");
-		strbuf_add(&kept, word, len);
+	strvec_split(&ids, value, " \t");
+	for (size_t i = 0; i < ids.n; i++) {
+		if (i == 0 || i + REFERENCES_KEPT >= ids.n)
+			strbuf_addf(&kept, "%s%s", i ? " " : "", ids.v[i]);
 	}
-	value = arena_strdup(a, kept.buf);
+	if (ids.n > REFERENCES_KEPT + 1)
+		value = arena_strdup(a, kept.buf);
+	strvec_release(&ids);
 	strbuf_release(&kept);
 	return value;
 }
@@ -267,7 +324,8 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 		value = shorten_references(l->arena, value);
 	if (f->change == FIELD_SET) {
 		field_list_set(l, f->name, value);
-	} else if (is_single(f->name) && field_list_find(l, f->name, 0) < l->n) {
+	} else if (header_flags(header_find_id(f->name, strlen(f->name))) & HEADER_SINGLE &&
+		    field_list_find(l, f->name, 0) < l->n) {
 		return error_set(err, FAULT_USAGE, "%s: the message has a field '%s' "
 				 "already, and may have only one: replace it with --set-header",
 				 f->option, f->name);
@@ -302,6 +360,247 @@ int user_headers_apply(struct message *m, const struct compose_request *req,
 	}
 	if (req->compose)
 		add_references(&l);
-	field_list_store(&l, m);
+	message_set_header(m, l.v, l.n);
 	return 0;
+}
+
+/* --- once account and envelope are known --------------------------------------------- */
+
+/* What the steps of user_headers_finish() share. */
+struct finish {
+	struct field_list list;
+	const struct compose_request *req;
+	const struct account *account;
+	const struct envelope *envelope;
+	const struct prepare_options *opt;
+	const char *warning;
+};
+
+/* --- importance --------------------------------------------------------------------- */
+
+/* RFC 2156, section 5.3.4; the others are what mail programs have made up. */
+static void add_importance(struct finish *f)
+{
+	static const struct {
+		const char *importance, *priority, *ms;
+	} levels[] = {
+		{ "low", "5", "Low" }, { "normal", "3", "Normal" }, { "high", "1", "High" },
+	};
+
+	for (size_t i = 0; f->req->importance && i < ARRAY_LEN(levels); i++) {
+		if (strcasecmp(levels[i].importance, f->req->importance) != 0)
+			continue;
+		field_list_set(&f->list, "Importance", levels[i].importance);
+		if (f->account->compose.importance_all) {
+			field_list_set(&f->list, "X-Priority", levels[i].priority);
+			field_list_set(&f->list, "X-MSMail-Priority", levels[i].ms);
+		}
+	}
+}
+
+/* The mailboxes of the From field, if there is one that can be read; NULL otherwise. */
+static const struct header_field *read_from(const struct finish *f, struct address_list *list)
+{
+	const size_t i = field_list_find(&f->list, "From", 0);
+
+	if (i == f->list.n)
+		return NULL;
+	const struct header_field *from = &f->list.v[i];
+
+	return address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
+				  0, list, NULL) == 0 ? from : NULL;
+}
+
+/* --- receipts ----------------------------------------------------------------------- */
+
+/* The address that the From field will have. */
+static int author_address(struct finish *f, const char **out, struct error *err)
+{
+	const struct rewrite_rule *rule;
+	const char *full;
+	struct address_list list;
+
+	if (read_from(f, &list) && list.n > 0) {
+		const char *made = rewriter_apply(f->opt->rewriter, REWRITE_FROM,
+						  list.box[0].address, &rule);
+
+		*out = made ? made : list.box[0].address;
+		return 0;
+	}
+	return prepare_author(f->envelope, f->account, f->opt, out, &full, err);
+}
+
+static int add_receipt(struct finish *f, const struct receipt_request *r, const char *name,
+		       struct error *err)
+{
+	const char *address = r->address;
+
+	if (!r->wanted)
+		return 0;
+	if (!address && author_address(f, &address, err) < 0)
+		return -1;
+	field_list_set(&f->list, name, address);
+	return 0;
+}
+
+/* Programs answer by themselves only when the address is the sender's (RFC 8098, 2.1). */
+static void warn_of_receipt(struct finish *f)
+{
+	size_t i = field_list_find(&f->list, "Disposition-Notification-To", 0);
+	const char *value = header_value(f->list.arena, &f->list.v[i]);
+	struct address_list list;
+
+	if (address_parse_list(f->list.arena, value, strlen(value), 0, &list, NULL) == 0 &&
+	    list.n == 1 && address_equal(list.box[0].address, f->envelope->sender))
+		return;
+	f->warning = arena_printf(f->list.arena, "the read receipt is to go to '%s', the envelope "
+				  "sender is '%s': most programs will ask their user before they "
+				  "send it", value, f->envelope->sender);
+}
+
+static int add_receipts(struct finish *f, struct error *err)
+{
+	const struct compose_request *req = f->req;
+
+	if (add_receipt(f, &req->return_receipt, "Return-Receipt-To", err) < 0)
+		return -1;
+	if (!req->read_receipt.wanted)
+		return 0;
+	const size_t type = field_list_find(&f->list, "Content-Type", 0);
+
+	/* no answer is answered (RFC 8098, section 2.1) */
+	if (type < f->list.n && strcasestr(f->list.v[type].text, "disposition-notification"))
+		return error_set(err, FAULT_MESSAGE, "--read-receipt: the message is a "
+				 "receipt itself");
+	if (f->account->set_msgid_header == SET_HEADER_OFF &&
+	    field_list_find(&f->list, "Message-ID", 0) == f->list.n)
+		return error_set(err, FAULT_MESSAGE, "--read-receipt needs a Message-ID, and "
+				 "set_msgid_header is off");
+	if (add_receipt(f, &req->read_receipt, "Disposition-Notification-To", err) < 0)
+		return -1;
+	if (req->disposition_options)
+		field_list_set(&f->list, "Disposition-Notification-Options",
+			       req->disposition_options);
+	warn_of_receipt(f);
+	return 0;
+}
+
+/* --- who writes ------------------------------------------------------------------------ */
+
+/* Several authors need one who sends (RFC 5322, section 3.6.2). */
+static void add_user_sender(struct finish *f)
+{
+	struct address_list list;
+	const struct header_field *from = read_from(f, &list);
+
+	if (from && from->own && list.n > 1 &&
+	    field_list_find(&f->list, "Sender", 0) == f->list.n)
+		field_list_set(&f->list, "Sender", list.box[0].address);
+}
+
+/* A block of its own in front of everything (RFC 5322, section 3.6.6). */
+static int add_user_resent(struct finish *f, struct error *err)
+{
+	struct arena *a = f->list.arena;
+	const size_t before = f->list.at;
+	const char *address, *author = NULL, *to = "", *cc = "";
+
+	if (!f->req->resend)
+		return 0;
+	if (prepare_author(f->envelope, f->account, f->opt, &address, &author, err) < 0 ||
+	    list_all(a, f->req, VISIBLE_TO, NULL, 0, &to, err) < 0 ||
+	    list_all(a, f->req, VISIBLE_CC, NULL, 0, &cc, err) < 0)
+		return -1;
+	f->list.at = 0;
+	field_list_add(&f->list, "Resent-From", author);
+	if (*to)
+		field_list_add(&f->list, "Resent-To", to);
+	if (*cc)
+		field_list_add(&f->list, "Resent-Cc", cc);
+	field_list_add(&f->list, "Resent-Date", ident_date(a, time(NULL)));
+	field_list_add(&f->list, "Resent-Message-ID",
+		       prepare_message_id(f->envelope, f->account));
+	f->list.at += before;
+	return 0;
+}
+
+/* --- the form of the fields ------------------------------------------------------------- */
+
+/* Encoded and folded; only addresses that have no other form stay as they are. */
+static int write_field(struct finish *f, struct header_field *field, const char *charset,
+		       struct error *err)
+{
+	struct strbuf ascii = STRBUF_INIT(FIELD_MAX_ENCODED), out = STRBUF_INIT(FIELD_MAX_ENCODED);
+
+	(void)mime_header_encode(&ascii, field->text, field->len, charset, true);
+	int rc = header_fold_to(&out, ascii.buf, ascii.len,
+				f->account->compose.max_header_length, err);
+
+	if (rc == 0 && (strbuf_overflow(&ascii) || strbuf_overflow(&out)))
+		rc = error_set(err, FAULT_MESSAGE, "a header field is too large");
+	if (rc == 0) {
+		field->text = arena_strndup(f->list.arena, out.buf, out.len);
+		field->len = out.len;
+	}
+	strbuf_release(&ascii);
+	strbuf_release(&out);
+	return rc;
+}
+
+static int write_fields(struct finish *f, struct error *err)
+{
+	const char *charset = charset_of_locale();
+
+	if (!charset)
+		charset = f->account->convert.default_charset;
+	if (!charset)
+		charset = CHARSET_UNKNOWN;
+	for (size_t i = 0; i < f->list.n; i++) {
+		if (f->list.v[i].own && write_field(f, &f->list.v[i], charset, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_single(const struct message *m, struct error *err)
+{
+	bool seen[HEADER_ID_COUNT] = { false };
+
+	for (size_t i = 0; i < m->header.n; i++) {
+		const enum header_id id = m->header.field[i].id;
+
+		if (seen[id] && header_flags(id) & HEADER_SINGLE)
+			return error_set(err, FAULT_MESSAGE, "the header has more than one "
+					 "field '%s' (strict_headers)", header_name(id));
+		seen[id] = true;
+	}
+	return 0;
+}
+
+/* Do the options ask for anything here? */
+static bool is_idle(const struct compose_request *req)
+{
+	return !req->compose && !req->resend && !req->field_n && !req->importance &&
+	       !req->read_receipt.wanted && !req->return_receipt.wanted;
+}
+
+int user_headers_finish(struct message *m, const struct compose_request *req,
+			const struct account *a, const struct envelope *e,
+			const struct prepare_options *opt, const char **warning,
+			struct error *err)
+{
+	struct finish f = { .req = req, .account = a, .envelope = e, .opt = opt };
+
+	*warning = NULL;
+	if (!is_idle(req)) {
+		field_list_init(&f.list, m, req->compose);
+		add_importance(&f);
+		add_user_sender(&f);
+		if (add_receipts(&f, err) < 0 || add_user_resent(&f, err) < 0 ||
+		    write_fields(&f, err) < 0)
+			return -1;
+		message_set_header(m, f.list.v, f.list.n);
+		*warning = f.warning;
+	}
+	return a->compose.strict_headers ? check_single(m, err) : 0;
 }

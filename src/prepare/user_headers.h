@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "util/attr.h"
 
 struct account;
@@ -36,10 +36,6 @@ ATTR_CHECK int user_headers_check(const struct compose_request *req, struct erro
  */
 ATTR_CHECK int user_headers_recipients(struct envelope *e, const struct compose_request *req,
 				       struct error *err);
-
-/* The addresses that were given for one place, as one list; "" = none. EX_USAGE. */
-ATTR_CHECK int user_headers_list(struct arena *a, const struct compose_request *req,
-				 enum visible place, const char **out, struct error *err);
 
 /* The From field that the options give; NULL = none. */
 const char *user_headers_from(const struct compose_request *req);

@@ -5,10 +5,8 @@
 #include <strings.h>
 
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xml.h"

@@ -17,7 +17,6 @@
 #include "conf/account.h"
 #include "dns/dns.h"
 #include "message/address.h"
-#include "message/idna.h"
 #include "net/https.h"
 #include "net/proxyurl.h"
 #include "net/resolve.h"

@@ -11,9 +11,9 @@
 #include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
+#include "util/text.h"
 
 #define ARGUMENTS_MAX 128
 
@@ -56,17 +56,10 @@ const char *extensions_level_name(enum ext_level level)
 
 /* --- what the account says about extensions ---------------------------- */
 
-static char fold(char c)
-{
-	if (c == '-')
-		return '_';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Case does not count, and "-" is "_". */
 static bool same_name(const char *row, const char *name, size_t len)
 {
-	while (len && *row && fold(*row) == fold(*name)) {
+	while (len && *row && text_fold(*row) == text_fold(*name)) {
 		row++;
 		name++;
 		len--;
@@ -187,8 +180,8 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 	for (int id = 0; id < EXT_COUNT; id++) {
 		const char *keyword = extensions[id]->keyword;
 
-		if (fold(line[0]) != fold(keyword[0]) || strncasecmp(line, keyword, n) != 0 ||
-		    keyword[n] != '\0')
+		if (text_fold(line[0]) != text_fold(keyword[0]) ||
+		    strncasecmp(line, keyword, n) != 0 || keyword[n] != '\0')
 			continue;
 		if (line[n] == '=' && id != EXT_AUTH)
 			return 0;
@@ -266,7 +259,7 @@ static int check_missing(const struct session *s, const struct envelope *e,
 	if (s->announced[id] || !wanted(s, e, id) || extensions_level(s, e, id) != LEVEL_REQUIRE)
 		return 0;
 	error_set_status(err, FAULT_EXTENSION_MISSING,
-			 x->status ? x->status : fault_status(FAULT_EXTENSION_MISSING),
+			 x->status ? x->status : fault_rows[FAULT_EXTENSION_MISSING].status,
 			 "%s does not offer %s, which is required",
 			 s->server_name[0] ? s->server_name : "the server", x->keyword);
 	if (x->option)

@@ -193,13 +193,7 @@ static void add_string(struct strbuf *line, const char *arg)
 		strbuf_addstr(line, arg);
 		return;
 	}
-	strbuf_addch(line, '"');
-	for (; *arg; arg++) {
-		if (*arg == '"' || *arg == '\\')
-			strbuf_addch(line, '\\');
-		strbuf_addch(line, *arg);
-	}
-	strbuf_addch(line, '"');
+	text_quote_add(line, arg);
 }
 
 /* --- one command ---------------------------------------------------------- */
@@ -308,13 +302,13 @@ static int probe_refused(const struct session *s, const struct probe_request *p,
 	const struct reply *r = &s->reply;
 	struct strbuf words = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
 	/* what the code means to us goes before the class of the server's status */
-	bool own = r->status[0] == fault_status(fault)[0];
+	bool own = r->status[0] == fault_rows[fault].status[0];
 
 	reply_text(r, &words);
 	struct strbuf name = STRBUF_INIT(NAME_LIMIT);
 
 	add_name(&name, p);
-	error_set_status(err, fault, own ? r->status : fault_status(fault), "%s: %d%s%s%s%s",
+	error_set_status(err, fault, own ? r->status : fault_rows[fault].status, "%s: %d%s%s%s%s",
 			 name.buf, r->code, r->status[0] ? " " : "", r->status,
 			 words.len ? " " : "", words.buf);
 	err->reply = r->code;

@@ -230,7 +230,7 @@ int reply_error_about(const struct reply *r, enum stage stage, const char *subje
 	bool own = r->status[0] && v->class != 0 && !(HELLOS & AT(stage));
 
 	reply_text(r, &words);
-	error_set_status(err, v->fault, own ? r->status : fault_status(v->fault),
+	error_set_status(err, v->fault, own ? r->status : fault_rows[v->fault].status,
 			 "%s%s%s%s: %s%d%s%s%s%s", t->name, subject ? t->open : "",
 			 subject ? subject : "", subject ? t->close : "",
 			 v->class ? "" : OUT_OF_PLACE, r->code, r->status[0] ? " " : "",

@@ -6,7 +6,7 @@
 
 #include "conf/account.h"
 #include "dns/dns.h"
-#include "message/idna.h"
+#include "message/address.h"
 #include "net/pipe.h"
 #include "net/proxy.h"
 #include "net/resolve.h"

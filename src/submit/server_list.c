@@ -8,8 +8,8 @@
 
 #include "conf/accounts.h"
 #include "dns/dns.h"
+#include "message/address.h"
 #include "message/ident.h"
-#include "message/idna.h"
 #include "submit/connect.h"
 #include "util/arena.h"
 #include "util/error.h"

@@ -11,14 +11,13 @@
 #include "message/request.h"
 #include "mime/compose.h"
 #include "prepare/convert.h"
-#include "prepare/permission.h"
 #include "prepare/prepare.h"
-#include "prepare/redirect.h"
+#include "prepare/recipients.h"
 #include "prepare/requests.h"
 #include "prepare/rewriter.h"
 #include "prepare/user_headers.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 void submission_init(struct submission *s, const struct submission_request *request,
@@ -162,7 +161,7 @@ static int expand(const struct submission *s, struct envelope *e, struct error *
 	const struct submission_request *r = s->request;
 	const unsigned notify = r->dsn_notify ? r->dsn_notify : s->account->dsn_notify;
 
-	if (prepare_envelope(e, s->account, s->choice.rewriter, err) < 0)
+	if (recipients_settle(e, s->account, s->choice.rewriter, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		if (!e->rcpt[i].notify)
@@ -195,7 +194,7 @@ static int settle_recipients(struct submission *s, struct error *err)
 
 	if (exclude_recipients(s, domain, err) < 0 || expand(s, &s->envelope, err) < 0)
 		return -1;
-	redirect_copies(&s->envelope, s->account);
+	recipients_add_copies(&s->envelope, s->account);
 	return 0;
 }
 

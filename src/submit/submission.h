@@ -19,7 +19,7 @@
 #include "conf/accounts.h"
 #include "message/edits.h"
 #include "message/envelope.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "prepare/burl.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"

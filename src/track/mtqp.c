@@ -13,7 +13,6 @@
 #include "util/base64.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/names.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 

@@ -11,8 +11,8 @@
 
 #include "conf/account.h"
 #include "dns/dns.h"
+#include "message/address.h"
 #include "message/envelope.h"
-#include "message/idna.h"
 #include "message/result.h"
 #include "net/resolve.h"
 #include "net/stream.h"

@@ -2,6 +2,7 @@
 #include "util/base64.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "util/strbuf.h"
 
@@ -25,17 +26,6 @@ void base64_encode(struct strbuf *out, const void *data, size_t n)
 	}
 }
 
-static int digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Four characters to one to three octets; returns their number or -1. */
 static int decode_four(const char *s, int last, unsigned char out[3])
 {
@@ -45,11 +35,11 @@ static int decode_four(const char *s, int last, unsigned char out[3])
 	if (pad && !last)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		int d = i < 4 - pad ? digit(s[i]) : 0;
+		const char *digit = i >= 4 - pad ? alphabet : s[i] ? strchr(alphabet, s[i]) : NULL;
 
-		if (d < 0)
+		if (!digit)
 			return -1;
-		bits = bits << 6 | (uint32_t)d;
+		bits = bits << 6 | (uint32_t)(digit - alphabet);
 	}
 	if ((pad == 1 && bits & 0xff) || (pad == 2 && bits & 0xffff))
 		return -1;	/* bits that stand for nothing must be zero */

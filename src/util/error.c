@@ -7,6 +7,28 @@
 
 #include "util/text.h"
 
+const struct fault_row fault_rows[FAULT_COUNT] = {
+	[FAULT_NONE] = { "", "", 0, NEXT_NEVER, false },
+#define F(name, word, exit, status, next, host) \
+	[FAULT_##name] = { word, status, exit, NEXT_##next, host },
+	FAULTS(F)
+#undef F
+};
+
+static const enum next phases[PHASE_COUNT][NEXT_COUNT] = {
+#define P(phase, slowly, address, server, later, never) \
+	[PHASE_##phase] = { [NEXT_SLOWLY] = NEXT_##slowly, [NEXT_ADDRESS] = NEXT_##address, \
+			    [NEXT_SERVER] = NEXT_##server, [NEXT_LATER] = NEXT_##later, \
+			    [NEXT_NEVER] = NEXT_##never },
+	PHASES(P)
+#undef P
+};
+
+enum next fault_next(enum fault fault, enum phase phase)
+{
+	return phases[phase][fault_rows[fault].next];
+}
+
 /* Replaces the text, escaped, and marks where it had to be cut. */
 static void set_text(struct error *err, const char *raw, size_t len)
 {
@@ -31,28 +53,25 @@ static size_t format(char *raw, size_t room, const char *fmt, va_list ap)
 	return (size_t)n < room ? (size_t)n : room - 1;
 }
 
-static void set_head(struct error *err, enum fault fault, const char *status)
-{
-	err->fault = fault;
-	err->exit = fault_exit(fault);
-	err->reply = 0;
-	err->words_n = 0;
-	err->also[0] = FAULT_NONE;
-	err->named = fault_names_host(fault);
-	snprintf(err->status, sizeof(err->status), "%s", status);
-}
-
 ATTR_PRINTF(4, 0)
-static int fill(struct error *err, enum fault fault, const char *status, const char *fmt,
-		va_list ap)
+static void fill(struct error *err, enum fault fault, const char *status, const char *fmt,
+		 va_list ap)
 {
 	char raw[2 * sizeof(err->text)];
+
+	if (!err)
+		return;
 	/* what is formatted may stand in err itself */
 	size_t len = format(raw, sizeof(raw), fmt, ap);
 
-	set_head(err, fault, status);
+	err->fault = fault;
+	err->exit = fault_rows[fault].exit;
+	err->reply = 0;
+	err->words_n = 0;
+	err->also[0] = FAULT_NONE;
+	err->named = fault_rows[fault].host;
+	snprintf(err->status, sizeof(err->status), "%s", status);
 	set_text(err, raw, len);
-	return -1;
 }
 
 int error_set(struct error *err, enum fault fault, const char *fmt, ...)
@@ -60,7 +79,7 @@ int error_set(struct error *err, enum fault fault, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	fill(err, fault, fault_status(fault), fmt, ap);
+	fill(err, fault, fault_rows[fault].status, fmt, ap);
 	va_end(ap);
 	return -1;
 }
@@ -90,27 +109,29 @@ int error_errno(struct error *err, enum fault fault, const char *fmt, ...)
 	va_list ap;
 
 	fault = exact(fault, saved);
-
 	va_start(ap, fmt);
-	fill(err, fault, fault_status(fault), fmt, ap);
+	fill(err, fault, fault_rows[fault].status, fmt, ap);
 	va_end(ap);
 	errno = saved;
 	return error_append(err, ": %s", strerror(saved));
 }
 
-void error_recast(struct error *err, enum fault fault)
+int error_recast(struct error *err, enum fault fault)
 {
-	if (err->exit == fault_exit(fault))
-		return;
-	err->fault = fault;
-	err->exit = fault_exit(fault);
+	if (err && err->exit != fault_rows[fault].exit) {
+		err->fault = fault;
+		err->exit = fault_rows[fault].exit;
+	}
+	return -1;
 }
 
 int error_turn(struct error *err, enum fault fault)
 {
+	if (!err)
+		return -1;
 	err->fault = fault;
-	err->exit = fault_exit(fault);
-	snprintf(err->status, sizeof(err->status), "%s", fault_status(fault));
+	err->exit = fault_rows[fault].exit;
+	snprintf(err->status, sizeof(err->status), "%s", fault_rows[fault].status);
 	return -1;
 }
 
@@ -118,9 +139,11 @@ void error_also(struct error *err, enum fault fault)
 {
 	size_t n = 0;
 
+	if (!err || error_is(err, fault))
+		return;
 	while (n < ERROR_ALSO_MAX && err->also[n] != FAULT_NONE)
 		n++;
-	if (n == ERROR_ALSO_MAX || error_is(err, fault))
+	if (n == ERROR_ALSO_MAX)
 		return;
 	err->also[n] = fault;
 	if (n + 1 < ERROR_ALSO_MAX)
@@ -167,8 +190,11 @@ static void move_words(struct error *err, size_t was)
 int error_prefix(struct error *err, const char *fmt, ...)
 {
 	char raw[3 * sizeof(err->text)];
-	const size_t was = strlen(err->text);
 	va_list ap;
+
+	if (!err)
+		return -1;
+	const size_t was = strlen(err->text);
 
 	va_start(ap, fmt);
 	size_t len = format(raw, sizeof(err->text), fmt, ap);
@@ -185,8 +211,11 @@ int error_prefix(struct error *err, const char *fmt, ...)
 int error_append(struct error *err, const char *fmt, ...)
 {
 	char raw[3 * sizeof(err->text)];
-	size_t len = (size_t)snprintf(raw, sizeof(raw), "%s", err->text);
 	va_list ap;
+
+	if (!err)
+		return -1;
+	size_t len = (size_t)snprintf(raw, sizeof(raw), "%s", err->text);
 
 	va_start(ap, fmt);
 	len += format(raw + len, sizeof(raw) - len, fmt, ap);

@@ -7,7 +7,8 @@
  * knows. A server's refusal and a local fault are the same type. What kind of
  * failure it is says the fault (util/fault.h), never the text. The text is
  * one printable line, lower case, without full stop; it ends in "..." when
- * it was cut. No allocation, no ownership.
+ * it was cut. No allocation, no ownership. A caller to whom it is all the same
+ * why may pass NULL; all functions here that return nothing or -1 take it.
  */
 #ifndef UTIL_ERROR_H
 #define UTIL_ERROR_H
@@ -56,8 +57,9 @@ int error_errno(struct error *err, enum fault fault, const char *fmt, ...);
  * Says that for us it is another fault: what cannot be parsed is a wrong
  * setting when it stood in the configuration. Text and status stay, and so
  * does the fault when it has the same exit code: it is the more exact one.
+ * Returns -1.
  */
-void error_recast(struct error *err, enum fault fault);
+int error_recast(struct error *err, enum fault fault);
 
 /*
  * Says that it is that fault, with its exit code and status: for who knows

@@ -4,7 +4,7 @@
  * A fault is chosen where something fails, and never changes on the way up.
  * All that depends on the kind of a failure is looked up by it: the exit
  * code and the enhanced status in the table here, what is to be tried next
- * by fault_next(), the advice of --check in check/check_hints.c. No text
+ * by it, the advice of --check in check/check_hints.c. No text
  * is ever read back for that. The name is what programs see (--json).
  *
  * A new fault is a row here.
@@ -404,16 +404,13 @@ enum phase {
 /* What is to be tried after it in that phase. */
 enum next fault_next(enum fault fault, enum phase phase);
 
-/* "certificate-name": the fault in lower case; "" for FAULT_NONE. */
-const char *fault_name(enum fault fault);
-
-/* Its code of sysexits.h; 0 for FAULT_NONE. */
-int fault_exit(enum fault fault);
-
-/* Its enhanced status, "5.3.5", where no server has given one; "" for FAULT_NONE. */
-const char *fault_status(enum fault fault);
-
-/* Does its text say as a rule which host it is about? */
-bool fault_names_host(enum fault fault);
+/* What is known of each; all empty for FAULT_NONE. Arrays: nothing has to be relocated. */
+extern const struct fault_row {
+	char name[32];		/* "certificate-name": the fault in lower case */
+	char status[8];		/* enhanced status, "5.3.5", where no server has given one */
+	int exit;		/* code of sysexits.h */
+	enum next next;		/* what is to be tried after it */
+	bool host;		/* does its text say as a rule which host it is about? */
+} fault_rows[FAULT_COUNT];
 
 #endif

@@ -5,10 +5,8 @@
 #ifndef UTIL_FS_H
 #define UTIL_FS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 
 #include "util/attr.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "util/attr.h"
-#include "util/names.h"
+#include "util/text.h"
 
 static const struct name_value signals[] = {
 	{ "SIGINT", SIGINT }, { "SIGTERM", SIGTERM }, { "SIGHUP", SIGHUP }, { NULL, 0 }

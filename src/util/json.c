@@ -60,12 +60,10 @@ void json_octets(struct json *j, const char *key, const char *value, size_t n)
 
 void json_string(struct json *j, const char *key, const char *value)
 {
-	if (value) {
+	if (value)
 		json_octets(j, key, value, strlen(value));
-	} else {
-		begin_value(j, key);
-		strbuf_addstr(j->out, "null");
-	}
+	else
+		json_raw(j, key, "null");
 }
 
 void json_number(struct json *j, const char *key, int64_t value)
@@ -82,6 +80,5 @@ void json_raw(struct json *j, const char *key, const char *value)
 
 void json_bool(struct json *j, const char *key, bool value)
 {
-	begin_value(j, key);
-	strbuf_addstr(j->out, value ? "true" : "false");
+	json_raw(j, key, value ? "true" : "false");
 }

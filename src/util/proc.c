@@ -91,17 +91,10 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 {
 	for (;;) {
 		char part[4096];
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int ready = poll(&p, 1, deadline_poll_ms(limit));
+		ssize_t n = deadline_read(limit, fd, part, sizeof(part));
 
-		if (ready < 0 && errno == EINTR)
-			continue;
-		if (ready == 0)
+		if (n < 0 && errno == ETIMEDOUT)
 			return too_late(name, limit, err);
-		ssize_t n = read(fd, part, sizeof(part));
-
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n <= 0)
 			return 0;
 		strbuf_add(out, part, (size_t)n);

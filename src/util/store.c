@@ -84,24 +84,19 @@ int store_open_above(const char *path, const char **name_out)
 	return fd;
 }
 
-static int sync_and_close(int fd)
-{
-	int rc = fd < 0 ? -1 : fsync(fd);
-	const int why = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = why;
-	return rc;
-}
-
 int store_sync_above(const char *path)
 {
 	const char *name;
 	int fd = store_open_above(path, &name);
 
 	/* who may write there but not read has no descriptor that could be synced */
-	return fd < 0 && errno == EACCES ? 0 : sync_and_close(fd);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -1;
+	const int rc = fsync(fd), why = errno;
+
+	close(fd);
+	errno = why;
+	return rc;
 }
 
 /* The folder and those above it that are missing. */
@@ -207,21 +202,21 @@ int store_read(const struct store *s, const char *name, unsigned rules, struct s
 	       struct error *err)
 {
 	struct strbuf path = STRBUF_INIT(PATH_LIMIT);
-	int rc = 0, fd = -1;
 
 	if (s->fd < 0)
 		return 0;
-	strbuf_addf(&path, "%s/%s", s->path, name);
 	/* O_NONBLOCK: a FIFO must not hang the open */
-	fd = openat(s->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0)
-		rc = fs_check(fd, rules | FS_REGULAR, path.buf, err);
-	else if (errno != ENOENT)
-		rc = error_errno(err, FAULT_FILE, "cannot read %s", path.buf);
-	if (fd >= 0 && rc == 0)
+	int fd = openat(s->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_errno(err, FAULT_FILE, "cannot read %s/%s",
+							 s->path, name);
+	strbuf_addf(&path, "%s/%s", s->path, name);
+	int rc = fs_check(fd, rules | FS_REGULAR, path.buf, err);
+
+	if (rc == 0)
 		rc = fs_read_fd(fd, path.buf, out, err);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	strbuf_release(&path);
 	return rc;
 }

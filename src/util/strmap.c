@@ -3,8 +3,8 @@
 
 #include <strings.h>
 
+#include "util/arena.h"
 #include "util/text.h"
-#include "util/xalloc.h"
 
 #define FIRST_SIZE 64
 
@@ -30,12 +30,11 @@ static void grow(struct strmap *m)
 	const struct strmap old = *m;
 
 	m->size = old.size ? 2 * old.size : FIRST_SIZE;
-	m->slot = xcalloc(m->size, sizeof(*m->slot));
+	m->slot = arena_calloc(m->arena, m->size, sizeof(*m->slot));
 	for (size_t i = 0; i < old.size; i++) {
 		if (old.slot[i].name)
 			*place(m, old.slot[i].name) = old.slot[i];
 	}
-	xfree(old.slot);
 }
 
 bool strmap_add(struct strmap *m, const char *name, size_t value)
@@ -60,10 +59,4 @@ bool strmap_find(const struct strmap *m, const char *name, size_t *value_out)
 	if (value_out)
 		*value_out = slot->value;
 	return true;
-}
-
-void strmap_release(struct strmap *m)
-{
-	xfree(m->slot);
-	*m = (struct strmap){ .n = 0 };
 }

@@ -57,12 +57,6 @@ bool strvec_has(const struct strvec *list, const char *s)
 	return false;
 }
 
-void strvec_append(struct strvec *list, const struct strvec *from)
-{
-	for (size_t i = 0; i < from->n; i++)
-		strvec_add(list, from->v[i]);
-}
-
 bool strvec_overflow(const struct strvec *list)
 {
 	return list->overflow;

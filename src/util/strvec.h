@@ -36,9 +36,6 @@ void strvec_split(struct strvec *list, const char *s, const char *seps);
 /* Is there a string equal to s but for ASCII case? */
 bool strvec_has(const struct strvec *list, const char *s);
 
-/* Adds all of from to list. */
-void strvec_append(struct strvec *list, const struct strvec *from);
-
 /* Was anything refused? */
 bool strvec_overflow(const struct strvec *list);
 

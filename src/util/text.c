@@ -1,12 +1,19 @@
 #include "config.h"
 #include "util/text.h"
 
+#include <ctype.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "util/strbuf.h"
 #include "util/xalloc.h"
+
+#define LETTERS_MAX 63	/* longer words are not compared letter by letter */
 
 size_t text_utf8_char(const char *s, size_t n)
 {
@@ -66,8 +73,27 @@ void text_utf8_push(struct text_utf8 *u, const char *data, size_t n)
 
 bool text_is_ascii(const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if ((unsigned char)s[i] >= 0x80)
+	const char *end = s + n;
+
+#ifdef __SSE2__
+	for (; end - s >= 64; s += 64) {
+		const __m128i *p = (const __m128i *)(const void *)s;
+		__m128i low = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+		__m128i high = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+
+		if (_mm_movemask_epi8(_mm_or_si128(low, high)))
+			return false;
+	}
+#endif
+	for (; end - s >= 8; s += 8) {
+		uint64_t word;
+
+		memcpy(&word, s, sizeof(word));
+		if (word & 0x8080808080808080U)
+			return false;
+	}
+	for (; s < end; s++) {
+		if (*s & 0x80)
 			return false;
 	}
 	return true;
@@ -95,9 +121,7 @@ size_t text_hash(const char *s)
 	uint32_t h = 2166136261U;
 
 	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		h ^= c >= 'A' && c <= 'Z' ? c | 0x20U : c;
+		h ^= (unsigned char)tolower((unsigned char)*s);
 		h *= 16777619U;
 	}
 	return h;
@@ -105,10 +129,8 @@ size_t text_hash(const char *s)
 
 void text_lower(char *s)
 {
-	for (; *s; s++) {
-		if (*s >= 'A' && *s <= 'Z')
-			*s = (char)(*s - 'A' + 'a');
-	}
+	for (; *s; s++)
+		*s = (char)tolower((unsigned char)*s);
 }
 
 /* C1 controls (80-9F), U+2028-202E and U+2066-2069 change how a line is shown. */
@@ -166,4 +188,68 @@ void text_escape_add(struct strbuf *out, const char *s, size_t n)
 
 	strbuf_add(out, room, text_escape(room, 4 * n + 1, s, n));
 	xfree(room);
+}
+
+void text_quote_add(struct strbuf *out, const char *s)
+{
+	strbuf_addch(out, '"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			strbuf_addch(out, '\\');
+		strbuf_addch(out, *s);
+	}
+	strbuf_addch(out, '"');
+}
+
+/* --- names ------------------------------------------------------------------ */
+
+int names_find(const struct name_value *table, const char *name, int *value_out)
+{
+	for (; table->name; table++) {
+		if (strcasecmp(table->name, name) == 0) {
+			*value_out = table->value;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+const char *names_name(const struct name_value *table, int value)
+{
+	for (; table->name; table++) {
+		if (table->value == value)
+			return table->name;
+	}
+	return NULL;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Damerau's distance with three rows: before[], last[] and now[]. */
+unsigned names_distance(const char *a, const char *b, unsigned limit)
+{
+	unsigned before[LETTERS_MAX + 1] = { 0 }, last[LETTERS_MAX + 1], now[LETTERS_MAX + 1];
+	size_t la = strlen(a), lb = strlen(b);
+
+	if (la > LETTERS_MAX || lb > LETTERS_MAX)
+		return limit + 1;
+	for (size_t j = 0; j <= lb; j++)
+		last[j] = (unsigned)j;
+	for (size_t i = 1; i <= la; i++) {
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned same = text_fold(a[i - 1]) == text_fold(b[j - 1]) ? 0 : 1;
+
+			now[j] = least(least(last[j], now[j - 1]) + 1, last[j - 1] + same);
+			if (i > 1 && j > 1 && text_fold(a[i - 1]) == text_fold(b[j - 2]) &&
+			    text_fold(a[i - 2]) == text_fold(b[j - 1]))
+				now[j] = least(now[j], before[j - 2] + 1);
+		}
+		memcpy(before, last, sizeof(last));
+		memcpy(last, now, sizeof(now));
+	}
+	return least(last[lb], limit + 1);
 }

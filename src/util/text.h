@@ -1,5 +1,5 @@
 /*
- * Octets made fit to be shown, and small questions about ASCII and UTF-8.
+ * Octets made fit to be shown, small questions about ASCII and UTF-8, names.
  *
  * Everything that a server, a user or a file said passes through
  * text_escape() before it reaches a terminal, a log or an error text:
@@ -24,6 +24,9 @@ size_t text_escape(char *out, size_t room, const char *s, size_t n);
 
 /* Appends the n octets of s, escaped. */
 void text_escape_add(struct strbuf *out, const char *s, size_t n);
+
+/* Appends s as a quoted-string: in quotes, with a backslash before those and backslashes in it. */
+void text_quote_add(struct strbuf *out, const char *s);
 
 /* Length (1-4) of the valid UTF-8 character at s, 0 if there is none. */
 size_t text_utf8_char(const char *s, size_t n);
@@ -70,7 +73,36 @@ ATTR_PURE int text_hex_value(char c);
 /* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
 ATTR_PURE size_t text_hash(const char *s);
 
+/* ASCII lower case, and "_" for "-": how names of keys and options are compared. */
+static inline char text_fold(char c)
+{
+	return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* ASCII lower case in place. */
 void text_lower(char *s);
+
+/* --- tables of names and values, and the nearest name to a misspelt one ------ */
+
+struct name_value {
+	const char *name;
+	int value;
+};
+
+/*
+ * The value of name (ASCII case ignored) in a table that ends with a NULL
+ * name: 0 and *value_out, or -1.
+ */
+int names_find(const struct name_value *table, const char *name, int *value_out);
+
+/* The first name of value; NULL if the table has none. */
+const char *names_name(const struct name_value *table, int value);
+
+/*
+ * How far two spellings are apart: the number of letters to insert, drop,
+ * change or swap; '-' and '_' and the cases are the same. A result above
+ * limit is reported as limit + 1.
+ */
+unsigned names_distance(const char *a, const char *b, unsigned limit);
 
 #endif

@@ -19,32 +19,28 @@ ATTR_NORETURN static void no_memory(void)
 	_exit(EX_OSERR);
 }
 
-void *xmalloc(size_t size)
+static void *there(void *p)
 {
-	void *p = malloc(size ? size : 1);
-
 	if (!p)
 		no_memory();
 	return p;
 }
 
+void *xmalloc(size_t size)
+{
+	return there(malloc(size ? size : 1));
+}
+
 void *xcalloc(size_t count, size_t size)
 {
-	void *p = calloc(count ? count : 1, size ? size : 1);
-
-	if (!p)
-		no_memory();
-	return p;
+	return there(calloc(count ? count : 1, size ? size : 1));
 }
 
 void *xrealloc(void *p, size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)
 		no_memory();
-	p = realloc(p, count && size ? count * size : 1);
-	if (!p)
-		no_memory();
-	return p;
+	return there(realloc(p, count && size ? count * size : 1));
 }
 
 char *xstrdup(const char *s)

@@ -13,7 +13,7 @@
 #include "message/envelope.h"
 #include "message/request.h"
 #include "util/arena.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/text.h"
 

@@ -149,7 +149,7 @@ static void advice_fits(void **state)
 		const char *hint = check_hint(a, &q);
 
 		if (!c->wanted ? hint != NULL : !hint || !strstr(hint, c->wanted))
-			fail_msg("%s: %s: '%s', not '%s'", c->step, fault_name(c->fault),
+			fail_msg("%s: %s: '%s', not '%s'", c->step, fault_rows[c->fault].name,
 				 hint ? hint : "none",
 				 c->wanted ? c->wanted : "none");
 		arena_free(a);

@@ -16,7 +16,6 @@
 #include "message/message.h"
 #include "message/spool.h"
 #include "mime/compose.h"
-#include "mime/compose_request.h"
 #include "util/arena.h"
 #include "util/error.h"
 

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "util/attr.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 #define NOW INT64_C(1700000000000)	/* 2023-11-14T22:13:20Z */

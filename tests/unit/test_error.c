@@ -260,20 +260,20 @@ static void test_faults(void **state)
 {
 	for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++) {
 		const enum fault f = (enum fault)i;
-		const char *name = fault_name(f), *status = fault_status(f);
+		const char *name = fault_rows[f].name, *status = fault_rows[f].status;
 
 		assert_non_null(name);
 		assert_true(*name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")]);
-		assert_in_range(fault_exit(f), EX__BASE, EX__MAX);
+		assert_in_range(fault_rows[f].exit, EX__BASE, EX__MAX);
 		assert_true((status[0] == '4' || status[0] == '5') && status[1] == '.');
 		/* what is temporary by its exit code never ends all tries */
-		if (fault_exit(f) == EX_TEMPFAIL)
+		if (fault_rows[f].exit == EX_TEMPFAIL)
 			assert_true(status[0] == '4' && fault_next(f, PHASE_OPENING) != NEXT_NEVER);
 		for (int k = FAULT_NONE + 1; k < i; k++)
-			assert_string_not_equal(name, fault_name((enum fault)k));
+			assert_string_not_equal(name, fault_rows[(enum fault)k].name);
 	}
-	assert_string_equal(fault_name(FAULT_NONE), "");
-	assert_int_equal(fault_exit(FAULT_NONE), 0);
+	assert_string_equal(fault_rows[FAULT_NONE].name, "");
+	assert_int_equal(fault_rows[FAULT_NONE].exit, 0);
 	(void)state;
 }
 

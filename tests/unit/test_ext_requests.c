@@ -10,7 +10,7 @@
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp_peer.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 
 #define DAY 86400
 #define SINCE INT64_C(1709208000000)	/* 2024-02-29T12:00:00Z */

@@ -11,7 +11,6 @@
 
 #include "arena_state.h"
 #include "message/address.h"
-#include "message/idna.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"

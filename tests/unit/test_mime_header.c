@@ -110,8 +110,8 @@ static void test_cases(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct strbuf out = STRBUF_INIT(10000);
-		unsigned left = mime_header_downgrade(&out, cases[i].in, strlen(cases[i].in),
-						      "iso-8859-1");
+		unsigned left = mime_header_encode(&out, cases[i].in, strlen(cases[i].in),
+						      "iso-8859-1", false);
 
 		if (strcmp(out.buf, cases[i].out) != 0)
 			print_error("case %zu:\n%s", i, out.buf);
@@ -133,7 +133,7 @@ static void test_prefixes(void **state)
 
 			memcpy(copy, cases[i].in, n);
 			copy[n] = '"';
-			unsigned left = mime_header_downgrade(&out, copy, n, "iso-8859-1");
+			unsigned left = mime_header_encode(&out, copy, n, "iso-8859-1", false);
 
 			assert_true(left || text_is_ascii(out.buf, out.len));
 			strbuf_release(&out);
@@ -155,7 +155,7 @@ static void test_long(void **state)
 		for (size_t k = 0; k < 200; k++)
 			strbuf_addstr(&in, k % 3 ? UE "ber " : "Land ");
 		strbuf_addstr(&in, "<a@x.example>\r\n");
-		assert_int_equal(mime_header_downgrade(&out, in.buf, in.len, "x"), 0);
+		assert_int_equal(mime_header_encode(&out, in.buf, in.len, "x", false), 0);
 		for (char *p = out.buf, *end; *p; p = end + 2) {
 			end = strstr(p, "\r\n");
 			assert_non_null(end);
@@ -186,7 +186,7 @@ static void test_own(void **state)
 		struct strbuf out = STRBUF_INIT(10000);
 
 		assert_int_equal(mime_header_encode(&out, own[i].in, strlen(own[i].in),
-						    "iso-8859-1"), 0);
+						    "iso-8859-1", true), 0);
 		assert_string_equal(out.buf, own[i].out);
 		strbuf_release(&out);
 	}

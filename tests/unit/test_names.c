@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "util/attr.h"
-#include "util/names.h"
+#include "util/text.h"
 
 static const struct name_value table[] = {
 	{ "off", 0 }, { "no", 0 }, { "on", 1 }, { "auto", -1 }, { NULL, 0 },

@@ -11,7 +11,7 @@
 
 #include "arena_state.h"
 #include "cli/options.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"

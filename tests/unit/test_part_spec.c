@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "arena_state.h"
-#include "mime/compose_request.h"
+#include "mime/compose.h"
 #include "util/arena.h"
 #include "util/error.h"
 

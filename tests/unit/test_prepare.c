@@ -15,6 +15,7 @@
 #include "message_model.h"
 #include "prepare/choose_account.h"
 #include "prepare/prepare.h"
+#include "prepare/recipients.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
@@ -84,7 +85,7 @@ static const char *expanded(const char *settings, const char *aliases, const cha
 	struct rewriter *rewriter;
 
 	if (rewriter_open(arena, a, &rewriter, &failure) < 0 ||
-	    prepare_envelope(&envelope, a, rewriter, &failure) < 0)
+	    recipients_settle(&envelope, a, rewriter, &failure) < 0)
 		return NULL;
 	for (size_t i = 0; i < envelope.rcpt_count; i++) {
 		const struct recipient *r = &envelope.rcpt[i];
@@ -301,7 +302,7 @@ static void smtputf8_only_when_needed(void **state)
 		envelope_init(&envelope, arena);
 		envelope.sender = cases[i].sender;
 		envelope_add(&envelope, cases[i].rcpt, NULL);
-		if (prepare_envelope(&envelope, a, NULL, &err) < 0)
+		if (recipients_settle(&envelope, a, NULL, &err) < 0)
 			fail_msg("case %zu: %s", i, err.text);
 		assert_string_equal(envelope.sender, cases[i].wire_sender);
 		assert_int_equal(envelope.utf8, cases[i].utf8);
@@ -312,12 +313,12 @@ static void smtputf8_only_when_needed(void **state)
 
 	envelope_init(&envelope, arena);
 	envelope.sender = "a@\xef\xbf\xbd.example";
-	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), -1);
+	assert_int_equal(recipients_settle(&envelope, a, NULL, &err), -1);
 	assert_int_equal(err.exit, EX_DATAERR);
 	assert_has(err.text, "sender: ");
 	envelope.sender = "";
 	envelope_add(&envelope, "a@\xef\xbf\xbd.example", NULL);
-	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), -1);
+	assert_int_equal(recipients_settle(&envelope, a, NULL, &err), -1);
 	assert_has(err.text, "recipient: ");
 }
 
@@ -335,7 +336,7 @@ static void the_rest_of_the_envelope_stays(void **state)
 	envelope_add(&envelope, "keep@x", "before@x");
 	envelope_add(&envelope, "root", NULL);
 	envelope_add(&envelope, "a@b\xc3\xbc.example", "o@x");
-	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), 0);
+	assert_int_equal(recipients_settle(&envelope, a, NULL, &err), 0);
 	assert_string_equal(envelope.sender, "s@x");
 	assert_string_equal(envelope.envid, "id");
 	assert_int_equal(envelope.ret, DSN_RET_HDRS);
@@ -363,7 +364,7 @@ static void many_recipients(void **state)
 		envelope_add(&envelope, arena_printf(arena, "a%d@x", i), NULL);
 	envelope_add(&envelope, "all", NULL);
 	envelope_add(&envelope, "x@b\xc3\xbc.example", NULL);
-	assert_int_equal(prepare_envelope(&envelope, a, NULL, &err), 0);
+	assert_int_equal(recipients_settle(&envelope, a, NULL, &err), 0);
 	assert_int_equal(envelope.rcpt_count, 5001);
 	assert_string_equal(envelope.rcpt[0].address, "a0@x");
 	assert_string_equal(envelope.rcpt[4999].address, "a4999@x");

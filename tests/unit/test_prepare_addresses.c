@@ -10,7 +10,6 @@
 #include "conf/accounts.h"
 #include "conf_scratch.h"
 #include "message/header.h"
-#include "prepare/prepare_addresses.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 
@@ -75,7 +74,7 @@ static const char *settled(const struct address_job *j, const char *line,
 			   struct addressed *done_out)
 {
 	struct header_field f = field_of(line);
-	struct addressed done = prepare_addresses(j, &f);
+	struct addressed done = rewriter_field(j, &f);
 
 	if (done_out)
 		*done_out = done;
@@ -201,7 +200,7 @@ static void plain_values(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		struct header_field f = field_of(values[i][0]);
 
-		assert_string_equal(prepare_addresses_plain(&j, &f), values[i][1]);
+		assert_string_equal(rewriter_field_plain(&j, &f), values[i][1]);
 	}
 }
 

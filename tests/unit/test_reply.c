@@ -400,7 +400,7 @@ static void test_reply_faults(void **state)
 		assert_int_equal(read_one(&r, false), 0);
 		reply_error_about(&r.reply, faults[i].stage, "relay@sender.list", &r.err);
 		if (r.err.fault != faults[i].fault || r.err.exit != faults[i].exit)
-			fail_msg("%s: %s, exit %d", r.err.text, fault_name(r.err.fault),
+			fail_msg("%s: %s, exit %d", r.err.text, fault_rows[r.err.fault].name,
 				 r.err.exit);
 		strbuf_release(&data);
 		end(&r);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/account.h"
@@ -292,12 +293,24 @@ static void test_notify(void **state)
 		{ "delay success", 0 }, { "succes", 0 }, { "successs", 0 },
 	};
 
+	struct arena *a = arena_new();
+	struct envelope e;
+	struct error err;
+	char text[100];
+
 	(void)state;
+	envelope_init(&e, a);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		print_message("%s\n", table[i].text);
-		assert_int_equal(request_notify(table[i].text, strlen(table[i].text)),
-		  table[i].bits);
+		snprintf(text, sizeof(text), "b@example.org,notify=%s", table[i].text);
+		int rc = request_recipient(&e, text, NOW, &err);
+
+		assert_int_equal(rc, table[i].bits ? 0 : -1);
+		if (rc == 0)
+			assert_int_equal(e.rcpt[0].notify, table[i].bits);
+		(void)envelope_take_recipients(&e);
 	}
+	arena_free(a);
 }
 
 static void test_recipient(void **state)

@@ -23,7 +23,7 @@
 #include "track/track.h"
 #include "util/arena.h"
 #include "util/base64.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 

@@ -129,7 +129,7 @@ static void test_encode(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct strbuf out = STRBUF_INIT(1000);
 
-		rfc2047_encode(&out, cases[i].text, strlen(cases[i].text), cases[i].place, 0);
+		rfc2047_encode(&out, cases[i].text, strlen(cases[i].text), cases[i].place, 0, NULL);
 		assert_string_equal(out.buf, cases[i].want);
 		strbuf_release(&out);
 	}
@@ -140,7 +140,7 @@ static void check_round_trip(const struct strbuf *text, size_t column)
 {
 	struct strbuf out = STRBUF_INIT(1 << 16), back = STRBUF_INIT(1 << 16);
 
-	rfc2047_encode(&out, text->buf, text->len, RFC2047_PHRASE, column);
+	rfc2047_encode(&out, text->buf, text->len, RFC2047_PHRASE, column, NULL);
 	if (column && column <= 76)
 		check_lines(out.buf, column);
 	if (column == 0)

@@ -18,8 +18,8 @@
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/secret.h"
-#include "util/names.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 static struct arena *arena;
 static struct account account;

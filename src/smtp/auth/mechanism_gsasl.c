@@ -170,13 +170,9 @@ static int failed(const struct exchange *x, int rc, struct error *err)
  */
 static void add_realm(struct strbuf *challenge, const char *realm, const char *in, size_t n)
 {
-	strbuf_addstr(challenge, "realm=\"");
-	for (; *realm; realm++) {
-		if (*realm == '"' || *realm == '\\')
-			strbuf_addch(challenge, '\\');
-		strbuf_addch(challenge, *realm);
-	}
-	strbuf_addstr(challenge, "\",");
+	strbuf_addstr(challenge, "realm=");
+	text_quote_add(challenge, realm);
+	strbuf_addch(challenge, ',');
 	strbuf_add(challenge, in, n);
 }
 

@@ -13,7 +13,7 @@
 #include "smtp/extensions.h"
 #include "smtp/session.h"
 #include "tls/tls.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 

@@ -11,7 +11,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "smtp/session.h"
-#include "util/datetime.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
