@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 /* What an unknown user's password is compared with: costs as much, fits nothing. */
 static const char nobody[] = "$6$msubmit.nobody$";
@@ -176,20 +177,12 @@ static int check_entry(char *entry, const struct auth_login *login, struct error
 /* The first entry of the user in the file, which is cut into strings on the way; NULL if none. */
 static char *find_entry(struct strbuf *file, const struct secret *user)
 {
-	char *line = file->buf;
-	char *end = file->buf + file->len;
+	char *at = file->buf, *line;
 
-	while (line < end) {
-		char *next = memchr(line, '\n', (size_t)(end - line));
-		size_t len = (size_t)((next ? next : end) - line);
-
-		if (len && line[len - 1] == '\r')
-			line[len - 1] = '\0';
-		line[len] = '\0';
-		if (line[0] != '#' && len > user->len && line[user->len] == ':' &&
-		    memcmp(line, user->data, user->len) == 0)
+	while ((line = text_line(&at, file->buf + file->len))) {
+		if (line[0] != '#' && strncmp(line, user->data, user->len) == 0 &&
+		    line[user->len] == ':')
 			return line + user->len + 1;
-		line += len + 1;
 	}
 	return NULL;
 }
@@ -324,11 +317,6 @@ static const struct mechanism mechanisms[] = {
 	{ "PLAIN", plain },
 	{ "LOGIN", login_dialogue },
 };
-
-const char *signin_mechanisms(void)
-{
-	return "PLAIN LOGIN";
-}
 
 static const struct mechanism *find_mechanism(const char *name, size_t len)
 {

@@ -1,9 +1,4 @@
-/*
- * The parameters of MAIL and RCPT (RFC 5321, section 4.1.1.11): SIZE
- * (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), and AUTH (RFC 4954,
- * section 5), whose value is checked and then not used. One table; what is
- * not in it, or was not announced, is 555 5.5.4.
- */
+/* The commands of the listener's clients: parameters, handlers, the table. */
 #include "config.h"
 
 #include <ctype.h>
@@ -11,10 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "message/address.h"
 #include "net/wire.h"
@@ -51,23 +45,12 @@ struct param {
 	unsigned seen;		/* its bit among those already given */
 };
 
-/* size-value = 1*20DIGIT, which may be more than 64 bits hold */
+/* size-value = 1*20DIGIT; what is more than 64 bits hold is UINT64_MAX */
 static int parse_size(struct mail_params *params, const char *value, size_t len)
 {
-	uint64_t size = 0;
-	bool huge = false;
-
-	if (len > SIZE_DIGITS_MAX)
+	if (len > SIZE_DIGITS_MAX || strspn(value, "0123456789") < len)
 		return -1;
-	for (size_t i = 0; i < len; i++) {
-		unsigned digit = (unsigned char)value[i] - (unsigned)'0';
-
-		if (digit > 9)
-			return -1;
-		huge |= __builtin_mul_overflow(size, 10U, &size);
-		huge |= __builtin_add_overflow(size, digit, &size);
-	}
-	params->size = huge ? UINT64_MAX : size;
+	params->size = strtoull(value, NULL, 10);
 	return 0;
 }
 
@@ -200,6 +183,10 @@ struct command {
 	unsigned flags;
 	void (*handler)(struct smtpd *, const char *arg);
 	const char *order;	/* text of 503 when the state is another, after EHLO */
+	struct {		/* where there is no handler */
+		int code;
+		const char *status, *text;
+	} reply;
 };
 
 /* --- greeting and odds and ends ------------------------------------------- */
@@ -251,14 +238,8 @@ static void run_ehlo(struct smtpd *s, const char *arg)
 	if (s->options->cert_file && !s->tls)
 		smtpd_reply_line(s, 250, '-', "STARTTLS");
 	if (smtpd_offers_auth(s))
-		smtpd_reply_line(s, 250, '-', "AUTH %s", signin_mechanisms());
+		smtpd_reply_line(s, 250, '-', "AUTH %s", SIGNIN_MECHANISMS);
 	smtpd_reply_line(s, 250, ' ', "ENHANCEDSTATUSCODES");
-}
-
-static void run_noop(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 250, "2.0.0", "ok");
 }
 
 static void run_rset(struct smtpd *s, const char *arg)
@@ -281,19 +262,6 @@ static void run_vrfy(struct smtpd *s, const char *arg)
 		smtpd_reply(s, 252, "2.5.2", "addresses are not verified here; send the message");
 	else
 		smtpd_reply(s, 501, "5.5.4", "VRFY needs an address");
-}
-
-static void run_help(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 214, "2.0.0",
-		    "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
-}
-
-static void run_missing(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 502, "5.5.1", "command not implemented");
 }
 
 /* A browser was led here by somebody's page: what follows is not to be read as commands. */
@@ -504,18 +472,10 @@ static void run_data(struct smtpd *s, const char *arg)
 
 /* --- STARTTLS ------------------------------------------------------------- */
 
-static bool readable(const char *path)
-{
-	int fd = path ? fs_open_read(path) : -1;
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
 static void run_starttls(struct smtpd *s, const char *arg)
 {
+	struct error ignored;
+
 	(void)arg;
 	if (s->tls) {
 		smtpd_reply(s, 503, "5.5.1", "TLS is active already");
@@ -525,7 +485,8 @@ static void run_starttls(struct smtpd *s, const char *arg)
 		smtpd_reply(s, 501, "5.5.1", "pipelining after STARTTLS");
 		smtpd_log(s, "result=closed reason='data before TLS'");
 		smtpd_end(s, NULL);
-	} else if (!readable(s->options->cert_file) || !readable(s->options->key_file)) {
+	} else if (fs_check_readable(s->options->cert_file, &ignored) < 0 ||
+		   fs_check_readable(s->options->key_file, &ignored) < 0) {
 		smtpd_log(s, "result='cannot read certificate or key'");
 		smtpd_reply(s, 454, "4.7.0", "TLS is not available now");
 	} else {
@@ -538,33 +499,37 @@ static void run_starttls(struct smtpd *s, const char *arg)
 
 /* --- the table ------------------------------------------------------------ */
 
+#define MISSING { 502, "5.5.1", "command not implemented" }
+
 static const struct command table[] = {
-	{ "EHLO", ANY_STATE, IN_CLEAR, run_ehlo, NULL },
-	{ "HELO", ANY_STATE, 0, run_helo, NULL },
-	{ "MAIL", SMTPD_READY, 0, run_mail, "a transaction is open already" },
-	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, run_rcpt, "send MAIL first" },
-	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, run_data, "send MAIL and RCPT first" },
-	{ "RSET", ANY_STATE, NO_ARGUMENT, run_rset, NULL },
-	{ "NOOP", ANY_STATE, IN_CLEAR, run_noop, NULL },
-	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, run_quit, NULL },
-	{ "VRFY", ANY_STATE, 0, run_vrfy, NULL },
-	{ "HELP", ANY_STATE, 0, run_help, NULL },
-	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, run_starttls,
-	  "not within a transaction" },
-	{ "AUTH", SMTPD_READY, 0, signin_run, "not within a transaction" },
-	{ "EXPN", ANY_STATE, 0, run_missing, NULL },
-	{ "ETRN", ANY_STATE, 0, run_missing, NULL },
-	{ "BDAT", ANY_STATE, 0, run_missing, NULL },
-	{ "TURN", ANY_STATE, 0, run_missing, NULL },
-	{ "SEND", ANY_STATE, 0, run_missing, NULL },
-	{ "SOML", ANY_STATE, 0, run_missing, NULL },
-	{ "SAML", ANY_STATE, 0, run_missing, NULL },
-	{ "GET", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "POST", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "PUT", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "HEAD", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "OPTIONS", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "CONNECT", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "EHLO", ANY_STATE, IN_CLEAR, .handler = run_ehlo },
+	{ "HELO", ANY_STATE, 0, .handler = run_helo },
+	{ "MAIL", SMTPD_READY, 0, .handler = run_mail, .order = "a transaction is open already" },
+	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, .handler = run_rcpt, .order = "send MAIL first" },
+	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, .handler = run_data,
+	  .order = "send MAIL and RCPT first" },
+	{ "RSET", ANY_STATE, NO_ARGUMENT, .handler = run_rset },
+	{ "NOOP", ANY_STATE, IN_CLEAR, .reply = { 250, "2.0.0", "ok" } },
+	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, .handler = run_quit },
+	{ "VRFY", ANY_STATE, 0, .handler = run_vrfy },
+	{ "HELP", ANY_STATE, 0, .reply = { 214, "2.0.0",
+	  "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT" } },
+	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, .handler = run_starttls,
+	  .order = "not within a transaction" },
+	{ "AUTH", SMTPD_READY, 0, .handler = signin_run, .order = "not within a transaction" },
+	{ "EXPN", ANY_STATE, 0, .reply = MISSING },
+	{ "ETRN", ANY_STATE, 0, .reply = MISSING },
+	{ "BDAT", ANY_STATE, 0, .reply = MISSING },
+	{ "TURN", ANY_STATE, 0, .reply = MISSING },
+	{ "SEND", ANY_STATE, 0, .reply = MISSING },
+	{ "SOML", ANY_STATE, 0, .reply = MISSING },
+	{ "SAML", ANY_STATE, 0, .reply = MISSING },
+	{ "GET", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "POST", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "PUT", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "HEAD", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "OPTIONS", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "CONNECT", ANY_STATE, IN_CLEAR, .handler = run_http },
 };
 
 static const struct command *find_command(const char *verb, size_t len)
@@ -604,6 +569,9 @@ void commands_run(struct smtpd *s)
 		smtpd_reply(s, 501, "5.5.4", "%s takes no argument", command->verb);
 	else if (!(command->states & s->state))
 		run_order(s, command);
-	else
+	else if (command->handler)
 		command->handler(s, arg);
+	else
+		smtpd_reply(s, command->reply.code, command->reply.status, "%s",
+			    command->reply.text);
 }

@@ -18,6 +18,7 @@
 #include "util/attr.h"
 
 struct error;
+struct wire;
 
 struct server_options {
 	const char *listen;		/* ADDRESS:PORT, [ADDRESS]:PORT; port 0 = any free one */
@@ -47,5 +48,23 @@ struct server_options {
  * EX_CANTCREAT for the files and the Maildir.
  */
 ATTR_CHECK int listener_run(const struct server_options *opt, struct error *err);
+
+/*
+ * On-demand mail relay (RFC 2645): after ATRN the client of a session is its
+ * server. One session of the listener runs on the connection that is there,
+ * inside its TLS, without sign-in and STARTTLS, into a Maildir. Of the
+ * options name, deliver, domains, size_limit and log count.
+ */
+
+/* Can mail be put there? EX_CONFIG for another form than maildir:PATH, EX_CANTCREAT. */
+ATTR_CHECK int atrn_check(const struct server_options *opt, struct error *err);
+
+/*
+ * Greets and serves until the peer's QUIT; *messages_out are stored for good
+ * even when it fails. The wire, encrypted with tls, stays the caller's, and is
+ * of no use any more.
+ */
+ATTR_CHECK int atrn_run(const struct server_options *opt, struct wire *wire, bool tls,
+			const char *peer, unsigned *messages_out, struct error *err);
 
 #endif

@@ -45,23 +45,16 @@ bool smtpd_signed_in(const struct smtpd *s)
 	return s->user.len > 0;
 }
 
-void smtpd_init_wire(struct smtpd *s, const struct server_options *options, struct wire *wire,
+void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct wire *wire,
 		     struct delivery *delivery, const char *peer)
 {
-	*s = (struct smtpd){ .options = options, .delivery = delivery, .peer = peer, .stop_fd = -1,
-			     .pause_ms = 1000, .state = SMTPD_START };
-	s->wire = wire;
+	*s = (struct smtpd){ .options = options, .delivery = delivery, .wire = wire, .peer = peer,
+			     .stop_fd = -1, .pause_ms = 1000, .state = SMTPD_START };
 	strbuf_init(&s->helo, NAME_OCTETS);
 	strbuf_init(&s->user, NAME_OCTETS);
 	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);
 	s->arena = arena_new();
 	envelope_init(&s->envelope, s->arena);
-}
-
-void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct stream *stream,
-		     struct delivery *delivery, const char *peer)
-{
-	smtpd_init_wire(s, options, wire_new_take(stream), delivery, peer);
 }
 
 void smtpd_release(struct smtpd *s)

@@ -26,8 +26,6 @@ struct arena;
 struct delivery;
 struct server_options;
 struct smtpd;
-struct strbuf;
-struct stream;
 struct wire;
 
 /* One bit each: the table of commands holds sets of them. */
@@ -72,16 +70,13 @@ struct smtpd {
 };
 
 /*
- * Takes the stream. Options, delivery and peer are borrowed and must outlive
- * it. stop_fd and pause_ms may be changed before smtpd_run().
+ * Takes the wire; to stay the caller's it is taken out before the release.
+ * Options, delivery and peer are borrowed and must outlive it. stop_fd and
+ * pause_ms may be changed before smtpd_run().
  */
-void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct stream *stream,
+void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct wire *wire,
 		     struct delivery *delivery, const char *peer);
 void smtpd_release(struct smtpd *s);
-
-/* The same on a wire that is in use; to stay the caller's it is taken out before the release. */
-void smtpd_init_wire(struct smtpd *s, const struct server_options *options, struct wire *wire,
-		     struct delivery *delivery, const char *peer);
 
 /*
  * Serves the session to its end. -1 when it broke (the client went away
@@ -156,8 +151,8 @@ bool smtpd_signed_in(const struct smtpd *s);
 /* Runs AUTH; arg is what stands behind the verb. Forgets the line after that. */
 void signin_run(struct smtpd *s, const char *arg);
 
-/* Names of the mechanisms, one blank between them: for EHLO. */
-const char *signin_mechanisms(void);
+/* Names of the mechanisms: for EHLO. */
+#define SIGNIN_MECHANISMS "PLAIN LOGIN"
 
 /*
  * The commands of the listener: one table of verbs, the states in which each

@@ -67,6 +67,15 @@ static inline bool text_is_fws(char c)
 /* The value of a hexadecimal digit in either case; -1 = it is none. */
 ATTR_PURE int text_hex_value(char c);
 
+/*
+ * The line at *at, cut off in place without its LF or CRLF; *at goes behind
+ * it. NULL when *at is end, where a NUL must stand.
+ */
+char *text_line(char **at, char *end);
+
+/* The number of a port, 1*5DIGIT and nothing else in the n octets; -1 = it is none. */
+ATTR_PURE long text_port(const char *s, size_t n);
+
 /* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
 ATTR_PURE size_t text_hash(const char *s);
 

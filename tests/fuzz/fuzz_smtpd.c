@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memory_say_bytes(peer, text, size - 2);
 	memory_end(peer);
 	memory_read_max(peer, data[1]);
-	smtpd_init_take(&s, &opt, peer, &sink.delivery, "127.0.0.1");
+	smtpd_init_take(&s, &opt, wire_new_take(peer), &sink.delivery, "127.0.0.1");
 	s.pause_ms = 0;
 	(void)!smtpd_run(&s, &err);
 	smtpd_release(&s);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "memory_stream.h"
+#include "net/wire.h"
+#include "server/listener.h"
 #include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
@@ -149,7 +151,7 @@ ATTR_UNUSED static void run_bytes(struct run *r, const char *input, size_t n)
 	memory_read_max(peer, r->read_max);
 	if (r->stutter)
 		memory_stutter(peer);
-	smtpd_init_take(&s, &r->opt, peer, &r->store.delivery, "127.0.0.1");
+	smtpd_init_take(&s, &r->opt, wire_new_take(peer), &r->store.delivery, "127.0.0.1");
 	s.pause_ms = 0;
 	r->err = (struct error){ 0 };
 	r->rc = smtpd_run(&s, &r->err);

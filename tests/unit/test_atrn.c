@@ -15,7 +15,7 @@
 #include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
-#include "server/atrn.h"
+#include "server/listener.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
@@ -109,7 +109,7 @@ static void test_sessions(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
-		const struct atrn_options opt = {
+		const struct server_options opt = {
 			.name = "home.example.org", .deliver = deliver,
 			.domains = sessions[i].domains,
 		};
@@ -122,7 +122,7 @@ static void test_sessions(void **state)
 		memory_say(stream, sessions[i].input);
 		if (sessions[i].end)
 			memory_end(stream);
-		int rc = atrn_run(&opt, wire, "192.0.2.1", &messages, &err);
+		int rc = atrn_run(&opt, wire, false, "192.0.2.1", &messages, &err);
 
 		if (rc != (sessions[i].exit ? -1 : 0) || err.exit != sessions[i].exit)
 			fail_msg("%zu: %d %s", i, err.exit, err.text);
@@ -140,7 +140,7 @@ static void test_settings(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { NULL, "", "maildir:", "lmtp:/x", "Maildir" };
-	struct atrn_options opt = { .deliver = deliver };
+	struct server_options opt = { .deliver = deliver };
 	struct error err;
 
 	assert_int_equal(atrn_check(&opt, &err), 0);

@@ -270,7 +270,7 @@ static void lines_of_clients(void **state)
 	strbuf_addstr(&said, "\r\n");
 	memory_say(s, said.buf);
 	memory_end(s);
-	smtpd_init_take(&session, &options, s, &nowhere, "127.0.0.1");
+	smtpd_init_take(&session, &options, wire_new_take(s), &nowhere, "127.0.0.1");
 	(void)!smtpd_run(&session, &failure);
 	assert_non_null(strstr(written.buf, "500 5.5.6"));
 	times = 0;

@@ -471,7 +471,8 @@ static void test_broken_connection(void **state)
 
 		memory_say_bytes(peer, session, n);
 		memory_fail(peer);
-		smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "127.0.0.1");
+		smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery,
+				"127.0.0.1");
 		assert_int_equal(smtpd_run(&s, &r.err), -1);
 		assert_non_null(strstr(r.err.text, "connection lost"));
 		assert_false(r.store.open);
@@ -496,7 +497,8 @@ static void test_replies_cannot_be_written(void **state)
 		memory_end(peer);
 		memory_read_max(peer, 20);
 		memory_write_fail(peer, n);
-		smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "127.0.0.1");
+		smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery,
+				"127.0.0.1");
 		(void)!smtpd_run(&s, &r.err);
 		assert_false(r.store.open);
 		smtpd_release(&s);

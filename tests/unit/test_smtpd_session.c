@@ -166,7 +166,7 @@ static void test_lockstep(void **state)
 			memory_await(peer, steps[i].await);
 		memory_say(peer, steps[i].say);
 	}
-	smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "::1");
+	smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery, "::1");
 	assert_int_equal(smtpd_run(&s, &r.err), 0);
 	assert_int_equal(memory_closed(peer), 1);
 	smtpd_release(&s);
@@ -399,8 +399,8 @@ static void live_open(struct live *l)
 			 0);
 	assert_int_equal(pipe(l->stop), 0);
 	l->client = fds[1];
-	smtpd_init_take(&l->s, &l->r.opt, socket_stream_take(fds[0]), &l->r.store.delivery,
-			"local");
+	smtpd_init_take(&l->s, &l->r.opt, wire_new_take(socket_stream_take(fds[0])),
+			&l->r.store.delivery, "local");
 	l->s.stop_fd = l->stop[0];
 }
 
