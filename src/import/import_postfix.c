@@ -10,6 +10,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/names.h"
+#include "util/text.h"
 
 /*
  * main.cf: "name = value" in logical lines, "$name" stands for another
@@ -353,7 +354,7 @@ static bool has_word(const char *list, const char *word)
 	for (const char *p = list + strspn(list, " \t,"); *p; p += strspn(p, " \t,")) {
 		const size_t n = strcspn(p, " \t,");
 
-		if (n == strlen(word) && strncasecmp(p, word, n) == 0)
+		if (text_same(p, n, word))
 			return true;
 		p += n;
 	}

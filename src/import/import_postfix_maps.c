@@ -24,7 +24,7 @@ static bool has_text(const char *kind, size_t n)
 					     "texthash" };
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (strlen(kinds[i]) == n && strncasecmp(kinds[i], kind, n) == 0)
+		if (text_same(kind, n, kinds[i]))
 			return true;
 	}
 	return false;

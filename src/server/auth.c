@@ -143,10 +143,7 @@ static const struct scheme *find_scheme(const char *entry, const char **hash_out
 	if (!end)
 		return &schemes[1];
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		size_t len = strlen(schemes[i].name);
-
-		if (len == (size_t)(end - entry - 1) &&
-		    strncasecmp(schemes[i].name, entry + 1, len) == 0)
+		if (text_same(entry + 1, (size_t)(end - entry - 1), schemes[i].name))
 			return &schemes[i];
 	}
 	return NULL;
@@ -321,8 +318,7 @@ static const struct mechanism mechanisms[] = {
 static const struct mechanism *find_mechanism(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (strlen(mechanisms[i].name) == len &&
-		    strncasecmp(mechanisms[i].name, name, len) == 0)
+		if (text_same(name, len, mechanisms[i].name))
 			return &mechanisms[i];
 	return NULL;
 }

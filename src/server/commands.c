@@ -56,8 +56,8 @@ static int parse_size(struct mail_params *params, const char *value, size_t len)
 
 static int parse_body(struct mail_params *params, const char *value, size_t len)
 {
-	params->body_8bit = len == 8 && strncasecmp(value, "8BITMIME", len) == 0;
-	return params->body_8bit || (len == 4 && strncasecmp(value, "7BIT", len) == 0) ? 0 : -1;
+	params->body_8bit = text_same(value, len, "8BITMIME");
+	return params->body_8bit || text_same(value, len, "7BIT") ? 0 : -1;
 }
 
 static int parse_utf8(struct mail_params *params, const char *value, size_t len)
@@ -104,9 +104,7 @@ static int refuse_param(struct error *err, int reply, const char *text, const ch
 static const struct param *find_param(const char *word, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mail_table); i++) {
-		const char *keyword = mail_table[i].keyword;
-
-		if (strlen(keyword) == len && strncasecmp(keyword, word, len) == 0)
+		if (text_same(word, len, mail_table[i].keyword))
 			return &mail_table[i];
 	}
 	return NULL;
@@ -535,7 +533,7 @@ static const struct command table[] = {
 static const struct command *find_command(const char *verb, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (strlen(table[i].verb) == len && strncasecmp(table[i].verb, verb, len) == 0)
+		if (text_same(verb, len, table[i].verb))
 			return &table[i];
 	return NULL;
 }

@@ -316,27 +316,6 @@ static void add_line(struct strbuf *out, const struct envelope *e, const struct 
 	strbuf_addch(out, '\n');
 }
 
-/* %XX back to octets, in place; false for one that is wrong or stands for NUL. */
-static bool decode(char *word)
-{
-	char *to = word;
-
-	for (; *word; word++) {
-		if (*word != '%') {
-			*to++ = *word;
-			continue;
-		}
-		int high = text_hex_value(word[1]), low = high < 0 ? -1 : text_hex_value(word[2]);
-
-		if (low < 0 || (high == 0 && low == 0))
-			return false;
-		*to++ = (char)(high * 16 + low);
-		word += 2;
-	}
-	*to = '\0';
-	return true;
-}
-
 /* The time at the beginning of a line, -1 if it has none. */
 static long long line_time(const char *line)
 {
@@ -355,8 +334,8 @@ static int hand_line(const char *line, int (*fn)(void *ctx, const struct trackin
 	int rc = 0;
 
 	strvec_split(&words, line, " ");
-	if (when >= 0 && words.n == WORDS && decode(words.v[1]) && decode(words.v[2]) &&
-	    decode(words.v[3])) {
+	if (when >= 0 && words.n == WORDS && text_percent_decode(words.v[1]) &&
+	    text_percent_decode(words.v[2]) && text_percent_decode(words.v[3])) {
 		const struct tracking t = {
 			.when = when, .envid = words.v[1], .secret = words.v[2],
 			.server = words.v[3], .recipients = words.v[4],

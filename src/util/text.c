@@ -90,6 +90,26 @@ int text_hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool text_percent_decode(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s != '%') {
+			*to++ = *s;
+			continue;
+		}
+		int high = text_hex_value(s[1]), low = high < 0 ? -1 : text_hex_value(s[2]);
+
+		if (low < 0 || (high == 0 && low == 0))
+			return false;
+		*to++ = (char)(high * 16 + low);
+		s += 2;
+	}
+	*to = '\0';
+	return true;
+}
+
 char *text_line(char **at, char *end)
 {
 	char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
