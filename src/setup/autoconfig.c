@@ -23,7 +23,7 @@ enum { TAKES_PASSWORD = 1, TAKES_OAUTH2 = 2, TAKES_OTHER = 4 };
 
 struct draft {
 	const char *host, *user;
-	unsigned long port;
+	long port;		/* below 1: none that will do */
 	int socket;
 	unsigned takes;
 };
@@ -54,20 +54,6 @@ static const struct name_value authentications[] = {
 
 /* --- one server ------------------------------------------------------------------- */
 
-/* 1*5DIGIT; 0 for what is no port */
-static unsigned long read_port(const char *text)
-{
-	unsigned long port = 0;
-	const size_t n = strlen(text);
-
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9' || n > 5)
-			return 0;
-		port = port * 10 + (unsigned long)(text[i] - '0');
-	}
-	return port <= 65535 ? port : 0;
-}
-
 /* Why it is of no use; NULL if it is of use. Completes the draft. */
 static const char *judge(struct reader *r, struct draft *d)
 {
@@ -78,7 +64,7 @@ static const char *judge(struct reader *r, struct draft *d)
 	    !address_domain_valid(host) || *host == '[')
 		return "no host name";
 	d->host = host;
-	if (!d->port)
+	if (d->port < 1)
 		return "no port";
 	if (d->socket != SOCKET_SSL && d->socket != SOCKET_STARTTLS)
 		return "no TLS";
@@ -102,7 +88,7 @@ static void take_server(struct reader *r)
 		strbuf_addstr(r->note, r->note->len ? "; " : "");
 		text_escape_add(r->note, d->host ? d->host : "?",
 				d->host ? strnlen(d->host, 255) : 1);
-		strbuf_addf(r->note, ":%lu: %s", d->port, why);
+		strbuf_addf(r->note, ":%ld: %s", d->port < 0 ? 0 : d->port, why);
 		return;
 	}
 	r->out[r->n++] = (struct found_server){
@@ -121,7 +107,7 @@ static void take_field(struct reader *r, const char *name, const char *text)
 	if (strcmp(name, "hostname") == 0) {
 		d->host = arena_strdup(r->arena, text);
 	} else if (strcmp(name, "port") == 0) {
-		d->port = read_port(text);
+		d->port = text_port(text, strlen(text));
 	} else if (strcmp(name, "username") == 0) {
 		d->user = arena_strdup(r->arena, text);
 	} else if (strcmp(name, "socketType") == 0) {

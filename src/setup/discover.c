@@ -1,13 +1,7 @@
-/*
- * Inside the search for a server: what discover.c and discover_*.c share.
- * For those only.
- */
 #include "config.h"
 #include "setup/discover.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -22,7 +16,6 @@
 #include "net/proxyurl.h"
 #include "net/resolve.h"
 #include "secrets/credentials.h"
-#include "setup/autoconfig.h"
 #include "setup/providers.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/session.h"
@@ -50,18 +43,9 @@ struct discovery {
 	struct found_server found[FOUND_MAX];	/* by the source that is being asked */
 	size_t n;
 	struct strvec mx;		/* hosts that receive the domain's mail, best first */
-	bool mx_asked;
 	bool temporary;			/* something failed that may work later */
+	struct error end;		/* what ends the search; exit 0 = nothing */
 };
-
-/*
- * The sources: each fills d->found, and tells what it asked and heard. -1 and
- * err only for what ends the search.
- */
-typedef int discovery_source(struct discovery *d, struct error *err);
-
-discovery_source discovery_known, discovery_srv, discovery_own_documents, discovery_ispdb,
-	discovery_mx, discovery_guess;
 
 /* A server that answers at all does so soon; there may be many to try. */
 enum { CONNECT_MAX = 10, REPLY_MAX = 15, WHOLE_MAX = 30 };
@@ -70,7 +54,7 @@ enum { CONNECT_MAX = 10, REPLY_MAX = 15, WHOLE_MAX = 30 };
 
 /* One line for the user; a failure of that kind is remembered. */
 ATTR_PRINTF(2, 3)
-static void discovery_note(struct discovery *d, const char *fmt, ...)
+static void tell(struct discovery *d, const char *fmt, ...)
 {
 	struct strbuf raw = STRBUF_INIT(4096), line = STRBUF_INIT(16384);
 	va_list ap;
@@ -86,14 +70,14 @@ static void discovery_note(struct discovery *d, const char *fmt, ...)
 	strbuf_release(&line);
 }
 
-static void discovery_failure(struct discovery *d, const char *what, const struct error *err)
+static void tell_failure(struct discovery *d, const char *what, const struct error *err)
 {
 	d->temporary = d->temporary || err->exit == EX_TEMPFAIL;
-	discovery_note(d, "%s: %s", what, err->text);
+	tell(d, "%s: %s", what, err->text);
 }
 
 /* Adds a server, as far as there is room. */
-static void discovery_add(struct discovery *d, const struct found_server *s)
+static void add_server(struct discovery *d, const struct found_server *s)
 {
 	if (d->n < FOUND_MAX)
 		d->found[d->n++] = *s;
@@ -120,26 +104,22 @@ static bool may_ask(const struct discovery *d)
 
 /* --- the table -------------------------------------------------------------------- */
 
-static void add_provider(struct discovery *d, const struct provider *p, const char *source)
+/* host: NULL = that of the row. */
+static void add_provider(struct discovery *d, const struct provider *p, const char *host,
+			 const char *source)
 {
-	struct found_server ways[PROVIDER_WAYS];
-	size_t n = provider_ways(p, d->arena, &d->req->who, NULL, source, ways);
-
-	for (size_t i = 0; i < n; i++)
-		discovery_add(d, &ways[i]);
+	d->n = provider_ways(p, d->arena, &d->req->who, host, source, d->found);
 }
 
-int discovery_known(struct discovery *d, struct error *err)
+static void find_known(struct discovery *d)
 {
-	const struct provider *p = provider_of_domain(d->domain);
+	const struct provider *p = provider_find(PROVIDER_DOMAIN, d->domain);
 
-	(void)err;
 	if (!p)
-		return 0;
-	discovery_note(d, "%s is a domain of %s: the server is known, nobody was asked",
-		       d->domain, p->name);
-	add_provider(d, p, arena_printf(d->arena, "the table of providers (%s)", p->name));
-	return 0;
+		return;
+	tell(d, "%s is a domain of %s: the server is known, nobody was asked", d->domain,
+	     p->name);
+	add_provider(d, p, NULL, arena_printf(d->arena, "the table of providers (%s)", p->name));
 }
 
 /* --- SRV -------------------------------------------------------------------------- */
@@ -165,43 +145,38 @@ static int take_srv(struct discovery *d, enum srv_live live, struct error *err)
 			.mode = target.mode == TLS_IMPLICIT ? TLS_IMPLICIT : TLS_STARTTLS,
 			.unproven = live != d->req->base->net.srv_live &&
 				    !server_inside_domain(target.host, d->domain) &&
-				    !provider_of_host(target.host),
+				    !provider_find(PROVIDER_HOST, target.host),
 		};
 
-		discovery_add(d, &s);
+		add_server(d, &s);
 	}
 	return rc;
 }
 
-int discovery_srv(struct discovery *d, struct error *err)
+static void find_srv(struct discovery *d)
 {
 	struct error failure;
 	const enum srv_live live = d->req->base->net.srv_live;
 
 	if (!may_ask(d)) {
-		discovery_note(d, "SRV records of %s: not asked for, the proxy looks names up",
-			       d->domain);
-		return 0;
+		tell(d, "SRV records of %s: not asked for, the proxy looks names up",
+		     d->domain);
+		return;
 	}
 	/* a server elsewhere is an error there; here it is one to be confirmed */
 	int rc = take_srv(d, live, &failure);
 
 	if (rc < 0 && failure.exit == EX_CONFIG && live != SRV_LIVE_ANY)
 		rc = take_srv(d, SRV_LIVE_ANY, &failure);
-	if (d->n) {
-		discovery_note(d, "SRV records of %s: %s:%u%s", d->domain, d->found[0].host,
-			       d->found[0].port, d->n > 1 ? " and more" : "");
-		return 0;
-	}
-	if (rc < 0 && failure.exit == EX_UNAVAILABLE) {
-		*err = failure;
-		return -1;
-	}
-	if (rc < 0 && failure.exit != EX_NOHOST)
-		discovery_failure(d, "SRV records", &failure);
+	if (d->n)
+		tell(d, "SRV records of %s: %s:%u%s", d->domain, d->found[0].host,
+		     d->found[0].port, d->n > 1 ? " and more" : "");
+	else if (rc < 0 && failure.exit == EX_UNAVAILABLE)
+		d->end = failure;
+	else if (rc < 0 && failure.exit != EX_NOHOST)
+		tell_failure(d, "SRV records", &failure);
 	else
-		discovery_note(d, "SRV records of %s: none", d->domain);
-	return 0;
+		tell(d, "SRV records of %s: none", d->domain);
 }
 
 /* --- MX --------------------------------------------------------------------------- */
@@ -213,11 +188,10 @@ static void ask_mx(struct discovery *d)
 	struct dns_answer answer;
 	struct error err;
 
-	d->mx_asked = true;
 	if (!may_ask(d))
 		return;
 	if (dns_ask(d->req->base->net.resolver, d->domain, DNS_MX, &limit, &answer, &err) < 0) {
-		discovery_failure(d, "MX records", &err);
+		tell_failure(d, "MX records", &err);
 		return;
 	}
 	for (unsigned priority = 0, next; d->mx.n < d->mx.limit; priority = next + 1) {
@@ -236,51 +210,53 @@ static void ask_mx(struct discovery *d)
 	dns_answer_release(&answer);
 }
 
-int discovery_mx(struct discovery *d, struct error *err)
+static void find_by_mx(struct discovery *d)
 {
 	const struct provider *p = NULL;
 
-	(void)err;
 	ask_mx(d);
 	for (size_t i = 0; i < d->mx.n && !p; i++)
-		p = provider_of_mx(d->mx.v[i]);
+		p = provider_find(PROVIDER_MX, d->mx.v[i]);
 	if (p) {
-		discovery_note(d, "MX records of %s: its mail goes to %s", d->domain, p->name);
-		add_provider(d, p, arena_printf(d->arena, "the MX records of %s (%s)", d->domain,
-						p->name));
+		tell(d, "MX records of %s: its mail goes to %s", d->domain, p->name);
+		add_provider(d, p, NULL, arena_printf(d->arena, "the MX records of %s (%s)",
+						      d->domain, p->name));
 	} else {
-		discovery_note(d, "MX records of %s: %s", d->domain,
-			       d->mx.n ? "no provider that is known" : "none");
+		tell(d, "MX records of %s: %s", d->domain,
+		     d->mx.n ? "no provider that is known" : "none");
 	}
-	return 0;
 }
 
 /* --- guessing --------------------------------------------------------------------- */
 
-static void add_guess(struct discovery *d, const char *host)
+/* A host at the two usual ports. */
+static void add_host(struct discovery *d, const char *host, const char *source, bool unproven)
 {
 	struct found_server s = {
-		.host = host, .port = 465, .mode = TLS_IMPLICIT, .source = "trying usual names",
-		.unproven = !server_inside_domain(host, d->domain) &&
-			    d->req->base->net.srv_live != SRV_LIVE_ANY,
+		.host = host, .port = 465, .mode = TLS_IMPLICIT, .source = source,
+		.unproven = unproven,
 	};
 
-	discovery_add(d, &s);
+	add_server(d, &s);
 	s.port = 587;
 	s.mode = TLS_STARTTLS;
-	discovery_add(d, &s);
+	add_server(d, &s);
 }
 
-int discovery_guess(struct discovery *d, struct error *err)
+static void add_guess(struct discovery *d, const char *host)
 {
-	(void)err;
-	discovery_note(d, "trying usual names:");
+	add_host(d, host, "trying usual names", !server_inside_domain(host, d->domain) &&
+		 d->req->base->net.srv_live != SRV_LIVE_ANY);
+}
+
+static void guess(struct discovery *d)
+{
+	tell(d, "trying usual names:");
 	add_guess(d, arena_printf(d->arena, "smtp.%s", d->domain));
 	add_guess(d, arena_printf(d->arena, "mail.%s", d->domain));
 	add_guess(d, d->domain);
 	for (size_t i = 0; i < d->mx.n && i < MX_TRIED; i++)
 		add_guess(d, arena_strdup(d->arena, d->mx.v[i]));
-	return 0;
 }
 
 /* --- what documents say ------------------------------------------------------------- */
@@ -455,20 +431,15 @@ static int fetch(struct discovery *d, const char *url, struct strbuf *body, stru
 
 static void take_document(struct discovery *d, const char *url, const struct strbuf *body)
 {
-	struct found_server servers[AUTOCONFIG_SERVERS];
 	struct strbuf passed_over = STRBUF_INIT(2048);
 	struct error err;
-	size_t n = 0;
 
-	if (autoconfig_read(body->buf, body->len, d->arena, &d->req->who, url, servers, &n,
-			    &passed_over, &err) < 0) {
-		discovery_failure(d, url, &err);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			discovery_add(d, &servers[i]);
-		discovery_note(d, "%s: %zu server%s%s%s", url, n, n == 1 ? "" : "s",
-			       passed_over.len ? "; passed over " : "", passed_over.buf);
-	}
+	if (autoconfig_read(body->buf, body->len, d->arena, &d->req->who, url, d->found, &d->n,
+			    &passed_over, &err) < 0)
+		tell_failure(d, url, &err);
+	else
+		tell(d, "%s: %zu server%s%s%s", url, d->n, d->n == 1 ? "" : "s",
+		     passed_over.len ? "; passed over " : "", passed_over.buf);
 	strbuf_release(&passed_over);
 }
 
@@ -478,7 +449,7 @@ static void ask_url(struct discovery *d, const char *url)
 	struct error err;
 
 	if (fetch(d, url, &body, &err) < 0)
-		discovery_failure(d, url, &err);
+		tell_failure(d, url, &err);
 	else
 		take_document(d, url, &body);
 	strbuf_release(&body);
@@ -491,7 +462,7 @@ static bool can_ask(struct discovery *d)
 
 	if (https_load(&err) == 0 && xml_load(&err) == 0)
 		return true;
-	discovery_note(d, "autoconfig documents: not asked for: %s", err.text);
+	tell(d, "autoconfig documents: not asked for: %s", err.text);
 	return false;
 }
 
@@ -508,17 +479,13 @@ static const char *as_parameter(struct arena *a, const char *text)
 		else
 			strbuf_addf(&out, "%%%02X", (unsigned)(unsigned char)*text);
 	}
-	const char *copy = arena_strdup(a, out.buf);
-
-	strbuf_release(&out);
-	return copy;
+	return arena_take(a, &out);
 }
 
-int discovery_own_documents(struct discovery *d, struct error *err)
+static void find_own_documents(struct discovery *d)
 {
-	(void)err;
 	if (!can_ask(d))
-		return 0;
+		return;
 	ask_url(d, arena_printf(d->arena,
 				"https://autoconfig.%s/mail/config-v1.1.xml?emailaddress=%s",
 				d->domain, as_parameter(d->arena, d->req->who.address)));
@@ -526,22 +493,16 @@ int discovery_own_documents(struct discovery *d, struct error *err)
 		ask_url(d, arena_printf(d->arena,
 					"https://%s/.well-known/autoconfig/mail/config-v1.1.xml",
 					d->domain));
-	return 0;
 }
 
-int discovery_ispdb(struct discovery *d, struct error *err)
+static void find_ispdb(struct discovery *d)
 {
 	struct error ignored;
 
-	(void)err;
-	if (d->req->no_ispdb) {
-		discovery_note(d, "ISP database of thunderbird.net: not asked, as you wish");
-		return 0;
-	}
-	if (https_load(&ignored) < 0 || xml_load(&ignored) < 0)
-		return 0;
-	ask_url(d, arena_printf(d->arena, ISPDB "%s", d->domain));
-	return 0;
+	if (d->req->no_ispdb)
+		tell(d, "ISP database of thunderbird.net: not asked, as you wish");
+	else if (https_load(&ignored) == 0 && xml_load(&ignored) == 0)
+		ask_url(d, arena_printf(d->arena, ISPDB "%s", d->domain));
 }
 
 /* --- trying ----------------------------------------------------------------------- */
@@ -614,12 +575,12 @@ static bool try_server(struct discovery *d, const struct found_server *s, struct
 	const char *name = arena_printf(d->arena, "  %s:%u", s->host, s->port);
 
 	if (rc < 0)
-		discovery_failure(d, name, err);
+		tell_failure(d, name, err);
 	else if (why)
-		discovery_note(d, "%s: %s", name, why);
+		tell(d, "%s: %s", name, why);
 	else
-		discovery_note(d, "%s: %s, signs in by %s", name,
-			       v.encrypted ? "TLS verified" : "no TLS", v.mechanisms.buf);
+		tell(d, "%s: %s, signs in by %s", name, v.encrypted ? "TLS verified" : "no TLS",
+		     v.mechanisms.buf);
 	strbuf_release(&v.mechanisms);
 	return rc == 0 && !why;
 }
@@ -639,7 +600,7 @@ static void apply_decisions(const struct discovery *d, struct found_server *s)
 		s->user = base->auth.user;
 	else if (!s->user)
 		s->user = d->req->who.address;
-	const struct provider *p = s->hint ? NULL : provider_of_host(s->host);
+	const struct provider *p = s->hint ? NULL : provider_find(PROVIDER_HOST, s->host);
 
 	if (p)
 		s->hint = p->hint;
@@ -690,38 +651,28 @@ static bool choose(struct discovery *d, bool check, struct found_server *out)
 /* --- the sources in their order --------------------------------------------------- */
 
 /* The server is given; its ports may be known, else they are tried. */
-static int find_given(struct discovery *d, struct error *err)
+static void find_given(struct discovery *d)
 {
 	static const char source[] = "your option --host";
 	const struct account *base = d->req->base;
-	const struct provider *p = provider_of_host(base->host);
-	struct found_server ways[PROVIDER_WAYS];
-	size_t n = p ? provider_ways(p, d->arena, &d->req->who, base->host, source, ways) : 0;
+	const struct provider *p = provider_find(PROVIDER_HOST, base->host);
 
-	(void)err;
-	for (size_t i = 0; i < n; i++)
-		discovery_add(d, &ways[i]);
-	if (n)
-		return 0;
-	discovery_add(d, &(struct found_server){ .host = base->host, .port = 465,
-						 .mode = TLS_IMPLICIT, .source = source });
-	discovery_add(d, &(struct found_server){ .host = base->host, .port = 587,
-						 .mode = TLS_STARTTLS, .source = source });
+	if (p)
+		add_provider(d, p, base->host, source);
+	if (d->n)
+		return;
+	add_host(d, base->host, source, false);
 	if (base->port && base->tls.mode == TLS_AUTO && base->port != 465)
 		d->found[0].mode = TLS_STARTTLS;
-	return 0;
 }
 
+/* Each fills d->found, and tells what it asked and heard. */
 static const struct {
-	discovery_source *find;
+	void (*find)(struct discovery *d);
 	bool check_always;	/* it only guesses */
 } sources[] = {
-	{ discovery_known, false },
-	{ discovery_srv, false },
-	{ discovery_own_documents, false },
-	{ discovery_ispdb, false },
-	{ discovery_mx, false },
-	{ discovery_guess, true },
+	{ find_known, false }, { find_srv, false }, { find_own_documents, false },
+	{ find_ispdb, false }, { find_by_mx, false }, { guess, true },
 };
 
 static int nothing_found(const struct discovery *d, struct error *err)
@@ -739,13 +690,16 @@ static int nothing_found(const struct discovery *d, struct error *err)
 static int search(struct discovery *d, struct found_server *out, struct error *err)
 {
 	if (d->req->host_given) {
-		(void)find_given(d, err);
+		find_given(d);
 		return choose(d, !d->req->no_check, out) ? 0 : nothing_found(d, err);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		d->n = 0;
-		if (sources[i].find(d, err) < 0)
+		sources[i].find(d);
+		if (d->end.exit) {
+			*err = d->end;
 			return -1;
+		}
 		if (choose(d, sources[i].check_always || !d->req->no_check, out))
 			return 0;
 	}

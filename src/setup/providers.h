@@ -27,10 +27,11 @@ struct provider {
 
 #define PROVIDER_WAYS 3		/* servers that one row can give */
 
+/* By the domain of an address, a host that receives its mail, the name of the server. */
+enum provider_key { PROVIDER_DOMAIN, PROVIDER_MX, PROVIDER_HOST };
+
 /* The row; NULL if there is none. Case does not count. */
-const struct provider *provider_of_domain(const char *domain);
-const struct provider *provider_of_mx(const char *host);
-const struct provider *provider_of_host(const char *host);
+const struct provider *provider_find(enum provider_key key, const char *name);
 
 /*
  * The ways to the provider into out, the best first; returns their number.

@@ -36,7 +36,7 @@ static void domains_lead_to_their_provider(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct provider *p = provider_of_domain(cases[i].domain);
+		const struct provider *p = provider_find(PROVIDER_DOMAIN, cases[i].domain);
 
 		if (!p != !cases[i].host || (p && strcmp(p->host, cases[i].host) != 0))
 			fail_msg("'%s' leads to %s", cases[i].domain, p ? p->host : "nothing");
@@ -65,7 +65,7 @@ static void hosts_of_mail_lead_to_their_provider(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct provider *p = provider_of_mx(cases[i].mx);
+		const struct provider *p = provider_find(PROVIDER_MX, cases[i].mx);
 
 		if (!p != !cases[i].host || (p && strcmp(p->host, cases[i].host) != 0))
 			fail_msg("'%s' leads to %s", cases[i].mx, p ? p->host : "nothing");
@@ -75,11 +75,11 @@ static void hosts_of_mail_lead_to_their_provider(void **state)
 static void services_are_known_by_their_server(void **state)
 {
 	(void)state;
-	assert_string_equal(provider_of_host("SMTP.sendgrid.net")->name, "SendGrid");
-	assert_string_equal(provider_of_host("email-smtp.eu-west-1.amazonaws.com")->name,
+	assert_string_equal(provider_find(PROVIDER_HOST, "SMTP.sendgrid.net")->name, "SendGrid");
+	assert_string_equal(provider_find(PROVIDER_HOST, "email-smtp.eu-west-1.amazonaws.com")->name,
 			    "Amazon SES");
-	assert_null(provider_of_host("email-smtp.eu-west-1.amazonaws.com.evil.example"));
-	assert_null(provider_of_host("localhost"));
+	assert_null(provider_find(PROVIDER_HOST, "email-smtp.eu-west-1.amazonaws.com.evil.example"));
+	assert_null(provider_find(PROVIDER_HOST, "localhost"));
 }
 
 static void ways_are_ordered(void **state)
@@ -88,21 +88,21 @@ static void ways_are_ordered(void **state)
 	struct found_server out[PROVIDER_WAYS];
 
 	(void)state;
-	assert_int_equal(provider_ways(provider_of_domain("web.de"), a, &who, NULL, "s", out), 2);
+	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "web.de"), a, &who, NULL, "s", out), 2);
 	assert_int_equal(out[0].port, 465);
 	assert_int_equal(out[0].mode, TLS_IMPLICIT);
 	assert_string_equal(out[0].user, "joe");
 	assert_string_equal(out[0].source, "s");
 	assert_int_equal(out[1].port, 587);
 	assert_int_equal(out[1].mode, TLS_STARTTLS);
-	assert_int_equal(provider_ways(provider_of_domain("icloud.com"), a, &who, NULL, "s", out),
+	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "icloud.com"), a, &who, NULL, "s", out),
 			 1);
 	assert_int_equal(out[0].port, 587);
 	assert_null(out[0].user);
-	assert_int_equal(provider_ways(provider_of_domain("proton.me"), a, &who, NULL, "s", out),
+	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "proton.me"), a, &who, NULL, "s", out),
 			 1);
 	assert_int_equal(out[0].port, 1025);
-	assert_int_equal(provider_ways(provider_of_host("email-smtp.x.amazonaws.com"), a, &who,
+	assert_int_equal(provider_ways(provider_find(PROVIDER_HOST, "email-smtp.x.amazonaws.com"), a, &who,
 				       "email-smtp.x.amazonaws.com", "s", out), 2);
 	assert_string_equal(out[0].host, "email-smtp.x.amazonaws.com");
 	arena_free(a);
