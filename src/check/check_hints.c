@@ -1,5 +1,10 @@
+/*
+ * What to do about a failure: one table, keyed by the step, the fault and the
+ * server's reply code, with who the server is and whether anybody has signed
+ * in. The text of the error is never looked at.
+ */
 #include "config.h"
-#include "check/check_hints.h"
+#include "check/check_private.h"
 
 #include <string.h>
 #include <sysexits.h>

@@ -23,7 +23,6 @@
 
 struct mail_params {
 	bool auth_announced;	/* in: AUTH= is allowed */
-	bool body_8bit;		/* BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */
 	uint64_t size;		/* SIZE=, 0 = not told; UINT64_MAX = more than fits */
 };
@@ -56,8 +55,8 @@ static int parse_size(struct mail_params *params, const char *value, size_t len)
 
 static int parse_body(struct mail_params *params, const char *value, size_t len)
 {
-	params->body_8bit = text_same(value, len, "8BITMIME");
-	return params->body_8bit || text_same(value, len, "7BIT") ? 0 : -1;
+	(void)params;
+	return text_same(value, len, "8BITMIME") || text_same(value, len, "7BIT") ? 0 : -1;
 }
 
 static int parse_utf8(struct mail_params *params, const char *value, size_t len)
@@ -381,13 +380,9 @@ static void mail(struct smtpd *s, const char *arg)
 		return;
 	}
 	s->utf8 = params.utf8;
-	s->body_8bit = params.body_8bit;
 	if (needs_utf8(s, sender) || !fits_size(s, params.size))
 		return;
 	s->envelope.sender = sender;
-	s->envelope.utf8 = params.utf8;
-	s->envelope.body = params.body_8bit ? BODY_8BITMIME : BODY_7BIT;
-	s->envelope.size = params.size;
 	s->state = SMTPD_MAIL;
 	smtpd_reply(s, 250, "2.1.0", "sender ok");
 }

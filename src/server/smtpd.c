@@ -71,7 +71,7 @@ void smtpd_reset(struct smtpd *s)
 	arena_free(s->arena);
 	s->arena = arena_new();
 	envelope_init(&s->envelope, s->arena);
-	s->utf8 = s->body_8bit = s->refused_rcpt = false;
+	s->utf8 = s->refused_rcpt = false;
 	s->rcpt_accepted = 0;
 	if (s->state != SMTPD_START)
 		s->state = SMTPD_READY;

@@ -64,7 +64,7 @@ struct smtpd {
 
 	struct arena *arena;		/* of the transaction, as all below */
 	struct envelope envelope;
-	bool utf8, body_8bit;		/* parameters of MAIL */
+	bool utf8;			/* SMTPUTF8 was given with MAIL */
 	bool refused_rcpt;		/* a recipient was refused */
 	unsigned rcpt_accepted;		/* RCPT commands, repeated ones too */
 };
