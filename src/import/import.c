@@ -49,6 +49,34 @@ static bool bears_name(const struct import_format *f, const char *path)
 	return false;
 }
 
+/* Is the word at the beginning of a line a key of the format's table, patterns apart? */
+static bool begins_with_key(const struct import_format *f, const char *line)
+{
+	line += strspn(line, " \t");
+	const size_t n = strcspn(line, " \t=\r\n");
+	char key[64];
+
+	if (n == 0 || n >= sizeof(key))
+		return false;
+	memcpy(key, line, n);
+	key[n] = '\0';
+	const struct import_row *row = import_find_row(f->rows, f->row_count, key, f->fold);
+
+	return row && !strchr(row->key, '*');
+}
+
+/* How many lines look like the format's: what a file probably is. */
+static unsigned score_of(const struct import_format *f, const struct strbuf *text)
+{
+	unsigned score = 0;
+
+	for (const char *p = text->buf, *end = p + text->len; p < end; p++) {
+		score += f->score ? f->score(p) : begins_with_key(f, p);
+		p += strcspn(p, "\n");
+	}
+	return score;
+}
+
 /* The format whose keys most lines begin with; NULL when two are equally near. */
 static const struct import_format *by_content(const struct import_text *t)
 {
@@ -56,9 +84,7 @@ static const struct import_format *by_content(const struct import_text *t)
 	unsigned most = 0, second = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		const struct import_format *f = formats[i];
-		unsigned score = f->score ? f->score(t->text.buf, t->text.len) :
-			import_score(f, t->text.buf, t->text.len);
+		const unsigned score = score_of(formats[i], &t->text);
 
 		if (score > most) {
 			second = most;
@@ -328,11 +354,8 @@ int import_read(const struct import_request *req, struct import_result *out, str
 	strbuf_init(&im->rewrite, TEXT_MAX);
 	strvec_init(&im->lefts, RULES_MAX);
 	strbuf_init(&im->line, IMPORT_FILE_MAX);
-	strvec_init(&im->notes, NOTES_MAX);
-	int rc = read_all(im, req, out, err);
-
-	strvec_append(&out->notes, &im->notes);
-	return rc;
+	im->notes = &out->notes;
+	return read_all(im, req, out, err);
 }
 
 void import_release(struct import_result *r)
@@ -350,7 +373,6 @@ void import_release(struct import_result *r)
 	strbuf_release(&im->aliases);
 	strbuf_release(&im->rewrite);
 	strbuf_release_secret(&im->line);
-	strvec_release(&im->notes);
 	strvec_release(&im->lefts);
 	arena_free(im->arena);
 	xfree(im);

@@ -2,7 +2,6 @@
 #include "config.h"
 #include "import/import_parts.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "util/arena.h"
@@ -57,13 +56,10 @@ static int find_login(const struct import_source *src, const char *host,
 	struct import_source auth = { .im = src->im, .file = t->name };
 
 	import_lines_init(&l, src->im, t);
-	while ((line = import_line(&l))) {
+	while ((line = import_entry(&l))) {
 		const struct import_value v = { .key = "", .line = l.line };
 		struct import_login found;
 
-		line = import_trim(line);
-		if (!*line || *line == '#')
-			continue;
 		if (!read_login(line, host, &found))
 			import_note(&auth, &v, "not for server '%s', and left out", host);
 		else if (!out->user)
@@ -176,10 +172,7 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 	char *line;
 
 	import_lines_init(&l, im, t);
-	while ((line = import_line(&l))) {
-		line = import_trim(line);
-		if (!*line || *line == '#')
-			continue;
+	while ((line = import_entry(&l))) {
 		char *value = line + strcspn(line, " \t");
 
 		if (*value)

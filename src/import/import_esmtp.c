@@ -29,10 +29,7 @@ static const char *convert_user(struct import *im, const char *value, const char
 		value += value[0] == '%' && (value[1] == 'u' || value[1] == '%');
 	}
 	(void)why;
-	const char *result = arena_strdup(im->arena, out.buf);
-
-	strbuf_release(&out);
-	return result;
+	return arena_take(im->arena, &out);
 }
 
 static const char *convert_message_id(struct import *im, const char *value, const char **why)
@@ -156,15 +153,6 @@ static char *take_value(struct scanner *s)
 
 /* --- identities ---------------------------------------------------------------------- */
 
-static const struct import_row *row_of(const char *key)
-{
-	for (size_t i = 0; i < ARRAY_LEN(esmtp_rows); i++) {
-		if (strcmp(esmtp_rows[i].key, key) == 0)
-			return &esmtp_rows[i];
-	}
-	return NULL;
-}
-
 static const char *esmtp_tls(const struct import_source *src)
 {
 	const struct import_value *v = import_find(src, "starttls");
@@ -260,7 +248,7 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 
 		if (!*key && s.p >= s.end)
 			break;
-		if (!row_of(key))
+		if (!import_find_row(esmtp_rows, ARRAY_LEN(esmtp_rows), key, false))
 			/* the word may be the rest of a password without quotes: it is not shown */
 			return error_set(err, FAULT_FOREIGN_CONFIG,
 					 "%s:%u: there is no keyword where one must be", t->name,

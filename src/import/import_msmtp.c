@@ -171,6 +171,15 @@ static void make_account(const struct import_source *src, const struct config *c
 	set_differences(&p);
 }
 
+static void take_out(struct import_account *a, const char *key)
+{
+	struct import_setting **at = &a->first;
+
+	while (*at && strcmp((*at)->key, key) != 0)
+		at = &(*at)->next;
+	*at = *at ? (*at)->next : NULL;
+}
+
 /* Settings that all accounts without a base have in common go to [defaults]. */
 static void share(struct import *im)
 {
@@ -201,8 +210,10 @@ static void share(struct import *im)
 			at = &s->next;
 			continue;
 		}
-		for (struct import_account *a = im->first; a; a = a->next)
-			import_remove(a->base ? NULL : a, s->key);
+		for (struct import_account *a = im->first; a; a = a->next) {
+			if (!a->base)
+				take_out(a, s->key);
+		}
 		s->next = NULL;
 		*end = s;
 		end = &s->next;

@@ -43,21 +43,13 @@ static const struct import_row options[] = {
 };
 
 /* Only remotes has a content of its own to be told by. */
-static unsigned score_remotes(const char *text, size_t len)
+static bool is_remote(const char *line)
 {
-	unsigned n = 0;
+	const size_t name = strcspn(line, " \t\r\n#=");
 
-	for (const char *p = text, *end = text + len; p < end;) {
-		const char *stop = memchr(p, '\n', (size_t)(end - p));
-		const size_t name = strcspn(p, " \t\r\n#=");
-
-		stop = stop ? stop : end;
-		n += name && (strncmp(p + name, " smtp ", 6) == 0 ||
-			      strncmp(p + name, " smtp\n", 6) == 0 ||
-			      strncmp(p + name, " qmqp", 5) == 0);
-		p = stop + 1;
-	}
-	return n;
+	return name && (strncmp(line + name, " smtp ", 6) == 0 ||
+			strncmp(line + name, " smtp\n", 6) == 0 ||
+			strncmp(line + name, " qmqp", 5) == 0);
 }
 
 /* --- remotes --------------------------------------------------------------------------- */
@@ -83,15 +75,6 @@ static char *next_word(char **line)
 	return start;
 }
 
-static bool is_option(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (strcmp(options[i].key, word) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* option = ["--"] name ["=" value]; "--name" "value" too, "-p" "value" */
 static void read_options(struct import_source *src, char *line, unsigned number)
 {
@@ -106,7 +89,8 @@ static void read_options(struct import_source *src, char *line, unsigned number)
 
 		if (value)
 			*value++ = '\0';
-		if (!is_option(word)) {	/* perhaps a part of a password: it is not shown */
+		if (!import_find_row(options, ARRAY_LEN(options), word, false)) {
+			/* perhaps a part of a password: it is not shown */
 			import_note(src, &v, "a word that is no option of nullmailer's, left out");
 			continue;
 		}
@@ -314,11 +298,8 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 	char *line;
 
 	import_lines_init(&l, im, t);
-	while ((line = import_line(&l))) {
-		line = import_trim(line);
-		if (*line && *line != '#')
-			add_remote(im, t, line, l.line, &count);
-	}
+	while ((line = import_entry(&l)))
+		add_remote(im, t, line, l.line, &count);
 	if (!*src.file)
 		src.file = t->name;
 	if (read_files(im, t->name, &src, err) < 0)
@@ -335,5 +316,5 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 const struct import_format import_nullmailer = {
 	.type = "nullmailer", .program = "nullmailer",
 	.names = (const char *const[]){ "remotes", NULL },
-	.score = score_remotes, .read = read_nullmailer,
+	.score = is_remote, .read = read_nullmailer,
 };

@@ -21,7 +21,6 @@
 
 struct arena;
 struct error;
-struct import_format;
 struct import_source;
 struct import_value;
 struct rewrite_map;
@@ -64,7 +63,7 @@ struct import {
 	struct strbuf rewrite;		/* lines of [rewrite] */
 	struct rewrite_map *rules;	/* the same, to judge them by */
 	struct strvec lefts;		/* their left sides */
-	struct strvec notes;
+	struct strvec *notes;		/* of the result */
 	struct import_text *texts;
 	struct strbuf line;		/* of the logical line being read */
 	bool full;			/* accounts were left out */
@@ -85,13 +84,16 @@ struct import_lines {
 	struct import *im;
 	char *next, *end;
 	unsigned line;		/* of the line handed out last; from 1 */
-	unsigned first;		/* of a logical line: its first */
+	unsigned first;		/* of a logical line: its first; 0 behind the last */
 };
 
 void import_lines_init(struct import_lines *l, struct import *im, struct import_text *t);
 
 /* The next line without its end, blanks in place; NULL behind the last. */
 char *import_line(struct import_lines *l);
+
+/* The next that says something, trimmed: neither empty nor begun by '#'. */
+char *import_entry(struct import_lines *l);
 
 /*
  * The next line of Postfix's files: comments and empty lines are left out,
@@ -159,8 +161,9 @@ const char *import_get(const struct import_source *src, const char *key);
 void import_apply(const struct import_source *src, const struct import_row *rows, size_t n,
 		  struct import_account *a);
 
-/* How many lines of a text begin with a key of the format's table: what a file probably is. */
-unsigned import_score(const struct import_format *f, const char *text, size_t len);
+/* The row of key, NULL if there is none; patterns count when no row bears its name. */
+const struct import_row *import_find_row(const struct import_row *rows, size_t n,
+					 const char *key, bool fold);
 
 /* --- results --------------------------------------------------------------- */
 
@@ -192,9 +195,6 @@ bool import_setf(const struct import_source *src, const struct import_value *v,
 /* A password: key is "password", "oauth_token", "proxy_password", "tls_key_password". */
 void import_set_secret(struct import_account *a, const struct import_source *src,
 		       const char *key, const char *value);
-
-/* Takes a key out of the account, which may be NULL. */
-void import_remove(struct import_account *a, const char *key);
 
 /* A rule for [rewrite], as in Postfix's generic(5). One that will not do is noted. */
 void import_add_rule(const struct import_source *src, const struct import_value *v,
@@ -256,8 +256,8 @@ struct import_format {
 	const struct import_row *rows;	/* its keys; patterns do not tell it from others */
 	size_t row_count;
 	bool fold;			/* keys in any case */
-	/* How many lines look like its own, where the keys do not tell. */
-	unsigned (*score)(const char *text, size_t len);
+	/* Does the line, up to its LF or NUL, look like its own, where the keys do not tell? */
+	bool (*score)(const char *line);
 	int (*read)(struct import *im, struct import_text *t, struct error *err);
 };
 
