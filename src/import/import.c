@@ -353,7 +353,6 @@ int import_read(const struct import_request *req, struct import_result *out, str
 	strbuf_init(&im->aliases, TEXT_MAX);
 	strbuf_init(&im->rewrite, TEXT_MAX);
 	strvec_init(&im->lefts, RULES_MAX);
-	strbuf_init(&im->line, IMPORT_FILE_MAX);
 	im->notes = &out->notes;
 	return read_all(im, req, out, err);
 }
@@ -372,7 +371,6 @@ void import_release(struct import_result *r)
 		strbuf_release_secret(&t->text);
 	strbuf_release(&im->aliases);
 	strbuf_release(&im->rewrite);
-	strbuf_release_secret(&im->line);
 	strvec_release(&im->lefts);
 	arena_free(im->arena);
 	xfree(im);

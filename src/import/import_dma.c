@@ -55,7 +55,7 @@ static int find_login(const struct import_source *src, const char *host,
 		return -1;
 	struct import_source auth = { .im = src->im, .file = t->name };
 
-	import_lines_init(&l, src->im, t);
+	import_lines_init(&l, t);
 	while ((line = import_entry(&l))) {
 		const struct import_value v = { .key = "", .line = l.line };
 		struct import_login found;
@@ -171,7 +171,7 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 	const char *mailname;
 	char *line;
 
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_entry(&l))) {
 		char *value = line + strcspn(line, " \t");
 

@@ -297,7 +297,7 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 	unsigned count = 0;
 	char *line;
 
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_entry(&l)))
 		add_remote(im, t, line, l.line, &count);
 	if (!*src.file)

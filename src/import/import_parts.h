@@ -65,7 +65,6 @@ struct import {
 	struct strvec lefts;		/* their left sides */
 	struct strvec *notes;		/* of the result */
 	struct import_text *texts;
-	struct strbuf line;		/* of the logical line being read */
 	bool full;			/* accounts were left out */
 };
 
@@ -81,13 +80,12 @@ ATTR_CHECK int import_open(struct import *im, const char *path, bool needed,
 
 /* Lines of a text, one after the other. The text is changed. */
 struct import_lines {
-	struct import *im;
 	char *next, *end;
 	unsigned line;		/* of the line handed out last; from 1 */
 	unsigned first;		/* of a logical line: its first; 0 behind the last */
 };
 
-void import_lines_init(struct import_lines *l, struct import *im, struct import_text *t);
+void import_lines_init(struct import_lines *l, struct import_text *t);
 
 /* The next line without its end, blanks in place; NULL behind the last. */
 char *import_line(struct import_lines *l);
@@ -97,10 +95,10 @@ char *import_entry(struct import_lines *l);
 
 /*
  * The next line of Postfix's files: comments and empty lines are left out,
- * lines that begin with a blank continue the one before. Good until the next
- * call.
+ * lines that begin with a blank continue the one before. It is in out, NULL
+ * behind the last.
  */
-char *import_logical_line(struct import_lines *l);
+char *import_logical_line(struct import_lines *l, struct strbuf *out);
 
 /* Cuts blanks off both ends. */
 char *import_trim(char *s);

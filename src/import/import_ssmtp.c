@@ -195,7 +195,7 @@ static int read_revaliases(struct import *im, const char *path, const struct imp
 	if (!t)
 		return 0;
 	src.file = t->name;
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_line(&l))) {
 		line[strcspn(line, "#")] = '\0';
 		line = import_trim(line);
@@ -248,7 +248,7 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 	struct import_lines l;
 	char *line;
 
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_line(&l)))
 		read_line(&src, line, l.line);
 	set_mailhub(&src, a);

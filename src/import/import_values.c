@@ -47,14 +47,12 @@ int import_open(struct import *im, const char *path, bool needed, struct import_
 	return rc;
 }
 
-void import_lines_init(struct import_lines *l, struct import *im, struct import_text *t)
+void import_lines_init(struct import_lines *l, struct import_text *t)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	const size_t skip = strncmp(t->text.buf, bom, strlen(bom)) == 0 ? strlen(bom) : 0;
 
-	*l = (struct import_lines){
-		.im = im, .next = t->text.buf + skip, .end = t->text.buf + t->text.len
-	};
+	*l = (struct import_lines){ .next = t->text.buf + skip, .end = t->text.buf + t->text.len };
 }
 
 char *import_line(struct import_lines *l)
@@ -83,10 +81,8 @@ static bool is_idle(const char *line)
 	return *line == '\0' || *line == '#';
 }
 
-char *import_logical_line(struct import_lines *l)
+char *import_logical_line(struct import_lines *l, struct strbuf *out)
 {
-	struct strbuf *out = &l->im->line;
-
 	strbuf_reset(out);
 	l->first = 0;
 	/* what begins with a blank goes on; lines that say nothing may be in between */
@@ -123,7 +119,7 @@ int import_first_line(struct import *im, const char *path, const char **out, str
 		return -1;
 	if (!t)
 		return 0;
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	char *line = import_line(&l);
 
 	line = line ? import_trim(line) : NULL;
