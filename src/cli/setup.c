@@ -15,7 +15,7 @@
 #include "conf/config_write.h"
 #include "conf/settings.h"
 #include "message/address.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"

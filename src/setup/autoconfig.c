@@ -1,5 +1,15 @@
+/*
+ * The document in which a domain, or somebody on its behalf, says where its
+ * mailboxes submit mail: Thunderbird's autoconfig, config-v1.1.xml.
+ *
+ * Taken: <outgoingServer type="smtp"> of the first <emailProvider>. Passed
+ * over: servers without TLS, with host names or ports that are none, with
+ * user names that only the user could complete, and those where no password
+ * and no OAuth2 will do. Read by util/xml.h, so without document types and
+ * entities; what is unknown is skipped. Nothing is fetched here.
+ */
 #include "config.h"
-#include "setup/autoconfig.h"
+#include "setup/discover.h"
 
 #include <string.h>
 #include <strings.h>

@@ -16,7 +16,6 @@
 #include "net/proxyurl.h"
 #include "net/resolve.h"
 #include "secrets/credentials.h"
-#include "setup/providers.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"

@@ -1,5 +1,11 @@
+/*
+ * What is known of mail providers without asking: one row each. Facts are
+ * those that the providers publish; a row is found by the domain of the
+ * address, by the hosts that receive the domain's mail, or by the name of the
+ * server itself.
+ */
 #include "config.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "net/https.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/xalloc.h"
