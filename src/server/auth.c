@@ -1,12 +1,12 @@
+/* Names and passwords of the listener's clients, and the command AUTH. */
 #include "config.h"
-#include "server/auth.h"
+#include "server/smtpd.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server/listener.h"
-#include "server/smtpd.h"
 #include "util/base64.h"
 #include "util/dynlib.h"
 #include "util/error.h"
@@ -17,21 +17,14 @@
 /* What an unknown user's password is compared with: costs as much, fits nothing. */
 static const char nobody[] = "$6$msubmit.nobody$";
 
-enum scheme_kind { SCHEME_CRYPT, SCHEME_PLAIN };
-
 struct scheme {
 	const char *name;
-	enum scheme_kind kind;
-	const char *begin;	/* what the hash must begin with; "" = anything */
+	const char *begin;	/* what the hash must begin with; NULL: it is the password itself */
 };
 
 static const struct scheme schemes[] = {
-	{ "PLAIN", SCHEME_PLAIN, "" },
-	{ "CRYPT", SCHEME_CRYPT, "" },
-	{ "SHA512-CRYPT", SCHEME_CRYPT, "$6$" },
-	{ "SHA256-CRYPT", SCHEME_CRYPT, "$5$" },
-	{ "BLF-CRYPT", SCHEME_CRYPT, "$2" },
-	{ "YESCRYPT", SCHEME_CRYPT, "$y$" },
+	{ "PLAIN", NULL }, { "CRYPT", "" }, { "SHA512-CRYPT", "$6$" }, { "SHA256-CRYPT", "$5$" },
+	{ "BLF-CRYPT", "$2" }, { "YESCRYPT", "$y$" },
 };
 
 static char *(*crypt_call)(const char *phrase, const char *setting);
@@ -156,10 +149,10 @@ static int check_entry(char *entry, const struct auth_login *login, struct error
 	const struct scheme *scheme = find_scheme(entry, &hash);
 	const struct secret *password = &login->password;
 
-	if (!scheme || strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0)
+	if (!scheme || (scheme->begin && strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0))
 		return error_set(err, FAULT_CONFIG, "password scheme of user '%s' is "
 				 "unknown or does not fit the hash", login->user.data);
-	if (scheme->kind == SCHEME_PLAIN) {
+	if (!scheme->begin) {
 		size_t len = strlen(hash);
 
 		return len && equal_in_constant_time(password->data, password->len, hash, len) ?

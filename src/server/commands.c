@@ -13,7 +13,6 @@
 #include "message/address.h"
 #include "net/wire.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -538,12 +537,6 @@ bool commands_is_auth(const struct strbuf *line)
 	return line->len >= 5 && strncasecmp(line->buf, "AUTH ", 5) == 0;
 }
 
-static void run_order(struct smtpd *s, const struct command *command)
-{
-	smtpd_reply(s, 503, "5.5.1", "%s",
-		    s->state == SMTPD_START ? "send EHLO or HELO first" : command->order);
-}
-
 void commands_run(struct smtpd *s)
 {
 	struct strbuf *line = &s->line;
@@ -561,7 +554,8 @@ void commands_run(struct smtpd *s)
 	else if ((command->flags & NO_ARGUMENT) && *arg)
 		smtpd_reply(s, 501, "5.5.4", "%s takes no argument", command->verb);
 	else if (!(command->states & s->state))
-		run_order(s, command);
+		smtpd_reply(s, 503, "5.5.1", "%s", s->state == SMTPD_START ?
+			    "send EHLO or HELO first" : command->order);
 	else if (command->handler)
 		command->handler(s, arg);
 	else

@@ -22,7 +22,6 @@
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/wire.h"
-#include "server/auth.h"
 #include "server/maildir.h"
 #include "server/smtpd.h"
 #include "util/arena.h"

@@ -1,5 +1,9 @@
+/*
+ * DATA: 354, the message through indata_push() into the delivery with its
+ * trace fields on top (RFC 5321, section 4.4), and the verdict.
+ */
 #include "config.h"
-#include "server/receive.h"
+#include "server/smtpd.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,7 +12,6 @@
 #include "message/ident.h"
 #include "net/wire.h"
 #include "server/listener.h"
-#include "server/smtpd.h"
 #include "util/strbuf.h"
 
 /* --- lines of the client ------------------------------------------------------------ */
@@ -36,13 +39,6 @@ static void line_end(struct indata *in, bool bare, struct strbuf *out)
 	in->state = INDATA_LINE;
 }
 
-/* The CR taken before was not that of a line end. */
-static void stray_cr(struct indata *in, struct strbuf *out)
-{
-	strbuf_addch(out, ' ');
-	in->bare_cr = true;
-}
-
 /* One octet within a line. */
 static void text(struct indata *in, char c, struct strbuf *out)
 {
@@ -63,7 +59,9 @@ static void after_cr(struct indata *in, char c, struct strbuf *out)
 		line_end(in, false, out);
 		return;
 	}
-	stray_cr(in, out);
+	/* the CR taken before was not that of a line end */
+	strbuf_addch(out, ' ');
+	in->bare_cr = true;
 	text(in, c, out);
 }
 

@@ -23,13 +23,6 @@ enum {
 	LOG_MAX = 4096
 };
 
-static struct deadline idle_deadline(const struct smtpd *s)
-{
-	unsigned seconds = s->options->idle_timeout;
-
-	return deadline_in(seconds ? seconds : IDLE_DEFAULT, "the client");
-}
-
 const char *smtpd_name(const struct smtpd *s)
 {
 	return s->options->name ? s->options->name : "localhost";
@@ -53,8 +46,7 @@ void smtpd_init_take(struct smtpd *s, const struct server_options *options, stru
 	strbuf_init(&s->helo, NAME_OCTETS);
 	strbuf_init(&s->user, NAME_OCTETS);
 	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);
-	s->arena = arena_new();
-	envelope_init(&s->envelope, s->arena);
+	smtpd_reset(s);
 }
 
 void smtpd_release(struct smtpd *s)
@@ -230,7 +222,8 @@ static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
 
 bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
 {
-	struct deadline d = idle_deadline(s);
+	const unsigned idle = s->options->idle_timeout;
+	struct deadline d = deadline_in(idle ? idle : IDLE_DEFAULT, "the client");
 	struct error err;
 
 	if (wire_unread(s->wire) == 0) {

@@ -8,7 +8,6 @@
 
 #include "../unit/memory_stream.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"

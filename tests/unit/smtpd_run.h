@@ -11,7 +11,6 @@
 #include "memory_stream.h"
 #include "net/wire.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/error.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/receive.h"
+#include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 
