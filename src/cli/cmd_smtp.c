@@ -78,10 +78,10 @@ static int prepare_reversed(struct commands *c, const struct probe_request *p, s
 	const struct listen_settings *l = config_listen(c->submission.config, NULL);
 	struct server_options *r = &c->reversed;
 
-	r->deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
+	r->set.deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
 	r->domains = p->arg ? split_domains(c->submission.arena, p->arg) : a->cmd.atrn_domains;
-	r->name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
-	r->size_limit = l ? l->message_size_limit : 0;
+	r->set.server_name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
+	r->set.message_size_limit = l ? l->message_size_limit : 0;
 	r->log = c->inv->verbose ? log_message : NULL;
 	r->log_ctx = (void *)c->inv;
 	return atrn_check(r, err);

@@ -249,7 +249,7 @@ static int ask(struct smtpd *s, const char *challenge, struct strbuf *out)
 		rc = -1;
 	else if (cut)
 		refuse_auth(s, 500, "5.5.6", "line too long");
-	else if (bare && s->options->strict)
+	else if (bare && s->options->set.strict)
 		refuse_auth(s, 500, "5.5.2", "lines end with CRLF");
 	else
 		rc = decode(s, line.buf, line.len, out);
@@ -320,7 +320,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 {
 	struct error err;
 
-	if (auth_check(s->options->auth_file, login, &err) == 0) {
+	if (auth_check(s->options->set.auth_file, login, &err) == 0) {
 		strbuf_reset(&s->user);
 		strbuf_add(&s->user, login->user.data, login->user.len);
 		smtpd_log(s, "mechanism=%s result=signed-in", mechanism);
@@ -340,7 +340,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 /* What speaks against signing in at all; true when it was answered. */
 static bool refuse_now(struct smtpd *s)
 {
-	if (!s->options->auth_file)
+	if (!s->options->set.auth_file)
 		refuse_auth(s, 502, "5.5.1", "AUTH is not offered");
 	else if (!smtpd_offers_auth(s))
 		refuse_auth(s, 538, "5.7.11", "sign-in needs TLS: send STARTTLS first");

@@ -228,10 +228,10 @@ static void run_ehlo(struct smtpd *s, const char *arg)
 		return;
 	smtpd_reply_line(s, 250, '-', "%s", smtpd_name(s));
 	smtpd_reply_line(s, 250, '-', "PIPELINING");
-	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->size_limit);
+	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->set.message_size_limit);
 	smtpd_reply_line(s, 250, '-', "8BITMIME");
 	smtpd_reply_line(s, 250, '-', "SMTPUTF8");
-	if (s->options->cert_file && !s->tls)
+	if (s->options->set.server_cert && !s->tls)
 		smtpd_reply_line(s, 250, '-', "STARTTLS");
 	if (smtpd_offers_auth(s))
 		smtpd_reply_line(s, 250, '-', "AUTH %s", SIGNIN_MECHANISMS);
@@ -307,7 +307,7 @@ static const char *path_end(const char *p, bool strict)
 static const char *parse_path(struct smtpd *s, const char *arg, const char *keyword,
 			      unsigned flags, const char **rest_out, struct error *err)
 {
-	bool strict = s->options->strict;
+	bool strict = s->options->set.strict;
 	size_t len = strlen(keyword);
 	const char *end = NULL;
 	struct mailbox box;
@@ -355,7 +355,7 @@ static bool needs_utf8(struct smtpd *s, const char *address)
 
 static bool fits_size(struct smtpd *s, uint64_t size)
 {
-	uint64_t limit = s->options->size_limit;
+	uint64_t limit = s->options->set.message_size_limit;
 
 	if (!limit || size <= limit)
 		return true;
@@ -388,7 +388,7 @@ static void mail(struct smtpd *s, const char *arg)
 
 static void run_mail(struct smtpd *s, const char *arg)
 {
-	if (s->options->auth_required && !smtpd_signed_in(s)) {
+	if (s->options->set.auth_required && !smtpd_signed_in(s)) {
 		smtpd_reply(s, 530, "5.7.0", "sign in first");
 		return;
 	}
@@ -415,7 +415,7 @@ static bool wants_domain(struct smtpd *s, const char *address)
 
 static bool rcpt(struct smtpd *s, const char *arg)
 {
-	unsigned most = s->options->max_rcpt ? s->options->max_rcpt : RCPT_DEFAULT;
+	unsigned most = s->options->set.max_rcpt ? s->options->set.max_rcpt : RCPT_DEFAULT;
 	const char *rest;
 	struct error err;
 
@@ -471,14 +471,14 @@ static void run_starttls(struct smtpd *s, const char *arg)
 	(void)arg;
 	if (s->tls) {
 		smtpd_reply(s, 503, "5.5.1", "TLS is active already");
-	} else if (!s->options->cert_file) {
+	} else if (!s->options->set.server_cert) {
 		smtpd_reply(s, 502, "5.5.1", "STARTTLS is not offered");
 	} else if (wire_unread_now(s->wire) > 0) {
 		smtpd_reply(s, 501, "5.5.1", "pipelining after STARTTLS");
 		smtpd_log(s, "result=closed reason='data before TLS'");
 		smtpd_end(s, NULL);
-	} else if (fs_check_readable(s->options->cert_file, &ignored) < 0 ||
-		   fs_check_readable(s->options->key_file, &ignored) < 0) {
+	} else if (fs_check_readable(s->options->set.server_cert, &ignored) < 0 ||
+		   fs_check_readable(s->options->set.server_key, &ignored) < 0) {
 		smtpd_log(s, "result='cannot read certificate or key'");
 		smtpd_reply(s, 454, "4.7.0", "TLS is not available now");
 	} else {
@@ -549,7 +549,7 @@ void commands_run(struct smtpd *s)
 
 	if (!command)
 		smtpd_reply(s, 500, "5.5.2", "unknown command");
-	else if (s->options->require_tls && !s->tls && !(command->flags & IN_CLEAR))
+	else if (s->options->set.require_tls && !s->tls && !(command->flags & IN_CLEAR))
 		smtpd_reply(s, 530, "5.7.0", "send STARTTLS first");
 	else if ((command->flags & NO_ARGUMENT) && *arg)
 		smtpd_reply(s, 501, "5.5.4", "%s takes no argument", command->verb);

@@ -399,63 +399,63 @@ static bool is_maildir(const char *deliver)
 }
 
 /* What can be known to be wrong before the first client comes. */
-static int check_settings(const struct server_options *opt, struct error *err)
+static int check_settings(const struct listen_settings *set, struct error *err)
 {
-	if (!opt->listen || !*opt->listen)
+	if (!set->listen || !*set->listen)
 		return error_set(err, FAULT_CONFIG, "no address to listen on: set 'listen'");
-	if (!opt->deliver || !is_maildir(opt->deliver))
+	if (!set->deliver || !is_maildir(set->deliver))
 		return error_set(err, FAULT_CONFIG, "key 'deliver': '%s' is not of the "
-				 "form maildir:PATH", opt->deliver ? opt->deliver : "");
-	if (!opt->cert_file != !opt->key_file)
+				 "form maildir:PATH", set->deliver ? set->deliver : "");
+	if (!set->server_cert != !set->server_key)
 		return error_set(err, FAULT_KEY_MISMATCH, "certificate and key belong together: "
 				 "set both or none");
-	if (opt->require_tls && !opt->cert_file)
+	if (set->require_tls && !set->server_cert)
 		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
-	if (opt->auth_required && !opt->auth_file)
+	if (set->auth_required && !set->auth_file)
 		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
 				 "there is no password file");
-	if (opt->name && (!*opt->name || strchr(opt->name, ' ') ||
-			  text_has_control(opt->name, strlen(opt->name))))
+	if (set->server_name && (!*set->server_name || strchr(set->server_name, ' ') ||
+				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
-				 opt->name);
+				 set->server_name);
 	return 0;
 }
 
-static int check_files(const struct server_options *opt, struct error *err)
+static int check_files(const struct listen_settings *set, struct error *err)
 {
-	if (opt->cert_file && (fs_check_readable(opt->cert_file, err) < 0 ||
-			       fs_check_readable(opt->key_file, err) < 0))
+	if (set->server_cert && (fs_check_readable(set->server_cert, err) < 0 ||
+				 fs_check_readable(set->server_key, err) < 0))
 		return -1;
-	return opt->auth_file ? auth_check_file(opt->auth_file, err) : 0;
+	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
 }
 
 static int write_files(const struct listener *l, struct error *err)
 {
+	const char *port_file = l->opt->set.port_file, *pid_file = l->opt->set.pid_file;
 	struct strbuf text = STRBUF_INIT(128);
 	int rc = 0;
 
 	describe_socket(l->fd, &text);
 	strbuf_addch(&text, '\n');
-	if (l->opt->port_file)
-		rc = store_write_path(l->opt->port_file, 0644, STORE_REPLACE, text.buf, text.len,
-				      err);
+	if (port_file)
+		rc = store_write_path(port_file, 0644, STORE_REPLACE, text.buf, text.len, err);
 	strbuf_reset(&text);
 	strbuf_addf(&text, "%ld\n", (long)getpid());
-	if (rc == 0 && l->opt->pid_file &&
-	    (rc = store_write_path(l->opt->pid_file, 0644, STORE_REPLACE, text.buf, text.len,
-				   err)) < 0 && l->opt->port_file)
-		unlink(l->opt->port_file);
+	if (rc == 0 && pid_file &&
+	    (rc = store_write_path(pid_file, 0644, STORE_REPLACE, text.buf, text.len, err)) < 0 &&
+	    port_file)
+		unlink(port_file);
 	strbuf_release(&text);
 	return rc;
 }
 
 static void remove_files(const struct listener *l)
 {
-	if (l->opt->port_file)
-		unlink(l->opt->port_file);
-	if (l->opt->pid_file)
-		unlink(l->opt->pid_file);
+	if (l->opt->set.port_file)
+		unlink(l->opt->set.port_file);
+	if (l->opt->set.pid_file)
+		unlink(l->opt->set.pid_file);
 }
 
 static void set_signals(bool foreground)
@@ -523,13 +523,13 @@ static int go_on(struct listener *l, struct error *err)
 
 static int run_listener(struct listener *l, struct error *err)
 {
-	const struct server_options *opt = l->opt;
+	const struct listen_settings *set = &l->opt->set;
 
-	if (maildir_open(&l->maildir, opt->deliver + strlen(maildir), opt->name, err) < 0)
+	if (maildir_open(&l->maildir, set->deliver + strlen(maildir), set->server_name, err) < 0)
 		return -1;
-	l->workers_max = opt->max_clients ? opt->max_clients : CLIENTS_DEFAULT;
+	l->workers_max = set->max_clients ? set->max_clients : CLIENTS_DEFAULT;
 	l->worker = xcalloc(l->workers_max, sizeof(*l->worker));
-	l->fd = open_socket(opt->listen, err);
+	l->fd = open_socket(set->listen, err);
 	int rc = l->fd < 0 ? -1 : go_on(l, err);
 
 	if (l->fd >= 0)
@@ -544,16 +544,16 @@ static struct server_options with_name(const struct server_options *opt, struct 
 {
 	struct server_options complete = *opt;
 
-	if (!opt->name)
-		complete.name = ident_host(arena);
-	if (!complete.name)
-		complete.name = "localhost";
+	if (!opt->set.server_name)
+		complete.set.server_name = ident_host(arena);
+	if (!complete.set.server_name)
+		complete.set.server_name = "localhost";
 	return complete;
 }
 
 int listener_run(const struct server_options *opt, struct error *err)
 {
-	if (check_settings(opt, err) < 0 || check_files(opt, err) < 0)
+	if (check_settings(&opt->set, err) < 0 || check_files(&opt->set, err) < 0)
 		return -1;
 	struct arena *arena = arena_new();
 	const struct server_options complete = with_name(opt, arena);
@@ -570,12 +570,12 @@ enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
 
 static int open_box(struct maildir *box, const struct server_options *opt, struct error *err)
 {
-	const char *deliver = opt->deliver ? opt->deliver : "";
+	const char *deliver = opt->set.deliver ? opt->set.deliver : "";
 
 	if (!is_maildir(deliver))
 		return error_set(err, FAULT_CONFIG, "delivery '%s' is not of the form "
 				 "maildir:PATH: set 'atrn_deliver'", deliver);
-	return maildir_open(box, deliver + strlen(maildir), opt->name, err);
+	return maildir_open(box, deliver + strlen(maildir), opt->set.server_name, err);
 }
 
 int atrn_check(const struct server_options *opt, struct error *err)
@@ -598,8 +598,8 @@ int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, cons
 	int rc = open_box(&box, &complete, err);
 
 	*messages_out = 0;
-	complete.strict = true;
-	complete.idle_timeout = REVERSED_IDLE;
+	complete.set.strict = true;
+	complete.set.idle_timeout = REVERSED_IDLE;
 	if (rc == 0) {
 		smtpd_init_take(&session, &complete, wire, &box.delivery, peer);
 		session.tls = tls;

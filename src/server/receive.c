@@ -192,7 +192,7 @@ static void store_trace(struct smtpd *s, struct incoming *m)
 
 static void check_size(struct smtpd *s, struct incoming *m)
 {
-	uint64_t limit = s->options->size_limit;
+	uint64_t limit = s->options->set.message_size_limit;
 	struct error err;
 
 	if (m->error.exit || !limit || m->in.size <= limit)
@@ -227,7 +227,7 @@ static int check_form(const struct smtpd *s, const struct indata *in, struct err
 		error_set(err, FAULT_MESSAGE, "the message holds NUL octets");
 		return 554;
 	}
-	if (s->options->strict && (in->bare_lf || in->bare_cr)) {
+	if (s->options->set.strict && (in->bare_lf || in->bare_cr)) {
 		error_set(err, FAULT_BARE_LINE_END,
 			  "lines end with CRLF: the message holds a bare %s",
 			  in->bare_lf ? "LF" : "CR");

@@ -25,12 +25,12 @@ enum {
 
 const char *smtpd_name(const struct smtpd *s)
 {
-	return s->options->name ? s->options->name : "localhost";
+	return s->options->set.server_name ? s->options->set.server_name : "localhost";
 }
 
 bool smtpd_offers_auth(const struct smtpd *s)
 {
-	return s->options->auth_file && (s->tls || s->options->auth_plain_loopback);
+	return s->options->set.auth_file && (s->tls || s->options->set.auth_plain_loopback);
 }
 
 bool smtpd_signed_in(const struct smtpd *s)
@@ -222,7 +222,7 @@ static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
 
 bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
 {
-	const unsigned idle = s->options->idle_timeout;
+	const unsigned idle = s->options->set.idle_timeout;
 	struct deadline d = deadline_in(idle ? idle : IDLE_DEFAULT, "the client");
 	struct error err;
 
@@ -286,8 +286,8 @@ bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out, bool *
 static int put_tls_on(struct stream *lower, void *ctx, struct stream **out, struct error *err)
 {
 	struct smtpd *s = ctx;
-	struct tls_server settings = { .cert_file = s->options->cert_file,
-				       .key_file = s->options->key_file };
+	struct tls_server settings = { .cert_file = s->options->set.server_cert,
+				       .key_file = s->options->set.server_key };
 	struct deadline d = deadline_in(HANDSHAKE_LIMIT, "the TLS handshake");
 
 	return tls_accept(lower, &settings, &d, out, err);
@@ -323,7 +323,7 @@ static bool refuse_line(struct smtpd *s, bool cut, bool bare)
 			    "line too long");
 	} else if (memchr(s->line.buf, '\0', s->line.len)) {
 		smtpd_reply(s, 500, "5.5.2", "NUL in a command");
-	} else if (bare && s->options->strict) {
+	} else if (bare && s->options->set.strict) {
 		smtpd_reply(s, 500, "5.5.2", "commands end with CRLF and hold no other CR or LF");
 	} else {
 		return false;

@@ -113,16 +113,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sink sink = { .delivery.ops = &sink_ops };
 	struct strbuf out = STRBUF_INIT((size_t)1 << 24);
 	const struct server_options opt = {
-		.name = "srv.example",
-		.strict = (data[0] & 1) != 0,
-		.auth_plain_loopback = (data[0] & 2) != 0,
-		.auth_file = data[0] & 4 ? "/nonexistent/auth" : NULL,
-		.auth_required = (data[0] & 8) != 0,
-		.require_tls = (data[0] & 16) != 0,
-		.cert_file = data[0] & 32 ? "/nonexistent/cert" : NULL,
-		.key_file = data[0] & 32 ? "/nonexistent/key" : NULL,
-		.size_limit = data[0] & 64 ? 100 : 0,
-		.max_rcpt = data[0] & 128 ? 2 : 0,
+		.set.server_name = "srv.example",
+		.set.strict = (data[0] & 1) != 0,
+		.set.auth_plain_loopback = (data[0] & 2) != 0,
+		.set.auth_file = data[0] & 4 ? "/nonexistent/auth" : NULL,
+		.set.auth_required = (data[0] & 8) != 0,
+		.set.require_tls = (data[0] & 16) != 0,
+		.set.server_cert = data[0] & 32 ? "/nonexistent/cert" : NULL,
+		.set.server_key = data[0] & 32 ? "/nonexistent/key" : NULL,
+		.set.message_size_limit = data[0] & 64 ? 100 : 0,
+		.set.max_rcpt = data[0] & 128 ? 2 : 0,
 	};
 	/* the search for ends of data reads strings; one NUL more changes no session */
 	char *text = xcalloc(size - 1, 1);

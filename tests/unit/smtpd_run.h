@@ -122,7 +122,8 @@ ATTR_UNUSED static void run_release(struct run *r)
 
 ATTR_UNUSED static void run_init(struct run *r)
 {
-	*r = (struct run){ .opt = { .name = "srv.example", .strict = true, .size_limit = 100000 },
+	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = true,
+				       .message_size_limit = 100000 },
 			   .store.delivery.ops = &store_ops };
 	strbuf_init(&r->written, 1 << 22);
 	strbuf_init(&r->log, 1 << 20);

@@ -110,7 +110,7 @@ static void test_sessions(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
 		const struct server_options opt = {
-			.name = "home.example.org", .deliver = deliver,
+			.set.server_name = "home.example.org", .set.deliver = deliver,
 			.domains = sessions[i].domains,
 		};
 		struct strbuf written = STRBUF_INIT(65536);
@@ -140,16 +140,16 @@ static void test_settings(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { NULL, "", "maildir:", "lmtp:/x", "Maildir" };
-	struct server_options opt = { .deliver = deliver };
+	struct server_options opt = { .set.deliver = deliver };
 	struct error err;
 
 	assert_int_equal(atrn_check(&opt, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		opt.deliver = bad[i];
+		opt.set.deliver = bad[i];
 		assert_int_equal(atrn_check(&opt, &err), -1);
 		assert_int_equal(err.exit, EX_CONFIG);
 	}
-	opt.deliver = "maildir:/nonexistent/msubmit/box";
+	opt.set.deliver = "maildir:/nonexistent/msubmit/box";
 	assert_int_equal(atrn_check(&opt, &err), -1);
 	assert_int_equal(err.exit, EX_CANTCREAT);
 }

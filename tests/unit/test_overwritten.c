@@ -254,8 +254,8 @@ static void sign_in_of_others(void **state)
 /* A line with a password that is too long to be looked at. */
 static void lines_of_clients(void **state)
 {
-	const struct server_options options = { .auth_file = "/nowhere",
-						.auth_plain_loopback = true };
+	const struct server_options options = { .set.auth_file = "/nowhere",
+						.set.auth_plain_loopback = true };
 	struct strbuf written = STRBUF_INIT(100000), said = STRBUF_INIT(100000);
 	struct stream *s = memory_new(&written);
 	struct delivery nowhere = { .ops = NULL };

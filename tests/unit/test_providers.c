@@ -72,14 +72,19 @@ static void hosts_of_mail_lead_to_their_provider(void **state)
 	}
 }
 
+static const struct provider *by_host(const char *name)
+{
+	return provider_find(PROVIDER_HOST, name);
+}
+
 static void services_are_known_by_their_server(void **state)
 {
 	(void)state;
-	assert_string_equal(provider_find(PROVIDER_HOST, "SMTP.sendgrid.net")->name, "SendGrid");
-	assert_string_equal(provider_find(PROVIDER_HOST, "email-smtp.eu-west-1.amazonaws.com")->name,
+	assert_string_equal(by_host("SMTP.sendgrid.net")->name, "SendGrid");
+	assert_string_equal(by_host("email-smtp.eu-west-1.amazonaws.com")->name,
 			    "Amazon SES");
-	assert_null(provider_find(PROVIDER_HOST, "email-smtp.eu-west-1.amazonaws.com.evil.example"));
-	assert_null(provider_find(PROVIDER_HOST, "localhost"));
+	assert_null(by_host("email-smtp.eu-west-1.amazonaws.com.evil.example"));
+	assert_null(by_host("localhost"));
 }
 
 static void ways_are_ordered(void **state)
@@ -88,21 +93,23 @@ static void ways_are_ordered(void **state)
 	struct found_server out[PROVIDER_WAYS];
 
 	(void)state;
-	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "web.de"), a, &who, NULL, "s", out), 2);
+	const struct provider *p = provider_find(PROVIDER_DOMAIN, "web.de");
+
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 2);
 	assert_int_equal(out[0].port, 465);
 	assert_int_equal(out[0].mode, TLS_IMPLICIT);
 	assert_string_equal(out[0].user, "joe");
 	assert_string_equal(out[0].source, "s");
 	assert_int_equal(out[1].port, 587);
 	assert_int_equal(out[1].mode, TLS_STARTTLS);
-	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "icloud.com"), a, &who, NULL, "s", out),
-			 1);
+	p = provider_find(PROVIDER_DOMAIN, "icloud.com");
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 1);
 	assert_int_equal(out[0].port, 587);
 	assert_null(out[0].user);
-	assert_int_equal(provider_ways(provider_find(PROVIDER_DOMAIN, "proton.me"), a, &who, NULL, "s", out),
-			 1);
+	p = provider_find(PROVIDER_DOMAIN, "proton.me");
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 1);
 	assert_int_equal(out[0].port, 1025);
-	assert_int_equal(provider_ways(provider_find(PROVIDER_HOST, "email-smtp.x.amazonaws.com"), a, &who,
+	assert_int_equal(provider_ways(by_host("email-smtp.x.amazonaws.com"), a, &who,
 				       "email-smtp.x.amazonaws.com", "s", out), 2);
 	assert_string_equal(out[0].host, "email-smtp.x.amazonaws.com");
 	arena_free(a);
