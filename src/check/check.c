@@ -32,6 +32,7 @@
 #include "util/fs.h"
 #include "util/sandbox.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -58,31 +59,21 @@ const char *check_verdict_name(enum check_verdict v)
  */
 static void pass_on(struct check *c, const struct check_finding *f)
 {
-	struct check_held *h;
-
-	if (!c->network || (!c->held && f->verdict != CHECK_FAIL)) {
+	if (!c->network || (!c->held_n && f->verdict != CHECK_FAIL)) {
 		c->r->found(c->r->ctx, f);
 		return;
 	}
-	h = arena_alloc(c->arena, sizeof(*h));
-	h->finding = *f;
-	h->next = NULL;
-	if (!c->held)
-		c->held_end = &c->held;
-	*c->held_end = h;
-	c->held_end = &h->next;
+	c->held = arena_grow(c->arena, c->held, c->held_n, &c->held_alloc, sizeof(*c->held));
+	c->held[c->held_n++] = *f;
 }
 
 static void release_held(struct check *c)
 {
-	const bool made_up = c->reached;
-
-	for (struct check_held *h = c->held; h; h = h->next) {
-		if (made_up && h->finding.verdict == CHECK_FAIL)
-			h->finding.verdict = CHECK_WARN;
-		c->r->found(c->r->ctx, &h->finding);
+	for (size_t i = 0; i < c->held_n; i++) {
+		if (c->reached && c->held[i].verdict == CHECK_FAIL)
+			c->held[i].verdict = CHECK_WARN;
+		c->r->found(c->r->ctx, &c->held[i]);
 	}
-	c->held = NULL;
 }
 
 static void tell(struct check *c, enum check_verdict v, const char *step, const char *hint,
@@ -387,11 +378,6 @@ static void look_at_aliases(struct check *c)
 
 /* --- sender and recipient ---------------------------------------------------------- */
 
-static bool same_domain(const char *a, const char *b)
-{
-	return server_inside_domain(a, b) || server_inside_domain(b, a);
-}
-
 static void look_at_sender(struct check *c)
 {
 	const char *sender = c->submission->envelope.sender, *user = c->account.auth.user;
@@ -400,7 +386,8 @@ static void look_at_sender(struct check *c)
 	if (*sender && !c->account.from && !c->submission->request->sender)
 		check_warn(c, "sender", "set 'from' to an address that may be answered",
 			   "the account has no 'from': mail comes from '%s'", sender);
-	if (domain && users && !same_domain(domain, users))
+	if (domain && users && !server_inside_domain(domain, users) &&
+	    !server_inside_domain(users, domain))
 		check_warn(c, "sender", "many servers take mail only from the "
 			   "addresses of who signs in: if it is refused, or put among the spam, "
 			   "set 'from' accordingly",
@@ -559,21 +546,12 @@ static void look_at_command(struct check *c, const char *key, const char *const 
 /* As far as the shell's command is plain words. */
 static void look_at_shell(struct check *c, const char *key, const char *command)
 {
-	char *copy = command ? arena_strdup(c->arena, command) : NULL;
-	const char *words[16];
-	size_t n = 0;
+	struct strvec words = STRVEC_INIT(15);
 
-	for (char *at = copy; at && *at && n < ARRAY_LEN(words) - 1;) {
-		at += strspn(at, " \t'\"");
-		if (*at)
-			words[n++] = at;
-		at += strcspn(at, " \t'\"");
-		if (*at)
-			*at++ = '\0';
-	}
-	words[n] = NULL;
-	if (n)
-		look_at_command(c, key, words);
+	if (command)
+		strvec_split(&words, command, " \t'\"");
+	look_at_command(c, key, (const char *const *)words.v);
+	strvec_release(&words);
 }
 
 /* A password that is written into a command is written into the configuration. */

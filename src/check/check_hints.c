@@ -301,13 +301,12 @@ static bool is_of(const struct hint_query *q, const char *domain)
 
 static bool circumstances_fit(unsigned when, const struct hint_query *q)
 {
-	const bool names = q->tls && q->tls->first_name;
-	const bool bare = q->user && !strchr(q->user, '@');
+	const unsigned holds = (q->signed_in ? WHEN_SIGNED_IN : WHEN_NOT_SIGNED_IN) |
+		(q->local ? WHEN_LOCAL : 0) | (q->proxied ? WHEN_PROXIED : 0) |
+		(q->tls && q->tls->first_name ? WHEN_NAMES : 0) |
+		(q->user && !strchr(q->user, '@') ? WHEN_BARE_USER : 0);
 
-	return !((when & WHEN_SIGNED_IN && !q->signed_in) ||
-		 (when & WHEN_NOT_SIGNED_IN && q->signed_in) ||
-		 (when & WHEN_LOCAL && !q->local) || (when & WHEN_NAMES && !names) ||
-		 (when & WHEN_PROXIED && !q->proxied) || (when & WHEN_BARE_USER && !bare));
+	return !(when & ~holds);
 }
 
 static bool fits(const struct hint *h, const struct hint_query *q)
@@ -334,26 +333,20 @@ static void add_today(struct strbuf *out)
 
 static const char *value_of(char letter, const struct hint_query *q)
 {
-	switch (letter) {
-	case 'h':
-		return q->host;
-	case 'a':
-		return q->address ? q->address : q->host;
-	case 'u':
-		return q->user;
-	case 's':
-		return q->sender && *q->sender ? q->sender : "<>";
-	case 't':
-		return q->to;
-	case 'k':
-		return q->tls ? q->tls->pin : NULL;
-	case 'n':
-		return q->tls ? q->tls->names : NULL;
-	case 'm':
-		return q->tls ? q->tls->first_name : NULL;
-	default:
-		return NULL;
-	}
+	const struct {
+		char letter;
+		const char *value;
+	} values[] = {
+		{ 'h', q->host }, { 'a', q->address ? q->address : q->host }, { 'u', q->user },
+		{ 's', q->sender && *q->sender ? q->sender : "<>" }, { 't', q->to },
+		{ 'k', q->tls ? q->tls->pin : NULL }, { 'n', q->tls ? q->tls->names : NULL },
+		{ 'm', q->tls ? q->tls->first_name : NULL },
+	};
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(values) && values[i].letter != letter)
+		i++;
+	return i < ARRAY_LEN(values) && values[i].value ? values[i].value : "(unknown)";
 }
 
 static void fill_in(struct strbuf *out, const char *text, const struct hint_query *q)
@@ -363,14 +356,12 @@ static void fill_in(struct strbuf *out, const char *text, const struct hint_quer
 			strbuf_addch(out, *text);
 			continue;
 		}
-		const char *value = value_of(*++text, q);
-
-		if (*text == 'p')
+		if (*++text == 'p')
 			strbuf_addf(out, "%u", q->port);
 		else if (*text == 'd')
 			add_today(out);
 		else
-			strbuf_addstr(out, value ? value : "(unknown)");
+			strbuf_addstr(out, value_of(*text, q));
 	}
 }
 
@@ -386,8 +377,5 @@ const char *check_hint(struct arena *a, const struct hint_query *q)
 			strbuf_addch(&out, '\n');
 		fill_in(&out, table[i].text, q);
 	}
-	const char *hint = out.len ? arena_strdup(a, out.buf) : NULL;
-
-	strbuf_release(&out);
-	return hint;
+	return out.len ? arena_take(a, &out) : NULL;
 }

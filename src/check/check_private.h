@@ -31,12 +31,6 @@ struct hint_query {
 	const struct tls_facts *tls;	/* of the certificate; NULL = none seen */
 };
 
-/* A finding that waits. */
-struct check_held {
-	struct check_held *next;
-	struct check_finding finding;
-};
-
 struct check {
 	const struct check_request *r;
 	struct arena *arena;
@@ -50,7 +44,8 @@ struct check {
 
 	bool requested;			/* what the account asks of servers is in the envelope */
 
-	struct check_held *held, **held_end;	/* from the first failure of a server on */
+	struct check_finding *held;	/* those that wait: from the first failure of a server on */
+	size_t held_n, held_alloc;
 	struct error first;		/* the first failure on this host; exit 0 = none */
 	struct error one;		/* of the server in use, as an attempt has it */
 	struct error servers;		/* of all, as an attempt would tell it; exit 0 = none */

@@ -13,6 +13,7 @@
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define BOTH (PROVIDER_465 | PROVIDER_587)
 #define APP_PASSWORD "needs an app password, not that of the account: "
@@ -154,18 +155,13 @@ static const struct provider table[] = {
 /* Is there a pattern in the list (blanks between them) that name matches? */
 static bool is_listed(const char *list, const char *name)
 {
-	struct strbuf item = STRBUF_INIT(256);
+	struct strvec items = STRVEC_INIT(1000);
 	bool found = false;
 
-	while (list && *list && !found) {
-		size_t n = strcspn(list, " ");
-
-		strbuf_reset(&item);
-		strbuf_add(&item, list, n);
-		found = address_match(item.buf, name);
-		list += n + strspn(list + n, " ");
-	}
-	strbuf_release(&item);
+	strvec_split(&items, list ? list : "", " ");
+	for (size_t i = 0; i < items.n && !found; i++)
+		found = address_match(items.v[i], name);
+	strvec_release(&items);
 	return found;
 }
 

@@ -1,5 +1,6 @@
+/* The client of the Message Tracking Query Protocol, and what its server answers. */
 #include "config.h"
-#include "track/mtqp.h"
+#include "track/track.h"
 
 #include <stdbool.h>
 #include <string.h>

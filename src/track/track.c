@@ -20,7 +20,6 @@
 #include "submit/attempt.h"
 #include "submit/connect.h"
 #include "submit/server_list.h"
-#include "track/mtqp.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
