@@ -237,7 +237,7 @@ static void look_at_syslog(struct check *c)
 }
 
 /* A file that is not there yet can be made where its folder lets us. */
-static int try_log(const char *path)
+static int try_log(struct check *c, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
@@ -248,15 +248,10 @@ static int try_log(const char *path)
 	if (errno != ENOENT)
 		return -1;
 	const char *slash = strrchr(path, '/');
-	struct arena *a = arena_new();
 	const char *folder = !slash ? "." : slash == path ? "/" :
-		arena_strndup(a, path, (size_t)(slash - path));
-	int rc = faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS);
-	int why = errno;
+		arena_strndup(c->arena, path, (size_t)(slash - path));
 
-	arena_free(a);
-	errno = why;
-	return rc;
+	return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS);
 }
 
 /* The mode would let us: then something else does not. */
@@ -276,7 +271,7 @@ static void look_at_logfile(struct check *c)
 
 	if (strcmp(path, "-") == 0)
 		check_ok(c, "log", "to standard output");
-	else if (try_log(path) == 0)
+	else if (try_log(c, path) == 0)
 		check_ok(c, "log", "%s can be written", path);
 	else
 		check_warn(c, "log", "mail goes out all the same; every user that "
@@ -492,19 +487,6 @@ static bool mechanism_needs(const struct auth_settings *auth, unsigned flag)
 	return !m || m->flags & flag;
 }
 
-static bool needs_password(const struct account *a)
-{
-	return a->auth.mode != AUTH_OFF && !a->net.mx && !credentials_has_token(a) &&
-		(a->auth.user || auth_has_password(&a->auth)) &&
-		mechanism_needs(&a->auth, MECHANISM_PASSWORD);
-}
-
-static bool needs_token(const struct account *a)
-{
-	return a->auth.mode != AUTH_OFF && !a->net.mx && credentials_has_token(a) &&
-		mechanism_needs(&a->auth, MECHANISM_TOKEN);
-}
-
 /* --- where it lies ---------------------------------------------------------- */
 
 /* Programs that only pass on what is in their argument. */
@@ -631,9 +613,12 @@ static void fetch_token(struct check *c)
 
 static void check_secret(struct check *c)
 {
-	const bool token = needs_token(&c->account), password = needs_password(&c->account);
+	const struct auth_settings *auth = &c->account.auth;
+	const bool token = credentials_has_token(&c->account);
 
-	if (!token && !password)
+	if (auth->mode == AUTH_OFF || c->account.net.mx ||
+	    !mechanism_needs(auth, token ? MECHANISM_TOKEN : MECHANISM_PASSWORD) ||
+	    !(token || auth->user || auth_has_password(auth)))
 		return;
 	/* with what a session may still do by then; a tunnel is begun before */
 	if (!c->account.net.tunnel)

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,39 +121,21 @@ struct listener {
 	size_t workers_max, workers;
 };
 
-/* The signal handlers write here; one per process. */
-static int signal_pipe[2] = { -1, -1 };
+/* The signals that a process waits for come by it. */
+static int signal_fd = -1;
 
-static void on_signal(int number)
+static int open_signals(const int *numbers, size_t n, struct error *err)
 {
-	int saved = errno;
-	char c = (char)number;
+	sigset_t set;
 
-	/* a full pipe has enough in it to wake us */
-	(void)!write(signal_pipe[1], &c, 1);
-	errno = saved;
-}
-
-static void set_signal(int number, void (*handler)(int))
-{
-	struct sigaction action = { .sa_handler = handler };
-
-	sigemptyset(&action.sa_mask);
-	(void)sigaction(number, &action, NULL);
-}
-
-static int open_signal_pipe(struct error *err)
-{
-	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		return error_errno(err, FAULT_SYSTEM, "cannot make a pipe for signals");
+	sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		(void)sigaddset(&set, numbers[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signal_fd < 0)
+		return error_errno(err, FAULT_SYSTEM, "cannot make a descriptor for signals");
 	return 0;
-}
-
-static void close_signal_pipe(void)
-{
-	close(signal_pipe[0]);
-	close(signal_pipe[1]);
-	signal_pipe[0] = signal_pipe[1] = -1;
 }
 
 static void tell(const struct server_options *opt, const char *line)
@@ -248,7 +231,7 @@ static void serve_client(struct listener *l, int fd)
 
 	socket_peer_name(stream, peer, sizeof(peer));
 	smtpd_init_take(&session, l->opt, wire_new_take(stream), &l->maildir.delivery, peer);
-	session.stop_fd = signal_pipe[0];
+	session.stop_fd = signal_fd;
 	if (smtpd_run(&session, &err) < 0)
 		smtpd_log(&session, "result=broken reason='%s'", err.text);
 	else
@@ -257,20 +240,16 @@ static void serve_client(struct listener *l, int fd)
 	smtpd_release(&session);
 }
 
-/* Never returns. The terminal's ^C is the parent's to handle. */
-static void be_worker(struct listener *l, int fd, const sigset_t *mask)
+/* Never returns. What the parent waits for stays blocked: ^C of the terminal is its to handle. */
+static void be_worker(struct listener *l, int fd)
 {
+	static const int end = SIGTERM;
 	struct error err;
 
 	close(l->fd);
-	close_signal_pipe();
-	set_signal(SIGCHLD, SIG_DFL);
-	set_signal(SIGINT, SIG_IGN);
-	set_signal(SIGHUP, SIG_IGN);
-	if (open_signal_pipe(&err) < 0)
+	close(signal_fd);
+	if (open_signals(&end, 1, &err) < 0)
 		_exit(EX_OSERR);
-	set_signal(SIGTERM, on_signal);
-	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 	serve_client(l, fd);
 	_exit(0);
 }
@@ -284,21 +263,16 @@ static void refuse_client(const struct listener *l, int fd)
 	tell(l->opt, "result=refused reason='too many connections'");
 }
 
-/* A signal that comes between fork and the child's own handlers must not be lost. */
 static void start_worker(struct listener *l, int fd)
 {
-	sigset_t all, before;
 	size_t slot = 0;
 
 	while (l->worker[slot])
 		slot++;
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
 
 	if (pid == 0)
-		be_worker(l, fd, &before);
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		be_worker(l, fd);
 	if (pid < 0) {
 		refuse_client(l, fd);
 		return;
@@ -349,21 +323,21 @@ static void accept_all(struct listener *l)
 	}
 }
 
-/* Empties the pipe; true when one of the signals asks us to end. */
+/* Takes those that have come; true when one of them asks us to end. */
 static bool read_signals(void)
 {
-	char number;
+	struct signalfd_siginfo info;
 	bool stop = false;
 
-	while (read(signal_pipe[0], &number, 1) == 1)
-		stop |= number != SIGCHLD;
+	while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		stop |= info.ssi_signo != SIGCHLD;
 	return stop;
 }
 
 static void wait_for_workers(struct listener *l)
 {
 	struct deadline d = deadline_in(END_LIMIT, "the workers");
-	struct pollfd p = { .fd = signal_pipe[0], .events = POLLIN };
+	struct pollfd p = { .fd = signal_fd, .events = POLLIN };
 
 	signal_workers(l, SIGTERM);
 	for (reap(l); l->workers && !deadline_passed(&d); reap(l)) {
@@ -377,7 +351,7 @@ static void serve_until_told(struct listener *l)
 {
 	struct pollfd p[2] = {
 		{ .fd = l->fd, .events = POLLIN },
-		{ .fd = signal_pipe[0], .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN },
 	};
 
 	for (;;) {
@@ -458,14 +432,16 @@ static void remove_files(const struct listener *l)
 		unlink(l->opt->set.pid_file);
 }
 
-static void set_signals(bool foreground)
+static int set_signals(bool foreground, struct error *err)
 {
-	set_signal(SIGPIPE, SIG_IGN);
-	set_signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
-	set_signal(SIGCHLD, on_signal);
-	set_signal(SIGTERM, on_signal);
-	set_signal(SIGINT, on_signal);
-	set_signal(SIGHUP, foreground ? on_signal : SIG_IGN);
+	static const int waited_for[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
+	(void)signal(SIGCHLD, SIG_DFL);
+	if (!foreground)
+		(void)signal(SIGHUP, SIG_IGN);
+	return open_signals(waited_for, ARRAY_LEN(waited_for) - !foreground, err);
 }
 
 static void say_ready(const struct listener *l)
@@ -483,9 +459,8 @@ static int run_server(struct listener *l, int background, struct error *err)
 {
 	static const struct error fine;
 
-	if (open_signal_pipe(err) < 0)
+	if (set_signals(l->opt->foreground, err) < 0)
 		return -1;
-	set_signals(l->opt->foreground);
 	int rc = write_files(l, err);
 
 	if (rc == 0) {
@@ -500,7 +475,7 @@ static int run_server(struct listener *l, int background, struct error *err)
 		wait_for_workers(l);
 		remove_files(l);
 	}
-	close_signal_pipe();
+	close(signal_fd);
 	return rc;
 }
 
