@@ -21,6 +21,8 @@
 
 struct arena;
 struct error;
+struct import_request;
+struct import_result;
 struct import_source;
 struct import_value;
 struct rewrite_map;
@@ -63,7 +65,8 @@ struct import {
 	struct strbuf rewrite;		/* lines of [rewrite] */
 	struct rewrite_map *rules;	/* the same, to judge them by */
 	struct strvec lefts;		/* their left sides */
-	struct strvec *notes;		/* of the result */
+	const struct import_request *req;
+	struct import_result *out;
 	struct import_text *texts;
 	bool full;			/* accounts were left out */
 };

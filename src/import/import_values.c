@@ -10,6 +10,7 @@
 
 #include "conf/config_write.h"
 #include "conf/rewrite.h"
+#include "import/import.h"
 #include "import/import_parts.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -176,9 +177,9 @@ void import_add(struct import_source *src, const char *key, const char *value, u
 	src->last = v;
 }
 
-static bool same_key(const struct import_source *src, const char *a, const char *b)
+static bool same_key(bool fold, const char *a, const char *b)
 {
-	return (src->fold ? strcasecmp(a, b) : strcmp(a, b)) == 0;
+	return (fold ? strcasecmp(a, b) : strcmp(a, b)) == 0;
 }
 
 const struct import_value *import_find(const struct import_source *src, const char *key)
@@ -186,7 +187,7 @@ const struct import_value *import_find(const struct import_source *src, const ch
 	const struct import_value *found = NULL;
 
 	for (const struct import_value *v = src->first; v; v = v->next) {
-		if (same_key(src, v->key, key))
+		if (same_key(src->fold, v->key, key))
 			found = v;
 	}
 	return found;
@@ -203,7 +204,7 @@ const struct import_row *import_find_row(const struct import_row *rows, size_t n
 					 const char *key, bool fold)
 {
 	for (size_t i = 0; i < n; i++) {
-		if ((fold ? strcasecmp(rows[i].key, key) : strcmp(rows[i].key, key)) == 0)
+		if (same_key(fold, rows[i].key, key))
 			return &rows[i];
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -395,7 +396,7 @@ void import_add_rule(const struct import_source *src, const struct import_value 
 				    im->lefts.limit);
 		im->full = true;
 	} else if (rewrite_map_add(im->rules, left, right, src->file, v->line, &err) < 0) {
-		strvec_add(im->notes, err.text);	/* begins with file and line */
+		strvec_add(&im->out->notes, err.text);	/* begins with file and line */
 	} else {
 		strvec_add(&im->lefts, left);
 		strbuf_addf(&im->rewrite, "%s = %s\n", left, right);
@@ -418,7 +419,7 @@ void import_note(const struct import_source *src, const struct import_value *v,
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
 	text_escape_add(&line, text.buf, text.len);
-	strvec_add(src->im->notes, line.buf);
+	strvec_add(&src->im->out->notes, line.buf);
 	strbuf_release(&text);
 	strbuf_release(&line);
 }

@@ -40,7 +40,6 @@ struct param {
 	const char *keyword;
 	int (*parse)(struct mail_params *, const char *value, size_t len);
 	bool has_value;
-	unsigned seen;		/* its bit among those already given */
 };
 
 /* size-value = 1*20DIGIT; what is more than 64 bits hold is UINT64_MAX */
@@ -86,10 +85,8 @@ static int parse_auth(struct mail_params *params, const char *value, size_t len)
 }
 
 static const struct param mail_table[] = {
-	{ "SIZE", parse_size, true, 1 },
-	{ "BODY", parse_body, true, 2 },
-	{ "SMTPUTF8", parse_utf8, false, 4 },
-	{ "AUTH", parse_auth, true, 8 },
+	{ "SIZE", parse_size, true }, { "BODY", parse_body, true },
+	{ "SMTPUTF8", parse_utf8, false }, { "AUTH", parse_auth, true },
 };
 
 static int refuse_param(struct error *err, int reply, const char *text, const char *word, int len)
@@ -122,9 +119,11 @@ static int parse_word(struct mail_params *params, const char *word, size_t len, 
 
 	if (!param || (param->parse == parse_auth && !params->auth_announced))
 		return refuse_param(err, 555, "unknown parameter", word, (int)name);
-	if (*seen & param->seen)
+	const unsigned bit = 1U << (param - mail_table);
+
+	if (*seen & bit)
 		return refuse_param(err, 501, "parameter given twice:", word, (int)name);
-	*seen |= param->seen;
+	*seen |= bit;
 	size_t value_len = equals ? len - name - 1 : 0;
 
 	if (param->has_value != (value_len > 0) || (equals && !value_len) ||
@@ -154,15 +153,6 @@ static int params_mail(const char *text, struct mail_params *params, struct erro
 	}
 	*params = found;
 	return 0;
-}
-
-/* The same for RCPT, which has none yet. */
-static int params_rcpt(const char *text, struct error *err)
-{
-	text += strspn(text, " ");
-	if (!*text)
-		return 0;
-	return refuse_param(err, 555, "unknown parameter", text, (int)strcspn(text, " ="));
 }
 
 enum {
@@ -431,7 +421,9 @@ static bool rcpt(struct smtpd *s, const char *arg)
 		refuse_path(s, &err, "5.1.3");
 		return false;
 	}
-	if (params_rcpt(rest, &err) < 0) {
+	rest += strspn(rest, " ");
+	if (*rest) {	/* RCPT has no parameters yet */
+		refuse_param(&err, 555, "unknown parameter", rest, (int)strcspn(rest, " ="));
 		smtpd_reply_error(s, err.reply, &err);
 		return false;
 	}

@@ -35,8 +35,6 @@
 #include "util/text.h"
 #include "util/xalloc.h"
 
-enum { BACKGROUND_FAILED = -1, BACKGROUND_CALLER = 0, BACKGROUND_SERVER = 1 };
-
 /* --- from the terminal to the background -------------------------------------------- */
 
 /* The word of the server is a whole struct error, exit 0 when all is well. */
@@ -52,16 +50,16 @@ static int wait_for_word(int fd, pid_t pid, struct error *err)
 		error_set(&word, FAULT_SYSTEM, "the server's process ended before it was ready");
 	strbuf_release(&text);
 	if (!word.exit)
-		return BACKGROUND_CALLER;
+		return 0;
 	*err = word;
 	(void)waitpid(pid, NULL, 0);
-	return BACKGROUND_FAILED;
+	return -1;
 }
 
 /*
- * Forks. In the new process (own session) it returns BACKGROUND_SERVER and a
- * descriptor for say(). In the caller it returns when the server has said its
- * word: BACKGROUND_CALLER, or BACKGROUND_FAILED with its error.
+ * Forks. In the new process (own session) it returns 1 and a descriptor for
+ * say(). In the caller it returns when the server has said its word: 0, or -1
+ * with its error.
  */
 static int background_start(int *fd_out, struct error *err)
 {
@@ -75,12 +73,12 @@ static int background_start(int *fd_out, struct error *err)
 		close(fds[0]);
 		(void)setsid();
 		*fd_out = fds[1];
-		return BACKGROUND_SERVER;
+		return 1;
 	}
 	if (pid < 0)
 		error_errno(err, FAULT_SYSTEM, "cannot start a process");
 	close(fds[1]);
-	int rc = pid < 0 ? BACKGROUND_FAILED : wait_for_word(fds[0], pid, err);
+	int rc = pid < 0 ? -1 : wait_for_word(fds[0], pid, err);
 
 	close(fds[0]);
 	return rc;
@@ -487,8 +485,8 @@ static int go_on(struct listener *l, struct error *err)
 		return run_server(l, -1, err);
 	int who = background_start(&pipe_fd, err);
 
-	if (who != BACKGROUND_SERVER)
-		return who == BACKGROUND_CALLER ? 0 : -1;
+	if (who < 1)
+		return who;
 	int rc = run_server(l, pipe_fd, err);
 
 	if (rc < 0)

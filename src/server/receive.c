@@ -16,11 +16,6 @@
 
 /* --- lines of the client ------------------------------------------------------------ */
 
-void indata_init(struct indata *in)
-{
-	*in = (struct indata){ .state = INDATA_LINE };
-}
-
 /* The octets from p on that mean nothing but themselves. */
 static size_t plain_run(const char *p, size_t n)
 {
@@ -129,7 +124,6 @@ struct incoming {
 	struct indata in;
 	const char *id;
 	struct error error;	/* exit 0: it is being stored; else why not */
-	bool too_large;
 };
 
 /* "with" of RFC 3848 and RFC 6531, section 4.3. */
@@ -294,7 +288,6 @@ void receive_data(struct smtpd *s)
 		smtpd_reset(s);
 		return;
 	}
-	indata_init(&m.in);
 	smtpd_reply(s, 354, NULL, "end with a line that holds a dot only");
 	store_trace(s, &m);
 	if (read_message(s, &m))

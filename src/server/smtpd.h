@@ -256,15 +256,13 @@ enum indata_state {
 	INDATA_DONE
 };
 
+/* Begins zeroed, with the first octet behind the 354. */
 struct indata {
 	enum indata_state state;
 	bool after_lf;		/* the line began behind a bare LF */
 	bool bare_lf, bare_cr, nul;
 	uint64_t size;		/* octets given out */
 };
-
-/* Ready for the first octet behind the 354. */
-void indata_init(struct indata *in);
 
 /*
  * Takes octets and appends what they mean to out, whose limit must leave
