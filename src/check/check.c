@@ -83,14 +83,13 @@ static void tell(struct check *c, enum check_verdict v, const char *step, const 
 
 	text_escape_add(&line, text, strlen(text));
 	const struct check_finding f = {
-		.verdict = v, .step = step, .hint = hint, .text = arena_strdup(c->arena, line.buf),
+		.verdict = v, .step = step, .hint = hint, .text = arena_take(c->arena, &line),
 		.server = c->network ? c->server : NULL, .address = c->network ? c->address : NULL,
 		.fault = err ? err->fault : FAULT_NONE, .exit = err ? err->exit : 0,
 		.reply = err ? err->reply : 0,
 		.status = err ? arena_strdup(c->arena, err->status) : NULL,
 	};
 
-	strbuf_release(&line);
 	pass_on(c, &f);
 }
 

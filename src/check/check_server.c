@@ -341,14 +341,13 @@ static void tls_offered(struct visit *v, const struct session *s)
 	check_ok(v->c, "starttls", "offered and begun");
 }
 
-static void (*const told[STEP_COUNT])(struct visit *, const struct session *) = {
-	[STEP_CONNECT] = connected, [STEP_GREETING] = greeted, [STEP_STARTTLS] = tls_offered,
-	[STEP_TLS] = check_tls, [STEP_EHLO] = check_ehlo, [STEP_AUTH] = check_signed_in,
-};
-
-static const char *const step_names[STEP_COUNT] = {
-	[STEP_CONNECT] = "connect", [STEP_TLS] = "tls", [STEP_GREETING] = "greeting",
-	[STEP_EHLO] = "ehlo", [STEP_STARTTLS] = "starttls", [STEP_AUTH] = "sign-in",
+static const struct {
+	const char *name;
+	void (*tell)(struct visit *, const struct session *);
+} steps[STEP_COUNT] = {
+	[STEP_CONNECT] = { "connect", connected }, [STEP_GREETING] = { "greeting", greeted },
+	[STEP_EHLO] = { "ehlo", check_ehlo }, [STEP_STARTTLS] = { "starttls", tls_offered },
+	[STEP_TLS] = { "tls", check_tls }, [STEP_AUTH] = { "sign-in", check_signed_in },
 };
 
 /*
@@ -383,7 +382,7 @@ static void finish_step(struct visit *v, enum session_step next, const struct se
 	if (v->step == STEP_COUNT || !can_tell(v, next, s))
 		return;
 	v->told[v->step] = true;
-	told[v->step](v, s);
+	steps[v->step].tell(v, s);
 }
 
 static void begin_step(void *ctx, enum session_step step, const struct session *s)
@@ -507,7 +506,7 @@ static void fail_opening(struct visit *v, const struct error *err)
 	/* a second try with a password that is wrong may lock the account */
 	if (step == STEP_AUTH && err->exit == EX_NOPERM)
 		c->refused = true;
-	check_fail_server(c, step_names[step], err, !session_opening_worth_another(&v->o, err));
+	check_fail_server(c, steps[step].name, err, !session_opening_worth_another(&v->o, err));
 }
 
 /* With v->o ready for one address. */

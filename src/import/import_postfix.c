@@ -241,13 +241,12 @@ static void expand_all(struct import_source *src)
 
 		if (!strchr(v->value, '$'))
 			continue;
-		if (expand(src, v->value, 0, &out) && !strbuf_overflow(&out)) {
-			v->value = arena_strdup(src->im->arena, out.buf);
-		} else {
+		const bool good = expand(src, v->value, 0, &out) && !strbuf_overflow(&out);
+
+		if (!good)
 			import_note(src, v, "what '$' begins cannot be followed, and was left out");
-			v->value = "";
-		}
-		strbuf_release(&out);
+		v->value = arena_take(src->im->arena, &out);
+		v->value = good ? v->value : "";
 	}
 }
 

@@ -267,8 +267,9 @@ enum { FETCH_SECONDS = 20, REDIRECTS_MAX = 3 };
 
 /* One document on its way. */
 struct fetch {
-	struct discovery *d;
+	const struct account *account;
 	struct deadline limit;
+	struct https_request request;	/* what is the same for all hops */
 	char *url;
 	char trust_path[32];		/* of trust, when its text is in the setting */
 	int trust;
@@ -299,29 +300,13 @@ static void restore_lines(const char *s, struct strbuf *out)
 	}
 }
 
-static int write_trust(struct fetch *f, const char *certificates, struct error *err)
-{
-	struct strbuf text = STRBUF_INIT(1 << 20);
-	int rc = 0;
-
-	restore_lines(certificates, &text);
-	if (f->trust < 0)
-		rc = fs_temp_file(&f->trust, err);
-	else if (ftruncate(f->trust, 0) < 0 || lseek(f->trust, 0, SEEK_SET) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
-	if (rc == 0 && fs_write_all(f->trust, text.buf, text.len) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
-	strbuf_release(&text);
-	(void)snprintf(f->trust_path, sizeof(f->trust_path), "/dev/fd/%d", f->trust);
-	return rc;
-}
-
 /* libcurl wants a path; a setting may hold the certificates themselves. */
-static int prepare_trust(struct fetch *f, struct https_request *r, struct error *err)
+static int prepare_trust(struct fetch *f, struct error *err)
 {
-	const char *file = f->d->req->base->tls.trust_file;
+	const char *file = f->account->tls.trust_file;
+	struct https_request *r = &f->request;
 
-	r->trust_dir = f->d->req->base->tls.trust_dir;
+	r->trust_dir = f->account->tls.trust_dir;
 	if (!file || strcmp(file, "system") == 0) {
 		if (!r->trust_dir && access(SYSTEM_TRUST_BUNDLE, R_OK) == 0)
 			r->trust_file = SYSTEM_TRUST_BUNDLE;
@@ -330,28 +315,30 @@ static int prepare_trust(struct fetch *f, struct https_request *r, struct error 
 	r->trust_file = file;
 	if (strncmp(file, "-----BEGIN", 10) != 0)
 		return 0;
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	int rc = fs_temp_file(&f->trust, err);
+
+	restore_lines(file, &text);
+	if (rc == 0 && fs_write_all(f->trust, text.buf, text.len) < 0)
+		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
+	strbuf_release(&text);
+	(void)snprintf(f->trust_path, sizeof(f->trust_path), "/dev/fd/%d", f->trust);
 	r->trust_file = f->trust_path;
-	return write_trust(f, file, err);
+	return rc;
 }
 
 /* --- one request ------------------------------------------------------------------ */
-
-static int family_of(const struct account *a)
-{
-	return a->address_family == FAMILY_IPV4 ? AF_INET :
-		a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
-}
 
 /* By the account's own resolver, where it has one; otherwise libcurl asks. */
 static int find_addresses(const struct fetch *f, const char *host, unsigned port,
 			  const struct proxy_url *proxy, struct host_addresses *out,
 			  struct error *err)
 {
-	const struct account *a = f->d->req->base;
+	const struct account *a = f->account;
 
 	if (!a->net.resolver || (proxy && proxyurl_resolves(proxy->type)))
 		return 0;
-	return dns_resolve(a->net.resolver, host, port, family_of(a), &f->limit, out, err);
+	return dns_resolve(a->net.resolver, host, port, f->request.family, &f->limit, out, err);
 }
 
 /* 1 and the proxy with its password, 0 if there is none. */
@@ -369,8 +356,7 @@ static int find_proxy(const struct account *a, const char *host, unsigned port,
 
 static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, struct error *err)
 {
-	const struct account *a = f->d->req->base;
-	struct https_request r = { .url = f->url, .family = family_of(a) };
+	struct https_request r = f->request;
 	struct host_addresses addresses = { .n = 0 };
 	struct proxy_url proxy;
 	unsigned port = 0;
@@ -379,13 +365,13 @@ static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, 
 
 	if (!host)
 		return error_set(err, FAULT_DOCUMENT, "leads to something that is not https");
-	found = find_proxy(a, host, port, &proxy, err);
-	if (found > 0)
-		r.proxy = &proxy;
+	found = find_proxy(f->account, host, port, &proxy, err);
+	r.url = f->url;
+	r.proxy = found > 0 ? &proxy : NULL;
 	rc = found < 0 ? -1 : find_addresses(f, host, port, r.proxy, &addresses, err);
 	if (rc == 0 && addresses.n)
 		r.addresses = &addresses;
-	if (rc == 0 && (rc = prepare_trust(f, &r, err)) == 0)
+	if (rc == 0)
 		rc = https_get(&r, &f->limit, reply, body, err);
 	if (found > 0)
 		proxyurl_release(&proxy);
@@ -416,10 +402,17 @@ static int follow(struct fetch *f, struct strbuf *body, struct error *err)
 
 static int fetch(struct discovery *d, const char *url, struct strbuf *body, struct error *err)
 {
-	struct fetch f = { .d = d, .url = xstrdup(url), .trust = -1,
-			   .limit = deadline_in(FETCH_SECONDS, "an answer by HTTPS") };
-	int rc = follow(&f, body, err);
+	const struct account *a = d->req->base;
+	struct fetch f = {
+		.account = a, .url = xstrdup(url), .trust = -1,
+		.limit = deadline_in(FETCH_SECONDS, "an answer by HTTPS"),
+		.request.family = a->address_family == FAMILY_IPV4 ? AF_INET :
+			a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC,
+	};
+	int rc = prepare_trust(&f, err);
 
+	if (rc == 0)
+		rc = follow(&f, body, err);
 	if (f.trust >= 0)
 		close(f.trust);
 	xfree(f.url);

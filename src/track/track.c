@@ -273,12 +273,10 @@ static const char file[] = "tracking";
 const char *tracking_path(struct arena *a)
 {
 	struct strbuf path = STRBUF_INIT(PATH_MAX);
-	const char *copy = NULL;
+	const bool known = store_user_path(file, &path) == 0;
+	const char *copy = arena_take(a, &path);
 
-	if (store_user_path(file, &path) == 0)
-		copy = arena_strdup(a, path.buf);
-	strbuf_release(&path);
-	return copy;
+	return known ? copy : NULL;
 }
 
 /* --- lines ---------------------------------------------------------------- */
