@@ -34,7 +34,6 @@
 struct visit {
 	struct check *c;
 	struct session_opening o;
-	bool proxied;
 	enum session_step step;		/* what is under way; STEP_COUNT: nothing yet */
 	bool told[STEP_COUNT];		/* what went well at this address, and was told */
 	int64_t began;			/* the connection, for clock_ms() */
@@ -323,7 +322,7 @@ static void connected(struct visit *v, const struct session *s)
 	else
 		check_ok(c, "connect", "%s:%u%s%s%s, %d ms", t->host, t->port,
 			 c->address ? " at " : "", c->address ? c->address : "",
-			 v->proxied ? " through the proxy" : "", (int)(clock_ms() - v->began));
+			 c->facts.proxied ? " through the proxy" : "", (int)(clock_ms() - v->began));
 }
 
 static void greeted(struct visit *v, const struct session *s)
@@ -579,9 +578,8 @@ static void visit_server(struct check *c, const struct server *t)
 	c->facts.host = t->host;
 	c->facts.port = t->port;
 	c->facts.local = t->path != NULL;
-	int known = connect_addresses(&request, &v.proxied, &err);
+	int known = connect_addresses(&request, &c->facts.proxied, &err);
 
-	c->facts.proxied = v.proxied;
 	v.o.account = &c->account;
 	v.o.whole = whole;
 	if (known < 0) {

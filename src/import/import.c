@@ -41,12 +41,7 @@ static bool bears_name(const struct import_format *f, const char *path)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 
-	base += *base == '.';
-	for (const char *const *name = f->names; *name; name++) {
-		if (strcasecmp(base, *name) == 0)
-			return true;
-	}
-	return false;
+	return strcasecmp(base + (*base == '.'), f->name) == 0;
 }
 
 /* Is the word at the beginning of a line a key of the format's table, patterns apart? */
@@ -116,14 +111,12 @@ static int find_main(struct import *im, const char *path, const struct import_fo
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		for (const char *const *n = formats[i]->names; *n; n++) {
-			if (wanted && wanted != formats[i])
-				continue;
-			*out = arena_printf(im->arena, "%s%s%s", path,
-					    path[strlen(path) - 1] == '/' ? "" : "/", *n);
-			if (stat(*out, &st) == 0 && S_ISREG(st.st_mode))
-				return 0;
-		}
+		if (wanted && wanted != formats[i])
+			continue;
+		*out = arena_printf(im->arena, "%s%s%s", path,
+				    path[strlen(path) - 1] == '/' ? "" : "/", formats[i]->name);
+		if (stat(*out, &st) == 0 && S_ISREG(st.st_mode))
+			return 0;
 	}
 	return error_set(err, FAULT_NO_INPUT,
 			 "there is no configuration of another program in %s", path);

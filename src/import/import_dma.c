@@ -189,7 +189,6 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 }
 
 const struct import_format import_dma = {
-	.type = "dma", .program = "dma",
-	.names = (const char *const[]){ "dma.conf", NULL },
+	.type = "dma", .program = "dma", .name = "dma.conf",
 	.rows = dma_rows, .row_count = ARRAY_LEN(dma_rows), .read = read_dma,
 };

@@ -57,27 +57,18 @@ static const struct import_row esmtp_rows[] = {
 /* --- words ------------------------------------------------------------------------- */
 
 struct scanner {
-	char *p, *end;
+	char *p;
 	unsigned line;
 };
 
-static void skip_comment(struct scanner *s)
-{
-	while (s->p < s->end && *s->p != '\n')
-		s->p++;
-}
-
 static void skip_blanks(struct scanner *s)
 {
-	for (; s->p < s->end; s->p++) {
-		if (*s->p == '#') {
-			skip_comment(s);
-			s->p--;
-		} else if (*s->p == '\n') {
-			s->line++;
-		} else if (!strchr(" \t\r\f\v", *s->p)) {
+	for (;; s->p++) {
+		if (*s->p == '#')
+			s->p += strcspn(s->p, "\n");
+		if (!*s->p || !strchr(" \t\r\n\f\v", *s->p))
 			return;
-		}
+		s->line += *s->p == '\n';
 	}
 }
 
@@ -95,14 +86,14 @@ static char *quoted(struct scanner *s, char quote)
 {
 	char *start = s->p, *to = start;
 
-	while (s->p < s->end && *s->p != quote && *s->p != '\n') {
-		if (*s->p == '\\' && s->p + 1 < s->end && s->p[1] != '\n')
+	while (*s->p && *s->p != quote && *s->p != '\n') {
+		if (*s->p == '\\' && s->p[1] && s->p[1] != '\n')
 			*to++ = unescape(*++s->p);
 		else
 			*to++ = *s->p;
 		s->p++;
 	}
-	if (s->p >= s->end || *s->p != quote)
+	if (*s->p != quote)
 		return NULL;
 	s->p++;
 	*to = '\0';
@@ -113,11 +104,10 @@ static char *quoted(struct scanner *s, char quote)
 static const char *next_name(struct scanner *s, struct arena *a)
 {
 	skip_blanks(s);
-	const char *start = s->p;
+	const size_t n = strcspn(s->p, " \t\r\n\f\v=#\"'");
 
-	while (s->p < s->end && !strchr(" \t\r\n\f\v=#\"'", *s->p))
-		s->p++;
-	return arena_strndup(a, start, (size_t)(s->p - start));
+	s->p += n;
+	return arena_strndup(a, s->p - n, n);
 }
 
 /* keyword = name / "force" name */
@@ -138,15 +128,13 @@ static char *take_value(struct scanner *s)
 		return quoted(s, *s->p++);
 	char *start = s->p;
 
-	while (s->p < s->end && !strchr(" \t\r\n\f\v#", *s->p))
-		s->p++;
-	if (s->p < s->end) {	/* the octet behind the word makes room for its end */
-		const char behind = *s->p;
+	s->p += strcspn(s->p, " \t\r\n\f\v#");
+	const char behind = *s->p;
 
+	if (behind) {	/* it makes room for the end of the word */
 		*s->p++ = '\0';
 		s->line += behind == '\n';
-		if (behind == '#')
-			skip_comment(s);
+		s->p += behind == '#' ? strcspn(s->p, "\n") : 0;
 	}
 	return start;
 }
@@ -222,10 +210,9 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 	const unsigned line = s->line;
 
 	skip_blanks(s);
-	if (s->p < s->end && *s->p == '=')
-		s->p++;
+	s->p += *s->p == '=';
 	skip_blanks(s);
-	const bool here = s->line == line && s->p < s->end;
+	const bool here = s->line == line && *s->p;
 
 	*value = here ? take_value(s) : NULL;
 	if (!*value)
@@ -237,7 +224,7 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 static int read_esmtp(struct import *im, struct import_text *t, struct error *err)
 {
 	struct import_source src = { .im = im, .file = t->name };
-	struct scanner s = { .p = t->text.buf, .end = t->text.buf + t->text.len, .line = 1 };
+	struct scanner s = { .p = t->text.buf, .line = 1 };
 	const char *identity = NULL, *key;
 	bool begun = false;
 
@@ -246,7 +233,7 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 		const unsigned line = s.line;
 		char *value;
 
-		if (!*key && s.p >= s.end)
+		if (!*key && !*s.p)
 			break;
 		if (!import_find_row(esmtp_rows, ARRAY_LEN(esmtp_rows), key, false))
 			/* the word may be the rest of a password without quotes: it is not shown */
@@ -274,7 +261,6 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_esmtp = {
-	.type = "esmtp", .program = "esmtp",
-	.names = (const char *const[]){ "esmtprc", NULL },
+	.type = "esmtp", .program = "esmtp", .name = "esmtprc",
 	.rows = esmtp_rows, .row_count = ARRAY_LEN(esmtp_rows), .read = read_esmtp,
 };

@@ -242,7 +242,6 @@ static int read_msmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_msmtp = {
-	.type = "msmtp", .program = "msmtp",
-	.names = (const char *const[]){ "msmtprc", NULL },
+	.type = "msmtp", .program = "msmtp", .name = "msmtprc",
 	.rows = msmtp_rows, .row_count = ARRAY_LEN(msmtp_rows), .read = read_msmtp,
 };

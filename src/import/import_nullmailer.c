@@ -314,7 +314,6 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 }
 
 const struct import_format import_nullmailer = {
-	.type = "nullmailer", .program = "nullmailer",
-	.names = (const char *const[]){ "remotes", NULL },
+	.type = "nullmailer", .program = "nullmailer", .name = "remotes",
 	.score = is_remote, .read = read_nullmailer,
 };

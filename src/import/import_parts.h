@@ -253,7 +253,7 @@ void import_set_login_sender(const struct import_source *src, struct import_acco
 
 struct import_format {
 	const char *type, *program;
-	const char *const *names;	/* base names of its main file, NULL at the end */
+	const char *name;		/* base name of its main file */
 	const struct import_row *rows;	/* its keys; patterns do not tell it from others */
 	size_t row_count;
 	bool fold;			/* keys in any case */

@@ -790,7 +790,6 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 }
 
 const struct import_format import_postfix = {
-	.type = "postfix", .program = "Postfix",
-	.names = (const char *const[]){ "main.cf", NULL },
+	.type = "postfix", .program = "Postfix", .name = "main.cf",
 	.rows = postfix_rows, .row_count = ARRAY_LEN(postfix_rows), .read = read_postfix,
 };

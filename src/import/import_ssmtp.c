@@ -271,7 +271,6 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_ssmtp = {
-	.type = "ssmtp", .program = "sSMTP",
-	.names = (const char *const[]){ "ssmtp.conf", NULL },
+	.type = "ssmtp", .program = "sSMTP", .name = "ssmtp.conf",
 	.rows = ssmtp_rows, .row_count = ARRAY_LEN(ssmtp_rows), .fold = true, .read = read_ssmtp,
 };

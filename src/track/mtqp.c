@@ -501,20 +501,13 @@ static bool is_status(struct arena *a, const struct span *header)
 /* Is that line a delimiter of the multipart (RFC 2046, section 5.1.1)? */
 static bool is_delimiter(const char *line, size_t len, const struct mime_entity *top)
 {
-	if (len < top->boundary_len + 2 || memcmp(line, "--", 2) != 0 ||
-	    memcmp(line + 2, top->boundary, top->boundary_len) != 0)
-		return false;
-	line += 2 + top->boundary_len;
-	len -= 2 + top->boundary_len;
-	if (len >= 2 && memcmp(line, "--", 2) == 0) {
-		line += 2;
-		len -= 2;
-	}
-	while (len && strchr(" \t\r\n", *line)) {
-		line++;
+	const size_t n = top->boundary_len + 2;
+
+	while (len && strchr(" \t\r\n", line[len - 1]))
 		len--;
-	}
-	return len == 0;
+	return len >= n && memcmp(line, "--", 2) == 0 &&
+		memcmp(line + 2, top->boundary, n - 2) == 0 &&
+		(len == n || (len == n + 2 && memcmp(line + n, "--", 2) == 0));
 }
 
 static void read_part(struct arena *a, struct span part, struct track_report *out)
