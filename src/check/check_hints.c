@@ -293,12 +293,6 @@ static bool faults_fit(const enum fault *faults, const struct error *err)
 	return false;
 }
 
-static bool is_of(const struct hint_query *q, const char *domain)
-{
-	return (q->host && server_inside_domain(q->host, domain)) ||
-	       (q->server_name && server_inside_domain(q->server_name, domain));
-}
-
 static bool circumstances_fit(unsigned when, const struct hint_query *q)
 {
 	const unsigned holds = (q->signed_in ? WHEN_SIGNED_IN : WHEN_NOT_SIGNED_IN) |
@@ -317,7 +311,8 @@ static bool fits(const struct hint *h, const struct hint_query *q)
 		return false;
 	if ((h->port && h->port != q->port) || !circumstances_fit(h->when, q))
 		return false;
-	if (h->domain && !is_of(q, h->domain))
+	if (h->domain && !(q->host && server_inside_domain(q->host, h->domain)) &&
+	    !(q->server_name && server_inside_domain(q->server_name, h->domain)))
 		return false;
 	return faults_fit(h->faults, q->error);
 }

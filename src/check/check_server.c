@@ -71,11 +71,6 @@ static const char *how_accepted(const struct visit *v)
 	return v->facts.verified ? "verified" : NULL;
 }
 
-static const char *staple_words(const struct tls_facts *f)
-{
-	return !f->stapled ? "" : f->staple_good ? ", good by OCSP" : ", bad by OCSP";
-}
-
 static void look_at_validity(struct visit *v)
 {
 	const struct tls_facts *f = &v->facts;
@@ -98,7 +93,8 @@ static void look_at_certificate(struct visit *v)
 	const char *how = how_accepted(v);
 
 	check_ok(c, "certificate", "%s; for %s%s", f->chain,
-		 *f->names ? f->names : "no name that counts", staple_words(f));
+		 *f->names ? f->names : "no name that counts",
+		 !f->stapled ? "" : f->staple_good ? ", good by OCSP" : ", bad by OCSP");
 	if (v->refused) {
 		/* a setting, or what the certificate is compared with */
 		const bool own = v->refused->exit == EX_CONFIG || v->refused->exit == EX_OSFILE;
@@ -322,7 +318,8 @@ static void connected(struct visit *v, const struct session *s)
 	else
 		check_ok(c, "connect", "%s:%u%s%s%s, %d ms", t->host, t->port,
 			 c->address ? " at " : "", c->address ? c->address : "",
-			 c->facts.proxied ? " through the proxy" : "", (int)(clock_ms() - v->began));
+			 c->facts.proxied ? " through the proxy" : "",
+			 (int)(clock_ms() - v->began));
 }
 
 static void greeted(struct visit *v, const struct session *s)

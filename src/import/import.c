@@ -166,8 +166,8 @@ static const char *file_path(struct import *im, const char *account, const char 
 			*p = '_';
 	}
 	if (im->req->output)
-		return arena_printf(arena, "%s%s%s.%s", im->req->output, is_default ? "" : ".", name,
-				    kind);
+		return arena_printf(arena, "%s%s%s.%s", im->req->output, is_default ? "" : ".",
+				    name, kind);
 	return arena_printf(arena, "%s/%s%s%s", im->req->folder, name, is_default ? "" : ".", kind);
 }
 
@@ -183,17 +183,6 @@ static void add_file(struct import *im, const char *path, const char *content, s
 	*at = f;
 }
 
-/* Where the secret is to go, since it is nowhere yet. */
-static void comment_secret(struct import *im, const char *path, const char *origin)
-{
-	struct strbuf text = STRBUF_INIT(1 << 16);
-
-	strbuf_addf(&text, "its password is in %s; put it alone into this file:\n"
-		    "(umask 077 && cat > %s), the password, Enter, Ctrl-D", origin, path);
-	config_write_comment(&im->out->text, text.buf);
-	strbuf_release(&text);
-}
-
 /* "password" has become "password_file = PATH". */
 static int write_secret(struct import *im, const struct import_account *a,
 			const struct import_setting *s, struct error *err)
@@ -201,8 +190,10 @@ static int write_secret(struct import *im, const struct import_account *a,
 	const char *path = file_path(im, a->name, s->key);
 	const char *key = arena_printf(im->arena, "%s_file", s->key);
 
-	if (!im->req->output)
-		comment_secret(im, path, s->origin);
+	if (!im->req->output)	/* it is nowhere yet */
+		config_write_comment(&im->out->text, arena_printf(im->arena,
+			"its password is in %s; put it alone into this file:\n"
+			"(umask 077 && cat > %s), the password, Enter, Ctrl-D", s->origin, path));
 	add_file(im, path, s->secret.data, s->secret.len, true);
 	return config_write_setting(&im->out->text, false, key, path, err);
 }
@@ -243,14 +234,9 @@ static void write_aliases(struct import *im, struct import_account *a)
 
 	if (!lines->len)
 		return;
-	if (!im->req->output) {
-		struct strbuf text = STRBUF_INIT(1 << 22);
-
-		strbuf_addf(&text, "put these lines into %s:\n%.*s", path, (int)lines->len - 1,
-			    lines->buf);
-		config_write_comment(&im->out->text, text.buf);
-		strbuf_release(&text);
-	}
+	if (!im->req->output)
+		config_write_comment(&im->out->text, arena_printf(im->arena,
+			"put these lines into %s:\n%.*s", path, (int)lines->len - 1, lines->buf));
 	add_file(im, path, lines->buf, lines->len, false);
 	import_set(&src, NULL, a, "aliases", path);
 }
@@ -278,12 +264,10 @@ static int read_back(struct import *im, struct error *err)
 /* Makes text and files of what was read, and reads the text back. */
 static int write_result(struct import *im, struct error *err)
 {
-	struct strbuf head = STRBUF_INIT(1 << 16);
 	int rc = 0;
 
-	strbuf_addf(&head, "made of %s (%s)", im->source, im->program);
-	config_write_comment(&im->out->text, head.buf);
-	strbuf_release(&head);
+	config_write_comment(&im->out->text, arena_printf(im->arena, "made of %s (%s)",
+							  im->source, im->program));
 	if (im->aliases.len)
 		write_aliases(im, import_account(im, "default"));
 	if (im->rewrite.len)

@@ -35,7 +35,7 @@ static void leave_out_eval(const struct import_source *src, struct strbuf *text)
 	unsigned line = 0;
 
 	for (char *p = text->buf, *end = p + text->len; p < end; p++) {
-		char *word = p + strspn(p, " \t"), *stop = memchr(p, '\n', (size_t)(end - p));
+		char *word = p + strspn(p, " \t");
 
 		line++;
 		if (strncmp(word, "eval", 4) == 0 && strchr(" \t", word[4]) && word[4]) {
@@ -45,7 +45,7 @@ static void leave_out_eval(const struct import_source *src, struct strbuf *text)
 			import_note(src, &v, "the command was not run: write the line that it "
 				    "prints into the new file");
 		}
-		p = stop ? stop : end;
+		p += strcspn(p, "\n");
 	}
 }
 
@@ -152,15 +152,10 @@ static void set_differences(const struct pair *p)
 
 /* --- all of them ----------------------------------------------------------------------- */
 
-static const struct section *first_base(const struct config *c, const struct section *s)
-{
-	return s->base && s->base[0] ? config_base(c, s, s->base[0]) : NULL;
-}
-
 static void make_account(const struct import_source *src, const struct config *c,
 			 const struct section *s, const struct account *plain)
 {
-	const struct section *base = first_base(c, s);
+	const struct section *base = s->base && s->base[0] ? config_base(c, s, s->base[0]) : NULL;
 	const struct pair p = {
 		.src = src, .config = c, .section = s, .to = &s->account,
 		.from = base ? &base->account : plain, .out = import_account(src->im, s->name),

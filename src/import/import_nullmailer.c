@@ -158,32 +158,28 @@ static const char *with_port(struct import *im, const char *host, const char *po
 	return arena_printf(im->arena, bare ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* Do they say the same but for the address of the server? */
+static bool are_alike(const struct import_setting *a, const struct import_setting *b)
+{
+	for (; a && b && strcmp(a->key, b->key) == 0; a = a->next, b = b->next) {
+		const char *one = a->secret.data ? a->secret.data : a->value,
+			   *other = b->secret.data ? b->secret.data : b->value;
+
+		if (strcmp(a->key, "host") != 0 && strcmp(a->key, "port") != 0 &&
+		    strcmp(one, other) != 0)
+			return false;
+	}
+	return !a && !b;
+}
+
 /* Further servers that are like the first become items of its list. */
 static bool join(const struct import_source *src, struct import_account *first,
 		 struct import_account *next, const struct import_value *v)
 {
-	struct import_setting *a = first->first, *b = next->first;
-	const char *port = import_value_of(next, "port");
-
-	for (; a && b; a = a->next, b = b->next) {
-		const bool differs = strcmp(a->key, "host") == 0 || strcmp(a->key, "port") == 0;
-
-		if (strcmp(a->key, b->key) != 0)
-			return false;
-		if (differs)
-			continue;
-		if (a->secret.data && (!b->secret.data ||
-				       strcmp(a->secret.data, b->secret.data) != 0))
-			return false;
-		if (!a->secret.data && strcmp(a->value, b->value) != 0)
-			return false;
-	}
-	if (a || b)
-		return false;
 	const char *host = import_value_of(first, "host"), *more = import_value_of(next, "host");
-	const char *own_port = import_value_of(first, "port");
+	const char *port = import_value_of(next, "port"), *own_port = import_value_of(first, "port");
 
-	if (!host || !more || !port || !own_port)
+	if (!host || !more || !port || !own_port || !are_alike(first->first, next->first))
 		return false;
 	more = with_port(src->im, more, port);
 	if (!strchr(host, ','))

@@ -76,21 +76,15 @@ char *import_entry(struct import_lines *l)
 	return line;
 }
 
-static bool is_idle(const char *line)
-{
-	line += strspn(line, " \t\f\v\r");
-	return *line == '\0' || *line == '#';
-}
-
 char *import_logical_line(struct import_lines *l, struct strbuf *out)
 {
 	strbuf_reset(out);
 	l->first = 0;
 	/* what begins with a blank goes on; lines that say nothing may be in between */
 	while (l->next < l->end && (!l->first || strchr(" \t#\r\n", *l->next))) {
-		const char *line = import_line(l);
+		const char *line = import_line(l), *text = line + strspn(line, " \t\f\v\r");
 
-		if (is_idle(line))
+		if (!*text || *text == '#')
 			continue;
 		if (!l->first)
 			l->first = l->line;

@@ -362,18 +362,16 @@ static void mail(struct smtpd *s, const char *arg)
 
 	if (!sender) {
 		refuse_path(s, &err, "5.1.7");
-		return;
-	}
-	if (params_mail(rest, &params, &err) < 0) {
+	} else if (params_mail(rest, &params, &err) < 0) {
 		smtpd_reply_error(s, err.reply, &err);
-		return;
+	} else {
+		s->utf8 = params.utf8;
+		if (needs_utf8(s, sender) || !fits_size(s, params.size))
+			return;
+		s->envelope.sender = sender;
+		s->state = SMTPD_MAIL;
+		smtpd_reply(s, 250, "2.1.0", "sender ok");
 	}
-	s->utf8 = params.utf8;
-	if (needs_utf8(s, sender) || !fits_size(s, params.size))
-		return;
-	s->envelope.sender = sender;
-	s->state = SMTPD_MAIL;
-	smtpd_reply(s, 250, "2.1.0", "sender ok");
 }
 
 static void run_mail(struct smtpd *s, const char *arg)

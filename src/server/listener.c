@@ -391,11 +391,6 @@ static int check_settings(const struct listen_settings *set, struct error *err)
 				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
 				 set->server_name);
-	return 0;
-}
-
-static int check_files(const struct listen_settings *set, struct error *err)
-{
 	if (set->server_cert && (fs_check_readable(set->server_cert, err) < 0 ||
 				 fs_check_readable(set->server_key, err) < 0))
 		return -1;
@@ -526,7 +521,7 @@ static struct server_options with_name(const struct server_options *opt, struct 
 
 int listener_run(const struct server_options *opt, struct error *err)
 {
-	if (check_settings(&opt->set, err) < 0 || check_files(&opt->set, err) < 0)
+	if (check_settings(&opt->set, err) < 0)
 		return -1;
 	struct arena *arena = arena_new();
 	const struct server_options complete = with_name(opt, arena);

@@ -126,24 +126,15 @@ struct incoming {
 	struct error error;	/* exit 0: it is being stored; else why not */
 };
 
-/* "with" of RFC 3848 and RFC 6531, section 4.3. */
-static void add_protocol(const struct smtpd *s, struct strbuf *out)
-{
-	strbuf_addstr(out, s->utf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP");
-	if (s->tls)
-		strbuf_addch(out, 'S');
-	if (smtpd_signed_in(s))
-		strbuf_addch(out, 'A');
-}
-
 static void add_received(struct smtpd *s, const char *id, struct strbuf *out)
 {
 	const struct envelope *e = &s->envelope;
 
-	strbuf_addf(out, "Received: from %s ([%s%s])\r\n\tby %s (msubmit)\r\n\twith ", s->helo.buf,
+	strbuf_addf(out, "Received: from %s ([%s%s])\r\n\tby %s (msubmit)\r\n", s->helo.buf,
 		    strchr(s->peer, ':') ? "IPv6:" : "", s->peer, smtpd_name(s));
-	add_protocol(s, out);
-	strbuf_addf(out, " id %s", id);
+	/* "with" of RFC 3848 and RFC 6531, section 4.3 */
+	strbuf_addf(out, "\twith %s%s%s id %s", s->utf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP",
+		    s->tls ? "S" : "", smtpd_signed_in(s) ? "A" : "", id);
 	if (e->rcpt_count == 1)
 		strbuf_addf(out, "\r\n\tfor <%s>", e->rcpt[0].address);
 	strbuf_addf(out, ";\r\n\t%s\r\n", ident_date(s->arena, time(NULL)));

@@ -421,30 +421,20 @@ static int fetch(struct discovery *d, const char *url, struct strbuf *body, stru
 
 /* --- a document ------------------------------------------------------------------- */
 
-static void take_document(struct discovery *d, const char *url, const struct strbuf *body)
+static void ask_url(struct discovery *d, const char *url)
 {
-	struct strbuf passed_over = STRBUF_INIT(2048);
+	struct strbuf body = STRBUF_INIT(DOCUMENT_MAX), passed_over = STRBUF_INIT(2048);
 	struct error err;
 
-	if (autoconfig_read(body->buf, body->len, d->arena, &d->req->who, url, d->found, &d->n,
+	if (fetch(d, url, &body, &err) < 0 ||
+	    autoconfig_read(body.buf, body.len, d->arena, &d->req->who, url, d->found, &d->n,
 			    &passed_over, &err) < 0)
 		tell_failure(d, url, &err);
 	else
 		tell(d, "%s: %zu server%s%s%s", url, d->n, d->n == 1 ? "" : "s",
 		     passed_over.len ? "; passed over " : "", passed_over.buf);
-	strbuf_release(&passed_over);
-}
-
-static void ask_url(struct discovery *d, const char *url)
-{
-	struct strbuf body = STRBUF_INIT(DOCUMENT_MAX);
-	struct error err;
-
-	if (fetch(d, url, &body, &err) < 0)
-		tell_failure(d, url, &err);
-	else
-		take_document(d, url, &body);
 	strbuf_release(&body);
+	strbuf_release(&passed_over);
 }
 
 /* Are the libraries there? Said once, when the first document is wanted. */
@@ -506,11 +496,6 @@ struct view {
 	struct strbuf mechanisms;
 };
 
-static bool is_oauth(const char *name)
-{
-	return strcasecmp(name, "XOAUTH2") == 0 || strcasecmp(name, "OAUTHBEARER") == 0;
-}
-
 static void look(void *ctx, const struct session *s)
 {
 	struct view *v = ctx;
@@ -518,11 +503,13 @@ static void look(void *ctx, const struct session *s)
 	v->encrypted = s->encrypted;
 	for (size_t i = 0; i < s->mechanisms.n; i++) {
 		const char *name = s->mechanisms.v[i];
+		const bool oauth = strcasecmp(name, "XOAUTH2") == 0 ||
+				   strcasecmp(name, "OAUTHBEARER") == 0;
 
 		if (!mechanism_find(name))
 			continue;
 		strbuf_addf(&v->mechanisms, "%s%s", v->mechanisms.len ? ", " : "", name);
-		v->usable = v->usable || is_oauth(name) == (v->auth == FOUND_AUTH_OAUTH2);
+		v->usable = v->usable || oauth == (v->auth == FOUND_AUTH_OAUTH2);
 	}
 }
 

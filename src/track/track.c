@@ -173,30 +173,17 @@ static bool is_contained(const struct track_report *report, const char *mta)
 static void judge(struct tracker *t, const struct track_report *report,
 		  const struct track_recipient *r, struct strvec *next)
 {
-	switch (r->action) {
-	case TRACK_FAILED:
+	const char *mta = r->action == TRACK_TRANSFERRED ? r->remote_mta : NULL;
+
+	if (r->action == TRACK_DELIVERED || r->action == TRACK_EXPANDED ||
+	    r->action == TRACK_RELAYED || (mta && is_contained(report, mta)))
+		return;
+	if (r->action == TRACK_FAILED)
 		t->failed = true;
-		return;
-	case TRACK_DELIVERED:
-	case TRACK_EXPANDED:
-	case TRACK_RELAYED:
-		return;
-	case TRACK_TRANSFERRED:
-		if (r->remote_mta && is_contained(report, r->remote_mta))
-			return;
-		if (r->remote_mta && t->asked.n + next->n < HOPS_MAX &&
-		    !strvec_has(&t->asked, r->remote_mta)) {
-			if (!strvec_has(next, r->remote_mta))
-				strvec_add(next, r->remote_mta);
-			return;
-		}
-		break;
-	case TRACK_UNKNOWN:
-	case TRACK_DELAYED:
-	case TRACK_OPAQUE:
-		break;
-	}
-	t->delayed = true;
+	else if (!mta || t->asked.n + next->n >= HOPS_MAX || strvec_has(&t->asked, mta))
+		t->delayed = true;
+	else if (!strvec_has(next, mta))
+		strvec_add(next, mta);
 }
 
 static int visit(struct tracker *t, const char *host, unsigned port, struct strvec *next,
