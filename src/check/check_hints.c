@@ -8,11 +8,11 @@
 
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 
 #include "submit/server_list.h"
 #include "tls/tls.h"
 #include "util/arena.h"
+#include "util/datetime.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
@@ -317,15 +317,6 @@ static bool fits(const struct hint *h, const struct hint_query *q)
 	return faults_fit(h->faults, q->error);
 }
 
-static void add_today(struct strbuf *out)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (gmtime_r(&now, &tm))
-		strbuf_addf(out, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
-}
-
 static const char *value_of(char letter, const struct hint_query *q)
 {
 	const struct {
@@ -346,6 +337,8 @@ static const char *value_of(char letter, const struct hint_query *q)
 
 static void fill_in(struct strbuf *out, const char *text, const struct hint_query *q)
 {
+	char now[DATETIME_UTC_SIZE];
+
 	for (; *text; text++) {
 		if (*text != '%') {
 			strbuf_addch(out, *text);
@@ -354,7 +347,7 @@ static void fill_in(struct strbuf *out, const char *text, const struct hint_quer
 		if (*++text == 'p')
 			strbuf_addf(out, "%u", q->port);
 		else if (*text == 'd')
-			add_today(out);
+			strbuf_add(out, datetime_utc(now, datetime_now()), strlen("YYYY-MM-DD"));
 		else
 			strbuf_addstr(out, value_of(*text, q));
 	}

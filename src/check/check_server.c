@@ -204,22 +204,15 @@ static void look_at_name(struct visit *v, const struct session *s)
 			   "we call ourselves '%s', which is no full " "host name", name);
 }
 
-/* Nobody has tried to sign in, though the account would. */
-static void tell_no_sign_in(struct visit *v)
-{
-	if (v->c->no_secret)
-		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried without the secret");
-	else if (v->c->refused)
-		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried again, as it was refused");
-}
-
-/* The names, and what the server offers. */
+/* The names, what the server offers, and that nobody signs in though the account would. */
 static void check_ehlo(struct visit *v, const struct session *s)
 {
 	look_at_name(v, s);
 	look_at_extensions(v, s);
-	if (s->opt.info_only)
-		tell_no_sign_in(v);
+	if (s->opt.info_only && v->c->no_secret)
+		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried without the secret");
+	else if (s->opt.info_only && v->c->refused)
+		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried again, as it was refused");
 }
 
 /* --- sign-in ------------------------------------------------------------------ */

@@ -177,7 +177,8 @@ static bool join(const struct import_source *src, struct import_account *first,
 		 struct import_account *next, const struct import_value *v)
 {
 	const char *host = import_value_of(first, "host"), *more = import_value_of(next, "host");
-	const char *port = import_value_of(next, "port"), *own_port = import_value_of(first, "port");
+	const char *port = import_value_of(next, "port");
+	const char *own_port = import_value_of(first, "port");
 
 	if (!host || !more || !port || !own_port || !are_alike(first->first, next->first))
 		return false;

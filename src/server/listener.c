@@ -512,10 +512,10 @@ static struct server_options with_name(const struct server_options *opt, struct 
 {
 	struct server_options complete = *opt;
 
+	const char *own = opt->set.server_name ? NULL : ident_host(arena);
+
 	if (!opt->set.server_name)
-		complete.set.server_name = ident_host(arena);
-	if (!complete.set.server_name)
-		complete.set.server_name = "localhost";
+		complete.set.server_name = own ? own : "localhost";
 	return complete;
 }
 

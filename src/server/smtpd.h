@@ -228,11 +228,13 @@ ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, stru
 /* Can the file be read, and is it closed to others? EX_CONFIG if not. */
 ATTR_CHECK int auth_check_file(const char *path, struct error *err);
 
-/* --- DATA (receive.c) ----------------------------------------------------- */
+/* --- DATA ----------------------------------------------------------------- */
 
 /*
- * Runs DATA; the transaction must have a recipient. When the client goes
- * away, is silent too long or the message cannot be taken, nothing is stored.
+ * Runs DATA: 354, the message through indata_push() into the delivery with its
+ * trace fields on top (RFC 5321, section 4.4), and the verdict. The
+ * transaction must have a recipient. When the client goes away, is silent too
+ * long or the message cannot be taken, nothing is stored.
  */
 void receive_data(struct smtpd *s);
 
