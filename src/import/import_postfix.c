@@ -45,6 +45,9 @@ static const char *convert_time(struct import *im, const char *value, const char
 	return *why ? NULL : value;
 }
 
+/* The same limit here and there. */
+#define TIME(name) { .key = "smtp_" name, .ours = name, .convert = convert_time }
+
 static const struct import_row postfix_rows[] = {
 	/* what the functions below look at themselves */
 	{ .key = "relayhost" }, { .key = "myhostname" }, { .key = "mydomain" },
@@ -67,16 +70,10 @@ static const struct import_row postfix_rows[] = {
 	{ .key = "inet_protocols", .ours = "address_family", .convert = convert_protocols },
 	{ .key = "smtp_tls_CAfile", .ours = "tls_trust_file" },
 	{ .key = "smtp_tls_CApath", .ours = "tls_trust_dir" },
-	{ .key = "smtp_connect_timeout", .ours = "connect_timeout", .convert = convert_time },
-	{ .key = "smtp_helo_timeout", .ours = "helo_timeout", .convert = convert_time },
-	{ .key = "smtp_starttls_timeout", .ours = "starttls_timeout", .convert = convert_time },
-	{ .key = "smtp_mail_timeout", .ours = "mail_timeout", .convert = convert_time },
-	{ .key = "smtp_rcpt_timeout", .ours = "rcpt_timeout", .convert = convert_time },
-	{ .key = "smtp_data_init_timeout", .ours = "data_init_timeout", .convert = convert_time },
-	{ .key = "smtp_data_xfer_timeout", .ours = "data_xfer_timeout", .convert = convert_time },
-	{ .key = "smtp_data_done_timeout", .ours = "data_done_timeout", .convert = convert_time },
-	{ .key = "smtp_rset_timeout", .ours = "rset_timeout", .convert = convert_time },
-	{ .key = "smtp_quit_timeout", .ours = "quit_timeout", .convert = convert_time },
+	TIME("connect_timeout"), TIME("helo_timeout"), TIME("starttls_timeout"),
+	TIME("mail_timeout"), TIME("rcpt_timeout"), TIME("data_init_timeout"),
+	TIME("data_xfer_timeout"), TIME("data_done_timeout"), TIME("rset_timeout"),
+	TIME("quit_timeout"),
 	/* what has none */
 	{ .key = "smtp_pix_*", .why = "no equivalent: no firewall needs it any more" },
 	{ .key = "smtp_tls_session_cache_*", .why = "see tls_session_cache" },

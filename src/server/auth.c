@@ -287,19 +287,18 @@ static int plain(struct smtpd *s, const char *initial, struct auth_login *login)
 /* draft-murchison-sasl-login: "Username:", then "Password:". */
 static int login_dialogue(struct smtpd *s, const char *initial, struct auth_login *login)
 {
-	struct strbuf user = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
-	struct strbuf password = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
 	struct error err;
-	int rc = first_response(s, initial, "VXNlcm5hbWU6", &user);
+	int rc = first_response(s, initial, "VXNlcm5hbWU6", &text);
 
-	if (rc == 0 && auth_set_user(login, &user, &err) < 0)
+	if (rc == 0 && auth_set_user(login, &text, &err) < 0)
 		rc = reply_malformed(s, &err);
+	strbuf_reset(&text);
 	if (rc == 0)
-		rc = ask(s, "UGFzc3dvcmQ6", &password);
-	if (rc == 0 && auth_set_password(login, &password, &err) < 0)
+		rc = ask(s, "UGFzc3dvcmQ6", &text);
+	if (rc == 0 && auth_set_password(login, &text, &err) < 0)
 		rc = reply_malformed(s, &err);
-	strbuf_release_secret(&user);
-	strbuf_release_secret(&password);
+	strbuf_release_secret(&text);
 	return rc;
 }
 

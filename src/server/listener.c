@@ -437,20 +437,11 @@ static int set_signals(bool foreground, struct error *err)
 	return open_signals(waited_for, ARRAY_LEN(waited_for) - !foreground, err);
 }
 
-static void say_ready(const struct listener *l)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	strbuf_addstr(&text, "listening on ");
-	describe_socket(l->fd, &text);
-	tell(l->opt, text.buf);
-	strbuf_release(&text);
-}
-
 /* The server proper; background is its word to the process that waits, -1 in the foreground. */
 static int run_server(struct listener *l, int background, struct error *err)
 {
 	static const struct error fine;
+	struct strbuf ready = STRBUF_INIT(128);
 
 	if (set_signals(l->opt->foreground, err) < 0)
 		return -1;
@@ -461,7 +452,10 @@ static int run_server(struct listener *l, int background, struct error *err)
 			leave_terminal();
 			say(background, &fine);
 		}
-		say_ready(l);
+		strbuf_addstr(&ready, "listening on ");
+		describe_socket(l->fd, &ready);
+		tell(l->opt, ready.buf);
+		strbuf_release(&ready);
 		serve_until_told(l);
 		close(l->fd);
 		l->fd = -1;
