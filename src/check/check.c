@@ -76,14 +76,20 @@ static void release_held(struct check *c)
 	}
 }
 
+/* With err its hint is looked up. */
 static void tell(struct check *c, enum check_verdict v, const char *step, const char *hint,
 		 const char *text, const struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct hint_query q = c->facts;
+
+	q.step = step;
+	q.error = err;
 
 	text_escape_add(&line, text, strlen(text));
 	const struct check_finding f = {
-		.verdict = v, .step = step, .hint = hint, .text = arena_take(c->arena, &line),
+		.verdict = v, .step = step, .hint = err ? check_hint(c->arena, &q) : hint,
+		.text = arena_take(c->arena, &line),
 		.server = c->network ? c->server : NULL, .address = c->network ? c->address : NULL,
 		.fault = err ? err->fault : FAULT_NONE, .exit = err ? err->exit : 0,
 		.reply = err ? err->reply : 0,
@@ -106,20 +112,11 @@ void check_tell(struct check *c, enum check_verdict v, const char *step, const c
 	strbuf_release(&text);
 }
 
-static const char *hint_for(struct check *c, const char *step, const struct error *err)
-{
-	struct hint_query q = c->facts;
-
-	q.step = step;
-	q.error = err;
-	return check_hint(c->arena, &q);
-}
-
 void check_fail(struct check *c, const char *step, const struct error *err)
 {
 	if (!c->first.exit)
 		c->first = *err;
-	tell(c, CHECK_FAIL, step, hint_for(c, step, err), err->text, err);
+	tell(c, CHECK_FAIL, step, NULL, err->text, err);
 }
 
 void check_fail_server(struct check *c, const char *step, const struct error *err, bool last)
@@ -131,8 +128,7 @@ void check_fail_server(struct check *c, const char *step, const struct error *er
 		c->ended = last;
 	}
 	/* where mail gets through all the same, it is a warning */
-	tell(c, c->reached ? CHECK_WARN : CHECK_FAIL, step, hint_for(c, step, err), err->text,
-	     err);
+	tell(c, c->reached ? CHECK_WARN : CHECK_FAIL, step, NULL, err->text, err);
 }
 
 void check_settle_server(struct check *c)
@@ -430,15 +426,6 @@ static void check_envelope(struct check *c)
 		check_fail(c, c->facts.sender ? "recipient" : "sender", &err);
 }
 
-static void look_at_rules(struct check *c)
-{
-	struct submission *s = c->submission;
-	struct error err;
-
-	if (rewriter_open(s->arena, s->account, &s->choice.rewriter, &err) < 0)
-		check_fail(c, "rewrite", &err);
-}
-
 /* --- passwords and tokens ----------------------------------------------------------- */
 
 static const char step[] = "secret";
@@ -633,13 +620,17 @@ static void check_secret(struct check *c)
 
 static void look_at_local(struct check *c)
 {
+	struct submission *s = c->submission;
+	struct error err;
+
 	look_at_config(c);
 	look_at_account(c);
-	config_warn(c->submission->config, c->submission->account, warn_config, c);
+	config_warn(s->config, s->account, warn_config, c);
 	check_secret(c);
 	look_at_log(c);
 	look_at_hook(c);
-	look_at_rules(c);
+	if (rewriter_open(s->arena, s->account, &s->choice.rewriter, &err) < 0)
+		check_fail(c, "rewrite", &err);
 	look_at_aliases(c);
 }
 

@@ -102,6 +102,7 @@ static void set_difference(const struct pair *p, const struct setting *row, stru
 			   struct strbuf *has)
 {
 	const struct import_value v = { .key = row->key, .line = p->to->line };
+	const bool is_from = strcmp(row->key, "from") == 0;
 	const char *written = NULL;
 
 	show(p->from, row, had);
@@ -109,13 +110,10 @@ static void set_difference(const struct pair *p, const struct setting *row, stru
 	if (strcmp(had->buf, has->buf) == 0 || keeps_ours(p, row))
 		return;
 	/* patterns and ~ stay what they are; the sender of auto_from is made of others */
-	if (row->flags & SETTING_PATH || strcmp(row->key, "domain") == 0)
+	if (is_from && p->to->auto_from)
+		return;
+	if (is_from || row->flags & SETTING_PATH || strcmp(row->key, "domain") == 0)
 		written = as_written(p, row);
-	if (strcmp(row->key, "from") == 0) {
-		if (p->to->auto_from)
-			return;
-		written = as_written(p, row);
-	}
 	import_set_own(p->src, &v, p->out, row->key, written ? written : has->buf);
 }
 

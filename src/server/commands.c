@@ -138,7 +138,6 @@ static int parse_word(struct mail_params *params, const char *word, size_t len, 
  */
 static int params_mail(const char *text, struct mail_params *params, struct error *err)
 {
-	struct mail_params found = { .auth_announced = params->auth_announced };
 	unsigned seen = 0;
 
 	for (const char *p = text; *p; p++)
@@ -147,11 +146,10 @@ static int params_mail(const char *text, struct mail_params *params, struct erro
 	while (*(text += strspn(text, " "))) {
 		size_t len = strcspn(text, " ");
 
-		if (parse_word(&found, text, len, &seen, err) < 0)
+		if (parse_word(params, text, len, &seen, err) < 0)
 			return -1;
 		text += len;
 	}
-	*params = found;
 	return 0;
 }
 

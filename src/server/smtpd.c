@@ -422,9 +422,16 @@ static void give_up(struct smtpd *s, struct incoming *m, const struct error *why
 
 static void store(struct smtpd *s, struct incoming *m, const char *data, size_t n)
 {
+	const uint64_t limit = s->options->set.message_size_limit;
 	struct error err;
+	int rc = 0;
 
-	if (!m->error.exit && s->delivery->ops->write(s->delivery, data, n, &err) < 0)
+	if (m->error.exit)
+		return;
+	if (limit && m->in.size > limit)
+		rc = error_set(&err, FAULT_TOO_LARGE, "message is larger than %" PRIu64 " octets",
+			       limit);
+	if (rc < 0 || s->delivery->ops->write(s->delivery, data, n, &err) < 0)
 		give_up(s, m, &err);
 }
 
@@ -448,18 +455,6 @@ static void store_trace(struct smtpd *s, struct incoming *m)
 	strbuf_release(&trace);
 }
 
-static void check_size(struct smtpd *s, struct incoming *m)
-{
-	uint64_t limit = s->options->set.message_size_limit;
-	struct error err;
-
-	if (m->error.exit || !limit || m->in.size <= limit)
-		return;
-	error_set(&err, FAULT_TOO_LARGE, "message is larger than %" PRIu64 " octets",
-		  limit);
-	give_up(s, m, &err);
-}
-
 /* Reads to the end of data; false when the client did not get that far. */
 static bool read_message(struct smtpd *s, struct incoming *m)
 {
@@ -471,7 +466,6 @@ static bool read_message(struct smtpd *s, struct incoming *m)
 		strbuf_reset(&clean);
 		n = indata_push(&m->in, data, n < PIECE_MAX ? n : PIECE_MAX, &clean);
 		wire_consume(s->wire, n);
-		check_size(s, m);
 		store(s, m, clean.buf, clean.len);
 	}
 	strbuf_release(&clean);

@@ -193,18 +193,11 @@ static void ask_mx(struct discovery *d)
 		tell_failure(d, "MX records", &err);
 		return;
 	}
-	for (unsigned priority = 0, next; d->mx.n < d->mx.limit; priority = next + 1) {
-		next = UINT16_MAX + 1;
+	for (unsigned priority = 0; priority <= UINT16_MAX; priority++) {
 		for (size_t i = 0; i < answer.n; i++) {
-			if (answer.v[i].priority >= priority && answer.v[i].priority < next)
-				next = answer.v[i].priority;
-		}
-		for (size_t i = 0; i < answer.n; i++) {
-			if (answer.v[i].priority == next && *answer.v[i].target)
+			if (answer.v[i].priority == priority && *answer.v[i].target)
 				strvec_add(&d->mx, answer.v[i].target);
 		}
-		if (next > UINT16_MAX)
-			break;
 	}
 	dns_answer_release(&answer);
 }
