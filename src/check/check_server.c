@@ -15,7 +15,6 @@
 #include "net/resolve.h"
 #include "net/wire.h"
 #include "prepare/requests.h"
-#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"

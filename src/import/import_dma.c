@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-#include "util/arena.h"
-#include "util/error.h"
-
 /*
  * dma.conf: "NAME value" lines, a name alone is a switch that is on.
  * auth.conf: "user|server:password" lines. Comments begin with '#'.

@@ -6,7 +6,6 @@
 
 #include "message/ident.h"
 #include "util/arena.h"
-#include "util/error.h"
 
 /*
  * A folder of files: "remotes" has a line for each server, "HOST [PROTOCOL

@@ -581,8 +581,8 @@ static int take_login(void *ctx, const struct import_source *table, const struct
  * Finds who signs in at nexthop, with sender-dependent authentication for
  * that sender (or NULL). Nothing is filled when there is nobody.
  */
-static int find_login(const struct import_source *src, const char *nexthop, const char *sender,
-		      struct import_login *out, struct error *err)
+static int look_up_login(const struct import_source *src, const char *nexthop,
+			 const char *sender, struct import_login *out, struct error *err)
 {
 	const bool by_sender = import_is_on(import_get(src,
 						       "smtp_sender_dependent_authentication"));
@@ -623,7 +623,7 @@ static int take_sender(void *ctx, const struct import_source *table, const struc
 		return 0;
 	struct import_account *a = import_account(table->im, v->key + domain);
 
-	if (find_login(src, v->value, domain ? NULL : v->key, &login, err) < 0)
+	if (look_up_login(src, v->value, domain ? NULL : v->key, &login, err) < 0)
 		return -1;
 	a->base = import_account(table->im, "default")->name;
 	set_server(src, a, &about, v->value, &login);
@@ -763,7 +763,7 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 	if (relay && *relay->value) {
 		struct import_login login = { .user = NULL };
 
-		if (find_login(&src, relay->value, NULL, &login, err) < 0)
+		if (look_up_login(&src, relay->value, NULL, &login, err) < 0)
 			return -1;
 		set_server(&src, a, relay, relay->value, &login);
 	} else {

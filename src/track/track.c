@@ -15,7 +15,6 @@
 #include "message/idna.h"
 #include "message/result.h"
 #include "net/resolve.h"
-#include "net/stream.h"
 #include "net/wire.h"
 #include "submit/attempt.h"
 #include "submit/connect.h"
@@ -28,7 +27,6 @@
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"
-#include "util/xalloc.h"
 
 enum { HOPS_MAX = 10 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../unit/memory_stream.h"
+#include "net/wire.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/strbuf.h"
