@@ -8,7 +8,6 @@
 #include <stddef.h>
 
 #include "check/check.h"
-#include "check/check_hints.h"
 #include "conf/account.h"
 #include "smtp/session.h"
 #include "submit/submission.h"
@@ -17,11 +16,19 @@
 #include "util/secret.h"
 
 struct arena;
+struct tls_facts;
 
-/* A finding that waits. */
-struct check_held {
-	struct check_held *next;
-	struct check_finding finding;
+/* What is known when it fails; texts NULL where they are not. */
+struct hint_query {
+	const char *step;
+	const struct error *error;
+	const char *host, *address;
+	unsigned port;
+	const char *user, *sender, *to;
+	const char *server_name;	/* what the server calls itself */
+	bool signed_in, local;		/* local: a socket in the file system */
+	bool proxied;			/* it is reached through a proxy, or not at all */
+	const struct tls_facts *tls;	/* of the certificate; NULL = none seen */
 };
 
 struct check {
@@ -37,7 +44,8 @@ struct check {
 
 	bool requested;			/* what the account asks of servers is in the envelope */
 
-	struct check_held *held, **held_end;	/* from the first failure of a server on */
+	struct check_finding *held;	/* those that wait: from the first failure of a server on */
+	size_t held_n, held_alloc;
 	struct error first;		/* the first failure on this host; exit 0 = none */
 	struct error one;		/* of the server in use, as an attempt has it */
 	struct error servers;		/* of all, as an attempt would tell it; exit 0 = none */
@@ -54,6 +62,9 @@ ATTR_PRINTF(5, 6)
 void check_tell(struct check *c, enum check_verdict v, const char *step, const char *hint,
 		const char *fmt, ...);
 
+#define check_ok(c, step, ...) check_tell(c, CHECK_OK, step, NULL, __VA_ARGS__)
+#define check_warn(c, step, hint, ...) check_tell(c, CHECK_WARN, step, hint, __VA_ARGS__)
+
 /* A failure on this host; its hint is looked up. */
 void check_fail(struct check *c, const char *step, const struct error *err);
 
@@ -66,18 +77,17 @@ void check_fail_server(struct check *c, const char *step, const struct error *er
 /* The server in use has been tried: its failure is that of all so far. */
 void check_settle_server(struct check *c);
 
-/* --- check_local.c: what can be known without a connection ---------------- */
-
-void check_local(struct check *c);
-
-/* Settles sender and recipient in c->envelope; tells it when that fails. */
-void check_envelope(struct check *c);
-
-/* Can they be had, where the account needs them? They are kept for the sign-in. */
-void check_secret(struct check *c);
-
 /* Gives a copy of what was kept, or fetches it as a session does; ctx is the check. */
 credential_fn check_credential;
+
+/* --- check_hints.c -------------------------------------------------------- */
+
+/*
+ * The hint in arena a, lines between '\n'; NULL when nothing is known that
+ * the error does not say itself. Of a certificate every row that fits counts,
+ * of all else the first.
+ */
+const char *check_hint(struct arena *a, const struct hint_query *q);
 
 /* --- check_server.c ------------------------------------------------------- */
 

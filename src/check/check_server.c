@@ -15,7 +15,6 @@
 #include "net/resolve.h"
 #include "net/wire.h"
 #include "prepare/requests.h"
-#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
@@ -29,10 +28,11 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
+#define LIST_MAX ((size_t)8192)
+
 struct visit {
 	struct check *c;
 	struct session_opening o;
-	bool proxied;
 	enum session_step step;		/* what is under way; STEP_COUNT: nothing yet */
 	bool told[STEP_COUNT];		/* what went well at this address, and was told */
 	int64_t began;			/* the connection, for clock_ms() */
@@ -43,8 +43,6 @@ struct visit {
 
 /* --- what is found in a session ----------------------------------------------------- */
 
-#define LIST_MAX ((size_t)8192)
-
 enum { DAYS_SOON = 30 };	/* a certificate that ends before is worth a warning */
 
 /* --- TLS ------------------------------------------------------------------ */
@@ -54,9 +52,9 @@ static void look_at_version(struct visit *v)
 	const struct tls_settings *t = &v->c->account.tls;
 
 	if (v->facts.version_13)
-		check_tell(v->c, CHECK_OK, "tls", NULL, "%s", v->facts.text);
+		check_ok(v->c, "tls", "%s", v->facts.text);
 	else
-		check_tell(v->c, CHECK_WARN, "tls", t->priorities ?
+		check_warn(v->c, "tls", t->priorities ?
 			   "'tls_priorities' may be what keeps TLS 1.3 away" :
 			   "it works; the server should be brought up to date",
 			   "%s: no TLS 1.3", v->facts.text);
@@ -72,24 +70,19 @@ static const char *how_accepted(const struct visit *v)
 	return v->facts.verified ? "verified" : NULL;
 }
 
-static const char *staple_words(const struct tls_facts *f)
-{
-	return !f->stapled ? "" : f->staple_good ? ", good by OCSP" : ", bad by OCSP";
-}
-
 static void look_at_validity(struct visit *v)
 {
 	const struct tls_facts *f = &v->facts;
 
 	if (f->days_left < DAYS_SOON)
-		check_tell(v->c, CHECK_WARN, "certificate", f->days_left < 0 ?
+		check_warn(v->c, "certificate", f->days_left < 0 ?
 			   "it is accepted all the same; the server's administrator should "
 			   "renew it" : "the server's administrator should renew it in time",
-			   f->days_left < 0 ? "has expired on %s" :
-			   "valid only until %s, %" PRId64 " days", f->until, f->days_left);
+			   f->days_left < 0 ? "has expired on %s" : "valid only until %s, %"
+			   PRId64 " days", f->until, f->days_left);
 	else
-		check_tell(v->c, CHECK_OK, "certificate", NULL, "valid from %s until %s, %" PRId64
-			   " days", f->from, f->until, f->days_left);
+		check_ok(v->c, "certificate", "valid from %s until %s, %" PRId64 " days",
+			 f->from, f->until, f->days_left);
 }
 
 static void look_at_certificate(struct visit *v)
@@ -98,8 +91,9 @@ static void look_at_certificate(struct visit *v)
 	const struct tls_facts *f = &v->facts;
 	const char *how = how_accepted(v);
 
-	check_tell(c, CHECK_OK, "certificate", NULL, "%s; for %s%s", f->chain,
-		   *f->names ? f->names : "no name that counts", staple_words(f));
+	check_ok(c, "certificate", "%s; for %s%s", f->chain,
+		 *f->names ? f->names : "no name that counts",
+		 !f->stapled ? "" : f->staple_good ? ", good by OCSP" : ", bad by OCSP");
 	if (v->refused) {
 		/* a setting, or what the certificate is compared with */
 		const bool own = v->refused->exit == EX_CONFIG || v->refused->exit == EX_OSFILE;
@@ -110,12 +104,12 @@ static void look_at_certificate(struct visit *v)
 		return;
 	}
 	if (how)
-		check_tell(c, CHECK_OK, "certificate", NULL, "%s; tls_pin = %s", how, f->pin);
+		check_ok(c, "certificate", "%s; tls_pin = %s", how, f->pin);
 	else if (c->account.tls.certcheck)
-		check_tell(c, CHECK_OK, "certificate", NULL, "not verified: any will do where TLS "
-			   "need not be (tls = may)");
+		check_ok(c, "certificate", "not verified: any will do where TLS "
+			 "need not be (tls = may)");
 	else
-		check_tell(c, CHECK_WARN, "certificate", arena_printf(c->arena,
+		check_warn(c, "certificate", arena_printf(c->arena,
 			   "anybody may be in between: set 'tls_certcheck = on', or\n"
 			   "tls_pin = %s", f->pin), "NOT verified (tls_certcheck = off)");
 	look_at_validity(v);
@@ -131,15 +125,14 @@ static void look_at_ours(struct visit *v)
 	if (!t->cert_file && !t->pkcs12_file)
 		return;
 	if (!f->our_chain)
-		check_tell(v->c, CHECK_OK, step, NULL, "the server did not ask for it");
+		check_ok(v->c, step, "the server did not ask for it");
 	else if (f->our_days_left < DAYS_SOON)
-		check_tell(v->c, CHECK_WARN, step, "get a new one in time",
-			   f->our_days_left < 0 ? "%s; has expired on %s" :
-			   "%s; valid only until %s, %" PRId64 " days", f->our_chain, f->our_until,
-			   f->our_days_left);
+		check_warn(v->c, step, "get a new one in time", f->our_days_left < 0 ?
+			   "%s; has expired on %s" : "%s; valid only until %s, %" PRId64
+			   " days", f->our_chain, f->our_until, f->our_days_left);
 	else
-		check_tell(v->c, CHECK_OK, step, NULL, "%s; valid until %s, %" PRId64 " days",
-			   f->our_chain, f->our_until, f->our_days_left);
+		check_ok(v->c, step, "%s; valid until %s, %" PRId64 " days", f->our_chain,
+			 f->our_until, f->our_days_left);
 }
 
 /* Version, cipher and certificate of the session's TLS. */
@@ -178,7 +171,7 @@ static void look_at_missing(struct visit *v, const struct session *s)
 		strbuf_addf(&text, "%s%s", text.len ? ", " : "", missed[i].harm);
 	}
 	if (text.len)
-		check_tell(v->c, CHECK_WARN, "extensions", NULL, "without %s", text.buf);
+		check_warn(v->c, "extensions", NULL, "without %s", text.buf);
 	strbuf_release(&text);
 }
 
@@ -192,8 +185,7 @@ static void look_at_extensions(struct visit *v, const struct session *s)
 		   text.buf : "none");
 	strbuf_release(&text);
 	if (s->size_limit)
-		check_tell(v->c, CHECK_OK, "size", NULL, "messages up to %" PRIu64 " octets",
-			   s->size_limit);
+		check_ok(v->c, "size", "messages up to %" PRIu64 " octets", s->size_limit);
 	look_at_missing(v, s);
 }
 
@@ -203,30 +195,23 @@ static void look_at_name(struct visit *v, const struct session *s)
 	const bool full = *name == '[' || strchr(name, '.');
 
 	if (full || s->local || s->protocol == SESSION_LMTP)
-		check_tell(v->c, CHECK_OK, "ehlo", NULL, "we are '%s', it is '%s'%s", name,
-			   s->server_name, s->protocol == SESSION_SMTP ? ", HELO only" : "");
+		check_ok(v->c, "ehlo", "we are '%s', it is '%s'%s", name, s->server_name,
+			 s->protocol == SESSION_SMTP ? ", HELO only" : "");
 	else
-		check_tell(v->c, CHECK_WARN, "ehlo", "set 'domain' to the full name of this host: "
-			   "some servers refuse others", "we call ourselves '%s', which is no full "
-			   "host name", name);
+		check_warn(v->c, "ehlo", "set 'domain' to the full name of this host: "
+			   "some servers refuse others",
+			   "we call ourselves '%s', which is no full " "host name", name);
 }
 
-/* Nobody has tried to sign in, though the account would. */
-static void tell_no_sign_in(struct visit *v)
-{
-	if (v->c->no_secret)
-		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried without the secret");
-	else if (v->c->refused)
-		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried again, as it was refused");
-}
-
-/* The names, and what the server offers. */
+/* The names, what the server offers, and that nobody signs in though the account would. */
 static void check_ehlo(struct visit *v, const struct session *s)
 {
 	look_at_name(v, s);
 	look_at_extensions(v, s);
-	if (s->opt.info_only)
-		tell_no_sign_in(v);
+	if (s->opt.info_only && v->c->no_secret)
+		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried without the secret");
+	else if (s->opt.info_only && v->c->refused)
+		check_tell(v->c, CHECK_SKIP, "sign-in", NULL, "not tried again, as it was refused");
 }
 
 /* --- sign-in ------------------------------------------------------------------ */
@@ -240,15 +225,14 @@ static void check_signed_in(struct visit *v, const struct session *s)
 
 	c->facts.signed_in = s->authenticated;
 	if (!s->authenticated)
-		check_tell(c, CHECK_WARN, "sign-in", NULL, "was not possible, and the account can "
+		check_warn(c, "sign-in", NULL, "was not possible, and the account can "
 			   "do without (auth = try)");
 	else if (m && m->flags & MECHANISM_READABLE && !s->encrypted && !s->local)
-		check_tell(c, CHECK_WARN, "sign-in", "anybody on the way can read the password: "
+		check_warn(c, "sign-in", "anybody on the way can read the password: "
 			   "set 'tls = starttls' or 'tls = implicit'", "'%s' by %s WITHOUT TLS",
 			   user ? user : "", m->name);
 	else
-		check_tell(c, CHECK_OK, "sign-in", NULL, "'%s' by %s", user ? user : "",
-			   s->mechanism);
+		check_ok(c, "sign-in", "'%s' by %s", user ? user : "", s->mechanism);
 }
 
 /* --- MAIL and RCPT --------------------------------------------------------------- */
@@ -276,12 +260,12 @@ static bool tell_result(struct visit *v, const struct result *r)
 	const bool good = r->outcome == OUTCOME_ACCEPTED;
 
 	if (r->mail_reply)
-		check_tell(c, CHECK_OK, "sender", NULL, "<%s>: %s", c->submission->envelope.sender,
-			   r->mail_reply);
+		check_ok(c, "sender", "<%s>: %s", c->submission->envelope.sender,
+			 r->mail_reply);
 	if (good)
-		check_tell(c, CHECK_OK, "recipient", NULL, "<%s>: %s (nothing was sent)",
-			   c->submission->envelope.rcpt[0].address,
-			   r->reply_text ? r->reply_text : "");
+		check_ok(c, "recipient", "<%s>: %s (nothing was sent)",
+			 c->submission->envelope.rcpt[0].address,
+			 r->reply_text ? r->reply_text : "");
 	else
 		check_fail_server(c, r->mail_reply ? "recipient" : "sender", &r->error, true);
 	return good;
@@ -308,8 +292,6 @@ static bool check_transaction(struct visit *v)
 	return tell_result(v, &r);
 }
 
-#define LIST_MAX ((size_t)8192)
-
 /* --- the steps of an opening ---------------------------------------------- */
 
 /* What has gone well is told when the next step begins. */
@@ -321,15 +303,15 @@ static void connected(struct visit *v, const struct session *s)
 
 	(void)s;
 	if (t->path)
-		check_tell(c, CHECK_OK, "connect", NULL, "%s", t->path);
+		check_ok(c, "connect", "%s", t->path);
 	else if (a->net.tunnel)
-		check_tell(c, CHECK_OK, "connect", NULL, "%s:%u through the command '%s'", t->host,
-			   t->port, a->net.tunnel[0]);
+		check_ok(c, "connect", "%s:%u through the command '%s'", t->host, t->port,
+			 a->net.tunnel[0]);
 	else
-		check_tell(c, CHECK_OK, "connect", NULL, "%s:%u%s%s%s, %d ms", t->host, t->port,
-			   c->address ? " at " : "", c->address ? c->address : "",
-			   v->proxied ? " through the proxy" : "",
-			   (int)(clock_ms() - v->began));
+		check_ok(c, "connect", "%s:%u%s%s%s, %d ms", t->host, t->port,
+			 c->address ? " at " : "", c->address ? c->address : "",
+			 c->facts.proxied ? " through the proxy" : "",
+			 (int)(clock_ms() - v->began));
 }
 
 static void greeted(struct visit *v, const struct session *s)
@@ -337,24 +319,23 @@ static void greeted(struct visit *v, const struct session *s)
 	struct strbuf words = STRBUF_INIT(LIST_MAX);
 
 	reply_text(&s->reply, &words);
-	check_tell(v->c, CHECK_OK, "greeting", NULL, "%d %s", s->reply.code, words.buf);
+	check_ok(v->c, "greeting", "%d %s", s->reply.code, words.buf);
 	strbuf_release(&words);
 }
 
 static void tls_offered(struct visit *v, const struct session *s)
 {
 	(void)s;
-	check_tell(v->c, CHECK_OK, "starttls", NULL, "offered and begun");
+	check_ok(v->c, "starttls", "offered and begun");
 }
 
-static void (*const told[STEP_COUNT])(struct visit *, const struct session *) = {
-	[STEP_CONNECT] = connected, [STEP_GREETING] = greeted, [STEP_STARTTLS] = tls_offered,
-	[STEP_TLS] = check_tls, [STEP_EHLO] = check_ehlo, [STEP_AUTH] = check_signed_in,
-};
-
-static const char *const step_names[STEP_COUNT] = {
-	[STEP_CONNECT] = "connect", [STEP_TLS] = "tls", [STEP_GREETING] = "greeting",
-	[STEP_EHLO] = "ehlo", [STEP_STARTTLS] = "starttls", [STEP_AUTH] = "sign-in",
+static const struct {
+	const char *name;
+	void (*tell)(struct visit *, const struct session *);
+} steps[STEP_COUNT] = {
+	[STEP_CONNECT] = { "connect", connected }, [STEP_GREETING] = { "greeting", greeted },
+	[STEP_EHLO] = { "ehlo", check_ehlo }, [STEP_STARTTLS] = { "starttls", tls_offered },
+	[STEP_TLS] = { "tls", check_tls }, [STEP_AUTH] = { "sign-in", check_signed_in },
 };
 
 /*
@@ -373,7 +354,7 @@ static bool can_tell(const struct visit *v, enum session_step next, const struct
 /* TLS was looked for, and is not there; the account does without. */
 static void tell_clear_text(struct visit *v, const struct session *s)
 {
-	check_tell(v->c, CHECK_WARN, "starttls", "set 'tls = starttls' where the server is to be "
+	check_warn(v->c, "starttls", "set 'tls = starttls' where the server is to be "
 		   "used with TLS only", "not offered: mail goes out in clear text (tls = may)");
 	if (!v->told[STEP_EHLO])
 		check_ehlo(v, s);
@@ -389,7 +370,7 @@ static void finish_step(struct visit *v, enum session_step next, const struct se
 	if (v->step == STEP_COUNT || !can_tell(v, next, s))
 		return;
 	v->told[v->step] = true;
-	told[v->step](v, s);
+	steps[v->step].tell(v, s);
 }
 
 static void begin_step(void *ctx, enum session_step step, const struct session *s)
@@ -513,7 +494,7 @@ static void fail_opening(struct visit *v, const struct error *err)
 	/* a second try with a password that is wrong may lock the account */
 	if (step == STEP_AUTH && err->exit == EX_NOPERM)
 		c->refused = true;
-	check_fail_server(c, step_names[step], err, !session_opening_worth_another(&v->o, err));
+	check_fail_server(c, steps[step].name, err, !session_opening_worth_another(&v->o, err));
 }
 
 /* With v->o ready for one address. */
@@ -547,7 +528,7 @@ static void tell_addresses(struct check *c, const struct server *t, const struct
 		strbuf_addf(&text, "%s%s", i ? ", " : "", one);
 	}
 	if (!address_from_text(t->host, t->port, &numeric))
-		check_tell(c, CHECK_OK, "dns", NULL, "%s has %s", t->host, text.buf);
+		check_ok(c, "dns", "%s has %s", t->host, text.buf);
 	strbuf_release(&text);
 }
 
@@ -586,9 +567,8 @@ static void visit_server(struct check *c, const struct server *t)
 	c->facts.host = t->host;
 	c->facts.port = t->port;
 	c->facts.local = t->path != NULL;
-	int known = connect_addresses(&request, &v.proxied, &err);
+	int known = connect_addresses(&request, &c->facts.proxied, &err);
 
-	c->facts.proxied = v.proxied;
 	v.o.account = &c->account;
 	v.o.whole = whole;
 	if (known < 0) {
@@ -609,11 +589,10 @@ static void tell_records(struct check *c, const struct server *t)
 {
 	c->server = NULL;
 	if (t->domain)
-		check_tell(c, CHECK_OK, "dns", NULL, "the SRV records of %s lead to %s:%u",
-			   t->domain, t->host, t->port);
+		check_ok(c, "dns", "the SRV records of %s lead to %s:%u", t->domain, t->host,
+			 t->port);
 	else if (c->mx_domain)
-		check_tell(c, CHECK_OK, "dns", NULL, "mail for %s goes to %s:%u", c->mx_domain,
-			   t->host, t->port);
+		check_ok(c, "dns", "mail for %s goes to %s:%u", c->mx_domain, t->host, t->port);
 }
 
 void check_servers(struct check *c)

@@ -9,7 +9,6 @@
 #include "cli/report.h"
 #include "cli/report_log.h"
 #include "conf/accounts.h"
-#include "conf/listen.h"
 #include "server/listener.h"
 #include "util/error.h"
 
@@ -41,15 +40,7 @@ int cmd_serve(const struct invocation *inv)
 		status = report_failure(inv, &err);
 	} else {
 		const struct server_options opt = {
-			.listen = l->listen, .name = l->server_name, .deliver = l->deliver,
-			.cert_file = l->server_cert, .key_file = l->server_key,
-			.auth_file = l->auth_file, .auth_required = l->auth_required,
-			.require_tls = l->require_tls,
-			.auth_plain_loopback = l->auth_plain_loopback,
-			.strict = l->strict, .max_clients = l->max_clients, .max_rcpt = l->max_rcpt,
-			.idle_timeout = l->idle_timeout, .size_limit = l->message_size_limit,
-			.port_file = l->port_file, .pid_file = l->pid_file,
-			.foreground = inv->foreground,
+			.set = *l, .foreground = inv->foreground,
 			.log = log_event, .log_ctx = (void *)inv,
 		};
 

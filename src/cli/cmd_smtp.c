@@ -17,7 +17,7 @@
 #include "conf/listen.h"
 #include "net/socket.h"
 #include "net/wire.h"
-#include "server/atrn.h"
+#include "server/listener.h"
 #include "smtp/probe.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
@@ -34,7 +34,7 @@
 struct commands {
 	const struct invocation *inv;
 	struct submission submission;	/* account and configuration; of raw_commands_run() none */
-	struct atrn_options reversed;
+	struct server_options reversed;
 	struct error worst;	/* exit 0: all is well */
 };
 
@@ -76,12 +76,12 @@ static int prepare_reversed(struct commands *c, const struct probe_request *p, s
 {
 	const struct account *a = c->submission.account;
 	const struct listen_settings *l = config_listen(c->submission.config, NULL);
-	struct atrn_options *r = &c->reversed;
+	struct server_options *r = &c->reversed;
 
-	r->deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
+	r->set.deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
 	r->domains = p->arg ? split_domains(c->submission.arena, p->arg) : a->cmd.atrn_domains;
-	r->name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
-	r->size_limit = l ? l->message_size_limit : 0;
+	r->set.server_name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
+	r->set.message_size_limit = l ? l->message_size_limit : 0;
 	r->log = c->inv->verbose ? log_message : NULL;
 	r->log_ctx = (void *)c->inv;
 	return atrn_check(r, err);
@@ -97,8 +97,7 @@ static int serve_reversed(struct commands *c, struct session *s, struct error *e
 	socket_peer_name(wire_stream(s->wire), peer, sizeof(peer));
 	wire_set_limit(s->wire, none);
 	s->dead = true;		/* there is nobody left to say QUIT to */
-	c->reversed.tls = s->encrypted;
-	int rc = atrn_run(&c->reversed, s->wire, peer, &messages, err);
+	int rc = atrn_run(&c->reversed, s->wire, s->encrypted, peer, &messages, err);
 
 	strbuf_addf(&text, "%u message%s received\n", messages, messages == 1 ? "" : "s");
 	if (report_output(c->inv, text.buf) != EX_OK && rc == 0)

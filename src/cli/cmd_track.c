@@ -11,7 +11,6 @@
 #include "smtp/extensions.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"
-#include "track/mtqp.h"
 #include "track/track.h"
 #include "util/arena.h"
 #include "util/error.h"

@@ -15,7 +15,7 @@
 #include "conf/config_write.h"
 #include "conf/settings.h"
 #include "message/address.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"
@@ -268,7 +268,7 @@ static int add_identity(struct setup *s, struct error *err)
 	    add(s, "aliases", "/etc/aliases", err) < 0)
 		return -1;
 	/* "root" at a provider's domain would be a stranger */
-	if (setup_has(s, "default_domain") || provider_of_domain(s->who.domain))
+	if (setup_has(s, "default_domain") || provider_find(PROVIDER_DOMAIN, s->who.domain))
 		return 0;
 	return add(s, "default_domain", s->who.domain, err);
 }

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "setup/autoconfig.h"
+#include "setup/discover.h"
 #include "util/attr.h"
 #include "util/secret.h"
 #include "util/strbuf.h"

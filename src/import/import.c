@@ -41,12 +41,35 @@ static bool bears_name(const struct import_format *f, const char *path)
 {
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 
-	base += *base == '.';
-	for (const char *const *name = f->names; *name; name++) {
-		if (strcasecmp(base, *name) == 0)
-			return true;
+	return strcasecmp(base + (*base == '.'), f->name) == 0;
+}
+
+/* Is the word at the beginning of a line a key of the format's table, patterns apart? */
+static bool begins_with_key(const struct import_format *f, const char *line)
+{
+	line += strspn(line, " \t");
+	const size_t n = strcspn(line, " \t=\r\n");
+	char key[64];
+
+	if (n == 0 || n >= sizeof(key))
+		return false;
+	memcpy(key, line, n);
+	key[n] = '\0';
+	const struct import_row *row = import_find_row(f->rows, f->row_count, key, f->fold);
+
+	return row && !strchr(row->key, '*');
+}
+
+/* How many lines look like the format's: what a file probably is. */
+static unsigned score_of(const struct import_format *f, const struct strbuf *text)
+{
+	unsigned score = 0;
+
+	for (const char *p = text->buf, *end = p + text->len; p < end; p++) {
+		score += f->score ? f->score(p) : begins_with_key(f, p);
+		p += strcspn(p, "\n");
 	}
-	return false;
+	return score;
 }
 
 /* The format whose keys most lines begin with; NULL when two are equally near. */
@@ -56,9 +79,7 @@ static const struct import_format *by_content(const struct import_text *t)
 	unsigned most = 0, second = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		const struct import_format *f = formats[i];
-		unsigned score = f->score ? f->score(t->text.buf, t->text.len) :
-			import_score(f, t->text.buf, t->text.len);
+		const unsigned score = score_of(formats[i], &t->text);
 
 		if (score > most) {
 			second = most;
@@ -90,14 +111,12 @@ static int find_main(struct import *im, const char *path, const struct import_fo
 	if (!S_ISDIR(st.st_mode))
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-		for (const char *const *n = formats[i]->names; *n; n++) {
-			if (wanted && wanted != formats[i])
-				continue;
-			*out = arena_printf(im->arena, "%s%s%s", path,
-					    path[strlen(path) - 1] == '/' ? "" : "/", *n);
-			if (stat(*out, &st) == 0 && S_ISREG(st.st_mode))
-				return 0;
-		}
+		if (wanted && wanted != formats[i])
+			continue;
+		*out = arena_printf(im->arena, "%s%s%s", path,
+				    path[strlen(path) - 1] == '/' ? "" : "/", formats[i]->name);
+		if (stat(*out, &st) == 0 && S_ISREG(st.st_mode))
+			return 0;
 	}
 	return error_set(err, FAULT_NO_INPUT,
 			 "there is no configuration of another program in %s", path);
@@ -135,17 +154,10 @@ static int check_foreign(const struct import_format *f, const struct import_text
 
 /* --- writing: text in our ini form and files beside it ------------------------------ */
 
-/* What is written, and where its further files go. */
-struct writer {
-	struct import *im;
-	const struct import_request *req;
-	struct import_result *out;
-};
-
 /* Beside the output, or in the folder that is usual for such files. */
-static const char *file_path(const struct writer *w, const char *account, const char *kind)
+static const char *file_path(struct import *im, const char *account, const char *kind)
 {
-	struct arena *arena = w->im->arena;
+	struct arena *arena = im->arena;
 	const bool is_default = !account || strcmp(account, "default") == 0;
 	char *name = arena_strdup(arena, is_default ? "" : account);
 
@@ -153,16 +165,16 @@ static const char *file_path(const struct writer *w, const char *account, const 
 		if (*p == '/' || *p == ' ')
 			*p = '_';
 	}
-	if (w->req->output)
-		return arena_printf(arena, "%s%s%s.%s", w->req->output, is_default ? "" : ".", name,
-				    kind);
-	return arena_printf(arena, "%s/%s%s%s", w->req->folder, name, is_default ? "" : ".", kind);
+	if (im->req->output)
+		return arena_printf(arena, "%s%s%s.%s", im->req->output, is_default ? "" : ".",
+				    name, kind);
+	return arena_printf(arena, "%s/%s%s%s", im->req->folder, name, is_default ? "" : ".", kind);
 }
 
-static void add_file(const struct writer *w, const char *path, const char *content, size_t len,
+static void add_file(struct import *im, const char *path, const char *content, size_t len,
 		     bool secret)
 {
-	struct import_file *f = arena_alloc(w->im->arena, sizeof(*f)), **at = &w->out->files;
+	struct import_file *f = arena_alloc(im->arena, sizeof(*f)), **at = &im->out->files;
 
 	*f = (struct import_file){ .path = path, .content = content, .len = len,
 				   .secret = secret };
@@ -171,28 +183,19 @@ static void add_file(const struct writer *w, const char *path, const char *conte
 	*at = f;
 }
 
-/* Where the secret is to go, since it is nowhere yet. */
-static void comment_secret(const struct writer *w, const char *path, const char *origin)
-{
-	struct strbuf text = STRBUF_INIT(1 << 16);
-
-	strbuf_addf(&text, "its password is in %s; put it alone into this file:\n"
-		    "(umask 077 && cat > %s), the password, Enter, Ctrl-D", origin, path);
-	config_write_comment(&w->out->text, text.buf);
-	strbuf_release(&text);
-}
-
 /* "password" has become "password_file = PATH". */
-static int write_secret(const struct writer *w, const struct import_account *a,
+static int write_secret(struct import *im, const struct import_account *a,
 			const struct import_setting *s, struct error *err)
 {
-	const char *path = file_path(w, a->name, s->key);
-	const char *key = arena_printf(w->im->arena, "%s_file", s->key);
+	const char *path = file_path(im, a->name, s->key);
+	const char *key = arena_printf(im->arena, "%s_file", s->key);
 
-	if (!w->req->output)
-		comment_secret(w, path, s->origin);
-	add_file(w, path, s->secret.data, s->secret.len, true);
-	return config_write_setting(&w->out->text, false, key, path, err);
+	if (!im->req->output)	/* it is nowhere yet */
+		config_write_comment(&im->out->text, arena_printf(im->arena,
+			"its password is in %s; put it alone into this file:\n"
+			"(umask 077 && cat > %s), the password, Enter, Ctrl-D", s->origin, path));
+	add_file(im, path, s->secret.data, s->secret.len, true);
+	return config_write_setting(&im->out->text, false, key, path, err);
 }
 
 static bool is_command(const char *key)
@@ -202,18 +205,18 @@ static bool is_command(const char *key)
 	return row && (row->type == SETTING_ARGV || row->flags & SETTING_RAW);
 }
 
-static int write_account(const struct writer *w, const struct import_account *a,
+static int write_account(struct import *im, const struct import_account *a,
 			 struct error *err)
 {
-	struct strbuf *text = &w->out->text;
+	struct strbuf *text = &im->out->text;
 
 	if (config_write_heading(text, false, a->name, err) < 0)
 		return -1;
 	if (a->base)
 		strbuf_addf(text, "inherit = %s\n", a->base);
 	for (const struct import_setting *s = a->first; s; s = s->next) {
-		w->out->has_commands = w->out->has_commands || is_command(s->key);
-		int rc = s->secret.data ? write_secret(w, a, s, err) :
+		im->out->has_commands = im->out->has_commands || is_command(s->key);
+		int rc = s->secret.data ? write_secret(im, a, s, err) :
 			config_write_setting(text, false, s->key, s->value, err);
 
 		if (rc < 0)
@@ -223,80 +226,68 @@ static int write_account(const struct writer *w, const struct import_account *a,
 }
 
 /* The file is named by the account or the defaults; here its lines are made. */
-static void write_aliases(const struct writer *w, struct import_account *a)
+static void write_aliases(struct import *im, struct import_account *a)
 {
-	const struct import_source src = { .im = w->im, .file = w->im->source };
-	const char *path = file_path(w, NULL, "aliases");
-	const struct strbuf *lines = &w->im->aliases;
+	const struct import_source src = { .im = im, .file = im->source };
+	const char *path = file_path(im, NULL, "aliases");
+	const struct strbuf *lines = &im->aliases;
 
 	if (!lines->len)
 		return;
-	if (!w->req->output) {
-		struct strbuf text = STRBUF_INIT(1 << 22);
-
-		strbuf_addf(&text, "put these lines into %s:\n%.*s", path, (int)lines->len - 1,
-			    lines->buf);
-		config_write_comment(&w->out->text, text.buf);
-		strbuf_release(&text);
-	}
-	add_file(w, path, lines->buf, lines->len, false);
+	if (!im->req->output)
+		config_write_comment(&im->out->text, arena_printf(im->arena,
+			"put these lines into %s:\n%.*s", path, (int)lines->len - 1, lines->buf));
+	add_file(im, path, lines->buf, lines->len, false);
 	import_set(&src, NULL, a, "aliases", path);
 }
 
-static bool reaches_server(const struct account *a)
-{
-	return a->host || a->socket || a->net.mx;
-}
-
 /* The text must be one that is read without complaint, and lead somewhere. */
-static int read_back(const struct writer *w, struct error *err)
+static int read_back(struct import *im, struct error *err)
 {
 	struct config *c = NULL;
 	struct error why;
 	bool found = false;
 
-	if (config_load_text("import", w->out->text.buf, w->out->text.len, &c, &why) < 0)
+	if (config_load_text("import", im->out->text.buf, im->out->text.len, &c, &why) < 0)
 		return error_set_status(err, FAULT_BUG, "5.3.5",
-				 "what was made of %s cannot be read back: %s", w->im->source,
+				 "what was made of %s cannot be read back: %s", im->source,
 				 why.text);
-	for (size_t i = 0; config_nth(c, i); i++)
-		found = found || reaches_server(config_nth(c, i));
+	const struct account *a;
+
+	for (size_t i = 0; !found && (a = config_nth(c, i)); i++)
+		found = a->host || a->socket || a->net.mx;
 	config_free(c);
 	return found ? 0 : error_set(err, FAULT_CONFIG, "%s names no server to send to",
-				     w->im->source);
+				     im->source);
 }
 
 /* Makes text and files of what was read, and reads the text back. */
-static int write_result(struct import *im, const struct import_request *req,
-			struct import_result *out, struct error *err)
+static int write_result(struct import *im, struct error *err)
 {
-	const struct writer w = { .im = im, .req = req, .out = out };
-	struct strbuf head = STRBUF_INIT(1 << 16);
 	int rc = 0;
 
-	strbuf_addf(&head, "made of %s (%s)", im->source, im->program);
-	config_write_comment(&out->text, head.buf);
-	strbuf_release(&head);
+	config_write_comment(&im->out->text, arena_printf(im->arena, "made of %s (%s)",
+							  im->source, im->program));
 	if (im->aliases.len)
-		write_aliases(&w, import_account(im, "default"));
+		write_aliases(im, import_account(im, "default"));
 	if (im->rewrite.len)
-		strbuf_addf(&out->text, "\n[rewrite]\n%s", im->rewrite.buf);
+		strbuf_addf(&im->out->text, "\n[rewrite]\n%s", im->rewrite.buf);
 	for (const struct import_account *a = im->first; rc == 0 && a; a = a->next) {
 		if (a->name || a->first)
-			rc = write_account(&w, a, err);
+			rc = write_account(im, a, err);
 	}
 	if (rc < 0) {
 		error_recast(err, FAULT_BUG);
 		return error_prefix(err, "%s", im->source);
 	}
-	return read_back(&w, err);
+	return read_back(im, err);
 }
 
 /* --- all -------------------------------------------------------------------------------- */
 
-static int read_all(struct import *im, const struct import_request *req,
-		    struct import_result *out, struct error *err)
+static int read_all(struct import *im, struct error *err)
 {
+	const struct import_request *req = im->req;
 	const struct import_format *f = NULL;
 	struct import_text *t;
 	const char *path;
@@ -313,7 +304,7 @@ static int read_all(struct import *im, const struct import_request *req,
 	im->program = f->program;
 	if (f->read(im, t, err) < 0)
 		return -1;
-	return write_result(im, req, out, err);
+	return write_result(im, err);
 }
 
 int import_read(const struct import_request *req, struct import_result *out, struct error *err)
@@ -327,13 +318,9 @@ int import_read(const struct import_request *req, struct import_result *out, str
 	strbuf_init(&im->aliases, TEXT_MAX);
 	strbuf_init(&im->rewrite, TEXT_MAX);
 	strvec_init(&im->lefts, RULES_MAX);
-	strbuf_init(&im->line, IMPORT_FILE_MAX);
-	strvec_init(&im->notes, NOTES_MAX);
-	int rc = read_all(im, req, out, err);
-
-	for (size_t i = 0; i < im->notes.n; i++)
-		strvec_add(&out->notes, im->notes.v[i]);
-	return rc;
+	im->req = req;
+	im->out = out;
+	return read_all(im, err);
 }
 
 void import_release(struct import_result *r)
@@ -350,8 +337,6 @@ void import_release(struct import_result *r)
 		strbuf_release_secret(&t->text);
 	strbuf_release(&im->aliases);
 	strbuf_release(&im->rewrite);
-	strbuf_release_secret(&im->line);
-	strvec_release(&im->notes);
 	strvec_release(&im->lefts);
 	arena_free(im->arena);
 	xfree(im);

@@ -2,11 +2,7 @@
 #include "config.h"
 #include "import/import_parts.h"
 
-#include <ctype.h>
 #include <string.h>
-
-#include "util/arena.h"
-#include "util/error.h"
 
 /*
  * dma.conf: "NAME value" lines, a name alone is a switch that is on.
@@ -56,14 +52,11 @@ static int find_login(const struct import_source *src, const char *host,
 		return -1;
 	struct import_source auth = { .im = src->im, .file = t->name };
 
-	import_lines_init(&l, src->im, t);
-	while ((line = import_line(&l))) {
+	import_lines_init(&l, t);
+	while ((line = import_entry(&l))) {
 		const struct import_value v = { .key = "", .line = l.line };
 		struct import_login found;
 
-		line = import_trim(line);
-		if (!*line || *line == '#')
-			continue;
 		if (!read_login(line, host, &found))
 			import_note(&auth, &v, "not for server '%s', and left out", host);
 		else if (!out->user)
@@ -175,11 +168,8 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 	const char *mailname;
 	char *line;
 
-	import_lines_init(&l, im, t);
-	while ((line = import_line(&l))) {
-		line = import_trim(line);
-		if (!*line || *line == '#')
-			continue;
+	import_lines_init(&l, t);
+	while ((line = import_entry(&l))) {
 		char *value = line + strcspn(line, " \t");
 
 		if (*value)
@@ -196,7 +186,6 @@ static int read_dma(struct import *im, struct import_text *t, struct error *err)
 }
 
 const struct import_format import_dma = {
-	.type = "dma", .program = "dma",
-	.names = (const char *const[]){ "dma.conf", NULL },
+	.type = "dma", .program = "dma", .name = "dma.conf",
 	.rows = dma_rows, .row_count = ARRAY_LEN(dma_rows), .read = read_dma,
 };

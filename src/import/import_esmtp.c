@@ -29,10 +29,7 @@ static const char *convert_user(struct import *im, const char *value, const char
 		value += value[0] == '%' && (value[1] == 'u' || value[1] == '%');
 	}
 	(void)why;
-	const char *result = arena_strdup(im->arena, out.buf);
-
-	strbuf_release(&out);
-	return result;
+	return arena_take(im->arena, &out);
 }
 
 static const char *convert_message_id(struct import *im, const char *value, const char **why)
@@ -60,27 +57,18 @@ static const struct import_row esmtp_rows[] = {
 /* --- words ------------------------------------------------------------------------- */
 
 struct scanner {
-	char *p, *end;
+	char *p;
 	unsigned line;
 };
 
-static void skip_comment(struct scanner *s)
-{
-	while (s->p < s->end && *s->p != '\n')
-		s->p++;
-}
-
 static void skip_blanks(struct scanner *s)
 {
-	for (; s->p < s->end; s->p++) {
-		if (*s->p == '#') {
-			skip_comment(s);
-			s->p--;
-		} else if (*s->p == '\n') {
-			s->line++;
-		} else if (!strchr(" \t\r\f\v", *s->p)) {
+	for (;; s->p++) {
+		if (*s->p == '#')
+			s->p += strcspn(s->p, "\n");
+		if (!*s->p || !strchr(" \t\r\n\f\v", *s->p))
 			return;
-		}
+		s->line += *s->p == '\n';
 	}
 }
 
@@ -98,14 +86,14 @@ static char *quoted(struct scanner *s, char quote)
 {
 	char *start = s->p, *to = start;
 
-	while (s->p < s->end && *s->p != quote && *s->p != '\n') {
-		if (*s->p == '\\' && s->p + 1 < s->end && s->p[1] != '\n')
+	while (*s->p && *s->p != quote && *s->p != '\n') {
+		if (*s->p == '\\' && s->p[1] && s->p[1] != '\n')
 			*to++ = unescape(*++s->p);
 		else
 			*to++ = *s->p;
 		s->p++;
 	}
-	if (s->p >= s->end || *s->p != quote)
+	if (*s->p != quote)
 		return NULL;
 	s->p++;
 	*to = '\0';
@@ -116,11 +104,10 @@ static char *quoted(struct scanner *s, char quote)
 static const char *next_name(struct scanner *s, struct arena *a)
 {
 	skip_blanks(s);
-	const char *start = s->p;
+	const size_t n = strcspn(s->p, " \t\r\n\f\v=#\"'");
 
-	while (s->p < s->end && !strchr(" \t\r\n\f\v=#\"'", *s->p))
-		s->p++;
-	return arena_strndup(a, start, (size_t)(s->p - start));
+	s->p += n;
+	return arena_strndup(a, s->p - n, n);
 }
 
 /* keyword = name / "force" name */
@@ -141,29 +128,18 @@ static char *take_value(struct scanner *s)
 		return quoted(s, *s->p++);
 	char *start = s->p;
 
-	while (s->p < s->end && !strchr(" \t\r\n\f\v#", *s->p))
-		s->p++;
-	if (s->p < s->end) {	/* the octet behind the word makes room for its end */
-		const char behind = *s->p;
+	s->p += strcspn(s->p, " \t\r\n\f\v#");
+	const char behind = *s->p;
 
+	if (behind) {	/* it makes room for the end of the word */
 		*s->p++ = '\0';
 		s->line += behind == '\n';
-		if (behind == '#')
-			skip_comment(s);
+		s->p += behind == '#' ? strcspn(s->p, "\n") : 0;
 	}
 	return start;
 }
 
 /* --- identities ---------------------------------------------------------------------- */
-
-static const struct import_row *row_of(const char *key)
-{
-	for (size_t i = 0; i < ARRAY_LEN(esmtp_rows); i++) {
-		if (strcmp(esmtp_rows[i].key, key) == 0)
-			return &esmtp_rows[i];
-	}
-	return NULL;
-}
 
 static const char *esmtp_tls(const struct import_source *src)
 {
@@ -234,10 +210,9 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 	const unsigned line = s->line;
 
 	skip_blanks(s);
-	if (s->p < s->end && *s->p == '=')
-		s->p++;
+	s->p += *s->p == '=';
 	skip_blanks(s);
-	const bool here = s->line == line && s->p < s->end;
+	const bool here = s->line == line && *s->p;
 
 	*value = here ? take_value(s) : NULL;
 	if (!*value)
@@ -249,7 +224,7 @@ static int read_value(struct scanner *s, struct import_source *src, const char *
 static int read_esmtp(struct import *im, struct import_text *t, struct error *err)
 {
 	struct import_source src = { .im = im, .file = t->name };
-	struct scanner s = { .p = t->text.buf, .end = t->text.buf + t->text.len, .line = 1 };
+	struct scanner s = { .p = t->text.buf, .line = 1 };
 	const char *identity = NULL, *key;
 	bool begun = false;
 
@@ -258,9 +233,9 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 		const unsigned line = s.line;
 		char *value;
 
-		if (!*key && s.p >= s.end)
+		if (!*key && !*s.p)
 			break;
-		if (!row_of(key))
+		if (!import_find_row(esmtp_rows, ARRAY_LEN(esmtp_rows), key, false))
 			/* the word may be the rest of a password without quotes: it is not shown */
 			return error_set(err, FAULT_FOREIGN_CONFIG,
 					 "%s:%u: there is no keyword where one must be", t->name,
@@ -286,7 +261,6 @@ static int read_esmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_esmtp = {
-	.type = "esmtp", .program = "esmtp",
-	.names = (const char *const[]){ "esmtprc", NULL },
+	.type = "esmtp", .program = "esmtp", .name = "esmtprc",
 	.rows = esmtp_rows, .row_count = ARRAY_LEN(esmtp_rows), .read = read_esmtp,
 };

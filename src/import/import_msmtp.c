@@ -35,7 +35,7 @@ static void leave_out_eval(const struct import_source *src, struct strbuf *text)
 	unsigned line = 0;
 
 	for (char *p = text->buf, *end = p + text->len; p < end; p++) {
-		char *word = p + strspn(p, " \t"), *stop = memchr(p, '\n', (size_t)(end - p));
+		char *word = p + strspn(p, " \t");
 
 		line++;
 		if (strncmp(word, "eval", 4) == 0 && strchr(" \t", word[4]) && word[4]) {
@@ -45,7 +45,7 @@ static void leave_out_eval(const struct import_source *src, struct strbuf *text)
 			import_note(src, &v, "the command was not run: write the line that it "
 				    "prints into the new file");
 		}
-		p = stop ? stop : end;
+		p += strcspn(p, "\n");
 	}
 }
 
@@ -102,6 +102,7 @@ static void set_difference(const struct pair *p, const struct setting *row, stru
 			   struct strbuf *has)
 {
 	const struct import_value v = { .key = row->key, .line = p->to->line };
+	const bool is_from = strcmp(row->key, "from") == 0;
 	const char *written = NULL;
 
 	show(p->from, row, had);
@@ -109,13 +110,10 @@ static void set_difference(const struct pair *p, const struct setting *row, stru
 	if (strcmp(had->buf, has->buf) == 0 || keeps_ours(p, row))
 		return;
 	/* patterns and ~ stay what they are; the sender of auto_from is made of others */
-	if (row->flags & SETTING_PATH || strcmp(row->key, "domain") == 0)
+	if (is_from && p->to->auto_from)
+		return;
+	if (is_from || row->flags & SETTING_PATH || strcmp(row->key, "domain") == 0)
 		written = as_written(p, row);
-	if (strcmp(row->key, "from") == 0) {
-		if (p->to->auto_from)
-			return;
-		written = as_written(p, row);
-	}
 	import_set_own(p->src, &v, p->out, row->key, written ? written : has->buf);
 }
 
@@ -152,15 +150,10 @@ static void set_differences(const struct pair *p)
 
 /* --- all of them ----------------------------------------------------------------------- */
 
-static const struct section *first_base(const struct config *c, const struct section *s)
-{
-	return s->base && s->base[0] ? config_base(c, s, s->base[0]) : NULL;
-}
-
 static void make_account(const struct import_source *src, const struct config *c,
 			 const struct section *s, const struct account *plain)
 {
-	const struct section *base = first_base(c, s);
+	const struct section *base = s->base && s->base[0] ? config_base(c, s, s->base[0]) : NULL;
 	const struct pair p = {
 		.src = src, .config = c, .section = s, .to = &s->account,
 		.from = base ? &base->account : plain, .out = import_account(src->im, s->name),
@@ -169,6 +162,15 @@ static void make_account(const struct import_source *src, const struct config *c
 	if (base)
 		p.out->base = import_name(src->im, base->name);
 	set_differences(&p);
+}
+
+static void take_out(struct import_account *a, const char *key)
+{
+	struct import_setting **at = &a->first;
+
+	while (*at && strcmp((*at)->key, key) != 0)
+		at = &(*at)->next;
+	*at = *at ? (*at)->next : NULL;
 }
 
 /* Settings that all accounts without a base have in common go to [defaults]. */
@@ -201,8 +203,10 @@ static void share(struct import *im)
 			at = &s->next;
 			continue;
 		}
-		for (struct import_account *a = im->first; a; a = a->next)
-			import_remove(a->base ? NULL : a, s->key);
+		for (struct import_account *a = im->first; a; a = a->next) {
+			if (!a->base)
+				take_out(a, s->key);
+		}
 		s->next = NULL;
 		*end = s;
 		end = &s->next;
@@ -231,7 +235,6 @@ static int read_msmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_msmtp = {
-	.type = "msmtp", .program = "msmtp",
-	.names = (const char *const[]){ "msmtprc", NULL },
+	.type = "msmtp", .program = "msmtp", .name = "msmtprc",
 	.rows = msmtp_rows, .row_count = ARRAY_LEN(msmtp_rows), .read = read_msmtp,
 };

@@ -6,7 +6,6 @@
 
 #include "message/ident.h"
 #include "util/arena.h"
-#include "util/error.h"
 
 /*
  * A folder of files: "remotes" has a line for each server, "HOST [PROTOCOL
@@ -43,21 +42,13 @@ static const struct import_row options[] = {
 };
 
 /* Only remotes has a content of its own to be told by. */
-static unsigned score_remotes(const char *text, size_t len)
+static bool is_remote(const char *line)
 {
-	unsigned n = 0;
+	const size_t name = strcspn(line, " \t\r\n#=");
 
-	for (const char *p = text, *end = text + len; p < end;) {
-		const char *stop = memchr(p, '\n', (size_t)(end - p));
-		const size_t name = strcspn(p, " \t\r\n#=");
-
-		stop = stop ? stop : end;
-		n += name && (strncmp(p + name, " smtp ", 6) == 0 ||
-			      strncmp(p + name, " smtp\n", 6) == 0 ||
-			      strncmp(p + name, " qmqp", 5) == 0);
-		p = stop + 1;
-	}
-	return n;
+	return name && (strncmp(line + name, " smtp ", 6) == 0 ||
+			strncmp(line + name, " smtp\n", 6) == 0 ||
+			strncmp(line + name, " qmqp", 5) == 0);
 }
 
 /* --- remotes --------------------------------------------------------------------------- */
@@ -83,15 +74,6 @@ static char *next_word(char **line)
 	return start;
 }
 
-static bool is_option(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (strcmp(options[i].key, word) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* option = ["--"] name ["=" value]; "--name" "value" too, "-p" "value" */
 static void read_options(struct import_source *src, char *line, unsigned number)
 {
@@ -106,7 +88,8 @@ static void read_options(struct import_source *src, char *line, unsigned number)
 
 		if (value)
 			*value++ = '\0';
-		if (!is_option(word)) {	/* perhaps a part of a password: it is not shown */
+		if (!import_find_row(options, ARRAY_LEN(options), word, false)) {
+			/* perhaps a part of a password: it is not shown */
 			import_note(src, &v, "a word that is no option of nullmailer's, left out");
 			continue;
 		}
@@ -174,32 +157,29 @@ static const char *with_port(struct import *im, const char *host, const char *po
 	return arena_printf(im->arena, bare ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* Do they say the same but for the address of the server? */
+static bool are_alike(const struct import_setting *a, const struct import_setting *b)
+{
+	for (; a && b && strcmp(a->key, b->key) == 0; a = a->next, b = b->next) {
+		const char *one = a->secret.data ? a->secret.data : a->value,
+			   *other = b->secret.data ? b->secret.data : b->value;
+
+		if (strcmp(a->key, "host") != 0 && strcmp(a->key, "port") != 0 &&
+		    strcmp(one, other) != 0)
+			return false;
+	}
+	return !a && !b;
+}
+
 /* Further servers that are like the first become items of its list. */
 static bool join(const struct import_source *src, struct import_account *first,
 		 struct import_account *next, const struct import_value *v)
 {
-	struct import_setting *a = first->first, *b = next->first;
-	const char *port = import_value_of(next, "port");
-
-	for (; a && b; a = a->next, b = b->next) {
-		const bool differs = strcmp(a->key, "host") == 0 || strcmp(a->key, "port") == 0;
-
-		if (strcmp(a->key, b->key) != 0)
-			return false;
-		if (differs)
-			continue;
-		if (a->secret.data && (!b->secret.data ||
-				       strcmp(a->secret.data, b->secret.data) != 0))
-			return false;
-		if (!a->secret.data && strcmp(a->value, b->value) != 0)
-			return false;
-	}
-	if (a || b)
-		return false;
 	const char *host = import_value_of(first, "host"), *more = import_value_of(next, "host");
+	const char *port = import_value_of(next, "port");
 	const char *own_port = import_value_of(first, "port");
 
-	if (!host || !more || !port || !own_port)
+	if (!host || !more || !port || !own_port || !are_alike(first->first, next->first))
 		return false;
 	more = with_port(src->im, more, port);
 	if (!strchr(host, ','))
@@ -313,12 +293,9 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 	unsigned count = 0;
 	char *line;
 
-	import_lines_init(&l, im, t);
-	while ((line = import_line(&l))) {
-		line = import_trim(line);
-		if (*line && *line != '#')
-			add_remote(im, t, line, l.line, &count);
-	}
+	import_lines_init(&l, t);
+	while ((line = import_entry(&l)))
+		add_remote(im, t, line, l.line, &count);
 	if (!*src.file)
 		src.file = t->name;
 	if (read_files(im, t->name, &src, err) < 0)
@@ -333,7 +310,6 @@ static int read_nullmailer(struct import *im, struct import_text *t, struct erro
 }
 
 const struct import_format import_nullmailer = {
-	.type = "nullmailer", .program = "nullmailer",
-	.names = (const char *const[]){ "remotes", NULL },
-	.score = score_remotes, .read = read_nullmailer,
+	.type = "nullmailer", .program = "nullmailer", .name = "remotes",
+	.score = is_remote, .read = read_nullmailer,
 };

@@ -21,7 +21,8 @@
 
 struct arena;
 struct error;
-struct import_format;
+struct import_request;
+struct import_result;
 struct import_source;
 struct import_value;
 struct rewrite_map;
@@ -64,9 +65,9 @@ struct import {
 	struct strbuf rewrite;		/* lines of [rewrite] */
 	struct rewrite_map *rules;	/* the same, to judge them by */
 	struct strvec lefts;		/* their left sides */
-	struct strvec notes;
+	const struct import_request *req;
+	struct import_result *out;
 	struct import_text *texts;
-	struct strbuf line;		/* of the logical line being read */
 	bool full;			/* accounts were left out */
 };
 
@@ -82,23 +83,25 @@ ATTR_CHECK int import_open(struct import *im, const char *path, bool needed,
 
 /* Lines of a text, one after the other. The text is changed. */
 struct import_lines {
-	struct import *im;
 	char *next, *end;
 	unsigned line;		/* of the line handed out last; from 1 */
-	unsigned first;		/* of a logical line: its first */
+	unsigned first;		/* of a logical line: its first; 0 behind the last */
 };
 
-void import_lines_init(struct import_lines *l, struct import *im, struct import_text *t);
+void import_lines_init(struct import_lines *l, struct import_text *t);
 
 /* The next line without its end, blanks in place; NULL behind the last. */
 char *import_line(struct import_lines *l);
 
+/* The next that says something, trimmed: neither empty nor begun by '#'. */
+char *import_entry(struct import_lines *l);
+
 /*
  * The next line of Postfix's files: comments and empty lines are left out,
- * lines that begin with a blank continue the one before. Good until the next
- * call.
+ * lines that begin with a blank continue the one before. It is in out, NULL
+ * behind the last.
  */
-char *import_logical_line(struct import_lines *l);
+char *import_logical_line(struct import_lines *l, struct strbuf *out);
 
 /* Cuts blanks off both ends. */
 char *import_trim(char *s);
@@ -159,8 +162,9 @@ const char *import_get(const struct import_source *src, const char *key);
 void import_apply(const struct import_source *src, const struct import_row *rows, size_t n,
 		  struct import_account *a);
 
-/* How many lines of a text begin with a key of the format's table: what a file probably is. */
-unsigned import_score(const struct import_format *f, const char *text, size_t len);
+/* The row of key, NULL if there is none; patterns count when no row bears its name. */
+const struct import_row *import_find_row(const struct import_row *rows, size_t n,
+					 const char *key, bool fold);
 
 /* --- results --------------------------------------------------------------- */
 
@@ -192,9 +196,6 @@ bool import_setf(const struct import_source *src, const struct import_value *v,
 /* A password: key is "password", "oauth_token", "proxy_password", "tls_key_password". */
 void import_set_secret(struct import_account *a, const struct import_source *src,
 		       const char *key, const char *value);
-
-/* Takes a key out of the account, which may be NULL. */
-void import_remove(struct import_account *a, const char *key);
 
 /* A rule for [rewrite], as in Postfix's generic(5). One that will not do is noted. */
 void import_add_rule(const struct import_source *src, const struct import_value *v,
@@ -252,12 +253,12 @@ void import_set_login_sender(const struct import_source *src, struct import_acco
 
 struct import_format {
 	const char *type, *program;
-	const char *const *names;	/* base names of its main file, NULL at the end */
+	const char *name;		/* base name of its main file */
 	const struct import_row *rows;	/* its keys; patterns do not tell it from others */
 	size_t row_count;
 	bool fold;			/* keys in any case */
-	/* How many lines look like its own, where the keys do not tell. */
-	unsigned (*score)(const char *text, size_t len);
+	/* Does the line, up to its LF or NUL, look like its own, where the keys do not tell? */
+	bool (*score)(const char *line);
 	int (*read)(struct import *im, struct import_text *t, struct error *err);
 };
 

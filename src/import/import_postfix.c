@@ -1,5 +1,6 @@
+/* The configuration of Postfix: main.cf and the tables that it names. */
 #include "config.h"
-#include "import/import_postfix.h"
+#include "import/import_parts.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -43,8 +44,11 @@ static const char *convert_time(struct import *im, const char *value, const char
 	return *why ? NULL : value;
 }
 
+/* The same limit here and there. */
+#define TIME(name) { .key = "smtp_" name, .ours = name, .convert = convert_time }
+
 static const struct import_row postfix_rows[] = {
-	/* what import_postfix_*() look at themselves */
+	/* what the functions below look at themselves */
 	{ .key = "relayhost" }, { .key = "myhostname" }, { .key = "mydomain" },
 	{ .key = "myorigin" }, { .key = "alias_maps" }, { .key = "message_size_limit" },
 	{ .key = "smtp_tls_security_level" }, { .key = "smtp_tls_wrappermode" },
@@ -65,16 +69,10 @@ static const struct import_row postfix_rows[] = {
 	{ .key = "inet_protocols", .ours = "address_family", .convert = convert_protocols },
 	{ .key = "smtp_tls_CAfile", .ours = "tls_trust_file" },
 	{ .key = "smtp_tls_CApath", .ours = "tls_trust_dir" },
-	{ .key = "smtp_connect_timeout", .ours = "connect_timeout", .convert = convert_time },
-	{ .key = "smtp_helo_timeout", .ours = "helo_timeout", .convert = convert_time },
-	{ .key = "smtp_starttls_timeout", .ours = "starttls_timeout", .convert = convert_time },
-	{ .key = "smtp_mail_timeout", .ours = "mail_timeout", .convert = convert_time },
-	{ .key = "smtp_rcpt_timeout", .ours = "rcpt_timeout", .convert = convert_time },
-	{ .key = "smtp_data_init_timeout", .ours = "data_init_timeout", .convert = convert_time },
-	{ .key = "smtp_data_xfer_timeout", .ours = "data_xfer_timeout", .convert = convert_time },
-	{ .key = "smtp_data_done_timeout", .ours = "data_done_timeout", .convert = convert_time },
-	{ .key = "smtp_rset_timeout", .ours = "rset_timeout", .convert = convert_time },
-	{ .key = "smtp_quit_timeout", .ours = "quit_timeout", .convert = convert_time },
+	TIME("connect_timeout"), TIME("helo_timeout"), TIME("starttls_timeout"),
+	TIME("mail_timeout"), TIME("rcpt_timeout"), TIME("data_init_timeout"),
+	TIME("data_xfer_timeout"), TIME("data_done_timeout"), TIME("rset_timeout"),
+	TIME("quit_timeout"),
 	/* what has none */
 	{ .key = "smtp_pix_*", .why = "no equivalent: no firewall needs it any more" },
 	{ .key = "smtp_tls_session_cache_*", .why = "see tls_session_cache" },
@@ -237,37 +235,34 @@ static void expand_all(struct import_source *src)
 	for (struct import_value *v = src->first; v; v = v->next) {
 		struct strbuf out = STRBUF_INIT(VALUE_MAX);
 
-		if (!strchr(v->value, '$')) {
-			strbuf_release(&out);
+		if (!strchr(v->value, '$'))
 			continue;
-		}
-		if (expand(src, v->value, 0, &out) && !strbuf_overflow(&out)) {
-			v->value = arena_strdup(src->im->arena, out.buf);
-		} else {
+		const bool good = expand(src, v->value, 0, &out) && !strbuf_overflow(&out);
+
+		if (!good)
 			import_note(src, v, "what '$' begins cannot be followed, and was left out");
-			v->value = "";
-		}
-		strbuf_release(&out);
+		v->value = arena_take(src->im->arena, &out);
+		v->value = good ? v->value : "";
 	}
 }
 
 /* Reads the parameters into src, "$name" replaced. */
 static int read_parameters(struct import_source *src, struct import_text *t, struct error *err)
 {
+	struct strbuf buffer = STRBUF_INIT(IMPORT_FILE_MAX);
 	struct import_lines l;
-	char *line;
+	char *line, *equals = NULL;
 
-	import_lines_init(&l, src->im, t);
-	while ((line = import_logical_line(&l))) {
-		char *equals = strchr(line, '=');
-
-		if (!equals)
-			return error_set(err, FAULT_FOREIGN_CONFIG, "%s:%u: no '=' in this line",
-					 t->name, l.first);
+	import_lines_init(&l, t);
+	while ((line = import_logical_line(&l, &buffer)) && (equals = strchr(line, '='))) {
 		*equals = '\0';
 		import_add(src, import_trim(line),
 			   arena_strdup(src->im->arena, import_trim(equals + 1)), l.first);
 	}
+	strbuf_release_secret(&buffer);
+	if (line)
+		return error_set(err, FAULT_FOREIGN_CONFIG, "%s:%u: no '=' in this line", t->name,
+				 l.first);
 	expand_all(src);
 	return 0;
 }
@@ -275,7 +270,7 @@ static int read_parameters(struct import_source *src, struct import_text *t, str
 /* --- server, TLS, signing in --------------------------------------------------------- */
 
 /* nexthop = "[" host "]" [":" port] / host [":" port] */
-void import_postfix_nexthop(struct import *im, const char *nexthop, struct import_way *way)
+static void read_nexthop(struct import *im, const char *nexthop, struct import_way *way)
 {
 	const char *end = *nexthop == '[' ? strchr(nexthop, ']') : NULL;
 	const char *colon = strchr(end ? end : nexthop, ':');
@@ -288,9 +283,16 @@ void import_postfix_nexthop(struct import *im, const char *nexthop, struct impor
 	way->port = colon && import_port(colon + 1) ? import_port(colon + 1) : 25;
 }
 
+enum {
+	LEVEL_NONE, LEVEL_MAY, LEVEL_ENCRYPT, LEVEL_DANE, LEVEL_DANE_ONLY, LEVEL_FINGERPRINT,
+	LEVEL_VERIFY
+};
+
 static const struct name_value levels[] = {
-	{ "none", 0 }, { "may", 1 }, { "encrypt", 2 }, { "dane", 3 }, { "dane-only", 4 },
-	{ "fingerprint", 5 }, { "verify", 6 }, { "secure", 6 }, { NULL, 0 }
+	{ "none", LEVEL_NONE }, { "may", LEVEL_MAY }, { "encrypt", LEVEL_ENCRYPT },
+	{ "dane", LEVEL_DANE }, { "dane-only", LEVEL_DANE_ONLY },
+	{ "fingerprint", LEVEL_FINGERPRINT }, { "verify", LEVEL_VERIFY },
+	{ "secure", LEVEL_VERIFY }, { NULL, 0 }
 };
 
 /* The level, of the obsolete parameters where it is empty. */
@@ -302,8 +304,19 @@ static int tls_level(const struct import_source *src)
 	if (name && names_find(levels, name, &level) == 0)
 		return level;
 	if (import_is_on(import_get(src, "smtp_enforce_tls")))
-		return 6;
-	return import_is_on(import_get(src, "smtp_use_tls")) ? 1 : 0;
+		return LEVEL_VERIFY;
+	return import_is_on(import_get(src, "smtp_use_tls")) ? LEVEL_MAY : LEVEL_NONE;
+}
+
+/* Appends the items of a list, which seps separate, each behind `before`. */
+static void add_items(struct strbuf *out, const char *list, const char *seps, const char *before)
+{
+	for (const char *p = list + strspn(list, seps); *p; p += strspn(p, seps)) {
+		const size_t n = strcspn(p, seps);
+
+		strbuf_addf(out, "%s%s%.*s", out->len ? ", " : "", before, (int)n, p);
+		p += n;
+	}
 }
 
 /* fingerprints separated by blanks, commas or "|" */
@@ -320,12 +333,7 @@ static void set_pins(const struct import_source *src, struct import_account *a)
 			    digest ? digest : "MD5");
 		return;
 	}
-	for (const char *p = v->value + strspn(v->value, " \t,|"); *p; p += strspn(p, " \t,|")) {
-		const size_t n = strcspn(p, " \t,|");
-
-		strbuf_addf(&pins, "%scert-sha256:%.*s", pins.len ? ", " : "", (int)n, p);
-		p += n;
-	}
+	add_items(&pins, v->value, " \t,|", "cert-sha256:");
 	import_set(src, v, a, "tls_pin", pins.buf);
 	strbuf_release(&pins);
 }
@@ -333,15 +341,13 @@ static void set_pins(const struct import_source *src, struct import_account *a)
 static void set_tls(const struct import_source *src, struct import_way *way,
 		    struct import_account *a)
 {
-	static const char *const modes[] = { "off", "may", "starttls", "starttls", "starttls",
-					     "starttls", "starttls" };
 	const int level = tls_level(src);
 
-	way->tls = modes[level];
-	way->unverified = level < 3;
-	if (level == 3 || level == 4)
-		import_set(src, NULL, a, "tls_dane", level == 3 ? "may" : "must");
-	if (level == 5)
+	way->tls = level == LEVEL_NONE ? "off" : level == LEVEL_MAY ? "may" : "starttls";
+	way->unverified = level < LEVEL_DANE;
+	if (level == LEVEL_DANE || level == LEVEL_DANE_ONLY)
+		import_set(src, NULL, a, "tls_dane", level == LEVEL_DANE ? "may" : "must");
+	if (level == LEVEL_FINGERPRINT)
 		set_pins(src, a);
 	if (import_is_on(import_get(src, "smtp_tls_wrappermode")))
 		way->tls = "implicit";
@@ -350,14 +356,13 @@ static void set_tls(const struct import_source *src, struct import_way *way,
 /* Is word one of a list? */
 static bool has_word(const char *list, const char *word)
 {
-	for (const char *p = list + strspn(list, " \t,"); *p; p += strspn(p, " \t,")) {
-		const size_t n = strcspn(p, " \t,");
+	struct strvec words = STRVEC_INIT(IMPORT_VALUES_MAX);
 
-		if (n == strlen(word) && strncasecmp(p, word, n) == 0)
-			return true;
-		p += n;
-	}
-	return false;
+	strvec_split(&words, list, " \t,");
+	const bool found = strvec_has(&words, word);
+
+	strvec_release(&words);
+	return found;
 }
 
 /* "!x, y" of the filter is our list; static: and the like are not. */
@@ -371,12 +376,7 @@ static const struct import_value *add_filter(const struct import_source *src, st
 		import_note(src, v, "a table is no equivalent: see auth_mechanisms");
 		return NULL;
 	}
-	for (const char *p = v->value + strspn(v->value, " \t,"); *p; p += strspn(p, " \t,")) {
-		const size_t n = strcspn(p, " \t,");
-
-		strbuf_addf(list, "%s%.*s", list->len ? ", " : "", (int)n, p);
-		p += n;
-	}
+	add_items(list, v->value, " \t,", "");
 	return v;
 }
 
@@ -413,15 +413,16 @@ static void set_mechanisms(const struct import_source *src, struct import_accoun
 	strbuf_release(&list);
 }
 
-void import_postfix_server(const struct import_source *src, struct import_account *a,
-			   const struct import_value *about, const char *nexthop,
-			   const struct import_login *login)
+/* Server, TLS, login, certificates for an account. */
+static void set_server(const struct import_source *src, struct import_account *a,
+		       const struct import_value *about, const char *nexthop,
+		       const struct import_login *login)
 {
 	struct import_way way = { .about = about };
 
 	const char *options = import_get(src, "smtp_sasl_security_options");
 
-	import_postfix_nexthop(src->im, nexthop, &way);
+	read_nexthop(src->im, nexthop, &way);
 	set_tls(src, &way, a);
 	/* where nothing is said Postfix has "noplaintext, noanonymous" */
 	way.no_plaintext = !options || has_word(options, "noplaintext");
@@ -432,6 +433,250 @@ void import_postfix_server(const struct import_source *src, struct import_accoun
 	import_set_certificate(src, a, "smtp_tls_cert_file", "smtp_tls_key_file");
 	if (login->user)
 		set_mechanisms(src, a, strcmp(way.tls, "off") != 0);
+}
+
+/* --- tables: passwords, senders, generic and canonical addresses --------------------- */
+
+/*
+ * A table in text form: "key blanks value" in logical lines. Keys are in any
+ * case. Of compiled kinds the text is read that they are made of.
+ */
+
+/* Called for each line of a table; the first error ends it. */
+typedef int table_fn(void *ctx, const struct import_source *table, const struct import_value *v,
+		     struct error *err);
+
+static bool has_text(const char *kind, size_t n)
+{
+	static const char *const kinds[] = { "hash", "btree", "lmdb", "cdb", "dbm", "sdbm",
+					     "texthash" };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (text_same(kind, n, kinds[i]))
+			return true;
+	}
+	return false;
+}
+
+static int read_table(const struct import_source *src, const char *path, table_fn *take,
+		      void *ctx, struct error *err)
+{
+	struct import_source table = { .im = src->im };
+	struct strbuf buffer = STRBUF_INIT(IMPORT_FILE_MAX);
+	struct import_text *t;
+	struct import_lines l;
+	char *line;
+
+	if (import_open(src->im, path, true, &t, err) < 0)
+		return -1;
+	table.file = t->name;
+	import_lines_init(&l, t);
+	int rc = 0;
+
+	while (rc == 0 && (line = import_logical_line(&l, &buffer))) {
+		char *value = line + strcspn(line, " \t");
+
+		if (*value)
+			*value++ = '\0';
+		const struct import_value v = { .key = line, .value = import_trim(value),
+						.line = l.first };
+
+		text_lower(line);
+		rc = take(ctx, &table, &v, err);
+	}
+	/* it may be read again, and nothing points into it */
+	strbuf_release_secret(&buffer);
+	strbuf_release_secret(&t->text);
+	return rc;
+}
+
+static table_fn take_login;
+
+/* tables = *( kind ":" path ), separated by blanks or commas */
+static int read_tables(const struct import_source *src, const char *parameter, table_fn *take,
+		       void *ctx, struct error *err)
+{
+	const struct import_value *v = import_find(src, parameter);
+	const char *p = v ? v->value + strspn(v->value, " \t,") : "";
+
+	for (; *p; p += strspn(p, " \t,")) {
+		const size_t n = strcspn(p, " \t,"), kind = strcspn(p, ":");
+		const char *name = arena_strndup(src->im->arena, p, n);
+
+		p += n;
+		if (kind < n && has_text(name, kind)) {
+			const char *path = import_beside(src->im, src->file, name + kind + 1);
+
+			if (read_table(src, path, take, ctx, err) < 0)
+				return error_prefix(err, "%s:%u: %s", src->file, v->line, v->key);
+		} else if (take == take_login && strncasecmp(name, "static:", 7) == 0 &&
+			   name[7] && name[7] != '{') {
+			/* the same value for every key, as manuals of providers write logins */
+			const struct import_value login = { .value = name + 7, .line = v->line };
+
+			if (take(ctx, src, &login, err) < 0)
+				return -1;
+		} else {
+			/* not what is behind the colon: "static:" has the value itself there */
+			import_note(src, v, "a table of kind '%.*s' has no text form that can be "
+				    "read here, and was left out",
+				    (int)(kind < n ? kind : 0), name);
+		}
+	}
+	return 0;
+}
+
+/* --- signing in ----------------------------------------------------------------------- */
+
+static const char passwords[] = "smtp_sasl_password_maps";
+
+/* In the order in which Postfix looks them up. */
+enum { KEY_SENDER, KEY_NEXTHOP, KEY_HOST, KEY_COUNT };
+
+struct lookup {
+	const char *key[KEY_COUNT];
+	unsigned best;			/* index of the key found, KEY_COUNT = none */
+	struct import_login *out;
+};
+
+/* The secret is in the buffer of the line, which is used again: it is kept in a text. */
+static char *keep_secret(struct import *im, const char *value)
+{
+	struct import_text *t = arena_alloc(im->arena, sizeof(*t));
+
+	t->name = "";
+	strbuf_init(&t->text, IMPORT_FILE_MAX);
+	strbuf_addstr(&t->text, value);
+	t->next = im->texts;
+	im->texts = t;
+	return t->text.buf;
+}
+
+/* value = user ":" password; without a key it is that of all of them */
+static int take_login(void *ctx, const struct import_source *table, const struct import_value *v,
+		      struct error *err)
+{
+	struct lookup *l = ctx;
+
+	(void)err;
+	for (unsigned i = 0; i < l->best; i++) {
+		if (!l->key[i] || (v->key && strcasecmp(l->key[i], v->key) != 0))
+			continue;
+		char *user = keep_secret(table->im, v->value), *colon = strchr(user, ':');
+
+		if (colon)
+			*colon++ = '\0';
+		l->best = i;
+		*l->out = (struct import_login){ .user = user, .password = colon,
+						 .file = table->file };
+		if (!colon)
+			import_note(table, v->key ? v : import_find(table, passwords),
+				    "no ':' between user and password");
+	}
+	return 0;
+}
+
+/*
+ * Finds who signs in at nexthop, with sender-dependent authentication for
+ * that sender (or NULL). Nothing is filled when there is nobody.
+ */
+static int look_up_login(const struct import_source *src, const char *nexthop,
+			 const char *sender, struct import_login *out, struct error *err)
+{
+	const bool by_sender = import_is_on(import_get(src,
+						       "smtp_sender_dependent_authentication"));
+	struct import_way way = { .port = 0 };
+	struct lookup l = { .best = KEY_COUNT, .out = out };
+
+	if (!import_is_on(import_get(src, "smtp_sasl_auth_enable")))
+		return 0;
+	read_nexthop(src->im, nexthop, &way);
+	l.key[KEY_SENDER] = by_sender ? sender : NULL;
+	l.key[KEY_NEXTHOP] = nexthop;
+	l.key[KEY_HOST] = way.host;
+	if (read_tables(src, passwords, take_login, &l, err) < 0)
+		return -1;
+	if (l.best == KEY_COUNT)
+		import_note(src, import_find(src, "smtp_sasl_auth_enable"),
+			    "smtp_sasl_password_maps has no line for '%s': it does not sign in",
+			    nexthop);
+	return 0;
+}
+
+/* --- servers by sender ---------------------------------------------------------------------- */
+
+/* key = user@domain / @domain; each is an account whose 'from' it is */
+static int take_sender(void *ctx, const struct import_source *table, const struct import_value *v,
+		       struct error *err)
+{
+	const struct import_source *src = ctx;
+	const bool domain = *v->key == '@';
+	struct import_login login = { .user = NULL };
+	const struct import_value about = { .key = v->key, .file = table->file, .line = v->line };
+
+	if (!strchr(v->key, '@') || strncasecmp(v->value, "dunno", 5) == 0) {
+		import_note(table, v, "not a rule for an address or a domain, and left out");
+		return 0;
+	}
+	if (!import_has_room(table))
+		return 0;
+	struct import_account *a = import_account(table->im, v->key + domain);
+
+	if (look_up_login(src, v->value, domain ? NULL : v->key, &login, err) < 0)
+		return -1;
+	a->base = import_account(table->im, "default")->name;
+	set_server(src, a, &about, v->value, &login);
+	if (!login.user)	/* not with the password that is for the other server */
+		import_set(src, &about, a, "auth", "off");
+	import_setf(src, &about, a, "from", domain ? "*%s" : "%s", v->key);
+	import_set(src, &about, a, "from_override", "any");
+	return 0;
+}
+
+/* --- rewriting ---------------------------------------------------------------- */
+
+static int take_rule(void *ctx, const struct import_source *table, const struct import_value *v,
+		     struct error *err)
+{
+	(void)ctx, (void)err;
+	import_add_rule(table, v, v->key, v->value);
+	return 0;
+}
+
+/*
+ * Accounts of sender_dependent_relayhost_maps, rules of the other maps. Those
+ * for one side alone have classes, which rewrite_classes says for all rules or
+ * none.
+ */
+static int read_all_tables(const struct import_source *src, struct import_account *base,
+			   struct error *err)
+{
+	static const struct {
+		const char *parameter, *classes;
+	} maps[] = {
+		{ "smtp_generic_maps", NULL }, { "canonical_maps", NULL },
+		{ "sender_canonical_maps", "envelope_sender, header_sender" },
+		{ "recipient_canonical_maps", "envelope_recipient, header_recipient" },
+	};
+
+	if (read_tables(src, "sender_dependent_relayhost_maps", take_sender, (void *)src, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		const struct import_value *v = import_find(src, maps[i].parameter);
+
+		if (!v || !*v->value)
+			continue;
+		if (maps[i].classes && src->im->rewrite.len) {
+			import_note(src, v, "does not go together with rules for other addresses: "
+				    "see rewrite_classes");
+			continue;
+		}
+		if (read_tables(src, maps[i].parameter, take_rule, NULL, err) < 0)
+			return -1;
+		if (maps[i].classes)
+			import_set(src, v, base, "rewrite_classes", maps[i].classes);
+	}
+	return 0;
 }
 
 /* --- the rest ---------------------------------------------------------------------------- */
@@ -503,17 +748,6 @@ static void set_alias_maps(const struct import_source *src, struct import_accoun
 			    "delivered on this machine, but goes to the server");
 }
 
-static void set_limits(const struct import_source *src, struct import_account *a)
-{
-	const struct import_value *size = import_find(src, "message_size_limit"),
-				  *bcc = import_find(src, "always_bcc");
-
-	if (size)
-		import_set(src, size, a, "max_size", size->value);
-	if (bcc && *bcc->value)
-		import_set(src, bcc, a, "always_bcc", bcc->value);
-}
-
 static int read_postfix(struct import *im, struct import_text *t, struct error *err)
 {
 	struct import_source src = { .im = im, .file = t->name };
@@ -521,14 +755,16 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 
 	if (read_parameters(&src, t, err) < 0)
 		return -1;
-	const struct import_value *relay = import_find(&src, "relayhost");
+	const struct import_value *relay = import_find(&src, "relayhost"),
+				  *size = import_find(&src, "message_size_limit"),
+				  *bcc = import_find(&src, "always_bcc");
 
 	if (relay && *relay->value) {
 		struct import_login login = { .user = NULL };
 
-		if (import_postfix_login(&src, relay->value, NULL, &login, err) < 0)
+		if (look_up_login(&src, relay->value, NULL, &login, err) < 0)
 			return -1;
-		import_postfix_server(&src, a, relay, relay->value, &login);
+		set_server(&src, a, relay, relay->value, &login);
 	} else {
 		struct import_way way = { .about = relay };
 
@@ -541,13 +777,15 @@ static int read_postfix(struct import *im, struct import_text *t, struct error *
 		return -1;
 	set_bind_address(&src, a);
 	set_alias_maps(&src, a);
-	set_limits(&src, a);
+	if (size)
+		import_set(&src, size, a, "max_size", size->value);
+	if (bcc && *bcc->value)
+		import_set(&src, bcc, a, "always_bcc", bcc->value);
 	import_apply(&src, postfix_rows, ARRAY_LEN(postfix_rows), a);
-	return import_postfix_tables(&src, a, err);
+	return read_all_tables(&src, a, err);
 }
 
 const struct import_format import_postfix = {
-	.type = "postfix", .program = "Postfix",
-	.names = (const char *const[]){ "main.cf", NULL },
+	.type = "postfix", .program = "Postfix", .name = "main.cf",
 	.rows = postfix_rows, .row_count = ARRAY_LEN(postfix_rows), .read = read_postfix,
 };

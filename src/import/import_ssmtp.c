@@ -195,7 +195,7 @@ static int read_revaliases(struct import *im, const char *path, const struct imp
 	if (!t)
 		return 0;
 	src.file = t->name;
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_line(&l))) {
 		line[strcspn(line, "#")] = '\0';
 		line = import_trim(line);
@@ -248,7 +248,7 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 	struct import_lines l;
 	char *line;
 
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	while ((line = import_line(&l)))
 		read_line(&src, line, l.line);
 	set_mailhub(&src, a);
@@ -271,7 +271,6 @@ static int read_ssmtp(struct import *im, struct import_text *t, struct error *er
 }
 
 const struct import_format import_ssmtp = {
-	.type = "ssmtp", .program = "sSMTP",
-	.names = (const char *const[]){ "ssmtp.conf", NULL },
+	.type = "ssmtp", .program = "sSMTP", .name = "ssmtp.conf",
 	.rows = ssmtp_rows, .row_count = ARRAY_LEN(ssmtp_rows), .fold = true, .read = read_ssmtp,
 };

@@ -4,19 +4,20 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
-#include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
 #include "conf/config_write.h"
 #include "conf/rewrite.h"
+#include "import/import.h"
 #include "import/import_parts.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/text.h"
+
+#define NOTE_MAX 4096
 
 /* --- files and lines ---------------------------------------------------------------- */
 
@@ -46,72 +47,49 @@ int import_open(struct import *im, const char *path, bool needed, struct import_
 	return rc;
 }
 
-void import_lines_init(struct import_lines *l, struct import *im, struct import_text *t)
+void import_lines_init(struct import_lines *l, struct import_text *t)
 {
 	static const char bom[] = "\xef\xbb\xbf";
 	const size_t skip = strncmp(t->text.buf, bom, strlen(bom)) == 0 ? strlen(bom) : 0;
 
-	*l = (struct import_lines){
-		.im = im, .next = t->text.buf + skip, .end = t->text.buf + t->text.len
-	};
-}
-
-/* The line at p of len octets; *more points behind its end. */
-static char *cut_line(char *p, char *end, char **more)
-{
-	char *stop = memchr(p, '\n', (size_t)(end - p));
-
-	*more = stop ? stop + 1 : end;
-	stop = stop ? stop : end;
-	if (stop > p && stop[-1] == '\r')
-		stop--;
-	/* behind the last line stands the NUL of the text */
-	*stop = '\0';
-	return p;
+	*l = (struct import_lines){ .next = t->text.buf + skip, .end = t->text.buf + t->text.len };
 }
 
 char *import_line(struct import_lines *l)
 {
-	if (l->next >= l->end)
-		return NULL;
-	l->line++;
-	return cut_line(l->next, l->end, &l->next);
+	char *line = text_line(&l->next, l->end);
+
+	l->line += line != NULL;
+	return line;
 }
 
-static bool is_idle(const char *line)
+char *import_entry(struct import_lines *l)
 {
-	line += strspn(line, " \t\f\v\r");
-	return *line == '\0' || *line == '#';
-}
+	char *line;
 
-char *import_logical_line(struct import_lines *l)
-{
-	struct strbuf *out = &l->im->line;
-	unsigned first = 0, seen = l->line;
-	char *p = l->next, *more = p;
-
-	strbuf_reset(out);
-	for (; p < l->end; p = more) {
-		const bool continues = *p == ' ' || *p == '\t';
-
-		if (first && !continues && *p != '#' && *p != '\r' && *p != '\n')
+	while ((line = import_line(l))) {
+		line = import_trim(line);
+		if (*line && *line != '#')
 			break;
-		char *line = cut_line(p, l->end, &more);
+	}
+	return line;
+}
 
-		seen++;
-		if (is_idle(line))
+char *import_logical_line(struct import_lines *l, struct strbuf *out)
+{
+	strbuf_reset(out);
+	l->first = 0;
+	/* what begins with a blank goes on; lines that say nothing may be in between */
+	while (l->next < l->end && (!l->first || strchr(" \t#\r\n", *l->next))) {
+		const char *line = import_line(l), *text = line + strspn(line, " \t\f\v\r");
+
+		if (!*text || *text == '#')
 			continue;
-		if (!first)
-			first = seen;
+		if (!l->first)
+			l->first = l->line;
 		strbuf_addstr(out, line);
 	}
-	l->next = p;
-	if (!first)
-		return NULL;
-	/* lines are counted to the end of this one, and told by its first */
-	l->line = seen;
-	l->first = first;
-	return out->buf;
+	return l->first ? out->buf : NULL;
 }
 
 char *import_trim(char *s)
@@ -135,7 +113,7 @@ int import_first_line(struct import *im, const char *path, const char **out, str
 		return -1;
 	if (!t)
 		return 0;
-	import_lines_init(&l, im, t);
+	import_lines_init(&l, t);
 	char *line = import_line(&l);
 
 	line = line ? import_trim(line) : NULL;
@@ -168,8 +146,6 @@ const char *import_beside(struct import *im, const char *from, const char *name)
 	return arena_printf(im->arena, "%.*s%s", (int)(slash - from + 1), from, name);
 }
 
-#define NOTE_MAX 4096
-
 /* --- values and rows -------------------------------------------------------------- */
 
 void import_add(struct import_source *src, const char *key, const char *value, unsigned line)
@@ -194,9 +170,9 @@ void import_add(struct import_source *src, const char *key, const char *value, u
 	src->last = v;
 }
 
-static bool same_key(const struct import_source *src, const char *a, const char *b)
+static bool same_key(bool fold, const char *a, const char *b)
 {
-	return (src->fold ? strcasecmp(a, b) : strcmp(a, b)) == 0;
+	return (fold ? strcasecmp(a, b) : strcmp(a, b)) == 0;
 }
 
 const struct import_value *import_find(const struct import_source *src, const char *key)
@@ -204,7 +180,7 @@ const struct import_value *import_find(const struct import_source *src, const ch
 	const struct import_value *found = NULL;
 
 	for (const struct import_value *v = src->first; v; v = v->next) {
-		if (same_key(src, v->key, key))
+		if (same_key(src->fold, v->key, key))
 			found = v;
 	}
 	return found;
@@ -217,12 +193,11 @@ const char *import_get(const struct import_source *src, const char *key)
 	return v ? v->value : NULL;
 }
 
-/* The row of key; patterns count when no row bears its name. */
-static const struct import_row *find_row(const struct import_row *rows, size_t n, const char *key,
-					 bool fold)
+const struct import_row *import_find_row(const struct import_row *rows, size_t n,
+					 const char *key, bool fold)
 {
 	for (size_t i = 0; i < n; i++) {
-		if ((fold ? strcasecmp(rows[i].key, key) : strcmp(rows[i].key, key)) == 0)
+		if (same_key(fold, rows[i].key, key))
 			return &rows[i];
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -249,42 +224,13 @@ void import_apply(const struct import_source *src, const struct import_row *rows
 		  struct import_account *a)
 {
 	for (const struct import_value *v = src->first; v; v = v->next) {
-		const struct import_row *row = find_row(rows, n, v->key, src->fold);
+		const struct import_row *row = import_find_row(rows, n, v->key, src->fold);
 
 		if (!row)
 			import_note(src, v, "not known, and left out");
 		else if (import_find(src, v->key) == v)
 			apply_one(src, row, v, a);
 	}
-}
-
-unsigned import_score(const struct import_format *f, const char *text, size_t len)
-{
-	const char *p = text, *end = text + len;
-	unsigned score = 0;
-	char key[64];
-
-	while (p < end) {
-		const char *stop = memchr(p, '\n', (size_t)(end - p));
-
-		stop = stop ? stop : end;
-		while (p < stop && strchr(" \t", *p))
-			p++;
-		size_t k = 0;
-
-		while (p + k < stop && !strchr(" \t=\r", p[k]))
-			k++;
-		if (k > 0 && k < sizeof(key)) {
-			memcpy(key, p, k);
-			key[k] = '\0';
-			const struct import_row *row =
-				find_row(f->rows, f->row_count, key, f->fold);
-
-			score += row && !strchr(row->key, '*');
-		}
-		p = stop + 1;
-	}
-	return score;
 }
 
 /* --- results ---------------------------------------------------------------------------- */
@@ -418,16 +364,6 @@ const char *import_value_of(const struct import_account *a, const char *key)
 	return NULL;
 }
 
-void import_remove(struct import_account *a, const char *key)
-{
-	for (struct import_setting **at = a ? &a->first : NULL; at && *at;) {
-		if (strcmp((*at)->key, key) == 0)
-			*at = (*at)->next;
-		else
-			at = &(*at)->next;
-	}
-}
-
 /* What would be read as something else, or replaced. */
 static bool is_misread(const char *left, const char *right)
 {
@@ -453,7 +389,7 @@ void import_add_rule(const struct import_source *src, const struct import_value 
 				    im->lefts.limit);
 		im->full = true;
 	} else if (rewrite_map_add(im->rules, left, right, src->file, v->line, &err) < 0) {
-		strvec_add(&im->notes, err.text);	/* begins with file and line */
+		strvec_add(&im->out->notes, err.text);	/* begins with file and line */
 	} else {
 		strvec_add(&im->lefts, left);
 		strbuf_addf(&im->rewrite, "%s = %s\n", left, right);
@@ -476,7 +412,7 @@ void import_note(const struct import_source *src, const struct import_value *v,
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
 	text_escape_add(&line, text.buf, text.len);
-	strvec_add(&src->im->notes, line.buf);
+	strvec_add(&src->im->out->notes, line.buf);
 	strbuf_release(&text);
 	strbuf_release(&line);
 }
@@ -498,14 +434,11 @@ unsigned import_port(const char *name)
 		{ "smtp", 25 }, { "submission", 587 }, { "submissions", 465 }, { "smtps", 465 },
 		{ "ssmtp", 465 }, { "urd", 465 }, { "lmtp", 24 }, { NULL, 0 }
 	};
-	const size_t digits = strspn(name, "0123456789");
+	const long number = text_port(name, strlen(name));
 	int port;
 
-	if (digits && digits < 6 && !name[digits]) {
-		unsigned long n = strtoul(name, NULL, 10);
-
-		return n <= 65535 ? (unsigned)n : 0;
-	}
+	if (number >= 0)
+		return (unsigned)number;
 	return names_find(services, name, &port) == 0 ? (unsigned)port : 0;
 }
 

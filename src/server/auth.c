@@ -1,36 +1,29 @@
+/* Names and passwords of the listener's clients, and the command AUTH. */
 #include "config.h"
-#include "server/auth.h"
+#include "server/smtpd.h"
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
 #include "server/listener.h"
-#include "server/smtpd.h"
 #include "util/base64.h"
 #include "util/dynlib.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 /* What an unknown user's password is compared with: costs as much, fits nothing. */
 static const char nobody[] = "$6$msubmit.nobody$";
 
-enum scheme_kind { SCHEME_CRYPT, SCHEME_PLAIN };
-
 struct scheme {
 	const char *name;
-	enum scheme_kind kind;
-	const char *begin;	/* what the hash must begin with; "" = anything */
+	const char *begin;	/* what the hash must begin with; NULL: it is the password itself */
 };
 
 static const struct scheme schemes[] = {
-	{ "PLAIN", SCHEME_PLAIN, "" },
-	{ "CRYPT", SCHEME_CRYPT, "" },
-	{ "SHA512-CRYPT", SCHEME_CRYPT, "$6$" },
-	{ "SHA256-CRYPT", SCHEME_CRYPT, "$5$" },
-	{ "BLF-CRYPT", SCHEME_CRYPT, "$2" },
-	{ "YESCRYPT", SCHEME_CRYPT, "$y$" },
+	{ "PLAIN", NULL }, { "CRYPT", "" }, { "SHA512-CRYPT", "$6$" }, { "SHA256-CRYPT", "$5$" },
+	{ "BLF-CRYPT", "$2" }, { "YESCRYPT", "$y$" },
 };
 
 static char *(*crypt_call)(const char *phrase, const char *setting);
@@ -142,10 +135,7 @@ static const struct scheme *find_scheme(const char *entry, const char **hash_out
 	if (!end)
 		return &schemes[1];
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		size_t len = strlen(schemes[i].name);
-
-		if (len == (size_t)(end - entry - 1) &&
-		    strncasecmp(schemes[i].name, entry + 1, len) == 0)
+		if (text_same(entry + 1, (size_t)(end - entry - 1), schemes[i].name))
 			return &schemes[i];
 	}
 	return NULL;
@@ -158,10 +148,10 @@ static int check_entry(char *entry, const struct auth_login *login, struct error
 	const struct scheme *scheme = find_scheme(entry, &hash);
 	const struct secret *password = &login->password;
 
-	if (!scheme || strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0)
+	if (!scheme || (scheme->begin && strncmp(hash, scheme->begin, strlen(scheme->begin)) != 0))
 		return error_set(err, FAULT_CONFIG, "password scheme of user '%s' is "
 				 "unknown or does not fit the hash", login->user.data);
-	if (scheme->kind == SCHEME_PLAIN) {
+	if (!scheme->begin) {
 		size_t len = strlen(hash);
 
 		return len && equal_in_constant_time(password->data, password->len, hash, len) ?
@@ -176,20 +166,12 @@ static int check_entry(char *entry, const struct auth_login *login, struct error
 /* The first entry of the user in the file, which is cut into strings on the way; NULL if none. */
 static char *find_entry(struct strbuf *file, const struct secret *user)
 {
-	char *line = file->buf;
-	char *end = file->buf + file->len;
+	char *at = file->buf, *line;
 
-	while (line < end) {
-		char *next = memchr(line, '\n', (size_t)(end - line));
-		size_t len = (size_t)((next ? next : end) - line);
-
-		if (len && line[len - 1] == '\r')
-			line[len - 1] = '\0';
-		line[len] = '\0';
-		if (line[0] != '#' && len > user->len && line[user->len] == ':' &&
-		    memcmp(line, user->data, user->len) == 0)
+	while ((line = text_line(&at, file->buf + file->len))) {
+		if (line[0] != '#' && strncmp(line, user->data, user->len) == 0 &&
+		    line[user->len] == ':')
 			return line + user->len + 1;
-		line += len + 1;
 	}
 	return NULL;
 }
@@ -266,7 +248,7 @@ static int ask(struct smtpd *s, const char *challenge, struct strbuf *out)
 		rc = -1;
 	else if (cut)
 		refuse_auth(s, 500, "5.5.6", "line too long");
-	else if (bare && s->options->strict)
+	else if (bare && s->options->set.strict)
 		refuse_auth(s, 500, "5.5.2", "lines end with CRLF");
 	else
 		rc = decode(s, line.buf, line.len, out);
@@ -304,19 +286,18 @@ static int plain(struct smtpd *s, const char *initial, struct auth_login *login)
 /* draft-murchison-sasl-login: "Username:", then "Password:". */
 static int login_dialogue(struct smtpd *s, const char *initial, struct auth_login *login)
 {
-	struct strbuf user = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
-	struct strbuf password = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
 	struct error err;
-	int rc = first_response(s, initial, "VXNlcm5hbWU6", &user);
+	int rc = first_response(s, initial, "VXNlcm5hbWU6", &text);
 
-	if (rc == 0 && auth_set_user(login, &user, &err) < 0)
+	if (rc == 0 && auth_set_user(login, &text, &err) < 0)
 		rc = reply_malformed(s, &err);
+	strbuf_reset(&text);
 	if (rc == 0)
-		rc = ask(s, "UGFzc3dvcmQ6", &password);
-	if (rc == 0 && auth_set_password(login, &password, &err) < 0)
+		rc = ask(s, "UGFzc3dvcmQ6", &text);
+	if (rc == 0 && auth_set_password(login, &text, &err) < 0)
 		rc = reply_malformed(s, &err);
-	strbuf_release_secret(&user);
-	strbuf_release_secret(&password);
+	strbuf_release_secret(&text);
 	return rc;
 }
 
@@ -325,16 +306,10 @@ static const struct mechanism mechanisms[] = {
 	{ "LOGIN", login_dialogue },
 };
 
-const char *signin_mechanisms(void)
-{
-	return "PLAIN LOGIN";
-}
-
 static const struct mechanism *find_mechanism(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (strlen(mechanisms[i].name) == len &&
-		    strncasecmp(mechanisms[i].name, name, len) == 0)
+		if (text_same(name, len, mechanisms[i].name))
 			return &mechanisms[i];
 	return NULL;
 }
@@ -343,7 +318,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 {
 	struct error err;
 
-	if (auth_check(s->options->auth_file, login, &err) == 0) {
+	if (auth_check(s->options->set.auth_file, login, &err) == 0) {
 		strbuf_reset(&s->user);
 		strbuf_add(&s->user, login->user.data, login->user.len);
 		smtpd_log(s, "mechanism=%s result=signed-in", mechanism);
@@ -363,7 +338,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 /* What speaks against signing in at all; true when it was answered. */
 static bool refuse_now(struct smtpd *s)
 {
-	if (!s->options->auth_file)
+	if (!s->options->set.auth_file)
 		refuse_auth(s, 502, "5.5.1", "AUTH is not offered");
 	else if (!smtpd_offers_auth(s))
 		refuse_auth(s, 538, "5.7.11", "sign-in needs TLS: send STARTTLS first");

@@ -1,9 +1,4 @@
-/*
- * The parameters of MAIL and RCPT (RFC 5321, section 4.1.1.11): SIZE
- * (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), and AUTH (RFC 4954,
- * section 5), whose value is checked and then not used. One table; what is
- * not in it, or was not announced, is 555 5.5.4.
- */
+/* The commands of the listener's clients: parameters, handlers, the table. */
 #include "config.h"
 
 #include <ctype.h>
@@ -11,15 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "message/address.h"
 #include "net/wire.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -29,7 +22,6 @@
 
 struct mail_params {
 	bool auth_announced;	/* in: AUTH= is allowed */
-	bool body_8bit;		/* BODY=8BITMIME */
 	bool utf8;		/* SMTPUTF8 */
 	uint64_t size;		/* SIZE=, 0 = not told; UINT64_MAX = more than fits */
 };
@@ -48,33 +40,21 @@ struct param {
 	const char *keyword;
 	int (*parse)(struct mail_params *, const char *value, size_t len);
 	bool has_value;
-	unsigned seen;		/* its bit among those already given */
 };
 
-/* size-value = 1*20DIGIT, which may be more than 64 bits hold */
+/* size-value = 1*20DIGIT; what is more than 64 bits hold is UINT64_MAX */
 static int parse_size(struct mail_params *params, const char *value, size_t len)
 {
-	uint64_t size = 0;
-	bool huge = false;
-
-	if (len > SIZE_DIGITS_MAX)
+	if (len > SIZE_DIGITS_MAX || strspn(value, "0123456789") < len)
 		return -1;
-	for (size_t i = 0; i < len; i++) {
-		unsigned digit = (unsigned char)value[i] - (unsigned)'0';
-
-		if (digit > 9)
-			return -1;
-		huge |= __builtin_mul_overflow(size, 10U, &size);
-		huge |= __builtin_add_overflow(size, digit, &size);
-	}
-	params->size = huge ? UINT64_MAX : size;
+	params->size = strtoull(value, NULL, 10);
 	return 0;
 }
 
 static int parse_body(struct mail_params *params, const char *value, size_t len)
 {
-	params->body_8bit = len == 8 && strncasecmp(value, "8BITMIME", len) == 0;
-	return params->body_8bit || (len == 4 && strncasecmp(value, "7BIT", len) == 0) ? 0 : -1;
+	(void)params;
+	return text_same(value, len, "8BITMIME") || text_same(value, len, "7BIT") ? 0 : -1;
 }
 
 static int parse_utf8(struct mail_params *params, const char *value, size_t len)
@@ -105,10 +85,8 @@ static int parse_auth(struct mail_params *params, const char *value, size_t len)
 }
 
 static const struct param mail_table[] = {
-	{ "SIZE", parse_size, true, 1 },
-	{ "BODY", parse_body, true, 2 },
-	{ "SMTPUTF8", parse_utf8, false, 4 },
-	{ "AUTH", parse_auth, true, 8 },
+	{ "SIZE", parse_size, true }, { "BODY", parse_body, true },
+	{ "SMTPUTF8", parse_utf8, false }, { "AUTH", parse_auth, true },
 };
 
 static int refuse_param(struct error *err, int reply, const char *text, const char *word, int len)
@@ -121,9 +99,7 @@ static int refuse_param(struct error *err, int reply, const char *text, const ch
 static const struct param *find_param(const char *word, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mail_table); i++) {
-		const char *keyword = mail_table[i].keyword;
-
-		if (strlen(keyword) == len && strncasecmp(keyword, word, len) == 0)
+		if (text_same(word, len, mail_table[i].keyword))
 			return &mail_table[i];
 	}
 	return NULL;
@@ -143,9 +119,11 @@ static int parse_word(struct mail_params *params, const char *word, size_t len, 
 
 	if (!param || (param->parse == parse_auth && !params->auth_announced))
 		return refuse_param(err, 555, "unknown parameter", word, (int)name);
-	if (*seen & param->seen)
+	const unsigned bit = 1U << (param - mail_table);
+
+	if (*seen & bit)
 		return refuse_param(err, 501, "parameter given twice:", word, (int)name);
-	*seen |= param->seen;
+	*seen |= bit;
 	size_t value_len = equals ? len - name - 1 : 0;
 
 	if (param->has_value != (value_len > 0) || (equals && !value_len) ||
@@ -160,7 +138,6 @@ static int parse_word(struct mail_params *params, const char *word, size_t len, 
  */
 static int params_mail(const char *text, struct mail_params *params, struct error *err)
 {
-	struct mail_params found = { .auth_announced = params->auth_announced };
 	unsigned seen = 0;
 
 	for (const char *p = text; *p; p++)
@@ -169,21 +146,11 @@ static int params_mail(const char *text, struct mail_params *params, struct erro
 	while (*(text += strspn(text, " "))) {
 		size_t len = strcspn(text, " ");
 
-		if (parse_word(&found, text, len, &seen, err) < 0)
+		if (parse_word(params, text, len, &seen, err) < 0)
 			return -1;
 		text += len;
 	}
-	*params = found;
 	return 0;
-}
-
-/* The same for RCPT, which has none yet. */
-static int params_rcpt(const char *text, struct error *err)
-{
-	text += strspn(text, " ");
-	if (!*text)
-		return 0;
-	return refuse_param(err, 555, "unknown parameter", text, (int)strcspn(text, " ="));
 }
 
 enum {
@@ -200,6 +167,10 @@ struct command {
 	unsigned flags;
 	void (*handler)(struct smtpd *, const char *arg);
 	const char *order;	/* text of 503 when the state is another, after EHLO */
+	struct {		/* where there is no handler */
+		int code;
+		const char *status, *text;
+	} reply;
 };
 
 /* --- greeting and odds and ends ------------------------------------------- */
@@ -245,20 +216,14 @@ static void run_ehlo(struct smtpd *s, const char *arg)
 		return;
 	smtpd_reply_line(s, 250, '-', "%s", smtpd_name(s));
 	smtpd_reply_line(s, 250, '-', "PIPELINING");
-	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->size_limit);
+	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->set.message_size_limit);
 	smtpd_reply_line(s, 250, '-', "8BITMIME");
 	smtpd_reply_line(s, 250, '-', "SMTPUTF8");
-	if (s->options->cert_file && !s->tls)
+	if (s->options->set.server_cert && !s->tls)
 		smtpd_reply_line(s, 250, '-', "STARTTLS");
 	if (smtpd_offers_auth(s))
-		smtpd_reply_line(s, 250, '-', "AUTH %s", signin_mechanisms());
+		smtpd_reply_line(s, 250, '-', "AUTH %s", SIGNIN_MECHANISMS);
 	smtpd_reply_line(s, 250, ' ', "ENHANCEDSTATUSCODES");
-}
-
-static void run_noop(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 250, "2.0.0", "ok");
 }
 
 static void run_rset(struct smtpd *s, const char *arg)
@@ -281,19 +246,6 @@ static void run_vrfy(struct smtpd *s, const char *arg)
 		smtpd_reply(s, 252, "2.5.2", "addresses are not verified here; send the message");
 	else
 		smtpd_reply(s, 501, "5.5.4", "VRFY needs an address");
-}
-
-static void run_help(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 214, "2.0.0",
-		    "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
-}
-
-static void run_missing(struct smtpd *s, const char *arg)
-{
-	(void)arg;
-	smtpd_reply(s, 502, "5.5.1", "command not implemented");
 }
 
 /* A browser was led here by somebody's page: what follows is not to be read as commands. */
@@ -343,7 +295,7 @@ static const char *path_end(const char *p, bool strict)
 static const char *parse_path(struct smtpd *s, const char *arg, const char *keyword,
 			      unsigned flags, const char **rest_out, struct error *err)
 {
-	bool strict = s->options->strict;
+	bool strict = s->options->set.strict;
 	size_t len = strlen(keyword);
 	const char *end = NULL;
 	struct mailbox box;
@@ -391,7 +343,7 @@ static bool needs_utf8(struct smtpd *s, const char *address)
 
 static bool fits_size(struct smtpd *s, uint64_t size)
 {
-	uint64_t limit = s->options->size_limit;
+	uint64_t limit = s->options->set.message_size_limit;
 
 	if (!limit || size <= limit)
 		return true;
@@ -408,27 +360,21 @@ static void mail(struct smtpd *s, const char *arg)
 
 	if (!sender) {
 		refuse_path(s, &err, "5.1.7");
-		return;
-	}
-	if (params_mail(rest, &params, &err) < 0) {
+	} else if (params_mail(rest, &params, &err) < 0) {
 		smtpd_reply_error(s, err.reply, &err);
-		return;
+	} else {
+		s->utf8 = params.utf8;
+		if (needs_utf8(s, sender) || !fits_size(s, params.size))
+			return;
+		s->envelope.sender = sender;
+		s->state = SMTPD_MAIL;
+		smtpd_reply(s, 250, "2.1.0", "sender ok");
 	}
-	s->utf8 = params.utf8;
-	s->body_8bit = params.body_8bit;
-	if (needs_utf8(s, sender) || !fits_size(s, params.size))
-		return;
-	s->envelope.sender = sender;
-	s->envelope.utf8 = params.utf8;
-	s->envelope.body = params.body_8bit ? BODY_8BITMIME : BODY_7BIT;
-	s->envelope.size = params.size;
-	s->state = SMTPD_MAIL;
-	smtpd_reply(s, 250, "2.1.0", "sender ok");
 }
 
 static void run_mail(struct smtpd *s, const char *arg)
 {
-	if (s->options->auth_required && !smtpd_signed_in(s)) {
+	if (s->options->set.auth_required && !smtpd_signed_in(s)) {
 		smtpd_reply(s, 530, "5.7.0", "sign in first");
 		return;
 	}
@@ -455,7 +401,7 @@ static bool wants_domain(struct smtpd *s, const char *address)
 
 static bool rcpt(struct smtpd *s, const char *arg)
 {
-	unsigned most = s->options->max_rcpt ? s->options->max_rcpt : RCPT_DEFAULT;
+	unsigned most = s->options->set.max_rcpt ? s->options->set.max_rcpt : RCPT_DEFAULT;
 	const char *rest;
 	struct error err;
 
@@ -471,7 +417,9 @@ static bool rcpt(struct smtpd *s, const char *arg)
 		refuse_path(s, &err, "5.1.3");
 		return false;
 	}
-	if (params_rcpt(rest, &err) < 0) {
+	rest += strspn(rest, " ");
+	if (*rest) {	/* RCPT has no parameters yet */
+		refuse_param(&err, 555, "unknown parameter", rest, (int)strcspn(rest, " ="));
 		smtpd_reply_error(s, err.reply, &err);
 		return false;
 	}
@@ -504,28 +452,21 @@ static void run_data(struct smtpd *s, const char *arg)
 
 /* --- STARTTLS ------------------------------------------------------------- */
 
-static bool readable(const char *path)
-{
-	int fd = path ? fs_open_read(path) : -1;
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
 static void run_starttls(struct smtpd *s, const char *arg)
 {
+	struct error ignored;
+
 	(void)arg;
 	if (s->tls) {
 		smtpd_reply(s, 503, "5.5.1", "TLS is active already");
-	} else if (!s->options->cert_file) {
+	} else if (!s->options->set.server_cert) {
 		smtpd_reply(s, 502, "5.5.1", "STARTTLS is not offered");
 	} else if (wire_unread_now(s->wire) > 0) {
 		smtpd_reply(s, 501, "5.5.1", "pipelining after STARTTLS");
 		smtpd_log(s, "result=closed reason='data before TLS'");
 		smtpd_end(s, NULL);
-	} else if (!readable(s->options->cert_file) || !readable(s->options->key_file)) {
+	} else if (fs_check_readable(s->options->set.server_cert, &ignored) < 0 ||
+		   fs_check_readable(s->options->set.server_key, &ignored) < 0) {
 		smtpd_log(s, "result='cannot read certificate or key'");
 		smtpd_reply(s, 454, "4.7.0", "TLS is not available now");
 	} else {
@@ -538,39 +479,43 @@ static void run_starttls(struct smtpd *s, const char *arg)
 
 /* --- the table ------------------------------------------------------------ */
 
+#define MISSING { 502, "5.5.1", "command not implemented" }
+
 static const struct command table[] = {
-	{ "EHLO", ANY_STATE, IN_CLEAR, run_ehlo, NULL },
-	{ "HELO", ANY_STATE, 0, run_helo, NULL },
-	{ "MAIL", SMTPD_READY, 0, run_mail, "a transaction is open already" },
-	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, run_rcpt, "send MAIL first" },
-	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, run_data, "send MAIL and RCPT first" },
-	{ "RSET", ANY_STATE, NO_ARGUMENT, run_rset, NULL },
-	{ "NOOP", ANY_STATE, IN_CLEAR, run_noop, NULL },
-	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, run_quit, NULL },
-	{ "VRFY", ANY_STATE, 0, run_vrfy, NULL },
-	{ "HELP", ANY_STATE, 0, run_help, NULL },
-	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, run_starttls,
-	  "not within a transaction" },
-	{ "AUTH", SMTPD_READY, 0, signin_run, "not within a transaction" },
-	{ "EXPN", ANY_STATE, 0, run_missing, NULL },
-	{ "ETRN", ANY_STATE, 0, run_missing, NULL },
-	{ "BDAT", ANY_STATE, 0, run_missing, NULL },
-	{ "TURN", ANY_STATE, 0, run_missing, NULL },
-	{ "SEND", ANY_STATE, 0, run_missing, NULL },
-	{ "SOML", ANY_STATE, 0, run_missing, NULL },
-	{ "SAML", ANY_STATE, 0, run_missing, NULL },
-	{ "GET", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "POST", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "PUT", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "HEAD", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "OPTIONS", ANY_STATE, IN_CLEAR, run_http, NULL },
-	{ "CONNECT", ANY_STATE, IN_CLEAR, run_http, NULL },
+	{ "EHLO", ANY_STATE, IN_CLEAR, .handler = run_ehlo },
+	{ "HELO", ANY_STATE, 0, .handler = run_helo },
+	{ "MAIL", SMTPD_READY, 0, .handler = run_mail, .order = "a transaction is open already" },
+	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, .handler = run_rcpt, .order = "send MAIL first" },
+	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, .handler = run_data,
+	  .order = "send MAIL and RCPT first" },
+	{ "RSET", ANY_STATE, NO_ARGUMENT, .handler = run_rset },
+	{ "NOOP", ANY_STATE, IN_CLEAR, .reply = { 250, "2.0.0", "ok" } },
+	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, .handler = run_quit },
+	{ "VRFY", ANY_STATE, 0, .handler = run_vrfy },
+	{ "HELP", ANY_STATE, 0, .reply = { 214, "2.0.0",
+	  "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT" } },
+	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, .handler = run_starttls,
+	  .order = "not within a transaction" },
+	{ "AUTH", SMTPD_READY, 0, .handler = signin_run, .order = "not within a transaction" },
+	{ "EXPN", ANY_STATE, 0, .reply = MISSING },
+	{ "ETRN", ANY_STATE, 0, .reply = MISSING },
+	{ "BDAT", ANY_STATE, 0, .reply = MISSING },
+	{ "TURN", ANY_STATE, 0, .reply = MISSING },
+	{ "SEND", ANY_STATE, 0, .reply = MISSING },
+	{ "SOML", ANY_STATE, 0, .reply = MISSING },
+	{ "SAML", ANY_STATE, 0, .reply = MISSING },
+	{ "GET", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "POST", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "PUT", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "HEAD", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "OPTIONS", ANY_STATE, IN_CLEAR, .handler = run_http },
+	{ "CONNECT", ANY_STATE, IN_CLEAR, .handler = run_http },
 };
 
 static const struct command *find_command(const char *verb, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
-		if (strlen(table[i].verb) == len && strncasecmp(table[i].verb, verb, len) == 0)
+		if (text_same(verb, len, table[i].verb))
 			return &table[i];
 	return NULL;
 }
@@ -578,12 +523,6 @@ static const struct command *find_command(const char *verb, size_t len)
 bool commands_is_auth(const struct strbuf *line)
 {
 	return line->len >= 5 && strncasecmp(line->buf, "AUTH ", 5) == 0;
-}
-
-static void run_order(struct smtpd *s, const struct command *command)
-{
-	smtpd_reply(s, 503, "5.5.1", "%s",
-		    s->state == SMTPD_START ? "send EHLO or HELO first" : command->order);
 }
 
 void commands_run(struct smtpd *s)
@@ -598,12 +537,16 @@ void commands_run(struct smtpd *s)
 
 	if (!command)
 		smtpd_reply(s, 500, "5.5.2", "unknown command");
-	else if (s->options->require_tls && !s->tls && !(command->flags & IN_CLEAR))
+	else if (s->options->set.require_tls && !s->tls && !(command->flags & IN_CLEAR))
 		smtpd_reply(s, 530, "5.7.0", "send STARTTLS first");
 	else if ((command->flags & NO_ARGUMENT) && *arg)
 		smtpd_reply(s, 501, "5.5.4", "%s takes no argument", command->verb);
 	else if (!(command->states & s->state))
-		run_order(s, command);
-	else
+		smtpd_reply(s, 503, "5.5.1", "%s", s->state == SMTPD_START ?
+			    "send EHLO or HELO first" : command->order);
+	else if (command->handler)
 		command->handler(s, arg);
+	else
+		smtpd_reply(s, command->reply.code, command->reply.status, "%s",
+			    command->reply.text);
 }

@@ -6,7 +6,6 @@
 #include "config.h"
 #include "server/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -15,13 +14,15 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "message/ident.h"
+#include "net/resolve.h"
 #include "net/socket.h"
-#include "server/auth.h"
+#include "net/wire.h"
 #include "server/maildir.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
@@ -34,51 +35,31 @@
 #include "util/text.h"
 #include "util/xalloc.h"
 
-enum { BACKGROUND_FAILED = -1, BACKGROUND_CALLER = 0, BACKGROUND_SERVER = 1 };
-
 /* --- from the terminal to the background -------------------------------------------- */
 
-/*
- * Without losing the errors of the start: the caller waits for one word of
- * the server.
- */
-
-/* The word of the server: a whole struct error, exit 0 when all is well. */
-static int read_word(int fd, struct error *word)
-{
-	size_t have = 0;
-
-	while (have < sizeof(*word)) {
-		ssize_t n = read(fd, (char *)word + have, sizeof(*word) - have);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		have += (size_t)n;
-	}
-	return 0;
-}
-
+/* The word of the server is a whole struct error, exit 0 when all is well. */
 static int wait_for_word(int fd, pid_t pid, struct error *err)
 {
-	struct error word;
+	struct error word, ignored;
+	struct strbuf text = STRBUF_INIT(sizeof(word));
+	const bool whole = fs_read_fd(fd, "", &text, &ignored) == 0 && text.len == sizeof(word);
 
-	if (read_word(fd, &word) < 0)
-		error_set(err, FAULT_SYSTEM, "the server's process ended before it was ready");
-	else if (!word.exit)
-		return BACKGROUND_CALLER;
+	if (whole)
+		memcpy(&word, text.buf, sizeof(word));
 	else
-		*err = word;
+		error_set(&word, FAULT_SYSTEM, "the server's process ended before it was ready");
+	strbuf_release(&text);
+	if (!word.exit)
+		return 0;
+	*err = word;
 	(void)waitpid(pid, NULL, 0);
-	return BACKGROUND_FAILED;
+	return -1;
 }
 
 /*
- * Forks. In the new process (own session, standard descriptors on /dev/null
- * once it is ready) it returns BACKGROUND_SERVER and a descriptor for the two
- * functions below. In the caller it returns when the server has said its word:
- * BACKGROUND_CALLER, or BACKGROUND_FAILED with its error.
+ * Forks. In the new process (own session) it returns 1 and a descriptor for
+ * say(). In the caller it returns when the server has said its word: 0, or -1
+ * with its error.
  */
 static int background_start(int *fd_out, struct error *err)
 {
@@ -92,12 +73,12 @@ static int background_start(int *fd_out, struct error *err)
 		close(fds[0]);
 		(void)setsid();
 		*fd_out = fds[1];
-		return BACKGROUND_SERVER;
+		return 1;
 	}
 	if (pid < 0)
 		error_errno(err, FAULT_SYSTEM, "cannot start a process");
 	close(fds[1]);
-	int rc = pid < 0 ? BACKGROUND_FAILED : wait_for_word(fds[0], pid, err);
+	int rc = pid < 0 ? -1 : wait_for_word(fds[0], pid, err);
 
 	close(fds[0]);
 	return rc;
@@ -115,25 +96,11 @@ static void leave_terminal(void)
 		close(null);
 }
 
+/* The word to the caller, whether the server stands; closes fd. */
 static void say(int fd, const struct error *word)
 {
 	(void)!fs_write_all(fd, word, sizeof(*word));
 	close(fd);
-}
-
-/* The server stands; closes fd. */
-static void background_ready(int fd)
-{
-	static const struct error fine;
-
-	leave_terminal();
-	say(fd, &fine);
-}
-
-/* The server cannot start; closes fd. */
-static void background_failed(int fd, const struct error *err)
-{
-	say(fd, err);
 }
 
 enum {
@@ -144,12 +111,6 @@ enum {
 	ACCEPT_PAUSE_MS = 100	/* no descriptors or memory: others may give some back */
 };
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
 struct listener {
 	const struct server_options *opt;
 	struct maildir maildir;
@@ -158,39 +119,21 @@ struct listener {
 	size_t workers_max, workers;
 };
 
-/* The signal handlers write here; one per process. */
-static int signal_pipe[2] = { -1, -1 };
+/* The signals that a process waits for come by it. */
+static int signal_fd = -1;
 
-static void on_signal(int number)
+static int open_signals(const int *numbers, size_t n, struct error *err)
 {
-	int saved = errno;
-	char c = (char)number;
+	sigset_t set;
 
-	/* a full pipe has enough in it to wake us */
-	(void)!write(signal_pipe[1], &c, 1);
-	errno = saved;
-}
-
-static void set_signal(int number, void (*handler)(int))
-{
-	struct sigaction action = { .sa_handler = handler };
-
-	sigemptyset(&action.sa_mask);
-	(void)sigaction(number, &action, NULL);
-}
-
-static int open_signal_pipe(struct error *err)
-{
-	if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		return error_errno(err, FAULT_SYSTEM, "cannot make a pipe for signals");
+	sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		(void)sigaddset(&set, numbers[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signal_fd < 0)
+		return error_errno(err, FAULT_SYSTEM, "cannot make a descriptor for signals");
 	return 0;
-}
-
-static void close_signal_pipe(void)
-{
-	close(signal_pipe[0]);
-	close(signal_pipe[1]);
-	signal_pipe[0] = signal_pipe[1] = -1;
 }
 
 static void tell(const struct server_options *opt, const char *line)
@@ -201,72 +144,46 @@ static void tell(const struct server_options *opt, const char *line)
 
 /* --- the address ---------------------------------------------------------- */
 
-static int parse_port(const char *text, in_port_t *port_out)
+static bool is_loopback(const struct address *a)
 {
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return -1;
-	unsigned long port = strtoul(text, &end, 10);
-
-	if (*end || port > 65535 || end - text > 5)
-		return -1;
-	*port_out = htons((in_port_t)port);
-	return 0;
-}
-
-static bool is_loopback(const union address *a)
-{
-	return a->any.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) >> 24 == 127 :
-		IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+	return a->to.any.sa_family == AF_INET ? ntohl(a->to.in.sin_addr.s_addr) >> 24 == 127 :
+		IN6_IS_ADDR_LOOPBACK(&a->to.in6.sin6_addr);
 }
 
 /* ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT; no names are looked up. */
-static int parse_address(const char *text, union address *out)
+static bool parse_address(const char *text, struct address *out)
 {
 	const char *colon = strrchr(text, ':');
-	in_port_t port;
+	const long port = colon ? text_port(colon + 1, strlen(colon + 1)) : -1;
 
-	if (!colon || parse_port(colon + 1, &port) < 0)
-		return -1;
-	bool bracket = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
+	if (port < 0)
+		return false;
+	const bool bracket = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
 	char *host = bracket ? xstrndup(text + 1, (size_t)(colon - text) - 2) :
 		xstrndup(text, (size_t)(colon - text));
-	int rc = 0;
+	const bool local = !bracket && strcmp(host, "localhost") == 0;
+	const bool good = address_from_text(local ? "127.0.0.1" : host, (unsigned)port, out) &&
+		bracket == (out->to.any.sa_family == AF_INET6);
 
-	memset(out, 0, sizeof(*out));
-	if (bracket && inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
-		out->v6.sin6_family = AF_INET6;
-		out->v6.sin6_port = port;
-	} else if (!bracket && (strcmp(host, "localhost") == 0 ||
-				inet_pton(AF_INET, host, &out->v4.sin_addr) == 1)) {
-		if (*host == 'l')
-			out->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		out->v4.sin_family = AF_INET;
-		out->v4.sin_port = port;
-	} else {
-		rc = -1;
-	}
 	xfree(host);
-	return rc;
+	return good;
 }
 
 static int open_socket(const char *listen_on, struct error *err)
 {
-	union address a;
+	struct address a;
 	int one = 1;
 
-	if (parse_address(listen_on, &a) < 0)
+	if (!parse_address(listen_on, &a))
 		return error_set(err, FAULT_CONFIG, "listen address '%s' is none of "
 				 "ADDRESS:PORT and [ADDRESS]:PORT", listen_on);
 	if (!is_loopback(&a))
 		return error_set(err, FAULT_CONFIG, "listen address '%s' is not a loopback "
 				 "address: use 127.0.0.1 or [::1]", listen_on);
-	socklen_t len = a.any.sa_family == AF_INET ? sizeof(a.v4) : sizeof(a.v6);
-	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(a.to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-	    bind(fd, &a.any, len) == 0 && listen(fd, BACKLOG) == 0)
+	    bind(fd, &a.to.any, a.len) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	error_errno(err, FAULT_SYSTEM, "cannot listen on %s", listen_on);
 	if (fd >= 0)
@@ -277,18 +194,15 @@ static int open_socket(const char *listen_on, struct error *err)
 /* Writes "ADDRESS:PORT" of the socket. */
 static void describe_socket(int fd, struct strbuf *out)
 {
-	union address a = { .any.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof(a);
-	char host[INET6_ADDRSTRLEN] = "";
+	struct address a = { .len = sizeof(a.to) };
+	char host[ADDRESS_TEXT];
 
-	(void)getsockname(fd, &a.any, &len);
-	if (a.any.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof(host));
-		strbuf_addf(out, "[%s]:%u", host, ntohs(a.v6.sin6_port));
-	} else {
-		inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof(host));
-		strbuf_addf(out, "%s:%u", host, ntohs(a.v4.sin_port));
-	}
+	(void)getsockname(fd, &a.to.any, &a.len);
+	address_text(&a.to.any, host, sizeof(host));
+	if (a.to.any.sa_family == AF_INET6)
+		strbuf_addf(out, "[%s]:%u", host, ntohs(a.to.in6.sin6_port));
+	else
+		strbuf_addf(out, "%s:%u", host, ntohs(a.to.in.sin_port));
 }
 
 /* --- workers -------------------------------------------------------------- */
@@ -311,11 +225,11 @@ static void serve_client(struct listener *l, int fd)
 	struct stream *stream = socket_stream_take(fd);
 	struct smtpd session;
 	struct error err;
-	char peer[INET6_ADDRSTRLEN + 8];
+	char peer[ADDRESS_TEXT];
 
 	socket_peer_name(stream, peer, sizeof(peer));
-	smtpd_init_take(&session, l->opt, stream, &l->maildir.delivery, peer);
-	session.stop_fd = signal_pipe[0];
+	smtpd_init_take(&session, l->opt, wire_new_take(stream), &l->maildir.delivery, peer);
+	session.stop_fd = signal_fd;
 	if (smtpd_run(&session, &err) < 0)
 		smtpd_log(&session, "result=broken reason='%s'", err.text);
 	else
@@ -324,20 +238,16 @@ static void serve_client(struct listener *l, int fd)
 	smtpd_release(&session);
 }
 
-/* Never returns. The terminal's ^C is the parent's to handle. */
-static void be_worker(struct listener *l, int fd, const sigset_t *mask)
+/* Never returns. What the parent waits for stays blocked: ^C of the terminal is its to handle. */
+static void be_worker(struct listener *l, int fd)
 {
+	static const int end = SIGTERM;
 	struct error err;
 
 	close(l->fd);
-	close_signal_pipe();
-	set_signal(SIGCHLD, SIG_DFL);
-	set_signal(SIGINT, SIG_IGN);
-	set_signal(SIGHUP, SIG_IGN);
-	if (open_signal_pipe(&err) < 0)
+	close(signal_fd);
+	if (open_signals(&end, 1, &err) < 0)
 		_exit(EX_OSERR);
-	set_signal(SIGTERM, on_signal);
-	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 	serve_client(l, fd);
 	_exit(0);
 }
@@ -351,21 +261,16 @@ static void refuse_client(const struct listener *l, int fd)
 	tell(l->opt, "result=refused reason='too many connections'");
 }
 
-/* A signal that comes between fork and the child's own handlers must not be lost. */
 static void start_worker(struct listener *l, int fd)
 {
-	sigset_t all, before;
 	size_t slot = 0;
 
 	while (l->worker[slot])
 		slot++;
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
 
 	if (pid == 0)
-		be_worker(l, fd, &before);
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		be_worker(l, fd);
 	if (pid < 0) {
 		refuse_client(l, fd);
 		return;
@@ -416,21 +321,21 @@ static void accept_all(struct listener *l)
 	}
 }
 
-/* Empties the pipe; true when one of the signals asks us to end. */
+/* Takes those that have come; true when one of them asks us to end. */
 static bool read_signals(void)
 {
-	char number;
+	struct signalfd_siginfo info;
 	bool stop = false;
 
-	while (read(signal_pipe[0], &number, 1) == 1)
-		stop |= number != SIGCHLD;
+	while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		stop |= info.ssi_signo != SIGCHLD;
 	return stop;
 }
 
 static void wait_for_workers(struct listener *l)
 {
 	struct deadline d = deadline_in(END_LIMIT, "the workers");
-	struct pollfd p = { .fd = signal_pipe[0], .events = POLLIN };
+	struct pollfd p = { .fd = signal_fd, .events = POLLIN };
 
 	signal_workers(l, SIGTERM);
 	for (reap(l); l->workers && !deadline_passed(&d); reap(l)) {
@@ -444,7 +349,7 @@ static void serve_until_told(struct listener *l)
 {
 	struct pollfd p[2] = {
 		{ .fd = l->fd, .events = POLLIN },
-		{ .fd = signal_pipe[0], .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN },
 	};
 
 	for (;;) {
@@ -458,118 +363,106 @@ static void serve_until_told(struct listener *l)
 
 /* --- start and end -------------------------------------------------------- */
 
-/* What can be known to be wrong before the first client comes. */
-static int check_settings(const struct server_options *opt, struct error *err)
+static const char maildir[] = "maildir:";
+
+static bool is_maildir(const char *deliver)
 {
-	if (!opt->listen || !*opt->listen)
+	return strncmp(deliver, maildir, strlen(maildir)) == 0 && deliver[strlen(maildir)];
+}
+
+/* What can be known to be wrong before the first client comes. */
+static int check_settings(const struct listen_settings *set, struct error *err)
+{
+	if (!set->listen || !*set->listen)
 		return error_set(err, FAULT_CONFIG, "no address to listen on: set 'listen'");
-	if (!opt->deliver || strncmp(opt->deliver, "maildir:", 8) != 0 || !opt->deliver[8])
+	if (!set->deliver || !is_maildir(set->deliver))
 		return error_set(err, FAULT_CONFIG, "key 'deliver': '%s' is not of the "
-				 "form maildir:PATH", opt->deliver ? opt->deliver : "");
-	if (!opt->cert_file != !opt->key_file)
+				 "form maildir:PATH", set->deliver ? set->deliver : "");
+	if (!set->server_cert != !set->server_key)
 		return error_set(err, FAULT_KEY_MISMATCH, "certificate and key belong together: "
 				 "set both or none");
-	if (opt->require_tls && !opt->cert_file)
+	if (set->require_tls && !set->server_cert)
 		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
-	if (opt->auth_required && !opt->auth_file)
+	if (set->auth_required && !set->auth_file)
 		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
 				 "there is no password file");
-	if (opt->name && (!*opt->name || strchr(opt->name, ' ') ||
-			  text_has_control(opt->name, strlen(opt->name))))
+	if (set->server_name && (!*set->server_name || strchr(set->server_name, ' ') ||
+				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
-				 opt->name);
-	return 0;
-}
-
-static int check_readable(const char *path, struct error *err)
-{
-	int fd = fs_open_read(path);
-
-	if (fd < 0)
-		return fs_cannot_open(err, "", path);
-	close(fd);
-	return 0;
-}
-
-static int check_files(const struct server_options *opt, struct error *err)
-{
-	if (opt->cert_file && (check_readable(opt->cert_file, err) < 0 ||
-			       check_readable(opt->key_file, err) < 0))
+				 set->server_name);
+	if (set->server_cert && (fs_check_readable(set->server_cert, err) < 0 ||
+				 fs_check_readable(set->server_key, err) < 0))
 		return -1;
-	return opt->auth_file ? auth_check_file(opt->auth_file, err) : 0;
-}
-
-static int write_file(const char *path, const struct strbuf *text, struct error *err)
-{
-	return store_write_path(path, 0644, STORE_REPLACE, text->buf, text->len, err);
+	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
 }
 
 static int write_files(const struct listener *l, struct error *err)
 {
+	const char *port_file = l->opt->set.port_file, *pid_file = l->opt->set.pid_file;
 	struct strbuf text = STRBUF_INIT(128);
 	int rc = 0;
 
 	describe_socket(l->fd, &text);
 	strbuf_addch(&text, '\n');
-	if (l->opt->port_file)
-		rc = write_file(l->opt->port_file, &text, err);
+	if (port_file)
+		rc = store_write_path(port_file, 0644, STORE_REPLACE, text.buf, text.len, err);
 	strbuf_reset(&text);
 	strbuf_addf(&text, "%ld\n", (long)getpid());
-	if (rc == 0 && l->opt->pid_file &&
-	    (rc = write_file(l->opt->pid_file, &text, err)) < 0 && l->opt->port_file)
-		unlink(l->opt->port_file);
+	if (rc == 0 && pid_file &&
+	    (rc = store_write_path(pid_file, 0644, STORE_REPLACE, text.buf, text.len, err)) < 0 &&
+	    port_file)
+		unlink(port_file);
 	strbuf_release(&text);
 	return rc;
 }
 
 static void remove_files(const struct listener *l)
 {
-	if (l->opt->port_file)
-		unlink(l->opt->port_file);
-	if (l->opt->pid_file)
-		unlink(l->opt->pid_file);
+	if (l->opt->set.port_file)
+		unlink(l->opt->set.port_file);
+	if (l->opt->set.pid_file)
+		unlink(l->opt->set.pid_file);
 }
 
-static void set_signals(bool foreground)
+static int set_signals(bool foreground, struct error *err)
 {
-	set_signal(SIGPIPE, SIG_IGN);
-	set_signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
-	set_signal(SIGCHLD, on_signal);
-	set_signal(SIGTERM, on_signal);
-	set_signal(SIGINT, on_signal);
-	set_signal(SIGHUP, foreground ? on_signal : SIG_IGN);
-}
+	static const int waited_for[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
 
-static void say_ready(const struct listener *l)
-{
-	struct strbuf text = STRBUF_INIT(128);
-
-	strbuf_addstr(&text, "listening on ");
-	describe_socket(l->fd, &text);
-	tell(l->opt, text.buf);
-	strbuf_release(&text);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
+	(void)signal(SIGCHLD, SIG_DFL);
+	if (!foreground)
+		(void)signal(SIGHUP, SIG_IGN);
+	return open_signals(waited_for, ARRAY_LEN(waited_for) - !foreground, err);
 }
 
 /* The server proper; background is its word to the process that waits, -1 in the foreground. */
 static int run_server(struct listener *l, int background, struct error *err)
 {
-	if (open_signal_pipe(err) < 0)
+	static const struct error fine;
+	struct strbuf ready = STRBUF_INIT(128);
+
+	if (set_signals(l->opt->foreground, err) < 0)
 		return -1;
-	set_signals(l->opt->foreground);
 	int rc = write_files(l, err);
 
 	if (rc == 0) {
-		if (background >= 0)
-			background_ready(background);
-		say_ready(l);
+		if (background >= 0) {
+			leave_terminal();
+			say(background, &fine);
+		}
+		strbuf_addstr(&ready, "listening on ");
+		describe_socket(l->fd, &ready);
+		tell(l->opt, ready.buf);
+		strbuf_release(&ready);
 		serve_until_told(l);
 		close(l->fd);
 		l->fd = -1;
 		wait_for_workers(l);
 		remove_files(l);
 	}
-	close_signal_pipe();
+	close(signal_fd);
 	return rc;
 }
 
@@ -581,24 +474,24 @@ static int go_on(struct listener *l, struct error *err)
 		return run_server(l, -1, err);
 	int who = background_start(&pipe_fd, err);
 
-	if (who != BACKGROUND_SERVER)
-		return who == BACKGROUND_CALLER ? 0 : -1;
+	if (who < 1)
+		return who;
 	int rc = run_server(l, pipe_fd, err);
 
 	if (rc < 0)
-		background_failed(pipe_fd, err);
+		say(pipe_fd, err);
 	return rc;
 }
 
 static int run_listener(struct listener *l, struct error *err)
 {
-	const struct server_options *opt = l->opt;
+	const struct listen_settings *set = &l->opt->set;
 
-	if (maildir_open(&l->maildir, opt->deliver + strlen("maildir:"), opt->name, err) < 0)
+	if (maildir_open(&l->maildir, set->deliver + strlen(maildir), set->server_name, err) < 0)
 		return -1;
-	l->workers_max = opt->max_clients ? opt->max_clients : CLIENTS_DEFAULT;
+	l->workers_max = set->max_clients ? set->max_clients : CLIENTS_DEFAULT;
 	l->worker = xcalloc(l->workers_max, sizeof(*l->worker));
-	l->fd = open_socket(opt->listen, err);
+	l->fd = open_socket(set->listen, err);
 	int rc = l->fd < 0 ? -1 : go_on(l, err);
 
 	if (l->fd >= 0)
@@ -608,21 +501,76 @@ static int run_listener(struct listener *l, struct error *err)
 	return rc;
 }
 
-int listener_run(const struct server_options *opt, struct error *err)
+/* The options with the name of this host where they give none. */
+static struct server_options with_name(const struct server_options *opt, struct arena *arena)
 {
 	struct server_options complete = *opt;
-	struct listener l = { .opt = &complete, .fd = -1 };
 
-	if (check_settings(opt, err) < 0 || check_files(opt, err) < 0)
+	const char *own = opt->set.server_name ? NULL : ident_host(arena);
+
+	if (!opt->set.server_name)
+		complete.set.server_name = own ? own : "localhost";
+	return complete;
+}
+
+int listener_run(const struct server_options *opt, struct error *err)
+{
+	if (check_settings(&opt->set, err) < 0)
 		return -1;
 	struct arena *arena = arena_new();
-
-	if (!opt->name)
-		complete.name = ident_host(arena);
-	if (!complete.name)
-		complete.name = "localhost";
+	const struct server_options complete = with_name(opt, arena);
+	struct listener l = { .opt = &complete, .fd = -1 };
 	int rc = run_listener(&l, err);
 
+	arena_free(arena);
+	return rc;
+}
+
+/* --- the client of a session as its server ------------------------------------------ */
+
+enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
+
+static int open_box(struct maildir *box, const struct server_options *opt, struct error *err)
+{
+	const char *deliver = opt->set.deliver ? opt->set.deliver : "";
+
+	if (!is_maildir(deliver))
+		return error_set(err, FAULT_CONFIG, "delivery '%s' is not of the form "
+				 "maildir:PATH: set 'atrn_deliver'", deliver);
+	return maildir_open(box, deliver + strlen(maildir), opt->set.server_name, err);
+}
+
+int atrn_check(const struct server_options *opt, struct error *err)
+{
+	struct maildir box;
+
+	if (open_box(&box, opt, err) < 0)
+		return -1;
+	maildir_close(&box);
+	return 0;
+}
+
+int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, const char *peer,
+	     unsigned *messages_out, struct error *err)
+{
+	struct arena *arena = arena_new();
+	struct server_options complete = with_name(opt, arena);
+	struct maildir box;
+	struct smtpd session;
+	int rc = open_box(&box, &complete, err);
+
+	*messages_out = 0;
+	complete.set.strict = true;
+	complete.set.idle_timeout = REVERSED_IDLE;
+	if (rc == 0) {
+		smtpd_init_take(&session, &complete, wire, &box.delivery, peer);
+		session.tls = tls;
+		rc = smtpd_run(&session, err);
+		*messages_out = session.messages;
+		session.wire = NULL;		/* the caller's */
+		smtpd_release(&session);
+		maildir_close(&box);
+	}
 	arena_free(arena);
 	return rc;
 }

@@ -13,27 +13,20 @@
 #define SERVER_LISTENER_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "conf/listen.h"
 #include "util/attr.h"
 
 struct error;
+struct wire;
 
 struct server_options {
-	const char *listen;		/* ADDRESS:PORT, [ADDRESS]:PORT; port 0 = any free one */
-	const char *name;		/* in greeting and EHLO; NULL = the host's */
-	const char *deliver;		/* maildir:PATH */
-	const char *cert_file, *key_file;	/* NULL = no STARTTLS */
-	const char *auth_file;		/* NULL = no AUTH */
-	bool auth_required;		/* 530 to MAIL without sign-in */
-	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
-	bool auth_plain_loopback;	/* AUTH also without TLS */
-	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
+	/*
+	 * NULL: no STARTTLS, no AUTH, no files; 0: 50 clients, 1000 recipients,
+	 * 300 seconds, any size.
+	 */
+	struct listen_settings set;
 	const char *const *domains;	/* of the recipients taken; NULL = any */
-	unsigned max_clients, max_rcpt, idle_timeout;	/* 0 = 50, 1000, 300 s */
-	uint64_t size_limit;		/* octets; 0 = none */
-	const char *port_file;		/* receives "ADDRESS:PORT\n"; NULL = none */
-	const char *pid_file;		/* receives "PID\n"; NULL = none */
 	bool foreground;
 	void (*log)(void *ctx, const char *line);	/* one line per session event; or NULL */
 	void *log_ctx;
@@ -47,5 +40,24 @@ struct server_options {
  * EX_CANTCREAT for the files and the Maildir.
  */
 ATTR_CHECK int listener_run(const struct server_options *opt, struct error *err);
+
+/*
+ * On-demand mail relay (RFC 2645): after ATRN the client of a session is its
+ * server. One session of the listener runs on the connection that is there,
+ * inside its TLS, without sign-in and STARTTLS, into a Maildir. Of the
+ * options domains, log and the settings server_name, deliver and
+ * message_size_limit count.
+ */
+
+/* Can mail be put there? EX_CONFIG for another form than maildir:PATH, EX_CANTCREAT. */
+ATTR_CHECK int atrn_check(const struct server_options *opt, struct error *err);
+
+/*
+ * Greets and serves until the peer's QUIT; *messages_out are stored for good
+ * even when it fails. The wire, encrypted with tls, stays the caller's, and is
+ * of no use any more.
+ */
+ATTR_CHECK int atrn_run(const struct server_options *opt, struct wire *wire, bool tls,
+			const char *peer, unsigned *messages_out, struct error *err);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/receive.h"
+#include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/store.h"
 #include "util/strbuf.h"

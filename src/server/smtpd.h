@@ -1,6 +1,6 @@
 /*
  * One session of the listener: RFC 5321 as a server for submission, over any
- * stream (tests use memory), into any place (server/receive.h).
+ * stream (tests use memory), into any place (struct delivery).
  *
  * Guarantees: 250 to the final dot only when the message is stored for good;
  * nothing is stored when the client goes away inside DATA; nothing of one
@@ -20,15 +20,37 @@
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/secret.h"
 #include "util/strbuf.h"
 
 struct arena;
 struct delivery;
 struct server_options;
 struct smtpd;
-struct strbuf;
-struct stream;
 struct wire;
+
+/*
+ * Where the listener puts a message: one table of operations per kind of
+ * place, so that the session does not know whether it is a folder or a queue.
+ *
+ * begin, any number of writes, then commit or abandon. The octets are
+ * canonical (lines end with CRLF and nothing else, no NUL). When begin fails
+ * there is nothing to abandon; when write fails abandon follows; when commit
+ * fails nothing is left behind. Commit returns 0 only when the message would
+ * survive a loss of power.
+ */
+struct delivery_ops {
+	/* *id_out names the message in replies and trace fields; valid until the next begin */
+	int (*begin)(struct delivery *, const char **id_out, struct error *);
+	int (*write)(struct delivery *, const char *data, size_t n, struct error *);
+	int (*commit)(struct delivery *, struct error *);
+	void (*abandon)(struct delivery *);
+};
+
+/* First member of each kind of place. */
+struct delivery {
+	const struct delivery_ops *ops;
+};
 
 /* One bit each: the table of commands holds sets of them. */
 enum smtpd_state {
@@ -66,22 +88,19 @@ struct smtpd {
 
 	struct arena *arena;		/* of the transaction, as all below */
 	struct envelope envelope;
-	bool utf8, body_8bit;		/* parameters of MAIL */
+	bool utf8;			/* SMTPUTF8 was given with MAIL */
 	bool refused_rcpt;		/* a recipient was refused */
 	unsigned rcpt_accepted;		/* RCPT commands, repeated ones too */
 };
 
 /*
- * Takes the stream. Options, delivery and peer are borrowed and must outlive
- * it. stop_fd and pause_ms may be changed before smtpd_run().
+ * Takes the wire; to stay the caller's it is taken out before the release.
+ * Options, delivery and peer are borrowed and must outlive it. stop_fd and
+ * pause_ms may be changed before smtpd_run().
  */
-void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct stream *stream,
+void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct wire *wire,
 		     struct delivery *delivery, const char *peer);
 void smtpd_release(struct smtpd *s);
-
-/* The same on a wire that is in use; to stay the caller's it is taken out before the release. */
-void smtpd_init_wire(struct smtpd *s, const struct server_options *options, struct wire *wire,
-		     struct delivery *delivery, const char *peer);
 
 /*
  * Serves the session to its end. -1 when it broke (the client went away
@@ -148,6 +167,8 @@ const char *smtpd_name(const struct smtpd *s);
 bool smtpd_offers_auth(const struct smtpd *s);
 bool smtpd_signed_in(const struct smtpd *s);
 
+/* --- AUTH (auth.c) -------------------------------------------------------- */
+
 /*
  * The AUTH command (RFC 4954): mechanisms PLAIN and LOGIN, their dialogues,
  * and what a failure costs.
@@ -156,8 +177,103 @@ bool smtpd_signed_in(const struct smtpd *s);
 /* Runs AUTH; arg is what stands behind the verb. Forgets the line after that. */
 void signin_run(struct smtpd *s, const char *arg);
 
-/* Names of the mechanisms, one blank between them: for EHLO. */
-const char *signin_mechanisms(void);
+/* Names of the mechanisms: for EHLO. */
+#define SIGNIN_MECHANISMS "PLAIN LOGIN"
+
+/*
+ * Names and passwords of the listener's clients: a password file, read anew
+ * for each attempt, and the message of AUTH PLAIN (RFC 4616).
+ *
+ * Lines are USER:{SCHEME}HASH or USER:HASH; '#' begins a comment line; for
+ * all schemes but PLAIN the hash ends at the next ':', as in passwd(5).
+ * Schemes: CRYPT and *-CRYPT names go to crypt(3), which is loaded when first
+ * needed; PLAIN holds the password itself. The file must belong to the caller
+ * or root and be closed to others. Comparison takes the same time wherever
+ * the difference is, and an unknown name costs as much as a wrong password.
+ */
+
+#define AUTH_NAME_MAX 255		/* octets of a user name */
+#define AUTH_FILE_MAX ((size_t)4 * 1024 * 1024)
+
+struct auth_login {
+	struct secret user, password;
+};
+
+/* Both are overwritten and unset after that. */
+void auth_login_release(struct auth_login *login);
+
+/*
+ * Splits the decoded octets of AUTH PLAIN: authzid NUL user NUL password.
+ * EX_NOPERM: 501 5.5.2 in err for a malformed message, 535 5.7.8 for
+ * another authzid than the user itself.
+ */
+ATTR_CHECK int auth_parse_plain(const struct strbuf *message, struct auth_login *login,
+				struct error *err);
+
+/*
+ * Sets one field (of AUTH LOGIN); NUL or, in a user name, more than
+ * AUTH_NAME_MAX octets are refused with 501 5.5.2.
+ */
+ATTR_CHECK int auth_set_user(struct auth_login *login, const struct strbuf *text,
+			     struct error *err);
+ATTR_CHECK int auth_set_password(struct auth_login *login, const struct strbuf *text,
+				 struct error *err);
+
+/*
+ * Is that the password of that user in file path? EX_NOPERM, 535 5.7.8 if
+ * not; any other error is a local fault (454 4.7.0, the text is for the log).
+ */
+ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, struct error *err);
+
+/* Can the file be read, and is it closed to others? EX_CONFIG if not. */
+ATTR_CHECK int auth_check_file(const char *path, struct error *err);
+
+/* --- DATA ----------------------------------------------------------------- */
+
+/*
+ * Runs DATA: 354, the message through indata_push() into the delivery with its
+ * trace fields on top (RFC 5321, section 4.4), and the verdict. The
+ * transaction must have a recipient. When the client goes away, is silent too
+ * long or the message cannot be taken, nothing is stored.
+ */
+void receive_data(struct smtpd *s);
+
+/*
+ * The octets between 354 and the end of data (RFC 5321, sections 4.1.1.4 and
+ * 4.5.2): finds the end, removes the doubled dots, makes the lines canonical.
+ *
+ * The end is CRLF "." CRLF and nothing else, whatever the settings; a dot
+ * after a bare LF or a bare CR never begins it. What comes out has CRLF line
+ * ends only, no bare CR (it becomes a blank), no bare LF (it becomes CRLF),
+ * no NUL (dropped); what had to be mended is noted, and it is the caller who
+ * refuses such a message. Any way of cutting the input into pieces gives the
+ * same output. It holds no memory of its own.
+ */
+enum indata_state {
+	INDATA_LINE,		/* at the start of a line */
+	INDATA_TEXT,
+	INDATA_CR,		/* behind a CR */
+	INDATA_DOT,		/* behind the dot that began a line */
+	INDATA_DOT_CR,		/* behind that dot and a CR */
+	INDATA_DONE
+};
+
+/* Begins zeroed, with the first octet behind the 354. */
+struct indata {
+	enum indata_state state;
+	bool after_lf;		/* the line began behind a bare LF */
+	bool bare_lf, bare_cr, nul;
+	uint64_t size;		/* octets given out */
+};
+
+/*
+ * Takes octets and appends what they mean to out, whose limit must leave
+ * room for 2 n + 4 more. Returns how many were taken: all n, or fewer when
+ * the end of data was among them (state INDATA_DONE); the rest are commands.
+ */
+size_t indata_push(struct indata *in, const char *data, size_t n, struct strbuf *out);
+
+/* --- verbs (commands.c) --------------------------------------------------- */
 
 /*
  * The commands of the listener: one table of verbs, the states in which each

@@ -1,5 +1,15 @@
+/*
+ * The document in which a domain, or somebody on its behalf, says where its
+ * mailboxes submit mail: Thunderbird's autoconfig, config-v1.1.xml.
+ *
+ * Taken: <outgoingServer type="smtp"> of the first <emailProvider>. Passed
+ * over: servers without TLS, with host names or ports that are none, with
+ * user names that only the user could complete, and those where no password
+ * and no OAuth2 will do. Read by util/xml.h, so without document types and
+ * entities; what is unknown is skipped. Nothing is fetched here.
+ */
 #include "config.h"
-#include "setup/autoconfig.h"
+#include "setup/discover.h"
 
 #include <string.h>
 #include <strings.h>
@@ -21,7 +31,7 @@ enum { TAKES_PASSWORD = 1, TAKES_OAUTH2 = 2, TAKES_OTHER = 4 };
 
 struct draft {
 	const char *host, *user;
-	unsigned long port;
+	long port;		/* below 1: none that will do */
 	int socket;
 	unsigned takes;
 };
@@ -52,20 +62,6 @@ static const struct name_value authentications[] = {
 
 /* --- one server ------------------------------------------------------------------- */
 
-/* 1*5DIGIT; 0 for what is no port */
-static unsigned long read_port(const char *text)
-{
-	unsigned long port = 0;
-	const size_t n = strlen(text);
-
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9' || n > 5)
-			return 0;
-		port = port * 10 + (unsigned long)(text[i] - '0');
-	}
-	return port <= 65535 ? port : 0;
-}
-
 /* Why it is of no use; NULL if it is of use. Completes the draft. */
 static const char *judge(struct reader *r, struct draft *d)
 {
@@ -76,7 +72,7 @@ static const char *judge(struct reader *r, struct draft *d)
 	    !address_domain_valid(host) || *host == '[')
 		return "no host name";
 	d->host = host;
-	if (!d->port)
+	if (d->port < 1)
 		return "no port";
 	if (d->socket != SOCKET_SSL && d->socket != SOCKET_STARTTLS)
 		return "no TLS";
@@ -100,7 +96,7 @@ static void take_server(struct reader *r)
 		strbuf_addstr(r->note, r->note->len ? "; " : "");
 		text_escape_add(r->note, d->host ? d->host : "?",
 				d->host ? strnlen(d->host, 255) : 1);
-		strbuf_addf(r->note, ":%lu: %s", d->port, why);
+		strbuf_addf(r->note, ":%ld: %s", d->port < 0 ? 0 : d->port, why);
 		return;
 	}
 	r->out[r->n++] = (struct found_server){
@@ -119,7 +115,7 @@ static void take_field(struct reader *r, const char *name, const char *text)
 	if (strcmp(name, "hostname") == 0) {
 		d->host = arena_strdup(r->arena, text);
 	} else if (strcmp(name, "port") == 0) {
-		d->port = read_port(text);
+		d->port = text_port(text, strlen(text));
 	} else if (strcmp(name, "username") == 0) {
 		d->user = arena_strdup(r->arena, text);
 	} else if (strcmp(name, "socketType") == 0) {

@@ -1,13 +1,7 @@
-/*
- * Inside the search for a server: what discover.c and discover_*.c share.
- * For those only.
- */
 #include "config.h"
 #include "setup/discover.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -21,8 +15,6 @@
 #include "net/proxyurl.h"
 #include "net/resolve.h"
 #include "secrets/credentials.h"
-#include "setup/autoconfig.h"
-#include "setup/providers.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
@@ -49,18 +41,9 @@ struct discovery {
 	struct found_server found[FOUND_MAX];	/* by the source that is being asked */
 	size_t n;
 	struct strvec mx;		/* hosts that receive the domain's mail, best first */
-	bool mx_asked;
 	bool temporary;			/* something failed that may work later */
+	struct error end;		/* what ends the search; exit 0 = nothing */
 };
-
-/*
- * The sources: each fills d->found, and tells what it asked and heard. -1 and
- * err only for what ends the search.
- */
-typedef int discovery_source(struct discovery *d, struct error *err);
-
-discovery_source discovery_known, discovery_srv, discovery_own_documents, discovery_ispdb,
-	discovery_mx, discovery_guess;
 
 /* A server that answers at all does so soon; there may be many to try. */
 enum { CONNECT_MAX = 10, REPLY_MAX = 15, WHOLE_MAX = 30 };
@@ -69,7 +52,7 @@ enum { CONNECT_MAX = 10, REPLY_MAX = 15, WHOLE_MAX = 30 };
 
 /* One line for the user; a failure of that kind is remembered. */
 ATTR_PRINTF(2, 3)
-static void discovery_note(struct discovery *d, const char *fmt, ...)
+static void tell(struct discovery *d, const char *fmt, ...)
 {
 	struct strbuf raw = STRBUF_INIT(4096), line = STRBUF_INIT(16384);
 	va_list ap;
@@ -85,14 +68,14 @@ static void discovery_note(struct discovery *d, const char *fmt, ...)
 	strbuf_release(&line);
 }
 
-static void discovery_failure(struct discovery *d, const char *what, const struct error *err)
+static void tell_failure(struct discovery *d, const char *what, const struct error *err)
 {
 	d->temporary = d->temporary || err->exit == EX_TEMPFAIL;
-	discovery_note(d, "%s: %s", what, err->text);
+	tell(d, "%s: %s", what, err->text);
 }
 
 /* Adds a server, as far as there is room. */
-static void discovery_add(struct discovery *d, const struct found_server *s)
+static void add_server(struct discovery *d, const struct found_server *s)
 {
 	if (d->n < FOUND_MAX)
 		d->found[d->n++] = *s;
@@ -119,26 +102,22 @@ static bool may_ask(const struct discovery *d)
 
 /* --- the table -------------------------------------------------------------------- */
 
-static void add_provider(struct discovery *d, const struct provider *p, const char *source)
+/* host: NULL = that of the row. */
+static void add_provider(struct discovery *d, const struct provider *p, const char *host,
+			 const char *source)
 {
-	struct found_server ways[PROVIDER_WAYS];
-	size_t n = provider_ways(p, d->arena, &d->req->who, NULL, source, ways);
-
-	for (size_t i = 0; i < n; i++)
-		discovery_add(d, &ways[i]);
+	d->n = provider_ways(p, d->arena, &d->req->who, host, source, d->found);
 }
 
-int discovery_known(struct discovery *d, struct error *err)
+static void find_known(struct discovery *d)
 {
-	const struct provider *p = provider_of_domain(d->domain);
+	const struct provider *p = provider_find(PROVIDER_DOMAIN, d->domain);
 
-	(void)err;
 	if (!p)
-		return 0;
-	discovery_note(d, "%s is a domain of %s: the server is known, nobody was asked",
-		       d->domain, p->name);
-	add_provider(d, p, arena_printf(d->arena, "the table of providers (%s)", p->name));
-	return 0;
+		return;
+	tell(d, "%s is a domain of %s: the server is known, nobody was asked", d->domain,
+	     p->name);
+	add_provider(d, p, NULL, arena_printf(d->arena, "the table of providers (%s)", p->name));
 }
 
 /* --- SRV -------------------------------------------------------------------------- */
@@ -164,43 +143,38 @@ static int take_srv(struct discovery *d, enum srv_live live, struct error *err)
 			.mode = target.mode == TLS_IMPLICIT ? TLS_IMPLICIT : TLS_STARTTLS,
 			.unproven = live != d->req->base->net.srv_live &&
 				    !server_inside_domain(target.host, d->domain) &&
-				    !provider_of_host(target.host),
+				    !provider_find(PROVIDER_HOST, target.host),
 		};
 
-		discovery_add(d, &s);
+		add_server(d, &s);
 	}
 	return rc;
 }
 
-int discovery_srv(struct discovery *d, struct error *err)
+static void find_srv(struct discovery *d)
 {
 	struct error failure;
 	const enum srv_live live = d->req->base->net.srv_live;
 
 	if (!may_ask(d)) {
-		discovery_note(d, "SRV records of %s: not asked for, the proxy looks names up",
-			       d->domain);
-		return 0;
+		tell(d, "SRV records of %s: not asked for, the proxy looks names up",
+		     d->domain);
+		return;
 	}
 	/* a server elsewhere is an error there; here it is one to be confirmed */
 	int rc = take_srv(d, live, &failure);
 
 	if (rc < 0 && failure.exit == EX_CONFIG && live != SRV_LIVE_ANY)
 		rc = take_srv(d, SRV_LIVE_ANY, &failure);
-	if (d->n) {
-		discovery_note(d, "SRV records of %s: %s:%u%s", d->domain, d->found[0].host,
-			       d->found[0].port, d->n > 1 ? " and more" : "");
-		return 0;
-	}
-	if (rc < 0 && failure.exit == EX_UNAVAILABLE) {
-		*err = failure;
-		return -1;
-	}
-	if (rc < 0 && failure.exit != EX_NOHOST)
-		discovery_failure(d, "SRV records", &failure);
+	if (d->n)
+		tell(d, "SRV records of %s: %s:%u%s", d->domain, d->found[0].host,
+		     d->found[0].port, d->n > 1 ? " and more" : "");
+	else if (rc < 0 && failure.exit == EX_UNAVAILABLE)
+		d->end = failure;
+	else if (rc < 0 && failure.exit != EX_NOHOST)
+		tell_failure(d, "SRV records", &failure);
 	else
-		discovery_note(d, "SRV records of %s: none", d->domain);
-	return 0;
+		tell(d, "SRV records of %s: none", d->domain);
 }
 
 /* --- MX --------------------------------------------------------------------------- */
@@ -212,74 +186,68 @@ static void ask_mx(struct discovery *d)
 	struct dns_answer answer;
 	struct error err;
 
-	d->mx_asked = true;
 	if (!may_ask(d))
 		return;
 	if (dns_ask(d->req->base->net.resolver, d->domain, DNS_MX, &limit, &answer, &err) < 0) {
-		discovery_failure(d, "MX records", &err);
+		tell_failure(d, "MX records", &err);
 		return;
 	}
-	for (unsigned priority = 0, next; d->mx.n < d->mx.limit; priority = next + 1) {
-		next = UINT16_MAX + 1;
+	for (unsigned priority = 0; priority <= UINT16_MAX; priority++) {
 		for (size_t i = 0; i < answer.n; i++) {
-			if (answer.v[i].priority >= priority && answer.v[i].priority < next)
-				next = answer.v[i].priority;
-		}
-		for (size_t i = 0; i < answer.n; i++) {
-			if (answer.v[i].priority == next && *answer.v[i].target)
+			if (answer.v[i].priority == priority && *answer.v[i].target)
 				strvec_add(&d->mx, answer.v[i].target);
 		}
-		if (next > UINT16_MAX)
-			break;
 	}
 	dns_answer_release(&answer);
 }
 
-int discovery_mx(struct discovery *d, struct error *err)
+static void find_by_mx(struct discovery *d)
 {
 	const struct provider *p = NULL;
 
-	(void)err;
 	ask_mx(d);
 	for (size_t i = 0; i < d->mx.n && !p; i++)
-		p = provider_of_mx(d->mx.v[i]);
+		p = provider_find(PROVIDER_MX, d->mx.v[i]);
 	if (p) {
-		discovery_note(d, "MX records of %s: its mail goes to %s", d->domain, p->name);
-		add_provider(d, p, arena_printf(d->arena, "the MX records of %s (%s)", d->domain,
-						p->name));
+		tell(d, "MX records of %s: its mail goes to %s", d->domain, p->name);
+		add_provider(d, p, NULL, arena_printf(d->arena, "the MX records of %s (%s)",
+						      d->domain, p->name));
 	} else {
-		discovery_note(d, "MX records of %s: %s", d->domain,
-			       d->mx.n ? "no provider that is known" : "none");
+		tell(d, "MX records of %s: %s", d->domain,
+		     d->mx.n ? "no provider that is known" : "none");
 	}
-	return 0;
 }
 
 /* --- guessing --------------------------------------------------------------------- */
 
-static void add_guess(struct discovery *d, const char *host)
+/* A host at the two usual ports. */
+static void add_host(struct discovery *d, const char *host, const char *source, bool unproven)
 {
 	struct found_server s = {
-		.host = host, .port = 465, .mode = TLS_IMPLICIT, .source = "trying usual names",
-		.unproven = !server_inside_domain(host, d->domain) &&
-			    d->req->base->net.srv_live != SRV_LIVE_ANY,
+		.host = host, .port = 465, .mode = TLS_IMPLICIT, .source = source,
+		.unproven = unproven,
 	};
 
-	discovery_add(d, &s);
+	add_server(d, &s);
 	s.port = 587;
 	s.mode = TLS_STARTTLS;
-	discovery_add(d, &s);
+	add_server(d, &s);
 }
 
-int discovery_guess(struct discovery *d, struct error *err)
+static void add_guess(struct discovery *d, const char *host)
 {
-	(void)err;
-	discovery_note(d, "trying usual names:");
+	add_host(d, host, "trying usual names", !server_inside_domain(host, d->domain) &&
+		 d->req->base->net.srv_live != SRV_LIVE_ANY);
+}
+
+static void guess(struct discovery *d)
+{
+	tell(d, "trying usual names:");
 	add_guess(d, arena_printf(d->arena, "smtp.%s", d->domain));
 	add_guess(d, arena_printf(d->arena, "mail.%s", d->domain));
 	add_guess(d, d->domain);
 	for (size_t i = 0; i < d->mx.n && i < MX_TRIED; i++)
 		add_guess(d, arena_strdup(d->arena, d->mx.v[i]));
-	return 0;
 }
 
 /* --- what documents say ------------------------------------------------------------- */
@@ -291,8 +259,9 @@ enum { FETCH_SECONDS = 20, REDIRECTS_MAX = 3 };
 
 /* One document on its way. */
 struct fetch {
-	struct discovery *d;
+	const struct account *account;
 	struct deadline limit;
+	struct https_request request;	/* what is the same for all hops */
 	char *url;
 	char trust_path[32];		/* of trust, when its text is in the setting */
 	int trust;
@@ -323,29 +292,13 @@ static void restore_lines(const char *s, struct strbuf *out)
 	}
 }
 
-static int write_trust(struct fetch *f, const char *certificates, struct error *err)
-{
-	struct strbuf text = STRBUF_INIT(1 << 20);
-	int rc = 0;
-
-	restore_lines(certificates, &text);
-	if (f->trust < 0)
-		rc = fs_temp_file(&f->trust, err);
-	else if (ftruncate(f->trust, 0) < 0 || lseek(f->trust, 0, SEEK_SET) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
-	if (rc == 0 && fs_write_all(f->trust, text.buf, text.len) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
-	strbuf_release(&text);
-	(void)snprintf(f->trust_path, sizeof(f->trust_path), "/dev/fd/%d", f->trust);
-	return rc;
-}
-
 /* libcurl wants a path; a setting may hold the certificates themselves. */
-static int prepare_trust(struct fetch *f, struct https_request *r, struct error *err)
+static int prepare_trust(struct fetch *f, struct error *err)
 {
-	const char *file = f->d->req->base->tls.trust_file;
+	const char *file = f->account->tls.trust_file;
+	struct https_request *r = &f->request;
 
-	r->trust_dir = f->d->req->base->tls.trust_dir;
+	r->trust_dir = f->account->tls.trust_dir;
 	if (!file || strcmp(file, "system") == 0) {
 		if (!r->trust_dir && access(SYSTEM_TRUST_BUNDLE, R_OK) == 0)
 			r->trust_file = SYSTEM_TRUST_BUNDLE;
@@ -354,28 +307,30 @@ static int prepare_trust(struct fetch *f, struct https_request *r, struct error 
 	r->trust_file = file;
 	if (strncmp(file, "-----BEGIN", 10) != 0)
 		return 0;
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	int rc = fs_temp_file(&f->trust, err);
+
+	restore_lines(file, &text);
+	if (rc == 0 && fs_write_all(f->trust, text.buf, text.len) < 0)
+		rc = error_errno(err, FAULT_IO, "cannot write the certificates");
+	strbuf_release(&text);
+	(void)snprintf(f->trust_path, sizeof(f->trust_path), "/dev/fd/%d", f->trust);
 	r->trust_file = f->trust_path;
-	return write_trust(f, file, err);
+	return rc;
 }
 
 /* --- one request ------------------------------------------------------------------ */
-
-static int family_of(const struct account *a)
-{
-	return a->address_family == FAMILY_IPV4 ? AF_INET :
-		a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC;
-}
 
 /* By the account's own resolver, where it has one; otherwise libcurl asks. */
 static int find_addresses(const struct fetch *f, const char *host, unsigned port,
 			  const struct proxy_url *proxy, struct host_addresses *out,
 			  struct error *err)
 {
-	const struct account *a = f->d->req->base;
+	const struct account *a = f->account;
 
 	if (!a->net.resolver || (proxy && proxyurl_resolves(proxy->type)))
 		return 0;
-	return dns_resolve(a->net.resolver, host, port, family_of(a), &f->limit, out, err);
+	return dns_resolve(a->net.resolver, host, port, f->request.family, &f->limit, out, err);
 }
 
 /* 1 and the proxy with its password, 0 if there is none. */
@@ -393,8 +348,7 @@ static int find_proxy(const struct account *a, const char *host, unsigned port,
 
 static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, struct error *err)
 {
-	const struct account *a = f->d->req->base;
-	struct https_request r = { .url = f->url, .family = family_of(a) };
+	struct https_request r = f->request;
 	struct host_addresses addresses = { .n = 0 };
 	struct proxy_url proxy;
 	unsigned port = 0;
@@ -403,13 +357,13 @@ static int get(struct fetch *f, struct https_reply *reply, struct strbuf *body, 
 
 	if (!host)
 		return error_set(err, FAULT_DOCUMENT, "leads to something that is not https");
-	found = find_proxy(a, host, port, &proxy, err);
-	if (found > 0)
-		r.proxy = &proxy;
+	found = find_proxy(f->account, host, port, &proxy, err);
+	r.url = f->url;
+	r.proxy = found > 0 ? &proxy : NULL;
 	rc = found < 0 ? -1 : find_addresses(f, host, port, r.proxy, &addresses, err);
 	if (rc == 0 && addresses.n)
 		r.addresses = &addresses;
-	if (rc == 0 && (rc = prepare_trust(f, &r, err)) == 0)
+	if (rc == 0)
 		rc = https_get(&r, &f->limit, reply, body, err);
 	if (found > 0)
 		proxyurl_release(&proxy);
@@ -440,10 +394,17 @@ static int follow(struct fetch *f, struct strbuf *body, struct error *err)
 
 static int fetch(struct discovery *d, const char *url, struct strbuf *body, struct error *err)
 {
-	struct fetch f = { .d = d, .url = xstrdup(url), .trust = -1,
-			   .limit = deadline_in(FETCH_SECONDS, "an answer by HTTPS") };
-	int rc = follow(&f, body, err);
+	const struct account *a = d->req->base;
+	struct fetch f = {
+		.account = a, .url = xstrdup(url), .trust = -1,
+		.limit = deadline_in(FETCH_SECONDS, "an answer by HTTPS"),
+		.request.family = a->address_family == FAMILY_IPV4 ? AF_INET :
+			a->address_family == FAMILY_IPV6 ? AF_INET6 : AF_UNSPEC,
+	};
+	int rc = prepare_trust(&f, err);
 
+	if (rc == 0)
+		rc = follow(&f, body, err);
 	if (f.trust >= 0)
 		close(f.trust);
 	xfree(f.url);
@@ -452,35 +413,20 @@ static int fetch(struct discovery *d, const char *url, struct strbuf *body, stru
 
 /* --- a document ------------------------------------------------------------------- */
 
-static void take_document(struct discovery *d, const char *url, const struct strbuf *body)
-{
-	struct found_server servers[AUTOCONFIG_SERVERS];
-	struct strbuf passed_over = STRBUF_INIT(2048);
-	struct error err;
-	size_t n = 0;
-
-	if (autoconfig_read(body->buf, body->len, d->arena, &d->req->who, url, servers, &n,
-			    &passed_over, &err) < 0) {
-		discovery_failure(d, url, &err);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			discovery_add(d, &servers[i]);
-		discovery_note(d, "%s: %zu server%s%s%s", url, n, n == 1 ? "" : "s",
-			       passed_over.len ? "; passed over " : "", passed_over.buf);
-	}
-	strbuf_release(&passed_over);
-}
-
 static void ask_url(struct discovery *d, const char *url)
 {
-	struct strbuf body = STRBUF_INIT(DOCUMENT_MAX);
+	struct strbuf body = STRBUF_INIT(DOCUMENT_MAX), passed_over = STRBUF_INIT(2048);
 	struct error err;
 
-	if (fetch(d, url, &body, &err) < 0)
-		discovery_failure(d, url, &err);
+	if (fetch(d, url, &body, &err) < 0 ||
+	    autoconfig_read(body.buf, body.len, d->arena, &d->req->who, url, d->found, &d->n,
+			    &passed_over, &err) < 0)
+		tell_failure(d, url, &err);
 	else
-		take_document(d, url, &body);
+		tell(d, "%s: %zu server%s%s%s", url, d->n, d->n == 1 ? "" : "s",
+		     passed_over.len ? "; passed over " : "", passed_over.buf);
 	strbuf_release(&body);
+	strbuf_release(&passed_over);
 }
 
 /* Are the libraries there? Said once, when the first document is wanted. */
@@ -490,7 +436,7 @@ static bool can_ask(struct discovery *d)
 
 	if (https_load(&err) == 0 && xml_load(&err) == 0)
 		return true;
-	discovery_note(d, "autoconfig documents: not asked for: %s", err.text);
+	tell(d, "autoconfig documents: not asked for: %s", err.text);
 	return false;
 }
 
@@ -507,17 +453,13 @@ static const char *as_parameter(struct arena *a, const char *text)
 		else
 			strbuf_addf(&out, "%%%02X", (unsigned)(unsigned char)*text);
 	}
-	const char *copy = arena_strdup(a, out.buf);
-
-	strbuf_release(&out);
-	return copy;
+	return arena_take(a, &out);
 }
 
-int discovery_own_documents(struct discovery *d, struct error *err)
+static void find_own_documents(struct discovery *d)
 {
-	(void)err;
 	if (!can_ask(d))
-		return 0;
+		return;
 	ask_url(d, arena_printf(d->arena,
 				"https://autoconfig.%s/mail/config-v1.1.xml?emailaddress=%s",
 				d->domain, as_parameter(d->arena, d->req->who.address)));
@@ -525,22 +467,16 @@ int discovery_own_documents(struct discovery *d, struct error *err)
 		ask_url(d, arena_printf(d->arena,
 					"https://%s/.well-known/autoconfig/mail/config-v1.1.xml",
 					d->domain));
-	return 0;
 }
 
-int discovery_ispdb(struct discovery *d, struct error *err)
+static void find_ispdb(struct discovery *d)
 {
 	struct error ignored;
 
-	(void)err;
-	if (d->req->no_ispdb) {
-		discovery_note(d, "ISP database of thunderbird.net: not asked, as you wish");
-		return 0;
-	}
-	if (https_load(&ignored) < 0 || xml_load(&ignored) < 0)
-		return 0;
-	ask_url(d, arena_printf(d->arena, ISPDB "%s", d->domain));
-	return 0;
+	if (d->req->no_ispdb)
+		tell(d, "ISP database of thunderbird.net: not asked, as you wish");
+	else if (https_load(&ignored) == 0 && xml_load(&ignored) == 0)
+		ask_url(d, arena_printf(d->arena, ISPDB "%s", d->domain));
 }
 
 /* --- trying ----------------------------------------------------------------------- */
@@ -552,11 +488,6 @@ struct view {
 	struct strbuf mechanisms;
 };
 
-static bool is_oauth(const char *name)
-{
-	return strcasecmp(name, "XOAUTH2") == 0 || strcasecmp(name, "OAUTHBEARER") == 0;
-}
-
 static void look(void *ctx, const struct session *s)
 {
 	struct view *v = ctx;
@@ -564,11 +495,13 @@ static void look(void *ctx, const struct session *s)
 	v->encrypted = s->encrypted;
 	for (size_t i = 0; i < s->mechanisms.n; i++) {
 		const char *name = s->mechanisms.v[i];
+		const bool oauth = strcasecmp(name, "XOAUTH2") == 0 ||
+				   strcasecmp(name, "OAUTHBEARER") == 0;
 
 		if (!mechanism_find(name))
 			continue;
 		strbuf_addf(&v->mechanisms, "%s%s", v->mechanisms.len ? ", " : "", name);
-		v->usable = v->usable || is_oauth(name) == (v->auth == FOUND_AUTH_OAUTH2);
+		v->usable = v->usable || oauth == (v->auth == FOUND_AUTH_OAUTH2);
 	}
 }
 
@@ -613,12 +546,12 @@ static bool try_server(struct discovery *d, const struct found_server *s, struct
 	const char *name = arena_printf(d->arena, "  %s:%u", s->host, s->port);
 
 	if (rc < 0)
-		discovery_failure(d, name, err);
+		tell_failure(d, name, err);
 	else if (why)
-		discovery_note(d, "%s: %s", name, why);
+		tell(d, "%s: %s", name, why);
 	else
-		discovery_note(d, "%s: %s, signs in by %s", name,
-			       v.encrypted ? "TLS verified" : "no TLS", v.mechanisms.buf);
+		tell(d, "%s: %s, signs in by %s", name, v.encrypted ? "TLS verified" : "no TLS",
+		     v.mechanisms.buf);
 	strbuf_release(&v.mechanisms);
 	return rc == 0 && !why;
 }
@@ -638,7 +571,7 @@ static void apply_decisions(const struct discovery *d, struct found_server *s)
 		s->user = base->auth.user;
 	else if (!s->user)
 		s->user = d->req->who.address;
-	const struct provider *p = s->hint ? NULL : provider_of_host(s->host);
+	const struct provider *p = s->hint ? NULL : provider_find(PROVIDER_HOST, s->host);
 
 	if (p)
 		s->hint = p->hint;
@@ -689,38 +622,28 @@ static bool choose(struct discovery *d, bool check, struct found_server *out)
 /* --- the sources in their order --------------------------------------------------- */
 
 /* The server is given; its ports may be known, else they are tried. */
-static int find_given(struct discovery *d, struct error *err)
+static void find_given(struct discovery *d)
 {
 	static const char source[] = "your option --host";
 	const struct account *base = d->req->base;
-	const struct provider *p = provider_of_host(base->host);
-	struct found_server ways[PROVIDER_WAYS];
-	size_t n = p ? provider_ways(p, d->arena, &d->req->who, base->host, source, ways) : 0;
+	const struct provider *p = provider_find(PROVIDER_HOST, base->host);
 
-	(void)err;
-	for (size_t i = 0; i < n; i++)
-		discovery_add(d, &ways[i]);
-	if (n)
-		return 0;
-	discovery_add(d, &(struct found_server){ .host = base->host, .port = 465,
-						 .mode = TLS_IMPLICIT, .source = source });
-	discovery_add(d, &(struct found_server){ .host = base->host, .port = 587,
-						 .mode = TLS_STARTTLS, .source = source });
+	if (p)
+		add_provider(d, p, base->host, source);
+	if (d->n)
+		return;
+	add_host(d, base->host, source, false);
 	if (base->port && base->tls.mode == TLS_AUTO && base->port != 465)
 		d->found[0].mode = TLS_STARTTLS;
-	return 0;
 }
 
+/* Each fills d->found, and tells what it asked and heard. */
 static const struct {
-	discovery_source *find;
+	void (*find)(struct discovery *d);
 	bool check_always;	/* it only guesses */
 } sources[] = {
-	{ discovery_known, false },
-	{ discovery_srv, false },
-	{ discovery_own_documents, false },
-	{ discovery_ispdb, false },
-	{ discovery_mx, false },
-	{ discovery_guess, true },
+	{ find_known, false }, { find_srv, false }, { find_own_documents, false },
+	{ find_ispdb, false }, { find_by_mx, false }, { guess, true },
 };
 
 static int nothing_found(const struct discovery *d, struct error *err)
@@ -738,13 +661,16 @@ static int nothing_found(const struct discovery *d, struct error *err)
 static int search(struct discovery *d, struct found_server *out, struct error *err)
 {
 	if (d->req->host_given) {
-		(void)find_given(d, err);
+		find_given(d);
 		return choose(d, !d->req->no_check, out) ? 0 : nothing_found(d, err);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		d->n = 0;
-		if (sources[i].find(d, err) < 0)
+		sources[i].find(d);
+		if (d->end.exit) {
+			*err = d->end;
 			return -1;
+		}
 		if (choose(d, sources[i].check_always || !d->req->no_check, out))
 			return 0;
 	}

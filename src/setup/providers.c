@@ -1,5 +1,11 @@
+/*
+ * What is known of mail providers without asking: one row each. Facts are
+ * those that the providers publish; a row is found by the domain of the
+ * address, by the hosts that receive the domain's mail, or by the name of the
+ * server itself.
+ */
 #include "config.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 
 #include <string.h>
 
@@ -7,6 +13,7 @@
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define BOTH (PROVIDER_465 | PROVIDER_587)
 #define APP_PASSWORD "needs an app password, not that of the account: "
@@ -148,123 +155,85 @@ static const struct provider table[] = {
 /* Is there a pattern in the list (blanks between them) that name matches? */
 static bool is_listed(const char *list, const char *name)
 {
-	struct strbuf item = STRBUF_INIT(256);
+	struct strvec items = STRVEC_INIT(1000);
 	bool found = false;
 
-	while (list && *list && !found) {
-		size_t n = strcspn(list, " ");
-
-		strbuf_reset(&item);
-		strbuf_add(&item, list, n);
-		found = address_match(item.buf, name);
-		list += n + strspn(list + n, " ");
-	}
-	strbuf_release(&item);
+	strvec_split(&items, list ? list : "", " ");
+	for (size_t i = 0; i < items.n && !found; i++)
+		found = address_match(items.v[i], name);
+	strvec_release(&items);
 	return found;
 }
 
-const struct provider *provider_of_domain(const char *domain)
+const struct provider *provider_find(enum provider_key key, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (is_listed(table[i].domains, domain))
-			return &table[i];
-	}
-	return NULL;
-}
+		const struct provider *p = &table[i];
 
-const struct provider *provider_of_mx(const char *host)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (is_listed(table[i].mx, host))
-			return &table[i];
-	}
-	return NULL;
-}
-
-const struct provider *provider_of_host(const char *host)
-{
-	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (is_listed(table[i].host, host))
-			return &table[i];
+		if (is_listed(key == PROVIDER_DOMAIN ? p->domains : key == PROVIDER_MX ? p->mx :
+			      p->host, name))
+			return p;
 	}
 	return NULL;
 }
 
 /* --- what a row gives ------------------------------------------------------------- */
 
-static const struct {
-	const char *name;
-	size_t offset;
-} places[] = {
-	{ "%EMAILADDRESS%", offsetof(struct found_address, address) },
-	{ "%EMAILLOCALPART%", offsetof(struct found_address, local) },
-	{ "%EMAILDOMAIN%", offsetof(struct found_address, domain) },
-};
-
-/* The octets that a name at p takes, and what stands for it; 0 if it is none. */
-static size_t find_place(const char *p, const struct found_address *who,
-			 const char **value_out)
-{
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		size_t n = strlen(places[i].name);
-
-		if (strncmp(p, places[i].name, n) != 0)
-			continue;
-		*value_out = *(const char *const *)(const void *)((const char *)who +
-								  places[i].offset);
-		return n;
-	}
-	return 0;
-}
-
 const char *found_server_fill_in(struct arena *a, const char *text,
-			       const struct found_address *who)
+				 const struct found_address *who)
 {
+	const struct {
+		const char *name, *value;
+	} places[] = {
+		{ "%EMAILADDRESS%", who->address }, { "%EMAILLOCALPART%", who->local },
+		{ "%EMAILDOMAIN%", who->domain },
+	};
 	struct strbuf out = STRBUF_INIT(1 << 14);
-	const char *filled = NULL, *p = text;
+	const char *p = text;
 
 	while (*p) {
-		const char *value = NULL;
-		size_t n = *p == '%' ? find_place(p, who, &value) : 0;
+		size_t i = 0;
 
-		if (*p == '%' && !n)
+		while (i < ARRAY_LEN(places) &&
+		       strncmp(p, places[i].name, strlen(places[i].name)) != 0)
+			i++;
+		if (i < ARRAY_LEN(places)) {
+			strbuf_addstr(&out, places[i].value);
+			p += strlen(places[i].name);
+		} else if (*p == '%') {
 			break;
-		if (n)
-			strbuf_addstr(&out, value);
-		else
-			strbuf_addch(&out, *p);
-		p += n ? n : 1;
+		} else {
+			strbuf_addch(&out, *p++);
+		}
 	}
-	if (!*p && !strbuf_overflow(&out))
-		filled = arena_strdup(a, out.buf);
-	strbuf_release(&out);
-	return filled;
+	const bool whole = !*p && !strbuf_overflow(&out);
+	const char *filled = arena_take(a, &out);
+
+	return whole ? filled : NULL;
 }
 
 size_t provider_ways(const struct provider *p, struct arena *a,
 		     const struct found_address *who, const char *host, const char *source,
 		     struct found_server out[PROVIDER_WAYS])
 {
-	const struct found_server base = {
-		.host = host ? host : p->host, .auth = p->auth, .source = source, .hint = p->hint,
-		.user = p->user ? found_server_fill_in(a, p->user, who) : NULL,
+	const struct {
+		unsigned offered, port;
+		enum tls_mode mode;
+	} ways[PROVIDER_WAYS] = {
+		{ p->ports & PROVIDER_465, 465, TLS_IMPLICIT },
+		{ p->ports & PROVIDER_587, 587, TLS_STARTTLS },
+		{ p->port, p->port, TLS_STARTTLS },
 	};
 	size_t n = 0;
 
-	if (p->ports & PROVIDER_465) {
-		out[n] = base;
-		out[n].port = 465;
-		out[n++].mode = TLS_IMPLICIT;
-	}
-	if (p->ports & PROVIDER_587) {
-		out[n] = base;
-		out[n].port = 587;
-		out[n++].mode = TLS_STARTTLS;
-	}
-	if (p->port) {
-		out[n] = base;
-		out[n].port = p->port;
-		out[n++].mode = TLS_STARTTLS;
+	for (size_t i = 0; i < PROVIDER_WAYS; i++) {
+		if (!ways[i].offered)
+			continue;
+		out[n++] = (struct found_server){
+			.host = host ? host : p->host, .port = ways[i].port, .mode = ways[i].mode,
+			.auth = p->auth, .source = source, .hint = p->hint,
+			.user = p->user ? found_server_fill_in(a, p->user, who) : NULL,
+		};
 	}
 	return n;
 }

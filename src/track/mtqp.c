@@ -1,5 +1,6 @@
+/* The client of the Message Tracking Query Protocol, and what its server answers. */
 #include "config.h"
-#include "track/mtqp.h"
+#include "track/track.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-enum { LINE_MAX_OCTETS = 998, COMMAND_OCTETS = 998, PORT_DIGITS = 5 };
+enum { LINE_MAX_OCTETS = 998, COMMAND_OCTETS = 998 };
 
 static const char track_path[] = "/track/";
 
@@ -84,8 +85,7 @@ static const struct status *find_status(const struct mtqp *m)
 	size_t n = strcspn(m->line.buf, "/ ");
 
 	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-		if (strlen(statuses[i].word) == n &&
-		    strncasecmp(statuses[i].word, m->line.buf, n) == 0)
+		if (text_same(m->line.buf, n, statuses[i].word))
 			return &statuses[i];
 	}
 	return NULL;
@@ -99,7 +99,7 @@ static bool has_info(const struct mtqp *m, const char *info)
 	while (*p == '/') {
 		size_t n = strcspn(++p, "/ ");
 
-		if (strlen(info) == n && strncasecmp(p, info, n) == 0)
+		if (text_same(p, n, info))
 			return true;
 		p += n;
 	}
@@ -109,17 +109,13 @@ static bool has_info(const struct mtqp *m, const char *info)
 static int refused(const struct mtqp *m, const struct status *s, const char *what,
 		   struct error *err)
 {
-	struct strbuf words = STRBUF_INIT(4 * LINE_MAX_OCTETS);
 	enum fault fault = s->fault;
 
 	for (size_t i = 0; fault != FAULT_PROTOCOL && i < ARRAY_LEN(infos); i++) {
 		if (has_info(m, infos[i].info))
 			fault = infos[i].fault;
 	}
-	text_escape_add(&words, m->line.buf, m->line.len);
-	error_set(err, fault, "%s: %s", what, words.buf);
-	strbuf_release(&words);
-	return -1;
+	return error_set(err, fault, "%s: %s", what, m->line.buf);
 }
 
 /* One answer: 0 when it is good and over, 1 when its lines follow, -1. */
@@ -179,7 +175,6 @@ static int greeting(struct mtqp *m, struct error *err)
 {
 	struct strbuf options = STRBUF_INIT(MTQP_ANSWER_MAX);
 	int more = read_answer(m, "the tracking server", err);
-	static const char starttls[] = "STARTTLS";
 
 	if (more < 0)
 		return -1;
@@ -188,11 +183,8 @@ static int greeting(struct mtqp *m, struct error *err)
 	int rc = more ? read_lines(m, &options, err) : 0;
 
 	m->tls_offered = false;
-	for (const char *p = options.buf; rc == 0 && *p; p += strcspn(p, "\n") + 1) {
-		size_t n = strcspn(p, " \t\r");
-
-		m->tls_offered |= n == strlen(starttls) && strncasecmp(p, starttls, n) == 0;
-	}
+	for (const char *p = options.buf; rc == 0 && *p; p += strcspn(p, "\n") + 1)
+		m->tls_offered |= text_same(p, strcspn(p, " \t\r"), "STARTTLS");
 	strbuf_release(&options);
 	return rc;
 }
@@ -315,45 +307,26 @@ void mtqp_close(struct mtqp *m)
 
 /* --- what is asked for ---------------------------------------------------- */
 
-/* The octets that %HH stand for; NULL when one is wrong or NUL. */
+/* The octets that a part of the URI stands for; NULL when it has a wrong %XX. */
 static const char *unescape(struct arena *a, const char *s, size_t n)
 {
-	char *out = arena_strndup(a, s, n), *put = out;
+	char *out = arena_strndup(a, s, n);
 
-	for (const char *end = s + n; s < end; s++) {
-		if (*s != '%') {
-			*put++ = *s;
-			continue;
-		}
-		const bool whole = end - s > 2;
-		int high = whole ? text_hex_value(s[1]) : -1;
-		int low = whole ? text_hex_value(s[2]) : -1;
-
-		if (high < 0 || low < 0 || high + low == 0)
-			return NULL;
-		*put++ = (char)(high * 16 + low);
-		s += 2;
-	}
-	*put = '\0';
-	return out;
+	return text_percent_decode(out) ? out : NULL;
 }
 
 /* host [ ":" port ], the host of letters, digits, '.', '-' or an address in brackets */
 static bool read_host(struct arena *a, const char *text, size_t n, struct mtqp_uri *out)
 {
 	size_t host = text[0] == '[' ? strcspn(text, "]/") + 1 : strcspn(text, ":/");
-	unsigned port = 0;
 
 	if (host == 0 || host > n || (host < n && text[host] != ':'))
 		return false;
-	for (size_t i = host + 1; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9' || i - host > PORT_DIGITS)
-			return false;
-		port = port * 10 + (unsigned)(text[i] - '0');
-	}
+	const long port = host < n ? text_port(text + host + 1, n - host - 1) : 0;
+
 	out->host = arena_strndup(a, text, host);
-	out->port = port;
-	return port <= 65535 && (host == n || port > 0) && !text_has_control(text, host) &&
+	out->port = (unsigned)port;
+	return (host == n || port > 0) && !text_has_control(text, host) &&
 		!memchr(text, ' ', host);
 }
 
@@ -527,20 +500,13 @@ static bool is_status(struct arena *a, const struct span *header)
 /* Is that line a delimiter of the multipart (RFC 2046, section 5.1.1)? */
 static bool is_delimiter(const char *line, size_t len, const struct mime_entity *top)
 {
-	if (len < top->boundary_len + 2 || memcmp(line, "--", 2) != 0 ||
-	    memcmp(line + 2, top->boundary, top->boundary_len) != 0)
-		return false;
-	line += 2 + top->boundary_len;
-	len -= 2 + top->boundary_len;
-	if (len >= 2 && memcmp(line, "--", 2) == 0) {
-		line += 2;
-		len -= 2;
-	}
-	while (len && strchr(" \t\r\n", *line)) {
-		line++;
+	const size_t n = top->boundary_len + 2;
+
+	while (len && strchr(" \t\r\n", line[len - 1]))
 		len--;
-	}
-	return len == 0;
+	return len >= n && memcmp(line, "--", 2) == 0 &&
+		memcmp(line + 2, top->boundary, n - 2) == 0 &&
+		(len == n || (len == n + 2 && memcmp(line + n, "--", 2) == 0));
 }
 
 static void read_part(struct arena *a, struct span part, struct track_report *out)

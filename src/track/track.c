@@ -15,12 +15,10 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "net/resolve.h"
-#include "net/stream.h"
 #include "net/wire.h"
 #include "submit/attempt.h"
 #include "submit/connect.h"
 #include "submit/server_list.h"
-#include "track/mtqp.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -29,7 +27,6 @@
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"
-#include "util/xalloc.h"
 
 enum { HOPS_MAX = 10 };
 
@@ -174,30 +171,17 @@ static bool is_contained(const struct track_report *report, const char *mta)
 static void judge(struct tracker *t, const struct track_report *report,
 		  const struct track_recipient *r, struct strvec *next)
 {
-	switch (r->action) {
-	case TRACK_FAILED:
+	const char *mta = r->action == TRACK_TRANSFERRED ? r->remote_mta : NULL;
+
+	if (r->action == TRACK_DELIVERED || r->action == TRACK_EXPANDED ||
+	    r->action == TRACK_RELAYED || (mta && is_contained(report, mta)))
+		return;
+	if (r->action == TRACK_FAILED)
 		t->failed = true;
-		return;
-	case TRACK_DELIVERED:
-	case TRACK_EXPANDED:
-	case TRACK_RELAYED:
-		return;
-	case TRACK_TRANSFERRED:
-		if (r->remote_mta && is_contained(report, r->remote_mta))
-			return;
-		if (r->remote_mta && t->asked.n + next->n < HOPS_MAX &&
-		    !strvec_has(&t->asked, r->remote_mta)) {
-			if (!strvec_has(next, r->remote_mta))
-				strvec_add(next, r->remote_mta);
-			return;
-		}
-		break;
-	case TRACK_UNKNOWN:
-	case TRACK_DELAYED:
-	case TRACK_OPAQUE:
-		break;
-	}
-	t->delayed = true;
+	else if (!mta || t->asked.n + next->n >= HOPS_MAX || strvec_has(&t->asked, mta))
+		t->delayed = true;
+	else if (!strvec_has(next, mta))
+		strvec_add(next, mta);
 }
 
 static int visit(struct tracker *t, const char *host, unsigned port, struct strvec *next,
@@ -274,12 +258,10 @@ static const char file[] = "tracking";
 const char *tracking_path(struct arena *a)
 {
 	struct strbuf path = STRBUF_INIT(PATH_MAX);
-	const char *copy = NULL;
+	const bool known = store_user_path(file, &path) == 0;
+	const char *copy = arena_take(a, &path);
 
-	if (store_user_path(file, &path) == 0)
-		copy = arena_strdup(a, path.buf);
-	strbuf_release(&path);
-	return copy;
+	return known ? copy : NULL;
 }
 
 /* --- lines ---------------------------------------------------------------- */
@@ -316,27 +298,6 @@ static void add_line(struct strbuf *out, const struct envelope *e, const struct 
 	strbuf_addch(out, '\n');
 }
 
-/* %XX back to octets, in place; false for one that is wrong or stands for NUL. */
-static bool decode(char *word)
-{
-	char *to = word;
-
-	for (; *word; word++) {
-		if (*word != '%') {
-			*to++ = *word;
-			continue;
-		}
-		int high = text_hex_value(word[1]), low = high < 0 ? -1 : text_hex_value(word[2]);
-
-		if (low < 0 || (high == 0 && low == 0))
-			return false;
-		*to++ = (char)(high * 16 + low);
-		word += 2;
-	}
-	*to = '\0';
-	return true;
-}
-
 /* The time at the beginning of a line, -1 if it has none. */
 static long long line_time(const char *line)
 {
@@ -355,8 +316,8 @@ static int hand_line(const char *line, int (*fn)(void *ctx, const struct trackin
 	int rc = 0;
 
 	strvec_split(&words, line, " ");
-	if (when >= 0 && words.n == WORDS && decode(words.v[1]) && decode(words.v[2]) &&
-	    decode(words.v[3])) {
+	if (when >= 0 && words.n == WORDS && text_percent_decode(words.v[1]) &&
+	    text_percent_decode(words.v[2]) && text_percent_decode(words.v[3])) {
 		const struct tracking t = {
 			.when = when, .envid = words.v[1], .secret = words.v[2],
 			.server = words.v[3], .recipients = words.v[4],

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/strbuf.h"
 #include "util/xalloc.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -114,6 +115,14 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 	if (n)
 		memcpy(copy, s, n);
 	copy[n] = '\0';
+	return copy;
+}
+
+char *arena_take(struct arena *a, struct strbuf *b)
+{
+	char *copy = arena_strdup(a, b->buf);
+
+	strbuf_release(b);
 	return copy;
 }
 

@@ -15,6 +15,7 @@
 #include "util/attr.h"
 
 struct arena;
+struct strbuf;
 
 /* A new, empty arena; never NULL. */
 struct arena *arena_new(void);
@@ -40,5 +41,8 @@ void *arena_grow(struct arena *a, void *list, size_t n, size_t *alloc, size_t si
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 ATTR_PRINTF(2, 3) char *arena_printf(struct arena *a, const char *fmt, ...);
+
+/* A copy of the string that b holds; b is released. */
+char *arena_take(struct arena *a, struct strbuf *b);
 
 #endif

@@ -125,6 +125,16 @@ int fs_cannot_open(struct error *err, const char *what, const char *path)
 	return fs_denied(err, path, why);
 }
 
+int fs_check_readable(const char *path, struct error *err)
+{
+	int fd = fs_open_read(path);
+
+	if (fd < 0)
+		return fs_cannot_open(err, "", path);
+	close(fd);
+	return 0;
+}
+
 int fs_read_file(const char *path, unsigned rules, struct strbuf *out, struct error *err)
 {
 	int fd = fs_open_read(path);

@@ -86,6 +86,9 @@ char *fs_home(void);
  */
 int fs_cannot_open(struct error *err, const char *what, const char *path);
 
+/* Can the file be opened for reading? If not, it is said as above. */
+ATTR_CHECK int fs_check_readable(const char *path, struct error *err);
+
 /* Appended to the text of EACCES/EPERM when the file's mode would allow it. */
 const char *fs_denied_hint(const char *path, int error_number);
 

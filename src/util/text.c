@@ -116,6 +116,49 @@ int text_hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool text_percent_decode(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s != '%') {
+			*to++ = *s;
+			continue;
+		}
+		int high = text_hex_value(s[1]), low = high < 0 ? -1 : text_hex_value(s[2]);
+
+		if (low < 0 || (high == 0 && low == 0))
+			return false;
+		*to++ = (char)(high * 16 + low);
+		s += 2;
+	}
+	*to = '\0';
+	return true;
+}
+
+char *text_line(char **at, char *end)
+{
+	char *line = *at, *stop = memchr(line, '\n', (size_t)(end - line));
+
+	if (line == end)
+		return NULL;
+	*at = stop ? stop + 1 : end;
+	stop = stop ? stop : end;
+	if (stop > line && stop[-1] == '\r')
+		stop--;
+	*stop = '\0';
+	return line;
+}
+
+long text_port(const char *s, size_t n)
+{
+	long port = n > 0 && n <= 5 ? 0 : -1;
+
+	for (size_t i = 0; port >= 0 && i < n; i++)
+		port = s[i] >= '0' && s[i] <= '9' ? port * 10 + (s[i] - '0') : -1;
+	return port <= 65535 ? port : -1;
+}
+
 size_t text_hash(const char *s)
 {
 	uint32_t h = 2166136261U;

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #include "util/attr.h"
 
@@ -69,6 +71,24 @@ static inline bool text_is_fws(char c)
 
 /* The value of a hexadecimal digit in either case; -1 = it is none. */
 ATTR_PURE int text_hex_value(char c);
+
+/* Are the n octets of s that word, but for ASCII case? */
+static inline bool text_same(const char *s, size_t n, const char *word)
+{
+	return strlen(word) == n && strncasecmp(s, word, n) == 0;
+}
+
+/* Puts octets for %XX in place; false when one is wrong or stands for NUL. */
+bool text_percent_decode(char *s);
+
+/*
+ * The line at *at, cut off in place without its LF or CRLF; *at goes behind
+ * it. NULL when *at is end, where a NUL must stand.
+ */
+char *text_line(char **at, char *end);
+
+/* The number of a port, 1*5DIGIT and nothing else in the n octets; -1 = it is none. */
+ATTR_PURE long text_port(const char *s, size_t n);
 
 /* FNV-1a of s in ASCII lower case, for tables of names: equal where strcasecmp() is. */
 ATTR_PURE size_t text_hash(const char *s);

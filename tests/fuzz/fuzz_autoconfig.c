@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "message/address.h"
-#include "setup/autoconfig.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -14,7 +14,7 @@
 #include "conf/account.h"
 #include "net/stream.h"
 #include "net/wire.h"
-#include "track/mtqp.h"
+#include "track/track.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/text.h"

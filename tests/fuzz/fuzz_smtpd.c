@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "../unit/memory_stream.h"
+#include "net/wire.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
@@ -114,16 +114,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sink sink = { .delivery.ops = &sink_ops };
 	struct strbuf out = STRBUF_INIT((size_t)1 << 24);
 	const struct server_options opt = {
-		.name = "srv.example",
-		.strict = (data[0] & 1) != 0,
-		.auth_plain_loopback = (data[0] & 2) != 0,
-		.auth_file = data[0] & 4 ? "/nonexistent/auth" : NULL,
-		.auth_required = (data[0] & 8) != 0,
-		.require_tls = (data[0] & 16) != 0,
-		.cert_file = data[0] & 32 ? "/nonexistent/cert" : NULL,
-		.key_file = data[0] & 32 ? "/nonexistent/key" : NULL,
-		.size_limit = data[0] & 64 ? 100 : 0,
-		.max_rcpt = data[0] & 128 ? 2 : 0,
+		.set.server_name = "srv.example",
+		.set.strict = (data[0] & 1) != 0,
+		.set.auth_plain_loopback = (data[0] & 2) != 0,
+		.set.auth_file = data[0] & 4 ? "/nonexistent/auth" : NULL,
+		.set.auth_required = (data[0] & 8) != 0,
+		.set.require_tls = (data[0] & 16) != 0,
+		.set.server_cert = data[0] & 32 ? "/nonexistent/cert" : NULL,
+		.set.server_key = data[0] & 32 ? "/nonexistent/key" : NULL,
+		.set.message_size_limit = data[0] & 64 ? 100 : 0,
+		.set.max_rcpt = data[0] & 128 ? 2 : 0,
 	};
 	/* the search for ends of data reads strings; one NUL more changes no session */
 	char *text = xcalloc(size - 1, 1);
@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memory_say_bytes(peer, text, size - 2);
 	memory_end(peer);
 	memory_read_max(peer, data[1]);
-	smtpd_init_take(&s, &opt, peer, &sink.delivery, "127.0.0.1");
+	smtpd_init_take(&s, &opt, wire_new_take(peer), &sink.delivery, "127.0.0.1");
 	s.pause_ms = 0;
 	(void)!smtpd_run(&s, &err);
 	smtpd_release(&s);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "memory_stream.h"
-#include "server/receive.h"
+#include "net/wire.h"
+#include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/error.h"
@@ -121,7 +122,8 @@ ATTR_UNUSED static void run_release(struct run *r)
 
 ATTR_UNUSED static void run_init(struct run *r)
 {
-	*r = (struct run){ .opt = { .name = "srv.example", .strict = true, .size_limit = 100000 },
+	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = true,
+				       .message_size_limit = 100000 },
 			   .store.delivery.ops = &store_ops };
 	strbuf_init(&r->written, 1 << 22);
 	strbuf_init(&r->log, 1 << 20);
@@ -149,7 +151,7 @@ ATTR_UNUSED static void run_bytes(struct run *r, const char *input, size_t n)
 	memory_read_max(peer, r->read_max);
 	if (r->stutter)
 		memory_stutter(peer);
-	smtpd_init_take(&s, &r->opt, peer, &r->store.delivery, "127.0.0.1");
+	smtpd_init_take(&s, &r->opt, wire_new_take(peer), &r->store.delivery, "127.0.0.1");
 	s.pause_ms = 0;
 	r->err = (struct error){ 0 };
 	r->rc = smtpd_run(&s, &r->err);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/arena.h"
+#include "util/strbuf.h"
 
 static void lists_grow(void **state)
 {
@@ -70,12 +71,27 @@ static void strings(void **state)
 	arena_free(NULL);
 }
 
+static void strings_are_taken(void **state)
+{
+	struct arena *a = arena_new();
+	struct strbuf b = STRBUF_INIT(100);
+
+	(void)state;
+	assert_string_equal(arena_take(a, &b), "");
+	strbuf_addstr(&b, "text");
+	assert_string_equal(arena_take(a, &b), "text");
+	assert_int_equal(b.len, 0);
+	assert_int_equal(b.alloc, 0);
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_grow),
 		cmocka_unit_test(given_room),
 		cmocka_unit_test(strings),
+		cmocka_unit_test(strings_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@
 #include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
-#include "server/atrn.h"
+#include "server/listener.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
@@ -109,8 +109,8 @@ static void test_sessions(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
-		const struct atrn_options opt = {
-			.name = "home.example.org", .deliver = deliver,
+		const struct server_options opt = {
+			.set.server_name = "home.example.org", .set.deliver = deliver,
 			.domains = sessions[i].domains,
 		};
 		struct strbuf written = STRBUF_INIT(65536);
@@ -122,7 +122,7 @@ static void test_sessions(void **state)
 		memory_say(stream, sessions[i].input);
 		if (sessions[i].end)
 			memory_end(stream);
-		int rc = atrn_run(&opt, wire, "192.0.2.1", &messages, &err);
+		int rc = atrn_run(&opt, wire, false, "192.0.2.1", &messages, &err);
 
 		if (rc != (sessions[i].exit ? -1 : 0) || err.exit != sessions[i].exit)
 			fail_msg("%zu: %d %s", i, err.exit, err.text);
@@ -140,16 +140,16 @@ static void test_settings(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { NULL, "", "maildir:", "lmtp:/x", "Maildir" };
-	struct atrn_options opt = { .deliver = deliver };
+	struct server_options opt = { .set.deliver = deliver };
 	struct error err;
 
 	assert_int_equal(atrn_check(&opt, &err), 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		opt.deliver = bad[i];
+		opt.set.deliver = bad[i];
 		assert_int_equal(atrn_check(&opt, &err), -1);
 		assert_int_equal(err.exit, EX_CONFIG);
 	}
-	opt.deliver = "maildir:/nonexistent/msubmit/box";
+	opt.set.deliver = "maildir:/nonexistent/msubmit/box";
 	assert_int_equal(atrn_check(&opt, &err), -1);
 	assert_int_equal(err.exit, EX_CANTCREAT);
 }

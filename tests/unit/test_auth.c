@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "server/auth.h"
+#include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "setup/autoconfig.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"

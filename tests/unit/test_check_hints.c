@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "check/check_hints.h"
+#include "check/check_private.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/receive.h"
+#include "server/smtpd.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
 
@@ -82,7 +82,7 @@ static void feed(const char *data, size_t n, uint64_t cuts, const struct expecte
 	struct indata in;
 	size_t taken = 0, from = 0;
 
-	indata_init(&in);
+	in = (struct indata){ .state = INDATA_LINE };
 	for (size_t i = 0; i < n; i++) {
 		if (i + 1 < n && (i >= 64 || !(cuts >> i & 1)))
 			continue;
@@ -299,7 +299,7 @@ static void test_room(void **state)
 
 	(void)state;
 	memset(lfs, '\n', sizeof(lfs));
-	indata_init(&in);
+	in = (struct indata){ .state = INDATA_LINE };
 	assert_int_equal(indata_push(&in, lfs, sizeof(lfs), &out), sizeof(lfs));
 	assert_int_equal(out.len, 2 * sizeof(lfs));
 	assert_false(strbuf_overflow(&out));
@@ -319,7 +319,7 @@ static void test_nothing_after_the_end(void **state)
 	struct indata in;
 
 	(void)state;
-	indata_init(&in);
+	in = (struct indata){ .state = INDATA_LINE };
 	assert_int_equal(indata_push(&in, S(".\r\n"), &out), 3);
 	assert_int_equal(in.state, INDATA_DONE);
 	assert_int_equal(indata_push(&in, S("MAIL\r\n"), &out), 0);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "smtp_peer.h"
-#include "track/mtqp.h"
+#include "track/track.h"
 
 #define ENVID "1741.77@client.example.org"
 #define SECRET "q0x5c2VjcmV0c2VjcmV0cw=="

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "arena_state.h"
-#include "track/mtqp.h"
+#include "track/track.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/strbuf.h"

@@ -12,9 +12,7 @@
 #include "net/proxy.h"
 #include "secrets/credentials.h"
 #include "secrets/netrc.h"
-#include "server/auth.h"
 #include "server/listener.h"
-#include "server/receive.h"
 #include "server/smtpd.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp_peer.h"
@@ -256,8 +254,8 @@ static void sign_in_of_others(void **state)
 /* A line with a password that is too long to be looked at. */
 static void lines_of_clients(void **state)
 {
-	const struct server_options options = { .auth_file = "/nowhere",
-						.auth_plain_loopback = true };
+	const struct server_options options = { .set.auth_file = "/nowhere",
+						.set.auth_plain_loopback = true };
 	struct strbuf written = STRBUF_INIT(100000), said = STRBUF_INIT(100000);
 	struct stream *s = memory_new(&written);
 	struct delivery nowhere = { .ops = NULL };
@@ -270,7 +268,7 @@ static void lines_of_clients(void **state)
 	strbuf_addstr(&said, "\r\n");
 	memory_say(s, said.buf);
 	memory_end(s);
-	smtpd_init_take(&session, &options, s, &nowhere, "127.0.0.1");
+	smtpd_init_take(&session, &options, wire_new_take(s), &nowhere, "127.0.0.1");
 	(void)!smtpd_run(&session, &failure);
 	assert_non_null(strstr(written.buf, "500 5.5.6"));
 	times = 0;

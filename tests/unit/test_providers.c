@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "net/https.h"
-#include "setup/providers.h"
+#include "setup/discover.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/xalloc.h"
@@ -36,7 +36,7 @@ static void domains_lead_to_their_provider(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct provider *p = provider_of_domain(cases[i].domain);
+		const struct provider *p = provider_find(PROVIDER_DOMAIN, cases[i].domain);
 
 		if (!p != !cases[i].host || (p && strcmp(p->host, cases[i].host) != 0))
 			fail_msg("'%s' leads to %s", cases[i].domain, p ? p->host : "nothing");
@@ -65,21 +65,26 @@ static void hosts_of_mail_lead_to_their_provider(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct provider *p = provider_of_mx(cases[i].mx);
+		const struct provider *p = provider_find(PROVIDER_MX, cases[i].mx);
 
 		if (!p != !cases[i].host || (p && strcmp(p->host, cases[i].host) != 0))
 			fail_msg("'%s' leads to %s", cases[i].mx, p ? p->host : "nothing");
 	}
 }
 
+static const struct provider *by_host(const char *name)
+{
+	return provider_find(PROVIDER_HOST, name);
+}
+
 static void services_are_known_by_their_server(void **state)
 {
 	(void)state;
-	assert_string_equal(provider_of_host("SMTP.sendgrid.net")->name, "SendGrid");
-	assert_string_equal(provider_of_host("email-smtp.eu-west-1.amazonaws.com")->name,
+	assert_string_equal(by_host("SMTP.sendgrid.net")->name, "SendGrid");
+	assert_string_equal(by_host("email-smtp.eu-west-1.amazonaws.com")->name,
 			    "Amazon SES");
-	assert_null(provider_of_host("email-smtp.eu-west-1.amazonaws.com.evil.example"));
-	assert_null(provider_of_host("localhost"));
+	assert_null(by_host("email-smtp.eu-west-1.amazonaws.com.evil.example"));
+	assert_null(by_host("localhost"));
 }
 
 static void ways_are_ordered(void **state)
@@ -88,21 +93,23 @@ static void ways_are_ordered(void **state)
 	struct found_server out[PROVIDER_WAYS];
 
 	(void)state;
-	assert_int_equal(provider_ways(provider_of_domain("web.de"), a, &who, NULL, "s", out), 2);
+	const struct provider *p = provider_find(PROVIDER_DOMAIN, "web.de");
+
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 2);
 	assert_int_equal(out[0].port, 465);
 	assert_int_equal(out[0].mode, TLS_IMPLICIT);
 	assert_string_equal(out[0].user, "joe");
 	assert_string_equal(out[0].source, "s");
 	assert_int_equal(out[1].port, 587);
 	assert_int_equal(out[1].mode, TLS_STARTTLS);
-	assert_int_equal(provider_ways(provider_of_domain("icloud.com"), a, &who, NULL, "s", out),
-			 1);
+	p = provider_find(PROVIDER_DOMAIN, "icloud.com");
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 1);
 	assert_int_equal(out[0].port, 587);
 	assert_null(out[0].user);
-	assert_int_equal(provider_ways(provider_of_domain("proton.me"), a, &who, NULL, "s", out),
-			 1);
+	p = provider_find(PROVIDER_DOMAIN, "proton.me");
+	assert_int_equal(provider_ways(p, a, &who, NULL, "s", out), 1);
 	assert_int_equal(out[0].port, 1025);
-	assert_int_equal(provider_ways(provider_of_host("email-smtp.x.amazonaws.com"), a, &who,
+	assert_int_equal(provider_ways(by_host("email-smtp.x.amazonaws.com"), a, &who,
 				       "email-smtp.x.amazonaws.com", "s", out), 2);
 	assert_string_equal(out[0].host, "email-smtp.x.amazonaws.com");
 	arena_free(a);

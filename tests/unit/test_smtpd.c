@@ -187,9 +187,9 @@ static void test_mail(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_LEN(mail_cases); i++) {
 		struct strbuf in = STRBUF_INIT(1000);
 
-		r.opt.strict = i % 2 == 0;
+		r.opt.set.strict = i % 2 == 0;
 		strbuf_addf(&in, HELLO "MAIL %s\r\n", mail_cases[i / 2].arg);
-		check_last_code(&r, in.buf, r.opt.strict || !mail_cases[i / 2].loose ?
+		check_last_code(&r, in.buf, r.opt.set.strict || !mail_cases[i / 2].loose ?
 				mail_cases[i / 2].code : mail_cases[i / 2].loose);
 		strbuf_release(&in);
 	}
@@ -205,9 +205,9 @@ static void test_rcpt(void **state)
 	for (size_t i = 0; i < 2 * ARRAY_LEN(rcpt_cases); i++) {
 		struct strbuf in = STRBUF_INIT(1000);
 
-		r.opt.strict = i % 2 == 0;
+		r.opt.set.strict = i % 2 == 0;
 		strbuf_addf(&in, HELLO "MAIL FROM:<>\r\nRCPT %s\r\n", rcpt_cases[i / 2].arg);
-		check_last_code(&r, in.buf, r.opt.strict || !rcpt_cases[i / 2].loose ?
+		check_last_code(&r, in.buf, r.opt.set.strict || !rcpt_cases[i / 2].loose ?
 				rcpt_cases[i / 2].code : rcpt_cases[i / 2].loose);
 		strbuf_release(&in);
 	}
@@ -253,15 +253,15 @@ static void test_ehlo(void **state)
 	assert_string_equal(r.written.buf, "220 srv.example ESMTP msubmit\r\n250-srv.example\r\n"
 			    "250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
 			    "250 ENHANCEDSTATUSCODES\r\n");
-	r.opt.cert_file = "/nonexistent/c";
-	r.opt.key_file = "/nonexistent/k";
-	r.opt.auth_file = "/nonexistent/a";
-	r.opt.size_limit = 0;
+	r.opt.set.server_cert = "/nonexistent/c";
+	r.opt.set.server_key = "/nonexistent/k";
+	r.opt.set.auth_file = "/nonexistent/a";
+	r.opt.set.message_size_limit = 0;
 	run(&r, HELLO);
 	assert_non_null(strstr(r.written.buf, "250-STARTTLS\r\n"));
 	assert_non_null(strstr(r.written.buf, "250-SIZE 0\r\n"));
 	assert_null(strstr(r.written.buf, "AUTH"));
-	r.opt.auth_plain_loopback = true;
+	r.opt.set.auth_plain_loopback = true;
 	run(&r, HELLO);
 	assert_non_null(strstr(r.written.buf, "250-AUTH PLAIN LOGIN\r\n"));
 	run(&r, "HELO x\r\n");
@@ -302,7 +302,7 @@ static void test_null_sender_and_peer(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.strict = false;
+	r.opt.set.strict = false;
 	run(&r, "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<joe>\r\nDATA\r\n" BODY);
 	assert_int_equal(r.store.messages.n, 1);
 	assert_non_null(strstr(r.store.messages.v[0], "Return-Path: <>\r\n"
@@ -326,7 +326,7 @@ static void test_size_limit(void **state)
 		struct strbuf in = STRBUF_INIT(1 << 20);
 
 		renew(&r);
-		r.opt.size_limit = 1000;
+		r.opt.set.message_size_limit = 1000;
 		strbuf_addstr(&in, HELLO TO "DATA\r\n");
 		/* a doubled dot is not counted */
 		strbuf_addch(&in, '.');
@@ -339,7 +339,7 @@ static void test_size_limit(void **state)
 		assert_int_equal(r.store.messages.n, cases[i].size <= 1000);
 		strbuf_release(&in);
 	}
-	r.opt.size_limit = 0;
+	r.opt.set.message_size_limit = 0;
 	run_release(&r);
 }
 
@@ -414,7 +414,7 @@ static void test_forms(void **state)
 		const char *code = i % 2 ? forms[i / 2].loose : forms[i / 2].strict;
 
 		renew(&r);
-		r.opt.strict = i % 2 == 0;
+		r.opt.set.strict = i % 2 == 0;
 		strbuf_addstr(&in, HELLO TO "DATA\r\n");
 		strbuf_add(&in, forms[i / 2].text, forms[i / 2].len);
 		strbuf_addstr(&in, "NOOP\r\n");
@@ -471,7 +471,8 @@ static void test_broken_connection(void **state)
 
 		memory_say_bytes(peer, session, n);
 		memory_fail(peer);
-		smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "127.0.0.1");
+		smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery,
+				"127.0.0.1");
 		assert_int_equal(smtpd_run(&s, &r.err), -1);
 		assert_non_null(strstr(r.err.text, "connection lost"));
 		assert_false(r.store.open);
@@ -496,7 +497,8 @@ static void test_replies_cannot_be_written(void **state)
 		memory_end(peer);
 		memory_read_max(peer, 20);
 		memory_write_fail(peer, n);
-		smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "127.0.0.1");
+		smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery,
+				"127.0.0.1");
 		(void)!smtpd_run(&s, &r.err);
 		assert_false(r.store.open);
 		smtpd_release(&s);

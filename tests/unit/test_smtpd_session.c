@@ -29,7 +29,7 @@ static void test_max_rcpt(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.max_rcpt = 3;
+	r.opt.set.max_rcpt = 3;
 	run(&r, HELLO TO "RCPT TO:<c@y.example>\r\nRCPT TO:<c@y.example>\r\n"
 	    "RCPT TO:<d@y.example>\r\n"
 	    "DATA\r\n" BODY TO);
@@ -100,7 +100,7 @@ static void test_nul_in_command(void **state)
 	for (size_t at = 0; at < sizeof(text) - 2; at++) {
 		struct strbuf in = STRBUF_INIT(1000);
 
-		r.opt.strict = at % 2 == 0;
+		r.opt.set.strict = at % 2 == 0;
 		strbuf_addstr(&in, HELLO);
 		strbuf_add(&in, text, at);
 		strbuf_addch(&in, '\0');
@@ -120,7 +120,7 @@ static void test_loose_line_ends(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.strict = false;
+	r.opt.set.strict = false;
 	run(&r, "EHLO x\nMAIL FROM:<a@x.example>\nRCPT TO:<b@y.example>\nDATA\n"
 	    "Subject: x\n\nbody\n.\n"
 	    "MAIL FROM:<forged@x.example>\n\r\n.\r\nQUIT\n");
@@ -166,7 +166,7 @@ static void test_lockstep(void **state)
 			memory_await(peer, steps[i].await);
 		memory_say(peer, steps[i].say);
 	}
-	smtpd_init_take(&s, &r.opt, peer, &r.store.delivery, "::1");
+	smtpd_init_take(&s, &r.opt, wire_new_take(peer), &r.store.delivery, "::1");
 	assert_int_equal(smtpd_run(&s, &r.err), 0);
 	assert_int_equal(memory_closed(peer), 1);
 	smtpd_release(&s);
@@ -183,14 +183,14 @@ static void test_starttls(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.cert_file = "/nonexistent/cert";
-	r.opt.key_file = "/nonexistent/key";
+	r.opt.set.server_cert = "/nonexistent/cert";
+	r.opt.set.server_key = "/nonexistent/key";
 	run(&r, "STARTTLS\r\n" HELLO "STARTTLS x\r\nSTARTTLS\r\n");
 	assert_string_equal(codes(&r), "220 503/5.5.1 250 501/5.5.4 454/4.7.0");
 	run(&r, HELLO TO "STARTTLS\r\n");
 	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 503/5.5.1");
 	/* injected commands are neither run in the clear nor after the handshake */
-	r.opt.cert_file = r.opt.key_file = "/dev/null";
+	r.opt.set.server_cert = r.opt.set.server_key = "/dev/null";
 	run(&r, HELLO "STARTTLS\r\n" HELLO TO "DATA\r\n" BODY);
 	assert_string_equal(codes(&r), "220 250 501/5.5.1");
 	assert_int_equal(r.rc, 0);
@@ -206,9 +206,9 @@ static void test_require_tls(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.require_tls = true;
-	r.opt.auth_file = "/nonexistent/auth";
-	r.opt.auth_plain_loopback = true;
+	r.opt.set.require_tls = true;
+	r.opt.set.auth_file = "/nonexistent/auth";
+	r.opt.set.auth_plain_loopback = true;
 	run(&r, HELLO TO "DATA\r\nHELO x\r\nRSET\r\nVRFY x\r\nHELP\r\n"
 	    "AUTH PLAIN\r\nNOOP\r\nQUIT\r\n");
 	assert_string_equal(codes(&r), "220 250 530/5.7.0 530/5.7.0 530/5.7.0 530/5.7.0 530/5.7.0 "
@@ -304,8 +304,8 @@ static void test_auth(void **state)
 		const char *nul = "AUTH PLAIN\r\nAGpv";
 
 		run_init(&r);
-		r.opt.auth_file = auth_path;
-		r.opt.auth_required = r.opt.auth_plain_loopback = true;
+		r.opt.set.auth_file = auth_path;
+		r.opt.set.auth_required = r.opt.set.auth_plain_loopback = true;
 		strbuf_addf(&in, HELLO "%s", auth_cases[i].in);
 		if (strcmp(auth_cases[i].in, nul) == 0)	/* the one with a NUL */
 			strbuf_add(&in, "\0ZQ==\r\n", 7);
@@ -328,8 +328,8 @@ static void test_auth_is_told(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.auth_file = auth_path;
-	r.opt.auth_plain_loopback = true;
+	r.opt.set.auth_file = auth_path;
+	r.opt.set.auth_plain_loopback = true;
 	run(&r, HELLO "AUTH PLAIN " JOE "\r\n" TO "DATA\r\n" BODY);
 	assert_non_null(strstr(r.store.messages.v[0], "\twith ESMTPA id ID\r\n"));
 	assert_non_null(strstr(r.log.buf, " user=joe "));
@@ -342,15 +342,15 @@ static void test_auth_not_offered(void **state)
 
 	(void)state;
 	run_init(&r);
-	r.opt.auth_file = auth_path;
+	r.opt.set.auth_file = auth_path;
 	run(&r, HELLO "AUTH PLAIN " JOE "\r\n");
 	assert_string_equal(codes(&r), "220 250 538/5.7.11");
-	r.opt.auth_plain_loopback = true;
+	r.opt.set.auth_plain_loopback = true;
 	run(&r, "HELO x\r\nAUTH PLAIN " JOE "\r\n");
 	assert_string_equal(codes(&r), "220 250 503/5.5.1");
 	run(&r, "AUTH PLAIN " JOE "\r\n");
 	assert_string_equal(codes(&r), "220 503/5.5.1");
-	r.opt.auth_file = "/nonexistent/auth";
+	r.opt.set.auth_file = "/nonexistent/auth";
 	run(&r, HELLO "AUTH PLAIN " JOE "\r\n");
 	assert_string_equal(codes(&r), "220 250 454/4.7.0");
 	assert_null(strstr(r.written.buf, "nonexistent"));
@@ -366,8 +366,8 @@ static void test_auth_line_limit(void **state)
 		struct strbuf in = STRBUF_INIT(30000);
 
 		run_init(&r);
-		r.opt.auth_file = auth_path;
-		r.opt.auth_plain_loopback = true;
+		r.opt.set.auth_file = auth_path;
+		r.opt.set.auth_plain_loopback = true;
 		strbuf_addstr(&in, HELLO "AUTH PLAIN\r\n");
 		for (size_t i = 0; i < n; i++)
 			strbuf_addch(&in, 'A');
@@ -399,8 +399,8 @@ static void live_open(struct live *l)
 			 0);
 	assert_int_equal(pipe(l->stop), 0);
 	l->client = fds[1];
-	smtpd_init_take(&l->s, &l->r.opt, socket_stream_take(fds[0]), &l->r.store.delivery,
-			"local");
+	smtpd_init_take(&l->s, &l->r.opt, wire_new_take(socket_stream_take(fds[0])),
+			&l->r.store.delivery, "local");
 	l->s.stop_fd = l->stop[0];
 }
 
@@ -433,7 +433,7 @@ static void test_idle(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
 		live_open(&l);
-		l.r.opt.idle_timeout = 1;
+		l.r.opt.set.idle_timeout = 1;
 		send_text(&l, said[i]);
 		assert_int_equal(smtpd_run(&l.s, &l.r.err), -1);
 		assert_string_equal(l.r.err.status, "4.4.2");

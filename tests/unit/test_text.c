@@ -198,6 +198,63 @@ static void hash_ignores_case(void **state)
 	assert_true(text_hash("[") != text_hash("{"));
 }
 
+static void ports_are_numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		long port;
+	} cases[] = {
+		{ "0", 0 }, { "25", 25 }, { "00587", 587 }, { "65535", 65535 }, { "65536", -1 },
+		{ "99999", -1 }, { "000025", -1 }, { "99999999999999999999", -1 }, { "", -1 },
+		{ "-1", -1 }, { "+1", -1 }, { " 25", -1 }, { "25 ", -1 }, { "2x", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(text_port(cases[i].text, strlen(cases[i].text)), cases[i].port);
+	assert_int_equal(text_port("25x", 2), 25);
+}
+
+static void words_are_compared_whole(void **state)
+{
+	(void)state;
+	assert_true(text_same("PlainX", 5, "PLAIN"));
+	assert_true(text_same("x", 0, ""));
+	assert_false(text_same("PLAI", 4, "PLAIN"));
+	assert_false(text_same("PLAIN", 5, "PLAI"));
+}
+
+static void lines_are_cut(void **state)
+{
+	static const char *const wanted[] = { "one", "", "t\rwo", "\r", "last" };
+	char text[] = "one\r\n\nt\rwo\n\r\r\nlast", *at = text, *end = text + strlen(text);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		assert_string_equal(text_line(&at, end), wanted[i]);
+	assert_null(text_line(&at, end));
+}
+
+static void percent_is_decoded(void **state)
+{
+	static const struct {
+		const char *text, *octets;	/* NULL: it is wrong */
+	} cases[] = {
+		{ "", "" }, { "a%20b%2Cc", "a b,c" }, { "%25%ff", "%\xff" }, { "%2525", "%25" },
+		{ "%", NULL }, { "a%2", NULL }, { "%g0", NULL }, { "%0g", NULL }, { "x%00", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char copy[32];
+
+		snprintf(copy, sizeof(copy), "%s", cases[i].text);
+		assert_int_equal(text_percent_decode(copy), cases[i].octets != NULL);
+		if (cases[i].octets)
+			assert_string_equal(copy, cases[i].octets);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +265,10 @@ int main(void)
 		cmocka_unit_test(test_escape_every_octet),
 		cmocka_unit_test(test_lower),
 		cmocka_unit_test(hash_ignores_case),
+		cmocka_unit_test(ports_are_numbers),
+		cmocka_unit_test(words_are_compared_whole),
+		cmocka_unit_test(lines_are_cut),
+		cmocka_unit_test(percent_is_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
