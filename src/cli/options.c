@@ -454,6 +454,21 @@ static void help_option(struct strbuf *out, const struct option *o)
 	strbuf_release(&left);
 }
 
+/* What it may be: as the row says, else the first word of each value. */
+static void add_choice(struct strbuf *out, const struct setting *s)
+{
+	const char *between = "";
+
+	if (s->arg)
+		strbuf_addstr(out, s->arg);
+	for (const struct name_value *n = s->arg ? NULL : s->names; n && n->name; n++) {
+		if (names_name(s->names, n->value) != n->name)
+			continue;
+		strbuf_addf(out, "%s%s", between, n->name);
+		between = "|";
+	}
+}
+
 static void help_settings(struct strbuf *out, const struct setting_group *group)
 {
 	if (group->title)
@@ -465,7 +480,8 @@ static void help_settings(struct strbuf *out, const struct setting_group *group)
 		if (s->flags & (SETTING_NO_OPTION | SETTING_FILE_ONLY | SETTING_DEPRECATED |
 				SETTING_CLASSIC))
 			continue;
-		strbuf_addf(&left, "--%s=%s", s->key, s->arg ? s->arg : "value");
+		strbuf_addf(&left, "--%s=", s->key);
+		add_choice(&left, s);
 		for (char *c = left.buf + 2; *c && *c != '='; c++) {
 			if (*c == '_')
 				*c = '-';

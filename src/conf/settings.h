@@ -85,7 +85,7 @@ struct setting {
 	void (*print)(const void *target, const struct setting *, struct strbuf *);
 	/* Of what is asked of the server: its grammar (message/request.h). The text is kept. */
 	int (*read)(const char *text, int64_t now, struct envelope *, struct error *);
-	const char *arg;		/* "number", "path": for --help */
+	const char *arg;		/* "number", "path": for --help; NULL = its names */
 	const char *help;		/* one line */
 };
 

@@ -114,43 +114,6 @@ SETTING_SETTER(check_charset)
 	return 0;
 }
 
-static const struct name_value overrides[] = {
-	{ "no", FROM_OVERRIDE_NO }, { "own-domain", FROM_OVERRIDE_OWN_DOMAIN },
-	{ "own_domain", FROM_OVERRIDE_OWN_DOMAIN }, { "any", FROM_OVERRIDE_ANY }, { NULL, 0 }
-};
-
-static const struct name_value set_headers[] = {
-	{ "auto", SET_HEADER_AUTO }, { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF },
-	{ "yes", SET_HEADER_ON }, { "no", SET_HEADER_OFF }, { NULL, 0 }
-};
-
-/* Date and Message-ID are never replaced: "on" is no value of these keys. */
-static const struct name_value add_headers[] = {
-	{ "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF },
-	{ NULL, 0 }
-};
-
-static const struct name_value conversions[] = {
-	{ "yes", CONVERT_8BIT_YES }, { "no", CONVERT_8BIT_NO }, { "always", CONVERT_8BIT_ALWAYS },
-	{ "on", CONVERT_8BIT_YES }, { "off", CONVERT_8BIT_NO }, { NULL, 0 }
-};
-
-static const struct name_value line_policies[] = {
-	{ "encode", LONG_LINES_ENCODE }, { "split", LONG_LINES_SPLIT },
-	{ "reject", LONG_LINES_REJECT }, { "pass", LONG_LINES_PASS }, { NULL, 0 }
-};
-
-static const struct name_value bare_crs[] = {
-	{ "line-end", BARE_CR_LINE_END }, { "line_end", BARE_CR_LINE_END },
-	{ "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT }, { "encode", BARE_CR_ENCODE },
-	{ NULL, 0 }
-};
-
-static const struct name_value downgrades[] = {
-	{ "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
-	{ "always", UTF8_DOWNGRADE_ALWAYS }, { NULL, 0 }
-};
-
 static const struct setting mail_rows[] = {
 /* sender, recipients, header */
 { OWNER("from"), LIST(from),
@@ -159,14 +122,15 @@ static const struct setting mail_rows[] = {
   .arg = "login,...", .help = "login names whose mail takes this account" },
 { OWNER("match_to"), LIST(match_to),
   .arg = "pattern,...", .help = "mail that goes to these alone takes this account" },
-{ OWNER("account_match"), .type = SETTING_SPECIAL, .set = set_match,
-  .offset = FIELD(const char *const *, account_match), .print = setting_print_list,
+{ OWNER("account_match"),
+  SPECIAL(const char *const *, account_match, set_match, setting_print_list),
   .def = "envelope, header, recipients, user, default",
   .arg = "envelope|header|recipients|user|default,...",
   .help = "what chooses the account, in this order" },
-{ OWNER("from_override"), .type = SETTING_ENUM, .names = overrides,
-  .offset = FIELD(enum from_override, from_override), .def = "own-domain",
-  .classic_def = "any", .arg = "no|own-domain|any", .help = "which senders of -f are kept" },
+{ OWNER("from_override"), CHOICE(enum from_override, from_override, { "no", FROM_OVERRIDE_NO },
+  { "own-domain", FROM_OVERRIDE_OWN_DOMAIN }, { "own_domain", FROM_OVERRIDE_OWN_DOMAIN },
+  { "any", FROM_OVERRIDE_ANY }), .def = "own-domain", .classic_def = "any",
+  .help = "which senders of -f are kept" },
 { ANYONE("read_envelope_from"), SWITCH(read_envelope_from), .def = "off",
   .help = "without -f the envelope sender is that of the From field" },
 { OWNER("from_full_name"), TEXT(from_full_name), .arg = "name",
@@ -181,15 +145,17 @@ static const struct setting mail_rows[] = {
   .help = "domain for auto_from" },
 { OWNER("aliases"), FILE_NAME(aliases), .def = "/etc/aliases", .classic_def = "",
   .help = "aliases of local recipients" },
-{ OWNER("set_from_header"), .type = SETTING_ENUM, .names = set_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_from_header), .arg = "auto|on|off",
+{ OWNER("set_from_header"), CHOICE(enum set_header, set_from_header, { "auto", SET_HEADER_AUTO },
+  { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF }, { "yes", SET_HEADER_ON },
+  { "no", SET_HEADER_OFF }), .def = "auto",
   .help = "add From when missing, always (replacing), never" },
-{ OWNER("set_date_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_date_header), .arg = "auto|off",
-  .help = "add Date when missing, never" },
-{ OWNER("set_msgid_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_msgid_header), .arg = "auto|off",
-  .help = "add Message-ID when missing, never" },
+/* these are never replaced: "on" is no value of theirs */
+{ OWNER("set_date_header"), CHOICE(enum set_header, set_date_header, { "auto", SET_HEADER_AUTO },
+  { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }),
+  .def = "auto", .help = "add Date when missing, never" },
+{ OWNER("set_msgid_header"), CHOICE(enum set_header, set_msgid_header, { "auto", SET_HEADER_AUTO },
+  { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }),
+  .def = "auto", .help = "add Message-ID when missing, never" },
 { OWNER("undisclosed_recipients"), SWITCH(undisclosed_recipients), .def = "off",
   .help = "replace To and Cc by an empty group" },
 { OWNER("remove_bcc_headers"), SWITCH(remove_bcc_headers), .def = "on", .help = "remove Bcc" },
@@ -197,11 +163,9 @@ static const struct setting mail_rows[] = {
   .help = "recipients that the header does not show get a transaction of their own" },
 { OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
   .help = "... and those of Bcc each a copy that names them there" },
-{ OWNER("strip"), .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, strip),
-  .set = set_strip, .print = setting_print_list, .arg = "field,...",
-  .help = "header fields that are removed" },
-{ OWNER("message_id_domain"), .type = SETTING_SPECIAL, .set = set_domain,
-  .offset = FIELD(const char *, message_id_domain), .print = print_text,
+{ OWNER("strip"), SPECIAL(const char *const *, strip, set_strip, setting_print_list),
+  .arg = "field,...", .help = "header fields that are removed" },
+{ OWNER("message_id_domain"), SPECIAL(const char *, message_id_domain, set_domain, print_text),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
 { OWNER("privacy"), SWITCH(privacy), .def = "off",
   .help = "no name of this host in a Message-ID that is added" },
@@ -209,20 +173,23 @@ static const struct setting mail_rows[] = {
   .help = "say what an 8-bit body without MIME fields is" },
 
 /* the form of the message */
-{ OWNER("convert_8bit"), .type = SETTING_ENUM, .names = conversions,
-  .offset = FIELD(enum convert_8bit, convert.convert_8bit), .def = "yes", .arg = "yes|no|always",
+{ OWNER("convert_8bit"), CHOICE(enum convert_8bit, convert.convert_8bit,
+  { "yes", CONVERT_8BIT_YES }, { "no", CONVERT_8BIT_NO }, { "always", CONVERT_8BIT_ALWAYS },
+  { "on", CONVERT_8BIT_YES }, { "off", CONVERT_8BIT_NO }), .def = "yes",
   .help = "encode 8-bit content when the server has no 8BITMIME; for every server" },
-{ OWNER("long_lines"), .type = SETTING_ENUM, .names = line_policies,
-  .offset = FIELD(enum long_lines, convert.long_lines), .def = "encode",
-  .arg = "encode|split|reject|pass", .help = "lines of more than 998 octets" },
-{ OWNER("bare_cr"), .type = SETTING_ENUM, .names = bare_crs,
-  .offset = FIELD(enum bare_cr, convert.bare_cr), .def = "line-end",
-  .arg = "line-end|space|reject|encode", .help = "what a CR in a line of the body is" },
+{ OWNER("long_lines"), CHOICE(enum long_lines, convert.long_lines,
+  { "encode", LONG_LINES_ENCODE }, { "split", LONG_LINES_SPLIT }, { "reject", LONG_LINES_REJECT },
+  { "pass", LONG_LINES_PASS }), .def = "encode", .help = "lines of more than 998 octets" },
+{ OWNER("bare_cr"), CHOICE(enum bare_cr, convert.bare_cr, { "line-end", BARE_CR_LINE_END },
+  { "line_end", BARE_CR_LINE_END }, { "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT },
+  { "encode", BARE_CR_ENCODE }), .def = "line-end",
+  .help = "what a CR in a line of the body is" },
 { OWNER("stdin_timeout"), TIME(input), .def = "off",
   .help = "longest wait for more of the message" },
-{ ANYONE("smtputf8_downgrade"), .type = SETTING_ENUM, .names = downgrades,
-  .offset = FIELD(enum utf8_downgrade, convert.smtputf8_downgrade), .def = "auto",
-  .arg = "auto|never|always", .help = "write UTF-8 in header fields in ASCII" },
+{ ANYONE("smtputf8_downgrade"), CHOICE(enum utf8_downgrade, convert.smtputf8_downgrade,
+  { "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
+  { "always", UTF8_DOWNGRADE_ALWAYS }), .def = "auto",
+  .help = "write UTF-8 in header fields in ASCII" },
 { OWNER("convert_signed_dkim"), SWITCH(convert.signed_dkim), .def = "off",
   .help = "convert also what has a DKIM-Signature, which breaks it" },
 { OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
@@ -231,10 +198,6 @@ static const struct setting mail_rows[] = {
 
 const struct setting_group settings_mail = {
 	"Sender, recipients, header, message", mail_rows, ARRAY_LEN(mail_rows)
-};
-
-static const struct name_value importance_styles[] = {
-	{ "simple", 0 }, { "all", 1 }, { NULL, 0 }
 };
 
 static const struct setting compose_rows[] = {
@@ -246,9 +209,8 @@ static const struct setting compose_rows[] = {
   .help = "write 8-bit text as it is, not encoded" },
 { OWNER("filename_compat"), SWITCH(compose.filename_compat), .def = "off",
   .help = "file names beyond ASCII also for programs that do not know RFC 2231" },
-{ OWNER("importance_style"), .type = SETTING_BOOL, .names = importance_styles,
-  .offset = FIELD(bool, compose.importance_all), .def = "simple", .arg = "simple|all",
-  .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
+{ OWNER("importance_style"), EITHER(compose.importance_all, { "simple", 0 }, { "all", 1 }),
+  .def = "simple", .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
 { OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
   .help = "refuse a message with two of a field that may occur once" },
 };
