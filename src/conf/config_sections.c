@@ -260,7 +260,8 @@ static int unquote(const struct config_file *f, const struct setting *row, char 
 	for (close = *value + 1; *close && *close != '"'; close++)
 		close += *close == '\\' && close[1];
 	/* what follows the quotes is for the reader of the list, or of the address */
-	if ((row->type == SETTING_LIST || row->type == SETTING_SPECIAL) && *close && close[1])
+	if ((row->type == SETTING_LIST || row->type == SETTING_WORDS ||
+	     row->type == SETTING_SPECIAL) && *close && close[1])
 		return 0;
 	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
 }

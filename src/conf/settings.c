@@ -285,8 +285,12 @@ static int read_words(const struct setting *s, struct arena *a, const char *valu
 
 	if (s->type == SETTING_LIST)
 		split_list(value, &words);
+	else if (s->type == SETTING_WORDS)
+		strvec_split(&words, value, ", \t");
 	else
 		rc = split_command(s, value, &words, err);
+	for (size_t i = 0; rc == 0 && s->check && i < words.n; i++)
+		rc = s->check(s, words.v[i], err);
 	if (rc == 0 && strvec_overflow(&words))
 		rc = error_set(err, FAULT_CONFIG, "key '%s': more than %d words", s->key,
 			       LIST_MAX);
@@ -395,6 +399,7 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 	case SETTING_ENUM:
 		return set_choice(field, s, value, err);
 	case SETTING_LIST:
+	case SETTING_WORDS:
 	case SETTING_ARGV:
 		if (read_words(s, a, value, field, err) < 0)
 			return -1;
@@ -555,6 +560,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 		print_name(s->names, value, out);
 		break;
 	case SETTING_LIST:
+	case SETTING_WORDS:
 	case SETTING_ARGV:
 		print_words(*(const char *const *const *)field, s->type == SETTING_ARGV, out);
 		break;

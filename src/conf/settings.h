@@ -27,6 +27,7 @@ enum setting_type {
 	SETTING_BOOL,		/* bool; on, off, yes, no, true, false, 1, 0 */
 	SETTING_ENUM,		/* int-sized enum; names[] */
 	SETTING_LIST,		/* const char *const *; separated by commas */
+	SETTING_WORDS,		/* const char *const *; separated by commas or blanks */
 	SETTING_ARGV,		/* const char *const *; words, '...' and "..." quote, no shell */
 	SETTING_SECRET,		/* struct secret */
 	SETTING_SPECIAL,	/* set() does it */
@@ -83,6 +84,8 @@ struct setting {
 	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
 		   struct error *);
 	void (*print)(const void *target, const struct setting *, struct strbuf *);
+	/* Of lists: refuses one word of it. */
+	int (*check)(const struct setting *, const char *word, struct error *);
 	/* Of what is asked of the server: its grammar (message/request.h). The text is kept. */
 	int (*read)(const char *text, int64_t now, struct envelope *, struct error *);
 	const char *arg;		/* "number", "path": for --help; NULL = its names */

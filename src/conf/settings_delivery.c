@@ -16,18 +16,10 @@
 #include "util/error.h"
 #include "util/names.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
-
-#define POLICY_MAX 200	/* words of ext_policy */
-
-static const struct name_value notify_names[] = {
-	{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
-	{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 }
-};
 
 /* Words of a list with commas as the bits of a table; "off" is none. */
-static int read_bits(const struct setting *s, const struct name_value *names, const char *value,
-		     const char *wanted, unsigned *out, struct error *err)
+static int read_bits(const struct setting *s, const char *value, const char *wanted,
+		     unsigned *out, struct error *err)
 {
 	unsigned bits = 0;
 	char word[16];
@@ -43,7 +35,7 @@ static int read_bits(const struct setting *s, const struct name_value *names, co
 		word[n] = '\0';
 		p += n;
 		p += strspn(p, " \t");
-		if (names_find(names, word, &bit) < 0 || (*p && *p != ','))
+		if (names_find(s->names, word, &bit) < 0 || (*p && *p != ','))
 			return setting_refuse(s, value, wanted, err);
 		bits |= (unsigned)bit;
 	}
@@ -58,7 +50,7 @@ SETTING_SETTER(set_dsn_notify)
 	unsigned bits;
 
 	(void)arena;
-	if (read_bits(s, notify_names, value, wanted, &bits, err) < 0)
+	if (read_bits(s, value, wanted, &bits, err) < 0)
 		return -1;
 	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
 		return setting_refuse(s, value, wanted, err);
@@ -66,44 +58,27 @@ SETTING_SETTER(set_dsn_notify)
 	return 0;
 }
 
-static const struct name_value stop_names[] = {
-	{ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
-	{ "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }, { NULL, 0 }
-};
-
 SETTING_SETTER(set_stop_on)
 {
 	struct account *a = target;
 
 	(void)arena;
-	return read_bits(s, stop_names, value, "off, or a list of to, cc, bcc, argument",
-			 &a->stop_on, err);
+	return read_bits(s, value, "off, or a list of to, cc, bcc, argument", &a->stop_on, err);
 }
 
-static void print_bits(struct strbuf *out, const struct name_value *names, unsigned bits)
+SETTING_PRINTER(print_bits)
 {
+	const unsigned bits = *(const unsigned *)(const void *)((const char *)target + s->offset);
 	const char *comma = "";
 
 	if (!bits)
 		strbuf_addstr(out, "off");
-	for (const struct name_value *n = names; n->name; n++) {
+	for (const struct name_value *n = s->names; n->name; n++) {
 		if (bits & (unsigned)n->value) {
 			strbuf_addf(out, "%s%s", comma, n->name);
 			comma = ",";
 		}
 	}
-}
-
-SETTING_PRINTER(print_stop_on)
-{
-	(void)s;
-	print_bits(out, stop_names, ((const struct account *)target)->stop_on);
-}
-
-SETTING_PRINTER(print_dsn_notify)
-{
-	(void)s;
-	print_bits(out, notify_names, ((const struct account *)target)->dsn_notify);
 }
 
 /* A value that the reader of the row has to understand; kept as written. */
@@ -137,29 +112,17 @@ SETTING_PRINTER(print_request)
 }
 
 /* policy = NAME ":" LEVEL *("," NAME ":" LEVEL); which names there are is smtp's to know */
-SETTING_SETTER(set_policy)
+WORD_CHECK(check_policy)
 {
 	static const char *const levels[] = { ":require", ":try", ":downgrade", ":local" };
-	struct strvec words = STRVEC_INIT(POLICY_MAX);
-	int rc = 0;
+	const char *colon = strrchr(word, ':');
+	bool known = false;
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		const char *colon = strrchr(words.v[i], ':');
-		bool known = false;
-
-		for (size_t k = 0; colon && k < ARRAY_LEN(levels); k++)
-			known |= strcasecmp(colon, levels[k]) == 0;
-		if (!known || colon == words.v[i])
-			rc = setting_refuse(s, words.v[i], "NAME:LEVEL, the level one of require, "
-					    "try, downgrade, local", err);
-	}
-	if (rc == 0 && strvec_overflow(&words))
-		rc = setting_refuse(s, value, "a list of that length", err);
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	for (size_t i = 0; colon && i < ARRAY_LEN(levels); i++)
+		known |= strcasecmp(colon, levels[i]) == 0;
+	return known && colon != word ? 0 :
+		setting_refuse(s, word, "NAME:LEVEL, the level one of require, try, downgrade, "
+			       "local", err);
 }
 
 #define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
@@ -170,9 +133,13 @@ static const struct setting delivery_rows[] = {
 { OWNER("refused_recipients"), CHOICE(enum partial, refused_recipients,
   { "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }), .def = "deliver",
   .help = "what to do for the others when some are refused" },
-{ OWNER("stop_on"), SPECIAL(unsigned, stop_on, set_stop_on, print_stop_on), .def = "off",
+{ OWNER("stop_on"), SPECIAL(unsigned, stop_on, set_stop_on, print_bits),
+  .names = NAMES({ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
+  { "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }), .def = "off",
   .arg = "off|to,cc,bcc,argument", .help = "stop for all when one of these is refused" },
-{ ANYONE("dsn_notify"), SPECIAL(unsigned, dsn_notify, set_dsn_notify, print_dsn_notify),
+{ ANYONE("dsn_notify"), SPECIAL(unsigned, dsn_notify, set_dsn_notify, print_bits),
+  .names = NAMES({ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
+  { "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }),
   .def = "off", .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
 { ANYONE("dsn_return"), CHOICE(enum dsn_ret, dsn_return, { "off", DSN_RET_NONE },
   { "full", DSN_RET_FULL }, { "headers", DSN_RET_HDRS }, { "hdrs", DSN_RET_HDRS }), .def = "off",
@@ -219,7 +186,7 @@ static const struct setting delivery_rows[] = {
 /* parameters of MAIL and RCPT */
 { OWNER("esmtp"), SWITCH(ext.esmtp), .def = "on",
   .help = "off: HELO, and no extension at all" },
-{ OWNER("ext_policy"), SPECIAL(const char *const *, ext.policy, set_policy, setting_print_list),
+{ OWNER("ext_policy"), WORDS(ext.policy, check_policy),
   .arg = "name:level,...", .help = "what to do without an extension: require, try, downgrade" },
 { OWNER("force_ext"), LIST(ext.force_ext),
   .arg = "name,...", .help = "for tests: use extensions that were not offered" },

@@ -13,11 +13,9 @@
 #include "util/error.h"
 #include "util/names.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
 #include "util/text.h"
 
 #define CHARSET_MAX 40		/* RFC 2978, section 2.3 */
-#define WORDS_MAX 1000
 
 SETTING_PRINTER(print_text)
 {
@@ -41,28 +39,23 @@ SETTING_SETTER(set_domain)
 
 /* --- choices from words ------------------------------------------------------------ */
 
-SETTING_SETTER(set_match)
+WORD_CHECK(check_criterion)
 {
 	static const struct name_value criteria[] = {
 		{ "envelope", 0 }, { "header", 1 }, { "recipients", 2 }, { "user", 3 },
 		{ "default", 4 }, { NULL, 0 }
 	};
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int which, rc = 0;
+	int ignored;
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		if (names_find(criteria, words.v[i], &which) < 0)
-			rc = setting_refuse(s, words.v[i], "one of envelope, header, recipients, "
-					    "user, default", err);
-	}
-	if (rc == 0 && words.n == 0)
-		rc = setting_refuse(s, value, "a list of envelope, header, recipients, user, "
-				    "default", err);
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	return names_find(criteria, word, &ignored) == 0 ? 0 :
+		setting_refuse(s, word, "one of envelope, header, recipients, user, default", err);
+}
+
+SETTING_SETTER(check_match)
+{
+	(void)arena;
+	return *LIST_FIELD(target, s) ? 0 : setting_refuse(s, value, "a list of envelope, header, "
+							   "recipients, user, default", err);
 }
 
 /* Without these the body cannot be read: they are never removed. */
@@ -79,26 +72,14 @@ static bool is_vital(const char *pattern)
 }
 
 /* strip = field-name *("," field-name), '*' and '?' in a name as in a pattern */
-SETTING_SETTER(set_strip)
+WORD_CHECK(check_strip)
 {
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int rc = 0;
+	const size_t len = strlen(word);
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		const char *w = words.v[i];
-
-		if (!text_is_ascii(w, strlen(w)) || text_has_control(w, strlen(w)) ||
-		    strchr(w, ':'))
-			rc = setting_refuse(s, w, "the name of a header field", err);
-		else if (is_vital(w))
-			rc = setting_refuse(s, w, "a field that the message can be read without",
-					    err);
-	}
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	if (!text_is_ascii(word, len) || text_has_control(word, len) || strchr(word, ':'))
+		return setting_refuse(s, word, "the name of a header field", err);
+	return is_vital(word) ? setting_refuse(s, word, "a field that the message can be read "
+					       "without", err) : 0;
 }
 
 /* mime-charset-chars (RFC 2978, section 2.3): what can stand in an encoded word as it is */
@@ -122,8 +103,7 @@ static const struct setting mail_rows[] = {
   .arg = "login,...", .help = "login names whose mail takes this account" },
 { OWNER("match_to"), LIST(match_to),
   .arg = "pattern,...", .help = "mail that goes to these alone takes this account" },
-{ OWNER("account_match"),
-  SPECIAL(const char *const *, account_match, set_match, setting_print_list),
+{ OWNER("account_match"), WORDS(account_match, check_criterion), .set = check_match,
   .def = "envelope, header, recipients, user, default",
   .arg = "envelope|header|recipients|user|default,...",
   .help = "what chooses the account, in this order" },
@@ -163,8 +143,7 @@ static const struct setting mail_rows[] = {
   .help = "recipients that the header does not show get a transaction of their own" },
 { OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
   .help = "... and those of Bcc each a copy that names them there" },
-{ OWNER("strip"), SPECIAL(const char *const *, strip, set_strip, setting_print_list),
-  .arg = "field,...", .help = "header fields that are removed" },
+{ OWNER("strip"), WORDS(strip, check_strip), .arg = "field,...", .help = "header fields that are removed" },
 { OWNER("message_id_domain"), SPECIAL(const char *, message_id_domain, set_domain, print_text),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
 { OWNER("privacy"), SWITCH(privacy), .def = "off",

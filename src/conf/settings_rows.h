@@ -51,6 +51,8 @@ struct strvec;
 #define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
 #define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
 #define LIST(m) .type = SETTING_LIST, .offset = FIELD(const char *const *, m)
+#define WORDS(m, checker) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
+	.check = (checker)
 #define ARGV(m) .type = SETTING_ARGV, .offset = FIELD(const char *const *, m)
 #define COMMAND(m) ARGV(m), .arg = "command"
 #define SECRET(m) .type = SETTING_SECRET, .offset = FIELD(struct secret, m), \
@@ -81,6 +83,8 @@ extern const struct setting_group *const settings_listen_groups[];
 #define SETTING_SETTER(name) \
 	static int name(void *target, const struct setting *s, struct arena *arena, \
 			const char *value, struct error *err)
+#define WORD_CHECK(name) \
+	static int name(const struct setting *s, const char *word, struct error *err)
 #define SETTING_PRINTER(name) \
 	static void name(const void *target, const struct setting *s, struct strbuf *out)
 

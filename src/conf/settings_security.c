@@ -86,21 +86,14 @@ SETTING_SETTER(check_fingerprint)
 	return 0;
 }
 
-/* The list is in its field: each of it must be a pin, so that a typing error is seen at once. */
-SETTING_SETTER(check_pins)
+/* Each must be a pin, so that a typing error is seen at once. */
+WORD_CHECK(check_pin)
 {
-	const char *const *pins = ((struct account *)target)->tls.pin;
+	struct pin ignored;
 
-	(void)arena, (void)value;
-	for (size_t i = 0; pins && pins[i]; i++) {
-		struct pin ignored;
-
-		if (pin_parse(pins[i], &ignored) < 0)
-			return setting_refuse(s, pins[i], "spki-sha256:BASE64, cert-sha256:HEX or "
-					      "file:PATH ('msubmit --serverinfo' prints them)",
-					      err);
-	}
-	return 0;
+	return pin_parse(word, &ignored) == 0 ? 0 :
+		setting_refuse(s, word, "spki-sha256:BASE64, cert-sha256:HEX or file:PATH "
+			       "('msubmit --serverinfo' prints them)", err);
 }
 
 static const struct name_value auth_names[] = {
@@ -189,8 +182,7 @@ static const struct setting security_rows[] = {
   .help = "stapled OCSP answers: check, demand, ignore" },
 { OWNER("tls_fingerprint"), TEXT(tls.fingerprint), .set = check_fingerprint, .arg = "hex",
   .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
-{ OWNER("tls_pin"), LIST(tls.pin),
-  .set = check_pins, .arg = "pin,...",
+{ OWNER("tls_pin"), LIST(tls.pin), .check = check_pin, .arg = "pin,...",
   .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
 { OWNER("tls_dane"), CHOICE(enum tls_dane, tls.dane, { "off", TLS_DANE_OFF },
   { "may", TLS_DANE_MAY }, { "must", TLS_DANE_MUST }), .def = "off",
