@@ -29,6 +29,8 @@ struct config_override {
 
 struct config_request {
 	const char *file;	/* -C; NULL = search */
+	const char *text;	/* ... and what it holds, text_n octets; NULL = it is read */
+	size_t text_n;
 	bool root_only;		/* ... it must be root's: EX_USAGE else */
 	const struct config_override *override;	/* --key=value, for every account */
 	size_t override_n;

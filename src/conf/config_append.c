@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/secret.h"

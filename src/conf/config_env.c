@@ -82,10 +82,8 @@ int config_env_read(struct config *c, struct error *err)
 	}
 	struct section *account = made[SCOPE_ACCOUNT];
 
-	if (account && !config_has(&account->own, "host") && !config_has(&account->own, "socket") &&
-	    !config_has(&c->options[SCOPE_ACCOUNT], "host") &&
-	    !config_has(&c->options[SCOPE_ACCOUNT], "socket") &&
-	    !config_has(&account->own, "mx") && !config_has(&c->options[SCOPE_ACCOUNT], "mx")) {
+	if (account && !config_names_server(&account->own) &&
+	    !config_names_server(&c->options[SCOPE_ACCOUNT])) {
 		strbuf_addstr(&c->searched, ", environment (MSUBMIT_HOST unset)");
 		account->shadowed = true;
 	}

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "conf/classic.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "conf/rewrite.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
@@ -102,7 +101,7 @@ static int read_bases(struct config *c, struct section *s, char *list, struct er
 	return 0;
 }
 
-static struct section *find_section(const struct config_file *f, enum setting_scope scope,
+struct section *config_section_find(const struct config_file *f, enum setting_scope scope,
 				    const char *name)
 {
 	for (struct section *s = f->first; s; s = s->next) {
@@ -117,8 +116,8 @@ static const struct section *find_same(const struct config *c, const struct conf
 				       enum setting_scope scope, const char *name)
 {
 	for (const struct config_file *g = c->file; g; g = g->next) {
-		const struct section *s = g->system == f->system ? find_section(g, scope, name) :
-								   NULL;
+		const struct section *s = g->system == f->system ?
+			config_section_find(g, scope, name) : NULL;
 
 		if (s)
 			return s;
@@ -141,7 +140,7 @@ static int check_new(const struct reader *r, enum setting_scope scope, const cha
 static int check_defined(const struct config_file *f, const struct section *s, struct error *err)
 {
 	for (char **base = f->classic ? s->base : NULL; base && *base; base++) {
-		const struct section *found = find_section(f, SCOPE_ACCOUNT, *base);
+		const struct section *found = config_section_find(f, SCOPE_ACCOUNT, *base);
 
 		if (!found || found == s)
 			return error_set(err, FAULT_CONFIG,

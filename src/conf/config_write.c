@@ -9,7 +9,6 @@
 #include "conf/settings.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/secret.h"
 #include "util/strbuf.h"
 #include "util/text.h"
 
@@ -132,9 +131,7 @@ static int check_value(const struct setting *row, bool classic, const char *valu
 	settings_defaults(SCOPE_ACCOUNT, scratch, a, classic);
 	int rc = setting_set(scratch, row, a, value, err);
 
-	secret_release(&scratch->auth.password);
-	secret_release(&scratch->auth.token);
-	secret_release(&scratch->proxy.password);
+	config_forget(scratch);
 	arena_free(a);
 	return rc;
 }
