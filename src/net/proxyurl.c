@@ -289,9 +289,8 @@ bool proxyurl_excepted(const char *list, const char *host, unsigned port)
 {
 	struct strvec items = STRVEC_INIT(ITEMS_MAX);
 	struct address numeric;
-	size_t len = strlen(host);
-	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']', found = false;
-	char *bare = xstrndup(host + bracketed, bracketed ? len - 2 : len);
+	char *bare = address_bare_host(host);
+	bool found = false;
 	bool is_address = address_from_text(bare, 0, &numeric);
 
 	strvec_split(&items, list ? list : "", ", \t");

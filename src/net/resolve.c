@@ -111,6 +111,14 @@ int resolve_error(const char *host, int code, int errno_now, struct error *err)
 	}
 }
 
+char *address_bare_host(const char *host)
+{
+	size_t len = strlen(host);
+	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
+
+	return xstrndup(host + bracketed, bracketed ? len - 2 : len);
+}
+
 bool address_from_text(const char *host, unsigned port, struct address *out)
 {
 	in_port_t p = htons((in_port_t)port);
@@ -294,9 +302,7 @@ static int look_up(const char *host, unsigned port, int family, const struct dea
 int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
 		 struct host_addresses *out, struct error *err)
 {
-	size_t len = strlen(host);
-	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
-	char *name = xstrndup(host + bracketed, bracketed ? len - 2 : len);
+	char *name = address_bare_host(host);
 	struct host_addresses found = { 0 };
 	struct address one;
 	int rc = 0;

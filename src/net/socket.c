@@ -417,37 +417,199 @@ static int find_addresses(const struct socket_target *target, const struct deadl
 	return rc;
 }
 
-/* Those before the winner have failed, or were slower. */
-static void keep_rest(struct host_addresses *list, size_t winner)
+/* --- the addresses of one host, raced ----------------------------------------------- */
+
+/*
+ * RFC 8305, section 5: one connection is begun, the next after a delay, or at
+ * once when all that run have failed; the first that stands wins and the
+ * others are closed. Only TCP is raced, never what is spoken on it.
+ */
+
+struct runner {
+	struct deadline limit;
+	int error;		/* errno, once it has failed */
+	const char *stage;	/* what failed, before connect() */
+};
+
+struct field {
+	const struct socket_target *target;
+	const struct host_addresses *list;
+	const struct deadline *whole;
+	struct runner *runner;
+	struct pollfd *p;	/* -1 where nobody runs */
+	size_t next, running;
+	int64_t next_at;	/* when the next one may start beside those that run */
+};
+
+static void fail_address(struct field *f, size_t i, int error)
 {
-	while (winner-- > 0)
-		host_addresses_drop(list, 0);
+	f->runner[i].error = error;
+	if (f->p[i].fd >= 0) {
+		close(f->p[i].fd);
+		f->p[i].fd = -1;
+		f->running--;
+	}
 }
 
-static int connect_list(const struct socket_target *target, struct host_addresses *list,
-			const struct deadline *whole, struct error *err)
+/* Begins a connection: true when it stands at once. */
+static bool start_address(struct field *f, size_t i)
 {
-	const struct race race = {
-		.list = list, .options = target->options, .delay_ms = target->race_ms,
-		.timeout = target->timeout,
-	};
-	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
-	size_t winner = 0;
-	struct error kinds;
-	int fd = race_run(&race, whole, &winner, &reasons, &kinds);
+	const struct address *to = &f->list->v[i];
+	struct runner *r = &f->runner[i];
+	int fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (fd >= 0) {
-		keep_rest(list, winner);
+	r->limit = attempt_limit(f->target, f->whole);
+	if (fd < 0) {
+		r->stage = "cannot make a socket: ";
+		r->error = errno;
+		return false;
+	}
+	f->p[i].fd = fd;
+	f->running++;
+	if (sockopt_prepare(fd, to->to.any.sa_family, f->target->options, &r->stage) < 0) {
+		fail_address(f, i, errno);
+		return false;
+	}
+	if (connect(fd, &to->to.any, to->len) == 0)
+		return true;
+	if (errno != EINPROGRESS && errno != EINTR)
+		fail_address(f, i, errno);
+	return false;
+}
+
+/* Is the connection of i there? A failed one is marked so. */
+static bool finished(struct field *f, size_t i)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (getsockopt(f->p[i].fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+		error = errno;
+	if (error)
+		fail_address(f, i, error);
+	return error == 0;
+}
+
+/* Until something can happen, in milliseconds for poll(). */
+static int patience(const struct field *f)
+{
+	int64_t left = INT_MAX;
+
+	if (f->next < f->list->n && f->target->race_ms)
+		left = f->next_at - clock_ms();
+	for (size_t i = 0; i < f->next; i++) {
+		int ms = f->p[i].fd >= 0 ? deadline_poll_ms(&f->runner[i].limit) : -1;
+
+		if (ms >= 0 && ms < left)
+			left = ms;
+	}
+	return left == INT_MAX ? -1 : left < 0 ? 0 : (int)left;
+}
+
+/* One wait: the place of the winner, or -1. */
+static int wait_for_one(struct field *f)
+{
+	int ready = poll(f->p, (nfds_t)f->next, patience(f));
+	int winner = -1;
+
+	for (size_t i = 0; i < f->next; i++) {
+		if (f->p[i].fd < 0)
+			continue;
+		if (ready > 0 && f->p[i].revents) {
+			if (finished(f, i) && winner < 0)
+				winner = (int)i;
+		} else if (deadline_passed(&f->runner[i].limit)) {
+			fail_address(f, i, ETIMEDOUT);
+		}
+	}
+	return winner;
+}
+
+static int run(struct field *f)
+{
+	for (;;) {
+		bool more = f->next < f->list->n && !deadline_passed(f->whole);
+		bool now = f->target->race_ms && clock_ms() >= f->next_at;
+
+		if (more && (f->running == 0 || now)) {
+			size_t i = f->next++;
+
+			f->next_at = clock_ms() + f->target->race_ms;
+			if (start_address(f, i))
+				return (int)i;
+			continue;
+		}
+		if (f->running == 0)
+			return -1;
+		int winner = wait_for_one(f);
+
+		if (winner >= 0)
+			return winner;
+	}
+}
+
+/* Each address that was tried has its own reason, in the order of the list. */
+static void tell(const struct field *f, struct error *err)
+{
+	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
+
+	for (size_t i = 0; i < f->next; i++) {
+		const struct runner *r = &f->runner[i];
+		char name[ADDRESS_TEXT];
+
+		address_text(&f->list->v[i].to.any, name, sizeof(name));
+		strbuf_addf(&reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
+		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
+			strbuf_addf(&reasons, "no answer within %u s", r->limit.seconds);
+		else
+			strbuf_addstr(&reasons, strerror(r->error));
+	}
+	if (deadline_passed(f->whole))
+		strbuf_addstr(&reasons, "; no time is left to try more");
+	error_set(err, f->next ? socket_fault(f->runner[0].error) : FAULT_CONNECT,
+		  "cannot connect to %s:%u: %s%s", f->target->host, f->target->port, reasons.buf,
+		  strbuf_overflow(&reasons) ? "..." : "");
+	for (size_t i = 1; i < f->next; i++)
+		error_also(err, socket_fault(f->runner[i].error));
+	strbuf_release(&reasons);
+}
+
+/* The connected descriptor, and its address is the first of the list; or -1, and none is left. */
+static int race(const struct socket_target *target, struct host_addresses *list,
+		const struct deadline *whole, struct error *err)
+{
+	const size_t n = list->n;
+	struct field f = { .target = target, .list = list, .whole = whole };
+	int fd = -1;
+
+	f.runner = xcalloc(n, sizeof(*f.runner));
+	f.p = xcalloc(n, sizeof(*f.p));
+	for (size_t i = 0; i < n; i++)
+		f.p[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
+	/* a limit that has passed already still allows one try, as poll() does */
+	const bool last = deadline_passed(whole) && n;
+	int winner = last && start_address(&f, f.next++) ? 0 : run(&f);
+
+	if (winner >= 0) {
+		fd = f.p[winner].fd;
+		f.p[winner].fd = -1;
+		/* those before it have failed, or were slower */
+		while (winner-- > 0)
+			host_addresses_drop(list, 0);
 	} else {
-		error_set(err, kinds.fault != FAULT_NONE ? kinds.fault : FAULT_CONNECT,
-			  "cannot connect to %s:%u: %s%s", target->host, target->port,
-			  reasons.buf, strbuf_overflow(&reasons) ? "..." : "");
-		memcpy(err->also, kinds.also, sizeof(err->also));
+		tell(&f, err);
 		list->n = 0;
 	}
-	strbuf_release(&reasons);
+	for (size_t i = 0; i < n; i++) {
+		if (f.p[i].fd >= 0)
+			close(f.p[i].fd);
+	}
+	xfree(f.runner);
+	xfree(f.p);
 	return fd;
 }
+
+/* --- one host, one path -------------------------------------------------------------- */
 
 static int connect_host(const struct socket_target *target, const struct deadline *whole,
 			struct error *err)
@@ -459,7 +621,7 @@ static int connect_host(const struct socket_target *target, const struct deadlin
 	if (target->options && sockopt_check_source(target->options->source_ip, err) < 0)
 		return -1;
 	if (list->n || find_addresses(target, whole, list, err) == 0)
-		fd = connect_list(target, list, whole, err);
+		fd = race(target, list, whole, err);
 	host_addresses_release(&own);
 	return fd;
 }
@@ -497,189 +659,4 @@ int socket_connect(const struct socket_target *target, const struct deadline *wh
 		return -1;
 	*out = stream_on(fd, true);
 	return 0;
-}
-
-/* --- the addresses of one host, raced ----------------------------------------------- */
-
-struct runner {
-	bool started;
-	struct deadline limit;
-	int error;		/* errno, once it has failed */
-	const char *stage;	/* what failed, before connect() */
-};
-
-struct field {
-	const struct race *race;
-	const struct deadline *whole;
-	struct runner *runner;
-	struct pollfd *p;	/* -1 where nobody runs */
-	size_t next, running;
-	int64_t next_at;	/* when the next one may start beside those that run */
-};
-
-static void fail_address(struct field *f, size_t i, int error)
-{
-	f->runner[i].error = error;
-	if (f->p[i].fd >= 0) {
-		close(f->p[i].fd);
-		f->p[i].fd = -1;
-		f->running--;
-	}
-}
-
-/* Begins a connection: true when it stands at once. */
-static bool start_address(struct field *f, size_t i)
-{
-	const struct address *to = &f->race->list->v[i];
-	struct runner *r = &f->runner[i];
-	int fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	r->started = true;
-	r->limit = deadline_first(deadline_in(f->race->timeout, "the connection"), *f->whole);
-	if (fd < 0) {
-		r->stage = "cannot make a socket: ";
-		r->error = errno;
-		return false;
-	}
-	f->p[i].fd = fd;
-	f->running++;
-	if (sockopt_prepare(fd, to->to.any.sa_family, f->race->options, &r->stage) < 0) {
-		fail_address(f, i, errno);
-		return false;
-	}
-	if (connect(fd, &to->to.any, to->len) == 0)
-		return true;
-	if (errno != EINPROGRESS && errno != EINTR)
-		fail_address(f, i, errno);
-	return false;
-}
-
-/* Is the connection of i there? A failed one is marked so. */
-static bool finished(struct field *f, size_t i)
-{
-	int error = 0;
-	socklen_t size = sizeof(error);
-
-	if (getsockopt(f->p[i].fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
-		error = errno;
-	if (error)
-		fail_address(f, i, error);
-	return error == 0;
-}
-
-/* Until something can happen, in milliseconds for poll(). */
-static int patience(const struct field *f)
-{
-	int64_t left = INT_MAX;
-
-	if (f->next < f->race->list->n && f->race->delay_ms)
-		left = f->next_at - clock_ms();
-	for (size_t i = 0; i < f->next; i++) {
-		int ms = f->p[i].fd >= 0 ? deadline_poll_ms(&f->runner[i].limit) : -1;
-
-		if (ms >= 0 && ms < left)
-			left = ms;
-	}
-	return left == INT_MAX ? -1 : left < 0 ? 0 : (int)left;
-}
-
-/* One wait: the place of the winner, or -1. */
-static int wait_for_one(struct field *f)
-{
-	int ready = poll(f->p, (nfds_t)f->next, patience(f));
-	int winner = -1;
-
-	for (size_t i = 0; i < f->next; i++) {
-		if (f->p[i].fd < 0)
-			continue;
-		if (ready > 0 && f->p[i].revents) {
-			if (finished(f, i) && winner < 0)
-				winner = (int)i;
-		} else if (deadline_passed(&f->runner[i].limit)) {
-			fail_address(f, i, ETIMEDOUT);
-		}
-	}
-	return winner;
-}
-
-static int run(struct field *f)
-{
-	for (;;) {
-		bool more = f->next < f->race->list->n && !deadline_passed(f->whole);
-		bool now = f->race->delay_ms && clock_ms() >= f->next_at;
-
-		if (more && (f->running == 0 || now)) {
-			size_t i = f->next++;
-
-			f->next_at = clock_ms() + f->race->delay_ms;
-			if (start_address(f, i))
-				return (int)i;
-			continue;
-		}
-		if (f->running == 0)
-			return -1;
-		int winner = wait_for_one(f);
-
-		if (winner >= 0)
-			return winner;
-	}
-}
-
-static void note(struct error *kinds, enum fault fault)
-{
-	if (kinds->fault == FAULT_NONE)
-		error_turn(kinds, fault);
-	else
-		error_also(kinds, fault);
-}
-
-static void tell(const struct field *f, struct strbuf *reasons, struct error *kinds)
-{
-	const struct host_addresses *list = f->race->list;
-
-	for (size_t i = 0; i < f->next; i++) {
-		const struct runner *r = &f->runner[i];
-		char name[ADDRESS_TEXT];
-
-		note(kinds, socket_fault(r->error));
-		address_text(&list->v[i].to.any, name, sizeof(name));
-		strbuf_addf(reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
-		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
-			strbuf_addf(reasons, "no answer within %u s", r->limit.seconds);
-		else
-			strbuf_addstr(reasons, strerror(r->error));
-	}
-	if (deadline_passed(f->whole))
-		strbuf_addstr(reasons, "; no time is left to try more");
-}
-
-int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-	     struct strbuf *reasons, struct error *kinds)
-{
-	struct field f = { .race = r, .whole = whole };
-	int fd = -1;
-
-	f.runner = xcalloc(r->list->n, sizeof(*f.runner));
-	f.p = xcalloc(r->list->n, sizeof(*f.p));
-	for (size_t i = 0; i < r->list->n; i++)
-		f.p[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
-	/* a limit that has passed already still allows one try, as poll() does */
-	const bool last = deadline_passed(whole) && r->list->n;
-	int winner = last && start_address(&f, f.next++) ? 0 : run(&f);
-
-	if (winner >= 0) {
-		*winner_out = (size_t)winner;
-		fd = f.p[winner].fd;
-		f.p[winner].fd = -1;
-	} else {
-		*kinds = (struct error){ .fault = FAULT_NONE };
-		tell(&f, reasons, kinds);
-	}
-	for (size_t i = 0; i < r->list->n; i++) {
-		if (f.p[i].fd >= 0)
-			close(f.p[i].fd);
-	}
-	xfree(f.runner);
-	xfree(f.p);
-	return fd;
 }

@@ -2,8 +2,8 @@
  * Sockets: find the server, connect, and the lowest stream on the result.
  *
  * Numeric addresses cost no resolver. All addresses of a name are tried in
- * getaddrinfo()'s order, raced where that is wanted (net/race.h); when none
- * works the error lists each with its own reason. Sockets are non-blocking,
+ * getaddrinfo()'s order, raced where that is wanted (RFC 8305, section 5);
+ * when none works the error lists each with its own reason. Sockets are non-blocking,
  * close-on-exec, TCP_NODELAY, keep-alive.
  */
 #ifndef NET_SOCKET_H
@@ -18,7 +18,6 @@ struct host_addresses;
 struct deadline;
 struct error;
 struct socket_options;
-struct strbuf;
 struct stream;
 
 /* Zero is the default of each. */
@@ -74,27 +73,5 @@ int socket_fd(const struct stream *s);
 
 /* The peer's numeric address, "local" for a local socket, written to out. */
 void socket_peer_name(const struct stream *s, char *out, size_t room);
-
-/*
- * The addresses of one host, raced (RFC 8305, section 5): one connection is
- * begun, the next after a delay, or at once when all that run have failed;
- * the first that stands wins and the others are closed. Only TCP is raced,
- * never what is spoken on it.
- */
-
-struct race {
-	const struct host_addresses *list;
-	const struct socket_options *options;	/* of each socket */
-	unsigned delay_ms;			/* 0: one after the other */
-	unsigned timeout;			/* seconds for each address, 0 = no limit */
-};
-
-/*
- * The connected descriptor, and the place of its address in the list; or -1,
- * with the reason of each address that was tried appended to reasons, in the
- * order of the list, and their faults noted in *kinds (its text is not set).
- */
-ATTR_CHECK int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-			struct strbuf *reasons, struct error *kinds);
 
 #endif

@@ -207,28 +207,13 @@ static int find_address(const struct connect_request *r, const struct proxy_url 
 static int speak(const struct connect_request *r, const struct proxy_url *p, struct stream *s,
 		 const struct deadline *d, struct error *err)
 {
-	const struct socks_request socks = {
+	const struct proxy_request request = {
 		.host = r->target->host, .port = r->target->port, .user = p->user,
 		.password = &p->password,
 		.address = proxyurl_resolves(p->type) ? NULL : r->addresses->v,
 	};
-	const struct http_request http = {
-		.host = r->target->host, .port = r->target->port, .user = p->user,
-		.password = &p->password,
-	};
 
-	switch (p->type) {
-	case PROXY_SOCKS4:
-	case PROXY_SOCKS4A:
-		return socks4_connect(s, &socks, d, err);
-	case PROXY_SOCKS5:
-	case PROXY_SOCKS5H:
-		return socks5_connect(s, &socks, d, err);
-	case PROXY_HTTP:
-	case PROXY_HTTPS:
-		break;
-	}
-	return http_connect(s, &http, d, err);
+	return proxy_connect(p->type, s, &request, d, err);
 }
 
 static int open_proxied(const struct connect_request *r, const struct proxy_url *p,

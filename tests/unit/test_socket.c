@@ -328,20 +328,18 @@ static void race_goes_on(void **state)
 		skip();
 	}
 	struct address v[2] = { loopback("127.0.0.1", deaf.port), loopback("127.0.0.1", port) };
-	const struct host_addresses list = { v, 2 };
-	const struct race race = { .list = &list, .delay_ms = 20, .timeout = 30 };
-	struct strbuf reasons = STRBUF_INIT(1000);
-	struct error kinds;
-	size_t winner = 9;
-	int fd = race_run(&race, &none, &winner, &reasons, &kinds);
+	struct host_addresses list = { v, 2 };
+	const struct socket_target target = { .host = "here", .port = port, .race_ms = 20,
+					      .timeout = 30, .addresses = &list };
+	struct stream *s = NULL;
+	struct error err = { 0 };
 
-	assert_true(fd >= 0);
-	assert_int_equal(winner, 1);
-	assert_int_equal(reasons.len, 0);
-	close(fd);
+	assert_int_equal(socket_connect(&target, &none, &s, &err), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(ntohs(list.v[0].to.in.sin_port), port);
+	stream_free(s);
 	deaf_close(&deaf);
 	close(server);
-	strbuf_release(&reasons);
 }
 
 /* Both run: each is named with its own reason, in the order of the list. */
@@ -353,28 +351,21 @@ static void race_tells_all(void **state)
 	close(listen_on(AF_INET, &port));
 	close(listen_on(AF_INET, &other));
 	struct address v[2] = { loopback("127.0.0.1", port), loopback("127.0.0.2", other) };
-	const struct host_addresses list = { v, 2 }, nothing = { v, 0 };
 
 	for (unsigned delay = 0; delay < 20; delay += 10) {
-		const struct race race = { .list = &list, .delay_ms = delay, .timeout = 30 };
-		struct strbuf reasons = STRBUF_INIT(1000);
-		struct error kinds;
-		size_t winner;
+		struct host_addresses list = { v, 2 };
+		const struct socket_target target = { .host = "here", .port = 25, .timeout = 30,
+						      .race_ms = delay, .addresses = &list };
+		struct stream *s = NULL;
+		struct error err = { 0 };
 
-		assert_int_equal(race_run(&race, &none, &winner, &reasons, &kinds), -1);
-		assert_string_equal(reasons.buf, "127.0.0.1: Connection refused; "
-						 "127.0.0.2: Connection refused");
-		assert_int_equal(kinds.fault, FAULT_CONNECT_REFUSED);
-		assert_int_equal(kinds.also[0], FAULT_NONE);
-		strbuf_release(&reasons);
+		assert_int_equal(socket_connect(&target, &none, &s, &err), -1);
+		assert_string_equal(err.text, "cannot connect to here:25: 127.0.0.1: Connection "
+					      "refused; 127.0.0.2: Connection refused");
+		assert_int_equal(err.fault, FAULT_CONNECT_REFUSED);
+		assert_int_equal(err.also[0], FAULT_NONE);
+		assert_int_equal(list.n, 0);
 	}
-	const struct race empty = { .list = &nothing, .delay_ms = 10 };
-	struct strbuf reasons = STRBUF_INIT(1000);
-	struct error kinds;
-	size_t winner;
-
-	assert_int_equal(race_run(&empty, &none, &winner, &reasons, &kinds), -1);
-	strbuf_release(&reasons);
 }
 
 /* Those left are kept for another try; a list that is there costs no lookup. */
