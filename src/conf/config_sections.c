@@ -2,6 +2,7 @@
 #include "config.h"
 #include "conf/config_parts.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -399,14 +400,12 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 {
 	struct reader *r = ctx;
 	struct config_line *l = arena_alloc(r->config->arena, sizeof(*l));
-	char *argv[] = { arena_strdup(r->config->arena, "/bin/sh"),
-			 arena_strdup(r->config->arena, "-c"),
-			 arena_strdup(r->config->arena, command), NULL };
+	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
 
 	strbuf_init(&l->text, 1 << 17);
 	l->next = r->config->lines;
 	r->config->lines = l;
-	if (proc_capture(argv, 0, &l->text, err) < 0)
+	if (proc_capture((char *const *)(uintptr_t)argv, 0, &l->text, err) < 0)
 		return -1;
 	size_t len = strcspn(l->text.buf, "\n");
 

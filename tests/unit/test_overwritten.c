@@ -11,7 +11,6 @@
 #include "import/import.h"
 #include "net/proxy.h"
 #include "secrets/credentials.h"
-#include "secrets/netrc.h"
 #include "server/auth.h"
 #include "server/listener.h"
 #include "server/receive.h"
