@@ -188,7 +188,7 @@ static int check(struct output *o)
 	const struct invocation *inv = o->inv;
 	struct submission_request request = {
 		.config = inv->request.config, .sender = inv->request.sender, .explain = true,
-		.account = inv->check ? inv->check : inv->request.account,
+		.account = inv->subject ? inv->subject : inv->request.account,
 	};
 	const char *to = NULL;
 	struct submission s;
@@ -269,13 +269,13 @@ int cmd_check_config(const struct invocation *inv)
 	struct error err;
 	int status = EX_CONFIG;
 
-	if (inv->check)
-		request.file = inv->check;
+	if (inv->subject)
+		request.file = inv->subject;
 	else if (inv->request.words == 1)
 		request.file = inv->request.word[0];
 	request.problem = tell_mistake;
 	request.problem_ctx = &mistakes;
-	if (inv->request.words > 1 || (inv->request.words && inv->check)) {
+	if (inv->request.words > 1 || (inv->request.words && inv->subject)) {
 		error_set(&err, FAULT_USAGE, "--check-config takes one file");
 		return report_failure(inv, &err);
 	}

@@ -264,7 +264,7 @@ static int read_address(struct setup *s, struct error *err)
 {
 	struct mailbox box;
 
-	if (address_parse_one(s->arena, s->inv->configure.address, 0, &box, err) < 0) {
+	if (address_parse_one(s->arena, s->inv->subject, 0, &box, err) < 0) {
 		error_recast(err, FAULT_USAGE);
 		return error_prefix(err, "--configure");
 	}
@@ -421,22 +421,6 @@ static int find_password(struct setup *s, enum source *out, struct error *err)
 
 /* --- text ------------------------------------------------------------------------- */
 
-static const char *mode_name(enum tls_mode mode)
-{
-	switch (mode) {
-	case TLS_IMPLICIT:
-		return "implicit";
-	case TLS_MAY:
-		return "may";
-	case TLS_OFF:
-		return "off";
-	case TLS_AUTO:
-	case TLS_STARTTLS:
-		break;
-	}
-	return "starttls";
-}
-
 /* Written by the search, or of no use in a file. */
 static bool is_ours(const char *key)
 {
@@ -457,11 +441,15 @@ static int add(struct setup *s, const char *key, const char *value, struct error
 
 static int add_server(struct setup *s, struct error *err)
 {
+	static const char *const modes[] = {
+		[TLS_AUTO] = "starttls", [TLS_STARTTLS] = "starttls",
+		[TLS_IMPLICIT] = "implicit", [TLS_OFF] = "off", [TLS_MAY] = "may",
+	};
 	char port[16];
 
 	(void)snprintf(port, sizeof(port), "%u", s->server.port);
 	if (add(s, "host", s->server.host, err) < 0 || add(s, "port", port, err) < 0 ||
-	    add(s, "tls", mode_name(s->server.mode), err) < 0)
+	    add(s, "tls", modes[s->server.mode], err) < 0)
 		return -1;
 	if (!setup_has(s, "auth") && add(s, "auth", "on", err) < 0)
 		return -1;

@@ -116,7 +116,7 @@ static int print_made(const struct invocation *inv, const char *output,
 int cmd_import(const struct invocation *inv)
 {
 	struct import_request req = {
-		.path = inv->import_file, .type = inv->import_type,
+		.path = inv->subject, .type = inv->import_type,
 		.folder = geteuid() == 0 ? SYSCONFDIR "/msubmit" : "~/.config/msubmit",
 	};
 	struct import_result result = { .files = NULL };

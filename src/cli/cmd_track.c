@@ -105,7 +105,7 @@ static int ask_kept(struct tracking_run *t, const char *what, struct error *err)
 
 static int track(struct tracking_run *t, struct events *events, struct error *err)
 {
-	const char *what = t->inv->track_query;
+	const char *what = t->inv->subject;
 
 	t->opt.trace = events_trace(events);
 	t->opt.trace_ctx = events;

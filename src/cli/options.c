@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/option_compose.h"
 #include "cli/option_values.h"
 #include "conf/settings.h"
 #include "net/proxyurl.h"

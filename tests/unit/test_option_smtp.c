@@ -184,7 +184,7 @@ static void test_flags(void **state)
 	p = parse(words("--query-track=1@x"));
 	assert_int_equal(p.rc, 0);
 	assert_int_equal(p.inv.command, COMMAND_TRACK_QUERY);
-	assert_string_equal(p.inv.track_query, "1@x");
+	assert_string_equal(p.inv.subject, "1@x");
 	arena_free(p.arena);
 }
 
