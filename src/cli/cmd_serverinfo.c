@@ -9,7 +9,6 @@
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_json.h"
 #include "conf/account.h"
 #include "net/wire.h"
 #include "smtp/auth/mechanism.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/report_json.h"
+#include "cli/report.h"
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/clock.h"

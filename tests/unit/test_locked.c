@@ -12,7 +12,6 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_keep.h"
 #include "conf/account.h"
 #include "conf/config_append.h"
 #include "conf_scratch.h"
