@@ -120,8 +120,7 @@ static int run(struct output *o, struct submission *s, const char *why, const ch
 		check_tell_failure(found, o, "account", &err);
 		return err.exit;
 	}
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 	const struct check_request request = {
 		.submission = s, .why = why, .to = to, .opt = &opt, .found = found, .ctx = o,
 	};

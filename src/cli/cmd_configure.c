@@ -651,10 +651,7 @@ int cmd_configure(const struct invocation *inv)
 	if (events_open(inv, &events, &err) < 0) {
 		status = report_failure(inv, &err);
 	} else {
-		const struct attempt_options opt = {
-			.trace = events_trace(events), .trace_ctx = events,
-			.observer = events_observer(events),
-		};
+		const struct attempt_options opt = events_options(events);
 
 		if (configure(&s, &opt, &err) < 0)
 			status = report_failure(inv, &err);

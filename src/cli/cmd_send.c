@@ -136,16 +136,14 @@ static int submit(struct sending *s)
 	const struct envelope *e = &sub->envelope;
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
-	const struct attempt_options opt = { .trace = events_trace(s->events),
-					     .trace_ctx = s->events,
-					     .observer = events_observer(s->events),
-					     .before = s->inv.probes ? raw_commands_run : NULL,
-					     .before_ctx = &s->inv,
-					     .sent = archived ? archive_message : NULL,
-					     .sent_ctx = &archive };
+	struct attempt_options opt = events_options(s->events);
 	struct result result;
 	int64_t start = clock_ms();
 
+	opt.before = s->inv.probes ? raw_commands_run : NULL;
+	opt.before_ctx = &s->inv;
+	opt.sent = archived ? archive_message : NULL;
+	opt.sent_ctx = &archive;
 	result_init(&result, sub->arena, e->rcpt_count);
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	struct report report = make_report(s);

@@ -162,8 +162,7 @@ static void describe_json(void *ctx, const struct session *s)
 static int ask_server(const struct invocation *inv, struct events *events, struct submission *s,
 	       struct strbuf *out, struct error *err)
 {
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 
 	if (submission_account(s, err) < 0)
 		return -1;

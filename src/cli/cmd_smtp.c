@@ -217,8 +217,7 @@ static int prepare_commands(struct commands *c, struct error *err)
 
 static int run_commands(struct commands *c, struct events *events, struct error *err)
 {
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 	struct account copy;
 
 	if (submission_account(&c->submission, err) < 0)

@@ -107,8 +107,7 @@ static int track(struct tracking_run *t, struct events *events, struct error *er
 {
 	const char *what = t->inv->subject;
 
-	t->opt.trace = events_trace(events);
-	t->opt.trace_ctx = events;
+	t->opt = events_options(events);
 	if (submission_account(&t->submission, err) < 0)
 		return -1;
 	return strncasecmp(what, "mtqp:", 5) == 0 ? ask_uri(t, what, err) : ask_kept(t, what, err);
