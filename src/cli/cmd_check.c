@@ -1,5 +1,13 @@
+/*
+ * --check, --check-config: what check/check.h finds, as lines or as one JSON object.
+ *
+ *	ok   STEP: what
+ *	warn STEP: what works and will hurt
+ *	FAIL STEP: what
+ *	     -> what to do
+ *	skip STEP: not tried, and why
+ */
 #include "config.h"
-#include "cli/cmd_check.h"
 
 #include <stdbool.h>
 #include <string.h>

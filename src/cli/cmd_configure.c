@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cmd_check.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"

@@ -1,6 +1,6 @@
 /*
  * Commands that print what the program is and has: --help, --version, --list-...,
- * --print-config.
+ * --print-config; and those that ask for what it has not.
  */
 #include "config.h"
 
@@ -153,4 +153,28 @@ int cmd_print_config(const struct invocation *inv)
 	print_rules(&out, config_nth(config, 0));
 	config_free(config);
 	return print_and_release(inv, &out);
+}
+
+/* --- no queue, no database of aliases ------------------------------------------------- */
+
+/*
+ * Every message is handed to the server while the caller waits, so there
+ * never is a queue; programs that ask for it (-bp, -bpc) get the words they
+ * look for (doc/sendmail.md#queue).
+ */
+int cmd_queue_list(const struct invocation *inv)
+{
+	return report_output(inv, "Mail queue is empty\n");
+}
+
+int cmd_queue_count(const struct invocation *inv)
+{
+	return report_output(inv, "0\n");
+}
+
+/* -q, and -bi: the aliases file is read afresh each time, so that nothing is to be rebuilt. */
+int cmd_nothing(const struct invocation *inv)
+{
+	(void)inv;
+	return EX_OK;
 }

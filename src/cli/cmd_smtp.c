@@ -10,7 +10,6 @@
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
-#include "cli/raw_commands.h"
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
