@@ -9,9 +9,11 @@
 #define FLAG(m) OPTION_NONE, option_flag, OPTION_FIELD(m), NULL
 #define COMMAND(c) OPTION_NONE, option_command, c, NULL
 
-/* --- sending a message ----------------------------------------------------------- */
+/* Of --help, for the rows below it; do they make a message, or fields of it? */
+#define HEADING(title, compose) .help = (title), .data = (compose)
 
-static const struct option send_rows[] = {
+const struct option options[] = {
+	{ HEADING("Sending a message", false) },
 	{ ANYONE('t', "read-recipients"), FLAG(request.read_recipients),
 	  "take recipients from To, Cc and Bcc" },
 	{ OWNER(0, "exclude-args"), FLAG(request.exclude_words),
@@ -63,15 +65,8 @@ static const struct option send_rows[] = {
 	{ ANYONE('O', NULL), OPTION_REQUIRED, option_long_name, 0, "name=value",
 	  "the same by name: IgnoreDots, ErrorMode" },
 	{ ANYONE('L', NULL), OPTION_REQUIRED, option_tag, 0, "tag", "name in syslog" },
-};
 
-const struct option_group options_send = {
-	"Sending a message", send_rows, ARRAY_LEN(send_rows)
-};
-
-/* --- a message that is made of options ------------------------------------------- */
-
-static const struct option compose_rows[] = {
+	{ HEADING("Writing a message", true) },
 	{ ANYONE(0, "compose"), FLAG(request.compose.compose),
 	  "write a message: its text is on standard input, the rest in options" },
 	{ ANYONE(0, "to"), OPTION_REQUIRED, option_address, VISIBLE_TO, "address,...",
@@ -147,15 +142,8 @@ static const struct option compose_rows[] = {
 	  "auto-generated|auto-replied|no", "written by a program: nobody is to answer it" },
 	{ ANYONE(0, "solicitation"), OPTION_REQUIRED, option_solicitation, 0, "keyword,...",
 	  "the same as --solicit" },
-};
 
-const struct option_group options_compose = {
-	"Writing a message", compose_rows, ARRAY_LEN(compose_rows)
-};
-
-/* --- single commands to the server ----------------------------------------------- */
-
-static const struct option smtp_rows[] = {
+	{ HEADING("Commands to the server", false) },
 	{ OWNER(0, "vrfy"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
 	  "ask the server whether it knows the address" },
 	{ OWNER(0, "verify"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
@@ -199,15 +187,8 @@ static const struct option smtp_rows[] = {
 	  "the address it has come to" },
 	{ OWNER(0, "xclient-destport"), OPTION_REQUIRED, option_xclient, 0, "number",
 	  "the port it has come to" },
-};
 
-const struct option_group options_smtp = {
-	"Commands to the server", smtp_rows, ARRAY_LEN(smtp_rows)
-};
-
-/* --- what is shown, and the commands beside sending ------------------------------ */
-
-static const struct option tools_rows[] = {
+	{ HEADING("What happens, setting up, other commands", false) },
 	{ ANYONE('v', "debug"), FLAG(verbose), "show the dialogue on stderr, secrets hidden" },
 	{ ANYONE('d', NULL), OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
 	{ ANYONE('b', NULL), OPTION_REQUIRED, option_mode, 0, "mode",
@@ -260,15 +241,8 @@ static const struct option tools_rows[] = {
 	{ ANYONE(0, "version"), COMMAND(COMMAND_VERSION),
 	  "show the version, and those of the libraries" },
 	{ ANYONE(0, "help"), COMMAND(COMMAND_HELP), "show this text" },
-};
 
-const struct option_group options_tools = {
-	"What happens, setting up, other commands", tools_rows, ARRAY_LEN(tools_rows)
-};
-
-/* --- taken for the sake of other programs, without any effect -------------------- */
-
-static const struct option ignored_rows[] = {
+	/* taken for the sake of other programs, without any effect */
 	{ ANYONE('A', NULL), OPTION_REQUIRED, option_ignore, 0, "c|m", NULL },
 	{ ANYONE('c', NULL), OPTION_NONE, option_ignore, 0, NULL, NULL },
 	{ ANYONE('D', NULL), OPTION_REQUIRED, option_ignore, 0, "file", NULL },
@@ -284,8 +258,5 @@ static const struct option ignored_rows[] = {
 	{ ANYONE('U', NULL), OPTION_NONE, option_ignore, 0, NULL, NULL },
 	{ ANYONE('X', NULL), OPTION_REQUIRED, option_traffic, 0, "file", NULL },
 	{ ANYONE('x', NULL), OPTION_NONE, option_ignore, 0, NULL, NULL },
-};
-
-const struct option_group options_ignored = {
-	"Taken and ignored", ignored_rows, ARRAY_LEN(ignored_rows)
+	{ .help = NULL }
 };

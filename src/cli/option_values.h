@@ -37,15 +37,8 @@ struct option {
 #define OWNER(letter, name) letter, name, WHO_OWNER
 #define OWNER_FIRST(letter, name) letter, name, WHO_OWNER_FIRST
 
-/* Options that belong together: a heading of --help and its rows. */
-struct option_group {
-	const char *title;
-	const struct option *row;
-	size_t n;
-};
-
-extern const struct option_group options_send, options_compose, options_smtp, options_tools,
-	options_ignored;
+/* All rows, headings of --help (no apply) among them; one that is neither ends it. */
+extern const struct option options[];
 
 /* data of option_flag and option_string: the field of struct invocation, or of its request. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)

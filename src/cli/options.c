@@ -12,47 +12,28 @@
 #include "util/names.h"
 #include "util/strbuf.h"
 
-static const struct option_group *const groups[] = {
-	&options_send, &options_compose, &options_smtp, &options_tools, &options_ignored, NULL
-};
-
-/* Where a walk over all options stands; begins zeroed. */
-struct option_walk {
-	size_t group, row;
-};
-
-/* The next option; NULL behind the last. */
-static const struct option *next_option(struct option_walk *w)
+/* The next option behind o (NULL: the first); NULL behind the last. Headings are passed. */
+static const struct option *next_option(const struct option *o)
 {
-	const struct option_group *g = groups[w->group];
-
-	if (!g)
-		return NULL;
-	const struct option *o = &g->row[w->row++];
-
-	if (w->row == g->n) {
-		w->group++;
-		w->row = 0;
-	}
-	return o;
+	for (o = o ? o + 1 : options; !o->apply && o->help; o++)
+		;
+	return o->apply ? o : NULL;
 }
 
 static const struct option *find_letter(char letter)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w)) && o->letter != letter)
+	while ((o = next_option(o)) && o->letter != letter)
 		;
 	return o;
 }
 
 static const struct option *find_name(const char *name, size_t len)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		if (o->name && strncmp(o->name, name, len) == 0 && o->name[len] == '\0')
 			break;
 	}
@@ -110,10 +91,9 @@ static int unknown(struct invocation *inv, const char *word, struct error *err)
 {
 	const char *near = NULL, *key = setting_nearest(SCOPE_ACCOUNT, word);
 	unsigned best = key ? names_distance(key, word, NEAR) : strlen(word) > 3 ? NEAR + 1 : NEAR;
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		unsigned d = o->name ? names_distance(o->name, word, best) : best;
 
 		if (d < best) {
@@ -223,11 +203,13 @@ static bool names_recipients(const char *word)
 /* Does it make the message, or a field that a kept one has already? Sender and keywords do not. */
 static bool makes_message(const char *word)
 {
-	const struct option_group *g = &options_compose;
 	const struct option *o = find_name(word + 2, strcspn(word + 2, "="));
 
-	return o >= g->row && o < g->row + g->n && o->apply != option_sender &&
-		o->apply != option_solicitation;
+	if (!o || o->apply == option_sender || o->apply == option_solicitation)
+		return false;
+	while (o->apply)
+		o--;
+	return o->data;		/* of its heading */
 }
 
 /* Keeps an option with its argument, for a command that does the same to others. */
@@ -494,8 +476,10 @@ static void help_settings(struct strbuf *out, const struct setting_group *group)
 static void help_ignored(struct strbuf *out)
 {
 	strbuf_addstr(out, "  ");
-	for (size_t i = 0; i < options_ignored.n; i++)
-		strbuf_addf(out, "-%c ", options_ignored.row[i].letter);
+	for (const struct option *o = NULL; (o = next_option(o)) != NULL;) {
+		if (!o->help && o->letter)
+			strbuf_addf(out, "-%c ", o->letter);
+	}
 	strbuf_addstr(out, "are taken and ignored\n");
 }
 
@@ -510,12 +494,11 @@ void options_help(struct strbuf *out)
 		"       msubmit -bd --deliver=maildir:FOLDER\n"
 		"Send the message on standard input through the account's server.\n"
 		"Exit 0 means that the server accepted it for every recipient.\n");
-	for (size_t g = 0; groups[g] != &options_ignored; g++) {
-		strbuf_addf(out, "\n%s:\n", groups[g]->title);
-		for (size_t i = 0; i < groups[g]->n; i++) {
-			if (groups[g]->row[i].help)
-				help_option(out, &groups[g]->row[i]);
-		}
+	for (const struct option *o = options; o->apply || o->help; o++) {
+		if (!o->apply)
+			strbuf_addf(out, "\n%s:\n", o->help);
+		else if (o->help)
+			help_option(out, o);
 	}
 	help_ignored(out);
 	strbuf_addstr(out, "\nSettings of the account, also in the configuration "
@@ -540,10 +523,9 @@ static void list_line(struct strbuf *out, const struct option *o, const char *da
 
 void options_list(struct strbuf *out)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		if (o->letter)
 			list_line(out, o, "-", (const char[]){ o->letter, '\0' });
 		if (o->name)
