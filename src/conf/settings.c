@@ -586,3 +586,10 @@ void setting_print_list(const void *target, const struct setting *s, struct strb
 {
 	print_words(*(const char *const *const *)((const char *)target + s->offset), false, out);
 }
+
+void setting_print_text(const void *target, const struct setting *s, struct strbuf *out)
+{
+	const char *text = *(const char *const *)((const char *)target + s->offset);
+
+	strbuf_addstr(out, text ? text : s->names ? s->names->name : "");
+}

@@ -85,16 +85,13 @@ SETTING_PRINTER(print_bits)
 SETTING_SETTER(set_request)
 {
 	const char **field = (const char **)((char *)target + s->offset);
-	static const struct name_value none[] = {
-		{ "", 0 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
-	};
 	struct arena *own = arena_new();
 	struct envelope ignored;
 	struct error why;
 	int off, rc = 0;
 
 	envelope_init(&ignored, own);
-	if (names_find(none, value, &off) == 0)
+	if (names_find(s->names, value, &off) == 0)
 		*field = NULL;
 	else if (s->read(value, datetime_now(), &ignored, &why) < 0)
 		rc = error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
@@ -102,13 +99,6 @@ SETTING_SETTER(set_request)
 		*field = arena_strdup(arena, value);
 	arena_free(own);
 	return rc;
-}
-
-SETTING_PRINTER(print_request)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "off");
 }
 
 /* policy = NAME ":" LEVEL *("," NAME ":" LEVEL); which names there are is smtp's to know */
@@ -126,7 +116,8 @@ WORD_CHECK(check_policy)
 }
 
 #define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
-	.read = (reader), .set = set_request, .print = print_request
+	.read = (reader), .set = set_request, .print = setting_print_text, \
+	.names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 })
 
 static const struct setting delivery_rows[] = {
 /* delivery */

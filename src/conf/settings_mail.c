@@ -17,14 +17,6 @@
 
 #define CHARSET_MAX 40		/* RFC 2978, section 2.3 */
 
-SETTING_PRINTER(print_text)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	if (*field)
-		strbuf_addstr(out, *field);
-}
-
 SETTING_SETTER(set_domain)
 {
 	struct error why;
@@ -130,12 +122,12 @@ static const struct setting mail_rows[] = {
   { "no", SET_HEADER_OFF }), .def = "auto",
   .help = "add From when missing, always (replacing), never" },
 /* these are never replaced: "on" is no value of theirs */
-{ OWNER("set_date_header"), CHOICE(enum set_header, set_date_header, { "auto", SET_HEADER_AUTO },
-  { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }),
-  .def = "auto", .help = "add Date when missing, never" },
-{ OWNER("set_msgid_header"), CHOICE(enum set_header, set_msgid_header, { "auto", SET_HEADER_AUTO },
-  { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }),
-  .def = "auto", .help = "add Message-ID when missing, never" },
+{ OWNER("set_date_header"), CHOICE(enum set_header, set_date_header,
+  { "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }), .def = "auto",
+  .help = "add Date when missing, never" },
+{ OWNER("set_msgid_header"), CHOICE(enum set_header, set_msgid_header,
+  { "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }), .def = "auto",
+  .help = "add Message-ID when missing, never" },
 { OWNER("undisclosed_recipients"), SWITCH(undisclosed_recipients), .def = "off",
   .help = "replace To and Cc by an empty group" },
 { OWNER("remove_bcc_headers"), SWITCH(remove_bcc_headers), .def = "on", .help = "remove Bcc" },
@@ -143,8 +135,10 @@ static const struct setting mail_rows[] = {
   .help = "recipients that the header does not show get a transaction of their own" },
 { OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
   .help = "... and those of Bcc each a copy that names them there" },
-{ OWNER("strip"), WORDS(strip, check_strip), .arg = "field,...", .help = "header fields that are removed" },
-{ OWNER("message_id_domain"), SPECIAL(const char *, message_id_domain, set_domain, print_text),
+{ OWNER("strip"), WORDS(strip, check_strip), .arg = "field,...",
+  .help = "header fields that are removed" },
+{ OWNER("message_id_domain"),
+  SPECIAL(const char *, message_id_domain, set_domain, setting_print_text),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
 { OWNER("privacy"), SWITCH(privacy), .def = "off",
   .help = "no name of this host in a Message-ID that is added" },

@@ -117,28 +117,20 @@ SETTING_PRINTER(print_classes)
 
 SETTING_SETTER(set_from_name)
 {
+	int keep;
+
 	(void)err;
-	*TEXT_FIELD(target, s) = !*value || strcasecmp(value, "keep") == 0 ? NULL :
+	*TEXT_FIELD(target, s) = names_find(s->names, value, &keep) == 0 ? NULL :
 				 arena_strdup(arena, value);
 	return 0;
 }
 
-SETTING_PRINTER(print_from_name)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "keep");
-}
-
 SETTING_SETTER(set_reply_to)
 {
-	static const struct name_value words[] = {
-		{ "", 0 }, { "no", 0 }, { "off", 0 }, { "original", 1 }, { NULL, 0 }
-	};
 	struct strvec list = STRVEC_INIT(WORDS_MAX);
 	int word, rc;
 
-	if (names_find(words, value, &word) == 0) {
+	if (names_find(s->names, value, &word) == 0) {
 		*TEXT_FIELD(target, s) = word ? "original" : NULL;
 		return 0;
 	}
@@ -149,13 +141,6 @@ SETTING_SETTER(set_reply_to)
 		*TEXT_FIELD(target, s) = arena_strdup(arena, list.v[0]);
 	strvec_release(&list);
 	return rc;
-}
-
-SETTING_PRINTER(print_reply_to)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "no");
 }
 
 #define ADDRESSES(m) .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, m), \
@@ -169,9 +154,11 @@ static const struct setting rewrite_rows[] = {
   .def = "all", .arg = "class,...", .help = "where addresses are rewritten" },
 { OWNER("local_domains"), LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
   .classic_def = "", .arg = "domain,...", .help = "addresses in them are local names" },
-{ OWNER("from_name"), SPECIAL(const char *, rewrite.from_name, set_from_name, print_from_name),
+{ OWNER("from_name"), SPECIAL(const char *, rewrite.from_name, set_from_name, setting_print_text),
+  .names = NAMES({ "keep", 0 }, { "", 0 }),
   .arg = "keep|text", .help = "display name of From" },
-{ ANYONE("reply_to"), SPECIAL(const char *, rewrite.reply_to, set_reply_to, print_reply_to),
+{ ANYONE("reply_to"), SPECIAL(const char *, rewrite.reply_to, set_reply_to, setting_print_text),
+  .names = NAMES({ "no", 0 }, { "off", 0 }, { "", 0 }, { "original", 1 }),
   .arg = "no|original|address", .help = "Reply-To where there is none" },
 { OWNER("original_from_header"), SWITCH(rewrite.original_from_header), .def = "off",
   .help = "keep a rewritten From in X-Original-From" },

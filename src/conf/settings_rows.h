@@ -88,8 +88,9 @@ extern const struct setting_group *const settings_listen_groups[];
 #define SETTING_PRINTER(name) \
 	static void name(const void *target, const struct setting *s, struct strbuf *out)
 
-/* Prints a SETTING_SPECIAL that is a list. */
+/* Prints a SETTING_SPECIAL: a list; a text, the first of .names where it is not set. */
 void setting_print_list(const void *target, const struct setting *s, struct strbuf *out);
+void setting_print_text(const void *target, const struct setting *s, struct strbuf *out);
 
 /* The words as a list for a field, NULL when there are none. */
 const char *const *setting_list_of(struct arena *arena, const struct strvec *words);

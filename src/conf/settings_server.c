@@ -184,7 +184,7 @@ SETTING_PRINTER(print_race)
 /* source_port = port ["-" port] */
 SETTING_SETTER(set_source_port)
 {
-	struct connection_settings *net = &((struct account *)target)->net;
+	struct socket_options *o = &((struct account *)target)->net.tcp;
 	size_t n = strcspn(value, "-");
 	unsigned first = 0, last;
 
@@ -195,26 +195,26 @@ SETTING_SETTER(set_source_port)
 	if (*value && value[n] &&
 	    (!read_unsigned(value + n + 1, strlen(value + n + 1), 65535, &last) || last < first))
 		return setting_refuse(s, value, "a port, or FIRST-LAST", err);
-	net->source_port = first;
-	net->source_port_last = last;
+	o->source_port = first;
+	o->source_port_last = last;
 	return 0;
 }
 
 SETTING_PRINTER(print_source_port)
 {
-	const struct connection_settings *net = &((const struct account *)target)->net;
+	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
 	(void)s;
-	if (net->source_port)
-		strbuf_addf(out, "%u", net->source_port);
-	if (net->source_port_last > net->source_port)
-		strbuf_addf(out, "-%u", net->source_port_last);
+	if (o->source_port)
+		strbuf_addf(out, "%u", o->source_port);
+	if (o->source_port_last > o->source_port)
+		strbuf_addf(out, "-%u", o->source_port_last);
 }
 
 /* keepalive = switch / idle "," interval "," count */
 SETTING_SETTER(set_keepalive)
 {
-	struct connection_settings *net = &((struct account *)target)->net;
+	struct socket_options *o = &((struct account *)target)->net.tcp;
 	unsigned part[3] = { 0, 0, 0 };
 	struct error none;
 	int on = 1;
@@ -238,23 +238,23 @@ SETTING_SETTER(set_keepalive)
 			p += *p == ',';
 		}
 	}
-	net->keepalive = on;
-	net->keepalive_idle = part[0];
-	net->keepalive_interval = part[1];
-	net->keepalive_count = part[2];
+	o->keepalive = on;
+	o->keepalive_idle = part[0];
+	o->keepalive_interval = part[1];
+	o->keepalive_count = part[2];
 	return 0;
 }
 
 SETTING_PRINTER(print_keepalive)
 {
-	const struct connection_settings *net = &((const struct account *)target)->net;
+	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
 	(void)s;
-	if (net->keepalive && net->keepalive_idle)
-		strbuf_addf(out, "%u,%u,%u", net->keepalive_idle, net->keepalive_interval,
-			    net->keepalive_count);
+	if (o->keepalive && o->keepalive_idle)
+		strbuf_addf(out, "%u,%u,%u", o->keepalive_idle, o->keepalive_interval,
+			    o->keepalive_count);
 	else
-		strbuf_addstr(out, net->keepalive ? "on" : "off");
+		strbuf_addstr(out, o->keepalive ? "on" : "off");
 }
 
 /* --- proxy --------------------------------------------------------------------------- */
@@ -352,21 +352,25 @@ static const struct setting server_rows[] = {
   .help = "DNS server to ask, instead of the system's" },
 { OWNER("happy_eyeballs"), SPECIAL(unsigned, net.happy_eyeballs, set_race, print_race),
   .def = "250ms", .arg = "time|off", .help = "when to try the next address beside a slow one" },
-{ OWNER("source_ip"), TEXT(source_ip), .arg = "address,...",
+{ OWNER("source_ip"), TEXT(net.tcp.source_ip), .arg = "address,...",
   .help = "local address to connect from; one of IPv4, one of IPv6" },
-{ OWNER("source_ip_strict"), SWITCH(net.source_ip_strict), .def = "off",
+{ OWNER("source_ip_strict"), SWITCH(net.tcp.source_ip_strict), .def = "off",
   .help = "connect only by the kinds of address in source_ip" },
-{ OWNER("source_port"), SPECIAL(unsigned, net.source_port, set_source_port, print_source_port),
+{ OWNER("source_port"),
+  SPECIAL(unsigned, net.tcp.source_port, set_source_port, print_source_port),
   .arg = "number[-number]", .help = "local port to connect from" },
-{ OWNER("interface"), TEXT(net.interface), .arg = "name", .help = "network interface to use" },
-{ OWNER("tcp_keepalive"), SPECIAL(bool, net.keepalive, set_keepalive, print_keepalive),
+{ OWNER("interface"), TEXT(net.tcp.interface), .arg = "name",
+  .help = "network interface to use" },
+{ OWNER("tcp_keepalive"), SPECIAL(bool, net.tcp.keepalive, set_keepalive, print_keepalive),
   .def = "on", .arg = "on|off|idle,interval,count", .help = "keep an idle connection alive" },
-{ OWNER("tcp_nodelay"), SWITCH(net.nodelay), .def = "on", .help = "send small packets at once" },
-{ OWNER("tcp_linger"), .type = SETTING_TIME, .offset = FIELD(unsigned, net.linger), .max = 3600,
-  .def = "off", .arg = "seconds|off", .help = "how long closing waits for data on its way" },
-{ OWNER("tcp_send_buffer"), SIZE(net.send_buffer, 1 << 30), .def = "0",
+{ OWNER("tcp_nodelay"), SWITCH(net.tcp.nodelay), .def = "on",
+  .help = "send small packets at once" },
+{ OWNER("tcp_linger"), .type = SETTING_TIME, .offset = FIELD(unsigned, net.tcp.linger),
+  .max = 3600, .def = "off", .arg = "seconds|off",
+  .help = "how long closing waits for data on its way" },
+{ OWNER("tcp_send_buffer"), SIZE(net.tcp.send_buffer, 1 << 30), .def = "0",
   .help = "buffer of the socket; 0 = the system's" },
-{ OWNER("tcp_recv_buffer"), SIZE(net.recv_buffer, 1 << 30), .def = "0",
+{ OWNER("tcp_recv_buffer"), SIZE(net.tcp.recv_buffer, 1 << 30), .def = "0",
   .help = "the same for what comes in" },
 { OWNER("max_rate"), SIZE(net.max_rate, 1 << 30), .def = "0",
   .help = "octets a second to send at most" },

@@ -59,9 +59,9 @@ static void set_keepalive(int fd, const struct socket_options *o)
 /* Options that help but are not needed: failure is nothing to report. */
 static void set_options(int fd, const struct socket_options *o)
 {
-	if (!o->delay)
+	if (o->nodelay)
 		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (!o->keepalive_off)
+	if (o->keepalive)
 		set_keepalive(fd, o);
 	if (o->send_buffer)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)o->send_buffer);
@@ -123,7 +123,7 @@ static void set_port(struct address *a, unsigned port)
 /* Any free port of the range, beginning anywhere in it. */
 static int bind_range(int fd, struct address *from, const struct socket_options *o)
 {
-	unsigned count = o->port_last > o->port_first ? o->port_last - o->port_first + 1 : 1;
+	unsigned count = o->source_port_last > o->source_port ? o->source_port_last - o->source_port + 1 : 1;
 	uint32_t offset = 0;
 
 	if (getrandom(&offset, sizeof(offset), 0) != (ssize_t)sizeof(offset))
@@ -131,7 +131,7 @@ static int bind_range(int fd, struct address *from, const struct socket_options 
 	/* a port whose last connection is still remembered may go to another server */
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	for (unsigned i = 0; i < count; i++) {
-		set_port(from, o->port_first + (offset + i) % count);
+		set_port(from, o->source_port + (offset + i) % count);
 		if (bind(fd, &from->to.any, from->len) == 0)
 			return 0;
 		if (errno != EADDRINUSE && errno != EACCES)
@@ -145,16 +145,16 @@ static int bind_source(int fd, int family, const struct socket_options *o)
 	struct address from = { .len = 0 };
 
 	if (!find_source(o->source_ip, family, &from)) {
-		if (o->source_ip && *o->source_ip && o->source_strict) {
+		if (o->source_ip && *o->source_ip && o->source_ip_strict) {
 			errno = EADDRNOTAVAIL;
 			return -1;
 		}
-		if (!o->port_first)
+		if (!o->source_port)
 			return 0;
 		if (!address_from_text(family == AF_INET ? "0.0.0.0" : "::", 0, &from))
 			return -1;
 	}
-	if (o->port_first)
+	if (o->source_port)
 		return bind_range(fd, &from, o);
 #ifdef IP_BIND_ADDRESS_NO_PORT
 	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
@@ -171,7 +171,7 @@ static int bind_source(int fd, int family, const struct socket_options *o)
 static int sockopt_prepare(int fd, int family, const struct socket_options *o,
 			   const char **stage_out)
 {
-	static const struct socket_options defaults = { .linger = 0 };
+	static const struct socket_options defaults = { .keepalive = true, .nodelay = true };
 
 	if (!o)
 		o = &defaults;

@@ -11,33 +11,32 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/attr.h"
 
 struct host_addresses;
 struct deadline;
 struct error;
-struct socket_options;
 struct stream;
 
-/* Zero is the default of each. */
 struct socket_options {
 	const char *source_ip;		/* addresses to connect from, with commas between them */
-	bool source_strict;		/* no connection by a family that source_ip does not name */
-	unsigned port_first, port_last;	/* ports to connect from; 0 = any */
+	bool source_ip_strict;		/* no connection by a family that source_ip does not name */
+	unsigned source_port, source_port_last;	/* ports to connect from; 0 = any */
 	const char *interface;		/* NULL = any */
-	bool keepalive_off;
+	bool keepalive;
 	unsigned keepalive_idle, keepalive_interval, keepalive_count;	/* 0: 60 s, 30 s, 4 */
-	bool delay;			/* small packets wait for one another (no TCP_NODELAY) */
+	bool nodelay;			/* small packets do not wait for one another */
 	unsigned linger;		/* seconds that close() waits; 0 = not */
-	unsigned send_buffer, recv_buffer;	/* octets; 0 = the system's */
+	uint64_t send_buffer, recv_buffer;	/* octets; 0 = the system's */
 };
 
 struct socket_target {
 	const char *host;	/* ASCII name or address (IPv6 also in brackets); NULL with path */
 	unsigned port;
 	const char *path;	/* local socket */
-	const struct socket_options *options;	/* NULL = defaults */
+	const struct socket_options *options;	/* NULL = keepalive and nodelay alone */
 	int family;		/* AF_UNSPEC, AF_INET, AF_INET6 */
 	int prefer;		/* the family to begin with; 0 = as the resolver says */
 	unsigned timeout;	/* seconds for each address */

@@ -45,22 +45,11 @@ static int open_socket(const struct connect_request *r, const char *host, unsign
 		       struct error *err)
 {
 	const struct account *a = r->account;
-	const struct connection_settings *net = &a->net;
-	const struct socket_options options = {
-		.source_ip = a->source_ip, .source_strict = net->source_ip_strict,
-		.port_first = net->source_port, .port_last = net->source_port_last,
-		.interface = net->interface, .keepalive_off = !net->keepalive,
-		.keepalive_idle = net->keepalive_idle,
-		.keepalive_interval = net->keepalive_interval,
-		.keepalive_count = net->keepalive_count, .delay = !net->nodelay,
-		.linger = net->linger, .send_buffer = (unsigned)net->send_buffer,
-		.recv_buffer = (unsigned)net->recv_buffer,
-	};
 	const struct socket_target target = {
-		.host = host, .port = port, .path = path, .options = &options,
+		.host = host, .port = port, .path = path, .options = &a->net.tcp,
 		.family = only_family(a), .prefer = preferred_family(a),
-		.timeout = a->timeouts.connect, .race_ms = net->happy_eyeballs,
-		.resolve = net->resolver ? dns_resolve : NULL, .resolver = net->resolver,
+		.timeout = a->timeouts.connect, .race_ms = a->net.happy_eyeballs,
+		.resolve = a->net.resolver ? dns_resolve : NULL, .resolver = a->net.resolver,
 		.addresses = addresses,
 	};
 

@@ -195,7 +195,7 @@ static void source_address(void **state)
 
 	connect_fails(&bad, &none, EX_CONFIG, "5.3.5", "source address 'eth0'");
 	wrong.source_ip = "::1";
-	wrong.source_strict = true;
+	wrong.source_ip_strict = true;
 	connect_fails(&bad, &none, EX_TEMPFAIL, "4.4.1",
 		      "127.0.0.1: cannot use the source address: ");
 	wrong.source_ip = "192.0.2.77";
@@ -210,7 +210,7 @@ static void source_port(void **state)
 	(void)state;
 	unsigned port, taken;
 	int server = listen_on(AF_INET, &port), other = listen_on(AF_INET, &taken);
-	struct socket_options options = { .port_first = taken, .port_last = taken };
+	struct socket_options options = { .source_port = taken, .source_port_last = taken };
 	struct socket_target target = {
 		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
 		.family = AF_INET,
@@ -218,15 +218,15 @@ static void source_port(void **state)
 
 	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1",
 		      "cannot use the source address: Address already in use");
-	options.port_first = taken > 60000 ? taken - 20 : taken;
-	options.port_last = options.port_first + 20;
+	options.source_port = taken > 60000 ? taken - 20 : taken;
+	options.source_port_last = options.source_port + 20;
 	struct stream *s = connect_ok(&target);
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	int fd = accept(server, (struct sockaddr *)&from, &len);
 
 	assert_true(fd >= 0);
-	assert_in_range(ntohs(from.sin_port), options.port_first, options.port_last);
+	assert_in_range(ntohs(from.sin_port), options.source_port, options.source_port_last);
 	assert_int_not_equal(ntohs(from.sin_port), taken);
 	close(fd);
 	stream_free(s);
@@ -241,7 +241,7 @@ static void options_of_the_socket(void **state)
 	int server = listen_on(AF_INET, &port);
 	struct socket_options options = {
 		.keepalive_idle = 11, .keepalive_interval = 12, .keepalive_count = 5,
-		.delay = true, .linger = 3, .send_buffer = 20000, .recv_buffer = 30000,
+		.keepalive = true, .linger = 3, .send_buffer = 20000, .recv_buffer = 30000,
 	};
 	struct socket_target target = {
 		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
@@ -261,7 +261,7 @@ static void options_of_the_socket(void **state)
 	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
 	assert_true(linger.l_onoff && linger.l_linger == 3);
 	stream_free(s);
-	options = (struct socket_options){ .keepalive_off = true };
+	options = (struct socket_options){ .nodelay = true };
 	s = connect_ok(&target);
 	assert_int_equal(option(socket_fd(s), SOL_SOCKET, SO_KEEPALIVE), 0);
 	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
