@@ -29,15 +29,14 @@
  * NULL at the end. EX_USAGE says what is wanted, not which option.
  */
 #define FIELD_READER(name) \
-	int name(struct arena *a, const char *value, const char *const *words, \
-		 const char **out, struct error *err)
+	int name(struct arena *a ATTR_UNUSED, const char *value, \
+		 const char *const *words ATTR_UNUSED, const char **out, struct error *err)
 
 static FIELD_READER(read_word)
 {
 	struct strbuf list = STRBUF_INIT(1024);
 	int rc = -1;
 
-	(void)a;
 	for (size_t i = 0; words[i]; i++) {
 		if (strcasecmp(words[i], value) == 0) {
 			*out = words[i];
@@ -55,7 +54,6 @@ static FIELD_READER(read_addresses)
 {
 	struct address_list list;
 
-	(void)words;
 	if (address_parse_list(a, value, strlen(value), 0, &list, err) < 0) {
 		error_recast(err, FAULT_USAGE);
 		return -1;
@@ -83,7 +81,6 @@ static FIELD_READER(read_moment)
 {
 	struct datetime when;
 
-	(void)words;
 	*out = value;
 	if (is_mail_date(value))
 		return 0;
@@ -121,7 +118,6 @@ static FIELD_READER(read_ids)
 	const char *p = value + strspn(value, " \t,");
 	int rc = 0;
 
-	(void)words;
 	while (rc == 0 && *p) {
 		size_t len = strcspn(p, " \t,");
 		const char *id = read_id(a, p, len);
@@ -178,7 +174,6 @@ static FIELD_READER(read_disposition)
 {
 	const char *p = value;
 
-	(void)a, (void)words;
 	for (;;) {
 		size_t len = parameter_len(p);
 
@@ -218,8 +213,7 @@ static void needs_compose(struct invocation *inv, const struct option *o)
 		inv->request.compose.needs_compose = option_name(inv, o);
 }
 
-int option_address(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_address)
 {
 	struct compose_request *r = &inv->request.compose;
 
@@ -240,8 +234,7 @@ static void add_part(struct invocation *inv, const struct part_spec *spec)
 	r->part[r->part_n++] = *spec;
 }
 
-int option_part(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_part)
 {
 	struct part_spec spec;
 
@@ -258,8 +251,7 @@ int option_part(struct invocation *inv, const struct option *o, const char *valu
 }
 
 /* Here line ends are text. */
-int option_text(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_text)
 {
 	const bool file = *value == '@';
 	const struct part_spec spec = { .role = PART_TEXT, .path = file ? value + 1 : NULL,
@@ -276,8 +268,7 @@ int option_text(struct invocation *inv, const struct option *o, const char *valu
 }
 
 /* Of the text, and of what else is neither UTF-8 nor tells what it is. */
-int option_charset(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_charset)
 {
 	if (check_value(o, value, err) < 0)
 		return -1;
@@ -298,8 +289,7 @@ static void add_field(struct invocation *inv, const struct option *o, enum field
 }
 
 /* data: enum field_change. "Name: value", or a name alone to be deleted. */
-int option_header(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_header)
 {
 	const char *colon = strchr(value, ':');
 
@@ -354,8 +344,7 @@ static bool is_reply_key(const struct field_option *f, const char *value)
 	       (strcasecmp(value, "original") == 0 || strcasecmp(value, "no") == 0);
 }
 
-int option_field(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_field)
 {
 	const struct field_option *f = field_options;
 	const char *written = value;
@@ -376,8 +365,7 @@ int option_field(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-int option_importance(struct invocation *inv, const struct option *o, const char *value,
-		      struct error *err)
+OPTION_FUNCTION(option_importance)
 {
 	static const char *const words[] = { "low", "normal", "high", NULL };
 
@@ -387,8 +375,7 @@ int option_importance(struct invocation *inv, const struct option *o, const char
 }
 
 /* data: the request of the invocation. */
-int option_receipt(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_receipt)
 {
 	struct receipt_request *r = (void *)((char *)inv + o->data);
 
@@ -401,8 +388,7 @@ int option_receipt(struct invocation *inv, const struct option *o, const char *v
 	return 0;
 }
 
-int option_disposition(struct invocation *inv, const struct option *o, const char *value,
-		       struct error *err)
+OPTION_FUNCTION(option_disposition)
 {
 	if (check_value(o, value, err) < 0)
 		return -1;
@@ -412,10 +398,8 @@ int option_disposition(struct invocation *inv, const struct option *o, const cha
 	return 0;
 }
 
-int option_solicitation(struct invocation *inv, const struct option *o, const char *value,
-			struct error *err)
+OPTION_FUNCTION(option_solicitation)
 {
-	(void)o, (void)err;
 	option_override(inv, "solicit", value);
 	return 0;
 }

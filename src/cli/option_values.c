@@ -33,31 +33,24 @@ static int bad_value(const struct option *o, const char *value, const char *want
 	return blame(o, err);
 }
 
-int option_flag(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_flag)
 {
-	(void)value, (void)err;
 	*(bool *)((char *)inv + o->data) = true;
 	return 0;
 }
 
-int option_string(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_string)
 {
-	(void)err;
 	*(const char **)((char *)inv + o->data) = value;
 	return 0;
 }
 
-int option_ignore(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_ignore)
 {
-	(void)inv, (void)o, (void)value, (void)err;
 	return 0;
 }
 
-int option_sender(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_sender)
 {
 	struct mailbox box;
 
@@ -90,10 +83,8 @@ int option_check_who(const struct invocation *inv, enum who who, const char *wha
 }
 
 /* Text from an untrusted source behind an address must not choose a file. */
-int option_config(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_config)
 {
-	(void)o;
 	if (inv->request.words || inv->request.rcpt_n)
 		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
 	inv->request.config.file = value;
@@ -101,8 +92,7 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-int option_notify(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_notify)
 {
 	static const struct name_value names[] = {
 		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
@@ -128,8 +118,7 @@ int option_notify(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-int option_ret(struct invocation *inv, const struct option *o, const char *value,
-	       struct error *err)
+OPTION_FUNCTION(option_ret)
 {
 	static const struct name_value names[] = {
 		{ "full", DSN_RET_FULL }, { "hdrs", DSN_RET_HDRS }, { NULL, 0 },
@@ -142,8 +131,7 @@ int option_ret(struct invocation *inv, const struct option *o, const char *value
 	return 0;
 }
 
-int option_envid(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_envid)
 {
 	size_t len = strlen(value);
 
@@ -154,19 +142,15 @@ int option_envid(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-int option_family(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_family)
 {
-	(void)value, (void)err;
 	option_override(inv, "address_family", o->data == 4 ? "ipv4" : "ipv6");
 	return 0;
 }
 
 /* "-d0.1" without addresses and -t prints the version, as sendmail does. */
-int option_debug(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_debug)
 {
-	(void)o, (void)err;
 	inv->verbose = true;
 	inv->version_wanted = value && strcmp(value, "0.1") == 0;
 	return 0;
@@ -190,8 +174,7 @@ static int refuse_mode(const char *value, struct error *err)
 			 value);
 }
 
-int option_mode(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_mode)
 {
 	static const struct name_value modes[] = {
 		{ "m", COMMAND_SEND }, { "p", COMMAND_QUEUE_LIST }, { "pc", COMMAND_QUEUE_COUNT },
@@ -201,7 +184,6 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 		{ NULL, 0 },
 	};
 
-	(void)o;
 	for (const struct name_value *m = modes; m->name; m++) {
 		if (strcmp(m->name, value) != 0)
 			continue;
@@ -214,10 +196,8 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 	return refuse_mode(value, err);
 }
 
-int option_queue_run(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
+OPTION_FUNCTION(option_queue_run)
 {
-	(void)o, (void)value, (void)err;
 	/* "mailq -q..." lists, "smtpd -q30m" serves: only what would send runs the queue */
 	if (!inv->command_given && inv->command == COMMAND_SEND)
 		inv->command = COMMAND_QUEUE_RUN;
@@ -225,10 +205,8 @@ int option_queue_run(struct invocation *inv, const struct option *o, const char 
 }
 
 /* data: which one; its argument says what it is about. */
-int option_command(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_command)
 {
-	(void)err;
 	inv->subject = value;
 	inv->command = (enum command)o->data;
 	inv->command_given = true;
@@ -236,8 +214,7 @@ int option_command(struct invocation *inv, const struct option *o, const char *v
 }
 
 /* m, w and e ask for mail to the sender: the server is what failed, so print. */
-int option_error_mode(struct invocation *inv, const struct option *o, const char *value,
-		      struct error *err)
+OPTION_FUNCTION(option_error_mode)
 {
 	if (strlen(value) != 1 || !strchr("pqmwe", value[0]))
 		return bad_value(o, value, "one of the error modes p, q, m, w, e", err);
@@ -254,8 +231,7 @@ static bool is_false(const char *value)
 	return strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
 }
 
-int option_letter(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_letter)
 {
 	switch (value[0]) {
 	case '\0':
@@ -273,12 +249,10 @@ int option_letter(struct invocation *inv, const struct option *o, const char *va
 	}
 }
 
-int option_tag(struct invocation *inv, const struct option *o, const char *value,
-	       struct error *err)
+OPTION_FUNCTION(option_tag)
 {
 	char *tag = arena_strdup(inv->arena, value);
 
-	(void)o, (void)err;
 	for (char *c = tag; *c; c++) {
 		if (text_has_control(c, 1))
 			*c = ' ';
@@ -292,17 +266,14 @@ int option_tag(struct invocation *inv, const struct option *o, const char *value
  * text into sendmail's options have let attackers write files by it, so it
  * is taken and never written. -XV... (VERP) would change the sender.
  */
-int option_traffic(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_traffic)
 {
-	(void)inv;
 	if (value[0] == 'V')
 		return bad_value(o, value, "supported (VERP)", err);
 	return 0;
 }
 
-int option_events(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_events)
 {
 	char *rest;
 	long fd = strtol(value, &rest, 10);
@@ -327,10 +298,8 @@ void option_override(struct invocation *inv, const char *key, const char *value)
 /* --- what is asked of the server, for the message or for one recipient --------------- */
 
 /* An address with options of its own: kept as it is until the message is there. */
-int option_rcpt(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_rcpt)
 {
-	(void)o, (void)err;
 	struct submission_request *r = &inv->request;
 
 	r->rcpt = arena_grow(inv->arena, r->rcpt, r->rcpt_n, &r->rcpt_alloc, sizeof(*r->rcpt));
@@ -339,19 +308,15 @@ int option_rcpt(struct invocation *inv, const struct option *o, const char *valu
 }
 
 /* Other names of settings: data is 0 for the release time, 1 for TLS all the way. */
-int option_at(struct invocation *inv, const struct option *o, const char *value,
-	      struct error *err)
+OPTION_FUNCTION(option_at)
 {
-	(void)o, (void)err;
 	option_override(inv, "hold_until", value);
 	return 0;
 }
 
 /* Of the account and, but for "try", of the listener, which has a key of that name. */
-int option_require_tls(struct invocation *inv, const struct option *o, const char *value,
-		       struct error *err)
+OPTION_FUNCTION(option_require_tls)
 {
-	(void)o, (void)err;
 	if (!value)
 		value = "on";
 	option_override(inv, "requiretls", value);
@@ -371,8 +336,7 @@ static const char *given_before(const struct invocation *inv, const char *key)
 }
 
 /* One more parameter of MAIL or RCPT: repeated options add up. A value holds no blank. */
-int option_param(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_param)
 {
 	const char *key = o->name[0] == 'm' ? "mail_param" : "rcpt_param";
 	const char *before = given_before(inv, key);
@@ -438,8 +402,7 @@ static int take_long_setting(struct invocation *inv, const char *name, size_t le
 	return 0;
 }
 
-int option_long_name(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
+OPTION_FUNCTION(option_long_name)
 {
 	size_t len = strcspn(value, "=");
 	const char *arg = value[len] ? value + len + 1 : "true";
@@ -457,8 +420,7 @@ int option_long_name(struct invocation *inv, const struct option *o, const char 
  * What is announced of text follows from the message, whatever -B says; that
  * its octets are to be left alone cannot be known from it.
  */
-int option_body(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_body)
 {
 	static const struct name_value names[] = {
 		{ "7BIT", BODY_7BIT }, { "8BITMIME", BODY_8BITMIME },
@@ -475,8 +437,7 @@ int option_body(struct invocation *inv, const struct option *o, const char *valu
 }
 
 /* data: 0 for the whole message, 1 for a piece behind the one on standard input. */
-int option_burl(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_burl)
 {
 	struct burl_request *b = &inv->request.burl;
 	const bool whole = o->data == 0;
@@ -493,8 +454,7 @@ int option_burl(struct invocation *inv, const struct option *o, const char *valu
 	return 0;
 }
 
-int option_burl_size(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
+OPTION_FUNCTION(option_burl_size)
 {
 	char *end;
 
@@ -509,8 +469,7 @@ int option_burl_size(struct invocation *inv, const struct option *o, const char 
 
 /* --- single commands to the server ------------------------------------------------ */
 
-int option_probe(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_probe)
 {
 	const struct probe_request p = { .id = (enum probe_id)o->data, .arg = value };
 
@@ -522,8 +481,7 @@ int option_probe(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-int option_verify_with(struct invocation *inv, const struct option *o, const char *value,
-		       struct error *err)
+OPTION_FUNCTION(option_verify_with)
 {
 	static const struct name_value names[] = { { "vrfy", 0 }, { "rcpt", 1 }, { NULL, 0 } };
 	int with = 0;
@@ -556,8 +514,7 @@ int options_choose_probes(struct invocation *inv, struct error *err)
 
 /* --- settings by another name --------------------------------------------- */
 
-int option_terminal(struct invocation *inv, const struct option *o, const char *value,
-		    struct error *err)
+OPTION_FUNCTION(option_terminal)
 {
 	static const char *const modes[][2] = {
 		{ "only", "send" }, { "or", "soml" }, { "and", "saml" }, { "off", "mail" }
@@ -585,8 +542,7 @@ static void add_quoted(struct strbuf *out, const char *word)
 }
 
 /* "--xclient=ADDR=... NAME=..." and "--xclient-addr=...": all of them together are the key. */
-int option_xclient(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_xclient)
 {
 	static const char head[] = "xclient-";
 	struct strbuf all = STRBUF_INIT(XCLIENT_LIMIT), word = STRBUF_INIT(XCLIENT_LIMIT);

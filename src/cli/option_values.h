@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "conf/settings.h"
+#include "util/attr.h"
 
 enum option_arg {
 	OPTION_NONE,
@@ -19,6 +20,11 @@ enum option_arg {
 
 struct option;
 typedef int option_fn(struct invocation *, const struct option *, const char *, struct error *);
+
+/* The head of such a function. Not all need all. */
+#define OPTION_FUNCTION(name) \
+	int name(struct invocation *inv ATTR_UNUSED, const struct option *o ATTR_UNUSED, \
+		 const char *value ATTR_UNUSED, struct error *err ATTR_UNUSED)
 
 struct option {
 	char letter;		/* 0 = none */

@@ -49,7 +49,6 @@ SETTING_SETTER(set_dsn_notify)
 	static const char wanted[] = "off, never, or a list of success, failure, delay";
 	unsigned bits;
 
-	(void)arena;
 	if (read_bits(s, value, wanted, &bits, err) < 0)
 		return -1;
 	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
@@ -62,7 +61,6 @@ SETTING_SETTER(set_stop_on)
 {
 	struct account *a = target;
 
-	(void)arena;
 	return read_bits(s, value, "off, or a list of to, cc, bcc, argument", &a->stop_on, err);
 }
 

@@ -45,7 +45,6 @@ WORD_CHECK(check_criterion)
 
 SETTING_SETTER(check_match)
 {
-	(void)arena;
 	return *LIST_FIELD(target, s) ? 0 : setting_refuse(s, value, "a list of envelope, header, "
 							   "recipients, user, default", err);
 }
@@ -81,7 +80,6 @@ SETTING_SETTER(check_charset)
 				      "0123456789!#$%&+-^_`{}~";
 	const size_t len = strlen(value);
 
-	(void)target, (void)arena;
 	if (strspn(value, allowed) != len || len > CHARSET_MAX)
 		return setting_refuse(s, value, "the name of a charset", err);
 	return 0;

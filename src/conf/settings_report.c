@@ -32,7 +32,6 @@ SETTING_SETTER(set_syslog)
 	const size_t prefix = strlen("LOG_");
 	int on;
 
-	(void)arena;
 	if (names_find(syslog_switch, value, &on) == 0) {
 		a->syslog = !on ? -1 : a->classic ? LOG_USER : LOG_MAIL;
 		return 0;
@@ -52,7 +51,6 @@ SETTING_PRINTER(print_syslog)
 {
 	const struct account *a = target;
 
-	(void)s;
 	strbuf_addstr(out, a->syslog < 0 ? "off" : names_name(facility_names, a->syslog));
 }
 

@@ -80,7 +80,6 @@ SETTING_SETTER(set_classes)
 	unsigned bits = 0;
 	int bit, rc = 0;
 
-	(void)arena;
 	strvec_split(&words, value, ", \t");
 	for (size_t i = 0; rc == 0 && i < words.n; i++) {
 		if (names_find(class_names, words.v[i], &bit) < 0)
@@ -119,7 +118,6 @@ SETTING_SETTER(set_from_name)
 {
 	int keep;
 
-	(void)err;
 	*TEXT_FIELD(target, s) = names_find(s->names, value, &keep) == 0 ? NULL :
 				 arena_strdup(arena, value);
 	return 0;

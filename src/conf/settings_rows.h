@@ -79,14 +79,16 @@ extern const struct setting_group settings_server, settings_security, settings_m
 /* All groups of the listener; NULL at the end. */
 extern const struct setting_group *const settings_listen_groups[];
 
-/* Setters and printers: see struct setting for their meaning. */
+/* Setters, checks and printers: see struct setting for their meaning. Not all need all. */
 #define SETTING_SETTER(name) \
-	static int name(void *target, const struct setting *s, struct arena *arena, \
-			const char *value, struct error *err)
+	static int name(void *target ATTR_UNUSED, const struct setting *s ATTR_UNUSED, \
+			struct arena *arena ATTR_UNUSED, const char *value, \
+			struct error *err ATTR_UNUSED)
 #define WORD_CHECK(name) \
 	static int name(const struct setting *s, const char *word, struct error *err)
 #define SETTING_PRINTER(name) \
-	static void name(const void *target, const struct setting *s, struct strbuf *out)
+	static void name(const void *target, const struct setting *s ATTR_UNUSED, \
+			 struct strbuf *out)
 
 /* Prints a SETTING_SPECIAL: a list; a text, the first of .names where it is not set. */
 void setting_print_list(const void *target, const struct setting *s, struct strbuf *out);

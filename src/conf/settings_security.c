@@ -35,7 +35,6 @@ SETTING_SETTER(set_tls)
 	struct tls_settings *t = &((struct account *)target)->tls;
 	int mode;
 
-	(void)arena;
 	if (names_find(tls_names, value, &mode) < 0)
 		return setting_refuse(s, value, "one of auto, starttls, implicit, may, off, on",
 				      err);
@@ -51,7 +50,6 @@ SETTING_SETTER(set_starttls)
 	struct tls_settings *t = &((struct account *)target)->tls;
 	int on;
 
-	(void)arena;
 	if (setting_read_bool(s, value, &on, err) < 0)
 		return -1;
 	t->starttls = on;
@@ -64,7 +62,6 @@ SETTING_PRINTER(print_tls)
 {
 	const struct account *a = target;
 
-	(void)s;
 	strbuf_addstr(out, names_name(tls_names, (int)a->tls.mode));
 }
 
@@ -74,7 +71,6 @@ SETTING_SETTER(check_fingerprint)
 	size_t digits = 0;
 	bool wrong = false;
 
-	(void)target, (void)arena;
 	for (const char *p = value; *p; p++) {
 		if (isxdigit((unsigned char)*p))
 			digits++;
@@ -136,7 +132,6 @@ SETTING_PRINTER(print_auth)
 	const char *word = auth->mode == AUTH_MECHANISM ? auth->mechanism :
 							  names_name(auth_names, (int)auth->mode);
 
-	(void)s;
 	strbuf_addstr(out, word);
 }
 
@@ -145,7 +140,6 @@ SETTING_SETTER(set_password_fd)
 	char *end;
 	long n = strtol(value, &end, 10);
 
-	(void)arena;
 	if (*value && (!isdigit((unsigned char)*value) || *end || n > 65535))
 		return setting_refuse(s, value, "the number of an open descriptor", err);
 	((struct account *)target)->auth.password_fd = *value ? (int)n : -1;
@@ -156,7 +150,6 @@ SETTING_PRINTER(print_password_fd)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (a->auth.password_fd >= 0)
 		strbuf_addf(out, "%d", a->auth.password_fd);
 }

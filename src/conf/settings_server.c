@@ -117,7 +117,6 @@ SETTING_PRINTER(print_host)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (!a->server_n)
 		strbuf_addstr(out, a->host ? a->host : "");
 	for (size_t i = 0; i < a->server_n; i++) {
@@ -139,7 +138,6 @@ SETTING_SETTER(check_resolver)
 {
 	struct address ignored;
 
-	(void)target, (void)arena;
 	if (*value && !address_from_server(value, 53, &ignored))
 		return setting_refuse(s, value, "an address with or without a port", err);
 	return 0;
@@ -151,7 +149,6 @@ SETTING_SETTER(set_race)
 	size_t digits = strspn(value, "0123456789");
 	unsigned ms = 0;
 
-	(void)arena;
 	if (strcasecmp(value, "on") == 0 || strcasecmp(value, "yes") == 0) {
 		ms = 250;
 	} else if (strcasecmp(value, "off") != 0 && strcasecmp(value, "no") != 0) {
@@ -172,7 +169,6 @@ SETTING_PRINTER(print_race)
 {
 	unsigned ms = ((const struct account *)target)->net.happy_eyeballs;
 
-	(void)s;
 	if (ms)
 		strbuf_addf(out, "%ums", ms);
 	else
@@ -188,7 +184,6 @@ SETTING_SETTER(set_source_port)
 	size_t n = strcspn(value, "-");
 	unsigned first = 0, last;
 
-	(void)arena;
 	if (*value && (!read_unsigned(value, n, 65535, &first) || first == 0))
 		return setting_refuse(s, value, "a port, or FIRST-LAST", err);
 	last = first;
@@ -204,7 +199,6 @@ SETTING_PRINTER(print_source_port)
 {
 	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
-	(void)s;
 	if (o->source_port)
 		strbuf_addf(out, "%u", o->source_port);
 	if (o->source_port_last > o->source_port)
@@ -219,7 +213,6 @@ SETTING_SETTER(set_keepalive)
 	struct error none;
 	int on = 1;
 
-	(void)arena;
 	if (setting_read_bool(s, value, &on, &none) < 0) {
 		const char *p = value;
 
@@ -249,7 +242,6 @@ SETTING_PRINTER(print_keepalive)
 {
 	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
-	(void)s;
 	if (o->keepalive && o->keepalive_idle)
 		strbuf_addf(out, "%u,%u,%u", o->keepalive_idle, o->keepalive_interval,
 			    o->keepalive_count);
@@ -285,7 +277,6 @@ SETTING_PRINTER(print_proxy)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (a->proxy_host)
 		strbuf_addf(out, strchr(a->proxy_host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
 			    proxyurl_type_name(a->proxy.type), a->proxy_host, a->proxy_port);
@@ -295,7 +286,6 @@ SETTING_PRINTER(print_port)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (!a->socket)
 		strbuf_addf(out, "%u", account_port(a));
 }
@@ -314,7 +304,6 @@ SETTING_SETTER(set_timeout)
 	struct timeouts *t = &((struct account *)target)->timeouts;
 	unsigned n;
 
-	(void)arena;
 	if (setting_read_time(s, value, &n, err) < 0)
 		return -1;
 	t->connect = t->greeting = t->helo = t->starttls = t->auth = t->mail = t->rcpt = n;
