@@ -215,7 +215,8 @@ void events_result(struct events *e, const struct envelope *envelope, const stru
 	if (e->metered)
 		show_meter(e, 1, 1);
 	for (size_t i = 0; e->fd >= 0 && i < r->rcpt_count; i++) {
-		report_recipient_json(begin(e, "recipient"), envelope->rcpt[i].address, &r->rcpt[i]);
+		report_recipient_json(begin(e, "recipient"), envelope->rcpt[i].address,
+				      &r->rcpt[i]);
 		end(e);
 	}
 	if (e->fd >= 0)

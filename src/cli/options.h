@@ -62,7 +62,7 @@ struct invocation {
 	bool progress;			/* --progress: a meter from the first octet on */
 	int events_fd;			/* --events, -1 = none */
 	const char *trace_file;		/* --trace */
-	const char *subject;		/* of the command: --check=ACCOUNT, --configure ADDRESS... */
+	const char *subject;		/* of the command: --check=ACCOUNT, --import FILE... */
 	const char *syslog_tag;		/* -L */
 	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */
 	size_t probes, probe_alloc;

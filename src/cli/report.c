@@ -121,7 +121,7 @@ void report_line(const struct invocation *inv, const char *fmt, ...)
 	strbuf_release(&line);
 }
 
-/* error_format = json, if it is this one: {"recipient":...,"exit":67,"code":550,"status":"5.1.1",...} */
+/* error_format = json, if it is that: {"recipient":...,"exit":67,"code":550,...} */
 static bool tell_json(const struct invocation *inv, const char *recipient,
 		      const struct error *err)
 {

@@ -373,7 +373,7 @@ static bool is_refused(const char *target)
 }
 
 /* include = ":include:" path, perhaps in quotes; its path or NULL */
-static const char *include_path(struct expansion *x, const char *target)
+static const char *included_path(struct expansion *x, const char *target)
 {
 	static const char word[] = ":include:";
 	size_t len = strlen(target), quote = *target == '"';
@@ -394,7 +394,7 @@ static const char *include_path(struct expansion *x, const char *target)
 static int expand_target(struct expansion *x, const struct place *at, char *target,
 			 struct error *err)
 {
-	const char *path = include_path(x, target);
+	const char *path = included_path(x, target);
 	const struct alias *e = NULL;
 	struct mailbox box;
 

@@ -29,7 +29,8 @@ bool config_names_server(const struct assignments *list)
 	for (const struct assignment *a = list->first; a; a = a->next) {
 		const char *key = a->row->key;
 
-		if (strcmp(key, "host") == 0 || strcmp(key, "socket") == 0 || strcmp(key, "mx") == 0)
+		if (strcmp(key, "host") == 0 || strcmp(key, "socket") == 0 ||
+		    strcmp(key, "mx") == 0)
 			return true;
 	}
 	return false;

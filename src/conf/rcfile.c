@@ -86,7 +86,8 @@ struct feed {
 static int fail(struct feed *f, const char *what)
 {
 	f->failed = true;
-	return error_set(f->err, FAULT_CONFIG, "%s:%u: %s", f->handler->name, f->lines.number, what);
+	return error_set(f->err, FAULT_CONFIG, "%s:%u: %s", f->handler->name, f->lines.number,
+			 what);
 }
 
 /* The next line that says something, without blanks around it; NULL at the end. */

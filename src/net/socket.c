@@ -123,7 +123,8 @@ static void set_port(struct address *a, unsigned port)
 /* Any free port of the range, beginning anywhere in it. */
 static int bind_range(int fd, struct address *from, const struct socket_options *o)
 {
-	unsigned count = o->source_port_last > o->source_port ? o->source_port_last - o->source_port + 1 : 1;
+	const unsigned first = o->source_port, last = o->source_port_last;
+	unsigned count = last > first ? last - first + 1 : 1;
 	uint32_t offset = 0;
 
 	if (getrandom(&offset, sizeof(offset), 0) != (ssize_t)sizeof(offset))
@@ -131,7 +132,7 @@ static int bind_range(int fd, struct address *from, const struct socket_options 
 	/* a port whose last connection is still remembered may go to another server */
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	for (unsigned i = 0; i < count; i++) {
-		set_port(from, o->source_port + (offset + i) % count);
+		set_port(from, first + (offset + i) % count);
 		if (bind(fd, &from->to.any, from->len) == 0)
 			return 0;
 		if (errno != EADDRINUSE && errno != EACCES)
