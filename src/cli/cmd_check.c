@@ -262,10 +262,7 @@ static int tell_all_is_well(const struct invocation *inv, const struct config *c
 	if (!config_file_name(c, 0))
 		strbuf_addf(&text, "no file: tried %s", config_searched(c));
 	strbuf_addch(&text, '\n');
-	int status = report_output(inv, text.buf);
-
-	strbuf_release(&text);
-	return status;
+	return report_print(inv, &text);
 }
 
 int cmd_check_config(const struct invocation *inv)

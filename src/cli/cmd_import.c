@@ -107,10 +107,7 @@ static int print_made(const struct invocation *inv, const char *output,
 	strbuf_addf(&text, "wrote %s\n", output);
 	for (const struct import_file *f = r->files; f; f = f->next)
 		strbuf_addf(&text, "wrote %s%s\n", f->path, f->secret ? " (mode 0600)" : "");
-	int status = report_output(inv, text.buf);
-
-	strbuf_release(&text);
-	return status;
+	return report_print(inv, &text);
 }
 
 int cmd_import(const struct invocation *inv)

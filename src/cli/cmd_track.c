@@ -33,11 +33,8 @@ static void ask(struct tracking_run *t, const struct track_query *query)
 {
 	struct error err;
 
-	if (track_query(t->submission.account, &t->opt, query, &t->out, &err) == 0)
-		return;
-	report_failure(t->inv, &err);
-	if (!t->worst.exit || (error_is_temporary(&t->worst) && !error_is_temporary(&err)))
-		t->worst = err;
+	if (track_query(t->submission.account, &t->opt, query, &t->out, &err) < 0)
+		report_worst(t->inv, &err, &t->worst);
 }
 
 static int ask_uri(struct tracking_run *t, const char *text, struct error *err)

@@ -187,6 +187,21 @@ int report_output(const struct invocation *inv, const char *text)
 	return report_failure(inv, &err);
 }
 
+int report_print(const struct invocation *inv, struct strbuf *text)
+{
+	int status = report_output(inv, text->buf);
+
+	strbuf_release(text);
+	return status;
+}
+
+void report_worst(const struct invocation *inv, const struct error *err, struct error *worst)
+{
+	report_failure(inv, err);
+	if (!worst->exit || (error_is_temporary(worst) && !error_is_temporary(err)))
+		*worst = *err;
+}
+
 /* --- what a report holds ----------------------------------------------------------- */
 
 /* An outcome that nobody explained is a bug, and never success. */
@@ -331,10 +346,7 @@ int report_json(const struct report *r)
 	report_json_members(&j, r);
 	json_end(&j, '}');
 	strbuf_addch(&out, '\n');
-	int status = report_output(r->inv, out.buf);
-
-	strbuf_release(&out);
-	return status;
+	return report_print(r->inv, &out);
 }
 
 /* --- what is said --------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ struct json;
 struct message;
 struct rcpt_result;
 struct result;
+struct strbuf;
 
 enum outcome;
 
@@ -48,8 +49,12 @@ ATTR_PRINTF(2, 3) void report_line(const struct invocation *inv, const char *fmt
 /* The error in the form of error_format; returns its exit code. */
 int report_failure(const struct invocation *inv, const struct error *err);
 
-/* Writes all of text to standard output; EX_IOERR when that fails. */
+/* Writes all of text to standard output; EX_IOERR when that fails. The second releases it. */
 int report_output(const struct invocation *inv, const char *text);
+int report_print(const struct invocation *inv, struct strbuf *text);
+
+/* Tells the failure; *worst is the first one, but for that which is for good. */
+void report_worst(const struct invocation *inv, const struct error *err, struct error *worst);
 
 /*
  * The end of it all: log, stderr, JSON (--json), and when it failed the saved

@@ -112,14 +112,6 @@ static bool find_source(const char *source, int family, struct address *out)
 	return found;
 }
 
-static void set_port(struct address *a, unsigned port)
-{
-	if (a->to.any.sa_family == AF_INET)
-		a->to.in.sin_port = htons((in_port_t)port);
-	else
-		a->to.in6.sin6_port = htons((in_port_t)port);
-}
-
 /* Any free port of the range, beginning anywhere in it. */
 static int bind_range(int fd, struct address *from, const struct socket_options *o)
 {
@@ -132,7 +124,7 @@ static int bind_range(int fd, struct address *from, const struct socket_options 
 	/* a port whose last connection is still remembered may go to another server */
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	for (unsigned i = 0; i < count; i++) {
-		set_port(from, first + (offset + i) % count);
+		address_set_port(from, first + (offset + i) % count);
 		if (bind(fd, &from->to.any, from->len) == 0)
 			return 0;
 		if (errno != EADDRINUSE && errno != EACCES)
