@@ -21,7 +21,6 @@
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
-#include "conf/config_warn.h"
 #include "message/envelope.h"
 #include "prepare/explain.h"
 #include "submit/attempt.h"

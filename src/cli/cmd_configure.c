@@ -16,7 +16,6 @@
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
-#include "conf/config_append.h"
 #include "conf/config_write.h"
 #include "conf/settings.h"
 #include "message/address.h"

@@ -19,6 +19,7 @@
 
 #define ENVID_MAX 100		/* RFC 3461, section 4.4 */
 #define XCLIENT_LIMIT 65536
+#define PARAMS_LIMIT ((size_t)1 << 24)
 
 static int blame(const struct option *o, struct error *err)
 {
@@ -94,10 +95,7 @@ OPTION_FUNCTION(option_config)
 
 OPTION_FUNCTION(option_notify)
 {
-	static const struct name_value names[] = {
-		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
-		{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 },
-	};
+	const struct name_value *names = setting_find(SCOPE_ACCOUNT, "dsn_notify")->names;
 	unsigned bits = 0;
 
 	for (const char *s = value;; s++) {
@@ -340,18 +338,15 @@ OPTION_FUNCTION(option_param)
 {
 	const char *key = o->name[0] == 'm' ? "mail_param" : "rcpt_param";
 	const char *before = given_before(inv, key);
-	char *word = arena_alloc(inv->arena, 2 * strlen(value) + 1), *to = word;
+	struct strbuf all = STRBUF_INIT(PARAMS_LIMIT);
 
 	if (!*value || strpbrk(value, " \t"))
 		return bad_value(o, value, "KEYWORD or KEYWORD=VALUE", err);
-	for (; *value; value++) {
-		if (strchr("'\"\\", *value))
-			*to++ = '\\';
-		*to++ = *value;
-	}
-	*to = '\0';
-	option_override(inv, key,
-			before ? arena_printf(inv->arena, "%s %s", before, word) : word);
+	if (before)
+		strbuf_addf(&all, "%s ", before);
+	setting_add_word(&all, value);
+	option_override(inv, key, arena_strdup(inv->arena, all.buf));
+	strbuf_release(&all);
 	return 0;
 }
 
@@ -529,18 +524,6 @@ OPTION_FUNCTION(option_terminal)
 	return bad_value(o, value, "only, or, and, off", err);
 }
 
-/* A word of a key that is split at blanks: in quotes. */
-static void add_quoted(struct strbuf *out, const char *word)
-{
-	strbuf_addch(out, '"');
-	for (; *word; word++) {
-		if (*word == '"' || *word == '\\')
-			strbuf_addch(out, '\\');
-		strbuf_addch(out, *word);
-	}
-	strbuf_addch(out, '"');
-}
-
 /* "--xclient=ADDR=... NAME=..." and "--xclient-addr=...": all of them together are the key. */
 OPTION_FUNCTION(option_xclient)
 {
@@ -552,7 +535,7 @@ OPTION_FUNCTION(option_xclient)
 		strbuf_addch(&all, ' ');
 	if (strncmp(o->name, head, strlen(head)) == 0) {
 		strbuf_addf(&word, "%s=%s", o->name + strlen(head), value);
-		add_quoted(&all, word.buf);
+		setting_add_word(&all, word.buf);
 	} else {
 		strbuf_addstr(&all, value);
 	}

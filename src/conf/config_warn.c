@@ -1,5 +1,8 @@
+/*
+ * What a configuration holds that can be read and comes to nothing: keys that
+ * others make useless, accounts that are never chosen.
+ */
 #include "config.h"
-#include "conf/config_warn.h"
 
 #include <string.h>
 #include <strings.h>

@@ -466,6 +466,23 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 
 /* --- printing --------------------------------------------------------------- */
 
+void setting_add_quoted(struct strbuf *out, const char *v, bool expands)
+{
+	strbuf_addch(out, '"');
+	for (; *v; v++) {
+		if ((unsigned char)*v < 32 || *v == 127) {
+			strbuf_addf(out, "\\%03o", (unsigned)(unsigned char)*v);
+			continue;
+		}
+		if (*v == '"' || *v == '\\')
+			strbuf_addch(out, '\\');
+		else if (expands && *v == '$' && v[1] == '{')
+			strbuf_addch(out, '$');
+		strbuf_addch(out, *v);
+	}
+	strbuf_addch(out, '"');
+}
+
 /* Written bare where it comes back the same, else as a C string. */
 static void print_string(const char *v, struct strbuf *out)
 {
@@ -478,20 +495,10 @@ static void print_string(const char *v, struct strbuf *out)
 		strbuf_addstr(out, v);
 		return;
 	}
-	strbuf_addch(out, '"');
-	for (; *v; v++) {
-		if (*v == '"' || *v == '\\')
-			strbuf_addf(out, "\\%c", *v);
-		else if ((unsigned char)*v < 32 || *v == 127)
-			strbuf_addf(out, "\\%03o", (unsigned)(unsigned char)*v);
-		else
-			strbuf_addch(out, *v);
-	}
-	strbuf_addch(out, '"');
+	setting_add_quoted(out, v, false);
 }
 
-/* One word of a command, so that read_word() gives it back. */
-static void print_word(const char *v, struct strbuf *out)
+void setting_add_word(struct strbuf *out, const char *v)
 {
 	bool bare = *v && !strpbrk(v, " \t'\"\\");
 
@@ -520,7 +527,7 @@ static void print_words(const char *const *list, bool command, struct strbuf *ou
 		if (w != list)
 			strbuf_addstr(out, command ? " " : ", ");
 		if (command)
-			print_word(*w, out);
+			setting_add_word(out, *w);
 		else
 			strbuf_addstr(out, *w);
 	}

@@ -133,6 +133,12 @@ ATTR_CHECK int setting_set(void *target, const struct setting *s, struct arena *
  */
 void setting_print(const void *target, const struct setting *s, struct strbuf *out);
 
+/* Appends a C string, as ini_unquote() takes it apart; expands: "${" becomes "$${". */
+void setting_add_quoted(struct strbuf *out, const char *v, bool expands);
+
+/* Appends a word of a SETTING_ARGV so that it comes back, quoted where it must be. */
+void setting_add_word(struct strbuf *out, const char *v);
+
 /*
  * What the account asks of the server: every row with a reader that is set
  * is read into the envelope. EX_USAGE where two of them contradict each other.

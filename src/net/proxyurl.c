@@ -182,35 +182,6 @@ bool proxyurl_has_password(const char *text)
 	return colon && colon + 1 < at;
 }
 
-/* --- the environment ------------------------------------------------------------- */
-
-static const char *first_set(const char *const *names)
-{
-	for (; *names; names++) {
-		const char *value = secure_getenv(*names);
-
-		if (value && *value)
-			return value;
-	}
-	return NULL;
-}
-
-const char *proxyurl_environment(void)
-{
-	static const char *const names[] = {
-		"all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", NULL,
-	};
-
-	return first_set(names);
-}
-
-const char *proxyurl_environment_exceptions(void)
-{
-	static const char *const names[] = { "no_proxy", "NO_PROXY", NULL };
-
-	return first_set(names);
-}
-
 /* --- exceptions -------------------------------------------------------------------- */
 
 static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
@@ -304,4 +275,27 @@ bool proxyurl_excepted(const char *list, const char *host, unsigned port)
 	strvec_release(&items);
 	xfree(bare);
 	return found;
+}
+
+/* --- the environment ------------------------------------------------------------- */
+
+static const char *first_set(const char *const *names)
+{
+	for (; *names; names++) {
+		const char *value = secure_getenv(*names);
+
+		if (value && *value)
+			return value;
+	}
+	return NULL;
+}
+
+const char *proxyurl_environment(const char *host, unsigned port)
+{
+	static const char *const urls[] = {
+		"all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", NULL,
+	};
+	static const char *const exceptions[] = { "no_proxy", "NO_PROXY", NULL };
+
+	return proxyurl_excepted(first_set(exceptions), host, port) ? NULL : first_set(urls);
 }

@@ -128,8 +128,7 @@ int connect_find_proxy(const struct account *a, const char *host, unsigned port,
 		};
 		return 1;
 	}
-	if (!a->proxy.from_env || (url = proxyurl_environment()) == NULL ||
-	    proxyurl_excepted(proxyurl_environment_exceptions(), host, port))
+	if (!a->proxy.from_env || (url = proxyurl_environment(host, port)) == NULL)
 		return 0;
 	if (proxyurl_parse(url, PROXY_HTTP, out, err) < 0)
 		return error_prefix(err, "proxy of the environment");

@@ -13,7 +13,7 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"
-#include "conf/config_append.h"
+#include "conf/config_write.h"
 #include "conf_scratch.h"
 #include "message/envelope.h"
 #include "message/message.h"

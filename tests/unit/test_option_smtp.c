@@ -168,7 +168,7 @@ static void test_settings(void **state)
 
 	assert_int_equal(p.rc, 0);
 	assert_string_equal(override(&p, "xclient"),
-			    "ADDR=1.2.3.4 NAME=x \"login=a \\\"b\\\\\" \"helo=h\"");
+			    "ADDR=1.2.3.4 NAME=x \"login=a \\\"b\\\\\" helo=h");
 	arena_free(p.arena);
 }
 
