@@ -207,6 +207,19 @@ static int check_value(const struct option *o, const char *value, struct error *
 	return 0;
 }
 
+typedef int field_reader(struct arena *, const char *value, const char *const *words,
+			 const char **out, struct error *);
+
+static int take_value(struct invocation *inv, const struct option *o, field_reader *read,
+		      const char *value, const char *const *words, const char **out,
+		      struct error *err)
+{
+	if (check_value(o, value, err) < 0)
+		return -1;
+	return read(inv->arena, value, words, out, err) < 0 ?
+		error_prefix(err, "option '--%s'", o->name) : 0;
+}
+
 static void needs_compose(struct invocation *inv, const struct option *o)
 {
 	if (!inv->request.compose.needs_compose)
@@ -319,8 +332,7 @@ static const char *const automatic[] = { "auto-generated", "auto-replied", "no",
 
 static const struct field_option {
 	const char *option, *field;
-	int (*read)(struct arena *, const char *value, const char *const *words,
-		    const char **out, struct error *);
+	field_reader *read;
 	const char *const *words;
 } field_options[] = {
 	{ "subject", "Subject", NULL, NULL },
@@ -357,10 +369,9 @@ OPTION_FUNCTION(option_field)
 	}
 	if (f == field_options)
 		needs_compose(inv, o);
-	if (check_value(o, value, err) < 0)
+	if (f->read ? take_value(inv, o, f->read, value, f->words, &written, err) < 0 :
+		      check_value(o, value, err) < 0)
 		return -1;
-	if (f->read && f->read(inv->arena, value, f->words, &written, err) < 0)
-		return error_prefix(err, "option '--%s'", o->name);
 	add_field(inv, o, FIELD_SET, f->field, written);
 	return 0;
 }
@@ -379,10 +390,8 @@ OPTION_FUNCTION(option_receipt)
 {
 	struct receipt_request *r = (void *)((char *)inv + o->data);
 
-	if (value && (check_value(o, value, err) < 0))
+	if (value && take_value(inv, o, read_addresses, value, NULL, &value, err) < 0)
 		return -1;
-	if (value && read_addresses(inv->arena, value, NULL, &value, err) < 0)
-		return error_prefix(err, "option '--%s'", o->name);
 	r->wanted = true;
 	r->address = value;
 	return 0;
@@ -390,12 +399,8 @@ OPTION_FUNCTION(option_receipt)
 
 OPTION_FUNCTION(option_disposition)
 {
-	if (check_value(o, value, err) < 0)
-		return -1;
-	if (read_disposition(inv->arena, value, NULL,
-				   &inv->request.compose.disposition_options, err) < 0)
-		return error_prefix(err, "option '--%s'", o->name);
-	return 0;
+	return take_value(inv, o, read_disposition, value, NULL,
+			  &inv->request.compose.disposition_options, err);
 }
 
 OPTION_FUNCTION(option_solicitation)

@@ -184,8 +184,9 @@ bool proxyurl_has_password(const char *text)
 
 /* --- exceptions -------------------------------------------------------------------- */
 
-static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
+static bool same_bits(const void *x, const void *y, unsigned bits)
 {
+	const unsigned char *a = x, *b = y;
 	unsigned whole = bits / 8, rest = bits % 8;
 
 	return memcmp(a, b, whole) == 0 &&
@@ -209,11 +210,8 @@ static bool in_network(const char *item, const struct address *host)
 
 	if (slash && (!isdigit((unsigned char)slash[1]) || *rest || bits > most))
 		return false;
-	if (v4)
-		return same_bits((const unsigned char *)&net.to.in.sin_addr,
-				 (const unsigned char *)&host->to.in.sin_addr, (unsigned)bits);
-	return same_bits((const unsigned char *)&net.to.in6.sin6_addr,
-			 (const unsigned char *)&host->to.in6.sin6_addr, (unsigned)bits);
+	return v4 ? same_bits(&net.to.in.sin_addr, &host->to.in.sin_addr, (unsigned)bits) :
+		    same_bits(&net.to.in6.sin6_addr, &host->to.in6.sin6_addr, (unsigned)bits);
 }
 
 /* The name itself, or one below it. */

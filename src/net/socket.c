@@ -344,7 +344,8 @@ static int await_connect(int fd, const struct sockaddr *to, socklen_t len,
 	return result ? -1 : 0;
 }
 
-enum fault socket_fault(int error)
+/* What it means that connect() has failed with that errno. */
+static enum fault socket_fault(int error)
 {
 	static const struct {
 		int error;
@@ -363,30 +364,15 @@ enum fault socket_fault(int error)
 	return FAULT_CONNECT;
 }
 
-/* One local socket: the descriptor, or -1 and errno with the reason appended to reasons. */
-static int connect_one(const struct sockaddr *to, socklen_t len, const struct deadline *limit,
-		       struct strbuf *reasons)
+/* Why it has not been connected. */
+static void add_reason(struct strbuf *out, const char *stage, int error,
+		       const struct deadline *limit)
 {
-	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0) {
-		int why = errno;
-
-		strbuf_addf(reasons, "cannot make a socket: %s", strerror(why));
-		errno = why;
-		return -1;
-	}
-	if (connect(fd, to, len) == 0 || await_connect(fd, to, len, limit) == 0)
-		return fd;
-	int why = errno;
-
-	if (why == ETIMEDOUT && deadline_passed(limit))
-		strbuf_addf(reasons, "no answer within %u s", limit->seconds);
+	strbuf_addstr(out, stage ? stage : "");
+	if (error == ETIMEDOUT && deadline_passed(limit))
+		strbuf_addf(out, "no answer within %u s", limit->seconds);
 	else
-		strbuf_addstr(reasons, strerror(why));
-	close(fd);
-	errno = why;
-	return -1;
+		strbuf_addstr(out, strerror(error));
 }
 
 /* The limit for one address: its own or the whole, whichever comes first. */
@@ -551,11 +537,8 @@ static void tell(const struct field *f, struct error *err)
 		char name[ADDRESS_TEXT];
 
 		address_text(&f->list->v[i].to.any, name, sizeof(name));
-		strbuf_addf(&reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
-		if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
-			strbuf_addf(&reasons, "no answer within %u s", r->limit.seconds);
-		else
-			strbuf_addstr(&reasons, strerror(r->error));
+		strbuf_addf(&reasons, "%s%s: ", i ? "; " : "", name);
+		add_reason(&reasons, r->stage, r->error, &r->limit);
 	}
 	if (deadline_passed(f->whole))
 		strbuf_addstr(&reasons, "; no time is left to try more");
@@ -632,14 +615,21 @@ static int connect_path(const struct socket_target *target, const struct deadlin
 				 "path of local socket '%s' is longer than %zu octets",
 				 target->path, sizeof(to.sun_path) - 1);
 	memcpy(to.sun_path, target->path, len);
-	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), &limit, &reason);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct sockaddr *addr = (const struct sockaddr *)&to;
 
-	if (fd < 0)
-		error_set(err, errno == ENOENT ? FAULT_SOCKET_MISSING : socket_fault(errno),
-			  "cannot connect to local socket '%s': %s",
-			  target->path, reason.buf);
+	if (fd >= 0 && (connect(fd, addr, sizeof(to)) == 0 ||
+			await_connect(fd, addr, sizeof(to), &limit) == 0))
+		return fd;
+	const int why = errno;
+
+	add_reason(&reason, fd < 0 ? "cannot make a socket: " : "", why, &limit);
+	if (fd >= 0)
+		close(fd);
+	error_set(err, why == ENOENT ? FAULT_SOCKET_MISSING : socket_fault(why),
+		  "cannot connect to local socket '%s': %s", target->path, reason.buf);
 	strbuf_release(&reason);
-	return fd;
+	return -1;
 }
 
 int socket_connect(const struct socket_target *target, const struct deadline *whole,

@@ -53,9 +53,6 @@ struct socket_target {
 	struct host_addresses *addresses;
 };
 
-/* What it means that connect() has failed with that errno. */
-enum fault socket_fault(int error);
-
 /*
  * Connects. EX_NOHOST (5.1.2) when the name does not exist, EX_TEMPFAIL
  * (4.4.3) for trouble with DNS, EX_TEMPFAIL (4.4.1) when no address answers.
