@@ -450,24 +450,28 @@ static void add_choice(struct strbuf *out, const struct setting *s)
 	}
 }
 
-static void help_settings(struct strbuf *out, const struct setting_group *group)
+static void help_settings(struct strbuf *out, enum setting_scope scope)
 {
-	if (group->title)
-		strbuf_addf(out, "\n%s:\n", group->title);
-	for (size_t i = 0; i < group->n; i++) {
-		const struct setting *s = &group->row[i];
+	struct setting_walk w = { 0 };
+	const struct setting *s;
+
+	while ((s = settings_next_line(scope, &w))) {
 		struct strbuf left = STRBUF_INIT(256);
 
 		if (s->flags & (SETTING_NO_OPTION | SETTING_FILE_ONLY | SETTING_DEPRECATED |
 				SETTING_CLASSIC))
 			continue;
+		if (!*s->key) {
+			strbuf_addf(out, "\n%s:\n", s->help);
+			continue;
+		}
 		strbuf_addf(&left, "--%s=", s->key);
 		add_choice(&left, s);
 		for (char *c = left.buf + 2; *c && *c != '='; c++) {
 			if (*c == '_')
 				*c = '-';
 		}
-		help_line(out, left.buf, s->help ? s->help : "");
+		help_line(out, left.buf, s->help);
 		strbuf_release(&left);
 	}
 }
@@ -503,10 +507,8 @@ void options_help(struct strbuf *out)
 	help_ignored(out);
 	strbuf_addstr(out, "\nSettings of the account, also in the configuration "
 		      "(msmtprc(5)), by group:\n");
-	for (enum setting_scope scope = SCOPE_ACCOUNT; scope <= SCOPE_LISTEN; scope++) {
-		for (const struct setting_group *const *g = settings_groups(scope); *g; g++)
-			help_settings(out, *g);
-	}
+	help_settings(out, SCOPE_ACCOUNT);
+	help_settings(out, SCOPE_LISTEN);
 }
 
 /* The option, who may give it, its argument: in brackets when it may be left out. */

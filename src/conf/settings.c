@@ -31,28 +31,37 @@ const char *who_name(enum who who)
 	return names[who];
 }
 
-static const struct setting_group *const account_groups[] = {
-	&settings_server, &settings_security, &settings_mail, &settings_rewrite,
-	&settings_compose, &settings_delivery, &settings_aliases, &settings_report, NULL
+static const struct setting *const account_tables[] = {
+	settings_server, settings_security, settings_mail, settings_rewrite, settings_compose,
+	settings_delivery, settings_aliases, settings_report, NULL
 };
+static const struct setting *const listen_tables[] = { settings_listen, NULL };
 
-const struct setting_group *const *settings_groups(enum setting_scope scope)
+static const struct setting *const *tables_of(enum setting_scope scope)
 {
-	return scope == SCOPE_LISTEN ? settings_listen_groups : account_groups;
+	return scope == SCOPE_LISTEN ? listen_tables : account_tables;
+}
+
+const struct setting *settings_next_line(enum setting_scope scope, struct setting_walk *w)
+{
+	const struct setting *const *tables = tables_of(scope);
+
+	for (; tables[w->table]; w->table++, w->row = 0) {
+		const struct setting *s = &tables[w->table][w->row++];
+
+		if (s->help)
+			return s;
+	}
+	return NULL;
 }
 
 const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w)
 {
-	const struct setting_group *const *group = settings_groups(scope) + w->group;
+	const struct setting *s;
 
-	if (!*group)
-		return NULL;
-	const struct setting *s = &(*group)->row[w->row++];
-
-	if (w->row == (*group)->n) {
-		w->group++;
-		w->row = 0;
-	}
+	do
+		s = settings_next_line(scope, w);
+	while (s && !*s->key);
 	return s;
 }
 
@@ -74,14 +83,16 @@ static bool same_key(const char *row, const char *key)
 
 const struct setting *setting_find(enum setting_scope scope, const char *key)
 {
-	struct setting_walk w = { 0 };
-	const struct setting *s;
 	const char first = fold(*key);
 
 	/* most rows are passed by their first letter */
-	while ((s = settings_next(scope, &w)) && (*s->key != first || !same_key(s->key, key)))
-		;
-	return s;
+	for (const struct setting *const *table = tables_of(scope); first && *table; table++) {
+		for (const struct setting *s = *table; s->help; s++) {
+			if (*s->key == first && same_key(s->key, key))
+				return s;
+		}
+	}
+	return NULL;
 }
 
 const struct setting *setting_meant(const struct setting *s)
@@ -435,32 +446,32 @@ static bool is_zero(const struct setting *s, const char *def)
 		strcmp(def, "off") == 0;
 }
 
-/* Most of the others are switches that are on: nor need these be read. */
-static int set_default(void *target, const struct setting *s, struct arena *a, const char *def,
-		       struct error *err)
+static void set_default(void *target, const struct setting *s, struct arena *a, bool classic)
 {
-	if (s->type != SETTING_BOOL || s->names || strcmp(def, "on") != 0)
-		return set_value(target, s, a, def, err);
-	*(bool *)((char *)target + s->offset) = true;
-	return 0;
+	const char *def = classic && s->classic_def ? s->classic_def : s->def;
+	struct error err;
+	int rc = 0;
+
+	if (!def || is_zero(s, def))
+		return;
+	/* most of the others are switches that are on: nor need these be read */
+	if (s->type == SETTING_BOOL && !s->names && strcmp(def, "on") == 0)
+		*(bool *)((char *)target + s->offset) = true;
+	else
+		rc = set_value(target, s, a, def, &err);
+	assert(rc == 0);
+	(void)rc;
 }
 
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
 {
-	struct setting_walk w = { 0 };
-	const struct setting *s;
-
 	memset(target, 0, scope == SCOPE_LISTEN ? sizeof(struct listen_settings) :
 						  sizeof(struct account));
 	if (scope == SCOPE_ACCOUNT)
 		((struct account *)target)->classic = classic;
-	while ((s = settings_next(scope, &w))) {
-		const char *def = classic && s->classic_def ? s->classic_def : s->def;
-		struct error err;
-		int rc = def && !is_zero(s, def) ? set_default(target, s, a, def, &err) : 0;
-
-		assert(rc == 0);
-		(void)rc;
+	for (const struct setting *const *table = tables_of(scope); *table; table++) {
+		for (const struct setting *s = *table; s->help; s++)
+			set_default(target, s, a, classic);
 	}
 }
 

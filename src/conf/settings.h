@@ -92,23 +92,14 @@ struct setting {
 	const char *help;		/* one line */
 };
 
-/* Rows that belong together; the tables are lists of groups. */
-struct setting_group {
-	const char *title;		/* heading of --help; NULL = it goes on */
-	const struct setting *row;
-	size_t n;
-};
-
-/* The groups of a scope, NULL at the end. */
-const struct setting_group *const *settings_groups(enum setting_scope scope);
-
 /* Where a walk over all rows of a scope stands; begins zeroed. */
 struct setting_walk {
-	size_t group, row;
+	size_t table, row;
 };
 
-/* The next row of the walk; NULL behind the last. */
+/* The next row of the walk; NULL behind the last. With headings of --help, whose key is "". */
 const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w);
+const struct setting *settings_next_line(enum setting_scope scope, struct setting_walk *w);
 
 /* The row of key ('-' and '_' alike, any case); NULL if there is none. */
 const struct setting *setting_find(enum setting_scope scope, const char *key);

@@ -24,7 +24,7 @@ static const struct name_value add_missing[] = {
 	{ "on", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { NULL, 0 }
 };
 
-static const struct setting aliases_rows[] = {
+const struct setting settings_aliases[] = {
 { ALIAS("strict_recipients", "refused_recipients"), .names = NAMES({ "on", PARTIAL_REFUSE },
   { "off", PARTIAL_SEND }, { "yes", PARTIAL_REFUSE }, { "no", PARTIAL_SEND },
   { "true", PARTIAL_REFUSE }, { "false", PARTIAL_SEND }, { "1", PARTIAL_REFUSE },
@@ -51,8 +51,5 @@ static const struct setting aliases_rows[] = {
 { ALIAS("tls_force_sslv3", NULL), .flags = OLD_SWITCH, .help = "read, and without effect" },
 { ALIAS("auth_pipelining", NULL), .flags = ALSO, .arg = "auto|off",
   .help = "of no use: nothing follows AUTH before its answer" },
-};
-
-const struct setting_group settings_aliases = {
-	NULL, aliases_rows, ARRAY_LEN(aliases_rows)
+{ .help = NULL }
 };

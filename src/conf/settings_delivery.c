@@ -117,7 +117,8 @@ WORD_CHECK(check_policy)
 	.read = (reader), .set = set_request, .print = setting_print_text, \
 	.names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 })
 
-static const struct setting delivery_rows[] = {
+const struct setting settings_delivery[] = {
+{ HEADING("Delivery, extensions, other commands") },
 /* delivery */
 { OWNER("refused_recipients"), CHOICE(enum partial, refused_recipients,
   { "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }), .def = "deliver",
@@ -275,21 +276,18 @@ static const struct setting delivery_rows[] = {
 { OWNER("mtqp_tls"), CHOICE(enum mtqp_tls, cmd.mtqp_tls, { "required", MTQP_TLS_REQUIRED },
   { "try", MTQP_TLS_TRY }, { "off", MTQP_TLS_OFF }), .def = "required",
   .help = "TLS for --track-query" },
-};
-
-const struct setting_group settings_delivery = {
-	"Delivery, extensions, other commands", delivery_rows, ARRAY_LEN(delivery_rows)
+{ .help = NULL }
 };
 
 int settings_read_requests(const struct account *a, int64_t now, struct envelope *e,
 			   struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(delivery_rows); i++) {
+	for (const struct setting *s = settings_delivery; s->help; s++) {
 		const char *text = NULL;
 
-		if (delivery_rows[i].read)
-			memcpy(&text, (const char *)a + delivery_rows[i].offset, sizeof(text));
-		if (text && delivery_rows[i].read(text, now, e, err) < 0)
+		if (s->read)
+			memcpy(&text, (const char *)a + s->offset, sizeof(text));
+		if (text && s->read(text, now, e, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -9,7 +9,8 @@
 
 #include "conf/listen.h"
 
-static const struct setting listen_rows[] = {
+const struct setting settings_listen[] = {
+{ HEADING("Settings of the listener (-bd)") },
 { OWNER("listen"), TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
   .help = "where to listen; loopback only" },
 { OWNER_FIRST("deliver"), TEXT(deliver), .arg = "maildir:path",
@@ -37,10 +38,5 @@ static const struct setting listen_rows[] = {
 { OWNER_FIRST("port_file"), FILE_NAME(port_file),
   .help = "file to write the address and port in use to" },
 { OWNER_FIRST("pid_file"), FILE_NAME(pid_file), .help = "file to write the process id to" },
+{ .help = NULL }
 };
-
-static const struct setting_group listen_group = {
-	"Settings of the listener (-bd)", listen_rows, ARRAY_LEN(listen_rows)
-};
-
-const struct setting_group *const settings_listen_groups[] = { &listen_group, NULL };

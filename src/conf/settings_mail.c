@@ -85,7 +85,8 @@ SETTING_SETTER(check_charset)
 	return 0;
 }
 
-static const struct setting mail_rows[] = {
+const struct setting settings_mail[] = {
+{ HEADING("Sender, recipients, header, message") },
 /* sender, recipients, header */
 { OWNER("from"), LIST(from),
   .arg = "address,...", .help = "sender; further patterns choose this account" },
@@ -165,13 +166,11 @@ static const struct setting mail_rows[] = {
   .help = "convert also what has a DKIM-Signature, which breaks it" },
 { OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
   .arg = "charset", .help = "of 8-bit text that says nothing and is not UTF-8" },
+{ .help = NULL }
 };
 
-const struct setting_group settings_mail = {
-	"Sender, recipients, header, message", mail_rows, ARRAY_LEN(mail_rows)
-};
-
-static const struct setting compose_rows[] = {
+const struct setting settings_compose[] = {
+{ HEADING("Writing a message") },
 { OWNER("max_header_length"), .type = SETTING_UINT,
   .offset = FIELD(unsigned, compose.max_header_length),
   .def = "78", .min = 76, .max = 998, .arg = "octets",
@@ -184,8 +183,5 @@ static const struct setting compose_rows[] = {
   .def = "simple", .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
 { OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
   .help = "refuse a message with two of a field that may occur once" },
-};
-
-const struct setting_group settings_compose = {
-	"Writing a message", compose_rows, ARRAY_LEN(compose_rows)
+{ .help = NULL }
 };

@@ -54,7 +54,8 @@ SETTING_PRINTER(print_syslog)
 	strbuf_addstr(out, a->syslog < 0 ? "off" : names_name(facility_names, a->syslog));
 }
 
-static const struct setting report_rows[] = {
+const struct setting settings_report[] = {
+{ HEADING("Reports and log") },
 /* what is said */
 { OWNER("error_format"), CHOICE(enum error_format, report.error_format,
   { "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP }, { "dsn", ERROR_FORMAT_DSN },
@@ -89,8 +90,5 @@ static const struct setting report_rows[] = {
 /* when it was sent */
 { OWNER_FIRST("archive_dir"), TEXT(report.archive_dir), .flags = SETTING_PATH,
   .arg = "maildir:path", .help = "Maildir for a copy of all that was sent" },
-};
-
-const struct setting_group settings_report = {
-	"Reports and log", report_rows, ARRAY_LEN(report_rows)
+{ .help = NULL }
 };

@@ -144,7 +144,8 @@ SETTING_SETTER(set_reply_to)
 #define ADDRESSES(m) .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, m), \
 	.set = set_addresses, .print = setting_print_list, .arg = "address,..."
 
-static const struct setting rewrite_rows[] = {
+const struct setting settings_rewrite[] = {
+{ HEADING("Rewriting, redirecting, permission") },
 /* addresses that become others */
 { OWNER("rewrite_map"), FILE_NAME(rewrite.map),
   .help = "addresses and what they become, as in generic(5)" },
@@ -178,8 +179,5 @@ static const struct setting rewrite_rows[] = {
   .arg = "group,...", .help = "... and who is in one of these groups" },
 { OWNER("deny_users"), LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
   .arg = "login,...", .help = "these may not send" },
-};
-
-const struct setting_group settings_rewrite = {
-	"Rewriting, redirecting, permission", rewrite_rows, ARRAY_LEN(rewrite_rows)
+{ .help = NULL }
 };

@@ -73,11 +73,12 @@ struct strvec;
 #define TEXT_FIELD(target, s) ((const char **)((char *)(target) + (s)->offset))
 #define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
 
-extern const struct setting_group settings_server, settings_security, settings_mail,
-	settings_compose, settings_delivery, settings_report, settings_rewrite, settings_aliases;
+/* Of --help, for the rows below it. A row without help ends a table. */
+#define HEADING(title) .key = "", .help = (title)
 
-/* All groups of the listener; NULL at the end. */
-extern const struct setting_group *const settings_listen_groups[];
+extern const struct setting settings_server[], settings_security[], settings_mail[],
+	settings_compose[], settings_delivery[], settings_report[], settings_rewrite[],
+	settings_aliases[], settings_listen[];
 
 /* Setters, checks and printers: see struct setting for their meaning. Not all need all. */
 #define SETTING_SETTER(name) \

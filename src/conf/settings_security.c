@@ -154,7 +154,8 @@ SETTING_PRINTER(print_password_fd)
 		strbuf_addf(out, "%d", a->auth.password_fd);
 }
 
-static const struct setting security_rows[] = {
+const struct setting settings_security[] = {
+{ HEADING("TLS and signing in") },
 /* TLS */
 { OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, set_tls, print_tls), .flags = SETTING_SWITCH,
   .def = "auto", .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
@@ -277,8 +278,5 @@ static const struct setting security_rows[] = {
   .help = "limit for password and token commands" },
 { OWNER("scram_min_iterations"), NUMBER(auth.scram_min_iterations, 1, 10000000), .def = "4096",
   .help = "fewest SCRAM iterations to accept" },
-};
-
-const struct setting_group settings_security = {
-	"TLS and signing in", security_rows, ARRAY_LEN(security_rows)
+{ .help = NULL }
 };

@@ -313,7 +313,8 @@ SETTING_SETTER(set_timeout)
 	return 0;
 }
 
-static const struct setting server_rows[] = {
+const struct setting settings_server[] = {
+{ HEADING("The server and the way to it") },
 /* server */
 { OWNER("host"), SPECIAL(const char *, host, set_host, print_host), .flags = SETTING_BROAD,
   .arg = "name[:port],...", .help = "server that takes the mail; srv:DOMAIN" },
@@ -403,8 +404,5 @@ static const struct setting server_rows[] = {
 { OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET" },
 { OWNER("quit_timeout"), LIMIT(timeouts.quit), .def = "10", .help = "reply to QUIT" },
 { OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
-};
-
-const struct setting_group settings_server = {
-	"The server and the way to it", server_rows, ARRAY_LEN(server_rows)
+{ .help = NULL }
 };
