@@ -172,7 +172,7 @@ class Tests(list):
         return take
 
 
-def run_tap(tests):
+def run_tap(tests, jobs=JOBS):
     """Runs (name, function) pairs in parallel; a function returns a list of failures.
 
     A name that ends in '# SKIP why' is only told. Returns the exit status."""
@@ -186,7 +186,7 @@ def run_tap(tests):
         except Exception as e:          # a broken test is a failed one
             return ['test: %r' % e]
 
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for i, (test, failures) in enumerate(zip(tests, pool.map(one, tests)), 1):
             print('%sok %d - %s' % ('not ' if failures else '', i, test[0]))
             for failure in failures:

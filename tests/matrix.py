@@ -1,13 +1,21 @@
 #!/usr/bin/env python3
 """The fault matrix: at each stage of a session the server does each wrong thing.
 
-The tables below are all there is to know: the exit code of each cell. Every
-cell is run (TAP); MSUBMIT names the program. Patterns of cell names may be
-given: matrix.py 'dot/*'. Behind the cells come all bad certificates of certs.py: 76.
+The tables below hold the exit code of each cell, with one server that does it
+on every connection. What else is tried then is not in them: the fault that
+the program tells (--json) and how far the message had come are looked up in
+the tables of src/util/fault.h, FAULTS and PHASES, and each cell is run twice
+more. "once": on the first connection only, so that the message goes out where
+the table says SLOWLY, and only there. "two": behind the server is another one
+that is well, and gets the message unless the table ends there (LATER, NEVER)
+or nobody can know whether the first has it.
+
+TAP; MSUBMIT names the program. Patterns of cell names may be given:
+matrix.py 'dot/*'. Behind the cells come all bad certificates of certs.py: 76.
 
 Faults: 4xx 5xx 421 - the reply. close - the connection ends instead of it.
 half - it ends within the line. silence - nothing comes. line - a good reply
-with 5000 octets of text. reply - a reply without end. garbage - octets that
+with 5000 octets of text. reply - a reply without end. 503 - "bad sequence", in a group. garbage - octets that
 are no reply. unprintable - a good reply with control characters, which must
 not get to the terminal. early - the reply comes with the one before, ahead
 of the command. extra - another reply comes with it.
@@ -17,7 +25,9 @@ reply are records that lie about their length, extra is a reply within TLS
 before anything was asked. The early greeting is one before implicit TLS.
 """
 import fnmatch
+import json
 import os
+import re
 import sys
 
 sys.dont_write_bytecode = True
@@ -43,11 +53,11 @@ QUIT          0   0   0     0    0       0    0     0       0           0     0 
 
 # MAIL, RCPT and DATA in one group: a reply that comes early cannot be told from one in time.
 PIPELINED = """
-            4xx 5xx 421 close half silence line reply garbage unprintable extra
-MAIL         75  69  75    75   75      75    0    76      76           0    76
-RCPT         75  67  75    75   75      75    0    76      76           0    76
-DATA         75  69  75    75   75      75    0    76      76           0    76
-dot          75  69  75    75   75      75    0    76      76           0     0
+            4xx 5xx 503 421 close half silence line reply garbage unprintable extra
+MAIL         75  69  69  75    75   75      75    0    76      76           0    76
+RCPT         75  67  69  75    75   75      75    0    76      76           0    76
+DATA         75  69  69  75    75   75      75    0    76      76           0    76
+dot          75  69  69  75    75   75      75    0    76      76           0     0
 """
 
 # MAIL and RCPT in one group, then BDAT: a reply too many could pass for the message's, so RSET
@@ -94,6 +104,26 @@ HANDSHAKE = {
 }
 
 
+# How far the message has come; what is tried next depends on it.
+PHASES = dict({s: 'ENVELOPE' for s in ('MAIL', 'RCPT', 'DATA')},
+              **{s: 'SENT' for s in ('dot', 'BDAT', 'RSET')})
+
+
+def next_table():
+    """fault word -> phase -> what is next, as src/util/fault.h has it."""
+    with open(os.path.join(os.environ.get('SRCDIR', '.'), 'src', 'util', 'fault.h'), encoding='ascii') as f:
+        text = f.read()
+    columns = ('SLOWLY', 'ADDRESS', 'SERVER', 'LATER', 'NEVER')
+    phases = {m[0]: dict(zip(columns, re.findall(r'[A-Z]+', m[1])))
+              for m in re.findall(r'\tP\((\w+),([^)]*)\)', text)}
+    faults = re.findall(r'\tF\(\w+, "([a-z0-9-]+)", \w+, "[0-9.]+", ([A-Z]+), [01]\)', text)
+    assert len(phases) == 4 and len(faults) > 100
+    return {word: {phase: row[column] for phase, row in phases.items()} for word, column in faults}
+
+
+NEXT = next_table()
+
+
 def parse(table):
     lines = table.strip('\n').split('\n')
     faults = lines[0].split()
@@ -129,6 +159,8 @@ def fault_steps(stage, fault):
         # EHLO refused is HELO's turn, and that is refused as well.
         again = ['C: HELO *', 'S: ' + STAGES[stage][3]] if stage == 'EHLO' else []
         return ['S: ' + STAGES[stage][3] + ' \\x1b[2J'] + again
+    if fault == '503':
+        return ['S: 503 5.5.1 bad sequence']
     if fault == '421':
         return ['S: 421 4.3.2 closing']
     if fault == 'half':
@@ -210,7 +242,7 @@ def dialogue(stage, fault, mode):
         if mode != 'plain' and fault in ('421', 'garbage'):
             return steps + ['CLOSE']    # the rest of the group is under way
         if not goes_on(fault):
-            ahead = mode != 'plain' and fault in ('4xx', '5xx')
+            ahead = mode != 'plain' and fault in ('4xx', '5xx', '503')
             return steps + (refused_rest(stages, name) if ahead else [])
         if fault == 'early':
             return steps + ['SILENCE']
@@ -228,8 +260,8 @@ def refused_rest(stages, name):
     return steps
 
 
-def arguments(stage, fault, mode, port, folder, ca):
-    args = ['--host=127.0.0.1', '--port=%d' % port, '--domain=client.example.org',
+def arguments(stage, fault, mode, folder, ca):
+    args = ['--domain=client.example.org', '--json',
             '--from=sender@example.org', '--quit-timeout=1', '--syslog=off']
     if stage in ('STARTTLS', 'handshake'):
         args += ['--tls=starttls', '--tls-trust-file=' + ca]
@@ -260,31 +292,123 @@ def connections(stage, fault, mode):
     return first
 
 
+def well(stage, fault, mode):
+    """A connection of this cell's kind in which all is well, one command at a time."""
+    if stage == 'greeting' and fault == 'early':
+        return parse_dialogue(['TLS'] + sum((good(s) for s in (
+            'greeting', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'dot', 'QUIT')), []))
+    steps = []
+    stages, keywords = order(stage, 'plain' if mode == 'chunked' else mode)
+    for name in stages:
+        steps += ['TLS'] if name == 'handshake' else good(name, keywords)
+        keywords = [] if name == 'handshake' else keywords
+    return parse_dialogue(steps)
+
+
+def misread(stage, mode):
+    """What a server does that answers 503 in a group and does it again; how it goes well then."""
+    steps = dialogue(stage, '503', mode)
+    if stage == 'MAIL':
+        last = good('greeting') + good('EHLO', ['PIPELINING']) + good('MAIL')[:1] + \
+            fault_steps(stage, '503')
+        return parse_dialogue(steps + ['CONNECT'] + last), parse_dialogue(steps) + \
+            well(stage, '503', mode)
+    # In the same session, as each command has had its reply.
+    steps += good('RSET') + good('MAIL')
+    steps += good('RCPT') if stage == 'DATA' else []
+    rest = good(stage) + (good('DATA') if stage == 'RCPT' else []) + good('dot') + good('QUIT')
+    return (parse_dialogue(steps + good(stage)[:1] + fault_steps(stage, '503')),
+            parse_dialogue(steps + rest))
+
+
+class Outcome:
+    """One run of the program against one or two servers."""
+
+    def __init__(self, cell, scripts, program, certificates, repeat=False):
+        stage, fault, mode = cell
+        with harness.Folder() as folder:
+            with open(os.path.join(folder, 'pw'), 'w') as f:
+                f.write('s3cret\n')
+            os.chmod(f.name, 0o600)
+            allow = ('ahead',) if goes_on(fault) or mode != 'plain' else ()
+            peers = [Peer(s, certs=certificates, timeout=30 * harness.SCALE, allow=allow,
+                          repeat=repeat and i == 0).start() for i, s in enumerate(scripts)]
+            hosts = ','.join('127.0.0.1:%d' % p.port for p in peers)
+            args = ['--host=' + hosts] + arguments(stage, fault, mode, folder,
+                                                   certificates('server')[2])
+            self.status, out, self.err, self.failures = harness.run_once(
+                program, args, b'Subject: x\n\nbody\n', folder)
+            self.stopped = [p.stop() for p in peers]
+        # a message that came in the first server's first connection met the fault
+        self.taken = [any('octets)' in l for l in ' '.join(p.transcript).split('connection ')[
+            2 if p is peers[0] and (fault != '503' or stage == 'dot') else 1:]) for p in peers]
+        self.transcript = sum((p.transcript[-12:] for p in peers), [])
+        try:
+            said = json.loads(out) if out else {}
+        except ValueError:
+            self.failures.append('no JSON: ' + ascii(out))
+            said = {}
+        self.fault, self.unknown = said.get('fault') or '', said.get('unknown', False)
+
+    def check(self, want):
+        if self.status != want:
+            self.failures.append('exit %s, expected %d' % (self.status, want))
+        if harness.unprintable(self.err):
+            self.failures.append('unprintable on stderr')
+        if want and not self.err:
+            self.failures.append('no reason given')
+        if harness.sanitizer_words(self.err):
+            self.failures.append(harness.sanitizer_words(self.err))
+        if 's3cret' in self.err:
+            self.failures.append('the password is shown')
+
+    def told(self, title):
+        if not self.failures:
+            return []
+        return ['%s: %s' % (title, f) for f in self.failures] + \
+            ['| ' + l for l in self.transcript] + \
+            ['stderr: ' + ascii(l)[1:-1] for l in self.err.splitlines()[-4:]]
+
+
+def in_group(stage, fault, mode):
+    """Commands that are not answered to the end of their group: that alone is a fault."""
+    return (mode == 'pipelined' and (stage in ('MAIL', 'RCPT') and fault in ('silence', '503') or
+                                     (stage, fault) == ('DATA', '503')) or
+            mode == 'chunked' and (stage == 'MAIL' and fault == 'silence' or
+                                   (stage, fault) == ('BDAT', '503')))
+
+
 def run_cell(stage, fault, mode, want, program, certificates):
-    with harness.Folder() as folder:
-        with open(os.path.join(folder, 'pw'), 'w') as f:
-            f.write('s3cret\n')
-        os.chmod(f.name, 0o600)
-        ca = certificates('server')[2]
-        peer = Peer(connections(stage, fault, mode), certs=certificates, timeout=30 * harness.SCALE,
-                    allow=('ahead',) if goes_on(fault) or mode != 'plain' else ()).start()
-        args = arguments(stage, fault, mode, peer.port, folder, ca)
-        status, _, err, failures = harness.run_once(program, args, b'Subject: x\n\nbody\n', folder)
-        failures += [f for f in peer.stop() if not tolerated(f, fault, want)]
-        if status != want:
-            failures.append('exit %s, expected %d' % (status, want))
-        if harness.unprintable(err):
-            failures.append('unprintable on stderr')
-        if want and not err:
-            failures.append('no reason given')
-        if harness.sanitizer_words(err):
-            failures.append(harness.sanitizer_words(err))
-        if 's3cret' in err:
-            failures.append('the password is shown')
-        if failures:
-            failures += ['| ' + l for l in peer.transcript[-12:]]
-            failures += ['stderr: ' + ascii(l)[1:-1] for l in err.splitlines()[-4:]]
-        return failures
+    cell = (stage, fault, mode)
+    phase = PHASES.get(stage, 'OPENING')
+    first = connections(*cell)
+    good_again = first[:1] + well(*cell)
+    if fault == '503' and phase == 'ENVELOPE':
+        first, good_again = misread(stage, mode)
+    again = want and fault in ('close', 'half', 'silence') and stage != 'EHLO'
+    alone = Outcome(cell, [first], program, certificates, repeat=again)
+    alone.failures += [f for f in alone.stopped[0] if not tolerated(f, fault, want)]
+    alone.check(want)
+    if want == 0 or alone.failures:
+        return alone.told('one server')
+    if alone.fault not in NEXT:
+        return ['one server: fault %r is not in the table' % alone.fault]
+    then = NEXT[alone.fault][phase]
+    # at the other end of a connection that was lost the message may lie or not
+    ends = alone.unknown or then in ('LATER', 'NEVER')
+    repeated = in_group(*cell) or (then == 'SLOWLY' and not alone.unknown)
+    once = Outcome(cell, [good_again], program, certificates)
+    if stage != 'EHLO' or fault != 'close':     # HELO has its own cases
+        once.check(0 if repeated else want)
+    if once.taken[0] != (once.status == 0):
+        once.failures.append('exit %d, and the server has %s' % (
+            once.status, 'got the message' if once.taken[0] else 'nothing'))
+    two = Outcome(cell, [first, well(*cell)], program, certificates, repeat=again)
+    two.check(want if ends else 0)
+    if two.taken[1] == bool(ends):
+        two.failures.append('%s: the other server has %s' % (
+            alone.fault, 'got the message' if two.taken[1] else 'nothing'))
+    return once.told('once') + two.told('two')
 
 
 def tolerated(failure, fault, want):

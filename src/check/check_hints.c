@@ -172,6 +172,9 @@ static const struct hint table[] = {
 { "ehlo", ANY, EX_UNAVAILABLE, 0, 0, 0, NULL,
   "it may not like our name: set 'domain' to a full host name" },
 /* TLS */
+{ "starttls", { FAULT_STARTTLS_MASKED }, 0, 0, 0, 0, NULL,
+  "the firewall's SMTP inspection (\"fixup\", \"ESMTP inspect\", \"mail shield\") has to go for "
+  "%h; port 465 with tls = implicit is not touched by it" },
 { "starttls", { FAULT_NO_STARTTLS }, 0, 0, 0, 0, NULL,
   "try 'tls = implicit' with 'port = 465', else ask the server's administrator for TLS; "
   "a filter on the way may hide STARTTLS, too" },

@@ -290,10 +290,10 @@ static bool tell_result(struct visit *v, const struct result *r)
 /* MAIL and RCPT, taken back by RSET; false when a message would not go out: told. */
 static bool check_transaction(struct visit *v)
 {
-	const struct transaction_options opt = { .rehearsal = true };
+	const struct transaction_options opt = { .rehearsal = true, .repeat = true };
 	struct check *c = v->c;
 	struct result r;
-	struct error err;
+	struct error err, why;
 
 	/* without what it takes to sign in, the server's answers would mean nothing */
 	if (v->o.info_only || c->no_envelope)
@@ -303,7 +303,7 @@ static bool check_transaction(struct visit *v)
 		check_fail_server(c, "sender", &err, true);
 		return false;
 	}
-	transaction_run(&v->o.session, &c->submission->envelope, NULL, NULL, &opt, &r);
+	transaction_run(&v->o.session, &c->submission->envelope, NULL, NULL, &opt, &r, &why);
 	result_settle(&r);
 	return tell_result(v, &r);
 }

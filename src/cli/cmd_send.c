@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 
 #define URI_MAX 4096
@@ -201,7 +203,9 @@ static int submit(struct sending *s)
 	opt.sent = archived ? archive_message : NULL;
 	opt.sent_ctx = &archive;
 	result_init(&result, sub->arena, e->rcpt_count);
+	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
+	interrupt_defer();
 	struct report report = make_report(s);
 
 	report.result = &result;
@@ -303,5 +307,8 @@ int cmd_send(const struct invocation *inv)
 		status = s.submission.account->redirect.drop ? discard(&s) : submit(&s);
 	events_free(s.events);
 	submission_release(&s.submission);
+	/* a shell that runs us in a loop ends it when we end by its ^C */
+	if (status != EX_OK && interrupt_noted() == SIGINT)
+		interrupt_die(SIGINT);
 	return status;
 }

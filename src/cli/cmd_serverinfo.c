@@ -15,8 +15,10 @@
 #include "smtp/extensions.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
+#include "submit/memory.h"
 #include "submit/submission.h"
 #include "tls/tls.h"
+#include "util/datetime.h"
 #include "util/error.h"
 #include "util/json.h"
 #include "util/strbuf.h"
@@ -56,6 +58,38 @@ static void add_list(struct strbuf *out, const struct strvec *lines, bool (*of_u
 	}
 }
 
+/* What is not used with it, as it announces and has not been able to do it. */
+static void add_remembered(struct strbuf *out, const struct session *s)
+{
+	time_t until[EXT_COUNT] = { 0 };
+	char when[DATETIME_UTC_SIZE];
+
+	memory_recall_server(s->account, s->opt.host, s->opt.port, until);
+	for (size_t i = 0; i < EXT_COUNT; i++) {
+		if (until[i])
+			strbuf_addf(out, "%s: not used until %s, as the server was not able to do "
+				    "it\n", extensions[i]->keyword,
+				    datetime_utc(when, (int64_t)until[i] * 1000));
+	}
+}
+
+static void add_remembered_json(struct json *j, const struct session *s)
+{
+	time_t until[EXT_COUNT] = { 0 };
+
+	memory_recall_server(s->account, s->opt.host, s->opt.port, until);
+	json_begin(j, "not_used", '[');
+	for (size_t i = 0; i < EXT_COUNT; i++) {
+		if (!until[i])
+			continue;
+		json_begin(j, NULL, '{');
+		json_string(j, "keyword", extensions[i]->keyword);
+		json_number(j, "until", (int64_t)until[i]);
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+}
+
 /* What the server said and showed, in one page. */
 static void describe(void *ctx, const struct session *s)
 {
@@ -80,6 +114,7 @@ static void describe(void *ctx, const struct session *s)
 	add_list(out, &s->mechanisms, is_mechanism, "ways to sign in:");
 	if (s->size_limit)
 		strbuf_addf(out, "largest message: %" PRIu64 " octets\n", s->size_limit);
+	add_remembered(out, s);
 }
 
 static void add_keywords_json(struct json *j, const char *key, const struct strvec *lines)
@@ -149,6 +184,7 @@ static void describe_json(void *ctx, const struct session *s)
 	}
 	json_end(&j, ']');
 	json_number(&j, "size_limit", (int64_t)s->size_limit);
+	add_remembered_json(&j, s);
 	json_end(&j, '}');
 	strbuf_addch(ctx, '\n');
 	strbuf_release(&tls);

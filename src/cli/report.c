@@ -11,6 +11,7 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "smtp/reply.h"
+#include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"
@@ -246,6 +247,16 @@ const char *report_recipient_status(const struct report *r, size_t i)
 	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : untried(r);
 }
 
+const char *report_words(const struct report *r, const struct error *err)
+{
+	size_t n;
+	const char *words = error_words(err, &n);
+
+	if (words && r->result)
+		return arena_strndup(r->result->arena, words, n);
+	return r->result && !err->text[0] ? r->result->reply_text : NULL;
+}
+
 bool report_recipient_failed(const struct report *r, size_t i)
 {
 	if (!r->result)
@@ -327,7 +338,7 @@ void report_json_members(struct json *j, const struct report *r)
 	json_string(j, "mechanism", result->mechanism);
 	json_string(j, "from", r->account && r->envelope ? r->envelope->sender : NULL);
 	json_string(j, "message_id", r->message_id);
-	json_string(j, "reply", result->reply_text);
+	json_string(j, "reply", r->result ? report_words(r, &result->error) : NULL);
 	json_number(j, "size", r->envelope ? (int64_t)r->envelope->size : 0);
 	json_number(j, "delay_ms", r->milliseconds);
 	json_number(j, "attempt", r->attempt);
@@ -365,7 +376,7 @@ static bool one_reason(const struct result *r)
 static const char *meaning(char *out, size_t room, const struct report *r,
 			   const struct error *err)
 {
-	const char *words = err->reply ? status_meaning(err->status, r->envelope) : NULL;
+	const char *words = err->reply ? reply_meaning(err, r->envelope) : NULL;
 
 	if (!words)
 		return "";

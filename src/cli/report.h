@@ -78,6 +78,13 @@ size_t report_recipients(const struct report *r);
 const struct error *report_recipient_error(const struct report *r, size_t i);
 const char *report_recipient_status(const struct report *r, size_t i);
 
+/*
+ * The bare words of the server's reply that err tells, "550 5.1.1 no such
+ * user"; without failure those of the last reply. NULL when there are none.
+ * Lives in the result's arena.
+ */
+const char *report_words(const struct report *r, const struct error *err);
+
 /* Has recipient i not got it? */
 bool report_recipient_failed(const struct report *r, size_t i);
 

@@ -25,6 +25,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "util/arena.h"
 #include "util/datetime.h"
 #include "util/error.h"
 #include "util/json.h"
@@ -143,9 +144,43 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	if (result && result->error.reply)
 		add_number(out, "smtpstatus", result->error.reply);
 	if (result)
-		add_pair(out, "smtpmsg", result->reply_text);
+		add_pair(out, "smtpmsg", report_words(r, &result->error));
 	add_pair(out, "errormsg", why ? why->text : NULL);
 	add_pair(out, "exitcode", report_exit_name(why ? why->exit : 0));
+}
+
+static const char *joined(const struct result *r, const char *all, const char *more)
+{
+	return all && more ? arena_printf(r->arena, "%s; %s", all, more) : all ? all : more;
+}
+
+/*
+ * "a; b": what the user may want to know, with what is about recipient i (251,
+ * 252); NULL for nothing. Lives in the result's arena.
+ */
+static const char *notes_of(const struct report *r, size_t i)
+{
+	const struct result *result = r->result;
+	const char *all = NULL;
+
+	for (size_t k = 0; result && k < result->note_n; k++)
+		all = joined(result, all, result->note[k]);
+	return result && i < result->rcpt_count ? joined(result, all, result->rcpt[i].note) : all;
+}
+
+/* The same with what is about any of them: "<b@example.org>: 251 ...". */
+static const char *all_notes_of(const struct report *r)
+{
+	const struct result *result = r->result;
+	const char *all = notes_of(r, SIZE_MAX);
+
+	for (size_t i = 0; result && i < result->rcpt_count && i < LOG_RECIPIENTS_MAX; i++) {
+		if (result->rcpt[i].note)
+			all = joined(result, all, arena_printf(result->arena, "<%s>: %s",
+							       r->envelope->rcpt[i].address,
+							       result->rcpt[i].note));
+	}
+	return all;
 }
 
 static void add_own_keys(struct strbuf *out, const struct report *r, const struct error *why)
@@ -163,6 +198,7 @@ static void add_own_keys(struct strbuf *out, const struct report *r, const struc
 	if (result)
 		add_pair(out, "left_out", result->left_out);
 	add_pair(out, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
+	add_pair(out, "note", all_notes_of(r));
 	if (result)
 		add_pair(out, "delay", seconds(number, sizeof(number), r->milliseconds));
 	add_pair(out, "id", r->queue_id);
@@ -196,6 +232,13 @@ static void put(struct fields *f, const char *key, const char *text, bool number
 	f->v[f->n++] = (struct field){ key, text && *text ? text : NULL, number };
 }
 
+/* A key that is there only when it has something to say. */
+static void put_said(struct fields *f, const char *key, const char *text)
+{
+	if (text)
+		put(f, key, text, false);
+}
+
 /* All keys, in the order of doc/behaviour.md#log. */
 static void fill(struct fields *f, const struct report *r, size_t i)
 {
@@ -221,12 +264,13 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "auth", result ? result->mechanism : NULL, false);
 	put(f, "code", e && e->reply ? f->code : NULL, true);
 	put(f, "dsn", e ? e->status : NULL, false);
-	put(f, "reply", failed ? e->text : result ? result->reply_text : NULL, false);
+	put(f, "reply", e ? report_words(r, e) : NULL, false);
+	put(f, "error", failed ? e->text : NULL, false);
 	put(f, "delay", result ? seconds(f->delay, sizeof(f->delay), r->milliseconds) : NULL,
 	    true);
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
-	if (r->envelope && r->envelope->unparsed)
-		put(f, "unparsed", r->envelope->unparsed, false);
+	put_said(f, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
+	put_said(f, "note", notes_of(r, i));
 	put(f, "exitcode", report_exit_name(failed ? e->exit : 0), false);
 	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
 }
@@ -345,7 +389,8 @@ static void add_log_part(struct strbuf *out, const struct report *r, size_t i)
 	add_pair(out, "status", report_recipient_status(r, i));
 	add_pair(out, "code", e->reply ? code : NULL);
 	add_pair(out, "dsn", e->status);
-	add_pair(out, "reply", report_recipient_failed(r, i) ? e->text : r->result->reply_text);
+	add_pair(out, "reply", report_words(r, e));
+	add_pair(out, "error", report_recipient_failed(r, i) ? e->text : NULL);
 	add_pair(out, "account", r->account->name);
 	add_pair(out, "msgid", r->message_id);
 	add_pair(out, "id", r->queue_id);

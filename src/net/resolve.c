@@ -271,7 +271,7 @@ static int lookup_wait(struct lookup *l, const struct deadline *d, struct error 
 			return 0;
 		if (ready == 0) {
 			deadline_error(d, err);
-			return error_turn(err, FAULT_DNS);
+			return err->fault == FAULT_TIMEOUT ? error_turn(err, FAULT_DNS) : -1;
 		}
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, FAULT_SYSTEM, "cannot wait");

@@ -24,6 +24,7 @@
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -538,15 +539,21 @@ static void tell(const struct field *f, struct error *err)
 
 		address_text(&f->list->v[i].to.any, name, sizeof(name));
 		strbuf_addf(&reasons, "%s%s: ", i ? "; " : "", name);
-		add_reason(&reasons, r->stage, r->error, &r->limit);
+		if (r->error == ETIMEDOUT && interrupt_pending())
+			strbuf_addf(&reasons, "%sno answer yet when %s ended it",
+				    r->stage ? r->stage : "", interrupt_name(interrupt_pending()));
+		else
+			add_reason(&reasons, r->stage, r->error, &r->limit);
 	}
-	if (deadline_passed(f->whole))
+	if (deadline_passed(f->whole) && !interrupt_pending())
 		strbuf_addstr(&reasons, "; no time is left to try more");
 	error_set(err, f->next ? socket_fault(f->runner[0].error) : FAULT_CONNECT,
 		  "cannot connect to %s:%u: %s%s", f->target->host, f->target->port, reasons.buf,
 		  strbuf_overflow(&reasons) ? "..." : "");
 	for (size_t i = 1; i < f->next; i++)
 		error_also(err, socket_fault(f->runner[i].error));
+	if (interrupt_pending())
+		error_turn(err, FAULT_INTERRUPTED);
 	strbuf_release(&reasons);
 }
 

@@ -14,6 +14,7 @@
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
@@ -117,6 +118,12 @@ static bool stopped(const struct transfer *x, data_watch_fn *watch, void *ctx, u
 		wire_unread_now(x->session->wire) > 0 && watch(ctx, left);
 }
 
+/* A signal ends it between two blocks; there need not be any wait. */
+static bool interrupted(const struct deadline *d, struct error *err)
+{
+	return interrupt_pending() && deadline_error(d, err) < 0;
+}
+
 /* Tells whoever watches how far the transfer has come. */
 static void tell_progress(const struct transfer *x, uint64_t done)
 {
@@ -152,6 +159,8 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 		x->given += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
+		if (interrupted(&d, err))
+			return DATA_FAILED;
 		tell_progress(x, x->given);
 		if (left && stopped(x, watch, ctx, left))
 			return DATA_ANSWERED;
@@ -179,6 +188,8 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 		octets += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
+		if (interrupted(&d, err))
+			return DATA_FAILED;
 		tell_progress(x, octets);
 		if (stopped(x, watch, ctx, 0))
 			return DATA_ANSWERED;
@@ -291,13 +302,16 @@ static void abandon(struct transaction *t)
 
 /* --- the reply to it ---------------------------------------------------- */
 
-/* Is the last reply a 2xx that does not say that the message was taken? Then nobody knows. */
+/*
+ * Is the last reply one that says neither that the message was taken nor that
+ * it was not: a 2xx of another kind, or that the server goes? Nobody knows then.
+ */
 static bool not_taken(struct transaction *t, enum stage stage)
 {
 	const struct reply *r = &t->s->reply;
 	struct error err;
 
-	if (reply_class(r) != 2 || reply_taken(r))
+	if (r->code != 421 && (reply_class(r) != 2 || reply_taken(r)))
 		return false;
 	transaction_note_reply(t, r);
 	reply_error(r, stage, &err);
@@ -333,11 +347,6 @@ static bool lmtp_reply(struct transaction *t, size_t i)
 	if (not_taken(t, STAGE_DOT))
 		return false;
 	lmtp_outcome(t, i);
-	if (s->reply.code == 421) {
-		reply_error(&s->reply, STAGE_DOT, &err);
-		transaction_fail_open(t, &err);
-		return false;
-	}
 	return true;
 }
 
@@ -413,9 +422,9 @@ void content_interrupted(struct transaction *t, enum stage stage)
 		return;
 	}
 	s->dead = true;
-	if (content_needs_data(t, stage, s->reply.code))
-		return;
 	reply_error(&s->reply, stage, &err);
+	if (content_needs_data(t, stage, &err))
+		return;
 	if (reply_class(&s->reply) == 2)
 		error_set(&err, FAULT_PROTOCOL, "the server answered %d before the message "
 			  "was sent", s->reply.code);
@@ -438,6 +447,8 @@ static void send_lines(struct transaction *t)
 {
 	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, t->try.from);
 	bool line_start;
+
+	t->try.begun = true;
 	struct error err;
 	enum data_end end = transfer_skip(x, &line_start, &err) < 0 ? DATA_FAILED :
 		transfer_put(x, 0, line_heard, NULL, &err);
@@ -482,6 +493,10 @@ static void after_data(struct transaction *t)
 		content_interrupted(t, STAGE_DOT);
 	} else if (reply_class(&s->reply) == 3) {
 		send_lines(t);
+	} else if (transaction_misread(s->reply.code) && session_has(s, EXT_PIPELINING) &&
+		   !s->dead) {
+		t->try.slow = true;
+		s->need_reset = true;
 	} else {
 		transaction_note_reply(t, &s->reply);
 		reply_error(&s->reply, STAGE_DATA, &err);
@@ -514,7 +529,7 @@ static bool wants_chunks(const struct transaction *t)
 
 	if (content_is_chunked(t))
 		return true;
-	return session_has(t->s, EXT_CHUNKING) && !t->opt->data_only &&
+	return session_has(t->s, EXT_CHUNKING) &&
 		(a->chunking == CHUNKING_ON || t->s->transid || t->e->size > a->chunk_size);
 }
 

@@ -104,6 +104,6 @@ void content_interrupted(struct transaction *t, enum stage stage);
  * Does a refusal with that code say that the server has no BDAT, and nothing
  * of the message? Then it goes with DATA in another session.
  */
-bool content_needs_data(struct transaction *t, enum stage stage, int code);
+bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err);
 
 #endif

@@ -187,18 +187,19 @@ void content_chunk_reply(struct transaction *t, enum stage stage, const struct r
 	t->s->dead = t->s->dead || reply_class(r) == 3;
 }
 
-bool content_needs_data(struct transaction *t, enum stage stage, int code)
+bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err)
 {
 	/* with LMTP each recipient has a reply of its own to the last chunk */
 	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || t->try.chunks_taken ||
-	    t->try.resumed || content_is_chunked(t) || t->opt->data_only ||
-	    (code != 500 && code != 502 && code != 503 && code != 504))
+	    t->try.resumed || content_is_chunked(t) || !transaction_misread(err->reply))
 		return false;
 	result_note(t->result, "the server announces CHUNKING and does not know BDAT (%d): the "
-		    "message goes with DATA, as with 'chunking = off'", code);
+		    "message goes with DATA, as with 'chunking = off'", err->reply);
 	/* not a word more: it may have taken the octets of the chunk for commands */
 	t->s->dead = true;
-	t->next = TRANSACTION_WITH_DATA;
+	*t->why = *err;
+	session_give_up(t->s, EXT_CHUNKING);
+	t->next = TRANSACTION_REPEAT;
 	return true;
 }
 
@@ -207,7 +208,7 @@ static void give_up_chunks(struct transaction *t, bool amid)
 {
 	struct session *s = t->s;
 
-	if (content_needs_data(t, STAGE_CHUNK, t->try.chunk_error.reply))
+	if (content_needs_data(t, STAGE_CHUNK, &t->try.chunk_error))
 		return;
 	/* how many replies a lost LAST has with LMTP, nobody has said */
 	if (amid || (s->protocol == SESSION_LMTP && t->try.last_begun))
@@ -244,17 +245,20 @@ static void confirm(struct transaction *t)
 static void take_result(struct transaction *t, enum stage stage)
 {
 	struct session *s = t->s;
+	struct error err;
 
 	if (t->try.chunk_error.exit) {
 		give_up_chunks(t, false);
 		return;
 	}
-	if (s->protocol == SESSION_LMTP)
+	if (s->protocol == SESSION_LMTP) {
 		content_replies(t, stage);
-	else if (content_needs_data(t, stage, s->reply.code))
-		return;
-	else
+	} else {
+		reply_error(&s->reply, stage, &err);
+		if (content_needs_data(t, stage, &err))
+			return;
 		content_reply(t, stage);
+	}
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
 	s->need_reset = reply_class(&s->reply) != 2;
 	if (stage == STAGE_BDAT && !s->need_reset && !s->dead && s->protocol != SESSION_LMTP)
@@ -304,6 +308,7 @@ void content_send_chunks(struct transaction *t)
 			a->chunk_window : 1 };
 	struct error err;
 
+	t->try.begun = true;
 	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->try.from);
 	enum data_end end = send_all(&c, stage, &err);
 

@@ -26,8 +26,8 @@ const struct extension ext_AUTH = {
 };
 
 const struct extension ext_ENHANCEDSTATUSCODES = { .keyword = "ENHANCEDSTATUSCODES" };
-const struct extension ext_PIPELINING = { .keyword = "PIPELINING" };
-const struct extension ext_CHUNKING = { .keyword = "CHUNKING" };
+const struct extension ext_PIPELINING = { .keyword = "PIPELINING", .remembered = true };
+const struct extension ext_CHUNKING = { .keyword = "CHUNKING", .remembered = true };
 const struct extension ext_PIPECONNECT = { .keyword = "PIPECONNECT" };
 const struct extension ext_X_PIPE_CONNECT = { .keyword = "X_PIPE_CONNECT" };
 const struct extension ext_XFORWARD = { .keyword = "XFORWARD" };
@@ -98,7 +98,7 @@ static bool enabled(const struct session *s, enum extension_id id)
 
 	if ((id == EXT_PIPELINING && !a->pipelining) || (id == EXT_BINARYMIME && !a->binarymime) ||
 	    (id == EXT_CHUNKING && (!a->chunking || !a->chunk_size)) ||
-	    (id == EXT_LIMITS && !a->ext.limits))
+	    (id == EXT_LIMITS && !a->ext.limits) || (s->opt.without && s->opt.without[id]))
 		return false;
 	return !in_list(a->disable_extensions, id);
 }
@@ -375,12 +375,12 @@ bool extensions_give_up(struct session *s, const struct envelope *e, const struc
 
 	for (int id = 0; id < EXT_COUNT; id++) {
 		if (is_droppable(s, e, r, (enum extension_id)id)) {
-			s->announced[id] = false;
+			session_give_up(s, (enum extension_id)id);
 			any = true;
 		}
 	}
 	if (!any && !r && s->announced[EXT_SIZE] && e->size) {
-		s->announced[EXT_SIZE] = false;
+		session_give_up(s, EXT_SIZE);
 		any = true;
 	}
 	return any;

@@ -41,6 +41,7 @@ struct extension {
 	const char *keyword;
 	const char *option;		/* the key that asks for it, where that is another name */
 	enum ext_level level;		/* the default */
+	bool remembered;		/* a server that cannot do it is spared it for a day */
 	const char *status;		/* when it is required and missing; NULL = 5.3.3 */
 	/*
 	 * Names of its parameters of MAIL and RCPT. Without hooks for them it is

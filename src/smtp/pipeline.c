@@ -45,6 +45,7 @@ void pipeline_break(struct pipeline *p, const struct error *err)
 static void answer(struct pipeline *p, const struct pipeline_expected *what)
 {
 	struct reply *r = &p->session->reply;
+	struct error err;
 
 	p->fn(p->ctx, what, r);
 	if (r->code == 421 && !p->broken) {
@@ -52,6 +53,10 @@ static void answer(struct pipeline *p, const struct pipeline_expected *what)
 		reply_error(r, what->stage, &p->error);
 		p->broken = true;
 		p->session->dead = true;
+	} else if (r->code == 221) {
+		/* RFC 5321, section 4.2.3: the channel closes, whatever it was the answer to */
+		reply_error(r, what->stage, &err);
+		pipeline_break(p, &err);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/text.h"
 
+#define OUT_OF_PLACE "out of place: "
 #define HIDDEN_CODE 334		/* the code whose text may hold a secret, and may be long */
 
 struct stage_text {
@@ -129,8 +130,8 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_MAIL), 5, 553, NULL, FAULT_SENDER_REFUSED },
 	{ ANYWHERE, 5, 0, NULL, FAULT_REFUSED },
 
-	/* the channel closes: nobody knows what has become of the message (RFC 5321, 4.2.3) */
-	{ AT(STAGE_DOT) | AT(STAGE_BDAT) | AT(STAGE_BURL), 0, 221, NULL, FAULT_CONNECTION_LOST },
+	/* the channel closes, and says no more about the message (RFC 5321, 4.2.3) */
+	{ ANYWHERE, 0, 221, NULL, FAULT_CONNECTION_LOST },
 	/* good news that was not asked for */
 	{ ANYWHERE, 0, 0, NULL, FAULT_PROTOCOL },
 };
@@ -151,6 +152,8 @@ static const struct detail {
 	{ AT(STAGE_AUTH), 5, 0, NULL, "gsmtp", FAULT_APP_PASSWORD_WANTED },
 	{ AT(STAGE_AUTH), 5, 0, NULL, "application-specific password", FAULT_APP_PASSWORD_WANTED },
 	{ AT(STAGE_AUTH), 5, 0, NULL, "app password", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "helo", FAULT_NAME_REFUSED },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "ehlo", FAULT_NAME_REFUSED },
 	{ AT(STAGE_MAIL), 0, 0, NULL, "Domain not found", FAULT_SENDER_DOMAIN },
 	{ AT(STAGE_MAIL), 0, 0, "1.8", NULL, FAULT_SENDER_DOMAIN },
 	{ AT(STAGE_RCPT) | CONTENT, 0, 0, "2.2", NULL, FAULT_MAILBOX_FULL },
@@ -159,7 +162,7 @@ static const struct detail {
 	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "greylist", FAULT_GREYLISTED },
 	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "graylist", FAULT_GREYLISTED },
 	{ AT(STAGE_RCPT), 0, 0, NULL, "list", FAULT_LISTED },
-	{ AT(STAGE_RCPT), 4, 450, "7.1", NULL, FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 450, "7.1", NULL, FAULT_GREYLISTED },
 	{ AT(STAGE_RCPT), 4, 450, "2.0", NULL, FAULT_GREYLISTED },
 };
 
@@ -192,7 +195,7 @@ static bool is_broad(enum fault fault)
 	static const enum fault broad[] = {
 		FAULT_PASSWORD_REFUSED, FAULT_MECHANISM_WEAK, FAULT_SENDER_REFUSED, FAULT_POLICY,
 		FAULT_RECIPIENT_UNKNOWN, FAULT_RECIPIENT_SYNTAX, FAULT_TOO_LARGE, FAULT_REFUSED,
-		FAULT_REFUSED_FOR_NOW,
+		FAULT_REFUSED_FOR_NOW, FAULT_CONVERSION,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(broad); i++) {
@@ -230,9 +233,12 @@ int reply_error_about(const struct reply *r, enum stage stage, const char *subje
 	error_set_status(err, v->fault, own ? r->status : fault_status(v->fault),
 			 "%s%s%s%s: %s%d%s%s%s%s", t->name, subject ? t->open : "",
 			 subject ? subject : "", subject ? t->close : "",
-			 v->class ? "" : "out of place: ", r->code, r->status[0] ? " " : "",
+			 v->class ? "" : OUT_OF_PLACE, r->code, r->status[0] ? " " : "",
 			 r->status, words.len ? " " : "", words.buf);
 	err->reply = r->code;
+	error_mark_words(err, strlen(t->name) + strlen(": ") +
+			 (v->class ? 0 : strlen(OUT_OF_PLACE)) +
+			 (subject ? strlen(t->open) + strlen(subject) + strlen(t->close) : 0));
 	if (v->class)
 		err->fault = look_closer(r, stage, words.buf, v->fault);
 	strbuf_release(&words);
@@ -484,7 +490,22 @@ int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *ou
 	return read_reply(w, d, true, out, err);
 }
 
-/* --- what enhanced status codes mean ------------------------------------------------ */
+/* --- what faults and enhanced status codes mean ------------------------------------- */
+
+/* What the fault says goes before what its number says. */
+static const struct {
+	enum fault fault;
+	const char *meaning;
+} fault_meanings[] = {
+	{ FAULT_BROWSER_WANTED, "sign in by a browser first, or use an app password or OAuth2" },
+	{ FAULT_OAUTH_WANTED, "passwords are switched off: use OAuth2, auth = XOAUTH2" },
+	{ FAULT_APP_PASSWORD_WANTED, "an app password is wanted, or OAuth2" },
+	{ FAULT_MECHANISM_WEAK, "this way to sign in is too weak for the server" },
+	{ FAULT_NAME_REFUSED, "if it is our name that is not liked, set 'domain' to the full "
+	  "name of this host" },
+	{ FAULT_GREYLISTED, "greylisting, as it seems: the same again in some minutes" },
+	{ FAULT_REQUIRETLS, "TLS on the whole way cannot be kept further on" },
+};
 
 /* What stands behind the class digit. */
 static const struct {
@@ -503,12 +524,10 @@ static const struct {
 	{ "6.9", "UTF-8 in the header is not taken" },
 	{ "7.1", "it is against the server's rules" },
 	{ "7.8", "user name or password is wrong" },
-	{ "7.9", "this way to sign in is too weak for the server" },
 	{ "7.10", "it has to be encrypted: use TLS" },
 	{ "7.11", "this way to sign in needs TLS" },
 	{ "7.12", "the password has to be set anew" },
 	{ "7.13", "the account is disabled" },
-	{ "7.14", "the server is not trusted by the one that has the text" },
 	{ "7.15", "the priority is too low at the moment" },
 	{ "7.18", "the recipient's domain has another owner now" },
 	{ "7.19", "nobody can tell whether the mailbox has the same owner" },
@@ -520,15 +539,21 @@ static const struct {
 	{ "7.25", "the server's address has no name in DNS" },
 	{ "7.26", "several checks of who sent it have failed" },
 	{ "7.27", "the sender's domain takes no mail" },
-	{ "7.30", "TLS on the whole way cannot be kept further on" },
 };
 
-/* RFC 4865 (quota of held messages), RFC 6710 and RFC 7293 mean different things by them. */
+/*
+ * RFC 4865 (quota of held messages), RFC 6710 and RFC 7293 mean different
+ * things by 7.16 and 7.17; 7.14 is RFC 4468's, when there is a URL.
+ */
 static const char *by_extension(const char *status, const struct envelope *e)
 {
 	const bool sixteen = strcmp(status, "7.16") == 0;
 	bool rrvs = false;
 
+	if (strcmp(status, "7.14") == 0)
+		return e->burl ? "the server is not trusted by the one that has the text" : NULL;
+	if (!sixteen && strcmp(status, "7.17") != 0)
+		return NULL;
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		rrvs = rrvs || e->rcpt[i].rrvs;
 	if (e->ext.hold != HOLD_NONE)
@@ -540,16 +565,22 @@ static const char *by_extension(const char *status, const struct envelope *e)
 	return NULL;
 }
 
-const char *status_meaning(const char *status, const struct envelope *e)
+const char *reply_meaning(const struct error *err, const struct envelope *e)
 {
-	if (strlen(status) < 3 || (status[0] != '4' && status[0] != '5'))
+	const char *status = err->status;
+
+	for (size_t i = 0; i < ARRAY_LEN(fault_meanings); i++) {
+		if (fault_meanings[i].fault == err->fault)
+			return fault_meanings[i].meaning;
+	}
+	/* 4.7.1 is everything from greylisting to a name that DNS does not know now */
+	if (strlen(status) < 3 || strcmp(status, "4.7.1") == 0 ||
+	    (status[0] != '4' && status[0] != '5'))
 		return NULL;
 	status += 2;
 	for (size_t i = 0; i < ARRAY_LEN(meanings); i++) {
 		if (strcmp(meanings[i].status, status) == 0)
 			return meanings[i].meaning;
 	}
-	if (e && (strcmp(status, "7.16") == 0 || strcmp(status, "7.17") == 0))
-		return by_extension(status, e);
-	return NULL;
+	return e ? by_extension(status, e) : NULL;
 }

@@ -84,16 +84,12 @@ const char *stage_name(enum stage stage);
 const char *stage_awaited(enum stage stage);
 
 /*
- * What enhanced status codes mean, in words for the user, where a server's own
- * words may leave that open (RFC 3463, 5248, 7372, 7505 and those of
- * extensions).
+ * What a server's refusal means, in words for the user, where its own may
+ * leave that open: by the fault, else by the enhanced status (RFC 3463, 5248,
+ * 7372, 7505 and those of extensions). "the mailbox is full" for 4.2.2; NULL
+ * when nothing more is to be said. 7.14, 7.16 and 7.17 mean something else
+ * with each extension, so e tells what was asked for; it may be NULL.
  */
-
-/*
- * "the mailbox is full" for 4.2.2 and 5.2.2; NULL for those that say nothing
- * more. 7.16 and 7.17 mean something else with each extension, so e tells
- * what was asked for; it may be NULL.
- */
-const char *status_meaning(const char *status, const struct envelope *e);
+const char *reply_meaning(const struct error *err, const struct envelope *e);
 
 #endif

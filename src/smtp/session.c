@@ -207,12 +207,20 @@ struct deadline session_deadline(const struct session *s, enum stage stage)
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
+	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
+		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));
 }
 
 bool session_has(const struct session *s, enum extension_id id)
 {
 	return s->announced[id];
+}
+
+void session_give_up(struct session *s, enum extension_id id)
+{
+	s->announced[id] = false;
+	s->given_up[id] = true;
 }
 
 void session_note(const struct session *s, const char *text)
@@ -268,21 +276,25 @@ int session_command(struct session *s, enum stage stage, struct error *err)
 	return session_reply(s, stage, err);
 }
 
-void session_quit(struct session *s, bool wait)
+int session_quit(struct session *s, bool wait)
 {
 	struct deadline d = session_deadline(s, STAGE_QUIT);
 	struct error ignored;
+	int code = 0;
 
 	if (s->dead)
-		return;
+		return 0;
 	s->dead = true;
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "QUIT");
 	if (command_send(s->wire, &s->line, &d, &ignored) < 0 ||
-	    wire_flush(s->wire, &d, &ignored) < 0 || !wait)
-		return;
-	if (reply_read(s->wire, &d, &s->reply, &ignored) < 0)
-		return;		/* the end is the end, polite or not */
+	    wire_flush(s->wire, &d, &ignored) < 0)
+		return 0;
+	/* the end is the end, polite or not */
+	if ((wait || wire_unread_now(s->wire) > 0) &&
+	    reply_read(s->wire, &d, &s->reply, &ignored) == 0)
+		code = s->reply.code;
+	return code == 221 || code == 421 ? 0 : code;
 }
 
 /* A server that waits for a handshake says nothing, until it gives up. */

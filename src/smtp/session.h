@@ -84,6 +84,7 @@ struct session_options {
 	const struct envelope *envelope;	/* what will be sent; NULL = not known */
 	bool needs_extensions;		/* false: a HELO session will do */
 	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
+	const bool *without;		/* EXT_COUNT: as if not announced; NULL = none */
 	const struct early_memory *early;	/* may EHLO go before the greeting? NULL = never */
 	const struct auth_memory *auth_memory;	/* NULL = none */
 };
@@ -95,6 +96,7 @@ struct session {
 	struct arena *arena;
 	enum session_protocol { SESSION_ESMTP, SESSION_SMTP, SESSION_LMTP } protocol;
 	bool announced[EXT_COUNT];
+	bool given_up[EXT_COUNT];	/* announced, and not what the server can do */
 	uint64_t size_limit;		/* 0 = none told */
 	unsigned rcpt_max;		/* LIMITS RCPTMAX, 0 = none */
 	unsigned mail_max, domain_max;	/* the same: MAILMAX, RCPTDOMAINMAX */
@@ -108,6 +110,7 @@ struct session {
 	bool local;			/* on a local socket */
 	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
+	bool hasty;			/* a group is out, and nobody stands: see GROUP_SECONDS */
 	bool xclient_sent;		/* we are somebody else now: never for another message */
 	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
@@ -132,8 +135,12 @@ ATTR_CHECK int session_open(struct session *s, struct wire *wire,
 			    const struct session_options *opt, bool helo_only,
 			    enum session_retry *retry_out, struct error *err);
 
-/* QUIT unless dead, which the session is then; does not wait longer than timeouts.quit. */
-void session_quit(struct session *s, bool wait);
+/*
+ * QUIT unless dead, which the session is then; does not wait longer than
+ * timeouts.quit. The code of a reply that lay there when QUIT went out and
+ * that nobody had asked for, a goodbye aside; else 0.
+ */
+int session_quit(struct session *s, bool wait);
 
 /* Frees what the session holds; not the wire. Harmless when called twice. */
 void session_release(struct session *s);
@@ -141,12 +148,22 @@ void session_release(struct session *s);
 /* Was the extension announced, known here and not switched off? */
 bool session_has(const struct session *s, enum extension_id id);
 
+/* The server has shown that it cannot do what it announces: it is as if it did not. */
+void session_give_up(struct session *s, enum extension_id id);
+
 /* A line of our own in the transcript, beside what is sent. */
 void session_note(const struct session *s, const char *text);
 
 /* --- for the other modules of this folder --- */
 
-/* The deadline of a stage by the account's timeouts. */
+/*
+ * The most seconds for each reply to a group as long as no recipient was
+ * accepted: whoever does not answer all of it gets it once more, one command
+ * at a time and with all the time that the account allows.
+ */
+#define GROUP_SECONDS 30
+
+/* The deadline of a stage by the account's timeouts, and by GROUP_SECONDS when hasty. */
 struct deadline session_deadline(const struct session *s, enum stage stage);
 
 /*

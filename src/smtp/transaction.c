@@ -38,12 +38,37 @@ void transaction_fail_standing(struct transaction *t, const struct error *err)
 	}
 }
 
+/*
+ * The group was not answered to its end, and nothing can have been taken, as
+ * no content has gone out (RFC 2920, section 3.1): is it worth another try
+ * with this server, one command at a time?
+ */
+static bool repeats(struct transaction *t, const struct error *err)
+{
+	const bool group = t->pipe.count - t->pipe.head > 1;
+	struct error why = *err;
+
+	if (group && why.fault == FAULT_TIMEOUT)
+		error_turn(&why, FAULT_GROUP);
+	if (t->opt->repeat || t->try.begun ||
+	    error_next(&why, PHASE_ENVELOPE) != NEXT_SLOWLY)
+		return false;
+	if (session_has(t->s, EXT_PIPELINING))
+		session_give_up(t->s, EXT_PIPELINING);
+	*t->why = why;
+	return true;
+}
+
 static void fail_lost(struct transaction *t, const struct error *err)
 {
 	struct error unknown = *err;
 
 	if (checkpoint_keep(t, err)) {
 		t->next = TRANSACTION_RESUME;
+		return;
+	}
+	if (repeats(t, err)) {
+		t->next = TRANSACTION_REPEAT;
 		return;
 	}
 	if (t->try.sent && t->pipe.lost && !t->try.mail_refused) {
@@ -134,6 +159,11 @@ void transaction_note_reply(struct transaction *t, const struct reply *r)
 
 /* --- replies ----------------------------------------------------------- */
 
+bool transaction_misread(int code)
+{
+	return code == 500 || code == 502 || code == 503 || code == 504;
+}
+
 static bool parameter_refused(const struct reply *r)
 {
 	return r->code == 501 || r->code == 555;
@@ -147,6 +177,10 @@ static bool give_up_transaction(struct transaction *t, const struct reply *r)
 
 	if (!parameter_refused(r) || s->dead)
 		return false;
+	if (!t->opt->rehearsal && body_give_up(s, t->e)) {
+		t->next = TRANSACTION_CONVERTED;
+		return true;
+	}
 	if (r->code == 501)
 		s->announced[EXT_SIZE] = false;
 	bool given_up = extensions_give_up(s, t->e, NULL);
@@ -154,6 +188,24 @@ static bool give_up_transaction(struct transaction *t, const struct reply *r)
 	if (r->code == 501)
 		s->announced[EXT_SIZE] = size;
 	return given_up;
+}
+
+/*
+ * A server that has not read the whole group answers its end as if the
+ * beginning were missing, with too few replies: not a word more on this
+ * connection.
+ */
+static bool group_misread(struct transaction *t, const struct reply *r)
+{
+	struct error err;
+
+	if (!transaction_misread(r->code) || r->code == 504 || t->opt->repeat || t->s->dead ||
+	    !pipeline_outstanding(&t->pipe))
+		return false;
+	reply_error_about(r, STAGE_MAIL, t->e->sender, &err);
+	err.fault = FAULT_GROUP;
+	pipeline_break(&t->pipe, &err);
+	return true;
 }
 
 static void mail_reply(struct transaction *t, const struct reply *r)
@@ -168,6 +220,8 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 		return;
 	}
 	if (checkpoint_take(t, r))
+		return;
+	if (group_misread(t, r))
 		return;
 	t->try.mail_refused = true;
 	t->try.retry = send_mode_fall_back(t->s, e, r) || give_up_transaction(t, r);
@@ -228,6 +282,7 @@ static void rcpt_accepted(struct transaction *t, struct candidate *c, const stru
 		return;
 	c->state = STANDING;
 	t->try.standing++;
+	t->s->hasty = false;
 	if (t->opt->rehearsal) {
 		transaction_note_reply(t, r);
 		transaction_accept(t, c->index, r);
@@ -268,7 +323,8 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 		c->state = STUMBLED;
 		t->try.drop_params = true;
 		t->try.left++;
-	} else if (r->code == 503 && !t->s->dead && session_has(t->s, EXT_PIPELINING)) {
+	} else if (transaction_misread(r->code) && r->code != 504 && !t->s->dead &&
+		   session_has(t->s, EXT_PIPELINING)) {
 		t->try.slow = true;
 		t->try.left++;
 	} else {
@@ -295,6 +351,9 @@ static void take_reply(void *ctx, const struct pipeline_expected *what, const st
 		transaction_fail_open(t, &err);
 	} else if (what->stage == STAGE_RSET && reply_class(r) != 2) {
 		reply_error(r, STAGE_RSET, &err);
+		pipeline_break(&t->pipe, &err);
+	} else if (t->try.sent && r->code == 421) {
+		reply_error(r, what->stage, &err);
 		pipeline_break(&t->pipe, &err);
 	}
 	/* the replies to DATA and BDAT are the last of their group: see content.c */
@@ -532,14 +591,18 @@ static bool run_once(struct transaction *t)
 	}
 	checkpoint_begin(t);
 	pipeline_init(&t->pipe, s, take_reply, t);
+	s->hasty = session_has(s, EXT_PIPELINING) && !t->opt->repeat;
 	begin(t, &err);
+	s->hasty = false;
 	if (t->pipe.broken)
 		fail_lost(t, &t->pipe.error);
 	pipeline_release(&t->pipe);
 	if (t->try.drop_params)
 		drop_params(t);
 	if (t->try.slow)
-		s->announced[EXT_PIPELINING] = false;
+		session_give_up(s, EXT_PIPELINING);
+	if (t->next != TRANSACTION_DONE)
+		return false;
 	return (t->try.retry || t->try.drop_params || t->try.slow) && !s->dead;
 }
 
@@ -563,12 +626,13 @@ static bool anybody_left(const struct result *r)
 
 enum transaction_next transaction_run(struct session *s, const struct envelope *e,
 				      const struct message *m, const struct edits *edits,
-				      const struct transaction_options *opt, struct result *result)
+				      const struct transaction_options *opt, struct result *result,
+				      struct error *why)
 {
 	struct envelope own_e;
 	struct edits own_edits;
 	struct transaction t = { .s = s, .e = e, .m = m, .edits = edits, .opt = opt,
-		.result = result, .whole_e = e, .whole_edits = edits, .own_e = &own_e,
+		.result = result, .why = why, .whole_e = e, .whole_edits = edits, .own_e = &own_e,
 		.own_edits = &own_edits };
 	struct error err;
 

@@ -24,14 +24,13 @@ struct checkpoint {
 	const char *id, *spare;	/* TRANSID with its brackets; another, for a new beginning */
 	bool resume;		/* the server may have part of it */
 	bool *standing;		/* recipients that the server accepted then */
-	struct error error;	/* how it was lost */
 };
 
 struct transaction_options {
 	bool strict_recipients;	/* one refusal ends it before the data */
 	unsigned stop_on;	/* ... of such a recipient: bits 1 << enum rcpt_source */
 	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
-	bool data_only;		/* BDAT is not known, whatever is announced */
+	bool repeat;		/* of one in which nothing was taken: there is no further one */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
 };
 
@@ -40,7 +39,8 @@ enum transaction_next {
 	TRANSACTION_DONE,	/* there are none */
 	TRANSACTION_AGAIN,	/* another transaction in this session may do for some */
 	TRANSACTION_NEW_SESSION,	/* this one is over or has had its share */
-	TRANSACTION_WITH_DATA,	/* the same, with data_only */
+	TRANSACTION_CONVERTED,	/* ... with the message for what the session still has */
+	TRANSACTION_REPEAT,	/* a new one, without what session->given_up names */
 	TRANSACTION_RESUME	/* the same, by what checkpoint holds, after a while */
 };
 
@@ -48,7 +48,8 @@ enum transaction_next {
  * Sends m to those recipients of e whose outcome in result is still NONE, in
  * as few groups as the server allows, and fills in their outcomes. Those
  * that the server did not want in this transaction ("too many recipients")
- * stay NONE, and so do all where something else comes next. Never fails as
+ * stay NONE, and so do all where something else comes next; *why says then
+ * what has happened (REPEAT, RESUME; else it is not touched). Never fails as
  * such: every end is told in result. Sets session->dead where nothing more
  * can be said; else QUIT is the caller's.
  * In a rehearsal those that RCPT was accepted for count as accepted, and m
@@ -57,6 +58,6 @@ enum transaction_next {
 enum transaction_next transaction_run(struct session *s, const struct envelope *e,
 				      const struct message *m, const struct edits *edits,
 				      const struct transaction_options *opt,
-				      struct result *result);
+				      struct result *result, struct error *why);
 
 #endif

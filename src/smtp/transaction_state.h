@@ -47,6 +47,7 @@ struct try {
 	bool slow;		/* 503 within a group: no pipelining with this server */
 	bool resumed;		/* CHECKPOINT: the server has the envelope and "from" octets */
 	uint64_t from;		/* octets of the content that it has */
+	bool begun;		/* some of the content may have gone out */
 	bool sent;		/* the content was written whole */
 	bool last_begun;	/* the last chunk's command was sent */
 	bool chunks_taken;	/* a chunk before it was accepted */
@@ -60,6 +61,7 @@ struct transaction {
 	const struct edits *edits;
 	const struct transaction_options *opt;
 	struct result *result;
+	struct error *why;
 	struct pipeline pipe;
 	struct candidate *rcpt;	/* try.rcpt_count */
 	struct try try;
@@ -78,6 +80,12 @@ void transaction_fail_standing(struct transaction *t, const struct error *err);
 
 /* What was said for those that stand does not count: breaks the pipeline, nobody knows. */
 void transaction_lose(struct transaction *t, const struct error *err);
+
+/*
+ * 500, 502, 503, 504: the server has not understood, or not at that place.
+ * Where it announces more than it can do that may be no word on the message.
+ */
+bool transaction_misread(int code);
 
 /* May the refusal of a recipient end it for all? Then the content waits for the replies. */
 bool transaction_strict(const struct transaction *t);

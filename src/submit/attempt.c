@@ -17,11 +17,13 @@
 #include "prepare/requests.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "submit/memory.h"
 #include "submit/server_list.h"
 #include "submit/session_open.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/strbuf.h"
 
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
@@ -35,7 +37,9 @@ struct attempt {
 	struct error failure;		/* of the servers before it; exit 0 = none */
 	struct checkpoint checkpoint;
 	unsigned resumed;		/* how often */
-	bool data_only;			/* the server does not know BDAT, which it announces */
+	bool repeat;			/* nothing was taken, and the server gets it once more */
+	bool learnt[EXT_COUNT];		/* of the server: announced, and not what it can do */
+	struct error why;		/* the last session came to no end; see transaction_run() */
 	struct converted converted;	/* the message in the form for this server */
 };
 
@@ -103,7 +107,12 @@ static bool choose_target(struct attempt *t)
 
 	while (!t->chosen && (found = server_list_next(&t->targets, &t->o.target, &err)) < 0)
 		session_opening_note_failure(&t->failure, &err);
-	t->chosen = t->chosen || found > 0;
+	if (found > 0) {
+		t->chosen = true;
+		t->repeat = false;
+		memset(t->learnt, 0, sizeof(t->learnt));
+		session_opening_recall(&t->o);
+	}
 	return t->chosen;
 }
 
@@ -187,15 +196,15 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 	const int left = deadline_poll_ms(&t->o.whole);
 
 	if (t->resumed++ == RESUMES_MAX || (left >= 0 && (unsigned)left / 1000 <= wait)) {
-		result_set_rest(r, &t->checkpoint.error);
+		result_set_rest(r, &t->why);
 		return false;
 	}
 	/* nothing else is to be done meanwhile */
 	struct timespec pause = { .tv_sec = (time_t)wait };
 
-	while (nanosleep(&pause, &pause) < 0 && errno == EINTR)
+	while (nanosleep(&pause, &pause) < 0 && errno == EINTR && !interrupt_pending())
 		;
-	return true;
+	return !interrupt_pending();
 }
 
 /* Transactions until every recipient has an outcome or nothing moves any more. */
@@ -204,7 +213,7 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 	const struct account *a = t->o.account;
 	const struct transaction_options opt = {
 		.strict_recipients = a->refused_recipients == PARTIAL_REFUSE,
-		.stop_on = a->stop_on, .data_only = t->data_only,
+		.stop_on = a->stop_on, .repeat = t->repeat,
 		.checkpoint = checkpoint_of(t, r)
 	};
 	size_t open = count_open(r), before;
@@ -213,7 +222,7 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 	do {
 		before = open;
 		next = transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
-				       &t->converted.edits, &opt, r);
+				       &t->converted.edits, &opt, r, &t->why);
 		open = count_open(r);
 	} while (next == TRANSACTION_AGAIN && open < before);
 	return next;
@@ -228,16 +237,29 @@ static size_t count_accepted(const struct result *r)
 	return n;
 }
 
+/* What the session has shown that the server cannot do; kept for others when all went well. */
+static void learn(struct attempt *t, bool taken)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		t->learnt[id] |= t->o.session.given_up[id];
+		t->o.without[id] |= t->learnt[id];
+	}
+	if (taken)
+		memory_note_server(t->o.account, t->o.target.host, t->o.target.port, t->learnt);
+}
+
 /* The transactions, with what is to be noted about them. */
 static enum transaction_next run_requests(struct attempt *t, struct result *r)
 {
-	const size_t accepted = t->o.opt->sent ? count_accepted(r) : 0;
+	const size_t accepted = count_accepted(r);
 
 	requests_note(&t->o.session, t->o.envelope, r);
 	enum transaction_next next = run_transactions(t, r);
+	const bool taken = count_accepted(r) > accepted;
 
 	requests_settle(&t->o.session, t->o.envelope, r);
-	if (t->o.opt->sent && count_accepted(r) > accepted)
+	learn(t, taken);
+	if (t->o.opt->sent && taken)
 		t->o.opt->sent(t->o.opt->sent_ctx, t->converted.message, &t->converted.edits);
 	return next;
 }
@@ -246,17 +268,23 @@ static enum transaction_next run_requests(struct attempt *t, struct result *r)
 static enum transaction_next serve(struct attempt *t, const struct message *m,
 				   const struct edits *edits, struct result *r)
 {
+	struct session *s = &t->o.session;
+	enum transaction_next next = TRANSACTION_CONVERTED;
 	struct error err;
+	int rc = t->o.opt->before ? t->o.opt->before(t->o.opt->before_ctx, s, &err) : 0;
 
-	if ((t->o.opt->before &&
-	     t->o.opt->before(t->o.opt->before_ctx, &t->o.session, &err) < 0) ||
-	    convert_for_session(&t->converted, &t->o.session, m, edits, t->o.envelope, &err) < 0 ||
-	    requests_adapt(&t->o.session, &t->converted.edits, &t->converted.envelope,
-			   t->converted.message, t->o.arena, &err) < 0) {
-		result_set_rest(r, &err);
-		return TRANSACTION_DONE;
+	while (rc == 0 && next == TRANSACTION_CONVERTED) {
+		rc = convert_for_session(&t->converted, s, m, edits, t->o.envelope, &err);
+		if (rc == 0)
+			rc = requests_adapt(s, &t->converted.edits, &t->converted.envelope,
+					    t->converted.message, t->o.arena, &err);
+		if (rc == 0)
+			next = run_requests(t, r);
 	}
-	return run_requests(t, r);
+	if (rc == 0)
+		return next;
+	result_set_rest(r, &err);
+	return TRANSACTION_DONE;
 }
 
 static void prefix_results(const struct attempt *t, struct result *r)
@@ -267,18 +295,18 @@ static void prefix_results(const struct attempt *t, struct result *r)
 	}
 }
 
-/* Was the connection lost, or given up by the server, before the content was whole? */
-static bool was_lost(const struct error *err)
+/* Keeps why this server was of no use, for the case that no other is. */
+static void note_server_failure(struct attempt *t, struct error *err)
 {
-	return err->fault == FAULT_SERVER_CLOSES || err->fault == FAULT_CONNECTION_LOST ||
-	       err->fault == FAULT_TIMEOUT;
+	(void)name_server(t, err);
+	session_opening_note_failure(&t->failure, err);
 }
 
 /*
- * Opens the recipients again that a lost connection has deferred, where
+ * Opens the recipients again whom this server has not refused for good, where
  * another server is left; not when the message may have been taken.
  */
-static bool reopen_lost(struct attempt *t, struct result *r)
+static bool reopen(struct attempt *t, struct result *r)
 {
 	bool any = false;
 
@@ -287,17 +315,34 @@ static bool reopen_lost(struct attempt *t, struct result *r)
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		struct rcpt_result *rcpt = &r->rcpt[i];
 
-		if (rcpt->outcome != OUTCOME_DEFERRED || !was_lost(&rcpt->error))
+		if (rcpt->outcome == OUTCOME_NONE || rcpt->outcome == OUTCOME_ACCEPTED ||
+		    error_next(&rcpt->error, PHASE_CONTENT) > NEXT_SERVER)
 			continue;
-		if (!any) {
-			(void)name_server(t, &rcpt->error);
-			session_opening_note_failure(&t->failure, &rcpt->error);
-		}
+		if (!any)
+			note_server_failure(t, &rcpt->error);
 		*rcpt = (struct rcpt_result){ .outcome = OUTCOME_NONE };
 		any = true;
 	}
 	t->chosen = t->chosen && !any;
 	return any;
+}
+
+/* The same server once more, on a new connection, with less of what it announces. */
+static bool repeat(struct attempt *t, struct result *r)
+{
+	if (deadline_passed(&t->o.whole)) {
+		result_set_rest(r, &t->why);
+		return false;
+	}
+	t->repeat = true;
+	if (t->why.fault == FAULT_GROUP)
+		result_note(r, "the server announces PIPELINING and does not answer a group of "
+			    "commands: the message goes one command at a time, as with "
+			    "'pipelining = off'");
+	if (!t->o.envelope->burl && t->o.envelope->body != BODY_BINARYMIME)
+		t->o.without[EXT_CHUNKING] = true;
+	note_server_failure(t, &t->why);
+	return true;
 }
 
 /* Is there a reason for another session, beside that this one has moved something? */
@@ -307,9 +352,28 @@ static bool goes_on(struct attempt *t, enum transaction_next next, struct result
 
 	if (next == TRANSACTION_RESUME)
 		moved = wait_to_resume(t, r);
-	if (next == TRANSACTION_WITH_DATA)
-		moved = t->data_only = true;
-	return reopen_lost(t, r) || moved;
+	if (next == TRANSACTION_REPEAT)
+		moved = repeat(t, r);
+	return reopen(t, r) || moved;
+}
+
+/*
+ * A server that has said yes says no behind it, with nobody asking: the yes
+ * may have been about something else. Nobody knows then.
+ */
+static void take_back(int code, size_t accepted, struct result *r)
+{
+	struct error err;
+
+	if (code < 400 || accepted || !count_accepted(r))
+		return;
+	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
+		  "with %d; the message may have been accepted all the same", code);
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
+			result_set_error(r, i, &err);
+	}
+	r->unknown = true;
 }
 
 static void name_target(const struct attempt *t, struct result *r)
@@ -340,9 +404,10 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
+		const size_t accepted = count_accepted(result);
 		enum transaction_next next = serve(&t, m, edits, result);
 
-		session_quit(&t.o.session, false);
+		take_back(session_quit(&t.o.session, false), accepted, result);
 		session_opening_close(&t.o);
 		moved = goes_on(&t, next, result);
 		open = count_open(result);

@@ -13,9 +13,8 @@
 #include "smtp/session.h"
 #include "smtp/tls_start.h"
 #include "submit/attempt.h"
-#include "submit/auth_memory.h"
 #include "submit/connect.h"
-#include "submit/early_memory.h"
+#include "submit/memory.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/sandbox.h"
@@ -112,7 +111,16 @@ static const struct early_memory *early_of(const struct session_opening *o, cons
 	if (!o->account->pipe_connect || !o->envelope || o->opt->before || o->polite)
 		return NULL;
 	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
-	return early_memory_new(o->arena, o->account, peer, o->target.port, name);
+	return memory_of_early(o->arena, o->account, peer, o->target.port, name);
+}
+
+void session_opening_recall(struct session_opening *o)
+{
+	time_t until[EXT_COUNT] = { 0 };
+
+	memory_recall_server(o->account, o->target.host, o->target.port, until);
+	for (int id = 0; id < EXT_COUNT; id++)
+		o->without[id] = until[id] != 0;
 }
 
 void session_opening_close(struct session_opening *o)
@@ -134,9 +142,9 @@ static int open_once(struct session_opening *o, bool helo_only, enum session_ret
 		.envelope = o->envelope, .credential = o->credential,
 		.credential_ctx = o->credential_ctx,
 		.ehlo_name = name, .info_only = o->info_only,
-		.early = early_of(o, name),
-		.auth_memory = auth_memory_new(o->arena, o->account, o->target.host,
-					       o->target.port),
+		.early = early_of(o, name), .without = o->info_only ? NULL : o->without,
+		.auth_memory = memory_of_mechanism(o->arena, o->account, o->target.host,
+						   o->target.port),
 		.observer = o->opt->observer,
 	};
 
@@ -170,7 +178,7 @@ bool session_opening_worth_another(const struct session_opening *o, const struct
 {
 	if (deadline_passed(&o->whole))
 		return false;
-	return error_next(err) <= NEXT_SERVER;
+	return error_next(err, PHASE_OPENING) <= NEXT_SERVER;
 }
 
 void session_opening_note_failure(struct error *all, const struct error *err)
@@ -183,6 +191,8 @@ void session_opening_note_failure(struct error *all, const struct error *err)
 		all->fault = err->fault;
 		all->exit = err->exit;
 		all->reply = err->reply;
+		all->words = (unsigned short)(strlen(all->text) + strlen("; ") + err->words);
+		all->words_n = all->words + err->words_n < sizeof(all->text) - 4 ? err->words_n : 0;
 		snprintf(all->status, sizeof(all->status), "%s", err->status);
 	}
 	all->named = all->named || err->named;

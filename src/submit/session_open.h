@@ -33,6 +33,7 @@ struct session_opening {
 	struct server target;		/* the server in use */
 	struct host_addresses addresses;	/* of it, left to try; the one in use in front */
 	bool polite;			/* EHLO waits for the greeting */
+	bool without[EXT_COUNT];	/* not to be used with this server, whatever it announces */
 	struct wire *wire;		/* the rest is filled in */
 	struct session session;
 };
@@ -43,6 +44,12 @@ struct session_opening {
  * session_opening_close() follows, on failure everything is closed.
  */
 ATTR_CHECK int session_opening_run(struct session_opening *o, struct error *err);
+
+/*
+ * Fills in o->without with what is remembered of o->target: to be called when
+ * that has been chosen.
+ */
+void session_opening_recall(struct session_opening *o);
 
 /* Lets go of session and connection; QUIT is the caller's to send. */
 void session_opening_close(struct session_opening *o);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "util/error.h"
+#include "util/interrupt.h"
 
 int64_t clock_ms(void)
 {
@@ -32,6 +33,8 @@ struct deadline deadline_first(struct deadline a, struct deadline b)
 
 int deadline_poll_ms(const struct deadline *d)
 {
+	if (interrupt_pending())
+		return 0;
 	if (d->at == 0)
 		return -1;
 	int64_t left = d->at - clock_ms();
@@ -41,11 +44,16 @@ int deadline_poll_ms(const struct deadline *d)
 
 bool deadline_passed(const struct deadline *d)
 {
-	return d->at != 0 && clock_ms() >= d->at;
+	return interrupt_pending() || (d->at != 0 && clock_ms() >= d->at);
 }
 
 int deadline_error(const struct deadline *d, struct error *err)
 {
+	const int number = interrupt_pending();
+
+	if (number)
+		return error_set(err, FAULT_INTERRUPTED, "ended by %s while waiting for %s",
+				 interrupt_name(number), d->what);
 	if (d->whole)
 		return error_set(err, FAULT_TIMEOUT,
 				 "the whole attempt took longer than %u s, while waiting for %s",

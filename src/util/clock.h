@@ -4,7 +4,8 @@
  * All waiting for a peer is against one absolute deadline on the monotonic
  * clock, so many small waits cannot add up. A deadline knows what it waits
  * for and how long that was, so the error can name both: "timeout after 60 s
- * waiting for the reply to MAIL".
+ * waiting for the reply to MAIL". A signal that is to end the attempt makes
+ * all of them pass (util/interrupt.h).
  */
 #ifndef UTIL_CLOCK_H
 #define UTIL_CLOCK_H
@@ -36,7 +37,7 @@ int deadline_poll_ms(const struct deadline *d);
 /* Has it passed? */
 bool deadline_passed(const struct deadline *d);
 
-/* Fills err with the timeout (75, 4.4.2) and returns -1. */
+/* Fills err with the timeout (75, 4.4.2), or with the signal, and returns -1. */
 int deadline_error(const struct deadline *d, struct error *err);
 
 #endif

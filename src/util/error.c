@@ -36,6 +36,7 @@ static void set_head(struct error *err, enum fault fault, const char *status)
 	err->fault = fault;
 	err->exit = fault_exit(fault);
 	err->reply = 0;
+	err->words_n = 0;
 	err->also[0] = FAULT_NONE;
 	err->named = fault_names_host(fault);
 	snprintf(err->status, sizeof(err->status), "%s", status);
@@ -137,9 +138,36 @@ bool error_is(const struct error *err, enum fault fault)
 	return false;
 }
 
+const char *error_words(const struct error *err, size_t *n_out)
+{
+	*n_out = err->words_n;
+	return err->words_n ? err->text + err->words : NULL;
+}
+
+void error_mark_words(struct error *err, size_t at)
+{
+	const size_t len = strlen(err->text);
+
+	err->words = (unsigned short)at;
+	err->words_n = at < len ? (unsigned short)(len - at) : 0;
+}
+
+/* The text has become longer in front; when its end was cut, the words may be gone. */
+static void move_words(struct error *err, size_t was)
+{
+	const size_t more = strlen(err->text) - was;
+
+	if (err->words_n && strlen(err->text) >= was &&
+	    err->words + more + err->words_n < sizeof(err->text) - 4)
+		err->words = (unsigned short)(err->words + more);
+	else
+		err->words_n = 0;
+}
+
 int error_prefix(struct error *err, const char *fmt, ...)
 {
 	char raw[3 * sizeof(err->text)];
+	const size_t was = strlen(err->text);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -150,6 +178,7 @@ int error_prefix(struct error *err, const char *fmt, ...)
 	if (more > 0)
 		len += (size_t)more;
 	set_text(err, raw, len);
+	move_words(err, was);
 	return -1;
 }
 
@@ -166,9 +195,9 @@ int error_append(struct error *err, const char *fmt, ...)
 	return -1;
 }
 
-enum next error_next(const struct error *err)
+enum next error_next(const struct error *err, enum phase phase)
 {
-	enum next next = fault_next(err->fault);
+	enum next next = fault_next(err->fault, phase);
 
 	return next == NEXT_NEVER && error_is_temporary(err) ? NEXT_LATER : next;
 }

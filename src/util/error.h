@@ -14,6 +14,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sysexits.h>
 
 #include "util/attr.h"
@@ -28,6 +29,7 @@ struct error {
 	int exit;		/* sysexits code; 0 = no error */
 	char status[12];	/* enhanced status: 4.x.x = try again, 5.x.x = do not */
 	int reply;		/* server's reply code, 0 when the fault is ours */
+	unsigned short words, words_n;	/* where its bare words stand in text: error_words() */
 	char text[1024];	/* one printable line */
 };
 
@@ -69,6 +71,15 @@ void error_also(struct error *err, enum fault fault);
 /* Is it that fault, or one of those beside it? */
 bool error_is(const struct error *err, enum fault fault);
 
+/*
+ * The bare words of the server's reply, "550 5.1.1 no such user": not
+ * terminated, *n_out octets of text; NULL when the fault is ours.
+ */
+const char *error_words(const struct error *err, size_t *n_out);
+
+/* Says that they begin at that octet of text and go on to its end. */
+void error_mark_words(struct error *err, size_t at);
+
 /* Puts "PREFIX: " in front of the text and returns -1. */
 ATTR_PRINTF(2, 3)
 int error_prefix(struct error *err, const char *fmt, ...);
@@ -78,7 +89,7 @@ ATTR_PRINTF(2, 3)
 int error_append(struct error *err, const char *fmt, ...);
 
 /* What is to be tried next: as fault_next(), and later at least for what is temporary. */
-enum next error_next(const struct error *err);
+enum next error_next(const struct error *err, enum phase phase);
 
 /* Is it worth trying again later? True for enhanced status 4.x.x. */
 int error_is_temporary(const struct error *err);

@@ -18,9 +18,18 @@ static const struct fault_row {
 #undef F
 };
 
-enum next fault_next(enum fault fault)
+static const enum next phases[PHASE_COUNT][NEXT_COUNT] = {
+#define P(phase, slowly, address, server, later, never) \
+	[PHASE_##phase] = { [NEXT_SLOWLY] = NEXT_##slowly, [NEXT_ADDRESS] = NEXT_##address, \
+			    [NEXT_SERVER] = NEXT_##server, [NEXT_LATER] = NEXT_##later, \
+			    [NEXT_NEVER] = NEXT_##never },
+	PHASES(P)
+#undef P
+};
+
+enum next fault_next(enum fault fault, enum phase phase)
 {
-	return table[fault].next;
+	return phases[phase][table[fault].next];
 }
 
 const char *fault_name(enum fault fault)

@@ -170,6 +170,10 @@
 	F(CONNECTION_LOST, "connection-lost", EX_TEMPFAIL, "4.4.2", SLOWLY, 0) \
 	/* the peer said nothing for too long */ \
 	F(TIMEOUT, "timeout", EX_TEMPFAIL, "4.4.2", ADDRESS, 0) \
+	/* a signal has ended the attempt */ \
+	F(INTERRUPTED, "interrupted", EX_TEMPFAIL, "4.3.0", LATER, 0) \
+	/* it does not take several commands at once */ \
+	F(GROUP, "group", EX_TEMPFAIL, "4.4.2", SLOWLY, 0) \
 	/* --- TLS and certificates --- */ \
 	/* the handshake fails */ \
 	F(TLS, "tls", EX_PROTOCOL, "5.7.5", SERVER, 0) \
@@ -237,9 +241,9 @@
 	/* it does not believe us (XCLIENT, XFORWARD) */ \
 	F(XCLIENT_REFUSED, "xclient-refused", EX_NOPERM, "5.7.0", NEVER, 0) \
 	/* it does not offer what is required */ \
-	F(EXTENSION_MISSING, "extension-missing", EX_UNAVAILABLE, "5.3.3", NEVER, 0) \
+	F(EXTENSION_MISSING, "extension-missing", EX_UNAVAILABLE, "5.3.3", SERVER, 0) \
 	/* ... it is SMTPUTF8 */ \
-	F(UTF8_MISSING, "utf8-missing", EX_UNAVAILABLE, "5.6.7", NEVER, 0) \
+	F(UTF8_MISSING, "utf8-missing", EX_UNAVAILABLE, "5.6.7", SERVER, 0) \
 	/* it does not know the command */ \
 	F(COMMAND_UNKNOWN, "command-unknown", EX_UNAVAILABLE, "5.5.1", NEVER, 0) \
 	/* it cannot do that now */ \
@@ -248,8 +252,10 @@
 	F(SERVICE_REFUSED, "service-refused", EX_UNAVAILABLE, "5.3.0", NEVER, 0) \
 	/* it does not offer STARTTLS */ \
 	F(NO_STARTTLS, "no-starttls", EX_UNAVAILABLE, "5.7.10", SERVER, 0) \
+	/* ... something on the way hides what it says */ \
+	F(STARTTLS_MASKED, "starttls-masked", EX_UNAVAILABLE, "5.7.10", SERVER, 0) \
 	/* it does not begin TLS */ \
-	F(STARTTLS_REFUSED, "starttls-refused", EX_UNAVAILABLE, "5.7.0", NEVER, 0) \
+	F(STARTTLS_REFUSED, "starttls-refused", EX_UNAVAILABLE, "5.7.0", SERVER, 0) \
 	/* it cannot begin TLS now */ \
 	F(STARTTLS_LATER, "starttls-later", EX_TEMPFAIL, "4.7.0", SERVER, 0) \
 	/* what is asked for needs TLS */ \
@@ -368,11 +374,35 @@ enum next {
 	NEXT_ADDRESS,		/* another address of it */
 	NEXT_SERVER,		/* another server */
 	NEXT_LATER,		/* the same, some time later */
-	NEXT_NEVER		/* nothing, until somebody changes something */
+	NEXT_NEVER,		/* nothing, until somebody changes something */
+	NEXT_COUNT
 };
 
-/* What is to be tried after it. */
-enum next fault_next(enum fault fault);
+/*
+ * The one table of what comes after a fault: how far the message had come,
+ * and what the fault itself says. tests/matrix.py reads it.
+ *
+ * OPENING: connection, TLS, greeting, EHLO, sign-in. ENVELOPE: MAIL, RCPT,
+ * DATA; nothing can have been taken. CONTENT: the content had begun, and its
+ * end was not sent. SENT: it was; whoever cannot tell what became of it
+ * sends it nowhere else (result->unknown).
+ */
+#define PHASES(P) \
+	/*           SLOWLY   ADDRESS  SERVER  LATER  NEVER */ \
+	P(OPENING,   ADDRESS, ADDRESS, SERVER, LATER, NEVER) \
+	P(ENVELOPE,  SLOWLY,  SERVER,  SERVER, LATER, NEVER) \
+	P(CONTENT,   SERVER,  SERVER,  SERVER, LATER, NEVER) \
+	P(SENT,      NEVER,   NEVER,   SERVER, LATER, NEVER)
+
+enum phase {
+#define P(phase, slowly, address, server, later, never) PHASE_##phase,
+	PHASES(P)
+#undef P
+	PHASE_COUNT
+};
+
+/* What is to be tried after it in that phase. */
+enum next fault_next(enum fault fault, enum phase phase);
 
 /* "certificate-name": the fault in lower case; "" for FAULT_NONE. */
 const char *fault_name(enum fault fault);

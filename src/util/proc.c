@@ -15,6 +15,7 @@
 
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/interrupt.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
 
@@ -78,6 +79,8 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 
 static int too_late(const char *name, const struct deadline *limit, struct error *err)
 {
+	if (interrupt_pending())
+		return deadline_error(limit, err);
 	return error_set(err, FAULT_COMMAND_SLOW, "command '%s' did not end within %u s", name,
 			 limit->seconds);
 }

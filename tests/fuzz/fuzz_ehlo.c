@@ -62,6 +62,7 @@ static void transact(struct session *s, struct arena *arena, bool lone)
 	struct edits edits;
 	struct envelope e;
 	struct result result;
+	struct error why;
 	struct transaction_options opt = { .strict_recipients = false };
 
 	envelope_init(&e, arena);
@@ -73,7 +74,7 @@ static void transact(struct session *s, struct arena *arena, bool lone)
 	e.size = edits_wire_size(&edits, m);
 	result_init(&result, arena, e.rcpt_count);
 	for (int i = 0; i < 3; i++)
-		transaction_run(s, &e, m, &edits, &opt, &result);
+		transaction_run(s, &e, m, &edits, &opt, &result, &why);
 	for (size_t i = 0; i < result.rcpt_count; i++) {
 		const struct rcpt_result *r = &result.rcpt[i];
 

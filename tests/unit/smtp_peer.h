@@ -35,6 +35,8 @@ struct peer {
 	struct edits edits;
 	struct envelope envelope;
 	struct result result;
+	bool repeat;		/* this is the repeat already */
+	struct error why;	/* of the last transaction that is to be repeated */
 	struct error err;
 	enum session_retry retry;
 	unsigned fetched;	/* credentials asked for */
@@ -191,9 +193,11 @@ static inline struct peer *peer_bare(void)
 static inline enum transaction_next peer_run(struct peer *p)
 {
 	const struct transaction_options opt = {
-		.strict_recipients = p->account.refused_recipients == PARTIAL_REFUSE };
+		.strict_recipients = p->account.refused_recipients == PARTIAL_REFUSE,
+		.repeat = p->repeat };
 
-	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
+	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result,
+			       &p->why);
 }
 
 #define assert_outcome(p, i, what, exit_code, stat) do { \

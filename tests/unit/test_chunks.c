@@ -144,7 +144,7 @@ static void test_bdat_unknown(void **state)
 	static const struct {
 		const char *said;
 		uint64_t chunk;
-		bool data_only, with_data;
+		bool data_only, repeated;
 	} cases[] = {
 		{ "S: 502 5.5.2 not known", 100, false, true },
 		{ "S: 500 5.5.1 what", 100, false, true },
@@ -160,22 +160,21 @@ static void test_bdat_unknown(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct peer *p = ready(ALONE, cases[i].chunk, 1, "b@example.org");
-		const struct transaction_options opt = { .data_only = cases[i].data_only };
 
+		p->session.announced[EXT_CHUNKING] = !cases[i].data_only;
 		print_message("%zu %s\n", i, cases[i].said);
 		script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok",
 		       "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok",
 		       cases[i].data_only ? "C: DATA\r\n" : "C: BDAT", cases[i].said);
-		enum transaction_next next = transaction_run(&p->session, &p->envelope, p->message,
-							     &p->edits, &opt, &p->result);
+		enum transaction_next next = peer_run(p);
 
-		assert_int_equal(next, cases[i].with_data ? TRANSACTION_WITH_DATA :
-				 TRANSACTION_DONE);
-		assert_int_equal(p->result.rcpt[0].outcome == OUTCOME_NONE, cases[i].with_data);
+		assert_int_equal(next, cases[i].repeated ? TRANSACTION_REPEAT : TRANSACTION_DONE);
+		assert_int_equal(p->session.given_up[EXT_CHUNKING], cases[i].repeated);
+		assert_int_equal(p->result.rcpt[0].outcome == OUTCOME_NONE, cases[i].repeated);
 		/* the octets of the chunk may have been taken for commands: not a word more */
-		if (cases[i].with_data)
+		if (cases[i].repeated)
 			assert_true(p->session.dead);
-		assert_int_equal(p->result.note_n == 1, cases[i].with_data);
+		assert_int_equal(p->result.note_n == 1, cases[i].repeated);
 		peer_free(p);
 	}
 }
@@ -509,9 +508,10 @@ struct resumed {
 
 static enum transaction_next run_with(struct peer *p, struct resumed *r)
 {
-	struct transaction_options opt = { .checkpoint = &r->point };
+	struct transaction_options opt = { .checkpoint = &r->point, .repeat = p->repeat };
 
-	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result);
+	return transaction_run(&p->session, &p->envelope, p->message, &p->edits, &opt, &p->result,
+			       &p->why);
 }
 
 /* The reply to MAIL of the second connection, and what must follow it. */
@@ -578,7 +578,7 @@ static void test_interrupted(void **state)
 	assert_true(r.standing[2]);
 	assert_int_equal(p->result.rcpt[0].outcome, OUTCOME_NONE);
 	assert_outcome(p, 1, OUTCOME_REFUSED, EX_NOUSER, "5.1.1");
-	assert_int_equal(r.point.error.exit, EX_TEMPFAIL);
+	assert_int_equal(p->why.exit, EX_TEMPFAIL);
 	assert_null(strstr(p->written.buf, "QUIT"));
 	peer_free(p);
 }
@@ -591,6 +591,7 @@ static void test_not_worth_it(void **state)
 
 	r.point.standing = r.standing;
 	p->account.checkpoint_min = 51;
+	p->repeat = true;
 	script(p, "C: MAIL FROM:<a@example.org>\r\n", "S: 250 ok", "FAIL");
 	assert_int_equal(run_with(p, &r), TRANSACTION_DONE);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, EX_TEMPFAIL, "4.4.2");

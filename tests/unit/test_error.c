@@ -230,21 +230,27 @@ static void test_files(void **state)
 /* What is temporary is never given up, whatever its fault says. */
 static void test_next(void **state)
 {
-	static const struct { enum fault fault; const char *status; enum next next; } cases[] = {
-		{ FAULT_CONNECTION_LOST, "4.4.2", NEXT_SLOWLY },
-		{ FAULT_CONNECT_REFUSED, "4.4.1", NEXT_ADDRESS },
-		{ FAULT_NO_HOST, "5.1.2", NEXT_SERVER },
-		{ FAULT_NO_STARTTLS, "5.7.10", NEXT_SERVER },
-		{ FAULT_GREYLISTED, "4.7.1", NEXT_LATER },
-		{ FAULT_RELAY_DENIED, "5.7.1", NEXT_NEVER },
-		{ FAULT_RELAY_DENIED, "4.7.1", NEXT_LATER },
+	static const struct { enum fault fault; const char *status; enum phase phase;
+			       enum next next; } cases[] = {
+		{ FAULT_CONNECTION_LOST, "4.4.2", PHASE_OPENING, NEXT_ADDRESS },
+		{ FAULT_CONNECTION_LOST, "4.4.2", PHASE_ENVELOPE, NEXT_SLOWLY },
+		{ FAULT_CONNECTION_LOST, "4.4.2", PHASE_CONTENT, NEXT_SERVER },
+		{ FAULT_CONNECTION_LOST, "4.4.2", PHASE_SENT, NEXT_LATER },
+		{ FAULT_SERVER_CLOSES, "4.3.2", PHASE_SENT, NEXT_LATER },
+		{ FAULT_CONNECT_REFUSED, "4.4.1", PHASE_OPENING, NEXT_ADDRESS },
+		{ FAULT_NO_HOST, "5.1.2", PHASE_OPENING, NEXT_SERVER },
+		{ FAULT_NO_STARTTLS, "5.7.10", PHASE_OPENING, NEXT_SERVER },
+		{ FAULT_REFUSED_FOR_NOW, "4.0.0", PHASE_SENT, NEXT_SERVER },
+		{ FAULT_GREYLISTED, "4.7.1", PHASE_ENVELOPE, NEXT_LATER },
+		{ FAULT_RELAY_DENIED, "5.7.1", PHASE_ENVELOPE, NEXT_NEVER },
+		{ FAULT_RELAY_DENIED, "4.7.1", PHASE_ENVELOPE, NEXT_LATER },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct error err;
 
 		error_set_status(&err, cases[i].fault, cases[i].status, "x");
-		assert_int_equal(error_next(&err), cases[i].next);
+		assert_int_equal(error_next(&err, cases[i].phase), cases[i].next);
 	}
 	(void)state;
 }
@@ -262,7 +268,7 @@ static void test_faults(void **state)
 		assert_true((status[0] == '4' || status[0] == '5') && status[1] == '.');
 		/* what is temporary by its exit code never ends all tries */
 		if (fault_exit(f) == EX_TEMPFAIL)
-			assert_true(status[0] == '4' && fault_next(f) != NEXT_NEVER);
+			assert_true(status[0] == '4' && fault_next(f, PHASE_OPENING) != NEXT_NEVER);
 		for (int k = FAULT_NONE + 1; k < i; k++)
 			assert_string_not_equal(name, fault_name((enum fault)k));
 	}

@@ -19,7 +19,7 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "smtp/auth/auth.h"
-#include "submit/auth_memory.h"
+#include "submit/memory.h"
 #include "track/track.h"
 #include "util/arena.h"
 #include "util/strbuf.h"
@@ -113,7 +113,7 @@ static void mechanisms(void **state)
 
 	(void)state;
 	setenv("XDG_STATE_HOME", scratch_path("state"), 1);
-	m = auth_memory_new(arena, &a, "mail.example.org", 587);
+	m = memory_of_mechanism(arena, &a, "mail.example.org", 587);
 	no_lock = true;
 	m->remember(m->ctx, "PLAIN");
 	assert_string_equal(text_of(file), "");

@@ -444,9 +444,7 @@ static void test_every_code(void **state)
 
 			assert_int_equal(reply_error(&r, (enum stage)stage, &err), -1);
 			assert_in_range(err.exit, 64, 78);
-			/* 221 to the content: the channel closes */
-			bool closes = r.code == 221 && (stage == STAGE_DOT ||
-				stage == STAGE_BDAT || stage == STAGE_BURL);
+			const bool closes = r.code == 221;	/* the channel does */
 
 			assert_int_equal(error_is_temporary(&err), r.code / 100 == 4 || closes);
 			if (r.code / 100 == 4 && r.code != 432)

@@ -484,6 +484,7 @@ static void log_of_failure(void **state)
 	envelope.sender = "";
 	fresh_log();
 	refuse(0, EX_NOUSER, "5.1.1", "RCPT TO <r0@x>: 550 5.1.1 no such user");
+	error_mark_words(&result.rcpt[0].error, strlen("RCPT TO <r0@x>: "));
 	(void)reported(&status);
 	const char *text = logged();
 

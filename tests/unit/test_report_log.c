@@ -59,9 +59,12 @@ static int setup(void **state)
 
 	error_set(&err, FAULT_RECIPIENT_UNKNOWN, "RCPT TO <b@x>: 550 5.1.1 no \"such\" user");
 	err.reply = 550;
+	error_mark_words(&err, strlen("RCPT TO <b@x>: "));
+	error_prefix(&err, "mail.example:587");		/* they move with it */
 	result_set_error(&result, 1, &err);
 	error_set_status(&err, FAULT_REFUSED_FOR_NOW, "4.2.2", "RCPT TO <c@x>: 452 4.2.2 full");
 	err.reply = 452;
+	error_mark_words(&err, strlen("RCPT TO <c@x>: "));
 	result_set_error(&result, 2, &err);
 	result_settle(&result);
 	report = (struct report){ .inv = &inv, .account = &account, .envelope = &envelope,
@@ -108,11 +111,14 @@ static void key_values(void **state)
 		"status=accepted\n"
 		"T id=4B1C msgid=<id@x> uid=%s from=me@own.example orig_from=root to=b@x "
 		"account=work host=mail.example:587 addr=192.0.2.1 tls=off code=550 dsn=5.1.1 "
-		"reply=\"RCPT TO <b@x>: 550 5.1.1 no \\x22such\\x22 user\" delay=1.234 attempt=2 "
+		"reply=\"550 5.1.1 no \\x22such\\x22 user\" "
+		"error=\"mail.example:587: RCPT TO <b@x>: 550 5.1.1 no \\x22such\\x22 user\" "
+		"delay=1.234 attempt=2 "
 		"exitcode=EX_NOUSER status=refused\n"
 		"T id=4B1C msgid=<id@x> uid=%s from=me@own.example orig_from=root to=c@x "
 		"account=work host=mail.example:587 addr=192.0.2.1 tls=off code=452 dsn=4.2.2 "
-		"reply=\"RCPT TO <c@x>: 452 4.2.2 full\" delay=1.234 attempt=2 "
+		"reply=\"452 4.2.2 full\" error=\"RCPT TO <c@x>: 452 4.2.2 full\" "
+		"delay=1.234 attempt=2 "
 		"exitcode=EX_TEMPFAIL status=deferred\n", uid(), uid(), uid()));
 }
 
@@ -133,7 +139,9 @@ static void json_lines(void **state)
 		"\"orig_from\":\"root\",\"to\":\"b@x\",\"account\":\"work\","
 		"\"host\":\"mail.example:587\",\"addr\":\"192.0.2.1\",\"tls\":\"off\","
 		"\"auth\":null,\"code\":550,\"dsn\":\"5.1.1\","
-		"\"reply\":\"RCPT TO <b@x>: 550 5.1.1 no \\\"such\\\" user\",\"delay\":1.234,"
+		"\"reply\":\"550 5.1.1 no \\\"such\\\" user\","
+		"\"error\":\"mail.example:587: RCPT TO <b@x>: 550 5.1.1 no \\\"such\\\" user\","
+		"\"delay\":1.234,"
 		"\"attempt\":2,\"exitcode\":\"EX_NOUSER\",\"status\":\"refused\"}\n", uid());
 
 	assert_int_equal(strncmp(second, wanted, strlen(wanted)), 0);
@@ -146,7 +154,8 @@ static void msmtp_and_several_ends(void **state)
 	const char *got = logged();
 
 	static const char begin[] = "T host=mail.example:587 tls=off auth=off from=me@own.example "
-				    "recipients=a@x,b@x,c@x mailsize=99 smtpstatus=550 ";
+				    "recipients=a@x,b@x,c@x mailsize=99 smtpstatus=550 "
+				    "smtpmsg='550 5.1.1 no \"such\" user' ";
 
 	assert_int_equal(strncmp(got, begin, strlen(begin)), 0);
 	assert_non_null(strstr(got, " exitcode=EX_NOUSER account=work addr=192.0.2.1 msgid=<id@x> "
@@ -202,7 +211,7 @@ static void never_tried(void **state)
 	const char *got = logged();
 
 	assert_non_null(strstr(got, " to=c@x account=work host=mail.example dsn=5.3.5 "
-			       "reply=\"no password = none\" exitcode=EX_CONFIG status=failed\n"));
+			       "error=\"no password = none\" exitcode=EX_CONFIG status=failed\n"));
 	assert_null(strstr(got, "delay="));
 	envelope.rcpt_count = 0;
 	got = logged();

@@ -66,6 +66,26 @@ static void test_plain_session(void **state)
 	peer_free(p);
 }
 
+/* What lies behind the last reply when QUIT goes out; nothing is waited for. */
+static void test_quit_code(void **state)
+{
+	static const struct { const char *said; int code; } cases[] = {
+		{ "S: 221 bye", 0 }, { "S: 421 bye", 0 }, { "S: 554 5.7.1 no", 554 },
+		{ "S: 250 once more", 250 }, { "END", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct peer *p = peer_new();
+
+		peer_greeted(p, "");
+		script(p, "C: QUIT\r\n", cases[i].said);
+		assert_int_equal(session_quit(&p->session, false), cases[i].code);
+		assert_int_equal(session_quit(&p->session, false), 0);
+		peer_free(p);
+	}
+}
+
 /* The first line names the server, even when it looks like a keyword. */
 static void test_first_line(void **state)
 {
@@ -762,7 +782,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_session),
-		cmocka_unit_test(test_first_line),
+		cmocka_unit_test(test_quit_code), cmocka_unit_test(test_first_line),
 		cmocka_unit_test(test_greetings),
 		cmocka_unit_test(test_greeting_port_465),
 		cmocka_unit_test(test_fallback),

@@ -13,7 +13,7 @@
 #include "smtp/auth/choice.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp_peer.h"
-#include "submit/auth_memory.h"
+#include "submit/memory.h"
 
 #define EHLO "C: EHLO client.example.org\r\n"
 #define PLAIN "C: AUTH PLAIN AHVzZXIAcGVuY2ls\r\n"
@@ -371,7 +371,7 @@ static const struct auth_memory *memory_of(const char *user, unsigned port)
 {
 	struct account a = { .auth = { .remember = true, .user = user } };
 
-	return auth_memory_new(arena, &a, "mail.example.org", port);
+	return memory_of_mechanism(arena, &a, "mail.example.org", port);
 }
 
 static void expect_kept(const char *user, unsigned port, const char *wanted)
@@ -401,7 +401,7 @@ static void test_memory(void **state)
 	struct account off = { .auth = { .user = "u" } };
 	struct stat st;
 
-	assert_null(auth_memory_new(arena, &off, "h", 1));
+	assert_null(memory_of_mechanism(arena, &off, "h", 1));
 	setenv("XDG_STATE_HOME", scratch_path("state"), 1);
 	expect_kept("joe", 587, NULL);
 	keep("joe", 587, "PLAIN");

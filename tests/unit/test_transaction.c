@@ -592,10 +592,21 @@ static void test_bad_addresses(void **state)
 static void test_lost_before_content(void **state)
 {
 	(void)state;
+	/* nothing was taken: once more, one command at a time, and then never again */
 	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
 
 	script(p, "C: DATA\r\n", "S: 250 ok", "S: 550 no", "END");
-	peer_run(p);
+	assert_int_equal(peer_run(p), TRANSACTION_REPEAT);
+	assert_outcome(p, 0, OUTCOME_REFUSED, 67, "5.1.1");
+	assert_int_equal(p->result.rcpt[1].outcome, OUTCOME_NONE);
+	assert_true(p->session.given_up[EXT_PIPELINING]);
+	assert_true(p->session.dead);
+	peer_free(p);
+
+	p = ready(PIPE, "b@example.org", "c@example.org");
+	p->repeat = true;
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 550 no", "END");
+	assert_int_equal(peer_run(p), TRANSACTION_DONE);
 	assert_outcome(p, 0, OUTCOME_REFUSED, 67, "5.1.1");
 	assert_outcome(p, 1, OUTCOME_DEFERRED, 75, "4.4.2");
 	assert_says(p->result.rcpt[1].error.text, "while waiting for the reply to RCPT TO");
@@ -661,6 +672,7 @@ static void test_write_fails(void **state)
 	(void)state;
 	struct peer *p = ready(FULL, "b@example.org");
 
+	p->repeat = true;
 	memory_write_fail(p->stream, 60);
 	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.4.2");
@@ -710,7 +722,8 @@ static void test_421(void **state)
 	       "END");
 	peer_run(p);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.3.2");
-	assert_null(strstr(p->result.rcpt[0].error.text, "may have been accepted"));
+	assert_says(p->result.rcpt[0].error.text, "may have been accepted");
+	assert_true(p->result.unknown);
 	assert_true(p->session.dead);
 	peer_free(p);
 
@@ -961,7 +974,7 @@ static void test_lmtp_cut_short(void **state)
 	accepted(p, 0);
 	assert_outcome(p, 1, OUTCOME_DEFERRED, 75, "4.3.2");
 	assert_outcome(p, 2, OUTCOME_DEFERRED, 75, "4.3.2");
-	assert_false(p->result.unknown);
+	assert_true(p->result.unknown);
 	peer_free(p);
 }
 

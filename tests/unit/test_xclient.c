@@ -267,6 +267,7 @@ static void test_forward_refused(void **state)
 		struct peer *p = peer_new();
 
 		p->account.cmd.xforward = words("NAME=spike");
+		p->repeat = true;
 		peer_greeted(p, "\n250-PIPELINING\n250-CHUNKING\n250 XFORWARD NAME");
 		script(p, "C: XFORWARD NAME=spike\r\n", forward_ends[i].reply);
 		send_one(p);

@@ -13,6 +13,7 @@
 
 #include "message/envelope.h"
 #include "smtp/session.h"
+#include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -109,8 +110,32 @@ static void body_utf8_mail_params(const struct session *s, const struct envelope
 		strbuf_addstr(out, " SMTPUTF8");
 }
 
+bool body_give_up(struct session *s, const struct envelope *e)
+{
+	static const enum extension_id ids[] = { EXT_8BITMIME, EXT_BINARYMIME, EXT_SMTPUTF8 };
+	bool any = false;
+
+	if (e->burl || utf8_address(e))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		const enum ext_level level = extensions_level(s, e, ids[i]);
+		struct strbuf said = STRBUF_INIT(64);
+
+		if (session_has(s, ids[i]))
+			extensions[ids[i]]->mail_params(s, e, &said);
+		if (said.len && level > LEVEL_TRY && level < LEVEL_REQUIRE) {
+			session_give_up(s, ids[i]);
+			any = true;
+		}
+		strbuf_release(&said);
+	}
+	if (any && session_has(s, EXT_SIZE))
+		session_give_up(s, EXT_SIZE);
+	return any;
+}
+
 const struct extension ext_8BITMIME = {
-	.keyword = "8BITMIME", .level = LEVEL_DOWNGRADE, .params = "BODY",
+	.keyword = "8BITMIME", .level = LEVEL_DOWNGRADE, .params = "BODY", .remembered = true,
 	.wanted = body_8bit_wanted, .check = body_8bit_check,
 	.mail_params = body_8bit_mail_params, .mail_octets = 17
 };

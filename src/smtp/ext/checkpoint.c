@@ -72,7 +72,7 @@ static bool usable(const struct transaction *t, uint64_t from)
 
 	if (from > edits_wire_size(t->edits, t->m))
 		return false;
-	if (session_has(t->s, EXT_CHUNKING) && !t->opt->data_only)
+	if (session_has(t->s, EXT_CHUNKING))
 		return true;
 	x = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, from);
 	int rc = transfer_skip(x, &line_start, &unreadable);
@@ -131,7 +131,7 @@ bool checkpoint_keep(struct transaction *t, const struct error *err)
 			t->result->rcpt[i].outcome == OUTCOME_NONE;
 		any |= c->standing[i];
 	}
-	c->error = *err;
+	*t->why = *err;
 	c->resume = any;
 	return any;
 }

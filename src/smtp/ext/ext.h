@@ -108,6 +108,14 @@ size_t params_add(const struct session *s, const char *const *list, struct strbu
 /* Are they well-formed, and none that an extension of ours sends? EX_CONFIG. */
 ATTR_CHECK int params_check(const struct account *a, struct error *err);
 
+/* --- body.c -------------------------------------------------------------- */
+
+/*
+ * MAIL was refused for its parameters: gives up what the message can be
+ * converted to go without, and SIZE with it. False: there is no such thing.
+ */
+bool body_give_up(struct session *s, const struct envelope *e);
+
 /* --- prdr.c -------------------------------------------------------------- */
 
 /* Is it asked for in this session? */

@@ -168,7 +168,7 @@ void limits_domains_free(struct limits_domains *d)
 }
 
 const struct extension ext_SIZE = {
-	.keyword = "SIZE", .params = "SIZE", .parse = size_parse,
+	.keyword = "SIZE", .params = "SIZE", .remembered = true, .parse = size_parse,
 	.check = size_check, .mail_params = size_mail_params, .mail_octets = 26
 };
 

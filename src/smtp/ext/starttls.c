@@ -8,6 +8,8 @@
 #include "config.h"
 #include "smtp/ext/ext.h"
 
+#include <string.h>
+
 #include "conf/account.h"
 #include "net/wire.h"
 #include "smtp/session.h"
@@ -107,10 +109,31 @@ static void now_encrypted(struct session *s)
 	observer_secured(s->opt.observer, s->wire);
 }
 
+/*
+ * Firewalls that "inspect" SMTP write X over the keywords that they do not
+ * know, all but the last letter or all of them, and stars over the greeting.
+ */
+static bool is_masked(const struct session *s)
+{
+	for (size_t i = 0; i < s->keywords.n; i++) {
+		const char *keyword = s->keywords.v[i];
+		const size_t n = strcspn(keyword, " ="), x = strspn(keyword, "X");
+
+		if (n >= 4 && x + 1 >= n)
+			return true;
+	}
+	return strstr(s->server_name, "***") != NULL;
+}
+
 static int not_offered(const struct session *s, struct error *err)
 {
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
+	if (is_masked(s))
+		return error_set(err, FAULT_STARTTLS_MASKED, "a firewall on the way hides STARTTLS "
+				 "(it writes over what the server says): nothing is sent in clear "
+				 "text; have its inspection of SMTP switched off, or set "
+				 "'tls = implicit' (port 465)");
 	error_set(err, FAULT_NO_STARTTLS, "%s does not offer STARTTLS: nothing is "
 		  "sent in clear text; set 'tls = implicit' (port 465) or, if you must, "
 		  "'tls = off'", name);
