@@ -15,7 +15,6 @@
 
 #include "check/check_private.h"
 #include "conf/accounts.h"
-#include "conf/config_warn.h"
 #include "message/address.h"
 #include "prepare/choose_account.h"
 #include "prepare/rewriter.h"

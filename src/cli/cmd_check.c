@@ -1,5 +1,13 @@
+/*
+ * --check, --check-config: what check/check.h finds, as lines or as one JSON object.
+ *
+ *	ok   STEP: what
+ *	warn STEP: what works and will hurt
+ *	FAIL STEP: what
+ *	     -> what to do
+ *	skip STEP: not tried, and why
+ */
 #include "config.h"
-#include "cli/cmd_check.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -13,7 +21,6 @@
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
-#include "conf/config_warn.h"
 #include "message/envelope.h"
 #include "prepare/explain.h"
 #include "submit/attempt.h"
@@ -120,8 +127,7 @@ static int run(struct output *o, struct submission *s, const char *why, const ch
 		check_tell_failure(found, o, "account", &err);
 		return err.exit;
 	}
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 	const struct check_request request = {
 		.submission = s, .why = why, .to = to, .opt = &opt, .found = found, .ctx = o,
 	};
@@ -188,7 +194,7 @@ static int check(struct output *o)
 	const struct invocation *inv = o->inv;
 	struct submission_request request = {
 		.config = inv->request.config, .sender = inv->request.sender, .explain = true,
-		.account = inv->check ? inv->check : inv->request.account,
+		.account = inv->subject ? inv->subject : inv->request.account,
 	};
 	const char *to = NULL;
 	struct submission s;
@@ -255,10 +261,7 @@ static int tell_all_is_well(const struct invocation *inv, const struct config *c
 	if (!config_file_name(c, 0))
 		strbuf_addf(&text, "no file: tried %s", config_searched(c));
 	strbuf_addch(&text, '\n');
-	int status = report_output(inv, text.buf);
-
-	strbuf_release(&text);
-	return status;
+	return report_print(inv, &text);
 }
 
 int cmd_check_config(const struct invocation *inv)
@@ -269,13 +272,13 @@ int cmd_check_config(const struct invocation *inv)
 	struct error err;
 	int status = EX_CONFIG;
 
-	if (inv->check)
-		request.file = inv->check;
+	if (inv->subject)
+		request.file = inv->subject;
 	else if (inv->request.words == 1)
 		request.file = inv->request.word[0];
 	request.problem = tell_mistake;
 	request.problem_ctx = &mistakes;
-	if (inv->request.words > 1 || (inv->request.words && inv->check)) {
+	if (inv->request.words > 1 || (inv->request.words && inv->subject)) {
 		error_set(&err, FAULT_USAGE, "--check-config takes one file");
 		return report_failure(inv, &err);
 	}

@@ -107,16 +107,13 @@ static int print_made(const struct invocation *inv, const char *output,
 	strbuf_addf(&text, "wrote %s\n", output);
 	for (const struct import_file *f = r->files; f; f = f->next)
 		strbuf_addf(&text, "wrote %s%s\n", f->path, f->secret ? " (mode 0600)" : "");
-	int status = report_output(inv, text.buf);
-
-	strbuf_release(&text);
-	return status;
+	return report_print(inv, &text);
 }
 
 int cmd_import(const struct invocation *inv)
 {
 	struct import_request req = {
-		.path = inv->import_file, .type = inv->import_type,
+		.path = inv->subject, .type = inv->import_type,
 		.folder = geteuid() == 0 ? SYSCONFDIR "/msubmit" : "~/.config/msubmit",
 	};
 	struct import_result result = { .files = NULL };

@@ -9,21 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/archive.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
-#include "cli/raw_commands.h"
 #include "cli/report.h"
-#include "cli/report_json.h"
-#include "cli/report_keep.h"
-#include "cli/report_log.h"
-#include "cli/show.h"
 #include "conf/account.h"
 #include "message/header.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "message/writer.h"
 #include "mime/compose.h"
+#include "server/maildir.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"
@@ -35,6 +31,7 @@
 #include "util/strbuf.h"
 
 #define URI_MAX 4096
+#define BLOCK 16384
 
 /* One message, and who wants to know about it. */
 struct sending {
@@ -61,6 +58,72 @@ static void tell_note(void *ctx, const char *text)
 static void tell_bad_word(void *ctx, const struct error *err)
 {
 	report_failure(told(ctx), err);
+}
+
+/* --- the copy in archive_dir ---------------------------------------------------------- */
+
+/*
+ * Of what was sent, octet for octet as the server got it (before dot-stuffing
+ * or chunks), in a Maildir, once the server has taken it.
+ */
+struct archive {
+	const char *path;	/* maildir:PATH or PATH; NULL = none is wanted */
+	bool done;		/* one copy is enough, however many servers get it */
+	struct error error;	/* why there is no copy; exit 0 = there is */
+};
+
+static int store(struct delivery *d, const struct message *m, const struct edits *edits,
+		 struct error *err)
+{
+	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
+	char block[BLOCK];
+	const char *id;
+	ssize_t n;
+	int rc = d->ops->begin(d, &id, err);
+
+	if (rc < 0) {
+		writer_free(w);
+		return -1;
+	}
+	while (rc == 0 && (n = writer_read(w, block, sizeof(block), err)) != 0)
+		rc = n < 0 ? -1 : d->ops->write(d, block, (size_t)n, err);
+	writer_free(w);
+	if (rc == 0)
+		return d->ops->commit(d, err);
+	d->ops->abandon(d);
+	return -1;
+}
+
+/* Stores m with its edits; of struct attempt_options, ctx is the archive. */
+static void archive_message(void *ctx, const struct message *m, const struct edits *edits)
+{
+	static const char kind[] = "maildir:";
+	struct archive *a = ctx;
+	const char *path = a->path;
+	struct maildir box;
+	char host[256] = "localhost";
+
+	if (a->done)
+		return;
+	a->done = true;
+	if (strncmp(path, kind, strlen(kind)) == 0)
+		path += strlen(kind);
+	(void)!gethostname(host, sizeof(host) - 1);
+	if (maildir_open(&box, path, host, &a->error) < 0)
+		return;
+	box.keep_cr = true;
+	(void)!store(&box.delivery, m, edits, &a->error);
+	maildir_close(&box);
+}
+
+/* The message is sent: a copy that cannot be made is said, and changes nothing. */
+static void tell_archive(const struct report *r, struct archive *archive)
+{
+	if (!archive->error.exit)
+		return;
+	error_prefix(&archive->error, "no copy in archive_dir");
+	report_line(r->inv, "%s", archive->error.text);
+	report_log_aside(r, &archive->error);
 }
 
 /* --- the result --------------------------------------------------------------------- */
@@ -109,16 +172,6 @@ static struct report make_report(struct sending *s)
 	};
 }
 
-/* The message is sent: a copy that cannot be made is said, and changes nothing. */
-static void tell_archive(const struct report *r, struct archive *archive)
-{
-	if (!archive->error.exit)
-		return;
-	error_prefix(&archive->error, "no copy in archive_dir");
-	report_line(r->inv, "%s", archive->error.text);
-	report_log_aside(r, &archive->error);
-}
-
 /* drop = on: as if everybody had got it. */
 static int discard(struct sending *s)
 {
@@ -141,16 +194,14 @@ static int submit(struct sending *s)
 	const struct envelope *e = &sub->envelope;
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
-	const struct attempt_options opt = { .trace = events_trace(s->events),
-					     .trace_ctx = s->events,
-					     .observer = events_observer(s->events),
-					     .before = s->inv.probes ? raw_commands_run : NULL,
-					     .before_ctx = &s->inv,
-					     .sent = archived ? archive_message : NULL,
-					     .sent_ctx = &archive };
+	struct attempt_options opt = events_options(s->events);
 	struct result result;
 	int64_t start = clock_ms();
 
+	opt.before = s->inv.probes ? raw_commands_run : NULL;
+	opt.before_ctx = &s->inv;
+	opt.sent = archived ? archive_message : NULL;
+	opt.sent_ctx = &archive;
 	result_init(&result, sub->arena, e->rcpt_count);
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);

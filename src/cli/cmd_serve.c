@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_log.h"
 #include "conf/accounts.h"
 #include "server/listener.h"
 #include "util/error.h"

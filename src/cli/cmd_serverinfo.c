@@ -9,7 +9,6 @@
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_json.h"
 #include "conf/account.h"
 #include "net/wire.h"
 #include "smtp/auth/mechanism.h"
@@ -41,26 +40,20 @@ static bool is_known(const char *line)
 	return false;
 }
 
-static void add_keywords(struct strbuf *out, const struct strvec *lines, const char *title)
+static bool is_mechanism(const char *name)
 {
-	if (!lines->n)
-		return;
-	strbuf_addf(out, "%s\n", title);
-	for (size_t i = 0; i < lines->n; i++) {
-		strbuf_addstr(out, is_known(lines->v[i]) ? "    " : "  - ");
-		text_escape_add(out, lines->v[i], strlen(lines->v[i]));
-		strbuf_addch(out, '\n');
-	}
+	return mechanism_find(name) != NULL;
 }
 
-static void add_mechanisms(struct strbuf *out, const struct strvec *names)
+/* What is of no use to us has a mark. */
+static void add_list(struct strbuf *out, const struct strvec *lines, bool (*of_use)(const char *),
+		     const char *title)
 {
-	if (!names->n)
-		return;
-	strbuf_addstr(out, "ways to sign in:\n");
-	for (size_t i = 0; i < names->n; i++) {
-		strbuf_addstr(out, mechanism_find(names->v[i]) ? "    " : "  - ");
-		text_escape_add(out, names->v[i], strlen(names->v[i]));
+	if (lines->n)
+		strbuf_addf(out, "%s\n", title);
+	for (size_t i = 0; i < lines->n; i++) {
+		strbuf_addstr(out, of_use(lines->v[i]) ? "    " : "  - ");
+		text_escape_add(out, lines->v[i], strlen(lines->v[i]));
 		strbuf_addch(out, '\n');
 	}
 }
@@ -113,11 +106,12 @@ static void describe(void *ctx, const struct session *s)
 	} else {
 		strbuf_addstr(out, "TLS: off\n");
 	}
-	add_keywords(out, &s->clear_keywords, "extensions before TLS ('-': of no use to msubmit):");
-	add_keywords(out, &s->keywords, s->encrypted ?
-		     "extensions under TLS ('-': of no use to msubmit):" :
-		     "extensions ('-': of no use to msubmit):");
-	add_mechanisms(out, &s->mechanisms);
+	add_list(out, &s->clear_keywords, is_known,
+		 "extensions before TLS ('-': of no use to msubmit):");
+	add_list(out, &s->keywords, is_known, s->encrypted ?
+		 "extensions under TLS ('-': of no use to msubmit):" :
+		 "extensions ('-': of no use to msubmit):");
+	add_list(out, &s->mechanisms, is_mechanism, "ways to sign in:");
 	if (s->size_limit)
 		strbuf_addf(out, "largest message: %" PRIu64 " octets\n", s->size_limit);
 	add_remembered(out, s);
@@ -185,7 +179,7 @@ static void describe_json(void *ctx, const struct session *s)
 	for (size_t i = 0; i < s->mechanisms.n; i++) {
 		json_begin(&j, NULL, '{');
 		json_string(&j, "name", s->mechanisms.v[i]);
-		json_bool(&j, "usable", mechanism_find(s->mechanisms.v[i]) != NULL);
+		json_bool(&j, "usable", is_mechanism(s->mechanisms.v[i]));
 		json_end(&j, '}');
 	}
 	json_end(&j, ']');
@@ -199,8 +193,7 @@ static void describe_json(void *ctx, const struct session *s)
 static int ask_server(const struct invocation *inv, struct events *events, struct submission *s,
 	       struct strbuf *out, struct error *err)
 {
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 
 	if (submission_account(s, err) < 0)
 		return -1;

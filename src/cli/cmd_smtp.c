@@ -10,11 +10,11 @@
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
-#include "cli/raw_commands.h"
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "conf/listen.h"
+#include "conf/settings.h"
 #include "net/socket.h"
 #include "net/wire.h"
 #include "server/listener.h"
@@ -38,14 +38,6 @@ struct commands {
 	struct error worst;	/* exit 0: all is well */
 };
 
-/* What is for good counts more than what may pass; else the first one counts. */
-static void note_failure(struct commands *c, const struct error *err)
-{
-	report_failure(c->inv, err);
-	if (!c->worst.exit || (error_is_temporary(&c->worst) && !error_is_temporary(err)))
-		c->worst = *err;
-}
-
 /* --- the reversed session -------------------------------------------------- */
 
 static void log_message(void *ctx, const char *line)
@@ -53,34 +45,19 @@ static void log_message(void *ctx, const char *line)
 	report_line(ctx, "%s", line);
 }
 
-/* "A,B" as a list. */
-static const char *const *split_domains(struct arena *a, const char *text)
-{
-	size_t count = 1;
-
-	for (const char *c = text; *c; c++)
-		count += *c == ',';
-	const char **list = arena_calloc(a, count + 1, sizeof(*list));
-
-	for (size_t i = 0; i < count; i++) {
-		size_t n = strcspn(text, ",");
-
-		list[i] = arena_strndup(a, text, n);
-		text += n + 1;
-	}
-	return list;
-}
-
 /* What is known of the other side before it is asked to turn round. */
 static int prepare_reversed(struct commands *c, const struct probe_request *p, struct error *err)
 {
-	const struct account *a = c->submission.account;
+	struct account a = *c->submission.account;
 	const struct listen_settings *l = config_listen(c->submission.config, NULL);
 	struct server_options *r = &c->reversed;
 
-	r->set.deliver = a->cmd.atrn_deliver ? a->cmd.atrn_deliver : l ? l->deliver : NULL;
-	r->domains = p->arg ? split_domains(c->submission.arena, p->arg) : a->cmd.atrn_domains;
-	r->set.server_name = a->domain && strcmp(a->domain, "auto") != 0 ? a->domain : NULL;
+	if (p->arg && setting_set(&a, setting_find(SCOPE_ACCOUNT, "atrn_domains"),
+				  c->submission.arena, p->arg, err) < 0)
+		return -1;
+	r->set.deliver = a.cmd.atrn_deliver ? a.cmd.atrn_deliver : l ? l->deliver : NULL;
+	r->domains = a.cmd.atrn_domains;
+	r->set.server_name = a.domain && strcmp(a.domain, "auto") != 0 ? a.domain : NULL;
 	r->set.message_size_limit = l ? l->message_size_limit : 0;
 	r->log = c->inv->verbose ? log_message : NULL;
 	r->log_ctx = (void *)c->inv;
@@ -160,11 +137,11 @@ static int run_all(void *ctx, struct session *s, struct error *err)
 		if (s->dead) {
 			error_set(&failure, FAULT_CONNECTION_LOST, "%s was not asked: the "
 				  "session is over", probe_name(p));
-			note_failure(c, &failure);
+			report_worst(c->inv, &failure, &c->worst);
 			break;
 		}
 		if (run_one(c, s, p, &given_up[p->id], &failure) < 0)
-			note_failure(c, &failure);
+			report_worst(c->inv, &failure, &c->worst);
 	}
 	end_raw(s);
 	return 0;
@@ -216,8 +193,7 @@ static int prepare_commands(struct commands *c, struct error *err)
 
 static int run_commands(struct commands *c, struct events *events, struct error *err)
 {
-	const struct attempt_options opt = { .trace = events_trace(events), .trace_ctx = events,
-					     .observer = events_observer(events) };
+	const struct attempt_options opt = events_options(events);
 	struct account copy;
 
 	if (submission_account(&c->submission, err) < 0)
@@ -237,7 +213,7 @@ int cmd_smtp(const struct invocation *inv)
 
 	submission_init(&c.submission, &inv->request, NULL);
 	if (events_open(inv, &events, &err) < 0 || run_commands(&c, events, &err) < 0)
-		note_failure(&c, &err);
+		report_worst(inv, &err, &c.worst);
 	events_free(events);
 	submission_release(&c.submission);
 	return c.worst.exit;

@@ -32,11 +32,8 @@ static void ask(struct tracking_run *t, const struct track_query *query)
 {
 	struct error err;
 
-	if (track_query(t->submission.account, &t->opt, query, &t->out, &err) == 0)
-		return;
-	report_failure(t->inv, &err);
-	if (!t->worst.exit || (error_is_temporary(&t->worst) && !error_is_temporary(&err)))
-		t->worst = err;
+	if (track_query(t->submission.account, &t->opt, query, &t->out, &err) < 0)
+		report_worst(t->inv, &err, &t->worst);
 }
 
 static int ask_uri(struct tracking_run *t, const char *text, struct error *err)
@@ -104,10 +101,9 @@ static int ask_kept(struct tracking_run *t, const char *what, struct error *err)
 
 static int track(struct tracking_run *t, struct events *events, struct error *err)
 {
-	const char *what = t->inv->track_query;
+	const char *what = t->inv->subject;
 
-	t->opt.trace = events_trace(events);
-	t->opt.trace_ctx = events;
+	t->opt = events_options(events);
 	if (submission_account(&t->submission, err) < 0)
 		return -1;
 	return strncasecmp(what, "mtqp:", 5) == 0 ? ask_uri(t, what, err) : ask_kept(t, what, err);

@@ -1,19 +1,51 @@
 /*
  * What the program does: one function per command, chosen in main.c. Each
- * returns the exit status. Errors have been reported by then.
+ * returns the exit status. Errors have been reported by then. And what one of
+ * them has for another.
  */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
+#include "util/attr.h"
+
+struct error;
 struct invocation;
+struct session;
+struct submission;
 
 typedef int command_fn(const struct invocation *);
 
 command_fn cmd_check, cmd_check_config;
-command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_aliases, cmd_verify,
-	cmd_serve, cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options,
-	cmd_list_extensions,
-	cmd_version, cmd_help, cmd_nothing, cmd_smtp, cmd_track_query, cmd_configure,
-	cmd_import;
+command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_verify, cmd_serve, cmd_serverinfo,
+	cmd_print_config, cmd_list_settings, cmd_list_options, cmd_list_extensions, cmd_version,
+	cmd_help, cmd_nothing, cmd_smtp, cmd_track_query, cmd_configure, cmd_import;
+
+/*
+ * Checks the account of s and prints what is found to standard output; returns
+ * the exit status that sending would have. why: how the account came to be
+ * chosen ("named by -a"); to: the recipient to ask the server for; NULL for
+ * none of them.
+ */
+int check_and_print(const struct invocation *inv, struct submission *s, const char *why,
+		    const char *to);
+
+/*
+ * What would be sent, and why, on standard output: --dry-run and --explain.
+ * Neither connects, nor asks for a secret, nor keeps anything. Prints what
+ * inv asks for; the exit status. Text: first the explanation,
+ * one "topic: value" a line, then the commands, an empty line and the
+ * message, octet for octet. JSON: one object.
+ */
+int show_message(const struct invocation *inv, const struct submission *s);
+
+/* The notes that were made before something failed, with --explain and without --json. */
+void show_notes(const struct invocation *inv, const struct submission *s);
+
+/*
+ * --smtp-command in front of a message, for struct attempt_options; ctx is
+ * the invocation. Sends each of its commands and shows the replies; a refusal
+ * ends the attempt.
+ */
+ATTR_CHECK int raw_commands_run(void *ctx, struct session *s, struct error *err);
 
 #endif

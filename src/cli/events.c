@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/report_json.h"
+#include "cli/report.h"
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/clock.h"
@@ -32,28 +32,31 @@ struct events {
 	int trace_fd;			/* of --trace, -1 = none */
 	bool meter, metered;		/* wanted; something is on the terminal */
 	int64_t transfer_start, transfer_last;
+	struct strbuf line;		/* the event under way */
+	struct json json;
 };
 
 /* {"event":"NAME","time":1795380684.123 ... the caller adds the rest. */
-static void begin(struct json *j, struct strbuf *line, const char *name)
+static struct json *begin(struct events *e, const char *name)
 {
 	struct timespec now;
 
-	*j = (struct json){ .out = line };
+	e->json = (struct json){ .out = &e->line };
 	clock_gettime(CLOCK_REALTIME, &now);
-	json_begin(j, NULL, '{');
-	json_string(j, "event", name);
-	strbuf_addf(line, ",\"time\":%" PRId64 ".%03ld", (int64_t)now.tv_sec,
+	strbuf_reset(&e->line);
+	json_begin(&e->json, NULL, '{');
+	json_string(&e->json, "event", name);
+	strbuf_addf(&e->line, ",\"time\":%" PRId64 ".%03ld", (int64_t)now.tv_sec,
 		    now.tv_nsec / 1000000);
+	return &e->json;
 }
 
-static void end(struct events *e, struct json *j, struct strbuf *line)
+static void end(struct events *e)
 {
-	json_end(j, '}');
-	strbuf_addch(line, '\n');
-	if (e->fd >= 0 && fs_write_all(e->fd, line->buf, line->len) < 0)
+	json_end(&e->json, '}');
+	strbuf_addch(&e->line, '\n');
+	if (e->fd >= 0 && fs_write_all(e->fd, e->line.buf, e->line.len) < 0)
 		e->fd = -1;	/* nobody reads any more */
-	strbuf_release(line);
 }
 
 static void write_trace(int fd, enum wire_direction direction, const char *text, size_t n)
@@ -76,35 +79,27 @@ static void trace(void *ctx, enum wire_direction direction, const char *text, si
 	if (e->trace_fd >= 0)
 		write_trace(e->trace_fd, direction, text, n);
 	if (e->fd >= 0) {
-		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-		struct json j;
-
-		begin(&j, &line, direction == WIRE_OUT ? "command" : "reply");
-		json_octets(&j, "line", text, n);
-		end(e, &j, &line);
+		json_octets(begin(e, direction == WIRE_OUT ? "command" : "reply"), "line", text, n);
+		end(e);
 	}
 }
 
 static void connected(void *ctx, const char *server, const char *address)
 {
-	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-	struct json j;
+	struct json *j = begin(ctx, "connection");
 
-	begin(&j, &line, "connection");
-	json_string(&j, "server", server);
-	json_string(&j, "address", address);
-	end(ctx, &j, &line);
+	json_string(j, "server", server);
+	json_string(j, "address", address);
+	end(ctx);
 }
 
 static void secured(void *ctx, const char *tls, bool verified)
 {
-	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-	struct json j;
+	struct json *j = begin(ctx, "tls");
 
-	begin(&j, &line, "tls");
-	json_string(&j, "description", tls);
-	json_bool(&j, "verified", verified);
-	end(ctx, &j, &line);
+	json_string(j, "description", tls);
+	json_bool(j, "verified", verified);
+	end(ctx);
 }
 
 /* "\r 12.5 of 40.0 MiB, 31 %": written over itself, wiped at the end. */
@@ -136,13 +131,11 @@ static void transfer(void *ctx, uint64_t done, uint64_t total)
 		return;
 	e->transfer_last = now;
 	if (e->fd >= 0) {
-		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-		struct json j;
+		struct json *j = begin(e, "transfer");
 
-		begin(&j, &line, "transfer");
-		json_number(&j, "octets", (int64_t)done);
-		json_number(&j, "total", (int64_t)total);
-		end(e, &j, &line);
+		json_number(j, "octets", (int64_t)done);
+		json_number(j, "total", (int64_t)total);
+		end(e);
 	}
 	bool due = e->inv->progress || now - e->transfer_start >= METER_AFTER_MS;
 
@@ -163,7 +156,8 @@ static int open_trace(const char *path, int *fd_out, struct error *err)
 
 int events_open(const struct invocation *inv, struct events **out, struct error *err)
 {
-	struct events e = { .inv = inv, .fd = inv->events_fd, .trace_fd = -1 };
+	struct events e = { .inv = inv, .fd = inv->events_fd, .trace_fd = -1,
+			    .line = STRBUF_INIT(LINE_LIMIT) };
 
 	if (e.fd >= 0 && fcntl(e.fd, F_GETFD) < 0)
 		return error_set(err, FAULT_USAGE, "--events: descriptor %d is not open",
@@ -183,32 +177,31 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 
 void events_free(struct events *e)
 {
-	if (e && e->trace_fd >= 0)
+	if (!e)
+		return;
+	if (e->trace_fd >= 0)
 		close(e->trace_fd);
+	strbuf_release(&e->line);
 	xfree(e);
 }
 
-wire_trace_fn *events_trace(const struct events *e)
+struct attempt_options events_options(struct events *e)
 {
-	return e->inv->verbose || e->fd >= 0 || e->trace_fd >= 0 ? trace : NULL;
-}
-
-const struct observer *events_observer(const struct events *e)
-{
-	return &e->observer;
+	return (struct attempt_options){
+		.trace = e->inv->verbose || e->fd >= 0 || e->trace_fd >= 0 ? trace : NULL,
+		.trace_ctx = e, .observer = &e->observer,
+	};
 }
 
 static void end_event(struct events *e, const char *outcome, const struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-	struct json j;
+	struct json *j = begin(e, "end");
 
-	begin(&j, &line, "end");
-	json_string(&j, "outcome", outcome);
-	json_number(&j, "exit", err ? err->exit : 0);
-	json_string(&j, "text", err ? err->text : NULL);
-	json_string(&j, "fault", err ? fault_rows[err->fault].name : NULL);
-	end(e, &j, &line);
+	json_string(j, "outcome", outcome);
+	json_number(j, "exit", err ? err->exit : 0);
+	json_string(j, "text", err ? err->text : NULL);
+	json_string(j, "fault", err ? fault_rows[err->fault].name : NULL);
+	end(e);
 }
 
 void events_failure(struct events *e, const struct error *err)
@@ -222,12 +215,9 @@ void events_result(struct events *e, const struct envelope *envelope, const stru
 	if (e->metered)
 		show_meter(e, 1, 1);
 	for (size_t i = 0; e->fd >= 0 && i < r->rcpt_count; i++) {
-		struct strbuf line = STRBUF_INIT(LINE_LIMIT);
-		struct json j;
-
-		begin(&j, &line, "recipient");
-		report_recipient_json(&j, envelope->rcpt[i].address, &r->rcpt[i]);
-		end(e, &j, &line);
+		report_recipient_json(begin(e, "recipient"), envelope->rcpt[i].address,
+				      &r->rcpt[i]);
+		end(e);
 	}
 	if (e->fd >= 0)
 		end_event(e, report_outcome_name(r->outcome),

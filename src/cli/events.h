@@ -18,8 +18,8 @@
 
 #include <stdbool.h>
 
-#include "net/wire.h"
 #include "smtp/session.h"
+#include "submit/attempt.h"
 #include "util/attr.h"
 
 struct envelope;
@@ -36,9 +36,8 @@ struct result;
 ATTR_CHECK int events_open(const struct invocation *inv, struct events **out, struct error *err);
 void events_free(struct events *e);
 
-/* For struct attempt_options: NULL when nobody listens, so that it costs nothing. */
-wire_trace_fn *events_trace(const struct events *e);
-const struct observer *events_observer(const struct events *e);
+/* Trace and observer of an attempt: NULL where nobody listens, so that it costs nothing. */
+struct attempt_options events_options(struct events *e);
 
 /* The events recipient and end. */
 void events_result(struct events *e, const struct envelope *envelope, const struct result *r);

@@ -1,60 +1,62 @@
 #include "config.h"
 #include "cli/option_values.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/account.h"
+#include "conf/settings.h"
 #include "message/address.h"
+#include "message/envelope.h"
+#include "smtp/probe.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 #include "util/text.h"
 
 #define ENVID_MAX 100		/* RFC 3461, section 4.4 */
+#define XCLIENT_LIMIT 65536
+#define PARAMS_LIMIT ((size_t)1 << 24)
+
+static int blame(const struct option *o, struct error *err)
+{
+	return o->name ? error_prefix(err, "option '--%s'", o->name) :
+			 error_prefix(err, "option '-%c'", o->letter);
+}
 
 static int bad_value(const struct option *o, const char *value, const char *want,
 		     struct error *err)
 {
-	return error_set(err, FAULT_USAGE, "option '-%c': '%s' is not %s", o->letter, value,
-			 want);
+	error_set(err, FAULT_USAGE, "'%s' is not %s", value, want);
+	return blame(o, err);
 }
 
-int option_flag(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_flag)
 {
-	(void)value, (void)err;
 	*(bool *)((char *)inv + o->data) = true;
 	return 0;
 }
 
-int option_string(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_string)
 {
-	(void)err;
 	*(const char **)((char *)inv + o->data) = value;
 	return 0;
 }
 
-int option_ignore(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_ignore)
 {
-	(void)inv, (void)o, (void)value, (void)err;
 	return 0;
 }
 
-int option_sender(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_sender)
 {
 	struct mailbox box;
 
 	if (address_parse_one(inv->arena, value, ADDRESS_NULL, &box, err) < 0) {
-		if (o->name)
-			error_prefix(err, "option '--%s'", o->name);
-		else
-			error_prefix(err, "option '-%c'", o->letter);
 		error_recast(err, FAULT_USAGE);
-		return -1;
+		return blame(o, err);
 	}
 	inv->request.sender = box.address;
 	return 0;
@@ -81,10 +83,8 @@ int option_check_who(const struct invocation *inv, enum who who, const char *wha
 }
 
 /* Text from an untrusted source behind an address must not choose a file. */
-int option_config(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_config)
 {
-	(void)o;
 	if (inv->request.words || inv->request.rcpt_n)
 		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
 	inv->request.config.file = value;
@@ -92,13 +92,9 @@ int option_config(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-int option_notify(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_notify)
 {
-	static const struct name_value names[] = {
-		{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
-		{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 },
-	};
+	const struct name_value *names = setting_find(SCOPE_ACCOUNT, "dsn_notify")->names;
 	unsigned bits = 0;
 
 	for (const char *s = value;; s++) {
@@ -119,8 +115,7 @@ int option_notify(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-int option_ret(struct invocation *inv, const struct option *o, const char *value,
-	       struct error *err)
+OPTION_FUNCTION(option_ret)
 {
 	static const struct name_value names[] = {
 		{ "full", DSN_RET_FULL }, { "hdrs", DSN_RET_HDRS }, { NULL, 0 },
@@ -133,8 +128,7 @@ int option_ret(struct invocation *inv, const struct option *o, const char *value
 	return 0;
 }
 
-int option_envid(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_envid)
 {
 	size_t len = strlen(value);
 
@@ -145,19 +139,15 @@ int option_envid(struct invocation *inv, const struct option *o, const char *val
 	return 0;
 }
 
-int option_family(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_family)
 {
-	(void)value, (void)err;
 	option_override(inv, "address_family", o->data == 4 ? "ipv4" : "ipv6");
 	return 0;
 }
 
 /* "-d0.1" without addresses and -t prints the version, as sendmail does. */
-int option_debug(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
+OPTION_FUNCTION(option_debug)
 {
-	(void)o, (void)err;
 	inv->verbose = true;
 	inv->version_wanted = value && strcmp(value, "0.1") == 0;
 	return 0;
@@ -181,8 +171,7 @@ static int refuse_mode(const char *value, struct error *err)
 			 value);
 }
 
-int option_mode(struct invocation *inv, const struct option *o, const char *value,
-		struct error *err)
+OPTION_FUNCTION(option_mode)
 {
 	static const struct name_value modes[] = {
 		{ "m", COMMAND_SEND }, { "p", COMMAND_QUEUE_LIST }, { "pc", COMMAND_QUEUE_COUNT },
@@ -192,7 +181,6 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 		{ NULL, 0 },
 	};
 
-	(void)o;
 	for (const struct name_value *m = modes; m->name; m++) {
 		if (strcmp(m->name, value) != 0)
 			continue;
@@ -205,36 +193,25 @@ int option_mode(struct invocation *inv, const struct option *o, const char *valu
 	return refuse_mode(value, err);
 }
 
-int option_queue_run(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
+OPTION_FUNCTION(option_queue_run)
 {
-	(void)o, (void)value, (void)err;
 	/* "mailq -q..." lists, "smtpd -q30m" serves: only what would send runs the queue */
 	if (!inv->command_given && inv->command == COMMAND_SEND)
 		inv->command = COMMAND_QUEUE_RUN;
 	return 0;
 }
 
-int option_command(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+/* data: which one; its argument says what it is about. */
+OPTION_FUNCTION(option_command)
 {
-	(void)value, (void)err;
+	inv->subject = value;
 	inv->command = (enum command)o->data;
 	inv->command_given = true;
 	return 0;
 }
 
-/* A command with a subject, which may as well be the next word. */
-int option_check(struct invocation *inv, const struct option *o, const char *value,
-		 struct error *err)
-{
-	inv->check = value;
-	return option_command(inv, o, NULL, err);
-}
-
 /* m, w and e ask for mail to the sender: the server is what failed, so print. */
-int option_error_mode(struct invocation *inv, const struct option *o, const char *value,
-		      struct error *err)
+OPTION_FUNCTION(option_error_mode)
 {
 	if (strlen(value) != 1 || !strchr("pqmwe", value[0]))
 		return bad_value(o, value, "one of the error modes p, q, m, w, e", err);
@@ -251,8 +228,7 @@ static bool is_false(const char *value)
 	return strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
 }
 
-int option_letter(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_letter)
 {
 	switch (value[0]) {
 	case '\0':
@@ -270,25 +246,10 @@ int option_letter(struct invocation *inv, const struct option *o, const char *va
 	}
 }
 
-int option_long_name(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
-{
-	size_t len = strcspn(value, "=");
-	const char *arg = value[len] ? value + len + 1 : "true";
-
-	if (len == strlen("IgnoreDots") && strncasecmp(value, "IgnoreDots", len) == 0)
-		inv->request.dots_ignored = !is_false(arg);
-	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
-		return option_error_mode(inv, o, arg, err);
-	return option_long_setting(inv, value, len, arg, err);
-}
-
-int option_tag(struct invocation *inv, const struct option *o, const char *value,
-	       struct error *err)
+OPTION_FUNCTION(option_tag)
 {
 	char *tag = arena_strdup(inv->arena, value);
 
-	(void)o, (void)err;
 	for (char *c = tag; *c; c++) {
 		if (text_has_control(c, 1))
 			*c = ' ';
@@ -302,17 +263,14 @@ int option_tag(struct invocation *inv, const struct option *o, const char *value
  * text into sendmail's options have let attackers write files by it, so it
  * is taken and never written. -XV... (VERP) would change the sender.
  */
-int option_traffic(struct invocation *inv, const struct option *o, const char *value,
-		   struct error *err)
+OPTION_FUNCTION(option_traffic)
 {
-	(void)inv;
 	if (value[0] == 'V')
 		return bad_value(o, value, "supported (VERP)", err);
 	return 0;
 }
 
-int option_events(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
+OPTION_FUNCTION(option_events)
 {
 	char *rest;
 	long fd = strtol(value, &rest, 10);
@@ -324,21 +282,6 @@ int option_events(struct invocation *inv, const struct option *o, const char *va
 	return 0;
 }
 
-/* Commands with a subject. */
-int option_configure(struct invocation *inv, const struct option *o, const char *value,
-		     struct error *err)
-{
-	inv->configure.address = value;
-	return option_command(inv, o, NULL, err);
-}
-
-int option_import(struct invocation *inv, const struct option *o, const char *value,
-		  struct error *err)
-{
-	inv->import_file = value;
-	return option_command(inv, o, NULL, err);
-}
-
 void option_override(struct invocation *inv, const char *key, const char *value)
 {
 	size_t n = inv->request.config.override_n;
@@ -347,4 +290,261 @@ void option_override(struct invocation *inv, const char *key, const char *value)
 				   sizeof(*inv->override));
 	inv->override[n] = (struct config_override){ .key = key, .value = value };
 	inv->request.config.override_n = n + 1;
+}
+
+/* --- what is asked of the server, for the message or for one recipient --------------- */
+
+/* An address with options of its own: kept as it is until the message is there. */
+OPTION_FUNCTION(option_rcpt)
+{
+	struct submission_request *r = &inv->request;
+
+	r->rcpt = arena_grow(inv->arena, r->rcpt, r->rcpt_n, &r->rcpt_alloc, sizeof(*r->rcpt));
+	r->rcpt[r->rcpt_n++] = value;
+	return 0;
+}
+
+/* Other names of settings: data is 0 for the release time, 1 for TLS all the way. */
+OPTION_FUNCTION(option_at)
+{
+	option_override(inv, "hold_until", value);
+	return 0;
+}
+
+/* Of the account and, but for "try", of the listener, which has a key of that name. */
+OPTION_FUNCTION(option_require_tls)
+{
+	if (!value)
+		value = "on";
+	option_override(inv, "requiretls", value);
+	if (strcasecmp(value, "try") != 0)
+		option_override(inv, "require_tls", value);
+	return 0;
+}
+
+/* The value given before with the same key. */
+static const char *given_before(const struct invocation *inv, const char *key)
+{
+	for (size_t i = inv->request.config.override_n; i > 0; i--) {
+		if (strcmp(inv->override[i - 1].key, key) == 0)
+			return inv->override[i - 1].value;
+	}
+	return NULL;
+}
+
+/* One more parameter of MAIL or RCPT: repeated options add up. A value holds no blank. */
+OPTION_FUNCTION(option_param)
+{
+	const char *key = o->name[0] == 'm' ? "mail_param" : "rcpt_param";
+	const char *before = given_before(inv, key);
+	struct strbuf all = STRBUF_INIT(PARAMS_LIMIT);
+
+	if (!*value || strpbrk(value, " \t"))
+		return bad_value(o, value, "KEYWORD or KEYWORD=VALUE", err);
+	if (before)
+		strbuf_addf(&all, "%s ", before);
+	setting_add_word(&all, value);
+	option_override(inv, key, arena_strdup(inv->arena, all.buf));
+	strbuf_release(&all);
+	return 0;
+}
+
+/* Hyphens, underscores and case do not count. */
+static bool same_letters(const char *a, const char *b, size_t n)
+{
+	for (;; a++) {
+		while (n && (*b == '-' || *b == '_')) {
+			b++;
+			n--;
+		}
+		if (*a == '_')
+			continue;
+		if (!*a || !n)
+			return !*a && !n;
+		if (strncasecmp(a, b, 1) != 0)
+			return false;
+		b++;
+		n--;
+	}
+}
+
+/* Postfix's "smtputf8=yes": UTF-8 is not to be changed; "no": it is to become ASCII. */
+static const char *downgrade_of(const char *value)
+{
+	if (strcasecmp(value, "yes") == 0 || strcasecmp(value, "true") == 0)
+		return "never";
+	return strcasecmp(value, "no") == 0 ? "always" : value;
+}
+
+/* -O NAME=VALUE: notes it where NAME is a setting; does nothing when it is none. EX_USAGE. */
+static int take_long_setting(struct invocation *inv, const char *name, size_t len,
+			     const char *value, struct error *err)
+{
+	struct setting_walk w = { 0 };
+	const struct setting *s;
+
+	if (same_letters("smtputf8", name, len))
+		option_override(inv, "smtputf8_downgrade", downgrade_of(value));
+	while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
+		if (!(s->flags & SETTING_LONG) || !same_letters(s->key, name, len))
+			continue;
+		if (option_check_who(inv, s->who, arena_printf(inv->arena, "-O %s", s->key),
+				     err) < 0)
+			return -1;
+		option_override(inv, s->key, strcasecmp(value, "true") == 0 ? "on" : value);
+	}
+	return 0;
+}
+
+OPTION_FUNCTION(option_long_name)
+{
+	size_t len = strcspn(value, "=");
+	const char *arg = value[len] ? value + len + 1 : "true";
+
+	if (len == strlen("IgnoreDots") && strncasecmp(value, "IgnoreDots", len) == 0)
+		inv->request.dots_ignored = !is_false(arg);
+	if (len == strlen("ErrorMode") && strncasecmp(value, "ErrorMode", len) == 0)
+		return option_error_mode(inv, o, arg, err);
+	return take_long_setting(inv, value, len, arg, err);
+}
+
+/* --- what the content is ------------------------------------------------------------- */
+
+/*
+ * What is announced of text follows from the message, whatever -B says; that
+ * its octets are to be left alone cannot be known from it.
+ */
+OPTION_FUNCTION(option_body)
+{
+	static const struct name_value names[] = {
+		{ "7BIT", BODY_7BIT }, { "8BITMIME", BODY_8BITMIME },
+		{ "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 }
+	};
+
+	struct submission_request *r = &inv->request;
+
+	if (names_find(names, value, &r->body) < 0)
+		return bad_value(o, value, "7BIT, 8BITMIME or BINARYMIME", err);
+	r->binary_input = r->binary_input || r->body == BODY_BINARYMIME;
+	r->burl.eight = r->body == BODY_8BITMIME;
+	return 0;
+}
+
+/* data: 0 for the whole message, 1 for a piece behind the one on standard input. */
+OPTION_FUNCTION(option_burl)
+{
+	struct burl_request *b = &inv->request.burl;
+	const bool whole = o->data == 0;
+
+	if (b->n && (whole || b->whole))
+		return error_set(err, FAULT_USAGE, "--burl is the whole message: it stands "
+				 "alone, without --burl-part");
+	if (*value == '@' && !whole &&
+	    option_check_who(inv, WHO_OWNER_FIRST, "--burl-part=@FILE", err) < 0)
+		return -1;
+	b->whole = whole;
+	b->piece = arena_grow(inv->arena, b->piece, b->n, &b->alloc, sizeof(*b->piece));
+	b->piece[b->n++] = value;
+	return 0;
+}
+
+OPTION_FUNCTION(option_burl_size)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long n = strtoull(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || errno || *end)
+		return bad_value(o, value, "a number of octets", err);
+	inv->request.burl.size = n;
+	return 0;
+}
+
+/* --- single commands to the server ------------------------------------------------ */
+
+OPTION_FUNCTION(option_probe)
+{
+	const struct probe_request p = { .id = (enum probe_id)o->data, .arg = value };
+
+	if (probe_check(&p, err) < 0)
+		return blame(o, err);
+	inv->probe = arena_grow(inv->arena, inv->probe, inv->probes, &inv->probe_alloc,
+				sizeof(*inv->probe));
+	inv->probe[inv->probes++] = p;
+	return 0;
+}
+
+OPTION_FUNCTION(option_verify_with)
+{
+	static const struct name_value names[] = { { "vrfy", 0 }, { "rcpt", 1 }, { NULL, 0 } };
+	int with = 0;
+
+	if (names_find(names, value, &with) < 0)
+		return bad_value(o, value, "vrfy or rcpt", err);
+	inv->verify_with_rcpt = with;
+	return 0;
+}
+
+int options_choose_probes(struct invocation *inv, struct error *err)
+{
+	const bool message = inv->request.words || inv->request.read_recipients;
+
+	if (!inv->probes)
+		return 0;
+	for (size_t i = 0; message && i < inv->probes; i++) {
+		if (inv->probe[i].id != PROBE_RAW)
+			return error_set(err, FAULT_USAGE, "%s takes neither addresses nor "
+					 "-t", probe_name(&inv->probe[i]));
+	}
+	if (message)
+		return 0;		/* raw commands, and then the message */
+	if (inv->command_given || inv->command != COMMAND_SEND)
+		return error_set(err, FAULT_USAGE, "%s does not go with another command",
+				 probe_name(&inv->probe[0]));
+	inv->command = COMMAND_SMTP;
+	return 0;
+}
+
+/* --- settings by another name --------------------------------------------- */
+
+OPTION_FUNCTION(option_terminal)
+{
+	static const char *const modes[][2] = {
+		{ "only", "send" }, { "or", "soml" }, { "and", "saml" }, { "off", "mail" }
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		if (strcasecmp(modes[i][0], value) == 0) {
+			option_override(inv, "send_mode", modes[i][1]);
+			return 0;
+		}
+	}
+	return bad_value(o, value, "only, or, and, off", err);
+}
+
+/* "--xclient=ADDR=... NAME=..." and "--xclient-addr=...": all of them together are the key. */
+OPTION_FUNCTION(option_xclient)
+{
+	static const char head[] = "xclient-";
+	struct strbuf all = STRBUF_INIT(XCLIENT_LIMIT), word = STRBUF_INIT(XCLIENT_LIMIT);
+
+	strbuf_addstr(&all, inv->xclient ? inv->xclient : "");
+	if (all.len)
+		strbuf_addch(&all, ' ');
+	if (strncmp(o->name, head, strlen(head)) == 0) {
+		strbuf_addf(&word, "%s=%s", o->name + strlen(head), value);
+		setting_add_word(&all, word.buf);
+	} else {
+		strbuf_addstr(&all, value);
+	}
+	bool fits = !strbuf_overflow(&all) && !strbuf_overflow(&word);
+
+	inv->xclient = arena_strdup(inv->arena, all.buf);
+	strbuf_release(&all);
+	strbuf_release(&word);
+	if (!fits)
+		return error_set(err, FAULT_USAGE, "option '--%s' is too long", o->name);
+	option_override(inv, "xclient", inv->xclient);
+	return 0;
 }

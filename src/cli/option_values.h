@@ -1,6 +1,6 @@
 /*
- * What each option does with its argument: the functions of the rows in
- * options.c.
+ * The rows of the table of options, and what each does with its argument: of
+ * a message that is made of options in option_compose.c.
  */
 #ifndef CLI_OPTION_VALUES_H
 #define CLI_OPTION_VALUES_H
@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "conf/settings.h"
+#include "util/attr.h"
 
 enum option_arg {
 	OPTION_NONE,
@@ -19,6 +20,11 @@ enum option_arg {
 
 struct option;
 typedef int option_fn(struct invocation *, const struct option *, const char *, struct error *);
+
+/* The head of such a function. Not all need all. */
+#define OPTION_FUNCTION(name) \
+	int name(struct invocation *inv ATTR_UNUSED, const struct option *o ATTR_UNUSED, \
+		 const char *value ATTR_UNUSED, struct error *err ATTR_UNUSED)
 
 struct option {
 	char letter;		/* 0 = none */
@@ -37,27 +43,22 @@ struct option {
 #define OWNER(letter, name) letter, name, WHO_OWNER
 #define OWNER_FIRST(letter, name) letter, name, WHO_OWNER_FIRST
 
-/* Options that belong together: a heading of --help and its rows. */
-struct option_group {
-	const char *title;
-	const struct option *row;
-	size_t n;
-};
-
-extern const struct option_group options_send, options_compose, options_smtp, options_tools,
-	options_ignored;
+/* All rows, headings of --help (no apply) among them; one that is neither ends it. */
+extern const struct option options[];
 
 /* data of option_flag and option_string: the field of struct invocation, or of its request. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)
 #define REQUEST_FIELD(m) OPTION_FIELD(request.m)
 
 option_fn option_flag, option_string, option_sender, option_config, option_notify, option_ret,
-	option_envid, option_body, option_family, option_debug, option_mode, option_queue_run,
-	option_command, option_check, option_error_mode, option_letter, option_long_name,
-	option_tag,
-	option_traffic, option_ignore, option_events,
-	option_probe, option_verify_with, option_track_query, option_terminal, option_xclient,
-	option_configure, option_import;
+	option_envid, option_family, option_debug, option_mode, option_queue_run, option_command,
+	option_error_mode, option_letter, option_long_name, option_tag, option_traffic,
+	option_ignore, option_events, option_rcpt, option_at, option_require_tls, option_param,
+	option_body, option_burl, option_burl_size, option_probe, option_verify_with,
+	option_terminal, option_xclient;
+
+option_fn option_address, option_text, option_part, option_charset, option_header, option_field,
+	option_importance, option_receipt, option_disposition, option_solicitation;
 
 /*
  * Refuses (EX_USAGE) an option that is not for whoever called: what names it
@@ -66,18 +67,11 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
 ATTR_CHECK int option_check_who(const struct invocation *inv, enum who who, const char *what,
 				struct error *err);
 
-/* Of option_requests.c: recipients and parameters with requests to the server. */
-option_fn option_rcpt, option_at, option_require_tls, option_param;
-
-/* Of option_content.c: what the content is. */
-option_fn option_burl, option_burl_size;
-
-/* -O NAME=VALUE: notes it where NAME is a setting; does nothing when it is none. EX_USAGE. */
-ATTR_CHECK int option_long_setting(struct invocation *inv, const char *name, size_t len,
-				   const char *value, struct error *err);
-
 /* Makes commands of their own the command, where no message goes along. EX_USAGE. */
 ATTR_CHECK int options_choose_probes(struct invocation *inv, struct error *err);
+
+/* Do all options of a message go together, and with the others? EX_USAGE. */
+ATTR_CHECK int options_check_compose(const struct invocation *inv, struct error *err);
 
 /* Notes a setting given on the command line. */
 void option_override(struct invocation *inv, const char *key, const char *value);

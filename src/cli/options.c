@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/option_compose.h"
 #include "cli/option_values.h"
 #include "conf/settings.h"
 #include "net/proxyurl.h"
@@ -13,47 +12,28 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-static const struct option_group *const groups[] = {
-	&options_send, &options_compose, &options_smtp, &options_tools, &options_ignored, NULL
-};
-
-/* Where a walk over all options stands; begins zeroed. */
-struct option_walk {
-	size_t group, row;
-};
-
-/* The next option; NULL behind the last. */
-static const struct option *next_option(struct option_walk *w)
+/* The next option behind o (NULL: the first); NULL behind the last. Headings are passed. */
+static const struct option *next_option(const struct option *o)
 {
-	const struct option_group *g = groups[w->group];
-
-	if (!g)
-		return NULL;
-	const struct option *o = &g->row[w->row++];
-
-	if (w->row == g->n) {
-		w->group++;
-		w->row = 0;
-	}
-	return o;
+	for (o = o ? o + 1 : options; !o->apply && o->help; o++)
+		;
+	return o->apply ? o : NULL;
 }
 
 static const struct option *find_letter(char letter)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w)) && o->letter != letter)
+	while ((o = next_option(o)) && o->letter != letter)
 		;
 	return o;
 }
 
 static const struct option *find_name(const char *name, size_t len)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		if (o->name && strncmp(o->name, name, len) == 0 && o->name[len] == '\0')
 			break;
 	}
@@ -111,10 +91,9 @@ static int unknown(struct invocation *inv, const char *word, struct error *err)
 {
 	const char *near = NULL, *key = setting_nearest(SCOPE_ACCOUNT, word);
 	unsigned best = key ? names_distance(key, word, NEAR) : strlen(word) > 3 ? NEAR + 1 : NEAR;
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		unsigned d = o->name ? names_distance(o->name, word, best) : best;
 
 		if (d < best) {
@@ -224,11 +203,13 @@ static bool names_recipients(const char *word)
 /* Does it make the message, or a field that a kept one has already? Sender and keywords do not. */
 static bool makes_message(const char *word)
 {
-	const struct option_group *g = &options_compose;
 	const struct option *o = find_name(word + 2, strcspn(word + 2, "="));
 
-	return o >= g->row && o < g->row + g->n && o->apply != option_sender &&
-		o->apply != option_solicitation;
+	if (!o || o->apply == option_sender || o->apply == option_solicitation)
+		return false;
+	while (o->apply)
+		o--;
+	return o->data;		/* of its heading */
 }
 
 /* Keeps an option with its argument, for a command that does the same to others. */
@@ -454,23 +435,43 @@ static void help_option(struct strbuf *out, const struct option *o)
 	strbuf_release(&left);
 }
 
-static void help_settings(struct strbuf *out, const struct setting_group *group)
+/* What it may be: as the row says, else the first word of each value. */
+static void add_choice(struct strbuf *out, const struct setting *s)
 {
-	if (group->title)
-		strbuf_addf(out, "\n%s:\n", group->title);
-	for (size_t i = 0; i < group->n; i++) {
-		const struct setting *s = &group->row[i];
+	const char *between = "";
+
+	if (s->arg)
+		strbuf_addstr(out, s->arg);
+	for (const struct name_value *n = s->arg ? NULL : s->names; n && n->name; n++) {
+		if (names_name(s->names, n->value) != n->name)
+			continue;
+		strbuf_addf(out, "%s%s", between, n->name);
+		between = "|";
+	}
+}
+
+static void help_settings(struct strbuf *out, enum setting_scope scope)
+{
+	struct setting_walk w = { 0 };
+	const struct setting *s;
+
+	while ((s = settings_next_line(scope, &w))) {
 		struct strbuf left = STRBUF_INIT(256);
 
 		if (s->flags & (SETTING_NO_OPTION | SETTING_FILE_ONLY | SETTING_DEPRECATED |
 				SETTING_CLASSIC))
 			continue;
-		strbuf_addf(&left, "--%s=%s", s->key, s->arg ? s->arg : "value");
+		if (!*s->key) {
+			strbuf_addf(out, "\n%s:\n", s->help);
+			continue;
+		}
+		strbuf_addf(&left, "--%s=", s->key);
+		add_choice(&left, s);
 		for (char *c = left.buf + 2; *c && *c != '='; c++) {
 			if (*c == '_')
 				*c = '-';
 		}
-		help_line(out, left.buf, s->help ? s->help : "");
+		help_line(out, left.buf, s->help);
 		strbuf_release(&left);
 	}
 }
@@ -479,8 +480,10 @@ static void help_settings(struct strbuf *out, const struct setting_group *group)
 static void help_ignored(struct strbuf *out)
 {
 	strbuf_addstr(out, "  ");
-	for (size_t i = 0; i < options_ignored.n; i++)
-		strbuf_addf(out, "-%c ", options_ignored.row[i].letter);
+	for (const struct option *o = NULL; (o = next_option(o)) != NULL;) {
+		if (!o->help && o->letter)
+			strbuf_addf(out, "-%c ", o->letter);
+	}
 	strbuf_addstr(out, "are taken and ignored\n");
 }
 
@@ -495,20 +498,17 @@ void options_help(struct strbuf *out)
 		"       msubmit -bd --deliver=maildir:FOLDER\n"
 		"Send the message on standard input through the account's server.\n"
 		"Exit 0 means that the server accepted it for every recipient.\n");
-	for (size_t g = 0; groups[g] != &options_ignored; g++) {
-		strbuf_addf(out, "\n%s:\n", groups[g]->title);
-		for (size_t i = 0; i < groups[g]->n; i++) {
-			if (groups[g]->row[i].help)
-				help_option(out, &groups[g]->row[i]);
-		}
+	for (const struct option *o = options; o->apply || o->help; o++) {
+		if (!o->apply)
+			strbuf_addf(out, "\n%s:\n", o->help);
+		else if (o->help)
+			help_option(out, o);
 	}
 	help_ignored(out);
 	strbuf_addstr(out, "\nSettings of the account, also in the configuration "
 		      "(msmtprc(5)), by group:\n");
-	for (enum setting_scope scope = SCOPE_ACCOUNT; scope <= SCOPE_LISTEN; scope++) {
-		for (const struct setting_group *const *g = settings_groups(scope); *g; g++)
-			help_settings(out, *g);
-	}
+	help_settings(out, SCOPE_ACCOUNT);
+	help_settings(out, SCOPE_LISTEN);
 }
 
 /* The option, who may give it, its argument: in brackets when it may be left out. */
@@ -525,10 +525,9 @@ static void list_line(struct strbuf *out, const struct option *o, const char *da
 
 void options_list(struct strbuf *out)
 {
-	struct option_walk w = { 0 };
-	const struct option *o;
+	const struct option *o = NULL;
 
-	while ((o = next_option(&w))) {
+	while ((o = next_option(o))) {
 		if (o->letter)
 			list_line(out, o, "-", (const char[]){ o->letter, '\0' });
 		if (o->name)

@@ -33,7 +33,6 @@ enum command {
 
 /* --configure and what goes with it. */
 struct configure_options {
-	const char *address;
 	const char *output;		/* --output, of --import too; NULL = as each has it */
 	bool print;			/* --print: to standard output, nothing is written */
 	bool no_check;			/* --no-check */
@@ -63,16 +62,15 @@ struct invocation {
 	bool progress;			/* --progress: a meter from the first octet on */
 	int events_fd;			/* --events, -1 = none */
 	const char *trace_file;		/* --trace */
-	const char *check;		/* --check=ACCOUNT, --check-config=FILE */
+	const char *subject;		/* of the command: --check=ACCOUNT, --import FILE... */
 	const char *syslog_tag;		/* -L */
 	struct probe_request *probe;	/* --vrfy, --etrn, --smtp-command... in their order */
 	size_t probes, probe_alloc;
 	bool strict_verify;		/* --strict-verify */
 	bool verify_with_rcpt;		/* --verify-with=rcpt */
 	const char *xclient;		/* --xclient and --xclient-..., as the key has it */
-	const char *track_query;	/* --track-query */
 	struct configure_options configure;
-	const char *import_file, *import_type;	/* --import, --import-type */
+	const char *import_type;	/* --import-type */
 };
 
 /* Parses argv; strings of inv point into argv or live in arena a. */

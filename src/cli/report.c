@@ -7,10 +7,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/report_hook.h"
-#include "cli/report_json.h"
-#include "cli/report_keep.h"
-#include "cli/report_log.h"
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
@@ -19,11 +15,73 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/json.h"
-#include "util/strbuf.h"
 #include "util/text.h"
+#include "util/strbuf.h"
 
 #define LINE_MAX_OCTETS ((size_t)64 * 1024)
 #define MEANING_MAX 128
+#define JSON_LIMIT ((size_t)256 * 1024 * 1024)	/* 100,000 recipients have room */
+
+/* --- a failure as an SMTP reply ------------------------------------------------------ */
+
+/* What each exit code is as a reply, when no server has given one. */
+#define REPLY(exit, code, status) { exit, #exit, code, status }
+
+static const struct {
+	int exit;
+	const char *name;
+	int code;
+	const char *status;
+} replies[] = {
+	REPLY(EX_USAGE, 501, "5.5.4"),
+	REPLY(EX_DATAERR, 554, "5.6.0"),
+	REPLY(EX_NOINPUT, 554, "5.3.0"),
+	REPLY(EX_NOUSER, 550, "5.1.1"),
+	REPLY(EX_NOHOST, 550, "5.1.2"),
+	REPLY(EX_UNAVAILABLE, 554, "5.3.2"),
+	REPLY(EX_SOFTWARE, 554, "5.3.0"),
+	REPLY(EX_OSERR, 451, "4.3.0"),
+	REPLY(EX_OSFILE, 554, "5.3.5"),
+	REPLY(EX_CANTCREAT, 452, "4.3.1"),
+	REPLY(EX_IOERR, 451, "4.3.0"),
+	REPLY(EX_TEMPFAIL, 451, "4.3.0"),
+	REPLY(EX_PROTOCOL, 554, "5.5.0"),
+	REPLY(EX_NOPERM, 550, "5.7.1"),
+	REPLY(EX_CONFIG, 554, "5.3.5"),
+};
+
+const char *report_exit_name(int exit)
+{
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		if (replies[i].exit == exit)
+			return replies[i].name;
+	}
+	return exit == EX_OK ? "EX_OK" : "EX_SOFTWARE";
+}
+
+/* The status that is known counts; a code of another class than it has would contradict it. */
+void report_reply(const struct error *err, int *code, const char **status)
+{
+	int invented = 554;
+
+	*status = "5.3.0";
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		if (replies[i].exit != err->exit)
+			continue;
+		invented = replies[i].code;
+		*status = replies[i].status;
+	}
+	if (err->status[0] == '4' || err->status[0] == '5')
+		*status = err->status;
+	int class = (*status)[0] - '0';
+
+	if (err->reply / 100 == class)
+		*code = err->reply;
+	else if (invented / 100 == class)
+		*code = invented;
+	else
+		*code = class == 4 ? 451 : 554;
+}
 
 /* --- lines ---------------------------------------------------------------------- */
 
@@ -63,14 +121,17 @@ void report_line(const struct invocation *inv, const char *fmt, ...)
 	strbuf_release(&line);
 }
 
-/* error_format = json: {"recipient":...,"exit":67,"code":550,"status":"5.1.1",...} */
-static void write_error_json(const char *recipient, const struct error *err)
+/* error_format = json, if it is that: {"recipient":...,"exit":67,"code":550,...} */
+static bool tell_json(const struct invocation *inv, const char *recipient,
+		      const struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
 	struct json j = { .out = &line };
 	const char *status;
 	int code;
 
+	if (inv->error_format != ERROR_FORMAT_JSON || inv->quiet)
+		return false;
 	report_reply(err, &code, &status);
 	json_begin(&j, NULL, '{');
 	json_string(&j, "recipient", recipient);
@@ -82,6 +143,7 @@ static void write_error_json(const char *recipient, const struct error *err)
 	json_end(&j, '}');
 	write_line(&line);
 	strbuf_release(&line);
+	return true;
 }
 
 /*
@@ -108,12 +170,8 @@ static void write_error_reply(const struct invocation *inv, enum error_format fo
 
 int report_failure(const struct invocation *inv, const struct error *err)
 {
-	if (inv->quiet)
-		return err->exit;
 	write_error_reply(inv, ERROR_FORMAT_DSN, err);
-	if (inv->error_format == ERROR_FORMAT_JSON)
-		write_error_json(NULL, err);
-	else
+	if (!tell_json(inv, NULL, err))
 		report_line(inv, "%s", err->text);
 	write_error_reply(inv, ERROR_FORMAT_SMTP, err);
 	return err->exit;
@@ -127,6 +185,21 @@ int report_output(const struct invocation *inv, const char *text)
 
 	error_errno(&err, FAULT_IO, "cannot write to standard output");
 	return report_failure(inv, &err);
+}
+
+int report_print(const struct invocation *inv, struct strbuf *text)
+{
+	int status = report_output(inv, text->buf);
+
+	strbuf_release(text);
+	return status;
+}
+
+void report_worst(const struct invocation *inv, const struct error *err, struct error *worst)
+{
+	report_failure(inv, err);
+	if (!worst->exit || (error_is_temporary(worst) && !error_is_temporary(err)))
+		*worst = *err;
 }
 
 /* --- what a report holds ----------------------------------------------------------- */
@@ -190,6 +263,102 @@ bool report_recipient_failed(const struct report *r, size_t i)
 	return r->result->rcpt[i].outcome != OUTCOME_ACCEPTED;
 }
 
+/* --- JSON ---------------------------------------------------------------------------- */
+
+const char *report_outcome_name(enum outcome outcome)
+{
+	static const struct name_value names[] = {
+		{ "accepted", OUTCOME_ACCEPTED }, { "deferred", OUTCOME_DEFERRED },
+		{ "refused", OUTCOME_REFUSED }, { "none", OUTCOME_NONE }, { NULL, 0 },
+	};
+
+	return names_name(names, (int)outcome);
+}
+
+/* Null where there is none. */
+static void add_code(struct json *j, int code)
+{
+	if (code)
+		json_number(j, "code", code);
+	else
+		json_string(j, "code", NULL);
+}
+
+/* code, status, text and fault: null where there is none. */
+static void add_error(struct json *j, const struct error *err)
+{
+	add_code(j, err->reply);
+	json_string(j, "status", err->status[0] ? err->status : NULL);
+	json_string(j, "text", err->text[0] ? err->text : NULL);
+	json_string(j, "fault", err->fault != FAULT_NONE ? fault_rows[err->fault].name : NULL);
+}
+
+void report_recipient_json(struct json *j, const char *address, const struct rcpt_result *r)
+{
+	json_string(j, "address", address);
+	json_string(j, "outcome", report_outcome_name(r->outcome));
+	add_error(j, &r->error);
+	json_string(j, "note", r->note);
+}
+
+static void add_recipients(struct json *j, const struct report *r)
+{
+	json_begin(j, "recipients", '[');
+	for (size_t i = 0; i < report_recipients(r); i++) {
+		const char *address = r->envelope->rcpt[i].address;
+
+		json_begin(j, NULL, '{');
+		if (r->result) {
+			report_recipient_json(j, address, &r->result->rcpt[i]);
+		} else {
+			json_string(j, "address", address);
+			json_string(j, "outcome", report_recipient_status(r, i));
+			add_error(j, report_recipient_error(r, i));
+			json_string(j, "note", NULL);
+		}
+		json_end(j, '}');
+	}
+	json_end(j, ']');
+}
+
+void report_json_members(struct json *j, const struct report *r)
+{
+	static const struct result untried;
+	const struct result *result = r->result ? r->result : &untried;
+	const struct error *why = report_error(r);
+
+	json_string(j, "outcome", report_status(r));
+	json_number(j, "exit", why ? why->exit : 0);
+	add_error(j, why ? why : &result->error);
+	json_string(j, "account", r->account ? r->account->name : NULL);
+	json_string(j, "server", result->server);
+	json_string(j, "addr", result->address);
+	json_string(j, "tls", result->tls);
+	json_string(j, "mechanism", result->mechanism);
+	json_string(j, "from", r->account && r->envelope ? r->envelope->sender : NULL);
+	json_string(j, "message_id", r->message_id);
+	json_string(j, "reply", r->result ? report_words(r, &result->error) : NULL);
+	json_number(j, "size", r->envelope ? (int64_t)r->envelope->size : 0);
+	json_number(j, "delay_ms", r->milliseconds);
+	json_number(j, "attempt", r->attempt);
+	json_string(j, "orig_from", r->orig_sender);
+	json_string(j, "id", r->queue_id);
+	json_bool(j, "unknown", result->unknown);
+	add_recipients(j, r);
+}
+
+int report_json(const struct report *r)
+{
+	struct strbuf out = STRBUF_INIT(JSON_LIMIT);
+	struct json j = { .out = &out };
+
+	json_begin(&j, NULL, '{');
+	report_json_members(&j, r);
+	json_end(&j, '}');
+	strbuf_addch(&out, '\n');
+	return report_print(r->inv, &out);
+}
+
 /* --- what is said --------------------------------------------------------------------- */
 
 /* The whole attempt failed for one reason: saying it once is enough. */
@@ -220,9 +389,7 @@ static void tell_recipient(const struct report *r, size_t i)
 	const char *address = r->envelope->rcpt[i].address;
 	char words[MEANING_MAX];
 
-	if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet)
-		write_error_json(address, &one->error);
-	else
+	if (!tell_json(r->inv, address, &one->error))
 		report_line(r->inv, "recipient '%s' %s: %s%s", address,
 			    one->outcome == OUTCOME_DEFERRED ? "deferred" : "refused",
 			    one->error.text, meaning(words, sizeof(words), r, &one->error));
@@ -266,22 +433,11 @@ static void tell_result(const struct report *r, const struct error *why)
 		tell_notes(r);
 	if (!why)
 		return;
-	if (!one_reason(r->result)) {
+	if (!one_reason(r->result))
 		tell_recipients(r);
-	} else if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet) {
-		write_error_json(NULL, why);
-	} else {
+	else if (!tell_json(r->inv, NULL, why))
 		report_line(r->inv, "account '%s': %s%s", r->account->name, why->text,
 			    meaning(words, sizeof(words), r, why));
-	}
-}
-
-static void tell_failure(const struct report *r)
-{
-	if (r->inv->error_format == ERROR_FORMAT_JSON && !r->inv->quiet)
-		write_error_json(NULL, r->error);
-	else
-		report_line(r->inv, "%s", r->error->text);
 }
 
 int report_end(const struct report *r)
@@ -294,12 +450,12 @@ int report_end(const struct report *r)
 	report_log(r);
 	if (r->result)
 		tell_result(r, why);
-	else if (why)
-		tell_failure(r);
-	if (why)
+	else if (why && !tell_json(r->inv, NULL, why))
+		report_line(r->inv, "%s", why->text);
+	if (why) {
 		report_keep(r);
-	if (why)
 		report_hook(r);
+	}
 	if (r->inv->json && report_json(r) != EX_OK && status == EX_OK)
 		status = EX_IOERR;
 	if (why)

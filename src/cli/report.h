@@ -1,8 +1,7 @@
 /*
  * Result to exit code, stderr text, log line, JSON, hook and saved message:
- * the only such place. Files: report.c (what is said on stderr, and the
- * order of all), report_reply.c (an error as an SMTP reply), report_log.c,
- * report_json.c, report_hook.c, report_keep.c.
+ * the only such place. Files: report.c (what is said on stderr and as JSON,
+ * and the order of all), report_log.c, report_hook.c, report_keep.c.
  *
  * Standard output stays empty while mail is sent, unless --json asks for the
  * result there. Each line on stderr begins with the name the program was
@@ -20,8 +19,13 @@ struct account;
 struct envelope;
 struct error;
 struct invocation;
+struct json;
 struct message;
+struct rcpt_result;
 struct result;
+struct strbuf;
+
+enum outcome;
 
 /* One attempt, or the failure to get that far: all there is to tell. Members may be missing. */
 struct report {
@@ -45,8 +49,12 @@ ATTR_PRINTF(2, 3) void report_line(const struct invocation *inv, const char *fmt
 /* The error in the form of error_format; returns its exit code. */
 int report_failure(const struct invocation *inv, const struct error *err);
 
-/* Writes all of text to standard output; EX_IOERR when that fails. */
+/* Writes all of text to standard output; EX_IOERR when that fails. The second releases it. */
 int report_output(const struct invocation *inv, const char *text);
+int report_print(const struct invocation *inv, struct strbuf *text);
+
+/* Tells the failure; *worst is the first one, but for that which is for good. */
+void report_worst(const struct invocation *inv, const struct error *err, struct error *worst);
 
 /*
  * The end of it all: log, stderr, JSON (--json), and when it failed the saved
@@ -80,10 +88,51 @@ const char *report_words(const struct report *r, const struct error *err);
 /* Has recipient i not got it? */
 bool report_recipient_failed(const struct report *r, size_t i);
 
+/* "EX_USAGE"; "EX_SOFTWARE" for what is none of sysexits.h. */
+const char *report_exit_name(int exit);
+
 /*
  * The error as an SMTP reply: code and enhanced status of the server, or
  * those that stand for its exit code.
  */
 void report_reply(const struct error *err, int *code, const char **status);
+
+
+/*
+ * As one JSON object, on standard output (--json) and for the hook. Members
+ * that are not known are null; "recipients" is always there. A message that
+ * failed before anything was tried has the same shape, with the outcome
+ * "failed".
+ */
+
+/* "accepted", "deferred", "refused". */
+const char *report_outcome_name(enum outcome outcome);
+
+/* Members address, outcome, code, status, text, note of one recipient. */
+void report_recipient_json(struct json *j, const char *address, const struct rcpt_result *r);
+
+/* All members of the report; the caller begins and ends the object. */
+void report_json_members(struct json *j, const struct report *r);
+
+/* The object on standard output; returns EX_OK or EX_IOERR. */
+int report_json(const struct report *r);
+
+/* Would a message that was not even read be kept, if it were? */
+bool report_keeps(const struct invocation *inv);
+
+/* Keeps r->message, where that is wanted, and says so. */
+void report_keep(const struct report *r);
+
+/* Tells on_failure, where it is set and due. */
+void report_hook(const struct report *r);
+
+/* The lines for syslog and log file. */
+void report_log(const struct report *r);
+
+/* A line about something that went wrong beside the sending itself: the hook, a copy. */
+void report_log_aside(const struct report *r, const struct error *err);
+
+/* One line, printable already, to syslog; facility and priority as in syslog.h. */
+void report_log_syslog(const struct invocation *inv, int facility, int priority, const char *line);
 
 #endif

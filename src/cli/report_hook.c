@@ -1,5 +1,15 @@
+/*
+ * on_failure: a program of the administrator's is told that a message failed.
+ *
+ * It gets one JSON object on standard input (that of --json, with "host",
+ * "uid", "suppressed", and "subject" where on_failure_subject asks for it), is
+ * run without shell, its output is thrown away, and it is ended after
+ * on_failure_timeout. For each cause - account, exit code, enhanced status
+ * and server - it is run once in notify_interval; what was left out meanwhile
+ * is counted in "suppressed". Its failure changes nothing but that the log
+ * has a line about it.
+ */
 #include "config.h"
-#include "cli/report_hook.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,8 +21,6 @@
 #include <unistd.h>
 
 #include "cli/report.h"
-#include "cli/report_json.h"
-#include "cli/report_log.h"
 #include "conf/account.h"
 #include "message/header.h"
 #include "message/message.h"

@@ -1,5 +1,15 @@
+/*
+ * The log lines of a report, in the account's log_format, to syslog and to a
+ * file.
+ *
+ * msmtp: one line for each attempt, with the keys of msmtp's log first, then
+ * our own; when the recipients have come to different ends, a line for each
+ * of them follows, which has none of msmtp's keys but "from". key-value and
+ * json: one line for each attempt and recipient, all with the same keys.
+ * A log that cannot be written changes nothing, and is mentioned only when
+ * the message failed as well.
+ */
 #include "config.h"
-#include "cli/report_log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,23 +37,6 @@
 #define LINE_MAX_OCTETS ((size_t)64 * 1024)
 #define FILE_MAX_OCTETS ((size_t)256 * 1024 * 1024)	/* 100,000 recipients have room */
 #define LOG_RECIPIENTS_MAX 100	/* of one line of msmtp's form; more are counted, not listed */
-
-static const char *exit_name(int code)
-{
-	static const struct name_value names[] = {
-		{ "EX_OK", EX_OK }, { "EX_USAGE", EX_USAGE }, { "EX_DATAERR", EX_DATAERR },
-		{ "EX_NOINPUT", EX_NOINPUT }, { "EX_NOUSER", EX_NOUSER },
-		{ "EX_NOHOST", EX_NOHOST }, { "EX_UNAVAILABLE", EX_UNAVAILABLE },
-		{ "EX_SOFTWARE", EX_SOFTWARE }, { "EX_OSERR", EX_OSERR },
-		{ "EX_OSFILE", EX_OSFILE }, { "EX_CANTCREAT", EX_CANTCREAT },
-		{ "EX_IOERR", EX_IOERR }, { "EX_TEMPFAIL", EX_TEMPFAIL },
-		{ "EX_PROTOCOL", EX_PROTOCOL }, { "EX_NOPERM", EX_NOPERM },
-		{ "EX_CONFIG", EX_CONFIG }, { NULL, 0 },
-	};
-	const char *name = names_name(names, code);
-
-	return name ? name : "EX_SOFTWARE";
-}
 
 /* --- pairs of key and value ------------------------------------------------------- */
 
@@ -154,7 +147,7 @@ static void add_msmtp_keys(struct strbuf *out, const struct report *r, const str
 	if (result)
 		add_pair(out, "smtpmsg", report_words(r, &result->error));
 	add_pair(out, "errormsg", why ? why->text : NULL);
-	add_pair(out, "exitcode", exit_name(why ? why->exit : 0));
+	add_pair(out, "exitcode", report_exit_name(why ? why->exit : 0));
 }
 
 static const char *joined(const struct result *r, const char *all, const char *more)
@@ -279,7 +272,7 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "attempt", r->attempt ? f->attempt : NULL, true);
 	put_said(f, "unparsed", r->envelope ? r->envelope->unparsed : NULL);
 	put_said(f, "note", notes_of(r, i));
-	put(f, "exitcode", exit_name(failed ? e->exit : 0), false);
+	put(f, "exitcode", report_exit_name(failed ? e->exit : 0), false);
 	put(f, "status", any ? report_recipient_status(r, i) : report_status(r), false);
 }
 
@@ -441,6 +434,16 @@ static void log_msmtp(struct output *o, struct strbuf *line)
 	}
 }
 
+static void emit_fields(struct output *o, struct strbuf *line, const struct fields *f)
+{
+	strbuf_reset(line);
+	if (o->report->account->report.log_format == LOG_FORMAT_JSON)
+		put_json(line, f);
+	else
+		add_key_values(line, f);
+	emit(o, line->buf);
+}
+
 static void log_fields(struct output *o, struct strbuf *line)
 {
 	const struct report *r = o->report;
@@ -448,13 +451,8 @@ static void log_fields(struct output *o, struct strbuf *line)
 	struct fields f;
 
 	for (size_t i = 0; i < (n ? n : 1); i++) {
-		strbuf_reset(line);
 		fill(&f, r, i);
-		if (r->account->report.log_format == LOG_FORMAT_JSON)
-			put_json(line, &f);
-		else
-			add_key_values(line, &f);
-		emit(o, line->buf);
+		emit_fields(o, line, &f);
 	}
 }
 
@@ -497,11 +495,7 @@ void report_log_aside(const struct report *r, const struct error *err)
 	put(&f, "msgid", r->message_id, false);
 	put(&f, "account", r->account->name, false);
 	put(&f, "warning", err->text, false);
-	if (r->account->report.log_format == LOG_FORMAT_JSON)
-		put_json(&line, &f);
-	else
-		add_key_values(&line, &f);
-	emit(&o, line.buf);
+	emit_fields(&o, &line, &f);
 	finish(&o);
 	strbuf_release(&line);
 }

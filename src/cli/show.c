@@ -1,9 +1,10 @@
+/* What would be sent, and why: --dry-run and --explain. */
 #include "config.h"
-#include "cli/show.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"

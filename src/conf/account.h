@@ -19,6 +19,7 @@
 
 #include "message/envelope.h"
 #include "net/proxyurl.h"
+#include "net/socket.h"
 #include "util/secret.h"
 
 struct rewrite_map;
@@ -86,14 +87,7 @@ struct connection_settings {
 	enum srv_live srv_live;
 	const char *resolver;		/* ADDRESS[:PORT]; NULL = the system's */
 	unsigned happy_eyeballs;	/* milliseconds, 0 = off */
-	bool source_ip_strict;
-	unsigned source_port, source_port_last;	/* 0 = any */
-	const char *interface;
-	bool keepalive;
-	unsigned keepalive_idle, keepalive_interval, keepalive_count;	/* 0 = our defaults */
-	bool nodelay;
-	unsigned linger;		/* seconds, 0 = off */
-	uint64_t send_buffer, recv_buffer;	/* octets, 0 = the system's */
+	struct socket_options tcp;
 	uint64_t max_rate;		/* octets a second, 0 = no limit */
 	const char *const *tunnel;	/* argv of a command to talk to instead of a socket */
 };
@@ -345,7 +339,6 @@ struct account {
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
 	enum address_family address_family;
-	const char *source_ip;		/* addresses, with commas between them */
 	const char *proxy_host;		/* NULL = none */
 	unsigned proxy_port;
 	const char *domain;		/* EHLO name; NULL or "auto": see message/ident.h */

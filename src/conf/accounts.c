@@ -102,21 +102,12 @@ int config_load(const struct config_request *req, struct config **out, struct er
 int config_load_text(const char *name, const char *text, size_t n, struct config **out,
 		     struct error *err)
 {
-	struct config *c = xcalloc(1, sizeof(*c));
+	const struct config_request req = { .file = name, .text = text, .text_n = n };
 
-	c->arena = arena_new();
-	strbuf_init(&c->searched, 1 << 16);
-	struct config_file *f = config_file_add(c, name, ORIGIN_FILE);
-
-	if (config_text_read(c, f, text, n, err) < 0 || config_resolve(c, err) < 0) {
-		config_free(c);
-		return -1;
-	}
-	*out = c;
-	return 0;
+	return config_load(&req, out, err);
 }
 
-static void forget(struct account *a)
+void config_forget(struct account *a)
 {
 	secret_release(&a->auth.password);
 	secret_release(&a->auth.token);
@@ -128,9 +119,9 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	for (struct config_file *f = c->file; f; f = f->next) {
-		forget(&f->prototype);
+		config_forget(&f->prototype);
 		for (struct section *s = f->first; s; s = s->next)
-			forget(&s->account);
+			config_forget(&s->account);
 		for (struct config_part *p = f->part; p; p = p->next)
 			strbuf_release_secret(&p->text);
 	}

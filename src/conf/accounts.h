@@ -29,6 +29,8 @@ struct config_override {
 
 struct config_request {
 	const char *file;	/* -C; NULL = search */
+	const char *text;	/* ... and what it holds, text_n octets; NULL = it is read */
+	size_t text_n;
 	bool root_only;		/* ... it must be root's: EX_USAGE else */
 	const struct config_override *override;	/* --key=value, for every account */
 	size_t override_n;
@@ -88,5 +90,15 @@ const char *config_file_denied(const struct config *c, size_t i);
 
 /* Where a setting of an account came from: "FILE:LINE", "default", "option", "environment". */
 const char *config_origin(const struct config *c, const struct account *a, const char *key);
+
+/* "FILE:LINE: key 'tls_pin' is not used: 'tls = off'"; text is gone afterwards. */
+typedef void config_warn_fn(void *ctx, const struct account *a, const char *text);
+
+/*
+ * Tells what can be read and comes to nothing, of one account (NULL: of all,
+ * and how they are chosen). Only what an account's own section says is judged:
+ * what it takes over is meant for others, too.
+ */
+void config_warn(const struct config *c, const struct account *only, config_warn_fn *fn, void *ctx);
 
 #endif

@@ -82,14 +82,24 @@ int config_env_read(struct config *c, struct error *err)
 	}
 	struct section *account = made[SCOPE_ACCOUNT];
 
-	if (account && !config_has(&account->own, "host") && !config_has(&account->own, "socket") &&
-	    !config_has(&c->options[SCOPE_ACCOUNT], "host") &&
-	    !config_has(&c->options[SCOPE_ACCOUNT], "socket") &&
-	    !config_has(&account->own, "mx") && !config_has(&c->options[SCOPE_ACCOUNT], "mx")) {
+	if (account && !config_names_server(&account->own) &&
+	    !config_names_server(&c->options[SCOPE_ACCOUNT])) {
 		strbuf_addstr(&c->searched, ", environment (MSUBMIT_HOST unset)");
 		account->shadowed = true;
 	}
 	return 0;
+}
+
+/* What was put together, unless rc says that it failed. */
+static int finish_value(struct arena *a, struct strbuf *full, int rc, const char **out,
+			struct error *err)
+{
+	if (rc == 0 && strbuf_overflow(full))
+		rc = error_set(err, FAULT_CONFIG, "the value is too long");
+	if (rc == 0)
+		*out = arena_strdup(a, full->buf);
+	strbuf_release(full);
+	return rc;
 }
 
 /* --- ${NAME} ----------------------------------------------------------------------- */
@@ -132,14 +142,7 @@ int config_env_expand(struct arena *a, const char *value, const char **out, stru
 			strbuf_addch(&full, *p++);
 		}
 	}
-	int rc = p ? 0 : -1;
-
-	if (rc == 0 && strbuf_overflow(&full))
-		rc = error_set(err, FAULT_CONFIG, "the value is too long");
-	if (rc == 0)
-		*out = arena_strdup(a, full.buf);
-	strbuf_release(&full);
-	return rc;
+	return finish_value(a, &full, p ? 0 : -1, out, err);
 }
 
 /* --- @PATH ------------------------------------------------------------------------- */
@@ -210,32 +213,28 @@ static const char *domain_name(struct arena *a)
 	return name ? strchr(name, '.') + 1 : NULL;
 }
 
+static const struct pattern {
+	char letter;
+	const char *(*find)(struct arena *a);
+} patterns[] = {
+	{ 'U', login_name }, { 'H', host_name }, { 'D', domain_name }, { 'C', canonical_name },
+	{ 'M', ident_mailname },
+};
+
 static int add_pattern(struct arena *a, struct strbuf *out, char letter, struct error *err)
 {
-	const char *text = NULL;
+	const struct pattern *p = patterns, *end = patterns + ARRAY_LEN(patterns);
 
-	switch (letter) {
-	case 'U':
-		text = login_name(a);
-		break;
-	case 'H':
-		text = host_name(a);
-		break;
-	case 'D':
-		text = domain_name(a);
-		break;
-	case 'C':
-		text = canonical_name(a);
-		break;
-	case 'M':
-		text = ident_mailname(a);
-		break;
-	default:	/* msmtp leaves what it does not know */
+	while (p < end && p->letter != letter)
+		p++;
+	if (p == end) {		/* msmtp leaves what it does not know */
 		strbuf_addch(out, '%');
 		if (letter)
 			strbuf_addch(out, letter);
 		return 0;
 	}
+	const char *text = p->find(a);
+
 	if (!text)
 		return error_set(err, FAULT_CONFIG, "'%%%c' cannot be replaced: %s", letter,
 				 letter == 'D' ? "the host's name has no domain" :
@@ -260,10 +259,5 @@ int config_env_patterns(struct arena *a, const char *value, const char **out, st
 		rc = add_pattern(a, &full, p[1], err);
 		p += p[1] != '\0';
 	}
-	if (rc == 0 && strbuf_overflow(&full))
-		rc = error_set(err, FAULT_CONFIG, "the value is too long");
-	if (rc == 0)
-		*out = arena_strdup(a, full.buf);
-	strbuf_release(&full);
-	return rc;
+	return finish_value(a, &full, rc, out, err);
 }

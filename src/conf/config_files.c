@@ -88,11 +88,6 @@ int config_text_read(struct config *c, struct config_file *f, const char *text, 
 	return config_sections_read(c, f, p, err);
 }
 
-static int read_open(struct config *c, int fd, const char *name, struct error *err)
-{
-	return read_part(c, config_file_add(c, name, ORIGIN_FILE), fd, name, err);
-}
-
 /* 1 when it was read, 0 when there is no such file for us. */
 static int read_optional(struct config *c, const char *name, struct error *err)
 {
@@ -109,7 +104,7 @@ static int read_optional(struct config *c, const char *name, struct error *err)
 							    fs_denied_hint(name, why)));
 		return 0;
 	}
-	int rc = read_open(c, fd, name, err);
+	int rc = read_part(c, config_file_add(c, name, ORIGIN_FILE), fd, name, err);
 
 	close(fd);
 	return rc < 0 ? -1 : 1;
@@ -141,7 +136,7 @@ static int read_named(struct config *c, const struct config_request *req, struct
 	} else {
 		rc = req->root_only ? check_root(fd, path, err) : 0;
 		if (rc == 0)
-			rc = read_open(c, fd, path, err);
+			rc = read_part(c, config_file_add(c, path, ORIGIN_FILE), fd, path, err);
 		close(fd);
 	}
 	xfree(path);
@@ -340,6 +335,9 @@ int config_files_read(struct config *c, const struct config_request *req, struct
 {
 	if (req->no_files)
 		return 0;
+	if (req->text)
+		return config_text_read(c, config_file_add(c, req->file, ORIGIN_FILE), req->text,
+					req->text_n, err);
 	if (req->file)
 		return read_named(c, req, err);
 	if (read_user(c, err) < 0 || read_system(c, err) < 0)

@@ -116,6 +116,9 @@ struct config {
 
 /* --- accounts.c ------------------------------------------------------------ */
 
+/* Overwrites the secrets of an account. */
+void config_forget(struct account *a);
+
 /* Tells a mistake to whoever wants to hear of all: 0, and reading goes on; else -1. */
 ATTR_CHECK int config_problem(struct config *c, const struct error *err);
 
@@ -158,6 +161,10 @@ ATTR_CHECK int config_sections_read(struct config *c, struct config_file *f,
 /* A new section of f, put behind its others. */
 struct section *config_section_add(struct config *c, struct config_file *f,
 				   enum setting_scope scope, const char *name);
+
+/* The section of f with that name; NULL if there is none. */
+struct section *config_section_find(const struct config_file *f, enum setting_scope scope,
+				    const char *name);
 
 /* Puts an assignment behind the others; value is borrowed. */
 struct assignment *config_assign(struct config *c, struct assignments *list,
@@ -205,7 +212,7 @@ const struct assignment *config_assignment(const struct config *c, const struct 
 /* The account that section s names as its base; NULL if there is none. */
 struct section *config_base(const struct config *c, const struct section *s, const char *name);
 
-/* Are there options of that scope with this key? */
-bool config_has(const struct assignments *list, const char *key);
+/* Does one of the assignments to an account say where mail goes: host, socket or mx? */
+bool config_names_server(const struct assignments *list);
 
 #endif

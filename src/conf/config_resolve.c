@@ -24,10 +24,13 @@ struct source {
 	unsigned bases;
 };
 
-bool config_has(const struct assignments *list, const char *key)
+bool config_names_server(const struct assignments *list)
 {
 	for (const struct assignment *a = list->first; a; a = a->next) {
-		if (strcmp(a->row->key, key) == 0)
+		const char *key = a->row->key;
+
+		if (strcmp(key, "host") == 0 || strcmp(key, "socket") == 0 ||
+		    strcmp(key, "mx") == 0)
 			return true;
 	}
 	return false;
@@ -134,14 +137,9 @@ static int apply(const struct source *src, enum setting_scope scope, void *targe
 
 /* --- inheritance ------------------------------------------------------------------ */
 
-static struct section *find_in(const struct config_file *f, const struct section *not,
-			       const char *name)
+static struct section *find_in(const struct config_file *f, const char *name)
 {
-	for (struct section *s = f->first; s; s = s->next) {
-		if (s->scope == SCOPE_ACCOUNT && s != not && strcmp(s->name, name) == 0)
-			return s;
-	}
-	return NULL;
+	return config_section_find(f, SCOPE_ACCOUNT, name);
 }
 
 /*
@@ -150,12 +148,12 @@ static struct section *find_in(const struct config_file *f, const struct section
  */
 struct section *config_base(const struct config *c, const struct section *s, const char *name)
 {
-	struct section *found = find_in(s->file, NULL, name);
+	struct section *found = find_in(s->file, name);
 
 	for (const struct config_file *f = c->file; f && !found; f = f->next)
-		found = f->system == s->file->system ? find_in(f, NULL, name) : NULL;
+		found = f->system == s->file->system ? find_in(f, name) : NULL;
 	for (const struct config_file *f = c->file; f && !found && !s->file->system; f = f->next)
-		found = f->system ? find_in(f, NULL, name) : NULL;
+		found = f->system ? find_in(f, name) : NULL;
 	return found;
 }
 
@@ -250,17 +248,22 @@ static int finish(const struct source *src, const struct section *s, struct acco
 	return config_problem(src->config, err);
 }
 
+/* A secret of its own in the place of another's. */
+static void own_secret(struct secret *s)
+{
+	const struct secret others = *s;
+
+	*s = (struct secret){ .data = NULL };
+	if (secret_is_set(&others))
+		secret_copy(s, &others);
+}
+
 static void copy_account(struct account *to, const struct account *from)
 {
 	*to = *from;
-	to->auth.password = to->auth.token = (struct secret){ .data = NULL };
-	if (secret_is_set(&from->auth.password))
-		secret_copy(&to->auth.password, &from->auth.password);
-	if (secret_is_set(&from->auth.token))
-		secret_copy(&to->auth.token, &from->auth.token);
-	to->proxy.password = (struct secret){ .data = NULL };
-	if (secret_is_set(&from->proxy.password))
-		secret_copy(&to->proxy.password, &from->proxy.password);
+	own_secret(&to->auth.password);
+	own_secret(&to->auth.token);
+	own_secret(&to->proxy.password);
 }
 
 static int resolve_account(struct config *c, struct section *s, struct error *err)
@@ -346,7 +349,7 @@ static void list_accounts(struct config *c)
 	for (const struct config_file *f = c->file; f; f = f->next) {
 		for (struct section *s = f->first; s; s = s->next) {
 			for (const struct config_file *g = c->file; g != f; g = g->next)
-				s->shadowed = s->shadowed || find_in(g, s, s->name);
+				s->shadowed = s->shadowed || find_in(g, s->name);
 			if (s->scope == SCOPE_ACCOUNT && !s->shadowed)
 				c->account[c->account_n++] = s;
 		}
@@ -356,10 +359,7 @@ static void list_accounts(struct config *c)
 /* Options alone make an account where no file has one. */
 static void add_option_account(struct config *c)
 {
-	const struct assignments *options = &c->options[SCOPE_ACCOUNT];
-
-	if (!config_has(options, "host") && !config_has(options, "socket") &&
-	    !config_has(options, "mx"))
+	if (!config_names_server(&c->options[SCOPE_ACCOUNT]))
 		return;
 	for (const struct config_file *f = c->file; f; f = f->next) {
 		for (const struct section *s = f->first; s; s = s->next) {

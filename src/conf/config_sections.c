@@ -2,11 +2,11 @@
 #include "config.h"
 #include "conf/config_parts.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "conf/classic.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "conf/rewrite.h"
 #include "net/proxyurl.h"
 #include "util/arena.h"
@@ -102,7 +102,7 @@ static int read_bases(struct config *c, struct section *s, char *list, struct er
 	return 0;
 }
 
-static struct section *find_section(const struct config_file *f, enum setting_scope scope,
+struct section *config_section_find(const struct config_file *f, enum setting_scope scope,
 				    const char *name)
 {
 	for (struct section *s = f->first; s; s = s->next) {
@@ -117,8 +117,8 @@ static const struct section *find_same(const struct config *c, const struct conf
 				       enum setting_scope scope, const char *name)
 {
 	for (const struct config_file *g = c->file; g; g = g->next) {
-		const struct section *s = g->system == f->system ? find_section(g, scope, name) :
-								   NULL;
+		const struct section *s = g->system == f->system ?
+			config_section_find(g, scope, name) : NULL;
 
 		if (s)
 			return s;
@@ -141,7 +141,7 @@ static int check_new(const struct reader *r, enum setting_scope scope, const cha
 static int check_defined(const struct config_file *f, const struct section *s, struct error *err)
 {
 	for (char **base = f->classic ? s->base : NULL; base && *base; base++) {
-		const struct section *found = find_section(f, SCOPE_ACCOUNT, *base);
+		const struct section *found = config_section_find(f, SCOPE_ACCOUNT, *base);
 
 		if (!found || found == s)
 			return error_set(err, FAULT_CONFIG,
@@ -260,7 +260,8 @@ static int unquote(const struct config_file *f, const struct setting *row, char 
 	for (close = *value + 1; *close && *close != '"'; close++)
 		close += *close == '\\' && close[1];
 	/* what follows the quotes is for the reader of the list, or of the address */
-	if ((row->type == SETTING_LIST || row->type == SETTING_SPECIAL) && *close && close[1])
+	if ((row->type == SETTING_LIST || row->type == SETTING_WORDS ||
+	     row->type == SETTING_SPECIAL) && *close && close[1])
 		return 0;
 	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
 }
@@ -399,14 +400,12 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 {
 	struct reader *r = ctx;
 	struct config_line *l = arena_alloc(r->config->arena, sizeof(*l));
-	char *argv[] = { arena_strdup(r->config->arena, "/bin/sh"),
-			 arena_strdup(r->config->arena, "-c"),
-			 arena_strdup(r->config->arena, command), NULL };
+	const char *const argv[] = { "/bin/sh", "-c", command, NULL };
 
 	strbuf_init(&l->text, 1 << 17);
 	l->next = r->config->lines;
 	r->config->lines = l;
-	if (proc_capture(argv, 0, &l->text, err) < 0)
+	if (proc_capture((char *const *)(uintptr_t)argv, 0, &l->text, err) < 0)
 		return -1;
 	size_t len = strcspn(l->text.buf, "\n");
 

@@ -1,5 +1,8 @@
+/*
+ * What a configuration holds that can be read and comes to nothing: keys that
+ * others make useless, accounts that are never chosen.
+ */
 #include "config.h"
-#include "conf/config_warn.h"
 
 #include <string.h>
 #include <strings.h>
@@ -32,180 +35,107 @@ static void warn(const struct walk *w, const struct section *s, const char *fmt,
 
 /* --- keys that come to nothing --------------------------------------------- */
 
-static bool always(const struct account *a)
+/* What an account says that leaves a key of it without use. */
+enum when {
+	ALWAYS, NOBODY, NO_SIGN_IN, PASSWORD, PASSWORD_FILE, PASSWORD_FD, PASSWORD_CREDENTIAL,
+	PASSWORD_COMMAND, NO_TLS, UNCHECKED, PINNED, NO_CERTIFICATE, TWO_CERTIFICATES,
+	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, TUNNELLED, DIRECT, NO_PROXY_USER, NO_LOGFILE
+};
+
+static bool is_so(const struct account *a, enum when when)
 {
-	(void)a;
-	return true;
+	const struct auth_settings *auth = &a->auth;
+	const bool tls = a->tls.mode != TLS_OFF, password = secret_is_set(&auth->password),
+		file = password || auth->password_file, fd = file || auth->password_fd >= 0,
+		credential = fd || auth->password_credential;
+	const bool now[] = {
+		[ALWAYS] = true,
+		[NOBODY] = !auth->user && auth->mode != AUTH_OFF,
+		[NO_SIGN_IN] = auth->mode == AUTH_OFF,
+		[PASSWORD] = password,	/* this or one before it, in the order that counts */
+		[PASSWORD_FILE] = file,
+		[PASSWORD_FD] = fd,
+		[PASSWORD_CREDENTIAL] = credential,
+		[PASSWORD_COMMAND] = credential || auth->password_command,
+		[NO_TLS] = !tls,
+		[UNCHECKED] = tls && !a->tls.certcheck,
+		[PINNED] = tls && (a->tls.pin || a->tls.fingerprint),
+		[NO_CERTIFICATE] = !a->tls.cert_file,
+		[TWO_CERTIFICATES] = a->tls.cert_file && a->tls.pkcs12_file,
+		[STARTTLS_ON_465] = a->port == 465 && a->tls.mode == TLS_STARTTLS,
+		[IMPLICIT_ON_587] = (a->port == 587 || a->port == 25) &&
+				    a->tls.mode == TLS_IMPLICIT,
+		[ON_SOCKET] = a->socket != NULL,
+		[TUNNELLED] = a->net.tunnel != NULL,
+		[DIRECT] = a->net.mx && !a->socket,
+		[NO_PROXY_USER] = !a->proxy.user,
+		[NO_LOGFILE] = !a->logfile,
+	};
+
+	return now[when];
 }
 
-static bool nobody(const struct account *a)
-{
-	return !a->auth.user && a->auth.mode != AUTH_OFF;
-}
-
-static bool no_sign_in(const struct account *a)
-{
-	return a->auth.mode == AUTH_OFF;
-}
-
-static bool no_tls(const struct account *a)
-{
-	return a->tls.mode == TLS_OFF;
-}
-
-static bool unchecked(const struct account *a)
-{
-	return !a->tls.certcheck && a->tls.mode != TLS_OFF;
-}
-
-static bool pinned(const struct account *a)
-{
-	return a->tls.mode != TLS_OFF && (a->tls.pin || a->tls.fingerprint);
-}
-
-static bool on_socket(const struct account *a)
-{
-	return a->socket != NULL;
-}
-
-static bool tunnelled(const struct account *a)
-{
-	return a->net.tunnel != NULL;
-}
-
-static bool direct(const struct account *a)
-{
-	return a->net.mx && !a->socket;
-}
-
-static bool no_certificate(const struct account *a)
-{
-	return !a->tls.cert_file;
-}
-
-static bool two_certificates(const struct account *a)
-{
-	return a->tls.cert_file && a->tls.pkcs12_file;
-}
-
-static bool starttls_on_465(const struct account *a)
-{
-	return a->port == 465 && a->tls.mode == TLS_STARTTLS;
-}
-
-static bool implicit_on_587(const struct account *a)
-{
-	return (a->port == 587 || a->port == 25) && a->tls.mode == TLS_IMPLICIT;
-}
-
-static bool no_logfile(const struct account *a)
-{
-	return !a->logfile;
-}
-
-static bool no_proxy_user(const struct account *a)
-{
-	return !a->proxy.user;
-}
-
-static bool has_password(const struct account *a)
-{
-	return secret_is_set(&a->auth.password);
-}
-
-static bool has_password_file(const struct account *a)
-{
-	return has_password(a) || a->auth.password_file;
-}
-
-static bool has_descriptor(const struct account *a)
-{
-	return has_password_file(a) || a->auth.password_fd >= 0;
-}
-
-static bool has_credential(const struct account *a)
-{
-	return has_descriptor(a) || a->auth.password_credential;
-}
-
-static bool has_command(const struct account *a)
-{
-	return has_credential(a) || a->auth.password_command;
-}
-
-static const char for_nobody[] = "there is no 'user' that it is for";
-static const char signs_in_nowhere[] = "not used: 'auth = off'";
-static const char without_tls[] = "not used: 'tls = off'";
-static const char socket_first[] = "not used: 'socket' goes before it";
 static const char other_password[] = "not used: another key in this account gives the password, "
 				     "and goes before it";
 
-/* A key of an account that is of no use with the others; by key, all that hold are told. */
+/* Keys of an account that are of no use with the others; of one key, all that hold are told. */
 static const struct conflict {
-	const char *key;
-	bool (*when)(const struct account *);
+	enum when when;
 	const char *text;
+	const char *keys[12];	/* NULL at the end */
 } conflicts[] = {
-	{ "password", nobody, for_nobody },
-	{ "password_file", nobody, for_nobody },
-	{ "password_fd", nobody, for_nobody },
-	{ "password_credential", nobody, for_nobody },
-	{ "password_command", nobody, for_nobody },
-	{ "passwordeval", nobody, for_nobody },
-	{ "user", no_sign_in, signs_in_nowhere },
-	{ "password", no_sign_in, signs_in_nowhere },
-	{ "password_file", no_sign_in, signs_in_nowhere },
-	{ "password_credential", no_sign_in, signs_in_nowhere },
-	{ "password_command", no_sign_in, signs_in_nowhere },
-	{ "passwordeval", no_sign_in, signs_in_nowhere },
-	{ "oauth_token_command", no_sign_in, signs_in_nowhere },
-	{ "password_file", has_password, other_password },
-	{ "password_fd", has_password_file, other_password },
-	{ "password_credential", has_descriptor, other_password },
-	{ "password_command", has_credential, other_password },
-	{ "passwordeval", has_command, other_password },
-	{ "tls_pin", no_tls, without_tls },
-	{ "tls_fingerprint", no_tls, without_tls },
-	{ "tls_trust_file", no_tls, without_tls },
-	{ "tls_trust_dir", no_tls, without_tls },
-	{ "tls_crl_file", no_tls, without_tls },
-	{ "tls_cert_file", no_tls, without_tls },
-	{ "tls_key_file", no_tls, without_tls },
-	{ "tls_pkcs12_file", no_tls, without_tls },
-	{ "tls_host_override", no_tls, without_tls },
-	{ "tls_priorities", no_tls, without_tls },
-	{ "tls_dane", no_tls, without_tls },
-	{ "tls_trust_file", unchecked, "not used: 'tls_certcheck = off'" },
-	{ "tls_trust_file", pinned, "not used: the certificate is accepted by its pin" },
-	{ "tls_key_file", no_certificate, "there is no 'tls_cert_file' that it belongs to" },
-	{ "tls_pkcs12_file", two_certificates, "cannot be used beside 'tls_cert_file'" },
-	{ "port", starttls_on_465, "on port 465 servers speak TLS from the start: 'tls = "
-				   "implicit' belongs to it" },
-	{ "port", implicit_on_587, "on this port servers begin TLS by STARTTLS: 'tls = starttls' "
-				   "belongs to it" },
-	{ "host", on_socket, socket_first },
-	{ "port", on_socket, socket_first },
-	{ "proxy", on_socket, socket_first },
-	{ "proxy_host", on_socket, socket_first },
-	{ "tunnel", on_socket, socket_first },
-	{ "proxy", tunnelled, "not used: 'tunnel' goes before it" },
-	{ "proxy_host", tunnelled, "not used: 'tunnel' goes before it" },
-	{ "host", direct, "not used: with 'mx = on' the recipient's domain says the server" },
-	{ "user", direct, "not used: with 'mx = on' nobody signs in" },
-	{ "proxy_password_file", no_proxy_user, "there is no 'proxy_user' that it is for" },
-	{ "proxy_password_command", no_proxy_user, "there is no 'proxy_user' that it is for" },
-	{ "auth_pipelining", always, "of no use: nothing is sent behind AUTH before it has "
-				     "succeeded" },
-	{ "logfile_time_format", no_logfile, "there is no 'logfile' that it is for" },
+	{ NOBODY, "there is no 'user' that it is for",
+	  { "password", "password_file", "password_fd", "password_credential",
+	    "password_command", "passwordeval" } },
+	{ NO_SIGN_IN, "not used: 'auth = off'",
+	  { "user", "password", "password_file", "password_credential", "password_command",
+	    "passwordeval", "oauth_token_command" } },
+	{ PASSWORD, other_password, { "password_file" } },
+	{ PASSWORD_FILE, other_password, { "password_fd" } },
+	{ PASSWORD_FD, other_password, { "password_credential" } },
+	{ PASSWORD_CREDENTIAL, other_password, { "password_command" } },
+	{ PASSWORD_COMMAND, other_password, { "passwordeval" } },
+	{ NO_TLS, "not used: 'tls = off'",
+	  { "tls_pin", "tls_fingerprint", "tls_trust_file", "tls_trust_dir", "tls_crl_file",
+	    "tls_cert_file", "tls_key_file", "tls_pkcs12_file", "tls_host_override",
+	    "tls_priorities", "tls_dane" } },
+	{ UNCHECKED, "not used: 'tls_certcheck = off'", { "tls_trust_file" } },
+	{ PINNED, "not used: the certificate is accepted by its pin", { "tls_trust_file" } },
+	{ NO_CERTIFICATE, "there is no 'tls_cert_file' that it belongs to", { "tls_key_file" } },
+	{ TWO_CERTIFICATES, "cannot be used beside 'tls_cert_file'", { "tls_pkcs12_file" } },
+	{ STARTTLS_ON_465, "on port 465 servers speak TLS from the start: 'tls = implicit' "
+	  "belongs to it", { "port" } },
+	{ IMPLICIT_ON_587, "on this port servers begin TLS by STARTTLS: 'tls = starttls' "
+	  "belongs to it", { "port" } },
+	{ ON_SOCKET, "not used: 'socket' goes before it",
+	  { "host", "port", "proxy", "proxy_host", "tunnel" } },
+	{ TUNNELLED, "not used: 'tunnel' goes before it", { "proxy", "proxy_host" } },
+	{ DIRECT, "not used: with 'mx = on' the recipient's domain says the server", { "host" } },
+	{ DIRECT, "not used: with 'mx = on' nobody signs in", { "user" } },
+	{ NO_PROXY_USER, "there is no 'proxy_user' that it is for",
+	  { "proxy_password_file", "proxy_password_command" } },
+	{ ALWAYS, "of no use: nothing is sent behind AUTH before it has succeeded",
+	  { "auth_pipelining" } },
+	{ NO_LOGFILE, "there is no 'logfile' that it is for", { "logfile_time_format" } },
 };
+
+static bool has_key(const struct conflict *c, const char *key)
+{
+	for (size_t i = 0; c->keys[i]; i++) {
+		if (strcmp(c->keys[i], key) == 0)
+			return true;
+	}
+	return false;
+}
 
 static void warn_key(const struct walk *w, const struct section *s, const struct assignment *as)
 {
-	for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
-		if (strcmp(conflicts[i].key, as->row->key) == 0 && *as->value &&
-		    conflicts[i].when(&s->account))
+	for (size_t i = 0; *as->value && i < ARRAY_LEN(conflicts); i++) {
+		const struct conflict *c = &conflicts[i];
+
+		if (has_key(c, as->row->key) && is_so(&s->account, c->when))
 			warn(w, s, "%s:%u: key '%s': %s", s->file->name, as->line, as->row->key,
-			     conflicts[i].text);
+			     c->text);
 	}
 }
 

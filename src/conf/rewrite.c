@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "conf/rcfile.h"
 #include "message/address.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -214,44 +215,20 @@ static int take_rule(struct rewrite_map *map, const char *name, char *rule, unsi
 	return rewrite_map_add(map, rule, right, name, line, err);
 }
 
-/* A line of the file that says something; where the next one begins goes to *next_out. */
-struct lines {
-	char *p, *end;
-	unsigned number;
-};
-
-static char *next_rule_line(struct lines *l, const char *name, struct error *err)
-{
-	while (l->p < l->end) {
-		char *line = l->p, *stop = memchr(line, '\n', (size_t)(l->end - line));
-
-		if (!stop)
-			stop = l->end;
-		l->p = stop + (stop < l->end);
-		l->number++;
-		if (memchr(line, '\0', (size_t)(stop - line))) {
-			error_set(err, FAULT_CONFIG, "%s:%u: the line holds a NUL octet",
-				  name, l->number);
-			return NULL;
-		}
-		*stop = '\0';
-		if (line[strspn(line, " \t\r")] && line[strspn(line, " \t\r")] != '#')
-			return line;
-	}
-	*err = (struct error){ .exit = 0 };
-	return NULL;
-}
-
 /* line = pattern 1*blank result; a line that begins with a blank goes on with the one before */
 int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, size_t len,
 		      struct error *err)
 {
-	struct lines l = { .p = text, .end = text + len };
-	struct error end = { .exit = 0 };
+	struct rcfile_lines l = { .next = text, .end = text + len };
 	char *rule = NULL, *line;
 	unsigned first = 0;
+	int rc;
 
-	while ((line = next_rule_line(&l, name, &end))) {
+	while ((rc = rcfile_line(&l, &line, err)) > 0) {
+		const char begin = line[strspn(line, " \t\r")];
+
+		if (!begin || begin == '#')
+			continue;
 		if (text_is_space(*line) && !rule)
 			return error_set(err, FAULT_CONFIG,
 					 "%s:%u: the first line begins with a blank", name,
@@ -267,10 +244,8 @@ int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, siz
 		rule = line;
 		first = l.number;
 	}
-	if (end.exit) {
-		*err = end;
-		return -1;
-	}
+	if (rc < 0)
+		return error_prefix(err, "%s:%u", name, l.number);
 	if (rule && take_rule(map, name, rule, first, err) < 0)
 		return -1;
 	return rewrite_map_finish(map, err);

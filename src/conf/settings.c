@@ -31,28 +31,37 @@ const char *who_name(enum who who)
 	return names[who];
 }
 
-static const struct setting_group *const account_groups[] = {
-	&settings_server, &settings_security, &settings_mail, &settings_rewrite,
-	&settings_compose, &settings_delivery, &settings_aliases, &settings_report, NULL
+static const struct setting *const account_tables[] = {
+	settings_server, settings_security, settings_mail, settings_rewrite, settings_compose,
+	settings_delivery, settings_aliases, settings_report, NULL
 };
+static const struct setting *const listen_tables[] = { settings_listen, NULL };
 
-const struct setting_group *const *settings_groups(enum setting_scope scope)
+static const struct setting *const *tables_of(enum setting_scope scope)
 {
-	return scope == SCOPE_LISTEN ? settings_listen_groups : account_groups;
+	return scope == SCOPE_LISTEN ? listen_tables : account_tables;
+}
+
+const struct setting *settings_next_line(enum setting_scope scope, struct setting_walk *w)
+{
+	const struct setting *const *tables = tables_of(scope);
+
+	for (; tables[w->table]; w->table++, w->row = 0) {
+		const struct setting *s = &tables[w->table][w->row++];
+
+		if (s->help)
+			return s;
+	}
+	return NULL;
 }
 
 const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w)
 {
-	const struct setting_group *const *group = settings_groups(scope) + w->group;
+	const struct setting *s;
 
-	if (!*group)
-		return NULL;
-	const struct setting *s = &(*group)->row[w->row++];
-
-	if (w->row == (*group)->n) {
-		w->group++;
-		w->row = 0;
-	}
+	do
+		s = settings_next_line(scope, w);
+	while (s && !*s->key);
 	return s;
 }
 
@@ -67,14 +76,16 @@ static bool same_key(const char *row, const char *key)
 
 const struct setting *setting_find(enum setting_scope scope, const char *key)
 {
-	struct setting_walk w = { 0 };
-	const struct setting *s;
 	const char first = text_fold(*key);
 
 	/* most rows are passed by their first letter */
-	while ((s = settings_next(scope, &w)) && (*s->key != first || !same_key(s->key, key)))
-		;
-	return s;
+	for (const struct setting *const *table = tables_of(scope); first && *table; table++) {
+		for (const struct setting *s = *table; s->help; s++) {
+			if (*s->key == first && same_key(s->key, key))
+				return s;
+		}
+	}
+	return NULL;
 }
 
 const struct setting *setting_meant(const struct setting *s)
@@ -278,8 +289,12 @@ static int read_words(const struct setting *s, struct arena *a, const char *valu
 
 	if (s->type == SETTING_LIST)
 		split_list(value, &words);
+	else if (s->type == SETTING_WORDS)
+		strvec_split(&words, value, ", \t");
 	else
 		rc = split_command(s, value, &words, err);
+	for (size_t i = 0; rc == 0 && s->check && i < words.n; i++)
+		rc = s->check(s, words.v[i], err);
 	if (rc == 0 && strvec_overflow(&words))
 		rc = error_set(err, FAULT_CONFIG, "key '%s': more than %d words", s->key,
 			       LIST_MAX);
@@ -388,6 +403,7 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 	case SETTING_ENUM:
 		return set_choice(field, s, value, err);
 	case SETTING_LIST:
+	case SETTING_WORDS:
 	case SETTING_ARGV:
 		if (read_words(s, a, value, field, err) < 0)
 			return -1;
@@ -423,36 +439,53 @@ static bool is_zero(const struct setting *s, const char *def)
 		strcmp(def, "off") == 0;
 }
 
-/* Most of the others are switches that are on: nor need these be read. */
-static int set_default(void *target, const struct setting *s, struct arena *a, const char *def,
-		       struct error *err)
+static void set_default(void *target, const struct setting *s, struct arena *a, bool classic)
 {
-	if (s->type != SETTING_BOOL || s->names || strcmp(def, "on") != 0)
-		return set_value(target, s, a, def, err);
-	*(bool *)((char *)target + s->offset) = true;
-	return 0;
+	const char *def = classic && s->classic_def ? s->classic_def : s->def;
+	struct error err;
+	int rc = 0;
+
+	if (!def || is_zero(s, def))
+		return;
+	/* most of the others are switches that are on: nor need these be read */
+	if (s->type == SETTING_BOOL && !s->names && strcmp(def, "on") == 0)
+		*(bool *)((char *)target + s->offset) = true;
+	else
+		rc = set_value(target, s, a, def, &err);
+	assert(rc == 0);
+	(void)rc;
 }
 
 void settings_defaults(enum setting_scope scope, void *target, struct arena *a, bool classic)
 {
-	struct setting_walk w = { 0 };
-	const struct setting *s;
-
 	memset(target, 0, scope == SCOPE_LISTEN ? sizeof(struct listen_settings) :
 						  sizeof(struct account));
 	if (scope == SCOPE_ACCOUNT)
 		((struct account *)target)->classic = classic;
-	while ((s = settings_next(scope, &w))) {
-		const char *def = classic && s->classic_def ? s->classic_def : s->def;
-		struct error err;
-		int rc = def && !is_zero(s, def) ? set_default(target, s, a, def, &err) : 0;
-
-		assert(rc == 0);
-		(void)rc;
+	for (const struct setting *const *table = tables_of(scope); *table; table++) {
+		for (const struct setting *s = *table; s->help; s++)
+			set_default(target, s, a, classic);
 	}
 }
 
 /* --- printing --------------------------------------------------------------- */
+
+void setting_add_quoted(struct strbuf *out, const char *v, bool expands)
+{
+	strbuf_addch(out, '"');
+	for (; *v; v++) {
+		if ((unsigned char)*v < 32 || *v == 127) {
+			strbuf_addf(out, "\\%03o", (unsigned)(unsigned char)*v);
+			continue;
+		}
+		if (*v == '"' || *v == '\\')
+			strbuf_addch(out, '\\');
+		else if (expands && *v == '$' && v[1] == '{')
+			strbuf_addch(out, '$');
+		strbuf_addch(out, *v);
+	}
+	strbuf_addch(out, '"');
+}
 
 /* Written bare where it comes back the same, else as a C string. */
 static void print_string(const char *v, struct strbuf *out)
@@ -466,20 +499,10 @@ static void print_string(const char *v, struct strbuf *out)
 		strbuf_addstr(out, v);
 		return;
 	}
-	strbuf_addch(out, '"');
-	for (; *v; v++) {
-		if (*v == '"' || *v == '\\')
-			strbuf_addf(out, "\\%c", *v);
-		else if ((unsigned char)*v < 32 || *v == 127)
-			strbuf_addf(out, "\\%03o", (unsigned)(unsigned char)*v);
-		else
-			strbuf_addch(out, *v);
-	}
-	strbuf_addch(out, '"');
+	setting_add_quoted(out, v, false);
 }
 
-/* One word of a command, so that read_word() gives it back. */
-static void print_word(const char *v, struct strbuf *out)
+void setting_add_word(struct strbuf *out, const char *v)
 {
 	bool bare = *v && !strpbrk(v, " \t'\"\\");
 
@@ -508,7 +531,7 @@ static void print_words(const char *const *list, bool command, struct strbuf *ou
 		if (w != list)
 			strbuf_addstr(out, command ? " " : ", ");
 		if (command)
-			print_word(*w, out);
+			setting_add_word(out, *w);
 		else
 			strbuf_addstr(out, *w);
 	}
@@ -548,6 +571,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 		print_name(s->names, value, out);
 		break;
 	case SETTING_LIST:
+	case SETTING_WORDS:
 	case SETTING_ARGV:
 		print_words(*(const char *const *const *)field, s->type == SETTING_ARGV, out);
 		break;
@@ -572,4 +596,11 @@ void setting_print(const void *target, const struct setting *s, struct strbuf *o
 void setting_print_list(const void *target, const struct setting *s, struct strbuf *out)
 {
 	print_words(*(const char *const *const *)((const char *)target + s->offset), false, out);
+}
+
+void setting_print_text(const void *target, const struct setting *s, struct strbuf *out)
+{
+	const char *text = *(const char *const *)((const char *)target + s->offset);
+
+	strbuf_addstr(out, text ? text : s->names ? s->names->name : "");
 }

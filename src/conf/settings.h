@@ -27,6 +27,7 @@ enum setting_type {
 	SETTING_BOOL,		/* bool; on, off, yes, no, true, false, 1, 0 */
 	SETTING_ENUM,		/* int-sized enum; names[] */
 	SETTING_LIST,		/* const char *const *; separated by commas */
+	SETTING_WORDS,		/* const char *const *; separated by commas or blanks */
 	SETTING_ARGV,		/* const char *const *; words, '...' and "..." quote, no shell */
 	SETTING_SECRET,		/* struct secret */
 	SETTING_SPECIAL,	/* set() does it */
@@ -83,29 +84,22 @@ struct setting {
 	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
 		   struct error *);
 	void (*print)(const void *target, const struct setting *, struct strbuf *);
+	/* Of lists: refuses one word of it. */
+	int (*check)(const struct setting *, const char *word, struct error *);
 	/* Of what is asked of the server: its grammar (message/request.h). The text is kept. */
 	int (*read)(const char *text, int64_t now, struct envelope *, struct error *);
-	const char *arg;		/* "number", "path": for --help */
+	const char *arg;		/* "number", "path": for --help; NULL = its names */
 	const char *help;		/* one line */
 };
 
-/* Rows that belong together; the tables are lists of groups. */
-struct setting_group {
-	const char *title;		/* heading of --help; NULL = it goes on */
-	const struct setting *row;
-	size_t n;
-};
-
-/* The groups of a scope, NULL at the end. */
-const struct setting_group *const *settings_groups(enum setting_scope scope);
-
 /* Where a walk over all rows of a scope stands; begins zeroed. */
 struct setting_walk {
-	size_t group, row;
+	size_t table, row;
 };
 
-/* The next row of the walk; NULL behind the last. */
+/* The next row of the walk; NULL behind the last. With headings of --help, whose key is "". */
 const struct setting *settings_next(enum setting_scope scope, struct setting_walk *w);
+const struct setting *settings_next_line(enum setting_scope scope, struct setting_walk *w);
 
 /* The row of key ('-' and '_' alike, any case); NULL if there is none. */
 const struct setting *setting_find(enum setting_scope scope, const char *key);
@@ -129,6 +123,12 @@ ATTR_CHECK int setting_set(void *target, const struct setting *s, struct arena *
  * "". Nothing for a key of msmtp that is another one's spelling.
  */
 void setting_print(const void *target, const struct setting *s, struct strbuf *out);
+
+/* Appends a C string, as ini_unquote() takes it apart; expands: "${" becomes "$${". */
+void setting_add_quoted(struct strbuf *out, const char *v, bool expands);
+
+/* Appends a word of a SETTING_ARGV so that it comes back, quoted where it must be. */
+void setting_add_word(struct strbuf *out, const char *v);
 
 /*
  * What the account asks of the server: every row with a reader that is set

@@ -20,39 +20,28 @@ static const struct name_value opposite[] = {
 	{ "off", 1 }, { "no", 1 }, { "false", 1 }, { "0", 1 }, { NULL, 0 }
 };
 
-static const struct name_value stricts[] = {
-	{ "on", PARTIAL_REFUSE }, { "off", PARTIAL_SEND }, { "yes", PARTIAL_REFUSE },
-	{ "no", PARTIAL_SEND }, { "true", PARTIAL_REFUSE }, { "false", PARTIAL_SEND },
-	{ "1", PARTIAL_REFUSE }, { "0", PARTIAL_SEND }, { NULL, 0 }
-};
-
-static const struct name_value allow_overrides[] = {
-	{ "on", FROM_OVERRIDE_ANY }, { "yes", FROM_OVERRIDE_ANY }, { "off", FROM_OVERRIDE_NO },
-	{ "no", FROM_OVERRIDE_NO }, { NULL, 0 }
-};
-
 static const struct name_value add_missing[] = {
 	{ "on", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { NULL, 0 }
 };
 
-static const struct name_value to_headers[] = {
-	{ "auto", 0 }, { "off", 0 }, { "undisclosed_recipients", 1 }, { NULL, 0 }
-};
-
-static const struct setting aliases_rows[] = {
-{ ALIAS("strict_recipients", "refused_recipients"), .names = stricts, .flags = SETTING_SWITCH,
-  .arg = "on|off", .help = "the same as refused_recipients = abort" },
-{ ALIAS("allow_from_override", "from_override"), .names = allow_overrides, .flags = ALSO,
-  .arg = "on|off", .help = "on: from_override = any; off: no" },
-{ ALIAS("set_to_header", "undisclosed_recipients"), .names = to_headers,
-  .flags = SETTING_CLASSIC, .arg = "undisclosed_recipients|off",
+const struct setting settings_aliases[] = {
+{ ALIAS("strict_recipients", "refused_recipients"), .names = NAMES({ "on", PARTIAL_REFUSE },
+  { "off", PARTIAL_SEND }, { "yes", PARTIAL_REFUSE }, { "no", PARTIAL_SEND },
+  { "true", PARTIAL_REFUSE }, { "false", PARTIAL_SEND }, { "1", PARTIAL_REFUSE },
+  { "0", PARTIAL_SEND }), .flags = SETTING_SWITCH,
+  .help = "the same as refused_recipients = abort" },
+{ ALIAS("allow_from_override", "from_override"), .names = NAMES({ "on", FROM_OVERRIDE_ANY },
+  { "yes", FROM_OVERRIDE_ANY }, { "off", FROM_OVERRIDE_NO }, { "no", FROM_OVERRIDE_NO }),
+  .flags = ALSO, .help = "on: from_override = any; off: no" },
+{ ALIAS("set_to_header", "undisclosed_recipients"), .names = NAMES({ "auto", 0 }, { "off", 0 },
+  { "undisclosed_recipients", 1 }), .flags = SETTING_CLASSIC, .arg = "undisclosed_recipients|off",
   .help = "the same as undisclosed_recipients" },
 { ALIAS("add_missing_from_header", "set_from_header"), .names = add_missing,
-  .flags = ALSO | SETTING_SWITCH, .arg = "on|off", .help = "set_from_header auto or off" },
+  .flags = ALSO | SETTING_SWITCH, .help = "set_from_header auto or off" },
 { ALIAS("add_missing_date_header", "set_date_header"), .names = add_missing,
-  .flags = ALSO | SETTING_SWITCH, .arg = "on|off", .help = "set_date_header auto or off" },
+  .flags = ALSO | SETTING_SWITCH, .help = "set_date_header auto or off" },
 { ALIAS("keepbcc", "remove_bcc_headers"), .names = opposite, .flags = ALSO | SETTING_SWITCH,
-  .arg = "on|off", .help = "the opposite of remove_bcc_headers" },
+  .help = "the opposite of remove_bcc_headers" },
 { ALIAS("tls_nocertcheck", "tls_certcheck"), .names = opposite, .flags = OLD_SWITCH,
   .help = "the same as tls_certcheck = off" },
 { ALIAS("tls_nostarttls", "tls_starttls"), .names = opposite, .flags = OLD_SWITCH,
@@ -62,8 +51,5 @@ static const struct setting aliases_rows[] = {
 { ALIAS("tls_force_sslv3", NULL), .flags = OLD_SWITCH, .help = "read, and without effect" },
 { ALIAS("auth_pipelining", NULL), .flags = ALSO, .arg = "auto|off",
   .help = "of no use: nothing follows AUTH before its answer" },
-};
-
-const struct setting_group settings_aliases = {
-	NULL, aliases_rows, ARRAY_LEN(aliases_rows)
+{ .help = NULL }
 };

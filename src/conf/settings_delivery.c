@@ -15,19 +15,12 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
 #include "util/text.h"
 
-#define POLICY_MAX 200	/* words of ext_policy */
-
-static const struct name_value notify_names[] = {
-	{ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
-	{ "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }, { NULL, 0 }
-};
 
 /* Words of a list with commas as the bits of a table; "off" is none. */
-static int read_bits(const struct setting *s, const struct name_value *names, const char *value,
-		     const char *wanted, unsigned *out, struct error *err)
+static int read_bits(const struct setting *s, const char *value, const char *wanted,
+		     unsigned *out, struct error *err)
 {
 	unsigned bits = 0;
 	char word[16];
@@ -43,7 +36,7 @@ static int read_bits(const struct setting *s, const struct name_value *names, co
 		word[n] = '\0';
 		p += n;
 		p += strspn(p, " \t");
-		if (names_find(names, word, &bit) < 0 || (*p && *p != ','))
+		if (names_find(s->names, word, &bit) < 0 || (*p && *p != ','))
 			return setting_refuse(s, value, wanted, err);
 		bits |= (unsigned)bit;
 	}
@@ -57,8 +50,7 @@ SETTING_SETTER(set_dsn_notify)
 	static const char wanted[] = "off, never, or a list of success, failure, delay";
 	unsigned bits;
 
-	(void)arena;
-	if (read_bits(s, notify_names, value, wanted, &bits, err) < 0)
+	if (read_bits(s, value, wanted, &bits, err) < 0)
 		return -1;
 	if (bits & DSN_NOTIFY_NEVER && bits != DSN_NOTIFY_NEVER)
 		return setting_refuse(s, value, wanted, err);
@@ -66,27 +58,21 @@ SETTING_SETTER(set_dsn_notify)
 	return 0;
 }
 
-static const struct name_value stop_names[] = {
-	{ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
-	{ "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }, { NULL, 0 }
-};
-
 SETTING_SETTER(set_stop_on)
 {
 	struct account *a = target;
 
-	(void)arena;
-	return read_bits(s, stop_names, value, "off, or a list of to, cc, bcc, argument",
-			 &a->stop_on, err);
+	return read_bits(s, value, "off, or a list of to, cc, bcc, argument", &a->stop_on, err);
 }
 
-static void print_bits(struct strbuf *out, const struct name_value *names, unsigned bits)
+SETTING_PRINTER(print_bits)
 {
+	const unsigned bits = *(const unsigned *)(const void *)((const char *)target + s->offset);
 	const char *comma = "";
 
 	if (!bits)
 		strbuf_addstr(out, "off");
-	for (const struct name_value *n = names; n->name; n++) {
+	for (const struct name_value *n = s->names; n->name; n++) {
 		if (bits & (unsigned)n->value) {
 			strbuf_addf(out, "%s%s", comma, n->name);
 			comma = ",";
@@ -94,32 +80,17 @@ static void print_bits(struct strbuf *out, const struct name_value *names, unsig
 	}
 }
 
-SETTING_PRINTER(print_stop_on)
-{
-	(void)s;
-	print_bits(out, stop_names, ((const struct account *)target)->stop_on);
-}
-
-SETTING_PRINTER(print_dsn_notify)
-{
-	(void)s;
-	print_bits(out, notify_names, ((const struct account *)target)->dsn_notify);
-}
-
 /* A value that the reader of the row has to understand; kept as written. */
 SETTING_SETTER(set_request)
 {
 	const char **field = (const char **)((char *)target + s->offset);
-	static const struct name_value none[] = {
-		{ "", 0 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
-	};
 	struct arena *own = arena_new();
 	struct envelope ignored;
 	struct error why;
 	int off, rc = 0;
 
 	envelope_init(&ignored, own);
-	if (names_find(none, value, &off) == 0)
+	if (names_find(s->names, value, &off) == 0)
 		*field = NULL;
 	else if (s->read(value, datetime_now(), &ignored, &why) < 0)
 		rc = error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
@@ -129,150 +100,76 @@ SETTING_SETTER(set_request)
 	return rc;
 }
 
-SETTING_PRINTER(print_request)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "off");
-}
-
 /* policy = NAME ":" LEVEL *("," NAME ":" LEVEL); which names there are is smtp's to know */
-SETTING_SETTER(set_policy)
+WORD_CHECK(check_policy)
 {
 	static const char *const levels[] = { ":require", ":try", ":downgrade", ":local" };
-	struct strvec words = STRVEC_INIT(POLICY_MAX);
-	int rc = 0;
+	const char *colon = strrchr(word, ':');
+	bool known = false;
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		const char *colon = strrchr(words.v[i], ':');
-		bool known = false;
-
-		for (size_t k = 0; colon && k < ARRAY_LEN(levels); k++)
-			known |= strcasecmp(colon, levels[k]) == 0;
-		if (!known || colon == words.v[i])
-			rc = setting_refuse(s, words.v[i], "NAME:LEVEL, the level one of require, "
-					    "try, downgrade, local", err);
-	}
-	if (rc == 0 && strvec_overflow(&words))
-		rc = setting_refuse(s, value, "a list of that length", err);
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	for (size_t i = 0; colon && i < ARRAY_LEN(levels); i++)
+		known |= strcasecmp(colon, levels[i]) == 0;
+	return known && colon != word ? 0 :
+		setting_refuse(s, word, "NAME:LEVEL, the level one of require, try, downgrade, "
+			       "local", err);
 }
 
 #define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
-	.read = (reader), .set = set_request, .print = print_request
+	.read = (reader), .set = set_request, .print = setting_print_text, \
+	.names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 })
 
-static const struct name_value partials[] = {
-	{ "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }, { NULL, 0 }
-};
-
-static const struct name_value returns[] = {
-	{ "off", DSN_RET_NONE }, { "full", DSN_RET_FULL }, { "headers", DSN_RET_HDRS },
-	{ "hdrs", DSN_RET_HDRS }, { NULL, 0 }
-};
-
-static const struct name_value dsn_needs[] = {
-	{ "if-offered", 0 }, { "required", 1 }, { "try", 0 }, { "require", 1 }, { NULL, 0 }
-};
-
-static const struct name_value orcpts[] = {
-	{ "auto", ORCPT_AUTO }, { "always", ORCPT_ALWAYS }, { "never", ORCPT_NEVER }, { NULL, 0 }
-};
-
-static const struct name_value hold_forms[] = {
-	{ "as-given", HOLD_AS_GIVEN }, { "for", HOLD_AS_FOR }, { "until", HOLD_AS_UNTIL },
-	{ NULL, 0 }
-};
-
-static const struct name_value requiretls_names[] = {
-	{ "off", REQUIRETLS_NO }, { "no", REQUIRETLS_NO }, { "try", REQUIRETLS_TRY },
-	{ "on", REQUIRETLS_YES }, { "yes", REQUIRETLS_YES }, { NULL, 0 }
-};
-
-static const struct name_value tls_required_names[] = {
-	{ "yes", 1 }, { "no", 0 }, { NULL, 0 }
-};
-
-static const struct name_value automatic[] = {
-	{ "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
-};
-
-static const struct name_value send_modes[] = {
-	{ "mail", SEND_MODE_MAIL }, { "send", SEND_MODE_SEND }, { "soml", SEND_MODE_SOML },
-	{ "saml", SEND_MODE_SAML }, { NULL, 0 }
-};
-
-static const struct name_value mtqp_tls_names[] = {
-	{ "required", MTQP_TLS_REQUIRED }, { "try", MTQP_TLS_TRY }, { "off", MTQP_TLS_OFF },
-	{ NULL, 0 }
-};
-
-static const struct name_value pipelinings[] = {
-	{ "on", PIPELINING_YES }, { "off", PIPELINING_NO }, { "yes", PIPELINING_YES },
-	{ "no", PIPELINING_NO }, { "first-no", PIPELINING_FIRST_NO },
-	{ "first_no", PIPELINING_FIRST_NO }, { NULL, 0 }
-};
-
-static const struct name_value chunkings[] = {
-	{ "auto", CHUNKING_AUTO }, { "off", CHUNKING_OFF }, { "on", CHUNKING_ON }, { NULL, 0 }
-};
-
-static const struct name_value binarymimes[] = {
-	{ "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }, { NULL, 0 }
-};
-
-static const struct setting delivery_rows[] = {
+const struct setting settings_delivery[] = {
+{ HEADING("Delivery, extensions, other commands") },
 /* delivery */
-{ OWNER("refused_recipients"), .type = SETTING_ENUM, .names = partials,
-  .offset = FIELD(enum partial, refused_recipients), .def = "deliver",
-  .arg = "deliver|abort", .help = "what to do for the others when some are refused" },
-{ OWNER("stop_on"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, stop_on),
-  .set = set_stop_on, .print = print_stop_on, .def = "off",
+{ OWNER("refused_recipients"), CHOICE(enum partial, refused_recipients,
+  { "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }), .def = "deliver",
+  .help = "what to do for the others when some are refused" },
+{ OWNER("stop_on"), SPECIAL(unsigned, stop_on, set_stop_on, print_bits),
+  .names = NAMES({ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
+  { "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }), .def = "off",
   .arg = "off|to,cc,bcc,argument", .help = "stop for all when one of these is refused" },
-{ ANYONE("dsn_notify"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, dsn_notify),
-  .set = set_dsn_notify, .print = print_dsn_notify, .def = "off",
-  .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
-{ ANYONE("dsn_return"), .type = SETTING_ENUM, .names = returns, .def = "off",
-  .offset = FIELD(enum dsn_ret, dsn_return), .arg = "off|full|headers",
+{ ANYONE("dsn_notify"), SPECIAL(unsigned, dsn_notify, set_dsn_notify, print_bits),
+  .names = NAMES({ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
+  { "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }),
+  .def = "off", .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
+{ ANYONE("dsn_return"), CHOICE(enum dsn_ret, dsn_return, { "off", DSN_RET_NONE },
+  { "full", DSN_RET_FULL }, { "headers", DSN_RET_HDRS }, { "hdrs", DSN_RET_HDRS }), .def = "off",
   .help = "how much of the message notices bring back" },
-{ OWNER("dsn"), .type = SETTING_BOOL, .names = dsn_needs, .offset = FIELD(bool, dsn_required),
-  .def = "if-offered", .arg = "if-offered|required",
+{ OWNER("dsn"), EITHER(dsn_required, { "if-offered", 0 }, { "required", 1 }, { "try", 0 },
+  { "require", 1 }), .def = "if-offered",
   .help = "required: do not send to a server without DSN" },
-{ OWNER("pipelining"), .type = SETTING_ENUM, .offset = FIELD(enum pipelining, pipelining),
-  .flags = SETTING_SWITCH, .names = pipelinings, .def = "on", .arg = "on|off|first-no",
+{ OWNER("pipelining"), CHOICE(enum pipelining, pipelining, { "on", PIPELINING_YES },
+  { "off", PIPELINING_NO }, { "yes", PIPELINING_YES }, { "no", PIPELINING_NO },
+  { "first-no", PIPELINING_FIRST_NO }, { "first_no", PIPELINING_FIRST_NO }),
+  .flags = SETTING_SWITCH, .def = "on",
   .help = "use PIPELINING; first-no: only behind the first recipient" },
 { OWNER("pipe_connect"), SWITCH(pipe_connect), .def = "off",
   .help = "speak before the greeting where the server allows it (Exim)" },
-{ OWNER("pipe_connect_ttl"), .type = SETTING_TIME, .offset = FIELD(unsigned, pipe_connect_ttl),
-  .max = MONTH, .def = "1d", .arg = "seconds", .help = "how long its word for that counts" },
-{ OWNER("chunking"), .type = SETTING_ENUM, .offset = FIELD(enum chunking, chunking),
-  .flags = SETTING_SWITCH, .names = chunkings, .def = "auto", .arg = "auto|on|off",
+{ OWNER("pipe_connect_ttl"), SECONDS(pipe_connect_ttl), .def = "1d",
+  .help = "how long its word for that counts" },
+{ OWNER("chunking"), CHOICE(enum chunking, chunking, { "auto", CHUNKING_AUTO },
+  { "off", CHUNKING_OFF }, { "on", CHUNKING_ON }), .flags = SETTING_SWITCH, .def = "auto",
+  .arg = "auto|on|off",
   .help = "use BDAT; auto: for binary content, BURL, checkpoints, large messages" },
-{ OWNER("chunk_size"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, chunk_size),
-  .max = INT64_MAX, .def = "1M", .arg = "size",
+{ OWNER("chunk_size"), SIZE(chunk_size, INT64_MAX), .def = "1M",
   .help = "octets of one chunk; 0: CHUNKING is not used" },
-{ OWNER("chunk_window"), .type = SETTING_UINT, .offset = FIELD(unsigned, chunk_window),
-  .min = 1, .max = 1000, .def = "4", .arg = "number", .help = "chunks that may be unanswered" },
-{ OWNER("binarymime"), .type = SETTING_BOOL, .offset = FIELD(bool, binarymime),
-  .names = binarymimes, .def = "auto", .arg = "auto|no",
-  .help = "use BINARYMIME for binary content" },
+{ OWNER("chunk_window"), NUMBER(chunk_window, 1, 1000), .def = "4",
+  .help = "chunks that may be unanswered" },
+{ OWNER("binarymime"), EITHER(binarymime, { "auto", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 }),
+  .def = "auto", .help = "use BINARYMIME for binary content" },
 { OWNER("checkpoint"), SWITCH(checkpoint), .def = "off",
   .help = "resume a broken transfer where the server can (CHECKPOINT)" },
-{ OWNER("checkpoint_min"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, checkpoint_min),
-  .max = INT64_MAX, .def = "1M", .arg = "size", .help = "... of messages as large as that" },
-{ OWNER("checkpoint_wait"), .type = SETTING_TIME, .offset = FIELD(unsigned, checkpoint_wait),
-  .max = MONTH, .def = "5m", .arg = "seconds", .help = "... after that time" },
+{ OWNER("checkpoint_min"), SIZE(checkpoint_min, INT64_MAX), .def = "1M",
+  .help = "... of messages as large as that" },
+{ OWNER("checkpoint_wait"), SECONDS(checkpoint_wait), .def = "5m",
+  .help = "... after that time" },
 { OWNER_FIRST("burl_command"), COMMAND(burl_command),
   .help = "gets a URL of --burl that has no URLAUTH, prints one that has" },
 { OWNER("lmtp_keep_duplicates"), SWITCH(lmtp_keep_duplicates), .def = "off",
   .help = "LMTP: a recipient that is named twice gets the message twice" },
-{ OWNER("max_size"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, max_size),
-  .max = INT64_MAX, .def = "0", .arg = "size", .help = "refuse larger messages; 0 = no limit" },
-{ OWNER("max_recipients"), .type = SETTING_UINT, .offset = FIELD(unsigned, max_recipients),
-  .max = 1000000, .def = "0", .arg = "number",
+{ OWNER("max_size"), SIZE(max_size, INT64_MAX), .def = "0",
+  .help = "refuse larger messages; 0 = no limit" },
+{ OWNER("max_recipients"), NUMBER(max_recipients, 0, 1000000), .def = "0",
   .help = "recipients of one transaction; 0 = what the server takes" },
 { OWNER("disable_extensions"), LIST(disable_extensions), .arg = "keyword,...",
   .help = "extensions not to use although offered" },
@@ -280,8 +177,7 @@ static const struct setting delivery_rows[] = {
 /* parameters of MAIL and RCPT */
 { OWNER("esmtp"), SWITCH(ext.esmtp), .def = "on",
   .help = "off: HELO, and no extension at all" },
-{ OWNER("ext_policy"), .type = SETTING_SPECIAL, .set = set_policy,
-  .print = setting_print_list, .offset = FIELD(const char *const *, ext.policy),
+{ OWNER("ext_policy"), WORDS(ext.policy, check_policy),
   .arg = "name:level,...", .help = "what to do without an extension: require, try, downgrade" },
 { OWNER("force_ext"), LIST(ext.force_ext),
   .arg = "name,...", .help = "for tests: use extensions that were not offered" },
@@ -291,8 +187,8 @@ static const struct setting delivery_rows[] = {
 { OWNER("rcpt_param"), .type = SETTING_ARGV, .arg = "keyword[=value]",
   .offset = FIELD(const char *const *, ext.rcpt_param),
   .help = "further parameters of RCPT, where the server offers the keyword" },
-{ OWNER("orcpt"), .type = SETTING_ENUM, .offset = FIELD(enum orcpt, ext.orcpt),
-  .names = orcpts, .def = "auto", .arg = "auto|always|never",
+{ OWNER("orcpt"), CHOICE(enum orcpt, ext.orcpt, { "auto", ORCPT_AUTO },
+  { "always", ORCPT_ALWAYS }, { "never", ORCPT_NEVER }), .def = "auto",
   .help = "name the original recipient in notices" },
 { OWNER("never_null_sender"), SWITCH(ext.never_null_sender), .def = "off",
   .help = "dsn_notify = never without DSN: send with the null sender" },
@@ -307,8 +203,8 @@ static const struct setting delivery_rows[] = {
 { ANYONE("hold_until"), REQUEST(hold_until, request_hold_until), .flags = SETTING_LONG,
   .arg = "time",
   .help = "the server shall send it then" },
-{ OWNER("hold_as"), .type = SETTING_ENUM, .offset = FIELD(enum hold_as, ext.hold_as),
-  .names = hold_forms, .def = "as-given", .arg = "as-given|for|until",
+{ OWNER("hold_as"), CHOICE(enum hold_as, ext.hold_as, { "as-given", HOLD_AS_GIVEN },
+  { "for", HOLD_AS_FOR }, { "until", HOLD_AS_UNTIL }), .def = "as-given",
   .help = "say the release as an interval or as a moment" },
 { OWNER("hold_sets_date"), SWITCH(ext.hold_sets_date), .def = "off",
   .help = "the Date field is that of the release" },
@@ -326,12 +222,11 @@ static const struct setting delivery_rows[] = {
   .help = "say rrvs in the header as well" },
 { OWNER("rrvs_insecure"), SWITCH(ext.rrvs_insecure), .def = "off",
   .help = "say rrvs without TLS too" },
-{ OWNER("requiretls"), .type = SETTING_ENUM, .names = requiretls_names, .def = "off",
-  .flags = SETTING_SWITCH | SETTING_LONG,
-  .offset = FIELD(enum requiretls, ext.requiretls), .arg = "on|off|try",
-  .help = "TLS on the whole way of the message" },
-{ OWNER("tls_required"), .type = SETTING_BOOL, .names = tls_required_names, .def = "yes",
-  .offset = FIELD(bool, ext.tls_required), .arg = "yes|no",
+{ OWNER("requiretls"), CHOICE(enum requiretls, ext.requiretls, { "off", REQUIRETLS_NO },
+  { "no", REQUIRETLS_NO }, { "try", REQUIRETLS_TRY }, { "on", REQUIRETLS_YES },
+  { "yes", REQUIRETLS_YES }), .def = "off", .flags = SETTING_SWITCH | SETTING_LONG,
+  .arg = "on|off|try", .help = "TLS on the whole way of the message" },
+{ OWNER("tls_required"), EITHER(ext.tls_required, { "yes", 1 }, { "no", 0 }), .def = "yes",
   .help = "no: deliver it even where TLS fails" },
 { ANYONE("solicit"), REQUEST(solicit, request_solicit), .flags = SETTING_LONG,
   .arg = "keyword,...",
@@ -359,14 +254,14 @@ static const struct setting delivery_rows[] = {
 { OWNER("mail_auth"), REQUEST(mail_auth, request_mail_auth), .arg = "off|<>|address",
   .help = "who submitted the message, as AUTH= of MAIL" },
 { OWNER("limits"), SWITCH(ext.limits), .def = "on", .help = "heed the server's LIMITS" },
-{ ANYONE("prdr"), .type = SETTING_BOOL, .names = automatic, .offset = FIELD(bool, ext.prdr),
-  .flags = SETTING_LONG,
-  .def = "auto", .arg = "auto|off", .help = "ask for an answer per recipient after the data" },
+{ ANYONE("prdr"), EITHER(ext.prdr, { "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 },
+  { "no", 0 }), .flags = SETTING_LONG, .def = "auto",
+  .help = "ask for an answer per recipient after the data" },
 
 /* other commands */
-{ OWNER("send_mode"), .type = SETTING_ENUM, .offset = FIELD(enum send_mode, cmd.send_mode),
-  .names = send_modes, .def = "mail", .arg = "mail|send|soml|saml",
-  .help = "to the mailbox, the terminal, one of them, both" },
+{ OWNER("send_mode"), CHOICE(enum send_mode, cmd.send_mode, { "mail", SEND_MODE_MAIL },
+  { "send", SEND_MODE_SEND }, { "soml", SEND_MODE_SOML }, { "saml", SEND_MODE_SAML }),
+  .def = "mail", .help = "to the mailbox, the terminal, one of them, both" },
 { OWNER("xclient"), ARGV(cmd.xclient),
   .arg = "attribute=value...", .help = "for tests: be this client to the server (XCLIENT)" },
 { OWNER("xclient_optional"), SWITCH(cmd.xclient_optional), .def = "off",
@@ -379,24 +274,21 @@ static const struct setting delivery_rows[] = {
   .help = "domains whose mail --atrn fetches" },
 { OWNER_FIRST("atrn_deliver"), TEXT(cmd.atrn_deliver), .arg = "maildir:path",
   .help = "where --atrn puts the mail that comes" },
-{ OWNER("mtqp_tls"), .type = SETTING_ENUM, .offset = FIELD(enum mtqp_tls, cmd.mtqp_tls),
-  .names = mtqp_tls_names, .def = "required", .arg = "required|try|off",
+{ OWNER("mtqp_tls"), CHOICE(enum mtqp_tls, cmd.mtqp_tls, { "required", MTQP_TLS_REQUIRED },
+  { "try", MTQP_TLS_TRY }, { "off", MTQP_TLS_OFF }), .def = "required",
   .help = "TLS for --track-query" },
-};
-
-const struct setting_group settings_delivery = {
-	"Delivery, extensions, other commands", delivery_rows, ARRAY_LEN(delivery_rows)
+{ .help = NULL }
 };
 
 int settings_read_requests(const struct account *a, int64_t now, struct envelope *e,
 			   struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(delivery_rows); i++) {
+	for (const struct setting *s = settings_delivery; s->help; s++) {
 		const char *text = NULL;
 
-		if (delivery_rows[i].read)
-			memcpy(&text, (const char *)a + delivery_rows[i].offset, sizeof(text));
-		if (text && delivery_rows[i].read(text, now, e, err) < 0)
+		if (s->read)
+			memcpy(&text, (const char *)a + s->offset, sizeof(text));
+		if (text && s->read(text, now, e, err) < 0)
 			return -1;
 	}
 	return 0;

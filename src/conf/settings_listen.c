@@ -9,7 +9,8 @@
 
 #include "conf/listen.h"
 
-static const struct setting listen_rows[] = {
+const struct setting settings_listen[] = {
+{ HEADING("Settings of the listener (-bd)") },
 { OWNER("listen"), TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
   .help = "where to listen; loopback only" },
 { OWNER_FIRST("deliver"), TEXT(deliver), .arg = "maildir:path",
@@ -26,24 +27,16 @@ static const struct setting listen_rows[] = {
 { OWNER("auth_plain_loopback"), SWITCH(auth_plain_loopback), .def = "off",
   .help = "offer AUTH on loopback without TLS" },
 { OWNER("strict"), SWITCH(strict), .def = "on", .help = "exact syntax of RFC 5321 only" },
-{ OWNER("max_clients"), .type = SETTING_UINT, .offset = FIELD(unsigned, max_clients),
-  .min = 1, .max = 10000, .def = "50", .arg = "number", .help = "connections at a time" },
-{ OWNER("max_rcpt"), .type = SETTING_UINT, .offset = FIELD(unsigned, max_rcpt),
-  .min = 1, .max = 1000000, .def = "1000", .arg = "number",
+{ OWNER("max_clients"), NUMBER(max_clients, 1, 10000), .def = "50",
+  .help = "connections at a time" },
+{ OWNER("max_rcpt"), NUMBER(max_rcpt, 1, 1000000), .def = "1000",
   .help = "recipients of one message" },
-{ OWNER("message_size_limit"), .type = SETTING_SIZE,
-  .offset = FIELD(uint64_t, message_size_limit), .max = INT64_MAX, .def = "50M",
-  .arg = "size", .help = "largest message to take; 0 = no limit" },
-{ OWNER("idle_timeout"), .type = SETTING_TIME, .offset = FIELD(unsigned, idle_timeout),
-  .max = 30 * 86400, .def = "300", .arg = "seconds|off",
+{ OWNER("message_size_limit"), SIZE(message_size_limit, INT64_MAX), .def = "50M",
+  .help = "largest message to take; 0 = no limit" },
+{ OWNER("idle_timeout"), LIMIT(idle_timeout), .def = "300",
   .help = "a client may be silent that long" },
 { OWNER_FIRST("port_file"), FILE_NAME(port_file),
   .help = "file to write the address and port in use to" },
 { OWNER_FIRST("pid_file"), FILE_NAME(pid_file), .help = "file to write the process id to" },
+{ .help = NULL }
 };
-
-static const struct setting_group listen_group = {
-	"Settings of the listener (-bd)", listen_rows, ARRAY_LEN(listen_rows)
-};
-
-const struct setting_group *const settings_listen_groups[] = { &listen_group, NULL };

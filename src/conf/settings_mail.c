@@ -11,19 +11,9 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
-#include "util/strvec.h"
 #include "util/text.h"
 
 #define CHARSET_MAX 40		/* RFC 2978, section 2.3 */
-#define WORDS_MAX 1000
-
-SETTING_PRINTER(print_text)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	if (*field)
-		strbuf_addstr(out, *field);
-}
 
 SETTING_SETTER(set_domain)
 {
@@ -39,28 +29,22 @@ SETTING_SETTER(set_domain)
 
 /* --- choices from words ------------------------------------------------------------ */
 
-SETTING_SETTER(set_match)
+WORD_CHECK(check_criterion)
 {
 	static const struct name_value criteria[] = {
 		{ "envelope", 0 }, { "header", 1 }, { "recipients", 2 }, { "user", 3 },
 		{ "default", 4 }, { NULL, 0 }
 	};
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int which, rc = 0;
+	int ignored;
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		if (names_find(criteria, words.v[i], &which) < 0)
-			rc = setting_refuse(s, words.v[i], "one of envelope, header, recipients, "
-					    "user, default", err);
-	}
-	if (rc == 0 && words.n == 0)
-		rc = setting_refuse(s, value, "a list of envelope, header, recipients, user, "
-				    "default", err);
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	return names_find(criteria, word, &ignored) == 0 ? 0 :
+		setting_refuse(s, word, "one of envelope, header, recipients, user, default", err);
+}
+
+SETTING_SETTER(check_match)
+{
+	return *LIST_FIELD(target, s) ? 0 : setting_refuse(s, value, "a list of envelope, header, "
+							   "recipients, user, default", err);
 }
 
 /* Without these the body cannot be read: they are never removed. */
@@ -77,26 +61,14 @@ static bool is_vital(const char *pattern)
 }
 
 /* strip = field-name *("," field-name), '*' and '?' in a name as in a pattern */
-SETTING_SETTER(set_strip)
+WORD_CHECK(check_strip)
 {
-	struct strvec words = STRVEC_INIT(WORDS_MAX);
-	int rc = 0;
+	const size_t len = strlen(word);
 
-	strvec_split(&words, value, ", \t");
-	for (size_t i = 0; rc == 0 && i < words.n; i++) {
-		const char *w = words.v[i];
-
-		if (!text_is_ascii(w, strlen(w)) || text_has_control(w, strlen(w)) ||
-		    strchr(w, ':'))
-			rc = setting_refuse(s, w, "the name of a header field", err);
-		else if (is_vital(w))
-			rc = setting_refuse(s, w, "a field that the message can be read without",
-					    err);
-	}
-	if (rc == 0)
-		*LIST_FIELD(target, s) = setting_list_of(arena, &words);
-	strvec_release(&words);
-	return rc;
+	if (!text_is_ascii(word, len) || text_has_control(word, len) || strchr(word, ':'))
+		return setting_refuse(s, word, "the name of a header field", err);
+	return is_vital(word) ? setting_refuse(s, word, "a field that the message can be read "
+					       "without", err) : 0;
 }
 
 /* mime-charset-chars (RFC 2978, section 2.3): what can stand in an encoded word as it is */
@@ -106,50 +78,13 @@ SETTING_SETTER(check_charset)
 				      "0123456789!#$%&+-^_`{}~";
 	const size_t len = strlen(value);
 
-	(void)target, (void)arena;
 	if (strspn(value, allowed) != len || len > CHARSET_MAX)
 		return setting_refuse(s, value, "the name of a charset", err);
 	return 0;
 }
 
-static const struct name_value overrides[] = {
-	{ "no", FROM_OVERRIDE_NO }, { "own-domain", FROM_OVERRIDE_OWN_DOMAIN },
-	{ "own_domain", FROM_OVERRIDE_OWN_DOMAIN }, { "any", FROM_OVERRIDE_ANY }, { NULL, 0 }
-};
-
-static const struct name_value set_headers[] = {
-	{ "auto", SET_HEADER_AUTO }, { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF },
-	{ "yes", SET_HEADER_ON }, { "no", SET_HEADER_OFF }, { NULL, 0 }
-};
-
-/* Date and Message-ID are never replaced: "on" is no value of these keys. */
-static const struct name_value add_headers[] = {
-	{ "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF },
-	{ NULL, 0 }
-};
-
-static const struct name_value conversions[] = {
-	{ "yes", CONVERT_8BIT_YES }, { "no", CONVERT_8BIT_NO }, { "always", CONVERT_8BIT_ALWAYS },
-	{ "on", CONVERT_8BIT_YES }, { "off", CONVERT_8BIT_NO }, { NULL, 0 }
-};
-
-static const struct name_value line_policies[] = {
-	{ "encode", LONG_LINES_ENCODE }, { "split", LONG_LINES_SPLIT },
-	{ "reject", LONG_LINES_REJECT }, { "pass", LONG_LINES_PASS }, { NULL, 0 }
-};
-
-static const struct name_value bare_crs[] = {
-	{ "line-end", BARE_CR_LINE_END }, { "line_end", BARE_CR_LINE_END },
-	{ "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT }, { "encode", BARE_CR_ENCODE },
-	{ NULL, 0 }
-};
-
-static const struct name_value downgrades[] = {
-	{ "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
-	{ "always", UTF8_DOWNGRADE_ALWAYS }, { NULL, 0 }
-};
-
-static const struct setting mail_rows[] = {
+const struct setting settings_mail[] = {
+{ HEADING("Sender, recipients, header, message") },
 /* sender, recipients, header */
 { OWNER("from"), LIST(from),
   .arg = "address,...", .help = "sender; further patterns choose this account" },
@@ -157,14 +92,14 @@ static const struct setting mail_rows[] = {
   .arg = "login,...", .help = "login names whose mail takes this account" },
 { OWNER("match_to"), LIST(match_to),
   .arg = "pattern,...", .help = "mail that goes to these alone takes this account" },
-{ OWNER("account_match"), .type = SETTING_SPECIAL, .set = set_match,
-  .offset = FIELD(const char *const *, account_match), .print = setting_print_list,
+{ OWNER("account_match"), WORDS(account_match, check_criterion), .set = check_match,
   .def = "envelope, header, recipients, user, default",
   .arg = "envelope|header|recipients|user|default,...",
   .help = "what chooses the account, in this order" },
-{ OWNER("from_override"), .type = SETTING_ENUM, .names = overrides,
-  .offset = FIELD(enum from_override, from_override), .def = "own-domain",
-  .classic_def = "any", .arg = "no|own-domain|any", .help = "which senders of -f are kept" },
+{ OWNER("from_override"), CHOICE(enum from_override, from_override, { "no", FROM_OVERRIDE_NO },
+  { "own-domain", FROM_OVERRIDE_OWN_DOMAIN }, { "own_domain", FROM_OVERRIDE_OWN_DOMAIN },
+  { "any", FROM_OVERRIDE_ANY }), .def = "own-domain", .classic_def = "any",
+  .help = "which senders of -f are kept" },
 { ANYONE("read_envelope_from"), SWITCH(read_envelope_from), .def = "off",
   .help = "without -f the envelope sender is that of the From field" },
 { OWNER("from_full_name"), TEXT(from_full_name), .arg = "name",
@@ -179,14 +114,16 @@ static const struct setting mail_rows[] = {
   .help = "domain for auto_from" },
 { OWNER("aliases"), FILE_NAME(aliases), .def = "/etc/aliases", .classic_def = "",
   .help = "aliases of local recipients" },
-{ OWNER("set_from_header"), .type = SETTING_ENUM, .names = set_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_from_header), .arg = "auto|on|off",
+{ OWNER("set_from_header"), CHOICE(enum set_header, set_from_header, { "auto", SET_HEADER_AUTO },
+  { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF }, { "yes", SET_HEADER_ON },
+  { "no", SET_HEADER_OFF }), .def = "auto",
   .help = "add From when missing, always (replacing), never" },
-{ OWNER("set_date_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_date_header), .arg = "auto|off",
+/* these are never replaced: "on" is no value of theirs */
+{ OWNER("set_date_header"), CHOICE(enum set_header, set_date_header,
+  { "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }), .def = "auto",
   .help = "add Date when missing, never" },
-{ OWNER("set_msgid_header"), .type = SETTING_ENUM, .names = add_headers, .def = "auto",
-  .offset = FIELD(enum set_header, set_msgid_header), .arg = "auto|off",
+{ OWNER("set_msgid_header"), CHOICE(enum set_header, set_msgid_header,
+  { "auto", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { "no", SET_HEADER_OFF }), .def = "auto",
   .help = "add Message-ID when missing, never" },
 { OWNER("undisclosed_recipients"), SWITCH(undisclosed_recipients), .def = "off",
   .help = "replace To and Cc by an empty group" },
@@ -195,11 +132,10 @@ static const struct setting mail_rows[] = {
   .help = "recipients that the header does not show get a transaction of their own" },
 { OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
   .help = "... and those of Bcc each a copy that names them there" },
-{ OWNER("strip"), .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, strip),
-  .set = set_strip, .print = setting_print_list, .arg = "field,...",
+{ OWNER("strip"), WORDS(strip, check_strip), .arg = "field,...",
   .help = "header fields that are removed" },
-{ OWNER("message_id_domain"), .type = SETTING_SPECIAL, .set = set_domain,
-  .offset = FIELD(const char *, message_id_domain), .print = print_text,
+{ OWNER("message_id_domain"),
+  SPECIAL(const char *, message_id_domain, set_domain, setting_print_text),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
 { OWNER("privacy"), SWITCH(privacy), .def = "off",
   .help = "no name of this host in a Message-ID that is added" },
@@ -207,35 +143,32 @@ static const struct setting mail_rows[] = {
   .help = "say what an 8-bit body without MIME fields is" },
 
 /* the form of the message */
-{ OWNER("convert_8bit"), .type = SETTING_ENUM, .names = conversions,
-  .offset = FIELD(enum convert_8bit, convert.convert_8bit), .def = "yes", .arg = "yes|no|always",
+{ OWNER("convert_8bit"), CHOICE(enum convert_8bit, convert.convert_8bit,
+  { "yes", CONVERT_8BIT_YES }, { "no", CONVERT_8BIT_NO }, { "always", CONVERT_8BIT_ALWAYS },
+  { "on", CONVERT_8BIT_YES }, { "off", CONVERT_8BIT_NO }), .def = "yes",
   .help = "encode 8-bit content when the server has no 8BITMIME; for every server" },
-{ OWNER("long_lines"), .type = SETTING_ENUM, .names = line_policies,
-  .offset = FIELD(enum long_lines, convert.long_lines), .def = "encode",
-  .arg = "encode|split|reject|pass", .help = "lines of more than 998 octets" },
-{ OWNER("bare_cr"), .type = SETTING_ENUM, .names = bare_crs,
-  .offset = FIELD(enum bare_cr, convert.bare_cr), .def = "line-end",
-  .arg = "line-end|space|reject|encode", .help = "what a CR in a line of the body is" },
+{ OWNER("long_lines"), CHOICE(enum long_lines, convert.long_lines,
+  { "encode", LONG_LINES_ENCODE }, { "split", LONG_LINES_SPLIT }, { "reject", LONG_LINES_REJECT },
+  { "pass", LONG_LINES_PASS }), .def = "encode", .help = "lines of more than 998 octets" },
+{ OWNER("bare_cr"), CHOICE(enum bare_cr, convert.bare_cr, { "line-end", BARE_CR_LINE_END },
+  { "line_end", BARE_CR_LINE_END }, { "space", BARE_CR_SPACE }, { "reject", BARE_CR_REJECT },
+  { "encode", BARE_CR_ENCODE }), .def = "line-end",
+  .help = "what a CR in a line of the body is" },
 { OWNER("stdin_timeout"), TIME(input), .def = "off",
   .help = "longest wait for more of the message" },
-{ ANYONE("smtputf8_downgrade"), .type = SETTING_ENUM, .names = downgrades,
-  .offset = FIELD(enum utf8_downgrade, convert.smtputf8_downgrade), .def = "auto",
-  .arg = "auto|never|always", .help = "write UTF-8 in header fields in ASCII" },
+{ ANYONE("smtputf8_downgrade"), CHOICE(enum utf8_downgrade, convert.smtputf8_downgrade,
+  { "auto", UTF8_DOWNGRADE_AUTO }, { "never", UTF8_DOWNGRADE_NEVER },
+  { "always", UTF8_DOWNGRADE_ALWAYS }), .def = "auto",
+  .help = "write UTF-8 in header fields in ASCII" },
 { OWNER("convert_signed_dkim"), SWITCH(convert.signed_dkim), .def = "off",
   .help = "convert also what has a DKIM-Signature, which breaks it" },
 { OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
   .arg = "charset", .help = "of 8-bit text that says nothing and is not UTF-8" },
+{ .help = NULL }
 };
 
-const struct setting_group settings_mail = {
-	"Sender, recipients, header, message", mail_rows, ARRAY_LEN(mail_rows)
-};
-
-static const struct name_value importance_styles[] = {
-	{ "simple", 0 }, { "all", 1 }, { NULL, 0 }
-};
-
-static const struct setting compose_rows[] = {
+const struct setting settings_compose[] = {
+{ HEADING("Writing a message") },
 { OWNER("max_header_length"), .type = SETTING_UINT,
   .offset = FIELD(unsigned, compose.max_header_length),
   .def = "78", .min = 76, .max = 998, .arg = "octets",
@@ -244,13 +177,9 @@ static const struct setting compose_rows[] = {
   .help = "write 8-bit text as it is, not encoded" },
 { OWNER("filename_compat"), SWITCH(compose.filename_compat), .def = "off",
   .help = "file names beyond ASCII also for programs that do not know RFC 2231" },
-{ OWNER("importance_style"), .type = SETTING_BOOL, .names = importance_styles,
-  .offset = FIELD(bool, compose.importance_all), .def = "simple", .arg = "simple|all",
-  .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
+{ OWNER("importance_style"), EITHER(compose.importance_all, { "simple", 0 }, { "all", 1 }),
+  .def = "simple", .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
 { OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
   .help = "refuse a message with two of a field that may occur once" },
-};
-
-const struct setting_group settings_compose = {
-	"Writing a message", compose_rows, ARRAY_LEN(compose_rows)
+{ .help = NULL }
 };

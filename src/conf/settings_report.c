@@ -32,7 +32,6 @@ SETTING_SETTER(set_syslog)
 	const size_t prefix = strlen("LOG_");
 	int on;
 
-	(void)arena;
 	if (names_find(syslog_switch, value, &on) == 0) {
 		a->syslog = !on ? -1 : a->classic ? LOG_USER : LOG_MAIL;
 		return 0;
@@ -52,49 +51,37 @@ SETTING_PRINTER(print_syslog)
 {
 	const struct account *a = target;
 
-	(void)s;
 	strbuf_addstr(out, a->syslog < 0 ? "off" : names_name(facility_names, a->syslog));
 }
 
-static const struct name_value error_formats[] = {
-	{ "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP },
-	{ "dsn", ERROR_FORMAT_DSN }, { "json", ERROR_FORMAT_JSON }, { NULL, 0 },
-};
-
-static const struct name_value log_formats[] = {
-	{ "msmtp", LOG_FORMAT_MSMTP }, { "key-value", LOG_FORMAT_KEY_VALUE },
-	{ "json", LOG_FORMAT_JSON }, { NULL, 0 },
-};
-
-static const struct setting report_rows[] = {
+const struct setting settings_report[] = {
+{ HEADING("Reports and log") },
 /* what is said */
-{ OWNER("error_format"), .type = SETTING_ENUM,
-  .offset = FIELD(enum error_format, report.error_format), .names = error_formats, .def = "text",
-  .arg = "text|smtp|dsn|json", .help = "how a failure is told on stderr" },
+{ OWNER("error_format"), CHOICE(enum error_format, report.error_format,
+  { "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP }, { "dsn", ERROR_FORMAT_DSN },
+  { "json", ERROR_FORMAT_JSON }), .def = "text", .help = "how a failure is told on stderr" },
 
 
 /* log */
 { OWNER_FIRST("logfile"), FILE_NAME(logfile), .help = "file to log to, - for standard output" },
 { OWNER("logfile_time_format"), TEXT(logfile_time_format), .arg = "format",
   .help = "time in the log file, as for strftime()" },
-{ OWNER("syslog"), .type = SETTING_SPECIAL, .offset = FIELD(int, syslog),
-  .flags = SETTING_SWITCH, .set = set_syslog, .print = print_syslog, .def = "on",
-  .classic_def = "off", .arg = "on|off|facility", .help = "log to syslog (LOG_MAIL)" },
-{ OWNER("log_format"), .type = SETTING_ENUM, .offset = FIELD(enum log_format, report.log_format),
-  .names = log_formats, .def = "msmtp", .arg = "msmtp|key-value|json",
+{ OWNER("syslog"), SPECIAL(int, syslog, set_syslog, print_syslog), .flags = SETTING_SWITCH,
+  .def = "on", .classic_def = "off", .arg = "on|off|facility",
+  .help = "log to syslog (LOG_MAIL)" },
+{ OWNER("log_format"), CHOICE(enum log_format, report.log_format, { "msmtp", LOG_FORMAT_MSMTP },
+  { "key-value", LOG_FORMAT_KEY_VALUE }, { "json", LOG_FORMAT_JSON }), .def = "msmtp",
   .help = "form of the lines in log file and syslog" },
 
 /* when it failed */
 { OWNER_FIRST("on_failure"), COMMAND(report.on_failure),
   .help = "run when a message failed, with a JSON object on stdin" },
-{ OWNER("on_failure_timeout"), .type = SETTING_TIME,
-  .offset = FIELD(unsigned, report.on_failure_timeout), .max = MONTH, .def = "10",
-  .arg = "seconds", .help = "time after which on_failure is ended" },
+{ OWNER("on_failure_timeout"), SECONDS(report.on_failure_timeout), .def = "10",
+  .help = "time after which on_failure is ended" },
 { OWNER("on_failure_subject"), SWITCH(report.on_failure_subject), .def = "off",
   .help = "tell on_failure the subject as well" },
-{ OWNER("notify_interval"), .type = SETTING_TIME,
-  .offset = FIELD(unsigned, report.notify_interval), .max = MONTH, .def = "1h",
-  .arg = "seconds", .help = "time in which the same failure is notified once; 0 = always" },
+{ OWNER("notify_interval"), SECONDS(report.notify_interval), .def = "1h",
+  .help = "time in which the same failure is notified once; 0 = always" },
 { OWNER_FIRST("dead_letter"), FILE_NAME(report.dead_letter), .def = "off",
   .help = "mbox file to which failed messages are added, or off" },
 { OWNER("keep_failed"), SWITCH(report.keep_failed), .def = "on",
@@ -103,8 +90,5 @@ static const struct setting report_rows[] = {
 /* when it was sent */
 { OWNER_FIRST("archive_dir"), TEXT(report.archive_dir), .flags = SETTING_PATH,
   .arg = "maildir:path", .help = "Maildir for a copy of all that was sent" },
-};
-
-const struct setting_group settings_report = {
-	"Reports and log", report_rows, ARRAY_LEN(report_rows)
+{ .help = NULL }
 };

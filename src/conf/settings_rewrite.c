@@ -79,7 +79,6 @@ SETTING_SETTER(set_classes)
 	unsigned bits = 0;
 	int bit, rc = 0;
 
-	(void)arena;
 	strvec_split(&words, value, ", \t");
 	for (size_t i = 0; rc == 0 && i < words.n; i++) {
 		if (names_find(class_names, words.v[i], &bit) < 0)
@@ -116,28 +115,19 @@ SETTING_PRINTER(print_classes)
 
 SETTING_SETTER(set_from_name)
 {
-	(void)err;
-	*TEXT_FIELD(target, s) = !*value || strcasecmp(value, "keep") == 0 ? NULL :
+	int keep;
+
+	*TEXT_FIELD(target, s) = names_find(s->names, value, &keep) == 0 ? NULL :
 				 arena_strdup(arena, value);
 	return 0;
 }
 
-SETTING_PRINTER(print_from_name)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "keep");
-}
-
 SETTING_SETTER(set_reply_to)
 {
-	static const struct name_value words[] = {
-		{ "", 0 }, { "no", 0 }, { "off", 0 }, { "original", 1 }, { NULL, 0 }
-	};
 	struct strvec list = STRVEC_INIT(WORDS_MAX);
 	int word, rc;
 
-	if (names_find(words, value, &word) == 0) {
+	if (names_find(s->names, value, &word) == 0) {
 		*TEXT_FIELD(target, s) = word ? "original" : NULL;
 		return 0;
 	}
@@ -150,31 +140,23 @@ SETTING_SETTER(set_reply_to)
 	return rc;
 }
 
-SETTING_PRINTER(print_reply_to)
-{
-	const char *const *field = (const char *const *)((const char *)target + s->offset);
-
-	strbuf_addstr(out, *field ? *field : "no");
-}
-
 #define ADDRESSES(m) .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, m), \
 	.set = set_addresses, .print = setting_print_list, .arg = "address,..."
 
-static const struct setting rewrite_rows[] = {
+const struct setting settings_rewrite[] = {
+{ HEADING("Rewriting, redirecting, permission") },
 /* addresses that become others */
 { OWNER("rewrite_map"), FILE_NAME(rewrite.map),
   .help = "addresses and what they become, as in generic(5)" },
-{ OWNER("rewrite_classes"), .type = SETTING_SPECIAL, .set = set_classes,
-  .offset = FIELD(unsigned, rewrite.classes), .print = print_classes,
-  .def = "all",
-  .arg = "class,...", .help = "where addresses are rewritten" },
+{ OWNER("rewrite_classes"), SPECIAL(unsigned, rewrite.classes, set_classes, print_classes),
+  .def = "all", .arg = "class,...", .help = "where addresses are rewritten" },
 { OWNER("local_domains"), LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
   .classic_def = "", .arg = "domain,...", .help = "addresses in them are local names" },
-{ OWNER("from_name"), .type = SETTING_SPECIAL, .set = set_from_name,
-  .offset = FIELD(const char *, rewrite.from_name), .print = print_from_name,
+{ OWNER("from_name"), SPECIAL(const char *, rewrite.from_name, set_from_name, setting_print_text),
+  .names = NAMES({ "keep", 0 }, { "", 0 }),
   .arg = "keep|text", .help = "display name of From" },
-{ ANYONE("reply_to"), .type = SETTING_SPECIAL, .set = set_reply_to,
-  .offset = FIELD(const char *, rewrite.reply_to), .print = print_reply_to,
+{ ANYONE("reply_to"), SPECIAL(const char *, rewrite.reply_to, set_reply_to, setting_print_text),
+  .names = NAMES({ "no", 0 }, { "off", 0 }, { "", 0 }, { "original", 1 }),
   .arg = "no|original|address", .help = "Reply-To where there is none" },
 { OWNER("original_from_header"), SWITCH(rewrite.original_from_header), .def = "off",
   .help = "keep a rewritten From in X-Original-From" },
@@ -196,8 +178,5 @@ static const struct setting rewrite_rows[] = {
   .arg = "group,...", .help = "... and who is in one of these groups" },
 { OWNER("deny_users"), LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
   .arg = "login,...", .help = "these may not send" },
-};
-
-const struct setting_group settings_rewrite = {
-	"Rewriting, redirecting, permission", rewrite_rows, ARRAY_LEN(rewrite_rows)
+{ .help = NULL }
 };

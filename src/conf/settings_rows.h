@@ -7,6 +7,7 @@
 #define CONF_SETTINGS_ROWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "conf/settings.h"
 #include "util/attr.h"
@@ -39,33 +40,60 @@ struct strvec;
 #define SWITCH(m, ...) .type = SETTING_BOOL, .offset = FIELD(bool, m), \
 	.flags = SETTING_SWITCH __VA_ARGS__, .arg = "on|off"
 
-#define TIME(m) .type = SETTING_TIME, .offset = FIELD(unsigned, timeouts.m), .max = MONTH, \
-	.classic_def = "off", .arg = "seconds|off"
+#define DURATION(m) .type = SETTING_TIME, .offset = FIELD(unsigned, m), .max = MONTH
+#define SECONDS(m) DURATION(m), .arg = "seconds"
+#define LIMIT(m) DURATION(m), .arg = "seconds|off"
+#define TIME(m) LIMIT(timeouts.m), .classic_def = "off"
+#define NUMBER(m, least, most) .type = SETTING_UINT, .offset = FIELD(unsigned, m), \
+	.min = (least), .max = (most), .arg = "number"
+#define SIZE(m, most) .type = SETTING_SIZE, .offset = FIELD(uint64_t, m), .max = (most), \
+	.arg = "size"
 #define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
 #define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
 #define LIST(m) .type = SETTING_LIST, .offset = FIELD(const char *const *, m)
+#define WORDS(m, checker) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
+	.check = (checker)
 #define ARGV(m) .type = SETTING_ARGV, .offset = FIELD(const char *const *, m)
 #define COMMAND(m) ARGV(m), .arg = "command"
+#define SECRET(m) .type = SETTING_SECRET, .offset = FIELD(struct secret, m), \
+	.flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION, .arg = "secret"
+#define SPECIAL(type_, m, setter, printer) .type = SETTING_SPECIAL, \
+	.offset = FIELD(type_, m), .set = (setter), .print = (printer)
+
+/*
+ * A key with words of its own, { "WORD", value }...: of an enum, of a bool. The first word of
+ * a value is the one that is printed, and these words are its .arg unless there is another.
+ */
+#define NAMES(...) (const struct name_value[]){ __VA_ARGS__, { NULL, 0 } }
+#define CHOICE(type_, m, ...) .type = SETTING_ENUM, .offset = FIELD(type_, m), \
+	.names = NAMES(__VA_ARGS__)
+#define EITHER(m, ...) .type = SETTING_BOOL, .offset = FIELD(bool, m), .names = NAMES(__VA_ARGS__)
 
 /* The fields of a SETTING_SPECIAL of text and of a list of it. */
 #define TEXT_FIELD(target, s) ((const char **)((char *)(target) + (s)->offset))
 #define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
 
-extern const struct setting_group settings_server, settings_security, settings_mail,
-	settings_compose, settings_delivery, settings_report, settings_rewrite, settings_aliases;
+/* Of --help, for the rows below it. A row without help ends a table. */
+#define HEADING(title) .key = "", .help = (title)
 
-/* All groups of the listener; NULL at the end. */
-extern const struct setting_group *const settings_listen_groups[];
+extern const struct setting settings_server[], settings_security[], settings_mail[],
+	settings_compose[], settings_delivery[], settings_report[], settings_rewrite[],
+	settings_aliases[], settings_listen[];
 
-/* Setters and printers: see struct setting for their meaning. */
+/* Setters, checks and printers: see struct setting for their meaning. Not all need all. */
 #define SETTING_SETTER(name) \
-	static int name(void *target, const struct setting *s, struct arena *arena, \
-			const char *value, struct error *err)
+	static int name(void *target ATTR_UNUSED, const struct setting *s ATTR_UNUSED, \
+			struct arena *arena ATTR_UNUSED, const char *value, \
+			struct error *err ATTR_UNUSED)
+#define WORD_CHECK(name) \
+	static int name(const struct setting *s, const char *word, struct error *err)
 #define SETTING_PRINTER(name) \
-	static void name(const void *target, const struct setting *s, struct strbuf *out)
+	static void name(const void *target, const struct setting *s ATTR_UNUSED, \
+			 struct strbuf *out)
 
-/* Prints a SETTING_SPECIAL that is a list. */
+/* Prints a SETTING_SPECIAL: a list; a text, the first of .names where it is not set. */
 void setting_print_list(const void *target, const struct setting *s, struct strbuf *out);
+void setting_print_text(const void *target, const struct setting *s, struct strbuf *out);
 
 /* The words as a list for a field, NULL when there are none. */
 const char *const *setting_list_of(struct arena *arena, const struct strvec *words);

@@ -35,7 +35,6 @@ SETTING_SETTER(set_tls)
 	struct tls_settings *t = &((struct account *)target)->tls;
 	int mode;
 
-	(void)arena;
 	if (names_find(tls_names, value, &mode) < 0)
 		return setting_refuse(s, value, "one of auto, starttls, implicit, may, off, on",
 				      err);
@@ -51,7 +50,6 @@ SETTING_SETTER(set_starttls)
 	struct tls_settings *t = &((struct account *)target)->tls;
 	int on;
 
-	(void)arena;
 	if (setting_read_bool(s, value, &on, err) < 0)
 		return -1;
 	t->starttls = on;
@@ -64,7 +62,6 @@ SETTING_PRINTER(print_tls)
 {
 	const struct account *a = target;
 
-	(void)s;
 	strbuf_addstr(out, names_name(tls_names, (int)a->tls.mode));
 }
 
@@ -74,7 +71,6 @@ SETTING_SETTER(check_fingerprint)
 	size_t digits = 0;
 	bool wrong = false;
 
-	(void)target, (void)arena;
 	for (const char *p = value; *p; p++) {
 		if (isxdigit((unsigned char)*p))
 			digits++;
@@ -86,21 +82,14 @@ SETTING_SETTER(check_fingerprint)
 	return 0;
 }
 
-/* The list is in its field: each of it must be a pin, so that a typing error is seen at once. */
-SETTING_SETTER(check_pins)
+/* Each must be a pin, so that a typing error is seen at once. */
+WORD_CHECK(check_pin)
 {
-	const char *const *pins = ((struct account *)target)->tls.pin;
+	struct pin ignored;
 
-	(void)arena, (void)value;
-	for (size_t i = 0; pins && pins[i]; i++) {
-		struct pin ignored;
-
-		if (pin_parse(pins[i], &ignored) < 0)
-			return setting_refuse(s, pins[i], "spki-sha256:BASE64, cert-sha256:HEX or "
-					      "file:PATH ('msubmit --serverinfo' prints them)",
-					      err);
-	}
-	return 0;
+	return pin_parse(word, &ignored) == 0 ? 0 :
+		setting_refuse(s, word, "spki-sha256:BASE64, cert-sha256:HEX or file:PATH "
+			       "('msubmit --serverinfo' prints them)", err);
 }
 
 static const struct name_value auth_names[] = {
@@ -143,7 +132,6 @@ SETTING_PRINTER(print_auth)
 	const char *word = auth->mode == AUTH_MECHANISM ? auth->mechanism :
 							  names_name(auth_names, (int)auth->mode);
 
-	(void)s;
 	strbuf_addstr(out, word);
 }
 
@@ -152,7 +140,6 @@ SETTING_SETTER(set_password_fd)
 	char *end;
 	long n = strtol(value, &end, 10);
 
-	(void)arena;
 	if (*value && (!isdigit((unsigned char)*value) || *end || n > 65535))
 		return setting_refuse(s, value, "the number of an open descriptor", err);
 	((struct account *)target)->auth.password_fd = *value ? (int)n : -1;
@@ -163,59 +150,15 @@ SETTING_PRINTER(print_password_fd)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (a->auth.password_fd >= 0)
 		strbuf_addf(out, "%d", a->auth.password_fd);
 }
 
-static const struct name_value plaintexts[] = {
-	{ "tls", AUTH_PLAINTEXT_TLS }, { "always", AUTH_PLAINTEXT_ALWAYS }, { NULL, 0 }
-};
-
-static const struct name_value minimums[] = {
-	{ "any", AUTH_MINIMUM_ANY }, { "plain", AUTH_MINIMUM_PLAIN },
-	{ "scram", AUTH_MINIMUM_SCRAM }, { "scram-plus", AUTH_MINIMUM_SCRAM_PLUS }, { NULL, 0 }
-};
-
-static const struct name_value initials[] = {
-	{ "auto", AUTH_INITIAL_AUTO }, { "never", AUTH_INITIAL_NEVER },
-	{ "always", AUTH_INITIAL_ALWAYS }, { NULL, 0 }
-};
-
-static const struct name_value bindings[] = {
-	{ "auto", BINDING_AUTO }, { "tls-unique", BINDING_TLS_UNIQUE },
-	{ "tls-exporter", BINDING_TLS_EXPORTER }, { "off", BINDING_OFF }, { NULL, 0 }
-};
-
-static const struct name_value ocsps[] = {
-	{ "auto", TLS_OCSP_AUTO }, { "require", TLS_OCSP_REQUIRE }, { "off", TLS_OCSP_OFF },
-	{ NULL, 0 }
-};
-
-static const struct name_value danes[] = {
-	{ "off", TLS_DANE_OFF }, { "may", TLS_DANE_MAY }, { "must", TLS_DANE_MUST }, { NULL, 0 }
-};
-
-static const struct name_value dnssecs[] = {
-	{ "auto", DNSSEC_AUTO }, { "trust-ad", DNSSEC_TRUST_AD }, { NULL, 0 }
-};
-
-static const struct name_value versions[] = { { "1.2", 0 }, { "1.3", 1 }, { NULL, 0 } };
-
-static const struct name_value keyrings[] = {
-	{ "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 }, { "no", 0 }, { NULL, 0 }
-};
-
-static const struct name_value strips[] = {
-	{ "auto", STRIP_SPACES_AUTO }, { "on", STRIP_SPACES_ON }, { "off", STRIP_SPACES_OFF },
-	{ "yes", STRIP_SPACES_ON }, { "no", STRIP_SPACES_OFF }, { NULL, 0 }
-};
-
-static const struct setting security_rows[] = {
+const struct setting settings_security[] = {
+{ HEADING("TLS and signing in") },
 /* TLS */
-{ OWNER("tls"), .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
-  .flags = SETTING_SWITCH, .set = set_tls, .print = print_tls, .def = "auto",
-  .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
+{ OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, set_tls, print_tls), .flags = SETTING_SWITCH,
+  .def = "auto", .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
   .help = "auto: implicit on port 465, else STARTTLS, required" },
 { OWNER("tls_starttls"), .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
   .flags = SETTING_SWITCH | SETTING_CLASSIC, .set = set_starttls, .arg = "on|off",
@@ -228,19 +171,18 @@ static const struct setting security_rows[] = {
   .offset = FIELD(const char *, tls.trust_dir),
   .help = "folder of certificate authorities, instead of the system's" },
 { OWNER("tls_crl_file"), FILE_NAME(tls.crl_file), .help = "revoked certificates, PEM" },
-{ OWNER("tls_ocsp"), .type = SETTING_ENUM, .offset = FIELD(enum tls_ocsp, tls.ocsp),
-  .names = ocsps, .def = "auto", .arg = "auto|require|off",
+{ OWNER("tls_ocsp"), CHOICE(enum tls_ocsp, tls.ocsp, { "auto", TLS_OCSP_AUTO },
+  { "require", TLS_OCSP_REQUIRE }, { "off", TLS_OCSP_OFF }), .def = "auto",
   .help = "stapled OCSP answers: check, demand, ignore" },
 { OWNER("tls_fingerprint"), TEXT(tls.fingerprint), .set = check_fingerprint, .arg = "hex",
   .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
-{ OWNER("tls_pin"), LIST(tls.pin),
-  .set = check_pins, .arg = "pin,...",
+{ OWNER("tls_pin"), LIST(tls.pin), .check = check_pin, .arg = "pin,...",
   .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
-{ OWNER("tls_dane"), .type = SETTING_ENUM, .offset = FIELD(enum tls_dane, tls.dane),
-  .names = danes, .def = "off", .arg = "off|may|must",
+{ OWNER("tls_dane"), CHOICE(enum tls_dane, tls.dane, { "off", TLS_DANE_OFF },
+  { "may", TLS_DANE_MAY }, { "must", TLS_DANE_MUST }), .def = "off",
   .help = "verify by TLSA records of the server's domain" },
-{ OWNER("dnssec"), .type = SETTING_ENUM, .offset = FIELD(enum dnssec, tls.dnssec),
-  .names = dnssecs, .def = "auto", .arg = "auto|trust-ad",
+{ OWNER("dnssec"), CHOICE(enum dnssec, tls.dnssec, { "auto", DNSSEC_AUTO },
+  { "trust-ad", DNSSEC_TRUST_AD }), .def = "auto",
   .help = "trust-ad: the resolver on this host validates" },
 { OWNER("dnssec_anchor"), FILE_NAME(tls.dnssec_anchor),
   .help = "keys of the root of the DNS, instead of the system's" },
@@ -256,8 +198,8 @@ static const struct setting security_rows[] = {
   .help = "command that prints the passphrase or PIN of the key" },
 { OWNER_FIRST("tls_key_passwordeval"), TEXT(tls.key_passwordeval), .flags = SETTING_RAW,
   .arg = "command", .help = "the same, run by /bin/sh" },
-{ OWNER("tls_min_version"), .type = SETTING_BOOL, .offset = FIELD(bool, tls.only_tls13),
-  .names = versions, .def = "1.2", .arg = "1.2|1.3", .help = "oldest version of TLS to use" },
+{ OWNER("tls_min_version"), EITHER(tls.only_tls13, { "1.2", 0 }, { "1.3", 1 }), .def = "1.2",
+  .help = "oldest version of TLS to use" },
 { OWNER_FIRST("tls_session_cache"), TEXT(tls.session_cache), .flags = SETTING_PATH, .def = "off",
   .arg = "off|auto|folder",
   .help = "keep TLS sessions for the next process" },
@@ -272,15 +214,14 @@ static const struct setting security_rows[] = {
   .classic_def = "on", .help = "send a password although tls_certcheck is off" },
 
 /* signing in */
-{ OWNER("auth"), .type = SETTING_SPECIAL, .offset = FIELD(enum auth_mode, auth.mode),
-  .flags = SETTING_SWITCH, .set = set_auth, .print = print_auth, .def = "auto",
-  .classic_def = "off", .arg = "auto|on|off|try|mechanism",
-  .help = "auto: on when user or a token is set" },
+{ OWNER("auth"), SPECIAL(enum auth_mode, auth.mode, set_auth, print_auth),
+  .flags = SETTING_SWITCH, .def = "auto", .classic_def = "off",
+  .arg = "auto|on|off|try|mechanism", .help = "auto: on when user or a token is set" },
 { OWNER("auth_mechanisms"), LIST(auth.mechanisms), .def = "!plaintext-without-tls",
   .arg = "name,...", .help = "mechanisms allowed; ! in front: not allowed" },
-{ OWNER("auth_minimum"), .type = SETTING_ENUM, .names = minimums, .def = "any",
-  .offset = FIELD(enum auth_minimum, auth.minimum), .arg = "any|plain|scram|scram-plus",
-  .help = "weakest mechanism allowed" },
+{ OWNER("auth_minimum"), CHOICE(enum auth_minimum, auth.minimum, { "any", AUTH_MINIMUM_ANY },
+  { "plain", AUTH_MINIMUM_PLAIN }, { "scram", AUTH_MINIMUM_SCRAM },
+  { "scram-plus", AUTH_MINIMUM_SCRAM_PLUS }), .def = "any", .help = "weakest mechanism allowed" },
 { OWNER("auth_legacy"), SWITCH(auth.legacy), .def = "off", .classic_def = "on",
   .help = "allow CRAM-MD5, DIGEST-MD5, NTLM" },
 { OWNER("auth_remember"), SWITCH(auth.remember), .def = "off",
@@ -291,29 +232,28 @@ static const struct setting security_rows[] = {
   .help = "try another mechanism when the password is refused" },
 { OWNER("auth_transition"), SWITCH(auth.transition), .def = "off",
   .help = "show the server the password once when it asks for that (432)" },
-{ OWNER("auth_initial_response"), .type = SETTING_ENUM, .names = initials, .def = "auto",
-  .offset = FIELD(enum auth_initial, auth.initial_response), .arg = "auto|never|always",
+{ OWNER("auth_initial_response"), CHOICE(enum auth_initial, auth.initial_response,
+  { "auto", AUTH_INITIAL_AUTO }, { "never", AUTH_INITIAL_NEVER },
+  { "always", AUTH_INITIAL_ALWAYS }), .def = "auto",
   .help = "send the first response along with AUTH" },
 { OWNER("auth_service"), TEXT(auth.service), .arg = "name", .def = "smtp",
   .help = "service that tickets and digests are for" },
-{ OWNER("channel_binding"), .type = SETTING_ENUM, .names = bindings, .def = "auto",
-  .offset = FIELD(enum channel_binding, auth.channel_binding),
-  .arg = "auto|tls-unique|tls-exporter|off", .help = "what ties SCRAM-*-PLUS to TLS" },
-{ OWNER("auth_plaintext"), .type = SETTING_ENUM, .names = plaintexts, .def = "tls",
-  .offset = FIELD(enum auth_plaintext, auth.plaintext), .arg = "tls|always",
+{ OWNER("channel_binding"), CHOICE(enum channel_binding, auth.channel_binding,
+  { "auto", BINDING_AUTO }, { "tls-unique", BINDING_TLS_UNIQUE },
+  { "tls-exporter", BINDING_TLS_EXPORTER }, { "off", BINDING_OFF }), .def = "auto",
+  .help = "what ties SCRAM-*-PLUS to TLS" },
+{ OWNER("auth_plaintext"), CHOICE(enum auth_plaintext, auth.plaintext,
+  { "tls", AUTH_PLAINTEXT_TLS }, { "always", AUTH_PLAINTEXT_ALWAYS }), .def = "tls",
   .help = "always: send passwords readably without TLS too" },
 { OWNER("user"), TEXT(auth.user), .arg = "name", .help = "user to sign in" },
 { OWNER("authzid"), TEXT(auth.authzid), .arg = "name", .help = "identity to act as" },
 { OWNER("auth_realm"), TEXT(auth.realm), .arg = "realm", .help = "realm for DIGEST-MD5" },
 { OWNER("ntlmdomain"), TEXT(auth.ntlmdomain), .arg = "domain", .help = "domain for NTLM" },
-{ OWNER("password"), .type = SETTING_SECRET, .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
-  .offset = FIELD(struct secret, auth.password), .arg = "secret",
-  .help = "password, in a file only you can read" },
+{ OWNER("password"), SECRET(auth.password), .help = "password, in a file only you can read" },
 { OWNER("password_file"), FILE_NAME(auth.password_file),
   .help = "file whose first line is the password" },
-{ OWNER("password_fd"), .type = SETTING_SPECIAL, .offset = FIELD(int, auth.password_fd),
-  .set = set_password_fd, .print = print_password_fd, .def = "", .arg = "number",
-  .help = "open descriptor to read the password from" },
+{ OWNER("password_fd"), SPECIAL(int, auth.password_fd, set_password_fd, print_password_fd),
+  .def = "", .arg = "number", .help = "open descriptor to read the password from" },
 { OWNER("password_credential"), TEXT(auth.password_credential), .arg = "name",
   .help = "systemd credential that holds the password" },
 { OWNER_FIRST("password_command"), COMMAND(auth.password_command),
@@ -322,28 +262,21 @@ static const struct setting security_rows[] = {
   .help = "command that prints the password; run by /bin/sh" },
 { OWNER("netrc"), FILE_NAME(auth.netrc),
   .help = "netrc file to look in, instead of ~/.netrc and the system's" },
-{ OWNER("keyring"), .type = SETTING_BOOL, .names = keyrings, .def = "auto",
-  .offset = FIELD(bool, auth.keyring), .arg = "auto|off",
-  .help = "look for the password in the desktop's key ring" },
-{ OWNER("strip_spaces"), .type = SETTING_ENUM, .names = strips, .def = "auto",
-  .offset = FIELD(enum strip_spaces, auth.strip_spaces), .arg = "auto|on|off",
+{ OWNER("keyring"), EITHER(auth.keyring, { "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 },
+  { "no", 0 }), .def = "auto", .help = "look for the password in the desktop's key ring" },
+{ OWNER("strip_spaces"), CHOICE(enum strip_spaces, auth.strip_spaces,
+  { "auto", STRIP_SPACES_AUTO }, { "on", STRIP_SPACES_ON }, { "off", STRIP_SPACES_OFF },
+  { "yes", STRIP_SPACES_ON }, { "no", STRIP_SPACES_OFF }), .def = "auto",
   .help = "leave blanks out of the password; auto: of Google's app passwords" },
-{ OWNER("oauth_token"), .type = SETTING_SECRET,
-  .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
-  .offset = FIELD(struct secret, auth.token), .arg = "secret",
+{ OWNER("oauth_token"), SECRET(auth.token),
   .help = "OAuth2 access token, in a file only you can read" },
 { OWNER("oauth_token_file"), FILE_NAME(auth.token_file),
   .help = "file whose first line is the access token" },
 { OWNER_FIRST("oauth_token_command"), COMMAND(auth.token_command),
   .help = "command that prints the access token; no shell" },
-{ OWNER("command_timeout"), .type = SETTING_TIME, .max = MONTH, .def = "60",
-  .offset = FIELD(unsigned, auth.command_timeout), .classic_def = "off", .arg = "seconds|off",
+{ OWNER("command_timeout"), LIMIT(auth.command_timeout), .def = "60", .classic_def = "off",
   .help = "limit for password and token commands" },
-{ OWNER("scram_min_iterations"), .type = SETTING_UINT, .min = 1, .max = 10000000,
-  .offset = FIELD(unsigned, auth.scram_min_iterations), .def = "4096", .arg = "number",
+{ OWNER("scram_min_iterations"), NUMBER(auth.scram_min_iterations, 1, 10000000), .def = "4096",
   .help = "fewest SCRAM iterations to accept" },
-};
-
-const struct setting_group settings_security = {
-	"TLS and signing in", security_rows, ARRAY_LEN(security_rows)
+{ .help = NULL }
 };

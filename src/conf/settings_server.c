@@ -117,7 +117,6 @@ SETTING_PRINTER(print_host)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (!a->server_n)
 		strbuf_addstr(out, a->host ? a->host : "");
 	for (size_t i = 0; i < a->server_n; i++) {
@@ -139,7 +138,6 @@ SETTING_SETTER(check_resolver)
 {
 	struct address ignored;
 
-	(void)target, (void)arena;
 	if (*value && !address_from_server(value, 53, &ignored))
 		return setting_refuse(s, value, "an address with or without a port", err);
 	return 0;
@@ -151,7 +149,6 @@ SETTING_SETTER(set_race)
 	size_t digits = strspn(value, "0123456789");
 	unsigned ms = 0;
 
-	(void)arena;
 	if (strcasecmp(value, "on") == 0 || strcasecmp(value, "yes") == 0) {
 		ms = 250;
 	} else if (strcasecmp(value, "off") != 0 && strcasecmp(value, "no") != 0) {
@@ -172,7 +169,6 @@ SETTING_PRINTER(print_race)
 {
 	unsigned ms = ((const struct account *)target)->net.happy_eyeballs;
 
-	(void)s;
 	if (ms)
 		strbuf_addf(out, "%ums", ms);
 	else
@@ -184,42 +180,39 @@ SETTING_PRINTER(print_race)
 /* source_port = port ["-" port] */
 SETTING_SETTER(set_source_port)
 {
-	struct connection_settings *net = &((struct account *)target)->net;
+	struct socket_options *o = &((struct account *)target)->net.tcp;
 	size_t n = strcspn(value, "-");
 	unsigned first = 0, last;
 
-	(void)arena;
 	if (*value && (!read_unsigned(value, n, 65535, &first) || first == 0))
 		return setting_refuse(s, value, "a port, or FIRST-LAST", err);
 	last = first;
 	if (*value && value[n] &&
 	    (!read_unsigned(value + n + 1, strlen(value + n + 1), 65535, &last) || last < first))
 		return setting_refuse(s, value, "a port, or FIRST-LAST", err);
-	net->source_port = first;
-	net->source_port_last = last;
+	o->source_port = first;
+	o->source_port_last = last;
 	return 0;
 }
 
 SETTING_PRINTER(print_source_port)
 {
-	const struct connection_settings *net = &((const struct account *)target)->net;
+	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
-	(void)s;
-	if (net->source_port)
-		strbuf_addf(out, "%u", net->source_port);
-	if (net->source_port_last > net->source_port)
-		strbuf_addf(out, "-%u", net->source_port_last);
+	if (o->source_port)
+		strbuf_addf(out, "%u", o->source_port);
+	if (o->source_port_last > o->source_port)
+		strbuf_addf(out, "-%u", o->source_port_last);
 }
 
 /* keepalive = switch / idle "," interval "," count */
 SETTING_SETTER(set_keepalive)
 {
-	struct connection_settings *net = &((struct account *)target)->net;
+	struct socket_options *o = &((struct account *)target)->net.tcp;
 	unsigned part[3] = { 0, 0, 0 };
 	struct error none;
 	int on = 1;
 
-	(void)arena;
 	if (setting_read_bool(s, value, &on, &none) < 0) {
 		const char *p = value;
 
@@ -238,23 +231,22 @@ SETTING_SETTER(set_keepalive)
 			p += *p == ',';
 		}
 	}
-	net->keepalive = on;
-	net->keepalive_idle = part[0];
-	net->keepalive_interval = part[1];
-	net->keepalive_count = part[2];
+	o->keepalive = on;
+	o->keepalive_idle = part[0];
+	o->keepalive_interval = part[1];
+	o->keepalive_count = part[2];
 	return 0;
 }
 
 SETTING_PRINTER(print_keepalive)
 {
-	const struct connection_settings *net = &((const struct account *)target)->net;
+	const struct socket_options *o = &((const struct account *)target)->net.tcp;
 
-	(void)s;
-	if (net->keepalive && net->keepalive_idle)
-		strbuf_addf(out, "%u,%u,%u", net->keepalive_idle, net->keepalive_interval,
-			    net->keepalive_count);
+	if (o->keepalive && o->keepalive_idle)
+		strbuf_addf(out, "%u,%u,%u", o->keepalive_idle, o->keepalive_interval,
+			    o->keepalive_count);
 	else
-		strbuf_addstr(out, net->keepalive ? "on" : "off");
+		strbuf_addstr(out, o->keepalive ? "on" : "off");
 }
 
 /* --- proxy --------------------------------------------------------------------------- */
@@ -285,7 +277,6 @@ SETTING_PRINTER(print_proxy)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (a->proxy_host)
 		strbuf_addf(out, strchr(a->proxy_host, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
 			    proxyurl_type_name(a->proxy.type), a->proxy_host, a->proxy_port);
@@ -295,7 +286,6 @@ SETTING_PRINTER(print_port)
 {
 	const struct account *a = target;
 
-	(void)s;
 	if (!a->socket)
 		strbuf_addf(out, "%u", account_port(a));
 }
@@ -314,7 +304,6 @@ SETTING_SETTER(set_timeout)
 	struct timeouts *t = &((struct account *)target)->timeouts;
 	unsigned n;
 
-	(void)arena;
 	if (setting_read_time(s, value, &n, err) < 0)
 		return -1;
 	t->connect = t->greeting = t->helo = t->starttls = t->auth = t->mail = t->rcpt = n;
@@ -324,40 +313,20 @@ SETTING_SETTER(set_timeout)
 	return 0;
 }
 
-static const struct name_value protocols[] = {
-	{ "smtp", PROTOCOL_SMTP }, { "lmtp", PROTOCOL_LMTP }, { NULL, 0 }
-};
-
-static const struct name_value families[] = {
-	{ "any", FAMILY_ANY }, { "ipv4", FAMILY_IPV4 }, { "ipv6", FAMILY_IPV6 },
-	{ "prefer-ipv4", FAMILY_PREFER_IPV4 }, { "prefer-ipv6", FAMILY_PREFER_IPV6 }, { NULL, 0 }
-};
-
-static const struct name_value srv_lives[] = {
-	{ "inside", SRV_LIVE_INSIDE }, { "dnssec", SRV_LIVE_DNSSEC }, { "any", SRV_LIVE_ANY },
-	{ NULL, 0 }
-};
-
-static const struct name_value proxy_types[] = {
-	{ "socks5h", PROXY_SOCKS5H }, { "socks5", PROXY_SOCKS5 }, { "socks4a", PROXY_SOCKS4A },
-	{ "socks4", PROXY_SOCKS4 }, { "http", PROXY_HTTP }, { "https", PROXY_HTTPS }, { NULL, 0 }
-};
-
-static const struct setting server_rows[] = {
+const struct setting settings_server[] = {
+{ HEADING("The server and the way to it") },
 /* server */
-{ OWNER("host"), .type = SETTING_SPECIAL, .offset = FIELD(const char *, host),
-  .flags = SETTING_BROAD, .set = set_host, .print = print_host,
+{ OWNER("host"), SPECIAL(const char *, host, set_host, print_host), .flags = SETTING_BROAD,
   .arg = "name[:port],...", .help = "server that takes the mail; srv:DOMAIN" },
 { OWNER("port"), .type = SETTING_UINT, .offset = FIELD(unsigned, port), .min = 1, .max = 65535,
   .print = print_port, .arg = "number",
   .help = "port of the server (587; 465 for implicit TLS; 24 for LMTP)" },
 { OWNER("socket"), FILE_NAME(socket), .help = "local socket to connect to, instead of host" },
-{ OWNER("protocol"), .type = SETTING_ENUM, .offset = FIELD(enum protocol, protocol),
-  .names = protocols, .def = "smtp", .arg = "smtp|lmtp", .help = "protocol to speak" },
-{ OWNER("address_family"), .type = SETTING_ENUM,
-  .offset = FIELD(enum address_family, address_family),
-  .names = families, .def = "any", .arg = "any|ipv4|ipv6|prefer-ipv4|prefer-ipv6",
-  .help = "addresses to try" },
+{ OWNER("protocol"), CHOICE(enum protocol, protocol, { "smtp", PROTOCOL_SMTP },
+  { "lmtp", PROTOCOL_LMTP }), .def = "smtp", .help = "protocol to speak" },
+{ OWNER("address_family"), CHOICE(enum address_family, address_family, { "any", FAMILY_ANY },
+  { "ipv4", FAMILY_IPV4 }, { "ipv6", FAMILY_IPV6 }, { "prefer-ipv4", FAMILY_PREFER_IPV4 },
+  { "prefer-ipv6", FAMILY_PREFER_IPV6 }), .def = "any", .help = "addresses to try" },
 { OWNER("domain"), TEXT(domain), .def = "auto", .classic_def = "localhost",
   .arg = "name|auto", .help = "name to say in EHLO (%H, %C, %M as in msmtp)" },
 { OWNER("helo_privacy"), SWITCH(helo_privacy), .def = "off",
@@ -366,51 +335,47 @@ static const struct setting server_rows[] = {
 /* connection */
 { OWNER("mx"), SWITCH(net.mx), .def = "off",
   .help = "no host: send to the servers of each recipient's domain" },
-{ OWNER("srv_live"), .type = SETTING_ENUM, .offset = FIELD(enum srv_live, net.srv_live),
-  .names = srv_lives, .def = "inside", .arg = "inside|dnssec|any",
+{ OWNER("srv_live"), CHOICE(enum srv_live, net.srv_live, { "inside", SRV_LIVE_INSIDE },
+  { "dnssec", SRV_LIVE_DNSSEC }, { "any", SRV_LIVE_ANY }), .def = "inside",
   .help = "servers that SRV records may name" },
 { OWNER("resolver"), TEXT(net.resolver), .set = check_resolver, .arg = "address[:port]",
   .help = "DNS server to ask, instead of the system's" },
-{ OWNER("happy_eyeballs"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, net.happy_eyeballs),
-  .set = set_race, .print = print_race, .def = "250ms", .arg = "time|off",
-  .help = "when to try the next address beside a slow one" },
-{ OWNER("source_ip"), TEXT(source_ip), .arg = "address,...",
+{ OWNER("happy_eyeballs"), SPECIAL(unsigned, net.happy_eyeballs, set_race, print_race),
+  .def = "250ms", .arg = "time|off", .help = "when to try the next address beside a slow one" },
+{ OWNER("source_ip"), TEXT(net.tcp.source_ip), .arg = "address,...",
   .help = "local address to connect from; one of IPv4, one of IPv6" },
-{ OWNER("source_ip_strict"), SWITCH(net.source_ip_strict), .def = "off",
+{ OWNER("source_ip_strict"), SWITCH(net.tcp.source_ip_strict), .def = "off",
   .help = "connect only by the kinds of address in source_ip" },
-{ OWNER("source_port"), .type = SETTING_SPECIAL, .offset = FIELD(unsigned, net.source_port),
-  .set = set_source_port, .print = print_source_port, .arg = "number[-number]",
-  .help = "local port to connect from" },
-{ OWNER("interface"), TEXT(net.interface), .arg = "name", .help = "network interface to use" },
-{ OWNER("tcp_keepalive"), .type = SETTING_SPECIAL, .offset = FIELD(bool, net.keepalive),
-  .set = set_keepalive, .print = print_keepalive, .def = "on",
-  .arg = "on|off|idle,interval,count", .help = "keep an idle connection alive" },
-{ OWNER("tcp_nodelay"), SWITCH(net.nodelay), .def = "on", .help = "send small packets at once" },
-{ OWNER("tcp_linger"), .type = SETTING_TIME, .offset = FIELD(unsigned, net.linger), .max = 3600,
-  .def = "off", .arg = "seconds|off", .help = "how long closing waits for data on its way" },
-{ OWNER("tcp_send_buffer"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.send_buffer),
-  .max = 1 << 30, .def = "0", .arg = "size", .help = "buffer of the socket; 0 = the system's" },
-{ OWNER("tcp_recv_buffer"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.recv_buffer),
-  .max = 1 << 30, .def = "0", .arg = "size", .help = "the same for what comes in" },
-{ OWNER("max_rate"), .type = SETTING_SIZE, .offset = FIELD(uint64_t, net.max_rate),
-  .max = 1 << 30, .def = "0", .arg = "size", .help = "octets a second to send at most" },
+{ OWNER("source_port"),
+  SPECIAL(unsigned, net.tcp.source_port, set_source_port, print_source_port),
+  .arg = "number[-number]", .help = "local port to connect from" },
+{ OWNER("interface"), TEXT(net.tcp.interface), .arg = "name",
+  .help = "network interface to use" },
+{ OWNER("tcp_keepalive"), SPECIAL(bool, net.tcp.keepalive, set_keepalive, print_keepalive),
+  .def = "on", .arg = "on|off|idle,interval,count", .help = "keep an idle connection alive" },
+{ OWNER("tcp_nodelay"), SWITCH(net.tcp.nodelay), .def = "on",
+  .help = "send small packets at once" },
+{ OWNER("tcp_linger"), .type = SETTING_TIME, .offset = FIELD(unsigned, net.tcp.linger),
+  .max = 3600, .def = "off", .arg = "seconds|off",
+  .help = "how long closing waits for data on its way" },
+{ OWNER("tcp_send_buffer"), SIZE(net.tcp.send_buffer, 1 << 30), .def = "0",
+  .help = "buffer of the socket; 0 = the system's" },
+{ OWNER("tcp_recv_buffer"), SIZE(net.tcp.recv_buffer, 1 << 30), .def = "0",
+  .help = "the same for what comes in" },
+{ OWNER("max_rate"), SIZE(net.max_rate, 1 << 30), .def = "0",
+  .help = "octets a second to send at most" },
 { OWNER_FIRST("tunnel"), COMMAND(net.tunnel),
   .help = "command whose input and output lead to the server (%h, %p)" },
-{ OWNER("proxy"), .type = SETTING_SPECIAL, .offset = FIELD(const char *, proxy_host),
-  .flags = SETTING_BROAD | SETTING_URL, .set = set_proxy, .print = print_proxy,
-  .arg = "type://[user@]host:port",
+{ OWNER("proxy"), SPECIAL(const char *, proxy_host, set_proxy, print_proxy),
+  .flags = SETTING_BROAD | SETTING_URL, .arg = "type://[user@]host:port",
   .help = "proxy to go through: socks5h, socks5, socks4a, socks4, http, https" },
-{ OWNER("proxy_type"), .type = SETTING_ENUM, .offset = FIELD(enum proxy_type, proxy.type),
-  .names = proxy_types, .def = "socks5h",
-  .arg = "socks5h|socks5|socks4a|socks4|http|https",
-  .help = "its type" },
+{ OWNER("proxy_type"), CHOICE(enum proxy_type, proxy.type, { "socks5h", PROXY_SOCKS5H },
+  { "socks5", PROXY_SOCKS5 }, { "socks4a", PROXY_SOCKS4A }, { "socks4", PROXY_SOCKS4 },
+  { "http", PROXY_HTTP }, { "https", PROXY_HTTPS }), .def = "socks5h", .help = "its type" },
 { OWNER("proxy_host"), TEXT(proxy_host), .arg = "name", .help = "its name or address" },
-{ OWNER("proxy_port"), .type = SETTING_UINT, .offset = FIELD(unsigned, proxy_port),
-  .min = 1, .max = 65535, .def = "1080", .arg = "number", .help = "port of the proxy" },
+{ OWNER("proxy_port"), NUMBER(proxy_port, 1, 65535), .def = "1080", .help = "port of the proxy" },
 { OWNER("proxy_user"), TEXT(proxy.user), .arg = "name", .help = "user to sign in to the proxy" },
-{ OWNER("proxy_password"), .type = SETTING_SECRET,
-  .flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION,
-  .offset = FIELD(struct secret, proxy.password), .arg = "secret",
+{ OWNER("proxy_password"), SECRET(proxy.password),
   .help = "password for the proxy, in a file only you can read" },
 { OWNER("proxy_password_file"), FILE_NAME(proxy.password_file),
   .help = "file whose first line is the password for the proxy" },
@@ -436,13 +401,8 @@ static const struct setting server_rows[] = {
 { OWNER("data_init_timeout"), TIME(data_init), .def = "120", .help = "reply to DATA" },
 { OWNER("data_xfer_timeout"), TIME(data_xfer), .def = "180", .help = "each block of data" },
 { OWNER("data_done_timeout"), TIME(data_done), .def = "600", .help = "reply to the end of data" },
-{ OWNER("rset_timeout"), .type = SETTING_TIME, .offset = FIELD(unsigned, timeouts.rset),
-  .max = MONTH, .def = "20", .arg = "seconds|off", .help = "reply to RSET" },
-{ OWNER("quit_timeout"), .type = SETTING_TIME, .offset = FIELD(unsigned, timeouts.quit),
-  .max = MONTH, .def = "10", .arg = "seconds|off", .help = "reply to QUIT" },
+{ OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET" },
+{ OWNER("quit_timeout"), LIMIT(timeouts.quit), .def = "10", .help = "reply to QUIT" },
 { OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
-};
-
-const struct setting_group settings_server = {
-	"The server and the way to it", server_rows, ARRAY_LEN(server_rows)
+{ .help = NULL }
 };

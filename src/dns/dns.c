@@ -318,15 +318,14 @@ static void add_addresses(const struct question *q, unsigned port, struct host_a
 
 		if (q->type == DNS_A) {
 			a.to.in.sin_family = AF_INET;
-			a.to.in.sin_port = htons((in_port_t)port);
 			a.to.in.sin_addr = q->answer.v[i].address.in;
 			a.len = sizeof(a.to.in);
 		} else {
 			a.to.in6.sin6_family = AF_INET6;
-			a.to.in6.sin6_port = htons((in_port_t)port);
 			a.to.in6.sin6_addr = q->answer.v[i].address.in6;
 			a.len = sizeof(a.to.in6);
 		}
+		address_set_port(&a, port);
 		out->v = xrealloc(out->v, out->n + 1, sizeof(a));
 		out->v[out->n++] = a;
 	}

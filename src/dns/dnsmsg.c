@@ -27,6 +27,14 @@ struct reader {
 	size_t n, at;
 };
 
+/* Without the final dot. */
+static size_t name_len(const char *name)
+{
+	const size_t len = strlen(name);
+
+	return len && name[len - 1] == '.' ? len - 1 : len;
+}
+
 /* --- asking ---------------------------------------------------------------- */
 
 static unsigned char *put16(unsigned char *p, unsigned value)
@@ -40,10 +48,8 @@ int dns_question(const char *name, enum dns_type type, unsigned id,
 		 unsigned char out[DNS_QUERY_MAX])
 {
 	unsigned char *p = out;
-	size_t len = strlen(name);
+	const size_t len = name_len(name);
 
-	if (len && name[len - 1] == '.')
-		len--;
 	if (len == 0 || len > NAME_OCTETS_MAX - 2)
 		return -1;
 	p = put16(p, id);
@@ -147,10 +153,8 @@ static int read_question(struct reader *r, const char *name, enum dns_type type)
 {
 	char asked[DNS_NAME_TEXT];
 	bool plain;
-	size_t len = strlen(name);
+	const size_t len = name_len(name);
 
-	if (len && name[len - 1] == '.')
-		len--;
 	if (read_name(r, asked, &plain) < 0 || strlen(asked) != len ||
 	    strncasecmp(asked, name, len) != 0)
 		return -1;
@@ -312,10 +316,8 @@ int dns_answer_read(const unsigned char *data, size_t n, const char *name, enum 
 	struct reader r = { data, n, 0 };
 	const unsigned char *p = take(&r, HEADER);
 	struct dns_answer a = { .code = 0 };
-	size_t len = strlen(name);
+	const size_t len = name_len(name);
 
-	if (len && name[len - 1] == '.')
-		len--;
 	if (!p || len >= DNS_NAME_TEXT || get16(p) != id || get16(p + 4) != 1 ||
 	    (get16(p + 2) & (FLAG_ANSWER | OPCODE)) != FLAG_ANSWER ||
 	    read_question(&r, name, type) < 0)

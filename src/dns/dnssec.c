@@ -258,32 +258,26 @@ static void close_unbound(struct validator *s)
 
 #else
 
-static int load_unbound(struct error *err)
+static int failed(struct error *err)
 {
 	return error_set(err, FAULT_LIBRARY_MISSING, "msubmit was built without libunbound: set "
 			 "dnssec = trust-ad, with a validating resolver on this host");
 }
 
-static int open_unbound(struct validator *s, struct error *err)
+static int open_unbound(struct validator *s ATTR_UNUSED, struct error *err)
 {
-	(void)s;
-	return load_unbound(err);
+	return failed(err);
 }
 
-static int ask_unbound(struct validator *s, const char *name, enum dns_type type,
-		       const struct deadline *d, struct dns_answer *out, struct error *err)
+static int ask_unbound(struct validator *s ATTR_UNUSED, const char *name ATTR_UNUSED,
+		       enum dns_type type ATTR_UNUSED, const struct deadline *d ATTR_UNUSED,
+		       struct dns_answer *out ATTR_UNUSED, struct error *err)
 {
-	(void)s;
-	(void)name;
-	(void)type;
-	(void)d;
-	(void)out;
-	return load_unbound(err);
+	return failed(err);
 }
 
-static void close_unbound(struct validator *s)
+static void close_unbound(struct validator *s ATTR_UNUSED)
 {
-	(void)s;
 }
 
 #endif

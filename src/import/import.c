@@ -8,7 +8,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "conf/config_write.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "conf/settings.h"
 #include "import/import_parts.h"
 #include "util/arena.h"

@@ -7,7 +7,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "conf/config_parts.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "conf/settings.h"
 #include "util/arena.h"
 #include "util/error.h"

@@ -48,22 +48,44 @@ enum {
 	REQUEST_MAX = 1024,
 };
 
-struct socks_reply {
-	int code;
+static const struct socks_reply {
+	int version, code;
 	enum fault fault;
 	const char *text;
+} replies[] = {
+	{ 5, 1, FAULT_PROXY, "general failure of the proxy" },
+	{ 5, 2, FAULT_PROXY_REFUSED, "not allowed by the proxy's rules" },
+	{ 5, 3, FAULT_PROXY, "network unreachable" },
+	{ 5, 4, FAULT_PROXY, "host unreachable" },
+	{ 5, 5, FAULT_PROXY, "connection refused" },
+	{ 5, 6, FAULT_PROXY, "time to live expired" },
+	{ 5, 7, FAULT_PROXY_UNABLE, "command not supported by the proxy" },
+	{ 5, 8, FAULT_PROXY_UNABLE, "address type not supported by the proxy" },
+	{ 4, 91, FAULT_PROXY, "rejected or failed" },
+	{ 4, 92, FAULT_PROXY_LOGIN, "it cannot ask this host who we are (identd)" },
+	{ 4, 93, FAULT_PROXY_LOGIN, "the user is another one than this host says (identd)" },
 };
 
-static const struct socks_reply replies[] = {
-	{ 1, FAULT_PROXY, "general failure of the proxy" },
-	{ 2, FAULT_PROXY_REFUSED, "not allowed by the proxy's rules" },
-	{ 3, FAULT_PROXY, "network unreachable" },
-	{ 4, FAULT_PROXY, "host unreachable" },
-	{ 5, FAULT_PROXY, "connection refused" },
-	{ 6, FAULT_PROXY, "time to live expired" },
-	{ 7, FAULT_PROXY_UNABLE, "command not supported by the proxy" },
-	{ 8, FAULT_PROXY_UNABLE, "address type not supported by the proxy" },
-};
+static int socks_refused(int version, unsigned code, const struct proxy_request *r,
+			 struct error *err)
+{
+	char unknown[40];
+	const char *text = unknown;
+	enum fault fault = FAULT_PROXY_PROTOCOL;
+
+	snprintf(unknown, sizeof(unknown), version == SOCKS4_VERSION ? "unknown reply %u" :
+		 "unknown reply 0x%02x", code);
+	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
+		if (replies[i].version == version && replies[i].code == (int)code) {
+			fault = replies[i].fault;
+			text = replies[i].text;
+		}
+	}
+	error_set(err, fault, "the SOCKS proxy cannot connect to %s:%u: %s", r->host, r->port,
+		  text);
+	err->named = true;
+	return -1;
+}
 
 static int check_version(unsigned char version, struct error *err)
 {
@@ -120,7 +142,7 @@ static int add_counted(struct strbuf *out, const char *what, const char *data, s
 	return 0;
 }
 
-static int sign_in(struct stream *s, const struct socks_request *r, const struct deadline *d,
+static int sign_in(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 		   struct error *err)
 {
 	struct strbuf login = STRBUF_INIT(REQUEST_MAX);
@@ -149,15 +171,6 @@ static int sign_in(struct stream *s, const struct socks_request *r, const struct
 }
 
 /* --- version 5: the request ------------------------------------------------------ */
-
-/* host without the brackets of an IPv6 address; xfree() it. */
-static char *bare_host(const char *host)
-{
-	size_t len = strlen(host);
-	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
-
-	return xstrndup(host + bracketed, bracketed ? len - 2 : len);
-}
 
 static int check_name(const char *host, struct error *err)
 {
@@ -189,12 +202,12 @@ static void add_address(struct strbuf *out, const struct address *a)
 	}
 }
 
-static int request(struct stream *s, const struct socks_request *r, const struct deadline *d,
+static int request(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 		   struct error *err)
 {
 	static const unsigned char head[] = { SOCKS_VERSION, COMMAND_CONNECT, 0 };
 	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
-	char *host = bare_host(r->host);
+	char *host = address_bare_host(r->host);
 	struct address numeric;
 	int rc = 0;
 
@@ -213,24 +226,6 @@ static int request(struct stream *s, const struct socks_request *r, const struct
 	strbuf_release(&all);
 	xfree(host);
 	return rc;
-}
-
-static int socks_refused(int code, const char *host, unsigned port, struct error *err)
-{
-	char unknown[40];
-	const char *text = unknown;
-	enum fault fault = FAULT_PROXY_PROTOCOL;
-
-	snprintf(unknown, sizeof(unknown), "unknown reply 0x%02x", (unsigned)code);
-	for (size_t i = 0; i < ARRAY_LEN(replies); i++) {
-		if (replies[i].code == code) {
-			fault = replies[i].fault;
-			text = replies[i].text;
-		}
-	}
-	error_set(err, fault, "the SOCKS proxy cannot connect to %s:%u: %s", host, port, text);
-	err->named = true;
-	return -1;
 }
 
 /* The address that the proxy uses is of no interest, but must be read away. */
@@ -257,8 +252,8 @@ static int skip_address(struct stream *s, unsigned char type, const struct deadl
 	return stream_read_exact(s, rest, (size_t)len + PORT_LENGTH, d, err);
 }
 
-int socks5_connect(struct stream *s, const struct socks_request *r, const struct deadline *d,
-		   struct error *err)
+static int socks5_connect(struct stream *s, const struct proxy_request *r,
+			  const struct deadline *d, struct error *err)
 {
 	unsigned char reply[4], method;
 
@@ -269,19 +264,13 @@ int socks5_connect(struct stream *s, const struct socks_request *r, const struct
 	    check_version(reply[0], err) < 0)
 		return -1;
 	if (reply[1] != 0)
-		return socks_refused(reply[1], r->host, r->port, err);
+		return socks_refused(SOCKS_VERSION, reply[1], r, err);
 	return skip_address(s, reply[3], d, err);
 }
 
 /* --- version 4 --------------------------------------------------------------------- */
 
-static const struct socks_reply replies4[] = {
-	{ 91, FAULT_PROXY, "rejected or failed" },
-	{ 92, FAULT_PROXY_LOGIN, "it cannot ask this host who we are (identd)" },
-	{ 93, FAULT_PROXY_LOGIN, "the user is another one than this host says (identd)" },
-};
-
-static int request4(const struct socks_request *r, const char *host, struct strbuf *out,
+static int request4(const struct proxy_request *r, const char *host, struct strbuf *out,
 		    struct error *err)
 {
 	static const unsigned char by_name[] = { 0, 0, 0, 1 };
@@ -311,32 +300,13 @@ static int request4(const struct socks_request *r, const char *host, struct strb
 	return 0;
 }
 
-static int refused4(int code, const struct socks_request *r, struct error *err)
-{
-	char unknown[40];
-	const char *text = unknown;
-	enum fault fault = FAULT_PROXY_PROTOCOL;
-
-	snprintf(unknown, sizeof(unknown), "unknown reply %d", code);
-	for (size_t i = 0; i < ARRAY_LEN(replies4); i++) {
-		if (replies4[i].code == code) {
-			fault = replies4[i].fault;
-			text = replies4[i].text;
-		}
-	}
-	error_set(err, fault, "the SOCKS proxy cannot connect to %s:%u: %s", r->host, r->port,
-		  text);
-	err->named = true;
-	return -1;
-}
-
-int socks4_connect(struct stream *s, const struct socks_request *r, const struct deadline *d,
-		   struct error *err)
+static int socks4_connect(struct stream *s, const struct proxy_request *r,
+			  const struct deadline *d, struct error *err)
 {
 	enum { GRANTED = 90, REPLY_LENGTH = 8 };
 	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
 	unsigned char reply[REPLY_LENGTH];
-	char *host = bare_host(r->host);
+	char *host = address_bare_host(r->host);
 	int rc = request4(r, host, &all, err);
 
 	if (rc == 0)
@@ -349,7 +319,7 @@ int socks4_connect(struct stream *s, const struct socks_request *r, const struct
 		return error_set(err, FAULT_PROXY_PROTOCOL,
 				 "the proxy does not speak SOCKS4 (first octet 0x%02x): check its "
 				 "port and type", reply[0]);
-	return reply[1] == GRANTED ? 0 : refused4(reply[1], r, err);
+	return reply[1] == GRANTED ? 0 : socks_refused(SOCKS4_VERSION, reply[1], r, err);
 }
 
 /* --- HTTP CONNECT ------------------------------------------------------------------- */
@@ -357,7 +327,7 @@ int socks4_connect(struct stream *s, const struct socks_request *r, const struct
 enum { INTERIM_MAX = 10, LOGIN_MAX = 65536, SHOWN_MAX = 200 };
 
 /* host ":" port, an IPv6 address in brackets; what would end the line is refused. */
-static int add_authority(const struct http_request *r, struct strbuf *out, struct error *err)
+static int add_authority(const struct proxy_request *r, struct strbuf *out, struct error *err)
 {
 	if (!*r->host || strpbrk(r->host, " \t\r\n/?#@") || strlen(r->host) > 255)
 		return error_set(err, FAULT_CONFIG,
@@ -368,7 +338,7 @@ static int add_authority(const struct http_request *r, struct strbuf *out, struc
 }
 
 /* RFC 7617: base64 of user ":" password. */
-static int add_login(const struct http_request *r, struct strbuf *out, struct error *err)
+static int add_login(const struct proxy_request *r, struct strbuf *out, struct error *err)
 {
 	struct strbuf login = STRBUF_INIT(LOGIN_MAX);
 
@@ -388,7 +358,7 @@ static int add_login(const struct http_request *r, struct strbuf *out, struct er
 			       "the password for the HTTP proxy is too long") : 0;
 }
 
-static int http_ask(struct stream *s, const struct http_request *r, const struct deadline *d,
+static int http_ask(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 	       struct error *err)
 {
 	struct strbuf all = STRBUF_INIT(4 * LOGIN_MAX), where = STRBUF_INIT(512);
@@ -456,7 +426,7 @@ static int status_code(const struct strbuf *header)
 	return (p[-3] - '0') * 100 + (p[-2] - '0') * 10 + (p[-1] - '0');
 }
 
-static int http_refused(int code, const struct strbuf *header, const struct http_request *r,
+static int http_refused(int code, const struct strbuf *header, const struct proxy_request *r,
 		   struct error *err)
 {
 	const char *words = header->buf + strlen("HTTP/1.1 ");
@@ -478,8 +448,8 @@ static int http_refused(int code, const struct strbuf *header, const struct http
 	return -1;
 }
 
-int http_connect(struct stream *s, const struct http_request *r, const struct deadline *d,
-		 struct error *err)
+static int http_connect(struct stream *s, const struct proxy_request *r,
+			const struct deadline *d, struct error *err)
 {
 	struct strbuf header = STRBUF_INIT(HTTP_HEADER_MAX);
 	int rc = http_ask(s, r, d, err), code = 0;
@@ -497,4 +467,21 @@ int http_connect(struct stream *s, const struct http_request *r, const struct de
 		rc = http_refused(code, &header, r, err);
 	strbuf_release(&header);
 	return rc;
+}
+
+int proxy_connect(enum proxy_type type, struct stream *s, const struct proxy_request *r,
+		  const struct deadline *d, struct error *err)
+{
+	switch (type) {
+	case PROXY_SOCKS4:
+	case PROXY_SOCKS4A:
+		return socks4_connect(s, r, d, err);
+	case PROXY_SOCKS5:
+	case PROXY_SOCKS5H:
+		return socks5_connect(s, r, d, err);
+	case PROXY_HTTP:
+	case PROXY_HTTPS:
+		break;
+	}
+	return http_connect(s, r, d, err);
 }

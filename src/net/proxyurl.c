@@ -182,39 +182,11 @@ bool proxyurl_has_password(const char *text)
 	return colon && colon + 1 < at;
 }
 
-/* --- the environment ------------------------------------------------------------- */
-
-static const char *first_set(const char *const *names)
-{
-	for (; *names; names++) {
-		const char *value = secure_getenv(*names);
-
-		if (value && *value)
-			return value;
-	}
-	return NULL;
-}
-
-const char *proxyurl_environment(void)
-{
-	static const char *const names[] = {
-		"all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", NULL,
-	};
-
-	return first_set(names);
-}
-
-const char *proxyurl_environment_exceptions(void)
-{
-	static const char *const names[] = { "no_proxy", "NO_PROXY", NULL };
-
-	return first_set(names);
-}
-
 /* --- exceptions -------------------------------------------------------------------- */
 
-static bool same_bits(const unsigned char *a, const unsigned char *b, unsigned bits)
+static bool same_bits(const void *x, const void *y, unsigned bits)
 {
+	const unsigned char *a = x, *b = y;
 	unsigned whole = bits / 8, rest = bits % 8;
 
 	return memcmp(a, b, whole) == 0 &&
@@ -238,11 +210,8 @@ static bool in_network(const char *item, const struct address *host)
 
 	if (slash && (!isdigit((unsigned char)slash[1]) || *rest || bits > most))
 		return false;
-	if (v4)
-		return same_bits((const unsigned char *)&net.to.in.sin_addr,
-				 (const unsigned char *)&host->to.in.sin_addr, (unsigned)bits);
-	return same_bits((const unsigned char *)&net.to.in6.sin6_addr,
-			 (const unsigned char *)&host->to.in6.sin6_addr, (unsigned)bits);
+	return v4 ? same_bits(&net.to.in.sin_addr, &host->to.in.sin_addr, (unsigned)bits) :
+		    same_bits(&net.to.in6.sin6_addr, &host->to.in6.sin6_addr, (unsigned)bits);
 }
 
 /* The name itself, or one below it. */
@@ -289,9 +258,8 @@ bool proxyurl_excepted(const char *list, const char *host, unsigned port)
 {
 	struct strvec items = STRVEC_INIT(ITEMS_MAX);
 	struct address numeric;
-	size_t len = strlen(host);
-	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']', found = false;
-	char *bare = xstrndup(host + bracketed, bracketed ? len - 2 : len);
+	char *bare = address_bare_host(host);
+	bool found = false;
 	bool is_address = address_from_text(bare, 0, &numeric);
 
 	strvec_split(&items, list ? list : "", ", \t");
@@ -305,4 +273,27 @@ bool proxyurl_excepted(const char *list, const char *host, unsigned port)
 	strvec_release(&items);
 	xfree(bare);
 	return found;
+}
+
+/* --- the environment ------------------------------------------------------------- */
+
+static const char *first_set(const char *const *names)
+{
+	for (; *names; names++) {
+		const char *value = secure_getenv(*names);
+
+		if (value && *value)
+			return value;
+	}
+	return NULL;
+}
+
+const char *proxyurl_environment(const char *host, unsigned port)
+{
+	static const char *const urls[] = {
+		"all_proxy", "ALL_PROXY", "https_proxy", "HTTPS_PROXY", NULL,
+	};
+	static const char *const exceptions[] = { "no_proxy", "NO_PROXY", NULL };
+
+	return proxyurl_excepted(first_set(exceptions), host, port) ? NULL : first_set(urls);
 }

@@ -43,14 +43,12 @@ const char *proxyurl_type_name(enum proxy_type type);
 bool proxyurl_resolves(enum proxy_type type);
 
 /*
- * The URL in the environment: all_proxy, ALL_PROXY, https_proxy,
- * HTTPS_PROXY, the first that is not empty; NULL if none. HTTP_PROXY is not
- * looked at: a CGI program's caller can set it.
+ * The URL in the environment for that host: all_proxy, ALL_PROXY,
+ * https_proxy, HTTPS_PROXY, the first that is not empty; NULL if none, or
+ * where no_proxy or NO_PROXY excepts it. HTTP_PROXY is not looked at: a CGI
+ * program's caller can set it.
  */
-const char *proxyurl_environment(void);
-
-/* no_proxy or NO_PROXY of the environment; NULL if none. */
-const char *proxyurl_environment_exceptions(void);
+const char *proxyurl_environment(const char *host, unsigned port);
 
 /*
  * Is host excepted by an item of the list, whose items stand between commas

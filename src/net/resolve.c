@@ -111,24 +111,36 @@ int resolve_error(const char *host, int code, int errno_now, struct error *err)
 	}
 }
 
+char *address_bare_host(const char *host)
+{
+	size_t len = strlen(host);
+	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
+
+	return xstrndup(host + bracketed, bracketed ? len - 2 : len);
+}
+
+void address_set_port(struct address *a, unsigned port)
+{
+	if (a->to.any.sa_family == AF_INET)
+		a->to.in.sin_port = htons((in_port_t)port);
+	else
+		a->to.in6.sin6_port = htons((in_port_t)port);
+}
+
 bool address_from_text(const char *host, unsigned port, struct address *out)
 {
-	in_port_t p = htons((in_port_t)port);
-
 	*out = (struct address){ 0 };
 	if (inet_pton(AF_INET, host, &out->to.in.sin_addr) == 1) {
 		out->to.in.sin_family = AF_INET;
-		out->to.in.sin_port = p;
 		out->len = sizeof(out->to.in);
-		return true;
-	}
-	if (inet_pton(AF_INET6, host, &out->to.in6.sin6_addr) == 1) {
+	} else if (inet_pton(AF_INET6, host, &out->to.in6.sin6_addr) == 1) {
 		out->to.in6.sin6_family = AF_INET6;
-		out->to.in6.sin6_port = p;
 		out->len = sizeof(out->to.in6);
-		return true;
+	} else {
+		return false;
 	}
-	return false;
+	address_set_port(out, port);
+	return true;
 }
 
 /* server = address / "[" address "]" [":" port] / IPv4 ":" port */
@@ -169,16 +181,12 @@ static void take_answers(const struct addrinfo *found, unsigned port, struct hos
 	for (const struct addrinfo *a = found; a; a = a->ai_next) {
 		struct address *to = &out->v[out->n];
 
-		if (a->ai_addrlen > sizeof(to->to))
+		if (a->ai_addrlen > sizeof(to->to) ||
+		    (a->ai_family != AF_INET && a->ai_family != AF_INET6))
 			continue;
 		memcpy(&to->to, a->ai_addr, a->ai_addrlen);
 		to->len = a->ai_addrlen;
-		if (a->ai_family == AF_INET)
-			to->to.in.sin_port = htons((in_port_t)port);
-		else if (a->ai_family == AF_INET6)
-			to->to.in6.sin6_port = htons((in_port_t)port);
-		else
-			continue;
+		address_set_port(to, port);
 		out->n++;
 	}
 	host_addresses_interleave(out);
@@ -294,9 +302,7 @@ static int look_up(const char *host, unsigned port, int family, const struct dea
 int resolve_host(const char *host, unsigned port, int family, const struct deadline *d,
 		 struct host_addresses *out, struct error *err)
 {
-	size_t len = strlen(host);
-	bool bracketed = len > 2 && host[0] == '[' && host[len - 1] == ']';
-	char *name = xstrndup(host + bracketed, bracketed ? len - 2 : len);
+	char *name = address_bare_host(host);
 	struct host_addresses found = { 0 };
 	struct address one;
 	int rc = 0;

@@ -52,6 +52,11 @@ void host_addresses_prefer(struct host_addresses *list, int family);
 /* Takes the address at i, which is below n, out of the list. */
 void host_addresses_drop(struct host_addresses *list, size_t i);
 
+/* host without the brackets of an IPv6 address; xfree() it. */
+char *address_bare_host(const char *host);
+
+void address_set_port(struct address *a, unsigned port);
+
 /* IPv4 or IPv6 as inet_pton() reads them; a scope ("%eth0") is for resolve_host(). */
 bool address_from_text(const char *host, unsigned port, struct address *out);
 

@@ -60,9 +60,9 @@ static void set_keepalive(int fd, const struct socket_options *o)
 /* Options that help but are not needed: failure is nothing to report. */
 static void set_options(int fd, const struct socket_options *o)
 {
-	if (!o->delay)
+	if (o->nodelay)
 		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (!o->keepalive_off)
+	if (o->keepalive)
 		set_keepalive(fd, o);
 	if (o->send_buffer)
 		set_int(fd, SOL_SOCKET, SO_SNDBUF, (int)o->send_buffer);
@@ -113,18 +113,11 @@ static bool find_source(const char *source, int family, struct address *out)
 	return found;
 }
 
-static void set_port(struct address *a, unsigned port)
-{
-	if (a->to.any.sa_family == AF_INET)
-		a->to.in.sin_port = htons((in_port_t)port);
-	else
-		a->to.in6.sin6_port = htons((in_port_t)port);
-}
-
 /* Any free port of the range, beginning anywhere in it. */
 static int bind_range(int fd, struct address *from, const struct socket_options *o)
 {
-	unsigned count = o->port_last > o->port_first ? o->port_last - o->port_first + 1 : 1;
+	const unsigned first = o->source_port, last = o->source_port_last;
+	unsigned count = last > first ? last - first + 1 : 1;
 	uint32_t offset = 0;
 
 	if (getrandom(&offset, sizeof(offset), 0) != (ssize_t)sizeof(offset))
@@ -132,7 +125,7 @@ static int bind_range(int fd, struct address *from, const struct socket_options 
 	/* a port whose last connection is still remembered may go to another server */
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	for (unsigned i = 0; i < count; i++) {
-		set_port(from, o->port_first + (offset + i) % count);
+		address_set_port(from, first + (offset + i) % count);
 		if (bind(fd, &from->to.any, from->len) == 0)
 			return 0;
 		if (errno != EADDRINUSE && errno != EACCES)
@@ -146,16 +139,16 @@ static int bind_source(int fd, int family, const struct socket_options *o)
 	struct address from = { .len = 0 };
 
 	if (!find_source(o->source_ip, family, &from)) {
-		if (o->source_ip && *o->source_ip && o->source_strict) {
+		if (o->source_ip && *o->source_ip && o->source_ip_strict) {
 			errno = EADDRNOTAVAIL;
 			return -1;
 		}
-		if (!o->port_first)
+		if (!o->source_port)
 			return 0;
 		if (!address_from_text(family == AF_INET ? "0.0.0.0" : "::", 0, &from))
 			return -1;
 	}
-	if (o->port_first)
+	if (o->source_port)
 		return bind_range(fd, &from, o);
 #ifdef IP_BIND_ADDRESS_NO_PORT
 	set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
@@ -172,7 +165,7 @@ static int bind_source(int fd, int family, const struct socket_options *o)
 static int sockopt_prepare(int fd, int family, const struct socket_options *o,
 			   const char **stage_out)
 {
-	static const struct socket_options defaults = { .linger = 0 };
+	static const struct socket_options defaults = { .keepalive = true, .nodelay = true };
 
 	if (!o)
 		o = &defaults;
@@ -352,7 +345,8 @@ static int await_connect(int fd, const struct sockaddr *to, socklen_t len,
 	return result ? -1 : 0;
 }
 
-enum fault socket_fault(int error)
+/* What it means that connect() has failed with that errno. */
+static enum fault socket_fault(int error)
 {
 	static const struct {
 		int error;
@@ -371,30 +365,15 @@ enum fault socket_fault(int error)
 	return FAULT_CONNECT;
 }
 
-/* One local socket: the descriptor, or -1 and errno with the reason appended to reasons. */
-static int connect_one(const struct sockaddr *to, socklen_t len, const struct deadline *limit,
-		       struct strbuf *reasons)
+/* Why it has not been connected. */
+static void add_reason(struct strbuf *out, const char *stage, int error,
+		       const struct deadline *limit)
 {
-	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0) {
-		int why = errno;
-
-		strbuf_addf(reasons, "cannot make a socket: %s", strerror(why));
-		errno = why;
-		return -1;
-	}
-	if (connect(fd, to, len) == 0 || await_connect(fd, to, len, limit) == 0)
-		return fd;
-	int why = errno;
-
-	if (why == ETIMEDOUT && deadline_passed(limit))
-		strbuf_addf(reasons, "no answer within %u s", limit->seconds);
+	strbuf_addstr(out, stage ? stage : "");
+	if (error == ETIMEDOUT && deadline_passed(limit))
+		strbuf_addf(out, "no answer within %u s", limit->seconds);
 	else
-		strbuf_addstr(reasons, strerror(why));
-	close(fd);
-	errno = why;
-	return -1;
+		strbuf_addstr(out, strerror(error));
 }
 
 /* The limit for one address: its own or the whole, whichever comes first. */
@@ -418,99 +397,23 @@ static int find_addresses(const struct socket_target *target, const struct deadl
 	return rc;
 }
 
-/* Those before the winner have failed, or were slower. */
-static void keep_rest(struct host_addresses *list, size_t winner)
-{
-	while (winner-- > 0)
-		host_addresses_drop(list, 0);
-}
-
-static int connect_list(const struct socket_target *target, struct host_addresses *list,
-			const struct deadline *whole, struct error *err)
-{
-	const struct race race = {
-		.list = list, .options = target->options, .delay_ms = target->race_ms,
-		.timeout = target->timeout,
-	};
-	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
-	size_t winner = 0;
-	struct error kinds;
-	int fd = race_run(&race, whole, &winner, &reasons, &kinds);
-
-	if (fd >= 0) {
-		keep_rest(list, winner);
-	} else {
-		error_set(err, kinds.fault != FAULT_NONE ? kinds.fault : FAULT_CONNECT,
-			  "cannot connect to %s:%u: %s%s", target->host, target->port,
-			  reasons.buf, strbuf_overflow(&reasons) ? "..." : "");
-		memcpy(err->also, kinds.also, sizeof(err->also));
-		list->n = 0;
-	}
-	strbuf_release(&reasons);
-	return fd;
-}
-
-static int connect_host(const struct socket_target *target, const struct deadline *whole,
-			struct error *err)
-{
-	struct host_addresses own = { .n = 0 };
-	struct host_addresses *list = target->addresses ? target->addresses : &own;
-	int fd = -1;
-
-	if (target->options && sockopt_check_source(target->options->source_ip, err) < 0)
-		return -1;
-	if (list->n || find_addresses(target, whole, list, err) == 0)
-		fd = connect_list(target, list, whole, err);
-	host_addresses_release(&own);
-	return fd;
-}
-
-static int connect_path(const struct socket_target *target, const struct deadline *whole,
-			struct error *err)
-{
-	struct deadline limit = attempt_limit(target, whole);
-	struct strbuf reason = STRBUF_INIT(sizeof(err->text));
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t len = strlen(target->path);
-
-	if (len >= sizeof(to.sun_path))
-		return error_set(err, FAULT_CONFIG,
-				 "path of local socket '%s' is longer than %zu octets",
-				 target->path, sizeof(to.sun_path) - 1);
-	memcpy(to.sun_path, target->path, len);
-	int fd = connect_one((const struct sockaddr *)&to, sizeof(to), &limit, &reason);
-
-	if (fd < 0)
-		error_set(err, errno == ENOENT ? FAULT_SOCKET_MISSING : socket_fault(errno),
-			  "cannot connect to local socket '%s': %s",
-			  target->path, reason.buf);
-	strbuf_release(&reason);
-	return fd;
-}
-
-int socket_connect(const struct socket_target *target, const struct deadline *whole,
-		   struct stream **out, struct error *err)
-{
-	int fd = target->path ? connect_path(target, whole, err)
-			      : connect_host(target, whole, err);
-
-	if (fd < 0)
-		return -1;
-	*out = stream_on(fd, true);
-	return 0;
-}
-
 /* --- the addresses of one host, raced ----------------------------------------------- */
 
+/*
+ * RFC 8305, section 5: one connection is begun, the next after a delay, or at
+ * once when all that run have failed; the first that stands wins and the
+ * others are closed. Only TCP is raced, never what is spoken on it.
+ */
+
 struct runner {
-	bool started;
 	struct deadline limit;
 	int error;		/* errno, once it has failed */
 	const char *stage;	/* what failed, before connect() */
 };
 
 struct field {
-	const struct race *race;
+	const struct socket_target *target;
+	const struct host_addresses *list;
 	const struct deadline *whole;
 	struct runner *runner;
 	struct pollfd *p;	/* -1 where nobody runs */
@@ -531,12 +434,11 @@ static void fail_address(struct field *f, size_t i, int error)
 /* Begins a connection: true when it stands at once. */
 static bool start_address(struct field *f, size_t i)
 {
-	const struct address *to = &f->race->list->v[i];
+	const struct address *to = &f->list->v[i];
 	struct runner *r = &f->runner[i];
 	int fd = socket(to->to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	r->started = true;
-	r->limit = deadline_first(deadline_in(f->race->timeout, "the connection"), *f->whole);
+	r->limit = attempt_limit(f->target, f->whole);
 	if (fd < 0) {
 		r->stage = "cannot make a socket: ";
 		r->error = errno;
@@ -544,7 +446,7 @@ static bool start_address(struct field *f, size_t i)
 	}
 	f->p[i].fd = fd;
 	f->running++;
-	if (sockopt_prepare(fd, to->to.any.sa_family, f->race->options, &r->stage) < 0) {
+	if (sockopt_prepare(fd, to->to.any.sa_family, f->target->options, &r->stage) < 0) {
 		fail_address(f, i, errno);
 		return false;
 	}
@@ -573,7 +475,7 @@ static int patience(const struct field *f)
 {
 	int64_t left = INT_MAX;
 
-	if (f->next < f->race->list->n && f->race->delay_ms)
+	if (f->next < f->list->n && f->target->race_ms)
 		left = f->next_at - clock_ms();
 	for (size_t i = 0; i < f->next; i++) {
 		int ms = f->p[i].fd >= 0 ? deadline_poll_ms(&f->runner[i].limit) : -1;
@@ -606,13 +508,13 @@ static int wait_for_one(struct field *f)
 static int run(struct field *f)
 {
 	for (;;) {
-		bool more = f->next < f->race->list->n && !deadline_passed(f->whole);
-		bool now = f->race->delay_ms && clock_ms() >= f->next_at;
+		bool more = f->next < f->list->n && !deadline_passed(f->whole);
+		bool now = f->target->race_ms && clock_ms() >= f->next_at;
 
 		if (more && (f->running == 0 || now)) {
 			size_t i = f->next++;
 
-			f->next_at = clock_ms() + f->race->delay_ms;
+			f->next_at = clock_ms() + f->target->race_ms;
 			if (start_address(f, i))
 				return (int)i;
 			continue;
@@ -626,66 +528,125 @@ static int run(struct field *f)
 	}
 }
 
-static void note(struct error *kinds, enum fault fault)
+/* Each address that was tried has its own reason, in the order of the list. */
+static void tell(const struct field *f, struct error *err)
 {
-	if (kinds->fault == FAULT_NONE)
-		error_turn(kinds, fault);
-	else
-		error_also(kinds, fault);
-}
-
-static void tell(const struct field *f, struct strbuf *reasons, struct error *kinds)
-{
-	const struct host_addresses *list = f->race->list;
+	struct strbuf reasons = STRBUF_INIT(sizeof(err->text));
 
 	for (size_t i = 0; i < f->next; i++) {
 		const struct runner *r = &f->runner[i];
 		char name[ADDRESS_TEXT];
 
-		note(kinds, socket_fault(r->error));
-		address_text(&list->v[i].to.any, name, sizeof(name));
-		strbuf_addf(reasons, "%s%s: %s", i ? "; " : "", name, r->stage ? r->stage : "");
+		address_text(&f->list->v[i].to.any, name, sizeof(name));
+		strbuf_addf(&reasons, "%s%s: ", i ? "; " : "", name);
 		if (r->error == ETIMEDOUT && interrupt_pending())
-			strbuf_addf(reasons, "no answer yet when %s ended it",
-				    interrupt_name(interrupt_pending()));
-		else if (r->error == ETIMEDOUT && deadline_passed(&r->limit))
-			strbuf_addf(reasons, "no answer within %u s", r->limit.seconds);
+			strbuf_addf(&reasons, "%sno answer yet when %s ended it",
+				    r->stage ? r->stage : "", interrupt_name(interrupt_pending()));
 		else
-			strbuf_addstr(reasons, strerror(r->error));
+			add_reason(&reasons, r->stage, r->error, &r->limit);
 	}
+	if (deadline_passed(f->whole) && !interrupt_pending())
+		strbuf_addstr(&reasons, "; no time is left to try more");
+	error_set(err, f->next ? socket_fault(f->runner[0].error) : FAULT_CONNECT,
+		  "cannot connect to %s:%u: %s%s", f->target->host, f->target->port, reasons.buf,
+		  strbuf_overflow(&reasons) ? "..." : "");
+	for (size_t i = 1; i < f->next; i++)
+		error_also(err, socket_fault(f->runner[i].error));
 	if (interrupt_pending())
-		error_turn(kinds, FAULT_INTERRUPTED);
-	else if (deadline_passed(f->whole))
-		strbuf_addstr(reasons, "; no time is left to try more");
+		error_turn(err, FAULT_INTERRUPTED);
+	strbuf_release(&reasons);
 }
 
-int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-	     struct strbuf *reasons, struct error *kinds)
+/* The connected descriptor, and its address is the first of the list; or -1, and none is left. */
+static int race(const struct socket_target *target, struct host_addresses *list,
+		const struct deadline *whole, struct error *err)
 {
-	struct field f = { .race = r, .whole = whole };
+	const size_t n = list->n;
+	struct field f = { .target = target, .list = list, .whole = whole };
 	int fd = -1;
 
-	f.runner = xcalloc(r->list->n, sizeof(*f.runner));
-	f.p = xcalloc(r->list->n, sizeof(*f.p));
-	for (size_t i = 0; i < r->list->n; i++)
+	f.runner = xcalloc(n, sizeof(*f.runner));
+	f.p = xcalloc(n, sizeof(*f.p));
+	for (size_t i = 0; i < n; i++)
 		f.p[i] = (struct pollfd){ .fd = -1, .events = POLLOUT };
 	/* a limit that has passed already still allows one try, as poll() does */
-	const bool last = deadline_passed(whole) && r->list->n;
+	const bool last = deadline_passed(whole) && n;
 	int winner = last && start_address(&f, f.next++) ? 0 : run(&f);
 
 	if (winner >= 0) {
-		*winner_out = (size_t)winner;
 		fd = f.p[winner].fd;
 		f.p[winner].fd = -1;
+		/* those before it have failed, or were slower */
+		while (winner-- > 0)
+			host_addresses_drop(list, 0);
 	} else {
-		*kinds = (struct error){ .fault = FAULT_NONE };
-		tell(&f, reasons, kinds);
+		tell(&f, err);
+		list->n = 0;
 	}
-	for (size_t i = 0; i < r->list->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (f.p[i].fd >= 0)
 			close(f.p[i].fd);
 	}
 	xfree(f.runner);
 	xfree(f.p);
 	return fd;
+}
+
+/* --- one host, one path -------------------------------------------------------------- */
+
+static int connect_host(const struct socket_target *target, const struct deadline *whole,
+			struct error *err)
+{
+	struct host_addresses own = { .n = 0 };
+	struct host_addresses *list = target->addresses ? target->addresses : &own;
+	int fd = -1;
+
+	if (target->options && sockopt_check_source(target->options->source_ip, err) < 0)
+		return -1;
+	if (list->n || find_addresses(target, whole, list, err) == 0)
+		fd = race(target, list, whole, err);
+	host_addresses_release(&own);
+	return fd;
+}
+
+static int connect_path(const struct socket_target *target, const struct deadline *whole,
+			struct error *err)
+{
+	struct deadline limit = attempt_limit(target, whole);
+	struct strbuf reason = STRBUF_INIT(sizeof(err->text));
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = strlen(target->path);
+
+	if (len >= sizeof(to.sun_path))
+		return error_set(err, FAULT_CONFIG,
+				 "path of local socket '%s' is longer than %zu octets",
+				 target->path, sizeof(to.sun_path) - 1);
+	memcpy(to.sun_path, target->path, len);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const struct sockaddr *addr = (const struct sockaddr *)&to;
+
+	if (fd >= 0 && (connect(fd, addr, sizeof(to)) == 0 ||
+			await_connect(fd, addr, sizeof(to), &limit) == 0))
+		return fd;
+	const int why = errno;
+
+	add_reason(&reason, fd < 0 ? "cannot make a socket: " : "", why, &limit);
+	if (fd >= 0)
+		close(fd);
+	error_set(err, why == ENOENT ? FAULT_SOCKET_MISSING : socket_fault(why),
+		  "cannot connect to local socket '%s': %s", target->path, reason.buf);
+	strbuf_release(&reason);
+	return -1;
+}
+
+int socket_connect(const struct socket_target *target, const struct deadline *whole,
+		   struct stream **out, struct error *err)
+{
+	int fd = target->path ? connect_path(target, whole, err)
+			      : connect_host(target, whole, err);
+
+	if (fd < 0)
+		return -1;
+	*out = stream_on(fd, true);
+	return 0;
 }

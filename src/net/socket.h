@@ -2,8 +2,8 @@
  * Sockets: find the server, connect, and the lowest stream on the result.
  *
  * Numeric addresses cost no resolver. All addresses of a name are tried in
- * getaddrinfo()'s order, raced where that is wanted (net/race.h); when none
- * works the error lists each with its own reason. Sockets are non-blocking,
+ * getaddrinfo()'s order, raced where that is wanted (RFC 8305, section 5);
+ * when none works the error lists each with its own reason. Sockets are non-blocking,
  * close-on-exec, TCP_NODELAY, keep-alive.
  */
 #ifndef NET_SOCKET_H
@@ -11,34 +11,32 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/attr.h"
 
 struct host_addresses;
 struct deadline;
 struct error;
-struct socket_options;
-struct strbuf;
 struct stream;
 
-/* Zero is the default of each. */
 struct socket_options {
 	const char *source_ip;		/* addresses to connect from, with commas between them */
-	bool source_strict;		/* no connection by a family that source_ip does not name */
-	unsigned port_first, port_last;	/* ports to connect from; 0 = any */
+	bool source_ip_strict;		/* no connection by a family that source_ip does not name */
+	unsigned source_port, source_port_last;	/* ports to connect from; 0 = any */
 	const char *interface;		/* NULL = any */
-	bool keepalive_off;
+	bool keepalive;
 	unsigned keepalive_idle, keepalive_interval, keepalive_count;	/* 0: 60 s, 30 s, 4 */
-	bool delay;			/* small packets wait for one another (no TCP_NODELAY) */
+	bool nodelay;			/* small packets do not wait for one another */
 	unsigned linger;		/* seconds that close() waits; 0 = not */
-	unsigned send_buffer, recv_buffer;	/* octets; 0 = the system's */
+	uint64_t send_buffer, recv_buffer;	/* octets; 0 = the system's */
 };
 
 struct socket_target {
 	const char *host;	/* ASCII name or address (IPv6 also in brackets); NULL with path */
 	unsigned port;
 	const char *path;	/* local socket */
-	const struct socket_options *options;	/* NULL = defaults */
+	const struct socket_options *options;	/* NULL = keepalive and nodelay alone */
 	int family;		/* AF_UNSPEC, AF_INET, AF_INET6 */
 	int prefer;		/* the family to begin with; 0 = as the resolver says */
 	unsigned timeout;	/* seconds for each address */
@@ -54,9 +52,6 @@ struct socket_target {
 	 */
 	struct host_addresses *addresses;
 };
-
-/* What it means that connect() has failed with that errno. */
-enum fault socket_fault(int error);
 
 /*
  * Connects. EX_NOHOST (5.1.2) when the name does not exist, EX_TEMPFAIL
@@ -74,27 +69,5 @@ int socket_fd(const struct stream *s);
 
 /* The peer's numeric address, "local" for a local socket, written to out. */
 void socket_peer_name(const struct stream *s, char *out, size_t room);
-
-/*
- * The addresses of one host, raced (RFC 8305, section 5): one connection is
- * begun, the next after a delay, or at once when all that run have failed;
- * the first that stands wins and the others are closed. Only TCP is raced,
- * never what is spoken on it.
- */
-
-struct race {
-	const struct host_addresses *list;
-	const struct socket_options *options;	/* of each socket */
-	unsigned delay_ms;			/* 0: one after the other */
-	unsigned timeout;			/* seconds for each address, 0 = no limit */
-};
-
-/*
- * The connected descriptor, and the place of its address in the list; or -1,
- * with the reason of each address that was tried appended to reasons, in the
- * order of the list, and their faults noted in *kinds (its text is not set).
- */
-ATTR_CHECK int race_run(const struct race *r, const struct deadline *whole, size_t *winner_out,
-			struct strbuf *reasons, struct error *kinds);
 
 #endif

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "util/clock.h"
 #include "util/error.h"
@@ -35,20 +36,20 @@ void stream_free(struct stream *s)
 		s->ops->free(s);
 }
 
-int stream_read_exact(struct stream *s, void *buf, size_t n, const struct deadline *d,
-		      struct error *err)
+/* Moves all n octets, in or out. */
+static int move_all(struct stream *s, int event, char *p, size_t n, const struct deadline *d,
+		    struct error *err)
 {
-	char *p = buf;
-
 	while (n) {
-		ssize_t done = stream_read(s, p, n, err);
+		ssize_t done = event == STREAM_IN ? stream_read(s, p, n, err) :
+						    stream_write(s, p, n, err);
 
-		if (done == 0)
+		if (done == 0 && event == STREAM_IN)
 			return error_set(err, FAULT_CONNECTION_LOST,
 					 "connection closed by the peer, while waiting for %s",
 					 d->what);
 		if (done == STREAM_AGAIN) {
-			if (stream_wait(s, STREAM_IN, d, err) < 0)
+			if (stream_wait(s, event, d, err) < 0)
 				return -1;
 			continue;
 		}
@@ -60,25 +61,16 @@ int stream_read_exact(struct stream *s, void *buf, size_t n, const struct deadli
 	return 0;
 }
 
+int stream_read_exact(struct stream *s, void *buf, size_t n, const struct deadline *d,
+		      struct error *err)
+{
+	return move_all(s, STREAM_IN, buf, n, d, err);
+}
+
 int stream_write_all(struct stream *s, const void *buf, size_t n, const struct deadline *d,
 		     struct error *err)
 {
-	const char *p = buf;
-
-	while (n) {
-		ssize_t done = stream_write(s, p, n, err);
-
-		if (done == STREAM_AGAIN) {
-			if (stream_wait(s, STREAM_OUT, d, err) < 0)
-				return -1;
-			continue;
-		}
-		if (done < 0)
-			return -1;
-		p += done;
-		n -= (size_t)done;
-	}
-	return 0;
+	return move_all(s, STREAM_OUT, (char *)(uintptr_t)buf, n, d, err);
 }
 
 /* --- a limit of octets a second ----------------------------------------------------- */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "conf/account.h"
-#include "secrets/netrc.h"
 #include "secrets/terminal.h"
 #include "util/dynlib.h"
 #include "util/error.h"
@@ -22,6 +21,7 @@
 #include "util/xalloc.h"
 
 #define SECRET_MAX (1 << 16)
+#define NETRC_MAX (1 << 20)	/* octets of a netrc file */
 
 /* Keeps the first line of text, without its end; source is for the error. */
 static int take_line(struct strbuf *text, const char *source, struct secret *out,
@@ -38,6 +38,12 @@ static int take_line(struct strbuf *text, const char *source, struct secret *out
 		return error_set(err, FAULT_SECRET_MALFORMED, "%s gives a NUL octet", source);
 	secret_set(out, text->buf, n);
 	return 0;
+}
+
+/* proc_capture() changes no word of its argv. */
+static int run(const char *const *argv, unsigned seconds, struct strbuf *out, struct error *err)
+{
+	return proc_capture((char *const *)(uintptr_t)argv, seconds, out, err);
 }
 
 /* --- the key ring of the desktop session -------------------------------------------- */
@@ -85,23 +91,21 @@ static char *find_command(const char *name)
 int keyring_lookup(const char *host, const char *user, unsigned seconds, struct strbuf *out,
 		   bool *found_out, struct error *err)
 {
-	const char *const words[] = { "lookup", "host", host, "service", "smtp", "user", user };
-	char *argv[ARRAY_LEN(words) + 2] = { NULL };
 	struct error why = { 0 };
-	int rc;
 
 	*found_out = false;
 	/* a value must not be read as an option */
 	if (!user || !*user || !host || *host == '-' || *user == '-' || !has_session_bus())
 		return 0;
-	argv[0] = find_command("secret-tool");
-	if (!argv[0])
+	char *path = find_command("secret-tool");
+	const char *const argv[] = { path, "lookup", "host", host, "service", "smtp", "user", user,
+				     NULL };
+
+	if (!path)
 		return 0;
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		argv[i + 1] = xstrdup(words[i]);
-	rc = proc_capture(argv, seconds, out, &why);
-	for (size_t i = 0; argv[i]; i++)
-		xfree(argv[i]);
+	const int rc = run(argv, seconds, out, &why);
+
+	xfree(path);
 	if (rc < 0 && why.exit == EX_TEMPFAIL) {
 		*err = why;
 		return error_prefix(err, "keyring");
@@ -144,7 +148,7 @@ static int load_krb5(struct error *err)
 	return dynlib_load(&handle, KRB5_SONAME, "libkrb5-3", symbols, ARRAY_LEN(symbols), err);
 }
 
-bool ticket_exists(void)
+bool credentials_has_ticket(void)
 {
 	void *context = NULL, *cache = NULL, *principal = NULL;
 	struct error ignored;
@@ -162,12 +166,156 @@ bool ticket_exists(void)
 	return found;
 }
 
+/* --- netrc ------------------------------------------------------------------------ */
+
+struct reader {
+	const char *p, *end;
+	struct strbuf word;
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == ',';
+}
+
+/*
+ * netrc   = *entry
+ * entry   = ("machine" word / "default") *( ("login" / "password" / "account") word )
+ *         / "macdef" word *line empty-line
+ * word    = 1*char / DQUOTE *( char / space ) DQUOTE
+ * char    = "\" any / any but space
+ * A '#' where a keyword is expected makes the rest of the line a comment.
+ */
+static bool next_word(struct reader *r, bool keyword)
+{
+	bool quoted;
+
+	for (;;) {
+		while (r->p < r->end && is_space(*r->p))
+			r->p++;
+		if (r->p == r->end)
+			return false;
+		if (!keyword || *r->p != '#')
+			break;
+		while (r->p < r->end && *r->p != '\n')
+			r->p++;
+	}
+	strbuf_reset(&r->word);
+	quoted = *r->p == '"';
+	r->p += quoted;
+	while (r->p < r->end && (quoted ? *r->p != '"' : !is_space(*r->p))) {
+		if (*r->p == '\\' && r->p + 1 < r->end)
+			r->p++;
+		strbuf_addch(&r->word, *r->p++);
+	}
+	if (quoted && r->p < r->end)
+		r->p++;
+	return true;
+}
+
+/* A macro ends at an empty line. */
+static void skip_macro(struct reader *r)
+{
+	const char *stop = memmem(r->p, (size_t)(r->end - r->p), "\n\n", 2);
+
+	r->p = stop ? stop + 2 : r->end;
+}
+
+static bool word_is(const struct reader *r, const char *keyword)
+{
+	return strcmp(r->word.buf, keyword) == 0 && r->word.len == strlen(keyword);
+}
+
+/* What is known of the entry that is being read. */
+struct entry {
+	bool host;		/* it is for our host */
+	bool user_known, user;	/* a login was given; it is ours */
+	struct secret password;
+};
+
+/* An entry without login serves any user. */
+static bool entry_fits(const struct entry *e)
+{
+	return e->host && (!e->user_known || e->user) && secret_is_set(&e->password);
+}
+
+static void begin_entry(struct entry *e, bool host)
+{
+	secret_release(&e->password);
+	*e = (struct entry){ .host = host };
+}
+
+bool netrc_find(const char *text, size_t len, const char *host, const char *user,
+		struct secret *out)
+{
+	struct reader r = { .p = text, .end = text + len, .word = STRBUF_INIT(SECRET_MAX) };
+	struct entry e = { .host = false };
+	bool found = false;
+
+	while (next_word(&r, true)) {
+		bool machine = word_is(&r, "machine"), other = word_is(&r, "default");
+		bool login = word_is(&r, "login"), password = word_is(&r, "password");
+
+		if ((machine || other) && entry_fits(&e))
+			break;
+		if (other)
+			begin_entry(&e, true);
+		else if (word_is(&r, "macdef"))
+			skip_macro(&r);
+		else if (!next_word(&r, false))
+			break;
+		else if (machine)
+			begin_entry(&e, strcasecmp(r.word.buf, host) == 0);
+		else if (login) {
+			e.user_known = true;
+			e.user = !user || strcmp(r.word.buf, user) == 0;
+		} else if (password && e.host && r.word.len &&
+			   !memchr(r.word.buf, '\0', r.word.len)) {
+			secret_set(&e.password, r.word.buf, r.word.len);
+		}
+	}
+	found = entry_fits(&e);
+	if (found)
+		secret_copy(out, &e.password);
+	secret_release(&e.password);
+	strbuf_release_secret(&r.word);
+	return found;
+}
+
+int netrc_password(const char *path, bool must_exist, const char *host, const char *user,
+		   struct secret *out, bool *found, struct error *err)
+{
+	struct strbuf text = STRBUF_INIT(NETRC_MAX);
+	struct secret password = { .data = NULL };
+	int fd = fs_open_read(path);
+	int rc;
+
+	if (fd < 0 && !must_exist) {
+		*found = false;
+		return 0;
+	}
+	if (fd < 0)
+		return fs_cannot_open(err, "", path);
+	rc = fs_read_fd(fd, path, &text, err);
+	if (rc == 0) {
+		*found = netrc_find(text.buf, text.len, host, user, &password);
+		if (*found)
+			rc = fs_check(fd, FS_SECRET, path, err);
+		if (*found && rc == 0)
+			secret_copy(out, &password);
+	}
+	close(fd);
+	secret_release(&password);
+	strbuf_release_secret(&text);
+	return rc;
+}
+
 /* --- sources ------------------------------------------------------------------------ */
 
-static int from_file(const char *path, struct secret *out, struct error *err)
+static int from_file(const char *path, unsigned rules, struct secret *out, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(SECRET_MAX);
-	int rc = fs_read_file(path, FS_SECRET, &text, err);
+	int rc = fs_read_file(path, rules, &text, err);
 
 	if (rc == 0)
 		rc = take_line(&text, path, out, err);
@@ -215,8 +363,7 @@ static int from_descriptor(int fd, struct secret *out, struct error *err)
 static int from_credential(const char *name, struct secret *out, struct error *err)
 {
 	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
-	struct strbuf path = STRBUF_INIT(1 << 16), text = STRBUF_INIT(SECRET_MAX);
-	int rc;
+	struct strbuf path = STRBUF_INIT(1 << 16);
 
 	if (!dir || !*dir)
 		return error_set(err, FAULT_NO_CREDENTIALS, "password_credential '%s': "
@@ -226,53 +373,60 @@ static int from_credential(const char *name, struct secret *out, struct error *e
 		return error_set(err, FAULT_CONFIG,
 				 "password_credential '%s': a name, not a path, is wanted", name);
 	strbuf_addf(&path, "%s/%s", dir, name);
-	rc = fs_read_file(path.buf, 0, &text, err);
-	if (rc == 0)
-		rc = take_line(&text, path.buf, out, err);
-	else
-		error_recast(err, FAULT_CONFIG);
+	int rc = from_file(path.buf, 0, out, err);
+
 	strbuf_release(&path);
-	strbuf_release_secret(&text);
 	return rc;
 }
 
-static int from_command(char *const argv[], const char *key, unsigned seconds, struct secret *out,
-			struct error *err)
+/* what: how the key of the command goes on behind that of the secret. */
+static int from_command(const char *const *argv, const char *key, const char *what,
+			unsigned seconds, struct secret *out, struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(SECRET_MAX);
-	int rc = proc_capture(argv, seconds, &text, err);
+	int rc = run(argv, seconds, &text, err);
 
 	if (rc == 0)
 		rc = take_line(&text, "its output", out, err);
 	strbuf_release_secret(&text);
-	return rc < 0 ? error_prefix(err, "%s", key) : 0;
+	return rc < 0 ? error_prefix(err, "%s%s", key, what) : 0;
 }
 
-static int from_words(const char *const *words, const char *key, unsigned seconds,
-		      struct secret *out, struct error *err)
+/* The keys that may give one secret, in the order in which they are looked at. */
+struct ways {
+	const char *key;			/* how all of them begin */
+	const struct secret *written;
+	const char *file;
+	int fd;					/* -1 = none */
+	const char *credential;
+	const char *const *command;
+	const char *shell;
+};
+
+/* *found_out stays false when none of them is set. */
+static int take_secret(const struct ways *w, const struct account *a, struct secret *out,
+		       bool *found_out, struct error *err)
 {
-	size_t n = 0;
+	const unsigned seconds = a->auth.command_timeout;
+	const char *const words[] = { "/bin/sh", "-c", w->shell, NULL };
 
-	while (words[n])
-		n++;
-	char **argv = xcalloc(n + 1, sizeof(*argv));
-
-	for (size_t i = 0; i < n; i++)
-		argv[i] = xstrdup(words[i]);
-	int rc = from_command(argv, key, seconds, out, err);
-
-	for (size_t i = 0; i < n; i++)
-		xfree(argv[i]);
-	xfree(argv);
-	return rc;
-}
-
-static int from_shell(const char *command, const char *key, unsigned seconds, struct secret *out,
-		      struct error *err)
-{
-	const char *const words[] = { "/bin/sh", "-c", command, NULL };
-
-	return from_words(words, key, seconds, out, err);
+	*found_out = true;
+	if (w->written && secret_is_set(w->written)) {
+		secret_copy(out, w->written);
+		return 0;
+	}
+	if (w->file)
+		return from_file(w->file, FS_SECRET, out, err);
+	if (w->fd >= 0)
+		return from_descriptor(w->fd, out, err);
+	if (w->credential)
+		return from_credential(w->credential, out, err);
+	if (w->command)
+		return from_command(w->command, w->key, "_command", seconds, out, err);
+	if (w->shell)
+		return from_command(words, w->key, "eval", seconds, out, err);
+	*found_out = false;
+	return 0;
 }
 
 /* The account's netrc, else the two that msmtp knows. */
@@ -327,33 +481,6 @@ static int from_terminal(const struct account *a, struct secret *out, struct err
 
 /* --- choosing --------------------------------------------------------------------------- */
 
-/* The sources that an account names; *found stays false when it names none. */
-static int named_password(const struct account *a, struct secret *out, bool *found,
-			  struct error *err)
-{
-	const struct auth_settings *auth = &a->auth;
-
-	*found = true;
-	if (secret_is_set(&auth->password)) {
-		secret_copy(out, &auth->password);
-		return 0;
-	}
-	if (auth->password_file)
-		return from_file(auth->password_file, out, err);
-	if (auth->password_fd >= 0)
-		return from_descriptor(auth->password_fd, out, err);
-	if (auth->password_credential)
-		return from_credential(auth->password_credential, out, err);
-	if (auth->password_command)
-		return from_words(auth->password_command, "password_command",
-				  auth->command_timeout, out, err);
-	if (auth->passwordeval)
-		return from_shell(auth->passwordeval, "passwordeval", auth->command_timeout, out,
-				  err);
-	*found = false;
-	return 0;
-}
-
 /* group = 4ALPHA, four of them with blanks between: how Google shows an app password */
 static bool is_app_password(const char *p)
 {
@@ -399,9 +526,15 @@ static void strip_spaces(const struct account *a, struct secret *password)
 static int find_password(const struct account *a, bool interactive, struct secret *out,
 			 struct error *err)
 {
+	const struct auth_settings *auth = &a->auth;
+	const struct ways ways = {
+		.key = "password", .written = &auth->password, .file = auth->password_file,
+		.fd = auth->password_fd, .credential = auth->password_credential,
+		.command = auth->password_command, .shell = auth->passwordeval,
+	};
 	bool found = false;
 
-	if (named_password(a, out, &found, err) < 0)
+	if (take_secret(&ways, a, out, &found, err) < 0)
 		return -1;
 	if (!found && from_netrc(a, out, &found, err) < 0)
 		return -1;
@@ -471,24 +604,19 @@ const char *credentials_source(const struct account *a, bool token)
 	return NULL;
 }
 
-bool credentials_has_ticket(void)
-{
-	return ticket_exists();
-}
-
 int credentials_token(const struct account *a, struct secret *out, struct error *err)
 {
 	const struct auth_settings *auth = &a->auth;
+	const struct ways ways = {
+		.key = "oauth_token", .written = &auth->token, .file = auth->token_file, .fd = -1,
+		.command = auth->token_command,
+	};
+	bool found = false;
 
-	if (secret_is_set(&auth->token)) {
-		secret_copy(out, &auth->token);
+	if (take_secret(&ways, a, out, &found, err) < 0)
+		return -1;
+	if (found)
 		return 0;
-	}
-	if (auth->token_file)
-		return from_file(auth->token_file, out, err);
-	if (auth->token_command)
-		return from_words(auth->token_command, "oauth_token_command",
-				  auth->command_timeout, out, err);
 	if (token_is_password(auth))
 		return credentials_password(a, false, out, err);
 	return error_set(err, FAULT_NO_TOKEN, "no access token: set oauth_token_command, "
@@ -498,28 +626,23 @@ int credentials_token(const struct account *a, struct secret *out, struct error 
 int credentials_proxy_password(const struct account *a, struct secret *out, struct error *err)
 {
 	const struct proxy_settings *p = &a->proxy;
+	const struct ways ways = {
+		.key = "proxy_password", .written = &p->password, .file = p->password_file,
+		.fd = -1, .command = p->password_command,
+	};
+	bool ignored;
 
-	if (secret_is_set(&p->password))
-		secret_copy(out, &p->password);
-	else if (p->password_file)
-		return from_file(p->password_file, out, err);
-	else if (p->password_command)
-		return from_words(p->password_command, "proxy_password_command",
-				  a->auth.command_timeout, out, err);
-	return 0;
+	return take_secret(&ways, a, out, &ignored, err);
 }
 
 int credentials_key_password(const struct account *a, struct secret *out, struct error *err)
 {
 	const struct tls_settings *t = &a->tls;
-	const unsigned seconds = a->auth.command_timeout;
+	const struct ways ways = {
+		.key = "tls_key_password", .file = t->key_password_file, .fd = -1,
+		.command = t->key_password_command, .shell = t->key_passwordeval,
+	};
+	bool ignored;
 
-	if (t->key_password_file)
-		return from_file(t->key_password_file, out, err);
-	if (t->key_password_command)
-		return from_words(t->key_password_command, "tls_key_password_command", seconds,
-				  out, err);
-	if (t->key_passwordeval)
-		return from_shell(t->key_passwordeval, "tls_key_passwordeval", seconds, out, err);
-	return 0;
+	return take_secret(&ways, a, out, &ignored, err);
 }

@@ -8,6 +8,7 @@
 #define SECRETS_CREDENTIALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 
@@ -43,7 +44,13 @@ ATTR_CHECK int credentials_key_password(const struct account *a, struct secret *
 /* The key that names where the password (or token) comes from; NULL when none does. */
 const char *credentials_source(const struct account *a, bool token);
 
-/* Are there Kerberos tickets to sign in with? */
+/*
+ * Does the default cache hold somebody's Kerberos tickets? Asked of the
+ * Kerberos library, which alone knows where they are kept (files, folders,
+ * the kernel, a daemon) and what krb5.conf says about it. It is loaded for
+ * this question only; without it there are none. That a ticket is good for
+ * the server is not said: the sign-in will show.
+ */
 bool credentials_has_ticket(void);
 
 /* Is a source of a token configured? */
@@ -68,15 +75,28 @@ ATTR_CHECK int keyring_lookup(const char *host, const char *user, unsigned secon
 			      struct strbuf *out, bool *found_out, struct error *err);
 
 /*
- * Is there a Kerberos ticket to sign in with?
+ * Passwords from a netrc file, as ftp(1) and msmtp read it.
  *
- * Asked of the Kerberos library, which alone knows where tickets are kept
- * (files, folders, the kernel, a daemon) and what krb5.conf says about it. It
- * is loaded for this question only. That a ticket is good for the server is
- * not said: the sign-in will show.
+ * Entries are "machine NAME" or "default" with "login", "password" and
+ * "account"; "macdef" and what belongs to it is passed over. Words may stand
+ * in double quotes, '\' takes the next octet as it is. A file that is not
+ * understood behind some point counts up to there.
  */
 
-/* Does the default cache hold somebody's tickets? False without the library. */
-bool ticket_exists(void);
+/*
+ * Looks for host (ASCII case ignored) and user (NULL = any) in len octets of
+ * text. True, and the password is in out, when there is one.
+ */
+bool netrc_find(const char *text, size_t len, const char *host, const char *user,
+		struct secret *out);
+
+/*
+ * The same in a file. *found tells whether there was one; a file that does
+ * not exist or may not be read is no failure unless must_exist. EX_CONFIG
+ * when the password is there but others may read the file.
+ */
+ATTR_CHECK int netrc_password(const char *path, bool must_exist, const char *host,
+			      const char *user, struct secret *out, bool *found,
+			      struct error *err);
 
 #endif

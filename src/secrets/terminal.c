@@ -121,37 +121,32 @@ static int open_terminal(struct error *err)
 	return error_set(err, FAULT_CONFIG, "/dev/tty is no terminal");
 }
 
-int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
+/* 1 when the line is whole, 0 at the end of input. */
+static int ask_line(const char *prompt, bool echo, struct strbuf *out, struct error *err)
 {
-	int fd = open_terminal(err);
-	int rc;
+	int fd = open_terminal(err), rc;
 
 	if (fd < 0)
 		return -1;
-	while (ask(fd, prompt, false, out, &rc))
+	while (ask(fd, prompt, echo, out, &rc))
 		;
 	close(fd);
-	if (rc < 0)
-		return error_set(err, FAULT_SECRET_EMPTY, "the terminal gave no answer");
-	if (out->len == 0)
-		return error_set(err, FAULT_SECRET_EMPTY, "nothing was typed");
-	return 0;
+	return rc < 0 ? error_set(err, FAULT_SECRET_EMPTY, "the terminal gave no answer") : rc;
+}
+
+int terminal_ask(const char *prompt, struct strbuf *out, struct error *err)
+{
+	if (ask_line(prompt, false, out, err) < 0)
+		return -1;
+	return out->len ? 0 : error_set(err, FAULT_SECRET_EMPTY, "nothing was typed");
 }
 
 bool terminal_confirm(const char *prompt)
 {
 	struct strbuf line = STRBUF_INIT(256);
 	struct error ignored;
-	int fd = open_terminal(&ignored);
-	int rc;
-
-	if (fd < 0)
-		return false;
-	while (ask(fd, prompt, true, &line, &rc))
-		;
-	close(fd);
-	const bool yes = rc == 1 && (strcasecmp(line.buf, "y") == 0 ||
-				     strcasecmp(line.buf, "yes") == 0);
+	const bool yes = ask_line(prompt, true, &line, &ignored) == 1 &&
+		(strcasecmp(line.buf, "y") == 0 || strcasecmp(line.buf, "yes") == 0);
 
 	strbuf_release(&line);
 	return yes;

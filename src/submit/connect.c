@@ -45,22 +45,11 @@ static int open_socket(const struct connect_request *r, const char *host, unsign
 		       struct error *err)
 {
 	const struct account *a = r->account;
-	const struct connection_settings *net = &a->net;
-	const struct socket_options options = {
-		.source_ip = a->source_ip, .source_strict = net->source_ip_strict,
-		.port_first = net->source_port, .port_last = net->source_port_last,
-		.interface = net->interface, .keepalive_off = !net->keepalive,
-		.keepalive_idle = net->keepalive_idle,
-		.keepalive_interval = net->keepalive_interval,
-		.keepalive_count = net->keepalive_count, .delay = !net->nodelay,
-		.linger = net->linger, .send_buffer = (unsigned)net->send_buffer,
-		.recv_buffer = (unsigned)net->recv_buffer,
-	};
 	const struct socket_target target = {
-		.host = host, .port = port, .path = path, .options = &options,
+		.host = host, .port = port, .path = path, .options = &a->net.tcp,
 		.family = only_family(a), .prefer = preferred_family(a),
-		.timeout = a->timeouts.connect, .race_ms = net->happy_eyeballs,
-		.resolve = net->resolver ? dns_resolve : NULL, .resolver = net->resolver,
+		.timeout = a->timeouts.connect, .race_ms = a->net.happy_eyeballs,
+		.resolve = a->net.resolver ? dns_resolve : NULL, .resolver = a->net.resolver,
 		.addresses = addresses,
 	};
 
@@ -139,8 +128,7 @@ int connect_find_proxy(const struct account *a, const char *host, unsigned port,
 		};
 		return 1;
 	}
-	if (!a->proxy.from_env || (url = proxyurl_environment()) == NULL ||
-	    proxyurl_excepted(proxyurl_environment_exceptions(), host, port))
+	if (!a->proxy.from_env || (url = proxyurl_environment(host, port)) == NULL)
 		return 0;
 	if (proxyurl_parse(url, PROXY_HTTP, out, err) < 0)
 		return error_prefix(err, "proxy of the environment");
@@ -207,28 +195,13 @@ static int find_address(const struct connect_request *r, const struct proxy_url 
 static int speak(const struct connect_request *r, const struct proxy_url *p, struct stream *s,
 		 const struct deadline *d, struct error *err)
 {
-	const struct socks_request socks = {
+	const struct proxy_request request = {
 		.host = r->target->host, .port = r->target->port, .user = p->user,
 		.password = &p->password,
 		.address = proxyurl_resolves(p->type) ? NULL : r->addresses->v,
 	};
-	const struct http_request http = {
-		.host = r->target->host, .port = r->target->port, .user = p->user,
-		.password = &p->password,
-	};
 
-	switch (p->type) {
-	case PROXY_SOCKS4:
-	case PROXY_SOCKS4A:
-		return socks4_connect(s, &socks, d, err);
-	case PROXY_SOCKS5:
-	case PROXY_SOCKS5H:
-		return socks5_connect(s, &socks, d, err);
-	case PROXY_HTTP:
-	case PROXY_HTTPS:
-		break;
-	}
-	return http_connect(s, &http, d, err);
+	return proxy_connect(p->type, s, &request, d, err);
 }
 
 static int open_proxied(const struct connect_request *r, const struct proxy_url *p,

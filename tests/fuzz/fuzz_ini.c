@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "conf/account.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "conf/settings.h"
 #include "util/arena.h"
 #include "util/error.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/classic.h"
+#include "conf/rcfile.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"

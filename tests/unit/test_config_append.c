@@ -8,7 +8,7 @@
 #include <dirent.h>
 #include <sys/file.h>
 
-#include "conf/config_append.h"
+#include "conf/config_write.h"
 #include "conf_scratch.h"
 #include "util/secret.h"
 #include "util/strbuf.h"

@@ -74,7 +74,7 @@ static const char *traced(enum wire_direction direction, const char *text, size_
 	static struct watch w;
 
 	watch_open(&w, true, false);
-	events_trace(w.events)(w.events, direction, text, n);
+	events_options(w.events).trace(w.events, direction, text, n);
 	return watch_close(&w);
 }
 
@@ -114,9 +114,9 @@ static void nobody_listens(void **state)
 
 	(void)state;
 	watch_open(&w, false, false);
-	assert_null(events_trace(w.events));
-	assert_null(events_observer(w.events)->connected);
-	assert_null(events_observer(w.events)->secured);
+	assert_null(events_options(w.events).trace);
+	assert_null(events_options(w.events).observer->connected);
+	assert_null(events_options(w.events).observer->secured);
 	assert_string_equal(watch_close(&w), "");
 }
 
@@ -130,11 +130,11 @@ static void nobody_reads(void **state)
 	watch_open(&w, false, true);
 	close(w.reader);
 	w.reader = dup(STDIN_FILENO);
-	wire_trace_fn *trace = events_trace(w.events);
+	wire_trace_fn *trace = events_options(w.events).trace;
 
 	trace(w.events, WIRE_IN, "250 ok", 6);
 	trace(w.events, WIRE_IN, "250 ok", 6);
-	assert_null(events_trace(w.events));	/* nothing more is written */
+	assert_null(events_options(w.events).trace);	/* nothing more is written */
 	events_free(w.events);
 	close(w.writer);
 	close(w.reader);
@@ -155,7 +155,7 @@ static void lines_are_json(void **state)
 
 	(void)state;
 	watch_open(&w, false, true);
-	const struct observer *o = events_observer(w.events);
+	const struct observer *o = events_options(w.events).observer;
 
 	o->connected(o->ctx, "mail.example.org:587", "192.0.2.1");
 	assert_int_equal(strncmp(watch_close(&w), "{\"event\":\"connection\",\"time\":", 29), 0);
@@ -163,13 +163,13 @@ static void lines_are_json(void **state)
 			    ",\"server\":\"mail.example.org:587\",\"address\":\"192.0.2.1\"}\n");
 
 	watch_open(&w, false, true);
-	o = events_observer(w.events);
+	o = events_options(w.events).observer;
 	o->secured(o->ctx, "TLS1.3", true);
 	assert_string_equal(behind_time(watch_close(&w)),
 			    ",\"description\":\"TLS1.3\",\"verified\":true}\n");
 
 	watch_open(&w, false, true);
-	events_trace(w.events)(w.events, WIRE_OUT, "MAIL FROM:<\"a\"@x>\x01", 18);
+	events_options(w.events).trace(w.events, WIRE_OUT, "MAIL FROM:<\"a\"@x>\x01", 18);
 	assert_string_equal(behind_time(watch_close(&w)),
 			    ",\"line\":\"MAIL FROM:<\\\"a\\\"@x>\\u0001\"}\n");
 	assert_non_null(strstr(w.got, "\"event\":\"command\""));
@@ -183,7 +183,7 @@ static void transfers_are_told_now_and_then(void **state)
 
 	(void)state;
 	watch_open(&w, false, true);
-	const struct observer *o = events_observer(w.events);
+	const struct observer *o = events_options(w.events).observer;
 
 	for (uint64_t i = 1; i <= 1000; i++)
 		o->transfer(o->ctx, i * 65536, 65536000);
@@ -207,7 +207,7 @@ static void the_meter_comes_and_goes(void **state)
 	dup2(fds[1], STDERR_FILENO);
 	close(fds[1]);
 	assert_int_equal(events_open(&inv, &events, &err), 0);
-	const struct observer *o = events_observer(events);
+	const struct observer *o = events_options(events).observer;
 
 	o->transfer(o->ctx, 1 << 20, 4 << 20);
 	o->transfer(o->ctx, 2 << 20, 4 << 20);	/* too soon for another look */
@@ -290,7 +290,7 @@ static void the_trace_file_is_private(void **state)
 	snprintf(path, sizeof(path), "%s/trace", folder);
 	snprintf(link, sizeof(link), "%s/link", folder);
 	assert_int_equal(events_open(&inv, &events, &err), 0);
-	events_trace(events)(events, WIRE_OUT, "QUIT", 4);
+	events_options(events).trace(events, WIRE_OUT, "QUIT", 4);
 	events_free(events);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);

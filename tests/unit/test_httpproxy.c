@@ -17,13 +17,13 @@
 
 static const struct deadline soon = { .seconds = 30, .what = "the proxy" };
 
-static const struct http_request plain = { .host = "mail.example.org", .port = 465 };
+static const struct proxy_request plain = { .host = "mail.example.org", .port = 465 };
 
 static const char plain_sent[] = "CONNECT mail.example.org:465 HTTP/1.1\r\n"
 	"Host: mail.example.org:465\r\nUser-Agent: msubmit\r\n\r\n";
 
 /* Runs the dialogue; what follows the header must still be there when it is good. */
-static int run(const struct http_request *r, const char *said, size_t read_max,
+static int run(const struct proxy_request *r, const char *said, size_t read_max,
 	       struct strbuf *written, struct error *err)
 {
 	strbuf_reset(written);
@@ -36,7 +36,7 @@ static int run(const struct http_request *r, const char *said, size_t read_max,
 	if (read_max)
 		memory_stutter(s);
 	memory_end(s);
-	int rc = http_connect(s, r, &soon, err);
+	int rc = proxy_connect(PROXY_HTTP, s, r, &soon, err);
 
 	if (rc == 0) {
 		assert_int_equal(stream_read_exact(s, rest, 6, &soon, err), 0);
@@ -79,7 +79,7 @@ static void says_who_we_are(void **state)
 {
 	(void)state;
 	struct secret password = { .data = NULL };
-	struct http_request r = plain;
+	struct proxy_request r = plain;
 	struct strbuf written = STRBUF_INIT(100000);
 	struct error err;
 	static const char ok[] = "HTTP/1.1 200 OK\r\n\r\n220 hi";
@@ -114,7 +114,7 @@ static void names(void **state)
 	struct error err;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct http_request r = { .host = cases[i].host, .port = 465 };
+		const struct proxy_request r = { .host = cases[i].host, .port = 465 };
 		int rc = run(&r, "HTTP/1.1 200 OK\r\n\r\n220 hi", 0, &written, &err);
 
 		assert_int_equal(rc, cases[i].authority ? 0 : -1);
@@ -209,7 +209,7 @@ static void cut_off_anywhere(void **state)
 		memory_say_bytes(s, whole, n / 2);
 		if (n & 1)
 			memory_end(s);
-		assert_int_equal(http_connect(s, &plain, &soon, &err), -1);
+		assert_int_equal(proxy_connect(PROXY_HTTP, s, &plain, &soon, &err), -1);
 		assert_int_equal(err.exit, EX_TEMPFAIL);
 		assert_string_equal(err.status, "4.4.2");
 		stream_free(s);
@@ -220,7 +220,7 @@ static void cut_off_anywhere(void **state)
 
 		memory_write_fail(s, n);
 		memory_say(s, whole);
-		assert_int_equal(http_connect(s, &plain, &soon, &err), -1);
+		assert_int_equal(proxy_connect(PROXY_HTTP, s, &plain, &soon, &err), -1);
 		assert_int_equal(err.exit, EX_TEMPFAIL);
 		stream_free(s);
 	}

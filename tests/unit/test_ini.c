@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/strbuf.h"

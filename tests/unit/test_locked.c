@@ -12,9 +12,8 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_keep.h"
 #include "conf/account.h"
-#include "conf/config_append.h"
+#include "conf/config_write.h"
 #include "conf_scratch.h"
 #include "message/envelope.h"
 #include "message/message.h"

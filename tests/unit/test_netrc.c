@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "conf_scratch.h"
-#include "secrets/netrc.h"
+#include "secrets/credentials.h"
 #include "util/secret.h"
 
 /* {text, host, user, password or NULL} */

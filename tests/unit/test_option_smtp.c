@@ -168,7 +168,7 @@ static void test_settings(void **state)
 
 	assert_int_equal(p.rc, 0);
 	assert_string_equal(override(&p, "xclient"),
-			    "ADDR=1.2.3.4 NAME=x \"login=a \\\"b\\\\\" \"helo=h\"");
+			    "ADDR=1.2.3.4 NAME=x \"login=a \\\"b\\\\\" helo=h");
 	arena_free(p.arena);
 }
 
@@ -184,7 +184,7 @@ static void test_flags(void **state)
 	p = parse(words("--query-track=1@x"));
 	assert_int_equal(p.rc, 0);
 	assert_int_equal(p.inv.command, COMMAND_TRACK_QUERY);
-	assert_string_equal(p.inv.track_query, "1@x");
+	assert_string_equal(p.inv.subject, "1@x");
 	arena_free(p.arena);
 }
 

@@ -11,7 +11,6 @@
 #include "import/import.h"
 #include "net/proxy.h"
 #include "secrets/credentials.h"
-#include "secrets/netrc.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "smtp/auth/mechanism.h"
@@ -105,7 +104,7 @@ static void proxies(void **state)
 {
 	struct strbuf written = STRBUF_INIT(10000);
 	struct secret password = { .data = NULL };
-	struct http_request r = { .host = "mail.example.org", .port = 465, .user = "joe",
+	struct proxy_request r = { .host = "mail.example.org", .port = 465, .user = "joe",
 				  .password = &password };
 	static const char *const texts[] = {
 		"joe:" PASSWORD,
@@ -120,7 +119,7 @@ static void proxies(void **state)
 
 		memory_say(s, "HTTP/1.1 200 OK\r\n\r\n");
 		watch(texts[i]);
-		assert_int_equal(http_connect(s, &r, &soon, &failure), 0);
+		assert_int_equal(proxy_connect(PROXY_HTTP, s, &r, &soon, &failure), 0);
 		assert_int_equal(times, 1);
 		stream_free(s);
 	}

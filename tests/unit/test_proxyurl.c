@@ -149,20 +149,21 @@ static void environment(void **state)
 		unsetenv(names[i]);
 	setenv("HTTP_PROXY", "http://evil", 1);
 	setenv("http_proxy", "http://evil", 1);
-	assert_null(proxyurl_environment());
-	for (size_t i = ARRAY_LEN(names); i-- > 0;) {
-		setenv(names[i], names[i], 1);
-		assert_string_equal(proxyurl_environment(), names[i]);
-	}
-	setenv("all_proxy", "", 1);
-	assert_string_equal(proxyurl_environment(), "ALL_PROXY");
 	unsetenv("no_proxy");
 	unsetenv("NO_PROXY");
-	assert_null(proxyurl_environment_exceptions());
+	assert_null(proxyurl_environment("a", 25));
+	for (size_t i = ARRAY_LEN(names); i-- > 0;) {
+		setenv(names[i], names[i], 1);
+		assert_string_equal(proxyurl_environment("a", 25), names[i]);
+	}
+	setenv("all_proxy", "", 1);
+	assert_string_equal(proxyurl_environment("a", 25), "ALL_PROXY");
 	setenv("NO_PROXY", "b", 1);
-	assert_string_equal(proxyurl_environment_exceptions(), "b");
+	assert_string_equal(proxyurl_environment("a", 25), "ALL_PROXY");
+	assert_null(proxyurl_environment("b", 25));
 	setenv("no_proxy", "a", 1);
-	assert_string_equal(proxyurl_environment_exceptions(), "a");
+	assert_null(proxyurl_environment("a", 25));
+	assert_string_equal(proxyurl_environment("b", 25), "ALL_PROXY");
 }
 
 static void types(void **state)

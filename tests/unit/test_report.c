@@ -11,7 +11,6 @@
 
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/report_log.h"
 #include "conf/account.h"
 #include "conf_scratch.h"
 #include "message/envelope.h"

@@ -116,8 +116,8 @@ static void check_row(const struct setting *s)
 	assert_string_not_equal(who_name(s->who), "?");
 	assert_non_null(s->help);
 	assert_true(*s->help && s->help[strlen(s->help) - 1] != '.');
-	assert_true(s->arg || s->flags & SETTING_DEPRECATED);
-	if (s->type != SETTING_LIST && s->type != SETTING_STRING)
+	assert_true(s->arg || s->names || s->flags & SETTING_DEPRECATED);
+	if (s->type != SETTING_LIST && s->type != SETTING_WORDS && s->type != SETTING_STRING)
 		assert_int_equal(s->type == SETTING_SPECIAL, s->set != NULL);
 	assert_int_equal(s->type == SETTING_SECRET, !!(s->flags & SETTING_SECRET_FLAG));
 	if (s->type == SETTING_SECRET)

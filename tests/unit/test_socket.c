@@ -195,7 +195,7 @@ static void source_address(void **state)
 
 	connect_fails(&bad, &none, EX_CONFIG, "5.3.5", "source address 'eth0'");
 	wrong.source_ip = "::1";
-	wrong.source_strict = true;
+	wrong.source_ip_strict = true;
 	connect_fails(&bad, &none, EX_TEMPFAIL, "4.4.1",
 		      "127.0.0.1: cannot use the source address: ");
 	wrong.source_ip = "192.0.2.77";
@@ -210,7 +210,7 @@ static void source_port(void **state)
 	(void)state;
 	unsigned port, taken;
 	int server = listen_on(AF_INET, &port), other = listen_on(AF_INET, &taken);
-	struct socket_options options = { .port_first = taken, .port_last = taken };
+	struct socket_options options = { .source_port = taken, .source_port_last = taken };
 	struct socket_target target = {
 		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
 		.family = AF_INET,
@@ -218,15 +218,15 @@ static void source_port(void **state)
 
 	connect_fails(&target, &none, EX_TEMPFAIL, "4.4.1",
 		      "cannot use the source address: Address already in use");
-	options.port_first = taken > 60000 ? taken - 20 : taken;
-	options.port_last = options.port_first + 20;
+	options.source_port = taken > 60000 ? taken - 20 : taken;
+	options.source_port_last = options.source_port + 20;
 	struct stream *s = connect_ok(&target);
 	struct sockaddr_in from;
 	socklen_t len = sizeof(from);
 	int fd = accept(server, (struct sockaddr *)&from, &len);
 
 	assert_true(fd >= 0);
-	assert_in_range(ntohs(from.sin_port), options.port_first, options.port_last);
+	assert_in_range(ntohs(from.sin_port), options.source_port, options.source_port_last);
 	assert_int_not_equal(ntohs(from.sin_port), taken);
 	close(fd);
 	stream_free(s);
@@ -241,7 +241,7 @@ static void options_of_the_socket(void **state)
 	int server = listen_on(AF_INET, &port);
 	struct socket_options options = {
 		.keepalive_idle = 11, .keepalive_interval = 12, .keepalive_count = 5,
-		.delay = true, .linger = 3, .send_buffer = 20000, .recv_buffer = 30000,
+		.keepalive = true, .linger = 3, .send_buffer = 20000, .recv_buffer = 30000,
 	};
 	struct socket_target target = {
 		.host = "127.0.0.1", .port = port, .options = &options, .timeout = 30,
@@ -261,7 +261,7 @@ static void options_of_the_socket(void **state)
 	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
 	assert_true(linger.l_onoff && linger.l_linger == 3);
 	stream_free(s);
-	options = (struct socket_options){ .keepalive_off = true };
+	options = (struct socket_options){ .nodelay = true };
 	s = connect_ok(&target);
 	assert_int_equal(option(socket_fd(s), SOL_SOCKET, SO_KEEPALIVE), 0);
 	assert_int_equal(getsockopt(socket_fd(s), SOL_SOCKET, SO_LINGER, &linger, &len), 0);
@@ -328,20 +328,18 @@ static void race_goes_on(void **state)
 		skip();
 	}
 	struct address v[2] = { loopback("127.0.0.1", deaf.port), loopback("127.0.0.1", port) };
-	const struct host_addresses list = { v, 2 };
-	const struct race race = { .list = &list, .delay_ms = 20, .timeout = 30 };
-	struct strbuf reasons = STRBUF_INIT(1000);
-	struct error kinds;
-	size_t winner = 9;
-	int fd = race_run(&race, &none, &winner, &reasons, &kinds);
+	struct host_addresses list = { v, 2 };
+	const struct socket_target target = { .host = "here", .port = port, .race_ms = 20,
+					      .timeout = 30, .addresses = &list };
+	struct stream *s = NULL;
+	struct error err = { 0 };
 
-	assert_true(fd >= 0);
-	assert_int_equal(winner, 1);
-	assert_int_equal(reasons.len, 0);
-	close(fd);
+	assert_int_equal(socket_connect(&target, &none, &s, &err), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(ntohs(list.v[0].to.in.sin_port), port);
+	stream_free(s);
 	deaf_close(&deaf);
 	close(server);
-	strbuf_release(&reasons);
 }
 
 /* Both run: each is named with its own reason, in the order of the list. */
@@ -353,28 +351,21 @@ static void race_tells_all(void **state)
 	close(listen_on(AF_INET, &port));
 	close(listen_on(AF_INET, &other));
 	struct address v[2] = { loopback("127.0.0.1", port), loopback("127.0.0.2", other) };
-	const struct host_addresses list = { v, 2 }, nothing = { v, 0 };
 
 	for (unsigned delay = 0; delay < 20; delay += 10) {
-		const struct race race = { .list = &list, .delay_ms = delay, .timeout = 30 };
-		struct strbuf reasons = STRBUF_INIT(1000);
-		struct error kinds;
-		size_t winner;
+		struct host_addresses list = { v, 2 };
+		const struct socket_target target = { .host = "here", .port = 25, .timeout = 30,
+						      .race_ms = delay, .addresses = &list };
+		struct stream *s = NULL;
+		struct error err = { 0 };
 
-		assert_int_equal(race_run(&race, &none, &winner, &reasons, &kinds), -1);
-		assert_string_equal(reasons.buf, "127.0.0.1: Connection refused; "
-						 "127.0.0.2: Connection refused");
-		assert_int_equal(kinds.fault, FAULT_CONNECT_REFUSED);
-		assert_int_equal(kinds.also[0], FAULT_NONE);
-		strbuf_release(&reasons);
+		assert_int_equal(socket_connect(&target, &none, &s, &err), -1);
+		assert_string_equal(err.text, "cannot connect to here:25: 127.0.0.1: Connection "
+					      "refused; 127.0.0.2: Connection refused");
+		assert_int_equal(err.fault, FAULT_CONNECT_REFUSED);
+		assert_int_equal(err.also[0], FAULT_NONE);
+		assert_int_equal(list.n, 0);
 	}
-	const struct race empty = { .list = &nothing, .delay_ms = 10 };
-	struct strbuf reasons = STRBUF_INIT(1000);
-	struct error kinds;
-	size_t winner;
-
-	assert_int_equal(race_run(&empty, &none, &winner, &reasons, &kinds), -1);
-	strbuf_release(&reasons);
 }
 
 /* Those left are kept for another try; a list that is there costs no lookup. */

@@ -80,7 +80,7 @@ static int speak(const struct dialogue *d, struct stream *s, struct error *err)
 {
 	struct secret password = { .data = NULL };
 	struct address a;
-	struct socks_request r = {
+	struct proxy_request r = {
 		.host = d->host, .port = d->port, .user = d->user, .password = &password,
 	};
 
@@ -90,8 +90,7 @@ static int speak(const struct dialogue *d, struct stream *s, struct error *err)
 		assert_true(address_from_text(d->address, d->port, &a));
 		r.address = &a;
 	}
-	int rc = d->version == 4 ? socks4_connect(s, &r, &soon, err) :
-				   socks5_connect(s, &r, &soon, err);
+	int rc = proxy_connect(d->version == 4 ? PROXY_SOCKS4A : PROXY_SOCKS5, s, &r, &soon, err);
 
 	secret_release(&password);
 	return rc;

@@ -1,7 +1,8 @@
 #include "config.h"
-#include "conf/ini.h"
+#include "conf/rcfile.h"
 
 #include <ini.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,27 @@
 
 #define KEY_MAX 49	/* what libinih keeps of a key */
 #define STAND_IN "x"	/* what it sees instead of a value */
+
+int rcfile_line(struct rcfile_lines *l, char **line_out, struct error *err)
+{
+	char *line = l->next;
+
+	if (line >= l->end)
+		return 0;
+	char *stop = memchr(line, '\n', (size_t)(l->end - line));
+
+	if (!stop)
+		stop = l->end;
+	l->next = stop + 1;
+	l->number++;
+	if (memchr(line, '\0', (size_t)(stop - line)))
+		return error_set(err, FAULT_CONFIG, "the line holds a NUL octet");
+	*stop = '\0';
+	*line_out = line;
+	return 1;
+}
+
+/* --- the ini form -------------------------------------------------------------------- */
 
 static bool is_ini_blank(char c)
 {
@@ -53,10 +75,9 @@ bool ini_detect(const char *text, size_t len)
 
 /* What the reader and the callback of the library share. */
 struct feed {
-	char *next, *end;	/* what is left of the text */
+	struct rcfile_lines lines;
 	char *value;		/* of the line that the library has */
 	char *left;		/* in front of it, where it is no key; else NULL */
-	unsigned line;
 	bool failed;
 	const struct rcfile_handler *handler;
 	struct error *err;
@@ -65,32 +86,32 @@ struct feed {
 static int fail(struct feed *f, const char *what)
 {
 	f->failed = true;
-	return error_set(f->err, FAULT_CONFIG, "%s:%u: %s", f->handler->name, f->line, what);
+	return error_set(f->err, FAULT_CONFIG, "%s:%u: %s", f->handler->name, f->lines.number,
+			 what);
 }
 
 /* The next line that says something, without blanks around it; NULL at the end. */
 static char *next_line(struct feed *f)
 {
-	while (f->next < f->end) {
-		char *line = f->next, *stop = memchr(line, '\n', (size_t)(f->end - line));
+	char *line;
+	int rc;
 
-		if (!stop)
-			stop = f->end;
-		f->next = stop + (stop < f->end);
-		f->line++;
-		if (memchr(line, '\0', (size_t)(stop - line))) {
-			fail(f, "the line holds a NUL octet");
-			return NULL;
-		}
+	while ((rc = rcfile_line(&f->lines, &line, f->err)) > 0) {
+		char *stop = line + strlen(line);
+
 		if (stop > line && stop[-1] == '\r')
 			stop--;
 		while (stop > line && is_ini_blank(stop[-1]))
 			stop--;
-		while (line < stop && is_ini_blank(*line))
-			line++;
 		*stop = '\0';
+		while (is_ini_blank(*line))
+			line++;
 		if (*line && *line != '#' && *line != ';')
 			return line;
+	}
+	if (rc < 0) {
+		f->failed = true;
+		error_prefix(f->err, "%s:%u", f->handler->name, f->lines.number);
 	}
 	return NULL;
 }
@@ -110,9 +131,9 @@ static int read_section(struct feed *f, char *line)
 		;
 	while (end > line && is_ini_blank(end[-1]))
 		*--end = '\0';
-	if (f->handler->section(f->handler->ctx, line, f->line, f->err) < 0) {
+	if (f->handler->section(f->handler->ctx, line, f->lines.number, f->err) < 0) {
 		f->failed = true;
-		return error_prefix(f->err, "%s:%u", f->handler->name, f->line);
+		return error_prefix(f->err, "%s:%u", f->handler->name, f->lines.number);
 	}
 	return 0;
 }
@@ -233,12 +254,12 @@ static int take_ini_setting(void *ctx, const char *section, const char *name, co
 	if (f->failed)
 		return 0;
 	if (f->left) {	/* says itself where it stands */
-		f->failed = h->pair(h->ctx, f->left, f->value, f->line, f->err) < 0;
+		f->failed = h->pair(h->ctx, f->left, f->value, f->lines.number, f->err) < 0;
 		return !f->failed || go_on(f);
 	}
-	if (h->setting(h->ctx, name, f->value, f->line, f->err) < 0) {
+	if (h->setting(h->ctx, name, f->value, f->lines.number, f->err) < 0) {
 		f->failed = true;
-		error_prefix(f->err, "%s:%u", h->name, f->line);
+		error_prefix(f->err, "%s:%u", h->name, f->lines.number);
 		return go_on(f);
 	}
 	return 1;
@@ -247,7 +268,7 @@ static int take_ini_setting(void *ctx, const char *section, const char *name, co
 int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct error *err)
 {
 	char *start = text + (skip_bom(text, len) - text);
-	struct feed f = { .next = start, .end = text + len, .handler = h, .err = err };
+	struct feed f = { .lines = { .next = start, .end = text + len }, .handler = h, .err = err };
 	int rc = ini_parse_stream(feed_line, &f, take_ini_setting, &f);
 
 	if (f.failed)
@@ -310,5 +331,105 @@ int ini_unquote(char *value, struct error *err)
 		return error_set(err, FAULT_CONFIG,
 				 "text behind the closing quote (write \\\" for a quote inside)");
 	*to = '\0';
+	return 0;
+}
+
+/* --- msmtp's form --------------------------------------------------------------------- */
+
+struct reader {
+	const struct rcfile_handler *handler;
+	struct rcfile_lines lines;
+	bool in_section;
+};
+
+static bool is_classic_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
+}
+
+char *classic_unquote(char *value)
+{
+	size_t n = strlen(value);
+
+	if (n < 2 || value[0] != '"' || value[n - 1] != '"')
+		return value;
+	value[n - 1] = '\0';
+	return value + 1;
+}
+
+/* heading points at "account NAME...", which is what a section is called in the ini form too. */
+static int begin_classic_section(struct reader *r, char *heading, struct error *err)
+{
+	r->in_section = true;
+	return r->handler->section(r->handler->ctx, heading, r->lines.number, err);
+}
+
+static int read_classic_line(struct reader *r, char *line, bool evaluated, struct error *err);
+
+static int read_eval(struct reader *r, const char *command, bool evaluated, struct error *err)
+{
+	const struct rcfile_handler *h = r->handler;
+	char *line;
+
+	if (evaluated || !h->eval)
+		return error_set(err, FAULT_CONFIG, "key 'eval': not allowed here");
+	if (!*command)
+		return error_set(err, FAULT_CONFIG, "key 'eval': needs a command");
+	if (h->eval(h->ctx, command, &line, err) < 0)
+		return error_prefix(err, "key 'eval'");
+	return read_classic_line(r, line, true, err);
+}
+
+/* line = *WSP [ command [ 1*WSP argument ] ] *WSP, or a comment */
+static int read_classic_line(struct reader *r, char *line, bool evaluated, struct error *err)
+{
+	const struct rcfile_handler *h = r->handler;
+	char *end = line + strlen(line), *key_end, *value;
+
+	while (end > line && is_classic_blank(end[-1]))
+		*--end = '\0';
+	while (is_classic_blank(*line))
+		line++;
+	if (!*line || *line == '#')
+		return 0;
+	for (key_end = line; *key_end && !is_classic_blank(*key_end); key_end++)
+		;
+	for (value = key_end; is_classic_blank(*value); value++)
+		;
+	size_t key_len = (size_t)(key_end - line);
+
+	if (strlen(value) > RCFILE_VALUE_MAX)
+		return error_set(err, FAULT_CONFIG,
+				 "the argument is longer than 65536 octets");
+	if (key_len == strlen("account") && memcmp(line, "account", key_len) == 0)
+		return begin_classic_section(r, line, err);
+	if (key_len == strlen("defaults") && memcmp(line, "defaults", key_len) == 0)
+		return begin_classic_section(r, line, err);
+	*key_end = '\0';
+	if (strcmp(line, "eval") == 0)
+		return read_eval(r, classic_unquote(value), evaluated, err);
+	if (!r->in_section) {
+		char heading[] = "account default";
+
+		if (begin_classic_section(r, heading, err) < 0)
+			return -1;
+	}
+	return h->setting(h->ctx, line, value, r->lines.number, err);
+}
+
+int classic_read(char *text, size_t len, const struct rcfile_handler *h, struct error *err)
+{
+	char *start = text + (skip_bom(text, len) - text), *line = NULL;
+	struct reader r = { .handler = h, .lines = { .next = start, .end = text + len } };
+	int rc;
+
+	while ((rc = rcfile_line(&r.lines, &line, err)) != 0) {
+		if (rc > 0)
+			rc = read_classic_line(&r, line, false, err);
+		if (rc < 0)
+			error_prefix(err, "%s:%u", h->name, r.lines.number);
+		if (rc < 0 && !(h->problem && h->problem(h->ctx, err) == 0))
+			return -1;
+	}
 	return 0;
 }
