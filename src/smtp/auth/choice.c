@@ -81,7 +81,7 @@ void auth_remember(const struct session *s, const struct mechanism *m)
 
 /* --- what the account says ---------------------------------------------- */
 
-/* "SCRAM-SHA-256" stands for its -PLUS form as well, which is the same and more. */
+/* In the list "SCRAM-SHA-256" allows its -PLUS form as well, which is the same and more. */
 static bool is_called(const char *pattern, const char *name)
 {
 	const char *plus = strstr(name, "-PLUS");
@@ -195,7 +195,9 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 {
 	const struct auth_settings *a = &c->s->account->auth;
 
-	if (strncmp(m->name, "SCRAM-", 6) != 0 || m->flags & MECHANISM_BINDING || !c->bound)
+	/* one that is named is that one and no other */
+	if (a->mode == AUTH_MECHANISM || strncmp(m->name, "SCRAM-", 6) != 0 ||
+	    m->flags & MECHANISM_BINDING || !c->bound)
 		return false;
 	for (size_t i = 0; i < mechanism_count; i++) {
 		const struct mechanism *other = &mechanisms[i];
@@ -203,8 +205,7 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 		if (!(other->flags & MECHANISM_BINDING) ||
 		    !strvec_has(&c->s->mechanisms, other->name))
 			continue;
-		if (a->mode == AUTH_MECHANISM ? is_called(a->mechanism, other->name)
-					      : in_list(a, other->name) != LISTED_OUT)
+		if (in_list(a, other->name) != LISTED_OUT)
 			return true;
 	}
 	return false;
@@ -216,7 +217,8 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 	const char *why;
 
 	if (a->mode == AUTH_MECHANISM)
-		why = is_called(a->mechanism, m->name) ? NULL : "not the one named in 'auth'";
+		why = strcasecmp(a->mechanism, m->name) == 0 ? NULL
+							     : "not the one named in 'auth'";
 	else
 		why = unwanted(c, m);
 	if (why)
@@ -253,6 +255,11 @@ int auth_nothing_usable(struct auth_choice *c, struct error *err)
 }
 
 /* --- what a reply to AUTH leads to -------------------------------------------------- */
+
+bool auth_means_binding(int code)
+{
+	return code == 501 || auth_judge_code(code, false) == AUTH_NEXT;
+}
 
 enum auth_verdict auth_judge_code(int code, bool initial)
 {

@@ -61,11 +61,15 @@ enum auth_verdict {
 	AUTH_NEXT, AUTH_STRONGER,	/* another one may do; a stronger one only */
 	AUTH_REFUSED,		/* the password is wrong */
 	AUTH_TRANSITION,	/* the server wants to see the password once */
-	AUTH_WITHOUT_INITIAL	/* the same again, without initial response */
+	AUTH_WITHOUT_INITIAL,	/* the same again, without initial response */
+	AUTH_UNBOUND		/* the server does not like the channel binding */
 };
 
 /* Of a reply that is not 235; initial: there was an initial response. */
 enum auth_verdict auth_judge_code(int code, bool initial);
+
+/* May a refusal of a -PLUS mechanism, before any proof, be one of its channel binding? */
+bool auth_means_binding(int code);
 
 /* Fills err: the reply, hints, and detail: what the server said of a token (NULL, "": nothing). */
 void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,

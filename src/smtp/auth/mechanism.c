@@ -83,6 +83,15 @@ bool exchange_complete(const struct exchange *x)
 	return x->complete;
 }
 
+bool exchange_shown(const struct exchange *x)
+{
+	const unsigned flags = x->mechanism->flags;
+	const unsigned proof = MECHANISM_PASSWORD | MECHANISM_PROOF;
+
+	return x->complete || ((flags & proof) == proof &&
+			       x->steps >= (flags & MECHANISM_INITIAL ? 2 : 1));
+}
+
 const char *exchange_detail(const struct exchange *x)
 {
 	return x->detail;

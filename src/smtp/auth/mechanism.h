@@ -81,6 +81,12 @@ ATTR_CHECK int exchange_step(struct exchange *x, const char *in, size_t n, struc
 /* Has the client said all, and has it seen all that it must? */
 bool exchange_complete(const struct exchange *x);
 
+/*
+ * Has the client said what the server judges by? With mechanisms in which the
+ * server proves itself too that is before the end.
+ */
+bool exchange_shown(const struct exchange *x);
+
 /* What a failure message of the server's means (OAuth), in words; "" if there was none. */
 const char *exchange_detail(const struct exchange *x);
 
