@@ -118,6 +118,35 @@ static const struct {
 	  { "C: AUTH OAUTHBEARER ", "S: 534 5.7.9 weak", "C: AUTH SCRAM-SHA-1 ", "S: 535 no" },
 	  77, "5.7.8", "AUTH SCRAM-SHA-1: 535", false, true },
 
+	/* 501, the last word said or not; 334 to an initial response */
+	{ "501 to a password", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 501 5.5.4 no" }, 77,
+	  "5.5.4", "AUTH PLAIN: 501 5.5.4 no (a password that is right: auth_initial_response = "
+	  "never)", false, false },
+	{ "its status", { ALWAYS }, "PLAIN", { PLAIN, "S: 501 no" }, 77, "5.7.8", "501 no", false,
+	  false },
+	{ "501 is a refusal", { ALWAYS, .retry = true }, "PLAIN LOGIN",
+	  { PLAIN, "S: 501 no", "C: AUTH LOGIN\r\n", "S: 334 VXNlcm5hbWU6", "C: dXNlcg==\r\n",
+	    "S: 501 no" }, 76, "5.5.2", "AUTH LOGIN: 501 no", false, false },
+	{ "501 to the end of LOGIN", { ALWAYS }, "LOGIN", { "C: AUTH LOGIN\r\n",
+	  "S: 334 VXNlcm5hbWU6", "C: dXNlcg==\r\n", "S: 334 UGFzc3dvcmQ6", "C: cGVuY2ls\r\n",
+	  "S: 501 no" }, 77, "5.7.8", "AUTH LOGIN: 501 no", false, false },
+	{ "501 to half of SCRAM", { ALWAYS }, "SCRAM-SHA-1", { "C: AUTH SCRAM-SHA-1 ", "S: 501 no",
+	  "C: AUTH SCRAM-SHA-1\r\n", "S: 501 no" }, 76, "5.5.2", "AUTH SCRAM-SHA-1: 501 no", false,
+	  false },
+	{ "asked for it again", { ALWAYS }, "PLAIN", { PLAIN, "S: 334 ",
+	  "C: AHVzZXIAcGVuY2ls\r\n", "S: 235 ok" }, 0, "PLAIN", "", false, false },
+	{ "but once", { ALWAYS }, "PLAIN", { PLAIN, "S: 334 ", "C: AHVzZXIAcGVuY2ls\r\n",
+	  "S: 334 ", "C: *\r\n", "S: 501 ok" }, 76, "5.5.2", "does not come to an end", false,
+	  false },
+
+	/* 502, 553 */
+	{ "next by 502", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 502 no such input",
+	  "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN: 535", false, false },
+	{ "502 is no word on the password", { ALWAYS }, "PLAIN", { PLAIN, "S: 502 no such input" },
+	  77, "5.5.4", "AUTH PLAIN: 502", false, false },
+	{ "a hint at LOGIN", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 553 5.3.0 no" }, 77, "5.3.0",
+	  "(a password that is right: auth = login)", false, false },
+
 	/* 432 without verified TLS */
 	{ "no transition in clear", { ALWAYS, .transition = true }, "SCRAM-SHA-1 PLAIN",
 	  { "C: AUTH SCRAM-SHA-1 ", "S: 432 4.7.12 transition" }, 77, "4.7.12", "432", false,
@@ -333,22 +362,32 @@ static void test_codes(void **state)
 	(void)state;
 	static const struct {
 		int code;
-		enum auth_verdict with_initial, without;
+		enum auth_verdict with_initial, without, said_all;
 	} codes[] = {
-		{ 250, AUTH_FAILED, AUTH_FAILED }, { 421, AUTH_FAILED, AUTH_FAILED },
-		{ 432, AUTH_TRANSITION, AUTH_TRANSITION }, { 454, AUTH_FAILED, AUTH_FAILED },
-		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT },
-		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
-		{ 503, AUTH_FAILED, AUTH_FAILED }, { 504, AUTH_NEXT, AUTH_NEXT },
-		{ 525, AUTH_FAILED, AUTH_FAILED }, { 530, AUTH_FAILED, AUTH_FAILED },
-		{ 534, AUTH_STRONGER, AUTH_STRONGER }, { 535, AUTH_REFUSED, AUTH_REFUSED },
-		{ 538, AUTH_FAILED, AUTH_FAILED },
+		{ 250, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 421, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 432, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION },
+		{ 454, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT, AUTH_NEXT },
+		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED, AUTH_REFUSED },
+		{ 502, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 503, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 504, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 525, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 530, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 534, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER },
+		{ 535, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED },
+		{ 538, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		assert_int_equal(auth_judge_code(codes[i].code, true), codes[i].with_initial);
-		assert_int_equal(auth_judge_code(codes[i].code, false), codes[i].without);
+		assert_int_equal(auth_judge_code(codes[i].code, SAID_INITIAL),
+				 codes[i].with_initial);
+		assert_int_equal(auth_judge_code(codes[i].code, 0), codes[i].without);
+		assert_int_equal(auth_judge_code(codes[i].code, SAID_ALL), codes[i].said_all);
 	}
+	assert_int_equal(auth_judge_code(501, SAID_INITIAL | SAID_ALL), AUTH_REFUSED);
+	assert_int_equal(auth_judge_code(500, SAID_INITIAL | SAID_ALL), AUTH_WITHOUT_INITIAL);
 }
 
 /* --- auth_remember ---------------------------------------------------------- */

@@ -285,10 +285,9 @@ static int answer(struct sign_in *g, struct exchange *x, bool pending, struct er
 	return session_reply(g->s, STAGE_AUTH, err);
 }
 
-/* The last reply to AUTH; shown: the server has got what proves the password. */
+/* The last reply to AUTH; said: enum auth_said. */
 static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
-			       const struct exchange *x, bool initial, bool shown,
-			       struct error *err)
+			       const struct exchange *x, unsigned said, struct error *err)
 {
 	const struct reply *r = &g->s->reply;
 	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
@@ -301,15 +300,23 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 							       : "that it knows the password");
 		return AUTH_FAILED;
 	}
-	auth_explain(g->s, r, m, exchange_detail(x), err);
+	auth_explain(g->s, r, m, said, exchange_detail(x), err);
 	/* some servers give no reason */
 	g->stale = exchange_stale(x) || (r->code == 535 && !*exchange_detail(x));
-	if ((m->flags & MECHANISM_BINDING) && !shown && auth_means_binding(r->code)) {
+	if ((m->flags & MECHANISM_BINDING) && !(said & SAID_ALL) && auth_means_binding(r->code)) {
 		error_turn(err, FAULT_MECHANISM_UNKNOWN);
 		error_append(err, " (channel binding %s)", binding_name(g));
 		return AUTH_UNBOUND;
 	}
-	return auth_judge_code(r->code, initial);
+	return auth_judge_code(r->code, said);
+}
+
+/* 334 without anything in it: a server that has not looked at the initial response. */
+static bool wants_it_again(const struct sign_in *g, const struct mechanism *m)
+{
+	const struct reply *r = &g->s->reply;
+
+	return !(m->flags & MECHANISM_TICKET) && r->lines.n == 1 && !*r->lines.v[0];
 }
 
 /* The dialogue after the exchange is made: "AUTH", challenges, the last reply. */
@@ -332,11 +339,14 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 				  "to an end", m->name);
 			return cancel(g);
 		}
+		if (round == 0 && initial && wants_it_again(g, m))
+			pending = true;
 		if (answer(g, x, pending, err) < 0)
 			return AUTH_FAILED;
 		pending = false;
 	}
-	return judge(g, m, x, initial, !pending && exchange_shown(x), err);
+	return judge(g, m, x, (initial ? SAID_INITIAL : 0U) |
+		     (!pending && exchange_shown(x) ? SAID_ALL : 0U), err);
 }
 
 static enum auth_verdict try_once(struct sign_in *g, const struct mechanism *m, bool initial,

@@ -2,6 +2,7 @@
 #include "smtp/auth/choice.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -258,41 +259,65 @@ int auth_nothing_usable(struct auth_choice *c, struct error *err)
 
 bool auth_means_binding(int code)
 {
-	return code == 501 || auth_judge_code(code, false) == AUTH_NEXT;
+	return code == 501 || auth_judge_code(code, 0) == AUTH_NEXT;
 }
 
-enum auth_verdict auth_judge_code(int code, bool initial)
+enum auth_verdict auth_judge_code(int code, unsigned said)
 {
 	/* those that leave something to try; all others end the sign-in */
 	static const struct {
 		int code;
-		enum auth_verdict with_initial, without;
+		enum auth_verdict nothing, initial, all, all_at_once;
 	} table[] = {
-		{ 432, AUTH_TRANSITION, AUTH_TRANSITION },
-		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT },
-		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
-		{ 504, AUTH_NEXT, AUTH_NEXT },
-		{ 534, AUTH_STRONGER, AUTH_STRONGER },
-		{ 535, AUTH_REFUSED, AUTH_REFUSED },
+		{ 432, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION },
+		{ 500, AUTH_NEXT, AUTH_WITHOUT_INITIAL, AUTH_NEXT, AUTH_WITHOUT_INITIAL },
+		{ 501, AUTH_FAILED, AUTH_WITHOUT_INITIAL, AUTH_REFUSED, AUTH_REFUSED },
+		{ 502, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 504, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 534, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER },
+		{ 535, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED },
 	};
+	const bool initial = said & SAID_INITIAL, all = said & SAID_ALL;
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (table[i].code == code)
-			return initial ? table[i].with_initial : table[i].without;
+		if (table[i].code != code)
+			continue;
+		if (all)
+			return initial ? table[i].all_at_once : table[i].all;
+		return initial ? table[i].initial : table[i].nothing;
 	}
 	return AUTH_FAILED;
 }
 
-void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
-		  const char *detail, struct error *err)
+/* What may be done about a refusal, where its words do not tell. */
+static void add_hint(const struct session *s, const struct reply *r, const struct mechanism *m,
+		     unsigned said, struct error *err)
 {
-	reply_error_about(r, STAGE_AUTH, m->name, err);
-	if (detail && *detail)
-		error_append(err, "; %s", detail);
+	const bool elsewhere = s->account->auth.mode != AUTH_MECHANISM &&
+		strcmp(m->name, "PLAIN") == 0 && strvec_has(&s->mechanisms, "LOGIN");
+
 	if (r->code == 432 && !s->account->auth.transition)
 		error_append(err, " (auth_transition = on lets it see the password once)");
-	if (r->code == 538 && !s->encrypted)
+	else if (r->code == 538 && !s->encrypted)
 		error_append(err, " (set tls = starttls)");
+	else if (r->code == 501 && said == (SAID_ALL | SAID_INITIAL))
+		error_append(err, " (a password that is right: auth_initial_response = never)");
+	else if ((r->code == 550 || r->code == 553) && elsewhere)
+		error_append(err, " (a password that is right: auth = login)");
+}
+
+void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
+		  unsigned said, const char *detail, struct error *err)
+{
+	reply_error_about(r, STAGE_AUTH, m->name, err);
+	if (r->code == 501 && said & SAID_ALL) {
+		error_turn(err, FAULT_PASSWORD_REFUSED);	/* Cyrus's word for it */
+		if (r->status[0])
+			snprintf(err->status, sizeof(err->status), "%s", r->status);
+	}
+	if (detail && *detail)
+		error_append(err, "; %s", detail);
+	add_hint(s, r, m, said, err);
 }
 
 bool auth_token_from_command(const struct auth_settings *a)
