@@ -137,6 +137,31 @@ def only_scram():
     return sign_in
 
 
+NEW = 'p\u20b9ncil'          # the rupee sign is of Unicode 6.0, SASLprep's tables of 3.2
+
+
+def newer(around):
+    """A right password for which SCRAM cannot be computed: by PLAIN, and nothing is wrong with it."""
+    name = os.path.join(around.home, 'new')
+
+    def sign_in(mechanism, ask, _):
+        if mechanism == 'PLAIN':
+            if ask(b'') != ('\0%s\0%s' % (USER, NEW)).encode():
+                raise Refused('535 5.7.8 no')
+            return '235 2.7.0 welcome'
+        return Scram(USER.encode(), NEW.encode())(mechanism, ask, {'tls-exporter': b'x'})
+    with open(name, 'w', encoding='utf-8') as f:
+        f.write(NEW + '\n')
+    os.chmod(name, 0o600)
+    for mechanisms in (UNBOUND, BOTH):
+        yield 'a newer character, ' + mechanisms[0], \
+            works(around, [mechanisms[0], 'PLAIN'], None, mechanisms=mechanisms,
+                  sign_in=sign_in, settings=dict(password_file=name))
+    yield 'a newer character, PLAIN not allowed', \
+        fails(around, 69, 'Unicode 3.2', ['SCRAM-SHA-256'], mechanisms=UNBOUND,
+              sign_in=sign_in, settings=dict(password_file=name, auth_minimum='scram'))
+
+
 def faulty(fault=None, count=4096):
     return Scram(USER.encode(), PASSWORD.encode(), count, fault)
 
@@ -211,6 +236,7 @@ def other_cases(around):
         fails(around, 77, '432', ['SCRAM-SHA-256'], mechanisms=UNBOUND, sign_in=transition(),
               settings={'auth_transition': 'on', 'auth_minimum': 'scram'})
     yield 'auth_remember', case_remembered(around)
+    yield from newer(around)
 
 
 def run(certs, home):

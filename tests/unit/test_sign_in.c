@@ -164,6 +164,21 @@ static const struct {
 	{ "always changes nothing for LOGIN", { ALWAYS, .initial_response = AUTH_INITIAL_ALWAYS },
 	  "LOGIN", { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
 
+	/* newer than SASLprep's tables: the challenge is cancelled, what needs them is left out */
+	{ "a new character", { ALWAYS, .legacy = true, .user = "joe\xe2\x82\xb9" },
+	  "CRAM-MD5 DIGEST-MD5", { "C: AUTH CRAM-MD5\r\n", "S: 334 PDFAeD4=", "C: *\r\n",
+	  "S: 501 ok", "C: AUTH DIGEST-MD5\r\n", "S: 535 no" }, 77, "5.7.8",
+	  "AUTH DIGEST-MD5: 535", false, false },
+	{ "in the first message", { ALWAYS, .user = "joe\xe2\x82\xb9" }, "SCRAM-SHA-256 "
+	  "SCRAM-SHA-1 PLAIN", { "C: AUTH PLAIN AGpvZeKCuQBwZW5jaWw=\r\n", "S: 235 ok" }, 0,
+	  "PLAIN", "", false, false },
+	{ "and nothing else", { ALWAYS, .user = "joe\xe2\x82\xb9" }, "SCRAM-SHA-1", { NULL }, 69,
+	  "5.7.4", "AUTH SCRAM-SHA-1: user name or password has a character that SASLprep does "
+	  "not know (newer than Unicode 3.2)", false, false },
+	{ "the server goes", { ALWAYS, .legacy = true, .user = "joe\xe2\x82\xb9" },
+	  "CRAM-MD5 DIGEST-MD5", { "C: AUTH CRAM-MD5\r\n", "S: 334 PDFAeD4=", "C: *\r\n",
+	  "S: 421 bye" }, 69, "5.7.4", "AUTH CRAM-MD5: user name", false, false },
+
 	/* auth_mutual */
 	{ "one-sided", { .plaintext = AUTH_PLAINTEXT_ALWAYS }, "SCRAM-SHA-1",
 	  { "C: AUTH SCRAM-SHA-1 ", "S: 235 welcome" }, 0, "SCRAM-SHA-1", "", false, false },

@@ -342,7 +342,7 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 		if (round == 0 && initial && wants_it_again(g, m))
 			pending = true;
 		if (answer(g, x, pending, err) < 0)
-			return AUTH_FAILED;
+			return err->fault == FAULT_NO_MECHANISM ? AUTH_NEXT : AUTH_FAILED;
 		pending = false;
 	}
 	return judge(g, m, x, (initial ? SAID_INITIAL : 0U) |
@@ -362,6 +362,8 @@ static enum auth_verdict try_once(struct sign_in *g, const struct mechanism *m, 
 	enum auth_verdict verdict = run(g, m, x, initial, err);
 
 	exchange_free(x);
+	g->choice.unprepared = g->choice.unprepared ||
+		(verdict == AUTH_NEXT && err->fault == FAULT_NO_MECHANISM);
 	return verdict == AUTH_NEXT && g->s->dead ? AUTH_FAILED : verdict;
 }
 

@@ -226,6 +226,8 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 		return why;
 	if (bound_form_offered(c, m))
 		return "its -PLUS form is to be used";
+	if ((m->flags & MECHANISM_PREPARED) && c->unprepared)
+		return "a character of the password is too new for it";
 	if ((m->flags & MECHANISM_BINDING) && (!c->bound || c->bound_used))
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))

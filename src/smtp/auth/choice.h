@@ -24,6 +24,7 @@ struct auth_choice {
 	bool bound_used;	/* ... which is good for one sign-in (RFC 9266, section 4.1) */
 	unsigned floor;		/* nothing weaker: see mechanism_strength() */
 	const char *floor_why;
+	bool unprepared;	/* SASLprep does not know all of user and password */
 	enum { TICKET_UNKNOWN, TICKET_NONE, TICKET_FOUND } ticket;
 };
 

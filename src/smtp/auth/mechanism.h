@@ -35,7 +35,8 @@ enum mechanism_flag {
 	MECHANISM_PROOF = 256,		/* the server must prove itself before 235 counts */
 	MECHANISM_ONE_ROUND = 512,	/* done with the initial response */
 	MECHANISM_TICKET = 1024,	/* needs a Kerberos ticket */
-	MECHANISM_AUTHZID = 2048	/* has a place for an authorization identity */
+	MECHANISM_AUTHZID = 2048,	/* has a place for an authorization identity */
+	MECHANISM_PREPARED = 4096	/* the password goes through SASLprep (RFC 4013) */
 };
 
 struct mechanism {
@@ -72,6 +73,9 @@ ATTR_CHECK int exchange_new(const struct mechanism *m, const struct mechanism_in
 			    struct exchange **out, struct error *err);
 
 /*
+ * FAULT_NO_MECHANISM is of this exchange alone: the library cannot go on with
+ * this user and password, and another mechanism may.
+ *
  * Takes n octets of the server's (NULL for the first step of a mechanism in
  * which the client speaks first) and appends the answer to out.
  */

@@ -148,6 +148,11 @@ static int failed(const struct exchange *x, int rc, struct error *err)
 {
 	bool first = x->steps == 0;
 
+	/* its tables are those of Unicode 3.2, and right passwords may be newer */
+	if (rc == GSASL_SASLPREP_ERROR)
+		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: user name or password has a "
+				 "character that SASLprep does not know (newer than Unicode 3.2)",
+				 x->mechanism->name);
 	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
 		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
 				 "that it knows the password", x->mechanism->name);
