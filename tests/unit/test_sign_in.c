@@ -85,6 +85,13 @@ static const struct {
 	{ "never before PLAIN", { ALWAYS, .legacy = true }, "DIGEST-MD5 CRAM-MD5 PLAIN",
 	  { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false, false },
 
+	{ "a name that would have to be quoted", { ALWAYS, .legacy = true, .user = "DOM\\joe" },
+	  "DIGEST-MD5 NTLM", { "C: AUTH NTLM ", "S: 535 no" }, 77, "5.7.8", "AUTH NTLM: 535", false,
+	  false },
+	{ "by name neither", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "DIGEST-MD5",
+	  .authzid = "a\"b" }, "DIGEST-MD5", { NULL }, 69, "5.7.4",
+	  "DIGEST-MD5 ('user' or 'authzid' has a quote or backslash)", false, false },
+
 	/* auth_minimum */
 	{ "minimum plain", { ALWAYS, .legacy = true, .minimum = AUTH_MINIMUM_PLAIN },
 	  "CRAM-MD5", { NULL }, 77, "5.7.9", "CRAM-MD5 (weaker than 'auth_minimum')", false,

@@ -212,6 +212,11 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 	return false;
 }
 
+static bool has_quote(const char *name)
+{
+	return name && strpbrk(name, "\"\\");
+}
+
 const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 {
 	const struct auth_settings *a = &c->s->account->auth;
@@ -232,6 +237,8 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
 		return "has no place for 'authzid'";
+	if ((m->flags & MECHANISM_UNQUOTED) && (has_quote(a->user) || has_quote(a->authzid)))
+		return "'user' or 'authzid' has a quote or backslash";
 	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
 		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";
 	return mechanism_strength(m) < c->floor ? c->floor_why : NULL;

@@ -36,7 +36,8 @@ enum mechanism_flag {
 	MECHANISM_ONE_ROUND = 512,	/* done with the initial response */
 	MECHANISM_TICKET = 1024,	/* needs a Kerberos ticket */
 	MECHANISM_AUTHZID = 2048,	/* has a place for an authorization identity */
-	MECHANISM_PREPARED = 4096	/* the password goes through SASLprep (RFC 4013) */
+	MECHANISM_PREPARED = 4096,	/* the password goes through SASLprep (RFC 4013) */
+	MECHANISM_UNQUOTED = 8192	/* libgsasl puts names between quotes as they are */
 };
 
 struct mechanism {
