@@ -195,7 +195,7 @@ struct auth_settings {
 	bool transition;		/* PLAIN once, when the server asks for it by 432 */
 	bool remember;			/* nothing weaker than what has worked before */
 	bool mutual;			/* the server has to prove itself too */
-	const char *service;		/* NULL = "smtp" */
+	const char *service;		/* NULL, "auto" = that of the protocol */
 	const char *user, *authzid, *realm, *ntlmdomain;
 	struct secret password;		/* as written in the rc file */
 	const char *password_file;

@@ -208,7 +208,7 @@ static const char *const defaults[][3] = {
 	{ "auth_legacy", "off", "on" }, { "auth_remember", "off", NULL },
 	{ "auth_mutual", "on", NULL }, { "auth_retry", "off", NULL },
 	{ "auth_transition", "off", NULL }, { "auth_initial_response", "auto", NULL },
-	{ "auth_service", "smtp", NULL }, { "channel_binding", "auto", NULL },
+	{ "auth_service", "auto", NULL }, { "channel_binding", "auto", NULL },
 	{ "keyring", "auto", NULL },
 	{ "strip_spaces", "auto", NULL },
 	{ "auth_plaintext", "tls", NULL }, { "user", "", NULL }, { "authzid", "", NULL },

@@ -277,6 +277,36 @@ static void test_choice(void **state)
 	}
 }
 
+/* Cyrus's lmtpd has tickets of its own. */
+static void test_service(void **state)
+{
+	(void)state;
+	static const struct {
+		enum protocol protocol;
+		const char *service, *says;
+	} services[] = {
+		{ PROTOCOL_LMTP, NULL, "for lmtp/mail.example.org" },
+		{ PROTOCOL_LMTP, "auto", "for lmtp/mail.example.org" },
+		{ PROTOCOL_LMTP, "smtp", "for smtp/mail.example.org" },
+		{ PROTOCOL_SMTP, "auto", "for smtp/mail.example.org" },
+	};
+
+	set_no_tickets();
+	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+		struct peer *p = peer_new();
+
+		p->account.auth = (struct auth_settings){ ALWAYS, .mode = AUTH_MECHANISM,
+			.mechanism = "GSSAPI", .user = "user", .password_fd = -1,
+			.service = services[i].service };
+		p->account.protocol = services[i].protocol;
+		script(p, "S: 220 hi", services[i].protocol == PROTOCOL_LMTP ?
+		       "C: LHLO client.example.org\r\n" : EHLO, "S: 250-mx\n250 AUTH GSSAPI");
+		assert_int_equal(peer_open(p), -1);
+		assert_says(p->err.text, services[i].says);
+		peer_free(p);
+	}
+}
+
 /* --- tokens that are renewed ---------------------------------------------- */
 
 static struct peer *token_peer(const char *offer)
@@ -609,6 +639,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_not_renewed),
 		cmocka_unit_test(test_token_sources),

@@ -150,6 +150,16 @@ static int fetch(struct sign_in *g, enum credential kind, struct secret *secret,
 	return o->credential(o->credential_ctx, kind, secret, err);
 }
 
+/* Cyrus's lmtpd and its tickets are those of the service lmtp. */
+static const char *service_of(const struct session *s)
+{
+	const char *name = s->account->auth.service;
+
+	if (name && *name && strcmp(name, "auto") != 0)
+		return name;
+	return s->protocol == SESSION_LMTP ? "lmtp" : "smtp";
+}
+
 static int make_input(struct sign_in *g, const struct mechanism *m, struct mechanism_input *in,
 		      struct error *err)
 {
@@ -158,7 +168,7 @@ static int make_input(struct sign_in *g, const struct mechanism *m, struct mecha
 	*in = (struct mechanism_input){
 		.user = a->user, .authzid = a->authzid, .realm = a->realm,
 		.ntlmdomain = a->ntlmdomain, .host = g->s->opt.host,
-		.service = a->service && *a->service ? a->service : "smtp",
+		.service = service_of(g->s),
 		.port = g->s->opt.port, .scram_min_iterations = a->scram_min_iterations,
 	};
 	/* of two the library prefers the exporter, so it hears of one only */
