@@ -62,6 +62,7 @@ struct error;
 	X(session_set_verify_function) \
 	X(sign_algorithm_get) \
 	X(sign_get_name) \
+	X(sign_is_secure2) \
 	X(strerror) \
 	X(subject_alt_names_deinit) \
 	X(subject_alt_names_get) \
@@ -77,6 +78,7 @@ struct error;
 	X(x509_crt_get_extension_by_oid2) \
 	X(x509_crt_get_issuer_dn) \
 	X(x509_crt_get_key_id) \
+	X(x509_crt_get_pk_algorithm) \
 	X(x509_crt_get_signature_algorithm) \
 	X(x509_crt_import) \
 	X(x509_crt_init) \

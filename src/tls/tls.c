@@ -52,8 +52,12 @@ int gnutls_rare_load(struct error *err)
 			   ARRAY_LEN(rare_symbols), err);
 }
 
-/* No %COMPAT: it switches the extended master secret off, and channel bindings with it. */
-static const char default_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+/*
+ * No %COMPAT: it switches the extended master secret off, and channel bindings
+ * with it. %PROFILE_MEDIUM is 2048 bits of RSA and Diffie-Hellman, and no SHA-1.
+ */
+static const char default_priorities[] =
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%PROFILE_MEDIUM";
 
 enum {
 	RECORDS_AT_ONCE = 4,		/* made before they go down in one write */
@@ -240,8 +244,8 @@ static void explain(struct tls *t, int code)
 			  t->server ? "" : " (see tls_priorities)");
 	else if (code == GNUTLS_E_DH_PRIME_UNACCEPTABLE)
 		error_set(&t->fault, FAULT_TLS,
-			  "the Diffie-Hellman prime of the %s is too short "
-			  "(see tls_min_dh_prime_bits)", peer(t));
+			  "the Diffie-Hellman prime of the %s is too short (for an old server: "
+			  "tls_min_dh_prime_bits = 1024)", peer(t));
 }
 
 static int handshake_fail(struct tls *t, int code, struct error *err)

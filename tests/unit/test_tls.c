@@ -59,7 +59,8 @@ static const struct verification verifications[] = {
 						      "only a common name does not count" } },
 	{ .cert = "bad-common-name-other-san.pem", .reasons = { "name does not match" } },
 	{ .cert = "server.pem", .staple = "staple-revoked.der", .reasons = { "been revoked" } },
-	{ .cert = "bad-sha1.pem", .reasons = { "too weak", "SHA1" } },
+	{ .cert = "bad-sha1.pem", .reasons = { "is signed with ECDSA-SHA1, which is too weak",
+					       "%VERIFY_ALLOW_SIGN_WITH_SHA1" } },
 	{ .cert = "bad-address-as-dns.pem", .host = "127.0.0.1",
 	  .reasons = { "name does not match" } },
 	{ .cert = "bad-wrong-host.pem", .host = "127.0.0.1", .reasons = { "does not match" } },
@@ -94,6 +95,43 @@ static const struct verification verifications[] = {
 	  .reasons = { "certificate of mail.example.org is not acceptable: ", "self-signed",
 		       "name does not match" } },
 };
+
+/* What is too weak by default, and accepted by priorities that say so. */
+static void test_weak(void **state)
+{
+	static const struct {
+		const char *cert, *key, *reason, *allowed;
+	} cases[] = {
+		{ "small.pem", "small.key", "it has an RSA key of 1024 bits, which is too short",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%PROFILE_LOW" },
+		{ "bad-small-intermediate.pem", "server.key", "its issuer's certificate "
+		  "'CN=Small Intermediate' has an RSA key of 1024 bits",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%PROFILE_LOW" },
+		{ "bad-sha1.pem", "server.key", "ECDSA-SHA1",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%VERIFY_ALLOW_SIGN_WITH_SHA1" },
+	};
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct trial t = {
+			.scene = { .cert = cases[i].cert, .key = cases[i].key },
+			.client = { .verify = true },
+		};
+
+		assert_int_equal(trial_start(&t), -1);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", cases[i].reason);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", cases[i].allowed);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", ", or tls_pin = spki-sha256:");
+		assert_int_equal(t.err.fault, FAULT_CERTIFICATE_WEAK);
+		trial_end(&t);
+		t.client.priorities = cases[i].allowed;
+		if (trial_start(&t) < 0)
+			fail_msg("%s", t.err.text);
+		echo_once(&t);
+		trial_end(&t);
+	}
+}
 
 static void verify_case(const struct verification *v, const char *priorities, bool verify)
 {
@@ -696,6 +734,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_weak),
 		cmocka_unit_test(test_ocsp),
 		cmocka_unit_test(test_min_version),
 		cmocka_unit_test(test_dns_matches),
