@@ -15,6 +15,7 @@ only makes keys and signatures. In FOLDER (keys have mode 0600):
   rsa.pem rsa.key         as server.pem, with an RSA key
   small.pem small.key     ... of 1024 bits          dh1024.pem   Diffie-Hellman of 1024 bits
   crl-revoked.pem         a list that revokes server.pem      crl-empty.pem
+  crl-old.pem             one whose time is over; crl-renewed.pem, crl-other.pem: and a good one
   encrypted.key           server.key with a passphrase
   client-locked.key client.p12      the client's, with the passphrase 'sesame'
   bundle.pem              many CAs, ca.pem among them
@@ -196,10 +197,10 @@ def pem(label, der):
     return '-----BEGIN %s-----\n%s\n-----END %s-----\n' % (label, '\n'.join(lines), label)
 
 
-def crl(issuer, serials):
+def crl(issuer, serials, until=NOW + 30 * DAY):
     revoked = [seq(*(seq(integer(n), time(NOW - DAY)) for n in serials))] if serials else []
     return issuer.key.signed(seq(integer(1), ALGORITHMS[issuer.key.kind, 'sha256'],
-                                 issuer.subject, time(NOW - DAY), time(NOW + 30 * DAY), *revoked))
+                                 issuer.subject, time(NOW - 9 * DAY), time(until), *revoked))
 
 
 def staple(cert, status, produced=NOW, until=NOW + 7 * DAY, responder=None):
@@ -341,7 +342,12 @@ class Maker:
         own = Certificate('OCSP by the CA', self.mid_key, self.ca, usage=[OCSP_SIGNING])
         self.write_der('staple-delegated.der', staple(self.server, 'revoked', responder=own))
         self.write('crl-revoked.pem', pem('X509 CRL', crl(self.ca, [self.server.serial])))
-        self.write('crl-empty.pem', pem('X509 CRL', crl(self.ca, [])))
+        empty, old = crl(self.ca, []), crl(self.ca, [], NOW - DAY)
+        self.write('crl-empty.pem', pem('X509 CRL', empty))
+        self.write('crl-old.pem', pem('X509 CRL', old))
+        self.write('crl-renewed.pem', pem('X509 CRL', old), pem('X509 CRL', empty))
+        self.write('crl-other.pem', pem('X509 CRL', crl(self.ca2, [], NOW - DAY)),
+                   pem('X509 CRL', empty))
 
     def filler(self, count):
         """CAs that nobody needs; what signs them is never looked at."""

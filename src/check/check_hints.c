@@ -227,6 +227,8 @@ static const struct hint table[] = {
   "do not use it: tell the server's administrator" },
 { "certificate", { FAULT_CERTIFICATE_OCSP }, 0, 0, 0, 0, NULL,
   "the server must staple a good OCSP answer; 'tls_ocsp' says what is demanded" },
+{ "certificate", { FAULT_CERTIFICATE_CRL }, 0, 0, 0, 0, NULL,
+  "fetch the list of the CA anew, and do so before it runs out: 'tls_crl_file'" },
 { "certificate", { FAULT_CERTIFICATE_DANE }, 0, 0, 0, 0, NULL,
   "DNS and certificate disagree: the server's administrator must correct one of them; "
   "'tls_dane = off' goes by the certificate alone" },

@@ -31,7 +31,6 @@ struct error;
 	X(certificate_get_ours) \
 	X(certificate_get_peers) \
 	X(certificate_get_trust_list) \
-	X(certificate_set_x509_crl_mem) \
 	X(certificate_set_x509_key_mem2) \
 	X(certificate_verify_peers) \
 	X(check_version) \
@@ -88,6 +87,7 @@ struct error;
 
 #define GNUTLS_RARE_API(X) \
 	X(certificate_set_pin_function) \
+	X(certificate_set_x509_crl) \
 	X(certificate_set_x509_key_file2) \
 	X(certificate_set_x509_simple_pkcs12_mem) \
 	X(ocsp_status_request_is_checked) \
@@ -95,7 +95,12 @@ struct error;
 	X(session_get_data2) \
 	X(session_is_resumed) \
 	X(session_set_data) \
+	X(x509_crl_deinit) \
+	X(x509_crl_get_next_update) \
+	X(x509_crl_get_raw_issuer_dn) \
+	X(x509_crl_list_import2) \
 	X(x509_crt_export2) \
+	X(x509_crt_get_raw_issuer_dn) \
 	X(x509_trust_list_add_cas) \
 	X(x509_trust_list_deinit) \
 	X(x509_trust_list_get_issuer) \

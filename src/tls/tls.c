@@ -359,6 +359,7 @@ static void tls_drop(struct tls *t)
 	if (t->credentials)
 		gtls.certificate_free_credentials(t->credentials);
 	truststore_free(t->trust);
+	tls_crl_release(t);
 	strbuf_release(&t->out);
 	xfree(t);
 }
@@ -544,6 +545,7 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 	t->settings = NULL;
 	truststore_free(t->trust);
 	t->trust = NULL;
+	tls_crl_release(t);
 	*out = &t->stream;
 	return 0;
 }

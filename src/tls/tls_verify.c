@@ -241,7 +241,6 @@ static int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf)
 	return 0;
 }
 
-#define CRL_MAX ((size_t)64 * 1024 * 1024)
 #define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
 
 enum { NAMES_SHOWN = 8, RSA_MIN = 2048 };
@@ -534,6 +533,29 @@ static void judge_status(struct verdict *v)
 	}
 }
 
+static void judge_crls(struct verdict *v)
+{
+	for (unsigned i = 0; v->t->crl_n && i < v->n; i++) {
+		gnutls_x509_crt_t cert = tls_parse_certificate(&v->chain[i]);
+		gnutls_datum_t issuer = { NULL, 0 };
+		struct strbuf name = STRBUF_INIT(TEXT_MAX), date = STRBUF_INIT(64);
+		time_t when = 0;
+
+		if (cert && gtls_rare.x509_crt_get_raw_issuer_dn(cert, &issuer) >= 0 &&
+		    tls_crl_is_old(v->t, &issuer, &when)) {
+			tls_add_dn(&name, cert, true);
+			tls_add_date(&date, when);
+			add_reason(v, FAULT_CERTIFICATE_CRL, "the list of what '%s' has revoked "
+				   "(tls_crl_file) was good until %s", name.buf, date.buf);
+		}
+		(*gtls.free_memory)(issuer.data);
+		if (cert)
+			gtls.x509_crt_deinit(cert);
+		strbuf_release(&name);
+		strbuf_release(&date);
+	}
+}
+
 static void judge(struct verdict *v)
 {
 	gnutls_x509_crt_t leaf = tls_parse_certificate(&v->chain[0]);
@@ -549,6 +571,7 @@ static void judge(struct verdict *v)
 	if (v->status & GNUTLS_CERT_INSECURE_ALGORITHM)
 		judge_algorithms(v);
 	judge_status(v);
+	judge_crls(v);
 	if (v->status && v->reasons.len == 0)
 		add_reason(v, FAULT_CERTIFICATE, "its chain is not valid");
 	gtls.x509_crt_deinit(leaf);
@@ -676,28 +699,6 @@ int tls_verify_callback(gnutls_session_t session)
 
 /* --- what verification needs -------------------------------------------- */
 
-static int load_crl(struct tls *t, const char *path, struct error *err)
-{
-	struct strbuf text = STRBUF_INIT(CRL_MAX);
-	int fd = fs_open_read(path), rc;
-
-	if (fd < 0)
-		return error_errno(err, FAULT_TRUST_FILE, "cannot open CRL file %s", path);
-	rc = fs_read_fd(fd, path, &text, err);
-	close(fd);
-	if (rc == 0) {
-		gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len };
-		int code = gtls.certificate_set_x509_crl_mem(t->credentials, &pem,
-							     GNUTLS_X509_FMT_PEM);
-
-		if (code <= 0)
-			rc = error_set(err, FAULT_CONFIG, "cannot use CRL file %s: %s", path,
-				       code < 0 ? gtls.strerror(code) : "there is no CRL in it");
-	}
-	strbuf_release(&text);
-	return rc;
-}
-
 /* TLSA records take the place of the usual verification, but for those that add to it. */
 static bool needs_store(const struct tls_client *s)
 {
@@ -717,9 +718,9 @@ static int load_trust(struct tls *t, struct error *err)
 	if (truststore_open(s->trust_file ? s->trust_file : "system", s->trust_dir, &t->trust,
 			    err) < 0)
 		return -1;
-	if (s->ocsp_required && gnutls_rare_load(err) < 0)
+	if ((s->ocsp_required || s->crl_file) && gnutls_rare_load(err) < 0)
 		return -1;
-	return s->crl_file ? load_crl(t, s->crl_file, err) : 0;
+	return s->crl_file ? tls_crl_load(t, s->crl_file, err) : 0;
 }
 
 int tls_verify_prepare(struct tls *t, struct error *err)

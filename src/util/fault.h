@@ -215,6 +215,8 @@
 	F(CERTIFICATE_REVOKED, "certificate-revoked", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... OCSP does not vouch for it */ \
 	F(CERTIFICATE_OCSP, "certificate-ocsp", EX_PROTOCOL, "5.7.5", SERVER, 1) \
+	/* ... the list of those that its CA has called back is too old to tell */ \
+	F(CERTIFICATE_CRL, "certificate-crl", EX_NOPERM, "5.7.5", SERVER, 1) \
 	/* ... algorithm or key are too weak */ \
 	F(CERTIFICATE_WEAK, "certificate-weak", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... it is not that of tls_pin */ \

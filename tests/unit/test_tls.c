@@ -25,6 +25,7 @@
 
 struct verification {
 	const char *cert, *host, *staple, *crl;
+	int exit;			/* 0 = EX_PROTOCOL */
 	const char *reasons[3];		/* none = acceptable */
 };
 
@@ -37,6 +38,9 @@ static const struct verification verifications[] = {
 	{ .cert = "server.pem", .host = "[::1]" },
 	{ .cert = "server.pem", .staple = "staple-good.der" },
 	{ .cert = "server.pem", .crl = "crl-empty.pem" },
+	{ .cert = "server.pem", .crl = "crl-renewed.pem" },
+	{ .cert = "server.pem", .crl = "crl-other.pem" },
+	{ .cert = "chain.pem", .crl = "crl-empty.pem" },
 	{ .cert = "chain.pem" },
 	{ .cert = "ok-wildcard.pem", .host = "mail.example.org" },
 	{ .cert = "ok-no-usage.pem" },
@@ -84,6 +88,11 @@ static const struct verification verifications[] = {
 	{ .cert = "server.pem", .staple = "staple-old.der", .reasons = { "OCSP" } },
 	{ .cert = "server.pem", .staple = "staple-foreign.der", .reasons = { "OCSP" } },
 	{ .cert = "server.pem", .crl = "crl-revoked.pem", .reasons = { "been revoked" } },
+	{ .cert = "server.pem", .crl = "crl-old.pem", .exit = EX_NOPERM,
+	  .reasons = { "the list of what 'CN=Test CA' has revoked (tls_crl_file) was good "
+		       "until 20" } },
+	{ .cert = "chain.pem", .crl = "crl-old.pem", .exit = EX_NOPERM,
+	  .reasons = { "the list of what 'CN=Test CA' has revoked" } },
 	{ .cert = "ok-wildcard.pem", .host = "example.org", .reasons = { "not match" } },
 	{ .cert = "ok-wildcard.pem", .host = "a.b.example.org", .reasons = { "not match" } },
 	{ .cert = "server.pem", .host = "::2", .reasons = { "not match" } },
@@ -157,7 +166,7 @@ static void verify_case(const struct verification *v, const char *priorities, bo
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(v->reasons) && v->reasons[i]; i++)
-		assert_error(&t.err, EX_PROTOCOL, "5.7.5", v->reasons[i]);
+		assert_error(&t.err, v->exit ? v->exit : EX_PROTOCOL, "5.7.5", v->reasons[i]);
 	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);	/* it was told */
 }
 
