@@ -140,6 +140,8 @@ class Connection(Watch):
         # Weak certificates are the client's to refuse, not ours.
         context.set_ciphers('DEFAULT:@SECLEVEL=0')
         context.load_cert_chain(chain[0], chain[1])
+        if 'alpn' in setting:
+            context.set_alpn_protocols([setting['alpn']])
         if 'dh' in setting:
             context.set_ciphers('DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0')
             context.load_dh_params(os.path.join(os.path.dirname(chain[2]), setting['dh']))
@@ -185,6 +187,8 @@ class Connection(Watch):
         self.tls = (engine, incoming, outgoing)
         self.send_quiet(outgoing.read())
         self.peer.note('tls', engine.version())
+        if engine.selected_alpn_protocol() != setting.get('alpn'):
+            raise Violation('ALPN: %s' % engine.selected_alpn_protocol())
         self.keywords = None
         self.in_mail = False
         if refused and self.pending(self.peer.timeout):

@@ -177,6 +177,7 @@ struct tls_settings {
 	bool only_tls13;		/* tls_min_version = 1.3 */
 	const char *session_cache;	/* folder, "auto" or "off" */
 	const char *priorities;		/* GnuTLS priority string */
+	const char *const *alpn;	/* protocols to offer (RFC 7301); NULL = none */
 	const char *host_override;	/* name to check and to send as SNI */
 	unsigned min_dh_prime_bits;
 	bool allow_insecure_auth;	/* password although certcheck is off */

@@ -174,6 +174,7 @@ static const struct conflict {
 	{ "tls_pkcs12_file", no_tls, without_tls },
 	{ "tls_host_override", no_tls, without_tls },
 	{ "tls_priorities", no_tls, without_tls },
+	{ "tls_alpn", no_tls, without_tls },
 	{ "tls_dane", no_tls, without_tls },
 	{ "tls_trust_file", unchecked, "not used: 'tls_certcheck = off'" },
 	{ "tls_trust_file", pinned, "not used: the certificate is accepted by its pin" },

@@ -263,6 +263,8 @@ static const struct setting security_rows[] = {
   .help = "keep TLS sessions for the next process" },
 { OWNER("tls_priorities"), TEXT(tls.priorities), .arg = "string",
   .help = "GnuTLS priority string" },
+{ OWNER("tls_alpn"), LIST(tls.alpn), .arg = "name,...",
+  .help = "protocols to offer in the handshake (ALPN): smtp, submission" },
 { OWNER("tls_host_override"), TEXT(tls.host_override), .arg = "name",
   .help = "name the certificate must have, instead of host" },
 { OWNER("tls_min_dh_prime_bits"), .type = SETTING_UINT, .flags = SETTING_DEPRECATED,

@@ -86,6 +86,7 @@ struct error;
 	X(x509_trust_list_add_trust_mem)
 
 #define GNUTLS_RARE_API(X) \
+	X(alpn_set_protocols) \
 	X(certificate_set_pin_function) \
 	X(certificate_set_x509_crl) \
 	X(certificate_set_x509_key_file2) \

@@ -64,6 +64,7 @@ enum {
 	OUT_MAX = 1024 * 1024,		/* far above those records and any flight of a handshake */
 	WARNINGS_MAX = 16,
 	PRIORITIES_MAX = 128 * 1024,
+	ALPN_MAX = 8,			/* of the library */
 };
 
 static const struct stream_ops tls_ops;
@@ -188,6 +189,8 @@ static const struct {
 	{ GNUTLS_A_HANDSHAKE_FAILURE, FAULT_TLS_NO_CIPHER,
 	  ": perhaps it has no cipher that is allowed here, see tls_priorities, or wants a "
 	  "certificate" },
+	{ GNUTLS_A_NO_APPLICATION_PROTOCOL, FAULT_TLS_ALERT,
+	  ": it has no protocol of that name, see tls_alpn" },
 };
 
 static int alert_error(const struct tls *t, struct error *err)
@@ -492,12 +495,38 @@ static int set_server_name(struct tls *t, const char *host, struct error *err)
 	return code < 0 ? library_error(code, "cannot set the server's name", err) : 0;
 }
 
+/*
+ * ProtocolName = opaque <1..255> (RFC 7301, section 3.1); the library takes
+ * fewer. A server that does not know ALPN goes on without.
+ */
+static int set_alpn(struct tls *t, const char *const *names, struct error *err)
+{
+	gnutls_datum_t list[ALPN_MAX];
+	unsigned n = 0;
+
+	if (!names || !names[0])
+		return 0;
+	if (gnutls_rare_load(err) < 0)
+		return -1;
+	for (; names[n]; n++) {
+		if (n == ALPN_MAX)
+			return error_set(err, FAULT_CONFIG, "tls_alpn: more than %d protocols",
+					 ALPN_MAX);
+		list[n] = (gnutls_datum_t){ (unsigned char *)(uintptr_t)names[n],
+					    (unsigned)strlen(names[n]) };
+	}
+	int code = gtls_rare.alpn_set_protocols(t->session, list, n, 0);
+
+	return code < 0 ? error_set(err, FAULT_CONFIG, "tls_alpn: %s", gtls.strerror(code)) : 0;
+}
+
 static int client_prepare(struct tls *t, struct error *err)
 {
 	const struct tls_client *s = t->settings;
 
 	if (set_priorities(t, s->priorities, s->only_tls13, err) < 0 ||
-	    set_server_name(t, s->host, err) < 0 || tls_load_client(t, err) < 0)
+	    set_server_name(t, s->host, err) < 0 || set_alpn(t, s->alpn, err) < 0 ||
+	    tls_load_client(t, err) < 0)
 		return -1;
 	if (s->min_dh_prime_bits)
 		gtls.dh_set_prime_bits(t->session, s->min_dh_prime_bits);

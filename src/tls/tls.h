@@ -64,6 +64,7 @@ struct tls_client {
 	int (*key_password)(void *ctx, struct secret *out, struct error *err);
 	void *key_password_ctx;
 	const char *priorities;		/* NULL = our default */
+	const char *const *alpn;	/* protocols to offer, ends with NULL; NULL = none */
 	bool reasons_only;		/* no advice behind what is wrong with a certificate */
 	bool only_tls13;		/* nothing older, whatever the priorities say */
 	const char *cache;		/* folder of sessions to resume, or "auto"; NULL = none */

@@ -170,6 +170,8 @@ static void make_key(const struct tls_client *s, struct strbuf *key)
 		    s->ocsp_required, s->ocsp_ignored);
 	strbuf_addf(key, "priorities %s %d %u\nlibrary %s\n", s->priorities ? s->priorities : "",
 		    s->only_tls13, s->min_dh_prime_bits, gtls.check_version(NULL));
+	for (size_t i = 0; s->alpn && s->alpn[i]; i++)
+		strbuf_addf(key, "alpn %s\n", s->alpn[i]);
 	strbuf_addf(key, "fingerprint %s\n", s->fingerprint ? s->fingerprint : "");
 	for (size_t i = 0; s->pins && s->pins[i]; i++) {
 		strbuf_addf(key, "pin %s\n", s->pins[i]);

@@ -201,7 +201,7 @@ static const char *const defaults[][3] = {
 	{ "tls_key_password_command", "", NULL }, { "tls_key_passwordeval", "", NULL },
 	{ "tls_min_version", "1.2", NULL }, { "tls_session_cache", "off", NULL },
 	{ "tls_fingerprint", "", NULL }, { "tls_cert_file", "", NULL },
-	{ "tls_key_file", "", NULL }, { "tls_priorities", "", NULL },
+	{ "tls_key_file", "", NULL }, { "tls_priorities", "", NULL }, { "tls_alpn", "", NULL },
 	{ "tls_host_override", "", NULL }, { "tls_min_dh_prime_bits", "0", NULL },
 	{ "tls_allow_insecure_auth", "off", "on" }, { "auth", "auto", "off" },
 	{ "auth_mechanisms", "!plaintext-without-tls", NULL }, { "auth_minimum", "any", NULL },

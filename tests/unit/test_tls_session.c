@@ -371,6 +371,44 @@ static void test_dh_bits(void **state)
 	trial_end(&t);
 }
 
+/* Exim takes "smtp", Dovecot "submission", and both break off at another one. */
+static void test_alpn(void **state)
+{
+	static const struct {
+		const char *names[3], *server;
+		bool good;
+	} cases[] = {
+		{ { "smtp" }, "smtp", true }, { { "esmtp", "smtp" }, "smtp", true },
+		{ { "smtp" }, NULL, true }, { { NULL }, "smtp", true },
+		{ { "smtp" }, "submission", false },
+	};
+	static const char *const many[] = { "1", "2", "3", "4", "5", "6", "7", "8", "9", NULL };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct trial t = {
+			.scene = { .cert = "server.pem", .alpn = cases[i].server },
+			.client = { .verify = true, .alpn = cases[i].names },
+		};
+
+		if ((trial_start(&t) == 0) != cases[i].good)
+			fail_msg("%zu: %s", i, t.err.text);
+		if (cases[i].good)
+			echo_once(&t);
+		else
+			assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "see tls_alpn");
+		trial_end(&t);
+	}
+	struct trial t = {
+		.scene = { .cert = "server.pem" }, .client = { .verify = true, .alpn = many },
+	};
+
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_CONFIG, "5.3.5", "tls_alpn: more than 8 protocols");
+	trial_end(&t);
+}
+
 /* --- the server's end --------------------------------------------------------- */
 
 /* tls_accept() in a process of its own, which returns what it reads. */
@@ -540,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_library_version),
 		cmocka_unit_test(test_is),
 		cmocka_unit_test(test_dh_bits),
+		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_accept_refuses),
 		cmocka_unit_test(test_accept_settings),

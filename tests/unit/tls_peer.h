@@ -29,6 +29,7 @@
 
 #define EXTRA(X) \
 	X(alert_send) \
+	X(alpn_set_protocols) \
 	X(certificate_server_set_request) \
 	X(certificate_set_known_dh_params) \
 	X(certificate_set_ocsp_status_request_function2) \
@@ -82,6 +83,7 @@ enum act {
 struct scene {
 	const char *cert, *key, *staple;
 	const char *priorities;
+	const char *alpn;	/* the one protocol, which must be offered; NULL = any or none */
 	int request;		/* gnutls_certificate_request_t */
 	bool tickets, unique;
 	const gnutls_datum_t *ticket_key;	/* of an earlier peer; NULL = a new one */
@@ -265,6 +267,12 @@ static inline void peer_run(int fd, const struct scene *scene)
 		else
 			extra.session_ticket_key_generate(&ticket_key);
 		extra.session_ticket_enable_server(s, &ticket_key);
+	}
+	if (scene->alpn) {
+		const gnutls_datum_t name = { (unsigned char *)(uintptr_t)scene->alpn,
+					      (unsigned)strlen(scene->alpn) };
+
+		extra.alpn_set_protocols(s, &name, 1, GNUTLS_ALPN_MANDATORY);
 	}
 	extra.transport_set_int2(s, fd, fd);
 	do
