@@ -481,14 +481,21 @@ static int handshake(struct tls *t, const struct deadline *d, struct error *err)
 
 /* --- client ------------------------------------------------------------- */
 
+/*
+ * RFC 6066, section 3: a host name without trailing dot, and no addresses.
+ * Servers on GnuTLS (Debian's Exim, Courier) break off at anything else.
+ */
 static int set_server_name(struct tls *t, const char *host, struct error *err)
 {
+	static const char letters_digits_hyphen[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
 	unsigned char address[16];
 	size_t n = strlen(host);
 
 	if (n && host[n - 1] == '.')
-		n--;	/* RFC 6066, section 3: without trailing dot, and no addresses */
-	if (tls_parse_address(host, address) || n == 0)
+		n--;
+	if (tls_parse_address(host, address) || n == 0 ||
+	    host[strspn(host, letters_digits_hyphen)])
 		return 0;
 	int code = gtls.server_name_set(t->session, GNUTLS_NAME_DNS, host, n);
 
