@@ -574,7 +574,14 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 	if (tls_new(lower, flags, &t, err) < 0)
 		return -1;
 	t->settings = settings;
-	if (client_prepare(t, err) < 0 || handshake(t, d, err) < 0 || client_finish(t, err) < 0) {
+	int rc = client_prepare(t, err);
+
+	if (rc == 0) {
+		rc = handshake(t, d, err);
+		if (rc < 0)
+			tls_resume_refused(t, err);
+	}
+	if (rc < 0 || client_finish(t, err) < 0) {
 		tls_drop(t);
 		return -1;
 	}

@@ -84,11 +84,15 @@ bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host);
 /*
  * Sessions to resume. prepare: offers one of the cache, if there is one for
  * these settings. started: after the handshake, was it taken, and may the new
- * one be kept? save: at the end, when the tickets have come. drop: without
- * saving. A failure of the cache is never one of the session.
+ * one be kept? refused: the handshake has failed with err; if a session was
+ * offered, it is forgotten, and err turns into FAULT_TLS_SESSION where the
+ * peer may have failed for that. save: at the end, when the tickets have
+ * come. drop: without saving. A failure of the cache is never one of the
+ * session.
  */
 void tls_resume_prepare(struct tls *t);
 void tls_resume_started(struct tls *t);
+void tls_resume_refused(const struct tls *t, struct error *err);
 void tls_resume_save(struct tls *t);
 void tls_resume_drop(struct tls *t);
 

@@ -197,6 +197,8 @@
 	F(OUR_CA_UNKNOWN, "our-ca-unknown", EX_TEMPFAIL, "4.7.5", SERVER, 0) \
 	/* ... ours has expired */ \
 	F(OUR_CERTIFICATE_EXPIRED, "our-certificate-expired", EX_TEMPFAIL, "4.7.5", SERVER, 0) \
+	/* ... or it does not take back a session of before, which is forgotten now */ \
+	F(TLS_SESSION, "tls-session", EX_TEMPFAIL, "4.7.5", SLOWLY, 0) \
 	/* the peer's is not acceptable */ \
 	F(CERTIFICATE, "certificate", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... it is for another name */ \

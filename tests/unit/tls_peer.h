@@ -34,6 +34,8 @@
 	X(certificate_set_known_dh_params) \
 	X(certificate_set_ocsp_status_request_function2) \
 	X(certificate_set_x509_key_file) \
+	X(ext_raw_parse) \
+	X(handshake_set_hook_function) \
 	X(rehandshake) \
 	X(server_name_get) \
 	X(session_key_update) \
@@ -86,6 +88,7 @@ struct scene {
 	const char *alpn;	/* the one protocol, which must be offered; NULL = any or none */
 	int request;		/* gnutls_certificate_request_t */
 	bool tickets, unique;
+	bool refuse_session;	/* TLS 1.3: an alert to any that is offered */
 	const gnutls_datum_t *ticket_key;	/* of an earlier peer; NULL = a new one */
 	enum act act;
 };
@@ -247,6 +250,22 @@ static inline int peer_ignores(gnutls_session_t s)
 	return 0;
 }
 
+static inline int peer_extension(void *ctx, unsigned type, const unsigned char *data, unsigned n)
+{
+	const unsigned pre_shared_key = 41;	/* RFC 8446, section 4.2 */
+
+	(void)ctx, (void)data, (void)n;
+	return type == pre_shared_key ? GNUTLS_E_ILLEGAL_PARAMETER : 0;
+}
+
+static inline int peer_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming,
+			     const gnutls_datum_t *message)
+{
+	(void)s, (void)type, (void)when;
+	return incoming ? extra.ext_raw_parse(NULL, peer_extension, message,
+					      GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO) : 0;
+}
+
 static inline void peer_run(int fd, const struct scene *scene)
 {
 	gnutls_certificate_credentials_t c = NULL;
@@ -268,6 +287,9 @@ static inline void peer_run(int fd, const struct scene *scene)
 			extra.session_ticket_key_generate(&ticket_key);
 		extra.session_ticket_enable_server(s, &ticket_key);
 	}
+	if (scene->refuse_session)
+		extra.handshake_set_hook_function(s, GNUTLS_HANDSHAKE_CLIENT_HELLO,
+						  GNUTLS_HOOK_PRE, peer_hello);
 	if (scene->alpn) {
 		const gnutls_datum_t name = { (unsigned char *)(uintptr_t)scene->alpn,
 					      (unsigned)strlen(scene->alpn) };
