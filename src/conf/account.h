@@ -345,6 +345,7 @@ struct account {
 	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
+	bool lmtp_required;		/* no LMTP without what RFC 2033 demands of a server */
 	enum address_family address_family;
 	const char *source_ip;		/* addresses, with commas between them */
 	const char *proxy_host;		/* NULL = none */

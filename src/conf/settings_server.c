@@ -354,6 +354,8 @@ static const struct setting server_rows[] = {
 { OWNER("socket"), FILE_NAME(socket), .help = "local socket to connect to, instead of host" },
 { OWNER("protocol"), .type = SETTING_ENUM, .offset = FIELD(enum protocol, protocol),
   .names = protocols, .def = "smtp", .arg = "smtp|lmtp", .help = "protocol to speak" },
+{ OWNER("lmtp_required"), SWITCH(lmtp_required), .def = "off",
+  .help = "refuse LMTP servers without PIPELINING or ENHANCEDSTATUSCODES" },
 { OWNER("address_family"), .type = SETTING_ENUM,
   .offset = FIELD(enum address_family, address_family),
   .names = families, .def = "any", .arg = "any|ipv4|ipv6|prefer-ipv4|prefer-ipv6",

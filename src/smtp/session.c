@@ -105,14 +105,27 @@ static int say_hello(struct session *s, enum stage stage, bool said, struct erro
 }
 
 /* RFC 2033, section 5, demands them of a server; it works without. */
-static void note_missing(struct session *s)
+static int look_for_demanded(const struct session *s, struct error *err)
 {
-	if (s->protocol != SESSION_LMTP)
-		return;
-	if (!session_has(s, EXT_PIPELINING))
-		wire_note(s->wire, WIRE_IN, "(no PIPELINING, which LMTP demands)");
-	if (!session_has(s, EXT_ENHANCEDSTATUSCODES))
-		wire_note(s->wire, WIRE_IN, "(no ENHANCEDSTATUSCODES, which LMTP demands)");
+	static const struct {
+		enum extension_id id;
+		const char *name, *note;
+	} demanded[] = {
+		{ EXT_PIPELINING, "PIPELINING", "(no PIPELINING, which LMTP demands)" },
+		{ EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES",
+		  "(no ENHANCEDSTATUSCODES, which LMTP demands)" },
+	};
+
+	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
+		if (session_has(s, demanded[i].id))
+			continue;
+		wire_note(s->wire, WIRE_IN, demanded[i].note);
+		if (s->account->lmtp_required && !s->opt.info_only)
+			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
+					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
+					 "on", demanded[i].name);
+	}
+	return 0;
 }
 
 /*
@@ -128,8 +141,7 @@ static int take_lines(struct session *s, struct error *err)
 		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
 			return -1;
 	}
-	note_missing(s);
-	return 0;
+	return look_for_demanded(s, err);
 }
 
 static int helo(struct session *s, struct error *err)

@@ -174,6 +174,7 @@ static void msmtp_keys_are_known(void **state)
 /* {key, default of the ini form, default of msmtp's syntax where it differs} */
 static const char *const defaults[][3] = {
 	{ "host", "", NULL }, { "port", "587", "25" }, { "socket", "", NULL },
+	{ "lmtp_required", "off", NULL },
 	{ "protocol", "smtp", NULL }, { "address_family", "any", NULL }, { "source_ip", "", NULL },
 	{ "mx", "off", NULL }, { "srv_live", "inside", NULL }, { "resolver", "", NULL },
 	{ "happy_eyeballs", "250ms", NULL }, { "source_ip_strict", "off", NULL },
