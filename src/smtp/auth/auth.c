@@ -13,6 +13,7 @@
 #include "smtp/session.h"
 #include "tls/tls.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/base64.h"
 #include "util/error.h"
 #include "util/secret.h"
@@ -53,6 +54,35 @@ bool auth_wanted(const struct session *s)
 	if (a->mode == AUTH_TRY)
 		return false;
 	return a->mode != AUTH_AUTO || a->user || auth_has_token(a);
+}
+
+/* Is it a reply to those whom the server does not know? */
+static bool is_to_strangers(const struct reply *r, enum fault fault)
+{
+	static const int codes[] = { 530, 550, 551, 553, 554, 571 };
+	/* RFC 3463: the subjects of address and mailbox */
+	const bool mailbox = r->status[0] && (strncmp(r->status + 1, ".1.", 3) == 0 ||
+					      strncmp(r->status + 1, ".2.", 3) == 0);
+
+	if (fault == FAULT_RELAY_DENIED)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(codes) && !mailbox; i++) {
+		if (codes[i] == r->code)
+			return true;
+	}
+	return false;
+}
+
+void auth_explain_refusal(const struct session *s, const struct reply *r, struct error *err)
+{
+	const struct account *a = s->account;
+	const bool off = a->auth.mode == AUTH_OFF;
+
+	/* "off" is the default of msmtp's syntax alone */
+	if (s->authenticated || !session_has(s, EXT_AUTH) || a->net.mx || (off && !a->classic) ||
+	    a->auth.user || auth_has_token(&a->auth) || !is_to_strangers(r, err->fault))
+		return;
+	error_append(err, " (nobody signed in: set %s)", off ? "'auth = on' and 'user'" : "'user'");
 }
 
 /* "AUTH" *( SP mechanism ); a second line, or an old "AUTH=", adds to it */
