@@ -195,6 +195,7 @@ static int ehlo_greet(struct session *s, bool helo_only, bool said, enum session
 }
 
 #define GREETINGS_MAX 5		/* EHLO: in clear, after TLS, XCLIENT, AUTH, one to spare */
+#define SILENT_MAX 3		/* seconds without a greeting on the port of TLS */
 #define KEYWORDS_MAX REPLY_LINES_MAX
 #define MECHANISMS_MAX 64
 
@@ -213,12 +214,23 @@ static const size_t stage_timeout[STAGE_COUNT] = {
 	[STAGE_COMMAND] = TIMEOUT(mail),
 };
 
+/* RFC 8314, section 3.3: that port begins with TLS, and who does so waits for us. */
+static bool waits_for_tls(const struct session *s)
+{
+	const unsigned submissions = 465;
+
+	return s->opt.port == submissions && !s->encrypted && !s->local;
+}
+
 struct deadline session_deadline(const struct session *s, enum stage stage)
 {
 	const char *timeouts = (const char *)&s->account->timeouts;
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
+	/* whatever the limit is, and where there is none: both ends would wait for ever */
+	if (stage == STAGE_GREETING && waits_for_tls(s) && (!seconds || seconds > SILENT_MAX))
+		seconds = SILENT_MAX;
 	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
 		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));
@@ -312,13 +324,11 @@ int session_quit(struct session *s, bool wait)
 /* A server that waits for a handshake says nothing, until it gives up. */
 static int hint_at_tls(const struct session *s, struct error *err)
 {
-	const unsigned submissions = 465;	/* RFC 8314, section 3.3 */
-
 	const bool silent = err->fault == FAULT_TIMEOUT || err->fault == FAULT_CONNECTION_LOST;
 
-	if (s->opt.port == submissions && !s->encrypted && silent)
+	if (waits_for_tls(s) && silent)
 		error_append(err, " (port %u speaks TLS from the start: use tls = implicit)",
-			     submissions);
+			     s->opt.port);
 	return -1;
 }
 

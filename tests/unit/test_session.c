@@ -145,6 +145,20 @@ static void test_greeting_port_465(void **state)
 		script(p, "C: never", "C: QUIT\r\n", "S: 221 bye");
 		fails(p, 75, "4.4.2", ports[i] == 465 ? "use tls = implicit" : "the greeting");
 		assert_int_equal(strstr(p->err.text, "implicit") != NULL, ports[i] == 465);
+		/* three seconds are enough to know, also where nothing has a limit */
+		const bool early = ports[i] == 465;
+
+		assert_int_equal(session_deadline(&p->session, STAGE_GREETING).seconds,
+				 early ? 3 : 60);
+		assert_int_equal(session_deadline(&p->session, STAGE_EHLO).seconds, 60);
+		p->account.timeouts.greeting = 0;
+		assert_int_equal(session_deadline(&p->session, STAGE_GREETING).seconds,
+				 early ? 3 : 0);
+		p->account.timeouts.greeting = 2;
+		assert_int_equal(session_deadline(&p->session, STAGE_GREETING).seconds, 2);
+		p->session.encrypted = true;
+		p->account.timeouts.greeting = 60;
+		assert_int_equal(session_deadline(&p->session, STAGE_GREETING).seconds, 60);
 		peer_free(p);
 	}
 }
