@@ -292,6 +292,21 @@ static ssize_t tls_read(struct stream *s, void *buf, size_t n, struct error *err
 			     : tls_fail(t, (int)got, in_session, err);
 }
 
+/*
+ * As flush(), in a session: what cannot be sent is the end of writing, and
+ * what the peer said before it went can be read still (a server may answer
+ * 552 amid the data, and close).
+ */
+static int send_out(struct tls *t, struct error *err)
+{
+	if (!t->unwritable.exit && flush(t, &t->unwritable) == 0)
+		return 0;
+	strbuf_reset(&t->out);
+	t->out_sent = 0;
+	*err = t->unwritable;
+	return -1;
+}
+
 /* Accepted octets are records in t->out; they go down here, or while something is waited for. */
 static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct error *err)
 {
@@ -301,8 +316,8 @@ static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct err
 
 	if (t->dead)
 		return dead(t, err);
-	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
+	if (send_out(t, err) < 0)
+		return -1;
 	if (blocked(t))
 		return STREAM_AGAIN;
 	for (int i = 0; i < RECORDS_AT_ONCE && taken < n; i++) {
@@ -312,9 +327,20 @@ static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct err
 			return tls_fail(t, (int)put, in_session, err);
 		taken += (size_t)put;
 	}
-	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
-	return (ssize_t)taken;
+	return send_out(t, err) < 0 ? -1 : (ssize_t)taken;
+}
+
+/* Nothing can be sent, so nothing more will come: is what came before read to its end? */
+static int still_there(const struct tls *t, int events)
+{
+	const struct deadline now = { .at = 1, .what = "what the peer has said" };
+	struct error nothing;
+
+	if (!(events & STREAM_IN))
+		return -1;
+	if (gtls.record_check_pending(t->session) > 0)
+		return STREAM_IN;
+	return stream_wait(t->stream.lower, STREAM_IN, &now, &nothing) > 0 ? STREAM_IN : -1;
 }
 
 static int tls_wait(struct stream *s, int events, const struct deadline *d, struct error *err)
@@ -324,8 +350,8 @@ static int tls_wait(struct stream *s, int events, const struct deadline *d, stru
 	for (;;) {
 		if (t->dead)
 			return dead(t, err);
-		if (flush(t, &t->fault) < 0)
-			return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
+		if (send_out(t, err) < 0)
+			return still_there(t, events);
 		int ready = events & STREAM_OUT && !blocked(t) ? STREAM_OUT : 0;
 
 		if (events & STREAM_IN && gtls.record_check_pending(t->session) > 0)

@@ -35,6 +35,7 @@ struct tls {
 	struct strbuf out;			/* records that did not yet go down */
 	size_t out_sent;
 	struct error fault;			/* of the lower stream, or of verification */
+	struct error unwritable;		/* why nothing goes down any more, but comes up */
 	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
 	size_t first_count;
 	unsigned warnings;			/* warning alerts received */

@@ -734,6 +734,41 @@ static void test_lower_error(void **state)
 	}
 }
 
+/* What the peer said before nothing could be sent any more is there to be read. */
+static void test_read_behind_failed_write(void **state)
+{
+	static const char much[200000];	/* more than is taken at once */
+	unsigned read = 0;
+
+	(void)state;
+	certs_need();
+	for (int after = 300; after < 900; after += 60) {
+		struct deadline d = limit_now();
+		struct trial t = {
+			.scene = { .cert = "server.pem", .act = ACT_RESUMED },
+			.client = { .verify = true },
+			.dribble = true, .fail_write_after = after,
+		};
+		char word[8] = "";
+
+		/* not where our Finished is what cannot be sent */
+		if (trial_start(&t) == 0 &&
+		    stream_wait(t.tls, STREAM_IN, &d, &t.err) == STREAM_IN) {
+			assert_int_equal(stream_write_all(t.tls, much, sizeof(much), &d, &t.err),
+					 -1);
+			assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+			assert_int_equal(stream_read_exact(t.tls, word, 7, &d, &t.err), 0);
+			assert_string_equal(word, "full...");
+			/* and writing stays what it is */
+			assert_int_equal(stream_write_all(t.tls, "x", 1, &d, &t.err), -1);
+			assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+			read++;
+		}
+		trial_end(&t);
+	}
+	assert_true(read > 0);
+}
+
 static int setup(void **state)
 {
 	return tls_peer_load() < 0 ? -1 : certs_setup(state);
@@ -759,6 +794,7 @@ int main(void)
 		cmocka_unit_test(test_handshake_warnings),
 		cmocka_unit_test(test_old_version),
 		cmocka_unit_test(test_lower_error),
+		cmocka_unit_test(test_read_behind_failed_write),
 	};
 
 	return cmocka_run_group_tests(tests, setup, certs_teardown);
