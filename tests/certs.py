@@ -13,7 +13,9 @@ only makes keys and signatures. In FOLDER (keys have mode 0600):
   ok-NAME.pem             unusual ones that are good
   staple-NAME.der         stapled OCSP answers for server.pem
   rsa.pem rsa.key         as server.pem, with an RSA key
+  small.pem small.key     ... of 1024 bits          dh1024.pem   Diffie-Hellman of 1024 bits
   crl-revoked.pem         a list that revokes server.pem      crl-empty.pem
+  crl-old.pem             one whose time is over; crl-renewed.pem, crl-other.pem: and a good one
   encrypted.key           server.key with a passphrase
   client-locked.key client.p12      the client's, with the passphrase 'sesame'
   bundle.pem              many CAs, ca.pem among them
@@ -107,11 +109,18 @@ def openssl(*args, data=None):
     return run.stdout
 
 
+# RFC 2409, section 6.2
+OAKLEY_2 = int('FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22'
+               '514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6'
+               'F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381'
+               'FFFFFFFFFFFFFFFF', 16)
+
+
 class Key:
-    def __init__(self, path, kind='ec'):
+    def __init__(self, path, kind='ec', bits=2048):
         self.path, self.kind = path, kind
         options = ('ec', '-pkeyopt', 'ec_paramgen_curve:P-256') if kind == 'ec' else \
-                  ('rsa', '-pkeyopt', 'rsa_keygen_bits:2048')
+                  ('rsa', '-pkeyopt', 'rsa_keygen_bits:%d' % bits)
         openssl('genpkey', '-algorithm', *options, '-out', path)
         os.chmod(path, 0o600)
         self.spki = openssl('pkey', '-in', path, '-pubout', '-outform', 'DER')
@@ -188,10 +197,10 @@ def pem(label, der):
     return '-----BEGIN %s-----\n%s\n-----END %s-----\n' % (label, '\n'.join(lines), label)
 
 
-def crl(issuer, serials):
+def crl(issuer, serials, until=NOW + 30 * DAY):
     revoked = [seq(*(seq(integer(n), time(NOW - DAY)) for n in serials))] if serials else []
     return issuer.key.signed(seq(integer(1), ALGORITHMS[issuer.key.kind, 'sha256'],
-                                 issuer.subject, time(NOW - DAY), time(NOW + 30 * DAY), *revoked))
+                                 issuer.subject, time(NOW - 9 * DAY), time(until), *revoked))
 
 
 def staple(cert, status, produced=NOW, until=NOW + 7 * DAY, responder=None):
@@ -233,8 +242,8 @@ class Maker:
         self.ca2 = Certificate('Unknown CA', self.ca2_key, ca=True)
         self.mid = Certificate('Test Intermediate', self.mid_key, self.ca, ca=True)
 
-    def key(self, file, kind='ec'):
-        return Key(os.path.join(self.folder, file), kind)
+    def key(self, file, kind='ec', bits=2048):
+        return Key(os.path.join(self.folder, file), kind, bits)
 
     def write(self, file, *items):
         text = ''.join(i if isinstance(i, str) else i.pem() for i in items)
@@ -265,6 +274,10 @@ class Maker:
             subject='other.example', names=[dns('a.example.org'), dns('LOCALhost')]))
         self.write('rsa.pem', Certificate('localhost', self.key('rsa.key', 'rsa'), self.ca,
                                           names=LOCALHOST))
+        self.small_key = self.key('small.key', 'rsa', 1024)
+        self.write('small.pem', Certificate('localhost', self.small_key, self.ca,
+                                            names=LOCALHOST))
+        self.write('dh1024.pem', pem('DH PARAMETERS', seq(integer(OAKLEY_2), integer(2))))
         encrypted = os.path.join(self.folder, 'encrypted.key')
         openssl('pkey', '-in', self.server_key.path, '-aes128', '-passout', 'pass:x',
                 '-out', encrypted)
@@ -311,6 +324,8 @@ class Maker:
         self.write('bad-constraint.pem', self.leaf(narrow), narrow)
         self.write('bad-issuer-not-ca.pem', self.leaf(self.server, subject='below a leaf'),
                    self.server)
+        small = Certificate('Small Intermediate', self.small_key, self.ca, ca=True)
+        self.write('bad-small-intermediate.pem', self.leaf(small), small)
         broken = self.leaf()
         broken.der = broken.der[:-4] + bytes(b ^ 0x55 for b in broken.der[-4:])
         self.write('bad-signature.pem', broken)
@@ -327,7 +342,12 @@ class Maker:
         own = Certificate('OCSP by the CA', self.mid_key, self.ca, usage=[OCSP_SIGNING])
         self.write_der('staple-delegated.der', staple(self.server, 'revoked', responder=own))
         self.write('crl-revoked.pem', pem('X509 CRL', crl(self.ca, [self.server.serial])))
-        self.write('crl-empty.pem', pem('X509 CRL', crl(self.ca, [])))
+        empty, old = crl(self.ca, []), crl(self.ca, [], NOW - DAY)
+        self.write('crl-empty.pem', pem('X509 CRL', empty))
+        self.write('crl-old.pem', pem('X509 CRL', old))
+        self.write('crl-renewed.pem', pem('X509 CRL', old), pem('X509 CRL', empty))
+        self.write('crl-other.pem', pem('X509 CRL', crl(self.ca2, [], NOW - DAY)),
+                   pem('X509 CRL', empty))
 
     def filler(self, count):
         """CAs that nobody needs; what signs them is never looked at."""

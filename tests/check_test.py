@@ -267,11 +267,11 @@ def many_servers():
                (('FAIL', 'sender', '550'), ('ok', 'recipient', '')), 69, settings=both)
 
 
-def lmtp_on_socket():
+def lmtp_on_socket(said=('ok', 'recipient', ''), settings=None, exit=0, **facts):
     with harness.Folder() as home:
         path = os.path.join(home, 's')
-        server = Server(path=path, lmtp=True, starttls=False)
-        case = Case('', (), (('ok', 'connect', path), ('ok', 'recipient', '')),
+        server = Server(path=path, lmtp=True, starttls=False, **facts)
+        case = Case('', (), (('ok', 'connect', path), said), exit, settings=settings or {},
                     prepare=on_socket(path))
         try:
             return case.check(home, [], [server])
@@ -462,6 +462,11 @@ def ways():
 
 def all_cases():
     tests = [(c.name, c) for c in list(cases()) + list(many_servers())]
+    tests += [('LMTP without what RFC 2033 demands', lambda: lmtp_on_socket(
+        ('warn', 'lmtp', 'without PIPELINING and ENHANCEDSTATUSCODES'), keywords=['SIZE'])),
+              ('LMTP, and it is required', lambda: lmtp_on_socket(
+                  ('FAIL', 'ehlo', 'PIPELINING, which LMTP demands'), {'lmtp_required': 'on'}, 69,
+                  keywords=['SIZE']))]
     tests += [('LMTP on a local socket', lmtp_on_socket), ('a tunnel', tunnel)]
     return tests + list(ways())
 

@@ -15,7 +15,7 @@ A dialogue is a list of connections, each a list of steps. In text:
     DRIP "x"             these octets over and over, five times a second, until the client closes
     FLOOD "x"            the same without a pause, as fast as they are taken
     CLOSE, CUT, RESET    polite end, end without TLS close_notify, TCP reset
-    TLS [...]            handshake; words: refused, cert=NAME, max=1.2, client,
+    TLS [...]            handshake; words: refused, cert=NAME, max=1.2, alpn=NAME, dh=FILE, client,
                          early="octets" (sent in the same segment as Finished)
     FLIGHT n             n more lines are there, although nothing was answered
     ALONE                nothing more comes before the answer

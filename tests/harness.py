@@ -48,9 +48,9 @@ class Certificates:
         return self.folder
 
     def __call__(self, name):
-        """(certificate, key, CA) of 'server', 'client', 'bad-...' or 'ok-...'."""
+        """(certificate, key, CA) of 'server', 'client', 'rsa', 'small', 'bad-...' or 'ok-...'."""
         path = os.path.join(self.make(), name)
-        key = path if name in ('client', 'rsa') else os.path.join(self.folder, 'server')
+        key = path if name in ('client', 'rsa', 'small') else os.path.join(self.folder, 'server')
         return path + '.pem', key + '.key', os.path.join(self.folder, 'ca.pem')
 
     def bad(self):

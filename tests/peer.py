@@ -10,6 +10,7 @@ What it plays is written as dialogue.py tells; what the client may do is in watc
 Use on the command line: peer.py [--port N] [--cert F --key F] [--unix PATH] FILE
 """
 import argparse
+import os
 import re
 import select
 import socket
@@ -139,6 +140,11 @@ class Connection(Watch):
         # Weak certificates are the client's to refuse, not ours.
         context.set_ciphers('DEFAULT:@SECLEVEL=0')
         context.load_cert_chain(chain[0], chain[1])
+        if 'alpn' in setting:
+            context.set_alpn_protocols([setting['alpn']])
+        if 'dh' in setting:
+            context.set_ciphers('DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0')
+            context.load_dh_params(os.path.join(os.path.dirname(chain[2]), setting['dh']))
         if setting.get('max') == '1.2' or 'early' in setting:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
         if 'client' in words:
@@ -181,6 +187,8 @@ class Connection(Watch):
         self.tls = (engine, incoming, outgoing)
         self.send_quiet(outgoing.read())
         self.peer.note('tls', engine.version())
+        if engine.selected_alpn_protocol() != setting.get('alpn'):
+            raise Violation('ALPN: %s' % engine.selected_alpn_protocol())
         self.keywords = None
         self.in_mail = False
         if refused and self.pending(self.peer.timeout):

@@ -202,6 +202,8 @@ static const struct hint table[] = {
   "administrator must replace it; until then:\ntls_pin = %k" },
 { "certificate", { FAULT_CERTIFICATE_REVOKED }, .text =
   "do not use it: tell the server's administrator" },
+{ "certificate", { FAULT_CERTIFICATE_CRL }, .text =
+  "fetch the list of the CA anew, and do so before it runs out: 'tls_crl_file'" },
 { "certificate", { FAULT_CERTIFICATE_OCSP }, .text =
   "the server must staple a good OCSP answer; 'tls_ocsp' says what is demanded" },
 { "certificate", { FAULT_CERTIFICATE_DANE }, .text =

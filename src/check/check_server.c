@@ -157,8 +157,21 @@ static const struct {
 	{ EXT_8BITMIME, true, "8BITMIME (8-bit text is re-encoded)" },
 	{ EXT_SIZE, false, "SIZE (a message that is too large is refused only at its end)" },
 	{ EXT_DSN, false, "DSN (no notices of delivery)" },
-	{ EXT_PIPELINING, true, "PIPELINING (slow)" },
+	{ EXT_PIPELINING, false, "PIPELINING (slow)" },
 };
+
+/* What RFC 2033, section 5, demands of a server. */
+static void look_at_lmtp(struct visit *v, const struct session *s)
+{
+	const bool pipelining = session_has(s, EXT_PIPELINING);
+	const bool status = session_has(s, EXT_ENHANCEDSTATUSCODES);
+
+	if (s->protocol != SESSION_LMTP || (pipelining && status))
+		return;
+	check_warn(v->c, "lmtp", NULL, "without %s%s%s, which RFC 2033 demands",
+		   pipelining ? "" : "PIPELINING", pipelining || status ? "" : " and ",
+		   status ? "" : "ENHANCEDSTATUSCODES");
+}
 
 static void look_at_missing(struct visit *v, const struct session *s)
 {
@@ -186,6 +199,7 @@ static void look_at_extensions(struct visit *v, const struct session *s)
 	strbuf_release(&text);
 	if (s->size_limit)
 		check_ok(v->c, "size", "messages up to %" PRIu64 " octets", s->size_limit);
+	look_at_lmtp(v, s);
 	look_at_missing(v, s);
 }
 

@@ -194,6 +194,7 @@ static void add_own_keys(struct strbuf *out, const struct report *r, const struc
 		add_pair(out, "addr", result->address);
 		add_pair(out, "cipher", result->tls);
 		add_pair(out, "mechanism", result->mechanism);
+		add_pair(out, "binding", result->binding);
 	}
 	add_pair(out, "msgid", r->message_id);
 	if (result)
@@ -263,6 +264,7 @@ static void fill(struct fields *f, const struct report *r, size_t i)
 	put(f, "addr", result ? result->address : NULL, false);
 	put(f, "tls", !result ? NULL : result->tls ? result->tls : "off", false);
 	put(f, "auth", result ? result->mechanism : NULL, false);
+	put_said(f, "binding", result ? result->binding : NULL);
 	put(f, "code", e && e->reply ? f->code : NULL, true);
 	put(f, "dsn", e ? e->status : NULL, false);
 	put(f, "reply", e ? report_words(r, e) : NULL, false);

@@ -171,6 +171,7 @@ struct tls_settings {
 	bool only_tls13;		/* tls_min_version = 1.3 */
 	const char *session_cache;	/* folder, "auto" or "off" */
 	const char *priorities;		/* GnuTLS priority string */
+	const char *const *alpn;	/* protocols to offer (RFC 7301); NULL = none */
 	const char *host_override;	/* name to check and to send as SNI */
 	unsigned min_dh_prime_bits;
 	bool allow_insecure_auth;	/* password although certcheck is off */
@@ -189,7 +190,7 @@ struct auth_settings {
 	bool transition;		/* PLAIN once, when the server asks for it by 432 */
 	bool remember;			/* nothing weaker than what has worked before */
 	bool mutual;			/* the server has to prove itself too */
-	const char *service;		/* NULL = "smtp" */
+	const char *service;		/* NULL, "auto" = that of the protocol */
 	const char *user, *authzid, *realm, *ntlmdomain;
 	struct secret password;		/* as written in the rc file */
 	const char *password_file;
@@ -338,6 +339,7 @@ struct account {
 	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
+	bool lmtp_required;		/* no LMTP without what RFC 2033 demands of a server */
 	enum address_family address_family;
 	const char *proxy_host;		/* NULL = none */
 	unsigned proxy_port;

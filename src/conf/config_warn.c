@@ -98,7 +98,7 @@ static const struct conflict {
 	{ NO_TLS, "not used: 'tls = off'",
 	  { "tls_pin", "tls_fingerprint", "tls_trust_file", "tls_trust_dir", "tls_crl_file",
 	    "tls_cert_file", "tls_key_file", "tls_pkcs12_file", "tls_host_override",
-	    "tls_priorities", "tls_dane" } },
+	    "tls_priorities", "tls_alpn", "tls_dane" } },
 	{ UNCHECKED, "not used: 'tls_certcheck = off'", { "tls_trust_file" } },
 	{ PINNED, "not used: the certificate is accepted by its pin", { "tls_trust_file" } },
 	{ NO_CERTIFICATE, "there is no 'tls_cert_file' that it belongs to", { "tls_key_file" } },

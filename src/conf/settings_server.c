@@ -324,6 +324,8 @@ const struct setting settings_server[] = {
 { OWNER("socket"), FILE_NAME(socket), .help = "local socket to connect to, instead of host" },
 { OWNER("protocol"), CHOICE(enum protocol, protocol, { "smtp", PROTOCOL_SMTP },
   { "lmtp", PROTOCOL_LMTP }), .def = "smtp", .help = "protocol to speak" },
+{ OWNER("lmtp_required"), SWITCH(lmtp_required), .def = "off",
+  .help = "refuse LMTP servers without PIPELINING or ENHANCEDSTATUSCODES" },
 { OWNER("address_family"), CHOICE(enum address_family, address_family, { "any", FAMILY_ANY },
   { "ipv4", FAMILY_IPV4 }, { "ipv6", FAMILY_IPV6 }, { "prefer-ipv4", FAMILY_PREFER_IPV4 },
   { "prefer-ipv6", FAMILY_PREFER_IPV6 }), .def = "any", .help = "addresses to try" },

@@ -32,6 +32,7 @@ struct result {
 	const char *address;		/* numeric address in use */
 	const char *tls;		/* "TLS1.3 AES-256-GCM", NULL = clear */
 	const char *mechanism;		/* of AUTH, NULL = none */
+	const char *binding;		/* what ties it to TLS; "refused"; NULL = none; static */
 	const char *reply_text;		/* last reply of the transaction */
 	const char *mail_reply;		/* in a rehearsal: the one that accepted MAIL */
 	const char **note;		/* what the user may want to know although all is well */

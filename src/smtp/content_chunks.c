@@ -215,8 +215,8 @@ static void give_up_chunks(struct transaction *t, bool amid)
 		s->dead = true;
 	else
 		pipeline_finish(&t->pipe);
-	if (t->pipe.broken)
-		return;
+	/* what it said counts, though it hangs up behind it (Exim, when a chunk is too large) */
+	t->pipe.broken = t->pipe.lost = false;
 	s->need_reset = true;
 	transaction_fail_standing(t, &t->try.chunk_error);
 }
@@ -285,14 +285,16 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 	return end;
 }
 
-/* The server has answered before all was sent. */
-static void chunks_stopped(struct chunks *c, enum stage stage)
+/* The server has answered before all was sent, or (lost) it cannot be sent. */
+static void chunks_stopped(struct chunks *c, enum stage stage, const struct error *lost)
 {
 	struct transaction *t = c->t;
 
 	pipeline_take_ready(&t->pipe);
 	if (t->try.chunk_error.exit)
 		give_up_chunks(t, c->amid);
+	else if (lost)
+		pipeline_break(&t->pipe, lost);
 	else if (!t->pipe.broken)
 		content_interrupted(t, stage);
 }
@@ -313,14 +315,12 @@ void content_send_chunks(struct transaction *t)
 	enum data_end end = send_all(&c, stage, &err);
 
 	transfer_free(c.transfer);
-	if (end == DATA_FAILED) {
-		pipeline_break(&t->pipe, &err);
-	} else if (end == DATA_ANSWERED) {
-		chunks_stopped(&c, stage);
+	if (end != DATA_SENT) {
+		chunks_stopped(&c, stage, end == DATA_FAILED ? &err : NULL);
 	} else {
 		t->try.sent = true;
 		pipeline_finish(&t->pipe);
-		if (!t->pipe.broken)
+		if (!t->pipe.broken || t->try.chunk_error.exit)
 			take_result(t, stage);
 	}
 	if (t->pipe.lost && !t->pipe.error.reply && !t->try.chunks_taken &&

@@ -82,6 +82,7 @@ static const struct verdict verdicts[] = {
 	{ AT(STAGE_AUTH), 5, 500, NULL, FAULT_RESPONSE_TOO_LONG },
 	{ AT(STAGE_AUTH), 5, 501, NULL, FAULT_RESPONSE_REFUSED },
 	{ AT(STAGE_AUTH), 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
+	{ AT(STAGE_AUTH), 5, 502, NULL, FAULT_MECHANISM_UNKNOWN },
 	{ AT(STAGE_AUTH), 5, 504, NULL, FAULT_MECHANISM_UNKNOWN },
 	/* Google: sign in by the browser first; Microsoft: no passwords any more */
 	{ AT(STAGE_AUTH), 5, 0, "7.14", FAULT_BROWSER_WANTED },

@@ -105,14 +105,27 @@ static int say_hello(struct session *s, enum stage stage, bool said, struct erro
 }
 
 /* RFC 2033, section 5, demands them of a server; it works without. */
-static void note_missing(struct session *s)
+static int look_for_demanded(const struct session *s, struct error *err)
 {
-	if (s->protocol != SESSION_LMTP)
-		return;
-	if (!session_has(s, EXT_PIPELINING))
-		wire_note(s->wire, WIRE_IN, "(no PIPELINING, which LMTP demands)");
-	if (!session_has(s, EXT_ENHANCEDSTATUSCODES))
-		wire_note(s->wire, WIRE_IN, "(no ENHANCEDSTATUSCODES, which LMTP demands)");
+	static const struct {
+		enum extension_id id;
+		const char *name, *note;
+	} demanded[] = {
+		{ EXT_PIPELINING, "PIPELINING", "(no PIPELINING, which LMTP demands)" },
+		{ EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES",
+		  "(no ENHANCEDSTATUSCODES, which LMTP demands)" },
+	};
+
+	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
+		if (session_has(s, demanded[i].id))
+			continue;
+		wire_note(s->wire, WIRE_IN, demanded[i].note);
+		if (s->account->lmtp_required && !s->opt.info_only)
+			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
+					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
+					 "on", demanded[i].name);
+	}
+	return 0;
 }
 
 /*
@@ -128,8 +141,7 @@ static int take_lines(struct session *s, struct error *err)
 		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
 			return -1;
 	}
-	note_missing(s);
-	return 0;
+	return look_for_demanded(s, err);
 }
 
 static int helo(struct session *s, struct error *err)
@@ -183,6 +195,7 @@ static int ehlo_greet(struct session *s, bool helo_only, bool said, enum session
 }
 
 #define GREETINGS_MAX 5		/* EHLO: in clear, after TLS, XCLIENT, AUTH, one to spare */
+#define SILENT_MAX 3		/* seconds without a greeting on the port of TLS */
 #define KEYWORDS_MAX REPLY_LINES_MAX
 #define MECHANISMS_MAX 64
 
@@ -201,12 +214,23 @@ static const size_t stage_timeout[STAGE_COUNT] = {
 	[STAGE_COMMAND] = TIMEOUT(mail),
 };
 
+/* RFC 8314, section 3.3: that port begins with TLS, and who does so waits for us. */
+static bool waits_for_tls(const struct session *s)
+{
+	const unsigned submissions = 465;
+
+	return s->opt.port == submissions && !s->encrypted && !s->local;
+}
+
 struct deadline session_deadline(const struct session *s, enum stage stage)
 {
 	const char *timeouts = (const char *)&s->account->timeouts;
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
+	/* whatever the limit is, and where there is none: both ends would wait for ever */
+	if (stage == STAGE_GREETING && waits_for_tls(s) && (!seconds || seconds > SILENT_MAX))
+		seconds = SILENT_MAX;
 	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
 		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));
@@ -300,13 +324,11 @@ int session_quit(struct session *s, bool wait)
 /* A server that waits for a handshake says nothing, until it gives up. */
 static int hint_at_tls(const struct session *s, struct error *err)
 {
-	const unsigned submissions = 465;	/* RFC 8314, section 3.3 */
-
 	const bool silent = err->fault == FAULT_TIMEOUT || err->fault == FAULT_CONNECTION_LOST;
 
-	if (s->opt.port == submissions && !s->encrypted && silent)
+	if (waits_for_tls(s) && silent)
 		error_append(err, " (port %u speaks TLS from the start: use tls = implicit)",
-			     submissions);
+			     s->opt.port);
 	return -1;
 }
 

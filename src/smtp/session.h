@@ -114,6 +114,7 @@ struct session {
 	bool xclient_sent;		/* we are somebody else now: never for another message */
 	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
+	const char *binding;		/* of the channel, "refused", NULL = none was tried */
 	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */
 	struct reply reply;		/* the last one */
 	struct strbuf line;		/* the command that is being built */

@@ -89,7 +89,7 @@ static struct tls_client client_of(struct tls_start *what, struct arena *arena)
 		.pkcs12_file = t->pkcs12_file,
 		.key_password = key_password, .key_password_ctx = what,
 		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,
-		.only_tls13 = t->only_tls13,
+		.only_tls13 = t->only_tls13, .alpn = t->alpn,
 		.cache = session_cache(t),
 		.cache_name = session_cache(t) ? arena_printf(arena, "%s %s %s", a->name,
 							      a->auth.user ? a->auth.user : "",

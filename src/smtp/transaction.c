@@ -8,6 +8,7 @@
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "smtp/auth/auth.h"
 #include "smtp/command.h"
 #include "smtp/content.h"
 #include "smtp/ext/ext.h"
@@ -330,6 +331,7 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 	} else {
 		transaction_note_reply(t, r);
 		reply_error_about(r, STAGE_RCPT, rcpt->address, &err);
+		auth_explain_refusal(t->s, r, &err);
 		transaction_refuse(t, c->index, &err);
 	}
 }

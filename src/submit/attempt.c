@@ -154,6 +154,7 @@ static void describe_session(const struct attempt *t, struct result *r)
 	r->address = arena_strdup(r->arena, peer);
 	r->mechanism = t->o.session.mechanism ?
 		arena_strdup(r->arena, t->o.session.mechanism) : NULL;
+	r->binding = t->o.session.binding;
 	if (tls_is(wire_stream(t->o.wire))) {
 		tls_describe(wire_stream(t->o.wire), &tls);
 		r->tls = arena_strdup(r->arena, tls.buf);

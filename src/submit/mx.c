@@ -69,6 +69,7 @@ static void take_over(struct result *all, const struct result *part, const size_
 	all->tls = part->tls;
 	all->reply_text = part->reply_text;
 	all->mechanism = part->mechanism;
+	all->binding = part->binding;
 	all->left_out = part->left_out ? part->left_out : all->left_out;
 	all->tracked = all->tracked || part->tracked;
 	for (size_t i = 0; i < part->note_n; i++)

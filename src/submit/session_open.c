@@ -164,6 +164,9 @@ int session_opening_run(struct session_opening *o, struct error *err)
 	}
 	int rc = open_once(o, false, &retry, err);
 
+	/* the session of before is forgotten */
+	if (rc < 0 && err->fault == FAULT_TLS_SESSION)
+		rc = open_once(o, false, &retry, err);
 	if (rc < 0 && retry == SESSION_RETRY_GREETED) {
 		o->polite = true;
 		rc = open_once(o, false, &retry, err);

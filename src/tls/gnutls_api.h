@@ -31,7 +31,6 @@ struct error;
 	X(certificate_get_ours) \
 	X(certificate_get_peers) \
 	X(certificate_get_trust_list) \
-	X(certificate_set_x509_crl_mem) \
 	X(certificate_set_x509_key_mem2) \
 	X(certificate_verify_peers) \
 	X(check_version) \
@@ -62,6 +61,7 @@ struct error;
 	X(session_set_verify_function) \
 	X(sign_algorithm_get) \
 	X(sign_get_name) \
+	X(sign_is_secure2) \
 	X(strerror) \
 	X(subject_alt_names_deinit) \
 	X(subject_alt_names_get) \
@@ -77,6 +77,7 @@ struct error;
 	X(x509_crt_get_extension_by_oid2) \
 	X(x509_crt_get_issuer_dn) \
 	X(x509_crt_get_key_id) \
+	X(x509_crt_get_pk_algorithm) \
 	X(x509_crt_get_signature_algorithm) \
 	X(x509_crt_import) \
 	X(x509_crt_init) \
@@ -85,7 +86,9 @@ struct error;
 	X(x509_trust_list_add_trust_mem)
 
 #define GNUTLS_RARE_API(X) \
+	X(alpn_set_protocols) \
 	X(certificate_set_pin_function) \
+	X(certificate_set_x509_crl) \
 	X(certificate_set_x509_key_file2) \
 	X(certificate_set_x509_simple_pkcs12_mem) \
 	X(ocsp_status_request_is_checked) \
@@ -93,7 +96,12 @@ struct error;
 	X(session_get_data2) \
 	X(session_is_resumed) \
 	X(session_set_data) \
+	X(x509_crl_deinit) \
+	X(x509_crl_get_next_update) \
+	X(x509_crl_get_raw_issuer_dn) \
+	X(x509_crl_list_import2) \
 	X(x509_crt_export2) \
+	X(x509_crt_get_raw_issuer_dn) \
 	X(x509_trust_list_add_cas) \
 	X(x509_trust_list_deinit) \
 	X(x509_trust_list_get_issuer) \

@@ -52,14 +52,19 @@ int gnutls_rare_load(struct error *err)
 			   ARRAY_LEN(rare_symbols), err);
 }
 
-/* No %COMPAT: it switches the extended master secret off, and channel bindings with it. */
-static const char default_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
+/*
+ * No %COMPAT: it switches the extended master secret off, and channel bindings
+ * with it. %PROFILE_MEDIUM is 2048 bits of RSA and Diffie-Hellman, and no SHA-1.
+ */
+static const char default_priorities[] =
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%PROFILE_MEDIUM";
 
 enum {
 	RECORDS_AT_ONCE = 4,		/* made before they go down in one write */
 	OUT_MAX = 1024 * 1024,		/* far above those records and any flight of a handshake */
 	WARNINGS_MAX = 16,
 	PRIORITIES_MAX = 128 * 1024,
+	ALPN_MAX = 8,			/* of the library */
 };
 
 static const struct stream_ops tls_ops;
@@ -184,6 +189,8 @@ static const struct {
 	{ GNUTLS_A_HANDSHAKE_FAILURE, FAULT_TLS_NO_CIPHER,
 	  ": perhaps it has no cipher that is allowed here, see tls_priorities, or wants a "
 	  "certificate" },
+	{ GNUTLS_A_NO_APPLICATION_PROTOCOL, FAULT_TLS_ALERT,
+	  ": it has no protocol of that name, see tls_alpn" },
 };
 
 static int alert_error(const struct tls *t, struct error *err)
@@ -240,8 +247,8 @@ static void explain(struct tls *t, int code)
 			  t->server ? "" : " (see tls_priorities)");
 	else if (code == GNUTLS_E_DH_PRIME_UNACCEPTABLE)
 		error_set(&t->fault, FAULT_TLS,
-			  "the Diffie-Hellman prime of the %s is too short "
-			  "(see tls_min_dh_prime_bits)", peer(t));
+			  "the Diffie-Hellman prime of the %s is too short (for an old server: "
+			  "tls_min_dh_prime_bits = 1024)", peer(t));
 }
 
 static int handshake_fail(struct tls *t, int code, struct error *err)
@@ -285,6 +292,21 @@ static ssize_t tls_read(struct stream *s, void *buf, size_t n, struct error *err
 			     : tls_fail(t, (int)got, in_session, err);
 }
 
+/*
+ * As flush(), in a session: what cannot be sent is the end of writing, and
+ * what the peer said before it went can be read still (a server may answer
+ * 552 amid the data, and close).
+ */
+static int send_out(struct tls *t, struct error *err)
+{
+	if (!t->unwritable.exit && flush(t, &t->unwritable) == 0)
+		return 0;
+	strbuf_reset(&t->out);
+	t->out_sent = 0;
+	*err = t->unwritable;
+	return -1;
+}
+
 /* Accepted octets are records in t->out; they go down here, or while something is waited for. */
 static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct error *err)
 {
@@ -294,8 +316,8 @@ static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct err
 
 	if (t->dead)
 		return dead(t, err);
-	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
+	if (send_out(t, err) < 0)
+		return -1;
 	if (blocked(t))
 		return STREAM_AGAIN;
 	for (int i = 0; i < RECORDS_AT_ONCE && taken < n; i++) {
@@ -305,9 +327,20 @@ static ssize_t tls_write(struct stream *s, const void *buf, size_t n, struct err
 			return tls_fail(t, (int)put, in_session, err);
 		taken += (size_t)put;
 	}
-	if (flush(t, &t->fault) < 0)
-		return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
-	return (ssize_t)taken;
+	return send_out(t, err) < 0 ? -1 : (ssize_t)taken;
+}
+
+/* Nothing can be sent, so nothing more will come: is what came before read to its end? */
+static int still_there(const struct tls *t, int events)
+{
+	const struct deadline now = { .at = 1, .what = "what the peer has said" };
+	struct error nothing;
+
+	if (!(events & STREAM_IN))
+		return -1;
+	if (gtls.record_check_pending(t->session) > 0)
+		return STREAM_IN;
+	return stream_wait(t->stream.lower, STREAM_IN, &now, &nothing) > 0 ? STREAM_IN : -1;
 }
 
 static int tls_wait(struct stream *s, int events, const struct deadline *d, struct error *err)
@@ -317,8 +350,8 @@ static int tls_wait(struct stream *s, int events, const struct deadline *d, stru
 	for (;;) {
 		if (t->dead)
 			return dead(t, err);
-		if (flush(t, &t->fault) < 0)
-			return tls_fail(t, GNUTLS_E_PUSH_ERROR, in_session, err);
+		if (send_out(t, err) < 0)
+			return still_there(t, events);
 		int ready = events & STREAM_OUT && !blocked(t) ? STREAM_OUT : 0;
 
 		if (events & STREAM_IN && gtls.record_check_pending(t->session) > 0)
@@ -355,6 +388,7 @@ static void tls_drop(struct tls *t)
 	if (t->credentials)
 		gtls.certificate_free_credentials(t->credentials);
 	truststore_free(t->trust);
+	tls_crl_release(t);
 	strbuf_release(&t->out);
 	xfree(t);
 }
@@ -473,18 +507,50 @@ static int handshake(struct tls *t, const struct deadline *d, struct error *err)
 
 /* --- client ------------------------------------------------------------- */
 
+/*
+ * RFC 6066, section 3: a host name without trailing dot, and no addresses.
+ * Servers on GnuTLS (Debian's Exim, Courier) break off at anything else.
+ */
 static int set_server_name(struct tls *t, const char *host, struct error *err)
 {
+	static const char letters_digits_hyphen[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
 	unsigned char address[16];
 	size_t n = strlen(host);
 
 	if (n && host[n - 1] == '.')
-		n--;	/* RFC 6066, section 3: without trailing dot, and no addresses */
-	if (tls_parse_address(host, address) || n == 0)
+		n--;
+	if (tls_parse_address(host, address) || n == 0 ||
+	    host[strspn(host, letters_digits_hyphen)])
 		return 0;
 	int code = gtls.server_name_set(t->session, GNUTLS_NAME_DNS, host, n);
 
 	return code < 0 ? library_error(code, "cannot set the server's name", err) : 0;
+}
+
+/*
+ * ProtocolName = opaque <1..255> (RFC 7301, section 3.1); the library takes
+ * fewer. A server that does not know ALPN goes on without.
+ */
+static int set_alpn(struct tls *t, const char *const *names, struct error *err)
+{
+	gnutls_datum_t list[ALPN_MAX];
+	unsigned n = 0;
+
+	if (!names || !names[0])
+		return 0;
+	if (gnutls_rare_load(err) < 0)
+		return -1;
+	for (; names[n]; n++) {
+		if (n == ALPN_MAX)
+			return error_set(err, FAULT_CONFIG, "tls_alpn: more than %d protocols",
+					 ALPN_MAX);
+		list[n] = (gnutls_datum_t){ (unsigned char *)(uintptr_t)names[n],
+					    (unsigned)strlen(names[n]) };
+	}
+	int code = gtls_rare.alpn_set_protocols(t->session, list, n, 0);
+
+	return code < 0 ? error_set(err, FAULT_CONFIG, "tls_alpn: %s", gtls.strerror(code)) : 0;
 }
 
 static int client_prepare(struct tls *t, struct error *err)
@@ -492,7 +558,8 @@ static int client_prepare(struct tls *t, struct error *err)
 	const struct tls_client *s = t->settings;
 
 	if (set_priorities(t, s->priorities, s->only_tls13, err) < 0 ||
-	    set_server_name(t, s->host, err) < 0 || tls_load_client(t, err) < 0)
+	    set_server_name(t, s->host, err) < 0 || set_alpn(t, s->alpn, err) < 0 ||
+	    tls_load_client(t, err) < 0)
 		return -1;
 	if (s->min_dh_prime_bits)
 		gtls.dh_set_prime_bits(t->session, s->min_dh_prime_bits);
@@ -533,13 +600,21 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 	if (tls_new(lower, flags, &t, err) < 0)
 		return -1;
 	t->settings = settings;
-	if (client_prepare(t, err) < 0 || handshake(t, d, err) < 0 || client_finish(t, err) < 0) {
+	int rc = client_prepare(t, err);
+
+	if (rc == 0) {
+		rc = handshake(t, d, err);
+		if (rc < 0)
+			tls_resume_refused(t, err);
+	}
+	if (rc < 0 || client_finish(t, err) < 0) {
 		tls_drop(t);
 		return -1;
 	}
 	t->settings = NULL;
 	truststore_free(t->trust);
 	t->trust = NULL;
+	tls_crl_release(t);
 	*out = &t->stream;
 	return 0;
 }

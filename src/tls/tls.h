@@ -64,6 +64,7 @@ struct tls_client {
 	int (*key_password)(void *ctx, struct secret *out, struct error *err);
 	void *key_password_ctx;
 	const char *priorities;		/* NULL = our default */
+	const char *const *alpn;	/* protocols to offer, ends with NULL; NULL = none */
 	bool reasons_only;		/* no advice behind what is wrong with a certificate */
 	bool only_tls13;		/* nothing older, whatever the priorities say */
 	const char *cache;		/* folder of sessions to resume, or "auto"; NULL = none */
@@ -83,7 +84,8 @@ struct tls_server {
  * EX_PROTOCOL 5.7.5 for a certificate that is not acceptable (all reasons
  * named), for a peer that does not speak TLS and for whatever else of it
  * cannot be decoded; EX_TEMPFAIL 4.7.5 / 4.4.2 when the peer or the line ends
- * the handshake, and for a certificate that no TLSA record fits; EX_CONFIG
+ * the handshake, and for a certificate that no TLSA record fits; FAULT_TLS_SESSION
+ * where it ended at a session of the cache: once more, and it is without; EX_CONFIG
  * for settings, EX_OSFILE 5.3.5 for a trust file that cannot be read.
  */
 ATTR_CHECK int tls_connect(struct stream *lower, const struct tls_client *settings,

@@ -12,6 +12,7 @@
 #include "tls/tls.h"
 #include "tls/tls_private.h"
 #include "tls/truststore.h"
+#include "util/attr.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/store.h"
@@ -170,6 +171,8 @@ static void make_key(const struct tls_client *s, struct strbuf *key)
 		    s->ocsp_required, s->ocsp_ignored);
 	strbuf_addf(key, "priorities %s %d %u\nlibrary %s\n", s->priorities ? s->priorities : "",
 		    s->only_tls13, s->min_dh_prime_bits, gtls.check_version(NULL));
+	for (size_t i = 0; s->alpn && s->alpn[i]; i++)
+		strbuf_addf(key, "alpn %s\n", s->alpn[i]);
 	strbuf_addf(key, "fingerprint %s\n", s->fingerprint ? s->fingerprint : "");
 	for (size_t i = 0; s->pins && s->pins[i]; i++) {
 		strbuf_addf(key, "pin %s\n", s->pins[i]);
@@ -299,6 +302,34 @@ void tls_resume_started(struct tls *t)
 	}
 	if (!t->verified && !t->pinned)
 		tls_resume_drop(t);
+}
+
+/* What a peer does that cannot take a session back and does not say so politely. */
+static bool is_peers(enum fault fault)
+{
+	static const enum fault faults[] = {
+		FAULT_TLS, FAULT_TLS_ALERT, FAULT_TLS_NO_CIPHER, FAULT_TLS_VERSION_REFUSED,
+		FAULT_CONNECTION_LOST,
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+		if (faults[i] == fault)
+			return true;
+	}
+	return false;
+}
+
+void tls_resume_refused(const struct tls *t, struct error *err)
+{
+	const struct tls_resume *r = t->resume;
+
+	if (!r || !r->until)
+		return;
+	tls_cache_remove(r->folder, r->name);
+	if (!is_peers(err->fault))
+		return;
+	error_turn(err, FAULT_TLS_SESSION);
+	error_append(err, " (to the session of an earlier connection, which is forgotten now)");
 }
 
 /* In TLS 1.3 asking the library before a ticket has come would wait for one. */

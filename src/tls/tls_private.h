@@ -1,8 +1,9 @@
 /*
  * The insides of a TLS stream, shared by tls.c (stream, handshake),
  * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable, by
- * chain or pin?), dane.c (by TLSA records), tls_cache.c (sessions for later)
- * and tls_info.c (what people and SASL want to know).
+ * chain or pin?), tls_crl.c (lists of what is revoked), dane.c (by TLSA
+ * records), tls_cache.c (sessions for later) and tls_info.c (what people and
+ * SASL want to know).
  * Nobody else includes this.
  */
 #ifndef TLS_TLS_PRIVATE_H
@@ -29,9 +30,12 @@ struct tls {
 	gnutls_certificate_credentials_t credentials;
 	const struct tls_client *settings;	/* only in a client's handshake */
 	struct truststore *trust;		/* during the handshake only */
+	gnutls_x509_crl_t *crl;			/* of tls_crl_file, at least until then */
+	unsigned crl_n;
 	struct strbuf out;			/* records that did not yet go down */
 	size_t out_sent;
 	struct error fault;			/* of the lower stream, or of verification */
+	struct error unwritable;		/* why nothing goes down any more, but comes up */
 	unsigned char first[3];			/* what the peer said first: is it TLS at all? */
 	size_t first_count;
 	unsigned warnings;			/* warning alerts received */
@@ -62,6 +66,16 @@ void tls_add_pin(struct strbuf *out, const gnutls_datum_t *der, bool key);
 /* Does a TLSA record fit (RFC 7672, section 3.1)? -1 and t->fault. */
 ATTR_CHECK int tls_dane_check(struct tls *t, const gnutls_datum_t *chain, unsigned n);
 
+/* The lists of revoked certificates in a PEM file; EX_OSFILE, EX_CONFIG. Kept until released. */
+ATTR_CHECK int tls_crl_load(struct tls *t, const char *path, struct error *err);
+void tls_crl_release(struct tls *t);
+
+/*
+ * Is there a list of the CA with that name (DER), and is the time of all of
+ * them over? *when_out is that of the last.
+ */
+bool tls_crl_is_old(const struct tls *t, const gnutls_datum_t *issuer, time_t *when_out);
+
 /* The chain against the trust store, with all reasons in t->fault if it is not acceptable. */
 ATTR_CHECK int tls_check_chain(struct tls *t, const gnutls_datum_t *chain, unsigned n);
 
@@ -71,11 +85,15 @@ bool tls_name_matches(gnutls_x509_crt_t leaf, const char *host);
 /*
  * Sessions to resume. prepare: offers one of the cache, if there is one for
  * these settings. started: after the handshake, was it taken, and may the new
- * one be kept? save: at the end, when the tickets have come. drop: without
- * saving. A failure of the cache is never one of the session.
+ * one be kept? refused: the handshake has failed with err; if a session was
+ * offered, it is forgotten, and err turns into FAULT_TLS_SESSION where the
+ * peer may have failed for that. save: at the end, when the tickets have
+ * come. drop: without saving. A failure of the cache is never one of the
+ * session.
  */
 void tls_resume_prepare(struct tls *t);
 void tls_resume_started(struct tls *t);
+void tls_resume_refused(const struct tls *t, struct error *err);
 void tls_resume_save(struct tls *t);
 void tls_resume_drop(struct tls *t);
 

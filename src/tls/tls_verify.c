@@ -241,10 +241,12 @@ static int tls_pin_check(struct tls *t, const gnutls_datum_t *leaf)
 	return 0;
 }
 
-#define CRL_MAX ((size_t)64 * 1024 * 1024)
 #define TEXT_MAX ((size_t)4096)		/* more than an error text takes */
 
-enum { NAMES_SHOWN = 8 };
+enum { NAMES_SHOWN = 8, RSA_MIN = 2048 };
+
+/* The default without its profile: what a user may set for a server that cannot be mended. */
+#define OLD_SERVER "tls_priorities = NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:"
 
 /* --- names -------------------------------------------------------------- */
 
@@ -384,6 +386,18 @@ static void judge_issuer(struct verdict *v)
 	advise_pin(v);
 }
 
+/* "it", or "its issuer's certificate 'CN=...'". */
+static void add_whose(struct strbuf *out, unsigned i, gnutls_x509_crt_t cert)
+{
+	if (i == 0) {
+		strbuf_addstr(out, "it");
+		return;
+	}
+	strbuf_addstr(out, "its issuer's certificate '");
+	tls_add_dn(out, cert, false);
+	strbuf_addstr(out, "'");
+}
+
 /* The library reports the first fault it meets, so the dates are looked at here as well. */
 static bool judge_dates(struct verdict *v, unsigned i, gnutls_x509_crt_t cert)
 {
@@ -392,13 +406,7 @@ static bool judge_dates(struct verdict *v, unsigned i, gnutls_x509_crt_t cert)
 	struct strbuf who = STRBUF_INIT(TEXT_MAX), date = STRBUF_INIT(64);
 	bool bad = until < now || from > now;
 
-	strbuf_addstr(&who, "it");
-	if (i > 0) {
-		strbuf_reset(&who);
-		strbuf_addstr(&who, "its issuer's certificate '");
-		tls_add_dn(&who, cert, false);
-		strbuf_addstr(&who, "'");
-	}
+	add_whose(&who, i, cert);
 	tls_add_date(&date, until < now ? until : from);
 	if (until < now)
 		add_reason(v, FAULT_CERTIFICATE_EXPIRED, "%s has expired on %s", who.buf, date.buf);
@@ -428,13 +436,49 @@ static void judge_all_dates(struct verdict *v)
 			   "the certificate of its CA is not valid at this time");
 }
 
-static void judge_algorithm(struct verdict *v, gnutls_x509_crt_t leaf)
+/* A key or signature that the default does not take; what a CA says of itself does not count. */
+static bool judge_strength(struct verdict *v, unsigned i, gnutls_x509_crt_t cert)
 {
-	const char *name = gtls.sign_get_name(gtls.x509_crt_get_signature_algorithm(leaf));
+	const gnutls_sign_algorithm_t sign = gtls.x509_crt_get_signature_algorithm(cert);
+	unsigned bits = 0;
+	const bool rsa = gtls.x509_crt_get_pk_algorithm(cert, &bits) == GNUTLS_PK_RSA;
+	const bool own = certificate_self_signed(v->chain[i].data, v->chain[i].size);
+	const char *name = gtls.sign_get_name(sign);
+	struct strbuf who = STRBUF_INIT(TEXT_MAX);
+	bool weak = true;
 
-	add_reason(v, FAULT_CERTIFICATE_WEAK,
-		   "an algorithm or key in its chain is too weak (it is signed with %s)",
-		   name ? name : "an unknown algorithm");
+	add_whose(&who, i, cert);
+	if (rsa && bits < RSA_MIN) {
+		add_reason(v, FAULT_CERTIFICATE_WEAK, "%s has an RSA key of %u bits, which is too "
+			   "short", who.buf, bits);
+		advise(v, OLD_SERVER "%PROFILE_LOW");
+	} else if (!own && !gtls.sign_is_secure2(sign, GNUTLS_SIGN_FLAG_SECURE_FOR_CERTS)) {
+		add_reason(v, FAULT_CERTIFICATE_WEAK, "%s is signed with %s, which is too weak",
+			   who.buf, name ? name : "an unknown algorithm");
+		advise(v, OLD_SERVER "%VERIFY_ALLOW_SIGN_WITH_SHA1");
+	} else {
+		weak = false;
+	}
+	strbuf_release(&who);
+	return weak;
+}
+
+static void judge_algorithms(struct verdict *v)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < v->n && !found; i++) {
+		gnutls_x509_crt_t cert = tls_parse_certificate(&v->chain[i]);
+
+		if (!cert)
+			continue;
+		found = judge_strength(v, i, cert);
+		gtls.x509_crt_deinit(cert);
+	}
+	if (!found)
+		add_reason(v, FAULT_CERTIFICATE_WEAK,
+			   "an algorithm or key in its chain is too weak");
+	advise_pin(v);
 }
 
 static void judge_name(struct verdict *v, gnutls_x509_crt_t leaf)
@@ -489,6 +533,29 @@ static void judge_status(struct verdict *v)
 	}
 }
 
+static void judge_crls(struct verdict *v)
+{
+	for (unsigned i = 0; v->t->crl_n && i < v->n; i++) {
+		gnutls_x509_crt_t cert = tls_parse_certificate(&v->chain[i]);
+		gnutls_datum_t issuer = { NULL, 0 };
+		struct strbuf name = STRBUF_INIT(TEXT_MAX), date = STRBUF_INIT(64);
+		time_t when = 0;
+
+		if (cert && gtls_rare.x509_crt_get_raw_issuer_dn(cert, &issuer) >= 0 &&
+		    tls_crl_is_old(v->t, &issuer, &when)) {
+			tls_add_dn(&name, cert, true);
+			tls_add_date(&date, when);
+			add_reason(v, FAULT_CERTIFICATE_CRL, "the list of what '%s' has revoked "
+				   "(tls_crl_file) was good until %s", name.buf, date.buf);
+		}
+		(*gtls.free_memory)(issuer.data);
+		if (cert)
+			gtls.x509_crt_deinit(cert);
+		strbuf_release(&name);
+		strbuf_release(&date);
+	}
+}
+
 static void judge(struct verdict *v)
 {
 	gnutls_x509_crt_t leaf = tls_parse_certificate(&v->chain[0]);
@@ -502,8 +569,9 @@ static void judge(struct verdict *v)
 	if (v->status & GNUTLS_CERT_SIGNER_NOT_FOUND)
 		judge_issuer(v);
 	if (v->status & GNUTLS_CERT_INSECURE_ALGORITHM)
-		judge_algorithm(v, leaf);
+		judge_algorithms(v);
 	judge_status(v);
+	judge_crls(v);
 	if (v->status && v->reasons.len == 0)
 		add_reason(v, FAULT_CERTIFICATE, "its chain is not valid");
 	gtls.x509_crt_deinit(leaf);
@@ -631,28 +699,6 @@ int tls_verify_callback(gnutls_session_t session)
 
 /* --- what verification needs -------------------------------------------- */
 
-static int load_crl(struct tls *t, const char *path, struct error *err)
-{
-	struct strbuf text = STRBUF_INIT(CRL_MAX);
-	int fd = fs_open_read(path), rc;
-
-	if (fd < 0)
-		return error_errno(err, FAULT_TRUST_FILE, "cannot open CRL file %s", path);
-	rc = fs_read_fd(fd, path, &text, err);
-	close(fd);
-	if (rc == 0) {
-		gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len };
-		int code = gtls.certificate_set_x509_crl_mem(t->credentials, &pem,
-							     GNUTLS_X509_FMT_PEM);
-
-		if (code <= 0)
-			rc = error_set(err, FAULT_CONFIG, "cannot use CRL file %s: %s", path,
-				       code < 0 ? gtls.strerror(code) : "there is no CRL in it");
-	}
-	strbuf_release(&text);
-	return rc;
-}
-
 /* TLSA records take the place of the usual verification, but for those that add to it. */
 static bool needs_store(const struct tls_client *s)
 {
@@ -672,9 +718,9 @@ static int load_trust(struct tls *t, struct error *err)
 	if (truststore_open(s->trust_file ? s->trust_file : "system", s->trust_dir, &t->trust,
 			    err) < 0)
 		return -1;
-	if (s->ocsp_required && gnutls_rare_load(err) < 0)
+	if ((s->ocsp_required || s->crl_file) && gnutls_rare_load(err) < 0)
 		return -1;
-	return s->crl_file ? load_crl(t, s->crl_file, err) : 0;
+	return s->crl_file ? tls_crl_load(t, s->crl_file, err) : 0;
 }
 
 int tls_verify_prepare(struct tls *t, struct error *err)

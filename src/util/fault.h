@@ -197,6 +197,8 @@
 	F(OUR_CA_UNKNOWN, "our-ca-unknown", EX_TEMPFAIL, "4.7.5", SERVER, 0) \
 	/* ... ours has expired */ \
 	F(OUR_CERTIFICATE_EXPIRED, "our-certificate-expired", EX_TEMPFAIL, "4.7.5", SERVER, 0) \
+	/* ... or it does not take back a session of before, which is forgotten now */ \
+	F(TLS_SESSION, "tls-session", EX_TEMPFAIL, "4.7.5", SLOWLY, 0) \
 	/* the peer's is not acceptable */ \
 	F(CERTIFICATE, "certificate", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... it is for another name */ \
@@ -215,6 +217,8 @@
 	F(CERTIFICATE_REVOKED, "certificate-revoked", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... OCSP does not vouch for it */ \
 	F(CERTIFICATE_OCSP, "certificate-ocsp", EX_PROTOCOL, "5.7.5", SERVER, 1) \
+	/* ... the list of those that its CA has called back is too old to tell */ \
+	F(CERTIFICATE_CRL, "certificate-crl", EX_NOPERM, "5.7.5", SERVER, 1) \
 	/* ... algorithm or key are too weak */ \
 	F(CERTIFICATE_WEAK, "certificate-weak", EX_PROTOCOL, "5.7.5", SERVER, 1) \
 	/* ... it is not that of tls_pin */ \

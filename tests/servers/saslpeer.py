@@ -48,7 +48,7 @@ class Scram:
         if bound:
             binding = bindings.get(found.group(2).decode())
             if binding is None:
-                raise Refused('535 5.7.8 no such channel binding')
+                raise Refused('501 5.5.4 no such channel binding')
         if self.fault == 'early':
             return '235 2.7.0 welcome'
         salt, nonce = os.urandom(16), found.group(6) + encode(os.urandom(12)).encode()

@@ -61,11 +61,16 @@ def want(peer, used, mails, header=None):
         raise Failure('the header was %r' % peer.sign_in.header)
 
 
-def works(around, used, header, mechanisms=BOTH, settings=None, **facts):
+def works(around, used, header, mechanisms=BOTH, settings=None, log='', **facts):
     def case():
+        settings_now = dict(settings or {}, logfile=os.path.join(around.home, 'log'))
         with around.peer(mechanisms, **facts) as peer:
-            around.submit(peer.port, **settings or {}).want(0)
+            around.submit(peer.port, **settings_now).want(0)
             want(peer, used, 1, header)
+        with open(settings_now['logfile'], encoding='utf-8') as f:
+            line = f.readlines()[-1]
+        if log not in line:
+            raise Failure('the log says ' + line)
     return case
 
 
@@ -89,12 +94,24 @@ def bound_cases(around, version, kind):
         """What the server would know if somebody sat in between."""
         return {k: bytes(v[:-1]) + bytes([v[-1] ^ 1]) for k, v in bindings.items()}
 
-    yield 'best', works(around, BOTH[:1], header, settings=named, **facts)
+    def unknown(_):
+        return {}
+
+    tried = list(BOTH[:1]) * (1 if version == '1.3' else 2)
+    yield 'best', works(around, BOTH[:1], header, settings=named, log='binding=' + kind, **facts)
     for name in BOTH[:2]:
         yield name, works(around, [name], header, settings=dict(named, auth=name.lower()),
                           **facts)
     yield 'named without -PLUS', \
-        works(around, BOTH[:1], header, settings=dict(named, auth='scram-sha-256'), **facts)
+        works(around, BOTH[2:3], b'n,,', settings=dict(named, auth='scram-sha-256'), **facts)
+    yield 'refused', \
+        works(around, tried + [BOTH[2]], b'n,,', log='binding=refused', change=unknown, **facts)
+    yield 'refused and demanded', \
+        fails(around, 77, '501', BOTH[:1], settings={'channel_binding': kind}, change=unknown,
+              **facts)
+    yield 'refused and demanded by the account', \
+        fails(around, 77, '501', tried, settings={'auth_minimum': 'scram-plus'},
+              change=unknown, **facts)
     yield 'as strong as can be', \
         works(around, BOTH[:1], header, settings=dict(named, auth_minimum='scram-plus'), **facts)
     yield 'with authzid', \
@@ -118,6 +135,31 @@ def only_scram():
             raise Refused('535 5.7.8 no')
         return scram(mechanism, ask, bindings)
     return sign_in
+
+
+NEW = 'p\u20b9ncil'          # the rupee sign is of Unicode 6.0, SASLprep's tables of 3.2
+
+
+def newer(around):
+    """A right password for which SCRAM cannot be computed: by PLAIN, and nothing is wrong with it."""
+    name = os.path.join(around.home, 'new')
+
+    def sign_in(mechanism, ask, _):
+        if mechanism == 'PLAIN':
+            if ask(b'') != ('\0%s\0%s' % (USER, NEW)).encode():
+                raise Refused('535 5.7.8 no')
+            return '235 2.7.0 welcome'
+        return Scram(USER.encode(), NEW.encode())(mechanism, ask, {'tls-exporter': b'x'})
+    with open(name, 'w', encoding='utf-8') as f:
+        f.write(NEW + '\n')
+    os.chmod(name, 0o600)
+    for mechanisms in (UNBOUND, BOTH):
+        yield 'a newer character, ' + mechanisms[0], \
+            works(around, [mechanisms[0], 'PLAIN'], None, mechanisms=mechanisms,
+                  sign_in=sign_in, settings=dict(password_file=name))
+    yield 'a newer character, PLAIN not allowed', \
+        fails(around, 69, 'Unicode 3.2', ['SCRAM-SHA-256'], mechanisms=UNBOUND,
+              sign_in=sign_in, settings=dict(password_file=name, auth_minimum='scram'))
 
 
 def faulty(fault=None, count=4096):
@@ -194,6 +236,7 @@ def other_cases(around):
         fails(around, 77, '432', ['SCRAM-SHA-256'], mechanisms=UNBOUND, sign_in=transition(),
               settings={'auth_transition': 'on', 'auth_minimum': 'scram'})
     yield 'auth_remember', case_remembered(around)
+    yield from newer(around)
 
 
 def run(certs, home):

@@ -9,6 +9,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -130,6 +131,75 @@ def resumption(version, certs):
         return out
 
 
+class Doorkeeper:
+    """In front of a server: lets in whoever brings no TLS 1.3 session, and breaks off at others."""
+
+    def __init__(self, port):
+        self.behind, self.refused = port, 0
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    @staticmethod
+    def brings_session(hello):
+        """pre_shared_key is the last extension of a ClientHello (RFC 8446, section 4.2.11)."""
+        at = 4 + 2 + 32
+        at += 1 + hello[at]
+        at += 2 + int.from_bytes(hello[at:at + 2], 'big')
+        at += 1 + hello[at]
+        at, kinds = at + 2, []
+        while at < len(hello):
+            kinds.append(int.from_bytes(hello[at:at + 2], 'big'))
+            at += 4 + int.from_bytes(hello[at + 2:at + 4], 'big')
+        return kinds[-1] == 41
+
+    def serve(self):
+        try:
+            while True:
+                self.pass_on(self.listener.accept()[0])
+        except OSError:
+            pass
+
+    def pass_on(self, client):
+        with client, client.makefile('rb') as reader:
+            head = reader.read(5)
+            hello = reader.read(int.from_bytes(head[3:5], 'big'))
+            if self.brings_session(hello):
+                self.refused += 1
+                return client.sendall(b'\x15\x03\x03\x00\x02\x02\x50')    # internal_error
+            with socket.create_connection(('127.0.0.1', self.behind)) as server:
+                server.sendall(head + hello)
+                threading.Thread(target=self.copy, args=(server.recv, client), daemon=True).start()
+                return self.copy(lambda n: reader.read1(n), server)
+
+    @staticmethod
+    def copy(receive, to):
+        try:
+            for data in iter(lambda: receive(65536), b''):
+                to.sendall(data)
+        except OSError:
+            pass
+
+
+def refused_session(certs):
+    """Once more without it, at once; what is kept then is of no use either, and is forgotten."""
+    with harness.Folder() as home, SServer(certs, '-tls1_3') as server, \
+            Doorkeeper(server.port) as door:
+        cache = os.path.join(home, 'cache')
+        out = []
+        for i in range(3):
+            status, said = submit(door, certs, home, '--tls-session-cache=' + cache)
+            out += failures_of(server, 0, status, said, ('(resumed)' not in said, 'resumed'),
+                               (door.refused == i, '%d sessions refused' % door.refused))
+        return out + failures_of(server, 0, 0, '', (server.taken == 3, '%d taken' % server.taken))
+
+
 def no_resumption(certs):
     with harness.Folder() as home, SServer(certs) as server:
         out = []
@@ -209,7 +279,8 @@ def main():
         p12 = ['--tls-pkcs12-file=%s/client.p12' % made]
         uri = ['--tls-cert-file=pkcs11:token=mail;object=client;type=cert',
                '--tls-key-file=pkcs11:token=mail;object=client;type=private']
-        tests = [('no cache, no resumption', lambda: no_resumption(certs))]
+        tests = [('no cache, no resumption', lambda: no_resumption(certs)),
+                 ('a session that is refused', lambda: refused_session(certs))]
         for version in ('-tls1_2', '-tls1_3'):
             name = 'TLS ' + version[4:].replace('_', '.')
             tests += [

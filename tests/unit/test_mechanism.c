@@ -385,23 +385,55 @@ static void test_strength(void **state)
 				 table[i].strength);
 }
 
+/*
+ * A field of an AUTHENTICATE_MESSAGE ([MS-NLMP], 2.2.1.3) in ASCII: octets of
+ * length, of room, of offset, in little endian; the text is UTF-16.
+ */
+static void expect_field(const struct strbuf *message, size_t at, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)message->buf + at;
+	size_t n = p[0] | (size_t)p[1] << 8, offset = p[4] | (size_t)p[5] << 8;
+
+	assert_true(offset + n <= message->len);
+	assert_int_equal(n, 2 * strlen(text));
+	for (size_t i = 0; i < n / 2; i++)
+		assert_int_equal(message->buf[offset + 2 * i], text[i]);
+}
+
 static void test_ntlm(void **state)
 {
 	(void)state;
-	struct mechanism_input in = defaults;
-	struct strbuf answer = STRBUF_INIT(4096);
-	struct error err;
+	static const struct {
+		const char *user, *setting, *domain, *name;
+	} names[] = {
+		{ "joe", "DOM", "DOM", "joe" },
+		{ "joe@example.org", "DOM", "DOM", "joe" },
+		{ "joe@example.org", NULL, "example.org", "joe" },
+		{ "joe", NULL, "", "joe" },
+		{ "joe", "", "", "joe" },
+	};
+	static const char challenge[48] = "NTLMSSP\0\2\0\0\0\0\0\0\0\0\0\0\0\1\2\0\0ABCDEFGH";
 
-	in.ntlmdomain = "DOM";
-	struct exchange *x = begin("NTLM", &in);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct mechanism_input in = defaults;
+		struct strbuf answer = STRBUF_INIT(4096);
+		struct error err;
 
-	assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), 0);
-	assert_memory_equal(answer.buf, "NTLMSSP\0\1\0\0", 11);
-	assert_false(exchange_complete(x));
-	/* the domain is in it */
-	assert_non_null(memmem(answer.buf, answer.len, "DOM", 3));
-	strbuf_release(&answer);
-	exchange_free(x);
+		in.user = names[i].user;
+		in.ntlmdomain = names[i].setting;
+		struct exchange *x = begin("NTLM", &in);
+
+		assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), 0);
+		assert_memory_equal(answer.buf, "NTLMSSP\0\1\0\0", 11);
+		assert_false(exchange_complete(x));
+		strbuf_reset(&answer);
+		assert_int_equal(exchange_step(x, challenge, sizeof(challenge), &answer, &err), 0);
+		expect_field(&answer, 28, names[i].domain);
+		expect_field(&answer, 36, names[i].name);
+		assert_true(exchange_complete(x));
+		strbuf_release(&answer);
+		exchange_free(x);
+	}
 }
 
 static void test_oauthbearer(void **state)

@@ -85,6 +85,13 @@ static const struct {
 	{ "never before PLAIN", { ALWAYS, .legacy = true }, "DIGEST-MD5 CRAM-MD5 PLAIN",
 	  { PLAIN, "S: 235 ok" }, 0, "PLAIN", "", false, false },
 
+	{ "a name that would have to be quoted", { ALWAYS, .legacy = true, .user = "DOM\\joe" },
+	  "DIGEST-MD5 NTLM", { "C: AUTH NTLM ", "S: 535 no" }, 77, "5.7.8", "AUTH NTLM: 535", false,
+	  false },
+	{ "by name neither", { ALWAYS, .mode = AUTH_MECHANISM, .mechanism = "DIGEST-MD5",
+	  .authzid = "a\"b" }, "DIGEST-MD5", { NULL }, 69, "5.7.4",
+	  "DIGEST-MD5 ('user' or 'authzid' has a quote or backslash)", false, false },
+
 	/* auth_minimum */
 	{ "minimum plain", { ALWAYS, .legacy = true, .minimum = AUTH_MINIMUM_PLAIN },
 	  "CRAM-MD5", { NULL }, 77, "5.7.9", "CRAM-MD5 (weaker than 'auth_minimum')", false,
@@ -118,6 +125,35 @@ static const struct {
 	  { "C: AUTH OAUTHBEARER ", "S: 534 5.7.9 weak", "C: AUTH SCRAM-SHA-1 ", "S: 535 no" },
 	  77, "5.7.8", "AUTH SCRAM-SHA-1: 535", false, true },
 
+	/* 501, the last word said or not; 334 to an initial response */
+	{ "501 to a password", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 501 5.5.4 no" }, 77,
+	  "5.5.4", "AUTH PLAIN: 501 5.5.4 no (a password that is right: auth_initial_response = "
+	  "never)", false, false },
+	{ "its status", { ALWAYS }, "PLAIN", { PLAIN, "S: 501 no" }, 77, "5.7.8", "501 no", false,
+	  false },
+	{ "501 is a refusal", { ALWAYS, .retry = true }, "PLAIN LOGIN",
+	  { PLAIN, "S: 501 no", "C: AUTH LOGIN\r\n", "S: 334 VXNlcm5hbWU6", "C: dXNlcg==\r\n",
+	    "S: 501 no" }, 76, "5.5.2", "AUTH LOGIN: 501 no", false, false },
+	{ "501 to the end of LOGIN", { ALWAYS }, "LOGIN", { "C: AUTH LOGIN\r\n",
+	  "S: 334 VXNlcm5hbWU6", "C: dXNlcg==\r\n", "S: 334 UGFzc3dvcmQ6", "C: cGVuY2ls\r\n",
+	  "S: 501 no" }, 77, "5.7.8", "AUTH LOGIN: 501 no", false, false },
+	{ "501 to half of SCRAM", { ALWAYS }, "SCRAM-SHA-1", { "C: AUTH SCRAM-SHA-1 ", "S: 501 no",
+	  "C: AUTH SCRAM-SHA-1\r\n", "S: 501 no" }, 76, "5.5.2", "AUTH SCRAM-SHA-1: 501 no", false,
+	  false },
+	{ "asked for it again", { ALWAYS }, "PLAIN", { PLAIN, "S: 334 ",
+	  "C: AHVzZXIAcGVuY2ls\r\n", "S: 235 ok" }, 0, "PLAIN", "", false, false },
+	{ "but once", { ALWAYS }, "PLAIN", { PLAIN, "S: 334 ", "C: AHVzZXIAcGVuY2ls\r\n",
+	  "S: 334 ", "C: *\r\n", "S: 501 ok" }, 76, "5.5.2", "does not come to an end", false,
+	  false },
+
+	/* 502, 553 */
+	{ "next by 502", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 502 no such input",
+	  "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN: 535", false, false },
+	{ "502 is no word on the password", { ALWAYS }, "PLAIN", { PLAIN, "S: 502 no such input" },
+	  77, "5.5.4", "AUTH PLAIN: 502", false, false },
+	{ "a hint at LOGIN", { ALWAYS }, "PLAIN LOGIN", { PLAIN, "S: 553 5.3.0 no" }, 77, "5.3.0",
+	  "(a password that is right: auth = login)", false, false },
+
 	/* 432 without verified TLS */
 	{ "no transition in clear", { ALWAYS, .transition = true }, "SCRAM-SHA-1 PLAIN",
 	  { "C: AUTH SCRAM-SHA-1 ", "S: 432 4.7.12 transition" }, 77, "4.7.12", "432", false,
@@ -134,6 +170,21 @@ static const struct {
 	  "", false, false },
 	{ "always changes nothing for LOGIN", { ALWAYS, .initial_response = AUTH_INITIAL_ALWAYS },
 	  "LOGIN", { "C: AUTH LOGIN\r\n", "S: 535 no" }, 77, "5.7.8", "AUTH LOGIN", false, false },
+
+	/* newer than SASLprep's tables: the challenge is cancelled, what needs them is left out */
+	{ "a new character", { ALWAYS, .legacy = true, .user = "joe\xe2\x82\xb9" },
+	  "CRAM-MD5 DIGEST-MD5", { "C: AUTH CRAM-MD5\r\n", "S: 334 PDFAeD4=", "C: *\r\n",
+	  "S: 501 ok", "C: AUTH DIGEST-MD5\r\n", "S: 535 no" }, 77, "5.7.8",
+	  "AUTH DIGEST-MD5: 535", false, false },
+	{ "in the first message", { ALWAYS, .user = "joe\xe2\x82\xb9" }, "SCRAM-SHA-256 "
+	  "SCRAM-SHA-1 PLAIN", { "C: AUTH PLAIN AGpvZeKCuQBwZW5jaWw=\r\n", "S: 235 ok" }, 0,
+	  "PLAIN", "", false, false },
+	{ "and nothing else", { ALWAYS, .user = "joe\xe2\x82\xb9" }, "SCRAM-SHA-1", { NULL }, 69,
+	  "5.7.4", "AUTH SCRAM-SHA-1: user name or password has a character that SASLprep does "
+	  "not know (newer than Unicode 3.2)", false, false },
+	{ "the server goes", { ALWAYS, .legacy = true, .user = "joe\xe2\x82\xb9" },
+	  "CRAM-MD5 DIGEST-MD5", { "C: AUTH CRAM-MD5\r\n", "S: 334 PDFAeD4=", "C: *\r\n",
+	  "S: 421 bye" }, 69, "5.7.4", "AUTH CRAM-MD5: user name", false, false },
 
 	/* auth_mutual */
 	{ "one-sided", { .plaintext = AUTH_PLAINTEXT_ALWAYS }, "SCRAM-SHA-1",
@@ -222,6 +273,36 @@ static void test_choice(void **state)
 			assert_string_equal(p->session.mechanism, table[i].result);
 		assert_int_equal(p->session.authenticated, rc == 0 && *table[i].result);
 		assert_null(strstr(p->transcript.buf, "cGVu"));
+		peer_free(p);
+	}
+}
+
+/* Cyrus's lmtpd has tickets of its own. */
+static void test_service(void **state)
+{
+	(void)state;
+	static const struct {
+		enum protocol protocol;
+		const char *service, *says;
+	} services[] = {
+		{ PROTOCOL_LMTP, NULL, "for lmtp/mail.example.org" },
+		{ PROTOCOL_LMTP, "auto", "for lmtp/mail.example.org" },
+		{ PROTOCOL_LMTP, "smtp", "for smtp/mail.example.org" },
+		{ PROTOCOL_SMTP, "auto", "for smtp/mail.example.org" },
+	};
+
+	set_no_tickets();
+	for (size_t i = 0; i < ARRAY_LEN(services); i++) {
+		struct peer *p = peer_new();
+
+		p->account.auth = (struct auth_settings){ ALWAYS, .mode = AUTH_MECHANISM,
+			.mechanism = "GSSAPI", .user = "user", .password_fd = -1,
+			.service = services[i].service };
+		p->account.protocol = services[i].protocol;
+		script(p, "S: 220 hi", services[i].protocol == PROTOCOL_LMTP ?
+		       "C: LHLO client.example.org\r\n" : EHLO, "S: 250-mx\n250 AUTH GSSAPI");
+		assert_int_equal(peer_open(p), -1);
+		assert_says(p->err.text, services[i].says);
 		peer_free(p);
 	}
 }
@@ -333,22 +414,32 @@ static void test_codes(void **state)
 	(void)state;
 	static const struct {
 		int code;
-		enum auth_verdict with_initial, without;
+		enum auth_verdict with_initial, without, said_all;
 	} codes[] = {
-		{ 250, AUTH_FAILED, AUTH_FAILED }, { 421, AUTH_FAILED, AUTH_FAILED },
-		{ 432, AUTH_TRANSITION, AUTH_TRANSITION }, { 454, AUTH_FAILED, AUTH_FAILED },
-		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT },
-		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
-		{ 503, AUTH_FAILED, AUTH_FAILED }, { 504, AUTH_NEXT, AUTH_NEXT },
-		{ 525, AUTH_FAILED, AUTH_FAILED }, { 530, AUTH_FAILED, AUTH_FAILED },
-		{ 534, AUTH_STRONGER, AUTH_STRONGER }, { 535, AUTH_REFUSED, AUTH_REFUSED },
-		{ 538, AUTH_FAILED, AUTH_FAILED },
+		{ 250, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 421, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 432, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION },
+		{ 454, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT, AUTH_NEXT },
+		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED, AUTH_REFUSED },
+		{ 502, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 503, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 504, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 525, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 530, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
+		{ 534, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER },
+		{ 535, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED },
+		{ 538, AUTH_FAILED, AUTH_FAILED, AUTH_FAILED },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		assert_int_equal(auth_judge_code(codes[i].code, true), codes[i].with_initial);
-		assert_int_equal(auth_judge_code(codes[i].code, false), codes[i].without);
+		assert_int_equal(auth_judge_code(codes[i].code, SAID_INITIAL),
+				 codes[i].with_initial);
+		assert_int_equal(auth_judge_code(codes[i].code, 0), codes[i].without);
+		assert_int_equal(auth_judge_code(codes[i].code, SAID_ALL), codes[i].said_all);
 	}
+	assert_int_equal(auth_judge_code(501, SAID_INITIAL | SAID_ALL), AUTH_REFUSED);
+	assert_int_equal(auth_judge_code(500, SAID_INITIAL | SAID_ALL), AUTH_WITHOUT_INITIAL);
 }
 
 /* --- auth_remember ---------------------------------------------------------- */
@@ -548,6 +639,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_service),
 		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_not_renewed),
 		cmocka_unit_test(test_token_sources),

@@ -25,6 +25,7 @@
 
 struct verification {
 	const char *cert, *host, *staple, *crl;
+	int exit;			/* 0 = EX_PROTOCOL */
 	const char *reasons[3];		/* none = acceptable */
 };
 
@@ -37,6 +38,9 @@ static const struct verification verifications[] = {
 	{ .cert = "server.pem", .host = "[::1]" },
 	{ .cert = "server.pem", .staple = "staple-good.der" },
 	{ .cert = "server.pem", .crl = "crl-empty.pem" },
+	{ .cert = "server.pem", .crl = "crl-renewed.pem" },
+	{ .cert = "server.pem", .crl = "crl-other.pem" },
+	{ .cert = "chain.pem", .crl = "crl-empty.pem" },
 	{ .cert = "chain.pem" },
 	{ .cert = "ok-wildcard.pem", .host = "mail.example.org" },
 	{ .cert = "ok-no-usage.pem" },
@@ -59,7 +63,8 @@ static const struct verification verifications[] = {
 						      "only a common name does not count" } },
 	{ .cert = "bad-common-name-other-san.pem", .reasons = { "name does not match" } },
 	{ .cert = "server.pem", .staple = "staple-revoked.der", .reasons = { "been revoked" } },
-	{ .cert = "bad-sha1.pem", .reasons = { "too weak", "SHA1" } },
+	{ .cert = "bad-sha1.pem", .reasons = { "is signed with ECDSA-SHA1, which is too weak",
+					       "%VERIFY_ALLOW_SIGN_WITH_SHA1" } },
 	{ .cert = "bad-address-as-dns.pem", .host = "127.0.0.1",
 	  .reasons = { "name does not match" } },
 	{ .cert = "bad-wrong-host.pem", .host = "127.0.0.1", .reasons = { "does not match" } },
@@ -83,6 +88,11 @@ static const struct verification verifications[] = {
 	{ .cert = "server.pem", .staple = "staple-old.der", .reasons = { "OCSP" } },
 	{ .cert = "server.pem", .staple = "staple-foreign.der", .reasons = { "OCSP" } },
 	{ .cert = "server.pem", .crl = "crl-revoked.pem", .reasons = { "been revoked" } },
+	{ .cert = "server.pem", .crl = "crl-old.pem", .exit = EX_NOPERM,
+	  .reasons = { "the list of what 'CN=Test CA' has revoked (tls_crl_file) was good "
+		       "until 20" } },
+	{ .cert = "chain.pem", .crl = "crl-old.pem", .exit = EX_NOPERM,
+	  .reasons = { "the list of what 'CN=Test CA' has revoked" } },
 	{ .cert = "ok-wildcard.pem", .host = "example.org", .reasons = { "not match" } },
 	{ .cert = "ok-wildcard.pem", .host = "a.b.example.org", .reasons = { "not match" } },
 	{ .cert = "server.pem", .host = "::2", .reasons = { "not match" } },
@@ -94,6 +104,43 @@ static const struct verification verifications[] = {
 	  .reasons = { "certificate of mail.example.org is not acceptable: ", "self-signed",
 		       "name does not match" } },
 };
+
+/* What is too weak by default, and accepted by priorities that say so. */
+static void test_weak(void **state)
+{
+	static const struct {
+		const char *cert, *key, *reason, *allowed;
+	} cases[] = {
+		{ "small.pem", "small.key", "it has an RSA key of 1024 bits, which is too short",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%PROFILE_LOW" },
+		{ "bad-small-intermediate.pem", "server.key", "its issuer's certificate "
+		  "'CN=Small Intermediate' has an RSA key of 1024 bits",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%PROFILE_LOW" },
+		{ "bad-sha1.pem", "server.key", "ECDSA-SHA1",
+		  "NORMAL:-VERS-TLS1.1:-VERS-TLS1.0:%VERIFY_ALLOW_SIGN_WITH_SHA1" },
+	};
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct trial t = {
+			.scene = { .cert = cases[i].cert, .key = cases[i].key },
+			.client = { .verify = true },
+		};
+
+		assert_int_equal(trial_start(&t), -1);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", cases[i].reason);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", cases[i].allowed);
+		assert_error(&t.err, EX_PROTOCOL, "5.7.5", ", or tls_pin = spki-sha256:");
+		assert_int_equal(t.err.fault, FAULT_CERTIFICATE_WEAK);
+		trial_end(&t);
+		t.client.priorities = cases[i].allowed;
+		if (trial_start(&t) < 0)
+			fail_msg("%s", t.err.text);
+		echo_once(&t);
+		trial_end(&t);
+	}
+}
 
 static void verify_case(const struct verification *v, const char *priorities, bool verify)
 {
@@ -119,7 +166,7 @@ static void verify_case(const struct verification *v, const char *priorities, bo
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(v->reasons) && v->reasons[i]; i++)
-		assert_error(&t.err, EX_PROTOCOL, "5.7.5", v->reasons[i]);
+		assert_error(&t.err, v->exit ? v->exit : EX_PROTOCOL, "5.7.5", v->reasons[i]);
 	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);	/* it was told */
 }
 
@@ -687,6 +734,41 @@ static void test_lower_error(void **state)
 	}
 }
 
+/* What the peer said before nothing could be sent any more is there to be read. */
+static void test_read_behind_failed_write(void **state)
+{
+	static const char much[200000];	/* more than is taken at once */
+	unsigned read = 0;
+
+	(void)state;
+	certs_need();
+	for (int after = 300; after < 900; after += 60) {
+		struct deadline d = limit_now();
+		struct trial t = {
+			.scene = { .cert = "server.pem", .act = ACT_RESUMED },
+			.client = { .verify = true },
+			.dribble = true, .fail_write_after = after,
+		};
+		char word[8] = "";
+
+		/* not where our Finished is what cannot be sent */
+		if (trial_start(&t) == 0 &&
+		    stream_wait(t.tls, STREAM_IN, &d, &t.err) == STREAM_IN) {
+			assert_int_equal(stream_write_all(t.tls, much, sizeof(much), &d, &t.err),
+					 -1);
+			assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+			assert_int_equal(stream_read_exact(t.tls, word, 7, &d, &t.err), 0);
+			assert_string_equal(word, "full...");
+			/* and writing stays what it is */
+			assert_int_equal(stream_write_all(t.tls, "x", 1, &d, &t.err), -1);
+			assert_error(&t.err, EX_TEMPFAIL, "4.4.2", "the cable is cut");
+			read++;
+		}
+		trial_end(&t);
+	}
+	assert_true(read > 0);
+}
+
 static int setup(void **state)
 {
 	return tls_peer_load() < 0 ? -1 : certs_setup(state);
@@ -696,6 +778,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_weak),
 		cmocka_unit_test(test_ocsp),
 		cmocka_unit_test(test_min_version),
 		cmocka_unit_test(test_dns_matches),
@@ -711,6 +794,7 @@ int main(void)
 		cmocka_unit_test(test_handshake_warnings),
 		cmocka_unit_test(test_old_version),
 		cmocka_unit_test(test_lower_error),
+		cmocka_unit_test(test_read_behind_failed_write),
 	};
 
 	return cmocka_run_group_tests(tests, setup, certs_teardown);

@@ -357,6 +357,37 @@ static void test_damaged(void **state)
 	xfree(cache);
 }
 
+/* A server that breaks off at a session: it is forgotten, and the next one is whole. */
+static void test_broken_off(void **state)
+{
+	(void)state;
+	certs_need();
+	char *cache = new_cache();
+	struct trial t = {
+		.scene = { .cert = "server.pem", .priorities = tls13, .tickets = true,
+			   .ticket_key = &ticket_key, .refuse_session = true },
+		.client = usual(cache),
+	};
+
+	assert_false(resumed(usual(cache), "server.pem", tls13));
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "the session of an earlier connection");
+	assert_int_equal(t.err.fault, FAULT_TLS_SESSION);
+	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);
+	assert_int_equal(count_files(cache), 0);
+	assert_int_equal(trial_start(&t), 0);
+	echo_once(&t);
+	trial_end(&t);
+	/* a certificate that is not acceptable is no such thing */
+	t.scene.refuse_session = false;
+	t.scene.cert = "bad-expired.pem";
+	t.scene.ticket_key = NULL;
+	assert_int_equal(trial_start(&t), -1);
+	assert_int_equal(t.err.fault, FAULT_CERTIFICATE_EXPIRED);
+	trial_end(&t);
+	xfree(cache);
+}
+
 /* No file of another mode, kind or place is taken. */
 static void test_unsafe(void **state)
 {
@@ -458,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_pinned),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_broken_off),
 		cmocka_unit_test(test_unsafe),
 		cmocka_unit_test(test_dane_records),
 	};

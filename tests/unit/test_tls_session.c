@@ -251,6 +251,12 @@ static void test_server_name(void **state)
 	name_case("mail.example.org", "mail.example.org");
 	name_case("127.0.0.1", "none");
 	name_case("::1", "none");
+	name_case("mail.example.org.", "mail.example.org");
+	/* GnuTLS ends the handshake at these, whoever is right */
+	name_case("mail_server", "none");
+	name_case("_smtp.example.org", "none");
+	name_case("[::1]", "none");
+	name_case("fe80::1%lo", "none");
 }
 
 static void binding_case(const char *client, const char *server, bool unique, size_t wanted)
@@ -368,6 +374,44 @@ static void test_dh_bits(void **state)
 	t.client.min_dh_prime_bits = 2049;
 	assert_int_equal(trial_start(&t), -1);
 	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "tls_min_dh_prime_bits");
+	trial_end(&t);
+}
+
+/* Exim takes "smtp", Dovecot "submission", and both break off at another one. */
+static void test_alpn(void **state)
+{
+	static const struct {
+		const char *names[3], *server;
+		bool good;
+	} cases[] = {
+		{ { "smtp" }, "smtp", true }, { { "esmtp", "smtp" }, "smtp", true },
+		{ { "smtp" }, NULL, true }, { { NULL }, "smtp", true },
+		{ { "smtp" }, "submission", false },
+	};
+	static const char *const many[] = { "1", "2", "3", "4", "5", "6", "7", "8", "9", NULL };
+
+	(void)state;
+	certs_need();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct trial t = {
+			.scene = { .cert = "server.pem", .alpn = cases[i].server },
+			.client = { .verify = true, .alpn = cases[i].names },
+		};
+
+		if ((trial_start(&t) == 0) != cases[i].good)
+			fail_msg("%zu: %s", i, t.err.text);
+		if (cases[i].good)
+			echo_once(&t);
+		else
+			assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "see tls_alpn");
+		trial_end(&t);
+	}
+	struct trial t = {
+		.scene = { .cert = "server.pem" }, .client = { .verify = true, .alpn = many },
+	};
+
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_CONFIG, "5.3.5", "tls_alpn: more than 8 protocols");
 	trial_end(&t);
 }
 
@@ -540,6 +584,7 @@ int main(void)
 		cmocka_unit_test(test_library_version),
 		cmocka_unit_test(test_is),
 		cmocka_unit_test(test_dh_bits),
+		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_accept_refuses),
 		cmocka_unit_test(test_accept_settings),

@@ -29,10 +29,13 @@
 
 #define EXTRA(X) \
 	X(alert_send) \
+	X(alpn_set_protocols) \
 	X(certificate_server_set_request) \
 	X(certificate_set_known_dh_params) \
 	X(certificate_set_ocsp_status_request_function2) \
 	X(certificate_set_x509_key_file) \
+	X(ext_raw_parse) \
+	X(handshake_set_hook_function) \
 	X(rehandshake) \
 	X(server_name_get) \
 	X(session_key_update) \
@@ -82,8 +85,10 @@ enum act {
 struct scene {
 	const char *cert, *key, *staple;
 	const char *priorities;
+	const char *alpn;	/* the one protocol, which must be offered; NULL = any or none */
 	int request;		/* gnutls_certificate_request_t */
 	bool tickets, unique;
+	bool refuse_session;	/* TLS 1.3: an alert to any that is offered */
 	const gnutls_datum_t *ticket_key;	/* of an earlier peer; NULL = a new one */
 	enum act act;
 };
@@ -245,6 +250,22 @@ static inline int peer_ignores(gnutls_session_t s)
 	return 0;
 }
 
+static inline int peer_extension(void *ctx, unsigned type, const unsigned char *data, unsigned n)
+{
+	const unsigned pre_shared_key = 41;	/* RFC 8446, section 4.2 */
+
+	(void)ctx, (void)data, (void)n;
+	return type == pre_shared_key ? GNUTLS_E_ILLEGAL_PARAMETER : 0;
+}
+
+static inline int peer_hello(gnutls_session_t s, unsigned type, unsigned when, unsigned incoming,
+			     const gnutls_datum_t *message)
+{
+	(void)s, (void)type, (void)when;
+	return incoming ? extra.ext_raw_parse(NULL, peer_extension, message,
+					      GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO) : 0;
+}
+
 static inline void peer_run(int fd, const struct scene *scene)
 {
 	gnutls_certificate_credentials_t c = NULL;
@@ -265,6 +286,15 @@ static inline void peer_run(int fd, const struct scene *scene)
 		else
 			extra.session_ticket_key_generate(&ticket_key);
 		extra.session_ticket_enable_server(s, &ticket_key);
+	}
+	if (scene->refuse_session)
+		extra.handshake_set_hook_function(s, GNUTLS_HANDSHAKE_CLIENT_HELLO,
+						  GNUTLS_HOOK_PRE, peer_hello);
+	if (scene->alpn) {
+		const gnutls_datum_t name = { (unsigned char *)(uintptr_t)scene->alpn,
+					      (unsigned)strlen(scene->alpn) };
+
+		extra.alpn_set_protocols(s, &name, 1, GNUTLS_ALPN_MANDATORY);
 	}
 	extra.transport_set_int2(s, fd, fd);
 	do

@@ -13,6 +13,7 @@
 #include "smtp/session.h"
 #include "tls/tls.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/base64.h"
 #include "util/error.h"
 #include "util/secret.h"
@@ -27,7 +28,8 @@ struct sign_in {
 	struct auth_choice choice;
 	struct secret password, token;
 	bool stale, renewed;			/* the token is not valid; there was a second one */
-	struct strbuf exporter, unique;		/* channel bindings, base64; one at most is set */
+	struct strbuf exporter, unique;		/* channel bindings, base64 */
+	bool next_binding;			/* the server has refused the first of them */
 	struct strbuf response;			/* of the mechanism, octets */
 	struct strbuf coded;			/* the same in base64 */
 };
@@ -52,6 +54,35 @@ bool auth_wanted(const struct session *s)
 	if (a->mode == AUTH_TRY)
 		return false;
 	return a->mode != AUTH_AUTO || a->user || auth_has_token(a);
+}
+
+/* Is it a reply to those whom the server does not know? */
+static bool is_to_strangers(const struct reply *r, enum fault fault)
+{
+	static const int codes[] = { 530, 550, 551, 553, 554, 571 };
+	/* RFC 3463: the subjects of address and mailbox */
+	const bool mailbox = r->status[0] && (strncmp(r->status + 1, ".1.", 3) == 0 ||
+					      strncmp(r->status + 1, ".2.", 3) == 0);
+
+	if (fault == FAULT_RELAY_DENIED)
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(codes) && !mailbox; i++) {
+		if (codes[i] == r->code)
+			return true;
+	}
+	return false;
+}
+
+void auth_explain_refusal(const struct session *s, const struct reply *r, struct error *err)
+{
+	const struct account *a = s->account;
+	const bool off = a->auth.mode == AUTH_OFF;
+
+	/* "off" is the default of msmtp's syntax alone */
+	if (s->authenticated || !session_has(s, EXT_AUTH) || a->net.mx || (off && !a->classic) ||
+	    a->auth.user || auth_has_token(&a->auth) || !is_to_strangers(r, err->fault))
+		return;
+	error_append(err, " (nobody signed in: set %s)", off ? "'auth = on' and 'user'" : "'user'");
 }
 
 /* "AUTH" *( SP mechanism ); a second line, or an old "AUTH=", adds to it */
@@ -80,24 +111,62 @@ void auth_mail_params(const struct session *s, const struct envelope *e, struct 
 
 /* --- one mechanism ----------------------------------------------------- */
 
-/*
- * The binding that this TLS version has: tls-unique for 1.2, tls-exporter for
- * 1.3 (RFC 9266). libgsasl prefers the exporter, so it hears of one only.
- */
+static void get_binding(const struct sign_in *g, bool unique, struct strbuf *out)
+{
+	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
+
+	if (tls_channel_binding(wire_stream(g->s->wire), unique, &raw) == 0)
+		base64_encode(out, raw.buf, raw.len);
+	strbuf_release_secret(&raw);
+}
+
+/* The bindings that this TLS version has: tls-unique up to 1.2, tls-exporter (RFC 9266). */
 static void get_bindings(struct sign_in *g)
 {
 	const enum channel_binding wanted = g->s->account->auth.channel_binding;
-	const struct stream *top = wire_stream(g->s->wire);
-	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
 
-	if (!tls_is(top) || wanted == BINDING_OFF)
+	if (!tls_is(wire_stream(g->s->wire)) || wanted == BINDING_OFF)
 		return;
-	if (wanted != BINDING_TLS_EXPORTER && tls_channel_binding(top, true, &raw) == 0)
-		base64_encode(&g->unique, raw.buf, raw.len);
-	else if (wanted != BINDING_TLS_UNIQUE && tls_channel_binding(top, false, &raw) == 0)
-		base64_encode(&g->exporter, raw.buf, raw.len);
+	if (wanted != BINDING_TLS_EXPORTER)
+		get_binding(g, true, &g->unique);
+	if (wanted != BINDING_TLS_UNIQUE)
+		get_binding(g, false, &g->exporter);
 	g->choice.bound = g->unique.len || g->exporter.len;
-	strbuf_release_secret(&raw);
+}
+
+/* tls-unique goes first where there is one: all servers that bind to TLS 1.2 know it. */
+static bool is_unique(const struct sign_in *g)
+{
+	return g->unique.len && !g->next_binding;
+}
+
+static const char *binding_name(const struct sign_in *g)
+{
+	return is_unique(g) ? "tls-unique" : "tls-exporter";
+}
+
+/*
+ * The server has refused a binding before it has seen any proof, so it was
+ * not the password (Cyrus SASL knows tls-unique alone, which TLS 1.3 has
+ * not): is there another one? Without one it goes on without a binding,
+ * unless the account demands one.
+ */
+static bool another_binding(struct sign_in *g)
+{
+	const struct session *s = g->s;
+
+	if (is_unique(g) && g->exporter.len) {
+		g->next_binding = true;
+		return true;
+	}
+	if (s->account->auth.channel_binding != BINDING_AUTO) {
+		auth_choice_raise(&g->choice, AUTH_MINIMUM_SCRAM_PLUS,
+				  "the server refuses what 'channel_binding' names");
+		return false;
+	}
+	g->choice.bound = false;
+	session_note(s, "(the server refuses the channel binding: it goes on without)");
+	return false;
 }
 
 static int fetch(struct sign_in *g, enum credential kind, struct secret *secret, struct error *err)
@@ -111,6 +180,16 @@ static int fetch(struct sign_in *g, enum credential kind, struct secret *secret,
 	return o->credential(o->credential_ctx, kind, secret, err);
 }
 
+/* Cyrus's lmtpd and its tickets are those of the service lmtp. */
+static const char *service_of(const struct session *s)
+{
+	const char *name = s->account->auth.service;
+
+	if (name && *name && strcmp(name, "auto") != 0)
+		return name;
+	return s->protocol == SESSION_LMTP ? "lmtp" : "smtp";
+}
+
 static int make_input(struct sign_in *g, const struct mechanism *m, struct mechanism_input *in,
 		      struct error *err)
 {
@@ -119,11 +198,14 @@ static int make_input(struct sign_in *g, const struct mechanism *m, struct mecha
 	*in = (struct mechanism_input){
 		.user = a->user, .authzid = a->authzid, .realm = a->realm,
 		.ntlmdomain = a->ntlmdomain, .host = g->s->opt.host,
-		.service = a->service && *a->service ? a->service : "smtp",
+		.service = service_of(g->s),
 		.port = g->s->opt.port, .scram_min_iterations = a->scram_min_iterations,
-		.cb_exporter = g->exporter.len ? g->exporter.buf : NULL,
-		.cb_unique = g->unique.len ? g->unique.buf : NULL,
 	};
+	/* of two the library prefers the exporter, so it hears of one only */
+	if (is_unique(g))
+		in->cb_unique = g->unique.buf;
+	else if (g->exporter.len)
+		in->cb_exporter = g->exporter.buf;
 	if (m->flags & MECHANISM_PASSWORD) {
 		if (!a->user)
 			return error_set(err, FAULT_CONFIG, "AUTH %s needs 'user'", m->name);
@@ -243,8 +325,9 @@ static int answer(struct sign_in *g, struct exchange *x, bool pending, struct er
 	return session_reply(g->s, STAGE_AUTH, err);
 }
 
+/* The last reply to AUTH; said: enum auth_said. */
 static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
-			       const struct exchange *x, bool initial, struct error *err)
+			       const struct exchange *x, unsigned said, struct error *err)
 {
 	const struct reply *r = &g->s->reply;
 	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
@@ -257,10 +340,23 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 							       : "that it knows the password");
 		return AUTH_FAILED;
 	}
-	auth_explain(g->s, r, m, exchange_detail(x), err);
+	auth_explain(g->s, r, m, said, exchange_detail(x), err);
 	/* some servers give no reason */
 	g->stale = exchange_stale(x) || (r->code == 535 && !*exchange_detail(x));
-	return auth_judge_code(r->code, initial);
+	if ((m->flags & MECHANISM_BINDING) && !(said & SAID_ALL) && auth_means_binding(r->code)) {
+		error_turn(err, FAULT_MECHANISM_UNKNOWN);
+		error_append(err, " (channel binding %s)", binding_name(g));
+		return AUTH_UNBOUND;
+	}
+	return auth_judge_code(r->code, said);
+}
+
+/* 334 without anything in it: a server that has not looked at the initial response. */
+static bool wants_it_again(const struct sign_in *g, const struct mechanism *m)
+{
+	const struct reply *r = &g->s->reply;
+
+	return !(m->flags & MECHANISM_TICKET) && r->lines.n == 1 && !*r->lines.v[0];
 }
 
 /* The dialogue after the exchange is made: "AUTH", challenges, the last reply. */
@@ -283,11 +379,14 @@ static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struc
 				  "to an end", m->name);
 			return cancel(g);
 		}
+		if (round == 0 && initial && wants_it_again(g, m))
+			pending = true;
 		if (answer(g, x, pending, err) < 0)
-			return AUTH_FAILED;
+			return err->fault == FAULT_NO_MECHANISM ? AUTH_NEXT : AUTH_FAILED;
 		pending = false;
 	}
-	return judge(g, m, x, initial, err);
+	return judge(g, m, x, (initial ? SAID_INITIAL : 0U) |
+		     (!pending && exchange_shown(x) ? SAID_ALL : 0U), err);
 }
 
 static enum auth_verdict try_once(struct sign_in *g, const struct mechanism *m, bool initial,
@@ -303,6 +402,8 @@ static enum auth_verdict try_once(struct sign_in *g, const struct mechanism *m, 
 	enum auth_verdict verdict = run(g, m, x, initial, err);
 
 	exchange_free(x);
+	g->choice.unprepared = g->choice.unprepared ||
+		(verdict == AUTH_NEXT && err->fault == FAULT_NO_MECHANISM);
 	return verdict == AUTH_NEXT && g->s->dead ? AUTH_FAILED : verdict;
 }
 
@@ -336,14 +437,26 @@ static enum auth_verdict try_mechanism(struct sign_in *g, const struct mechanism
 		verdict = try_once(g, m, false, err);
 	if (verdict == AUTH_REFUSED && renew_token(g, m, err))
 		verdict = try_once(g, m, want_initial, err);
-	if (m->flags & MECHANISM_BINDING)
+	if (m->flags & MECHANISM_BINDING) {
 		g->choice.bound_used = true;
+		g->s->binding = verdict == AUTH_UNBOUND ? "refused" : binding_name(g);
+	}
 	if (verdict == AUTH_DONE) {
 		g->s->authenticated = true;
 		g->s->mechanism = m->name;
 		auth_remember(g->s, m);
 	}
 	return verdict;
+}
+
+static enum auth_verdict try_bindings(struct sign_in *g, const struct mechanism *m,
+				      struct error *err)
+{
+	enum auth_verdict verdict = try_mechanism(g, m, err);
+
+	while (verdict == AUTH_UNBOUND && !g->s->dead && another_binding(g))
+		verdict = try_mechanism(g, m, err);
+	return verdict == AUTH_UNBOUND ? AUTH_NEXT : verdict;
 }
 
 /* --- all of it --------------------------------------------------------- */
@@ -382,7 +495,7 @@ static int sign_in(struct sign_in *g, struct error *err)
 
 		if (!strvec_has(&g->s->mechanisms, m->name) || auth_hindrance(&g->choice, m))
 			continue;
-		enum auth_verdict verdict = try_mechanism(g, m, err);
+		enum auth_verdict verdict = try_bindings(g, m, err);
 
 		if (verdict == AUTH_TRANSITION)
 			return transition(g, err) ? 0 : -1;

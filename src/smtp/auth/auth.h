@@ -19,7 +19,7 @@
 
 struct envelope;
 struct error;
-struct error;
+struct reply;
 struct session;
 struct strbuf;
 struct strvec;
@@ -37,6 +37,13 @@ struct auth_memory {
 	void (*remember)(void *ctx, const char *name);
 	void *ctx;
 };
+
+/*
+ * A recipient was refused by r, of which err was made: if nobody has signed in
+ * although the server offers it, and the account names nobody, err says so -
+ * unless r is about the mailbox, or about something else than who we are.
+ */
+void auth_explain_refusal(const struct session *s, const struct reply *r, struct error *err);
 
 /* Row of the table of extensions. */
 ATTR_CHECK int auth_parse(struct session *s, const struct strvec *args, struct error *err);

@@ -2,6 +2,7 @@
 #include "smtp/auth/choice.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -81,7 +82,7 @@ void auth_remember(const struct session *s, const struct mechanism *m)
 
 /* --- what the account says ---------------------------------------------- */
 
-/* "SCRAM-SHA-256" stands for its -PLUS form as well, which is the same and more. */
+/* In the list "SCRAM-SHA-256" allows its -PLUS form as well, which is the same and more. */
 static bool is_called(const char *pattern, const char *name)
 {
 	const char *plus = strstr(name, "-PLUS");
@@ -195,7 +196,9 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 {
 	const struct auth_settings *a = &c->s->account->auth;
 
-	if (strncmp(m->name, "SCRAM-", 6) != 0 || m->flags & MECHANISM_BINDING || !c->bound)
+	/* one that is named is that one and no other */
+	if (a->mode == AUTH_MECHANISM || strncmp(m->name, "SCRAM-", 6) != 0 ||
+	    m->flags & MECHANISM_BINDING || !c->bound)
 		return false;
 	for (size_t i = 0; i < mechanism_count; i++) {
 		const struct mechanism *other = &mechanisms[i];
@@ -203,11 +206,15 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 		if (!(other->flags & MECHANISM_BINDING) ||
 		    !strvec_has(&c->s->mechanisms, other->name))
 			continue;
-		if (a->mode == AUTH_MECHANISM ? is_called(a->mechanism, other->name)
-					      : in_list(a, other->name) != LISTED_OUT)
+		if (in_list(a, other->name) != LISTED_OUT)
 			return true;
 	}
 	return false;
+}
+
+static bool has_quote(const char *name)
+{
+	return name && strpbrk(name, "\"\\");
 }
 
 const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
@@ -216,17 +223,22 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 	const char *why;
 
 	if (a->mode == AUTH_MECHANISM)
-		why = is_called(a->mechanism, m->name) ? NULL : "not the one named in 'auth'";
+		why = strcasecmp(a->mechanism, m->name) == 0 ? NULL
+							     : "not the one named in 'auth'";
 	else
 		why = unwanted(c, m);
 	if (why)
 		return why;
 	if (bound_form_offered(c, m))
 		return "its -PLUS form is to be used";
+	if ((m->flags & MECHANISM_PREPARED) && c->unprepared)
+		return "a character of the password is too new for it";
 	if ((m->flags & MECHANISM_BINDING) && (!c->bound || c->bound_used))
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
 		return "has no place for 'authzid'";
+	if ((m->flags & MECHANISM_UNQUOTED) && (has_quote(a->user) || has_quote(a->authzid)))
+		return "'user' or 'authzid' has a quote or backslash";
 	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
 		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";
 	return mechanism_strength(m) < c->floor ? c->floor_why : NULL;
@@ -254,38 +266,67 @@ int auth_nothing_usable(struct auth_choice *c, struct error *err)
 
 /* --- what a reply to AUTH leads to -------------------------------------------------- */
 
-enum auth_verdict auth_judge_code(int code, bool initial)
+bool auth_means_binding(int code)
+{
+	return code == 501 || auth_judge_code(code, 0) == AUTH_NEXT;
+}
+
+enum auth_verdict auth_judge_code(int code, unsigned said)
 {
 	/* those that leave something to try; all others end the sign-in */
 	static const struct {
 		int code;
-		enum auth_verdict with_initial, without;
+		enum auth_verdict nothing, initial, all, all_at_once;
 	} table[] = {
-		{ 432, AUTH_TRANSITION, AUTH_TRANSITION },
-		{ 500, AUTH_WITHOUT_INITIAL, AUTH_NEXT },
-		{ 501, AUTH_WITHOUT_INITIAL, AUTH_FAILED },
-		{ 504, AUTH_NEXT, AUTH_NEXT },
-		{ 534, AUTH_STRONGER, AUTH_STRONGER },
-		{ 535, AUTH_REFUSED, AUTH_REFUSED },
+		{ 432, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION, AUTH_TRANSITION },
+		{ 500, AUTH_NEXT, AUTH_WITHOUT_INITIAL, AUTH_NEXT, AUTH_WITHOUT_INITIAL },
+		{ 501, AUTH_FAILED, AUTH_WITHOUT_INITIAL, AUTH_REFUSED, AUTH_REFUSED },
+		{ 502, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 504, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT, AUTH_NEXT },
+		{ 534, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER, AUTH_STRONGER },
+		{ 535, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED, AUTH_REFUSED },
 	};
+	const bool initial = said & SAID_INITIAL, all = said & SAID_ALL;
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (table[i].code == code)
-			return initial ? table[i].with_initial : table[i].without;
+		if (table[i].code != code)
+			continue;
+		if (all)
+			return initial ? table[i].all_at_once : table[i].all;
+		return initial ? table[i].initial : table[i].nothing;
 	}
 	return AUTH_FAILED;
 }
 
-void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
-		  const char *detail, struct error *err)
+/* What may be done about a refusal, where its words do not tell. */
+static void add_hint(const struct session *s, const struct reply *r, const struct mechanism *m,
+		     unsigned said, struct error *err)
 {
-	reply_error_about(r, STAGE_AUTH, m->name, err);
-	if (detail && *detail)
-		error_append(err, "; %s", detail);
+	const bool elsewhere = s->account->auth.mode != AUTH_MECHANISM &&
+		strcmp(m->name, "PLAIN") == 0 && strvec_has(&s->mechanisms, "LOGIN");
+
 	if (r->code == 432 && !s->account->auth.transition)
 		error_append(err, " (auth_transition = on lets it see the password once)");
-	if (r->code == 538 && !s->encrypted)
+	else if (r->code == 538 && !s->encrypted)
 		error_append(err, " (set tls = starttls)");
+	else if (r->code == 501 && said == (SAID_ALL | SAID_INITIAL))
+		error_append(err, " (a password that is right: auth_initial_response = never)");
+	else if ((r->code == 550 || r->code == 553) && elsewhere)
+		error_append(err, " (a password that is right: auth = login)");
+}
+
+void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
+		  unsigned said, const char *detail, struct error *err)
+{
+	reply_error_about(r, STAGE_AUTH, m->name, err);
+	if (r->code == 501 && said & SAID_ALL) {
+		error_turn(err, FAULT_PASSWORD_REFUSED);	/* Cyrus's word for it */
+		if (r->status[0])
+			snprintf(err->status, sizeof(err->status), "%s", r->status);
+	}
+	if (detail && *detail)
+		error_append(err, "; %s", detail);
+	add_hint(s, r, m, said, err);
 }
 
 bool auth_token_from_command(const struct auth_settings *a)

@@ -24,6 +24,7 @@ struct auth_choice {
 	bool bound_used;	/* ... which is good for one sign-in (RFC 9266, section 4.1) */
 	unsigned floor;		/* nothing weaker: see mechanism_strength() */
 	const char *floor_why;
+	bool unprepared;	/* SASLprep does not know all of user and password */
 	enum { TICKET_UNKNOWN, TICKET_NONE, TICKET_FOUND } ticket;
 };
 
@@ -61,15 +62,28 @@ enum auth_verdict {
 	AUTH_NEXT, AUTH_STRONGER,	/* another one may do; a stronger one only */
 	AUTH_REFUSED,		/* the password is wrong */
 	AUTH_TRANSITION,	/* the server wants to see the password once */
-	AUTH_WITHOUT_INITIAL	/* the same again, without initial response */
+	AUTH_WITHOUT_INITIAL,	/* the same again, without initial response */
+	AUTH_UNBOUND		/* the server does not like the channel binding */
 };
 
-/* Of a reply that is not 235; initial: there was an initial response. */
-enum auth_verdict auth_judge_code(int code, bool initial);
+/* What the server had got when it replied. */
+enum auth_said {
+	SAID_INITIAL = 1,	/* an initial response */
+	SAID_ALL = 2		/* all that it judges by: see exchange_shown() */
+};
+
+/*
+ * Of a reply that is not 235. What was shown once is not shown again: 501 to
+ * it is a refusal, and 500 alone may be a line too long (said: enum auth_said).
+ */
+enum auth_verdict auth_judge_code(int code, unsigned said);
+
+/* May a refusal of a -PLUS mechanism, before any proof, be one of its channel binding? */
+bool auth_means_binding(int code);
 
 /* Fills err: the reply, hints, and detail: what the server said of a token (NULL, "": nothing). */
 void auth_explain(const struct session *s, const struct reply *r, const struct mechanism *m,
-		  const char *detail, struct error *err);
+		  unsigned said, const char *detail, struct error *err);
 
 /* A command may have a better token by now; one that was written down has not. */
 bool auth_token_from_command(const struct auth_settings *a);

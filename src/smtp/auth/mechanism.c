@@ -9,7 +9,8 @@
 #define PASSWORD MECHANISM_PASSWORD
 #define TOKEN (MECHANISM_TOKEN | MECHANISM_READABLE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND)
 #define TICKET (MECHANISM_TICKET | MECHANISM_INITIAL | MECHANISM_PROOF | AS)
-#define SCRAM (MECHANISM_PASSWORD | MECHANISM_INITIAL | MECHANISM_PROOF | AS)
+#define PREPARED MECHANISM_PREPARED
+#define SCRAM (MECHANISM_PASSWORD | MECHANISM_INITIAL | MECHANISM_PROOF | AS | PREPARED)
 #define BOUND (SCRAM | MECHANISM_BINDING)
 
 /* In order of preference (doc/protocol.md#mechanisms), never in the server's order. */
@@ -27,8 +28,10 @@ const struct mechanism mechanisms[] = {
 	{ "PLAIN", PASSWORD | MECHANISM_READABLE | MECHANISM_INITIAL | MECHANISM_ONE_ROUND | AS,
 	  &mechanism_gsasl },
 	{ "LOGIN", PASSWORD | MECHANISM_READABLE, &mechanism_gsasl },
-	{ "CRAM-MD5", PASSWORD | MECHANISM_LEGACY, &mechanism_gsasl },
-	{ "DIGEST-MD5", PASSWORD | MECHANISM_LEGACY | MECHANISM_PROOF | AS, &mechanism_gsasl },
+	{ "CRAM-MD5", PASSWORD | MECHANISM_LEGACY | PREPARED, &mechanism_gsasl },
+	{ "DIGEST-MD5",
+	  PASSWORD | MECHANISM_LEGACY | MECHANISM_PROOF | AS | MECHANISM_UNQUOTED,
+	  &mechanism_gsasl },
 	{ "NTLM", PASSWORD | MECHANISM_LEGACY | MECHANISM_INITIAL, &mechanism_gsasl },
 	{ "ANONYMOUS", MECHANISM_NAMED | MECHANISM_INITIAL | MECHANISM_ONE_ROUND,
 	  &mechanism_gsasl },
@@ -81,6 +84,15 @@ int exchange_step(struct exchange *x, const char *in, size_t n, struct strbuf *o
 bool exchange_complete(const struct exchange *x)
 {
 	return x->complete;
+}
+
+bool exchange_shown(const struct exchange *x)
+{
+	const unsigned flags = x->mechanism->flags;
+	const unsigned proof = MECHANISM_PASSWORD | MECHANISM_PROOF;
+
+	return x->complete || ((flags & proof) == proof &&
+			       x->steps >= (flags & MECHANISM_INITIAL ? 2 : 1));
 }
 
 const char *exchange_detail(const struct exchange *x)

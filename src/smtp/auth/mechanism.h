@@ -35,7 +35,9 @@ enum mechanism_flag {
 	MECHANISM_PROOF = 256,		/* the server must prove itself before 235 counts */
 	MECHANISM_ONE_ROUND = 512,	/* done with the initial response */
 	MECHANISM_TICKET = 1024,	/* needs a Kerberos ticket */
-	MECHANISM_AUTHZID = 2048	/* has a place for an authorization identity */
+	MECHANISM_AUTHZID = 2048,	/* has a place for an authorization identity */
+	MECHANISM_PREPARED = 4096,	/* the password goes through SASLprep (RFC 4013) */
+	MECHANISM_UNQUOTED = 8192	/* libgsasl puts names between quotes as they are */
 };
 
 struct mechanism {
@@ -72,6 +74,9 @@ ATTR_CHECK int exchange_new(const struct mechanism *m, const struct mechanism_in
 			    struct exchange **out, struct error *err);
 
 /*
+ * FAULT_NO_MECHANISM is of this exchange alone: the library cannot go on with
+ * this user and password, and another mechanism may.
+ *
  * Takes n octets of the server's (NULL for the first step of a mechanism in
  * which the client speaks first) and appends the answer to out.
  */
@@ -80,6 +85,12 @@ ATTR_CHECK int exchange_step(struct exchange *x, const char *in, size_t n, struc
 
 /* Has the client said all, and has it seen all that it must? */
 bool exchange_complete(const struct exchange *x);
+
+/*
+ * Has the client said what the server judges by? With mechanisms in which the
+ * server proves itself too that is before the end.
+ */
+bool exchange_shown(const struct exchange *x);
 
 /* What a failure message of the server's means (OAuth), in words; "" if there was none. */
 const char *exchange_detail(const struct exchange *x);

@@ -39,6 +39,7 @@ int gsasl_library_version(struct strbuf *out, struct error *err)
 }
 
 #define CHALLENGE_MAX ((size_t)128 * 1024)
+#define NTLM_NAME_MAX ((size_t)4096)
 
 static Gsasl *library;	/* one for the life of the process */
 
@@ -77,6 +78,20 @@ static void set_authzid(Gsasl_session *session, const char *name)
 		gs.free(prepared);
 }
 
+/*
+ * The library takes NTLM's domain from behind the "@" of the user alone (its
+ * realm becomes the workstation), and cuts an address there in any case.
+ */
+static void set_ntlm_user(Gsasl_session *session, const struct mechanism_input *in)
+{
+	struct strbuf name = STRBUF_INIT(NTLM_NAME_MAX);
+
+	strbuf_add(&name, in->user, strcspn(in->user, "@"));
+	strbuf_addf(&name, "@%s", in->ntlmdomain);
+	set(session, GSASL_AUTHID, name.buf);
+	strbuf_release(&name);
+}
+
 static int start(struct exchange *x, struct error *err)
 {
 	const struct mechanism_input *in = x->in;
@@ -91,12 +106,17 @@ static int start(struct exchange *x, struct error *err)
 		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: libgsasl: %s", name,
 				 gs.strerror(rc));
 	x->state = session;
-	set(session, GSASL_AUTHID, in->user);
+	const bool ntlm = strcmp(name, "NTLM") == 0;
+
+	if (ntlm && in->ntlmdomain && *in->ntlmdomain && in->user)
+		set_ntlm_user(session, in);
+	else
+		set(session, GSASL_AUTHID, in->user);
 	set_authzid(session, in->authzid);
 	set(session, GSASL_PASSWORD, in->secret);
 	set(session, GSASL_SERVICE, in->service);
 	set(session, GSASL_HOSTNAME, in->host);
-	set(session, GSASL_REALM, strcmp(name, "NTLM") == 0 ? in->ntlmdomain : in->realm);
+	set(session, GSASL_REALM, ntlm ? NULL : in->realm);
 	if (x->mechanism->flags & MECHANISM_NAMED)	/* ANONYMOUS: who it is, for the log */
 		set(session, GSASL_ANONYMOUS_TOKEN, in->user ? in->user : "");
 	if (x->mechanism->flags & MECHANISM_BINDING) {
@@ -148,6 +168,11 @@ static int failed(const struct exchange *x, int rc, struct error *err)
 {
 	bool first = x->steps == 0;
 
+	/* its tables are those of Unicode 3.2, and right passwords may be newer */
+	if (rc == GSASL_SASLPREP_ERROR)
+		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: user name or password has a "
+				 "character that SASLprep does not know (newer than Unicode 3.2)",
+				 x->mechanism->name);
 	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
 		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
 				 "that it knows the password", x->mechanism->name);
