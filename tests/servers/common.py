@@ -29,6 +29,7 @@ SIZE_LIMIT = 1000000
 LAST_UID = 60020
 stopping = threading.Event()
 OWNERS = {'root': 0, 'nobody': 65534}
+FIXED = ('usr', 'lib', 'lib64', 'bin', 'sbin', 'dev', 'proc')         # of a root: holds no mail
 
 
 class Failure(Exception):
@@ -176,6 +177,33 @@ class Sink:
             if not self.changed.wait_for(lambda: self.find(rcpt), WAIT):
                 raise Failure('nothing has come for %s' % rcpt)
         return self.find(rcpt)
+
+
+class Place:
+    """Where a message can come to lie: a sink, and what is written below a folder, if any."""
+
+    def __init__(self, sink, root):
+        self.sink, self.root, self.start = sink, root, time.time() - 60
+
+    def files(self):
+        """What was written since the server has started."""
+        for folder, folders, names in os.walk(self.root) if self.root else ():
+            if folder == self.root:
+                folders[:] = [f for f in folders if f not in FIXED]
+            for path in (os.path.join(folder, name) for name in names):
+                try:
+                    if os.path.isfile(path) and os.stat(path).st_mtime >= self.start:
+                        with open(path, 'rb') as f:
+                            yield path, f.read()
+                except FileNotFoundError:       # moved on meanwhile
+                    pass
+
+    def where(self, mark):
+        """Where copies of the message with this mark are, each as often as it is there."""
+        found = ['sink'] * sum(mail.data.count(mark) for mail in list(self.sink.mails))
+        for path, data in self.files():
+            found += [os.path.relpath(path, self.root)] * data.count(mark)
+        return found
 
 
 # --- a server's files and processes -----------------------------------------------
