@@ -311,6 +311,18 @@ class Instance:
             with open(source, 'rb') as f:
                 self.file('etc/tls/' + name, f.read(), 0o600 if name.endswith('.key') else 0o644)
 
+    def keep_syslog(self):
+        """What a server tells syslog goes to var/log."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener.bind(self.path('dev/log'))
+        os.chmod(self.path('dev/log'), 0o666)
+
+        def serve():
+            with open(self.path('var/log/syslog'), 'ab', 0) as f:
+                while True:
+                    f.write(listener.recv(8192) + b'\n')
+        threading.Thread(target=serve, daemon=True).start()
+
     def start(self, *argv):
         def enter():
             os.chroot(self.root)

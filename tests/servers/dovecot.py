@@ -193,20 +193,6 @@ def case_lmtp_refused(service, instance):
     return case
 
 
-def case_lmtp_signin(service, instance, own):
-    """A password is set and there is no sign-in: it is missed (69), and nothing is stored."""
-    def case():
-        for args in ({}, dict(auth='plain')):
-            run, mark = own.submit(**args)
-            run.want(69)
-            if run.sent('MAIL'):
-                raise Failure('MAIL was sent:\n' + run.stderr)
-            lmtp(service, instance, [service.new_address()], b'Subject: x\n\nx\n').want(0)
-            if own.place.where(mark):
-                raise Failure('the message lies in %s' % own.place.where(mark))
-    return case
-
-
 def run(certs, home):
     ports = dict(zip(('starttls', 'implicit'), common.free_ports(2)))
     sink = Sink()
@@ -232,7 +218,7 @@ def run(certs, home):
                                user=USER, password_file=os.path.join(home, 'wrong'),
                                socket=instance.path('run/dovecot/lmtp'))
         tests.append(('dovecot: LMTP: no sign-in, one wanted',
-                      case_lmtp_signin(service, instance, missed)))
+                      missed.case_missing(case_lmtp(service, instance, b'x\n'))))
         tests.append(('dovecot: LMTP: one of two refused', case_lmtp_refused(service, instance)))
         return common.run_cases(instance, tests)
 

@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 """Sendmail: STARTTLS, sign-in by Cyrus SASL, wanted from relayers only. What is for example.org
 goes to a hub, the sink."""
-import os
-import socket
 import subprocess
-import threading
 
 import common
 import kerberos
@@ -50,19 +47,6 @@ MAILER(`smtp')dnl
 MECHANISMS = ('PLAIN', 'LOGIN', 'CRAM-MD5', 'DIGEST-MD5', 'SCRAM-SHA-1', 'SCRAM-SHA-256')
 
 
-def keep_syslog(instance):
-    """What the server tells syslog goes to var/log."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    listener.bind(instance.path('dev/log'))
-    os.chmod(instance.path('dev/log'), 0o666)
-
-    def serve():
-        with open(instance.path('var/log/syslog'), 'ab', 0) as f:
-            while True:
-                f.write(listener.recv(8192) + b'\n')
-    threading.Thread(target=serve, daemon=True).start()
-
-
 def configure(instance, sink, ports):
     cf = instance.path('usr/share/sendmail/cf')
     values = dict(ports, sink=sink.port, size=common.SIZE_LIMIT, mechanisms=' '.join(MECHANISMS))
@@ -87,7 +71,7 @@ def run(certs, home):
     with Instance('sendmail', ('smmta', 'smmsp', 'mail')) as instance:
         instance.certificates(certs)
         configure(instance, sink, ports)
-        keep_syslog(instance)
+        instance.keep_syslog()
         process = instance.start('/usr/libexec/sendmail/sendmail', '-bD', '-C',
                                  '/etc/mail/sendmail.cf')
         instance.ready(ports, process)

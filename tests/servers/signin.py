@@ -12,11 +12,12 @@ from suite import HEADER
 
 
 class Signin:
-    """Cases for one port of a server. RECIPIENT(mark) is one of its own; SETTINGS reach it."""
+    """Cases for one port of a server. RECIPIENT(mark) is one of its own; SETTINGS reach it.
+    REFUSED is the exit status of a wrong password."""
 
-    def __init__(self, service, mode='starttls', recipient=None, **settings):
+    def __init__(self, service, mode='starttls', recipient=None, refused=77, **settings):
         self.service, self.mode, self.settings = service, mode, settings
-        self.place = service.place
+        self.place, self.refused = service.place, refused
         self.recipient = recipient or 'own-%s@example.org'.__mod__
 
     def submit(self, **settings):
@@ -70,7 +71,7 @@ class Signin:
     def case_wrong(self, **settings):
         def case():
             run, mark = self.submit(**self.wrong(), **settings)
-            run.want(77)
+            run.want(self.refused)
             if run.sent('MAIL'):
                 raise Failure('MAIL was sent:\n' + run.stderr)
             self.nowhere(mark)
@@ -103,6 +104,20 @@ class Signin:
             if run.sent('MAIL'):
                 raise Failure('MAIL was sent:\n' + run.stderr)
             self.nowhere(mark)
+        return case
+
+    def case_missing(self, deliver):
+        """A password is set, but there is no sign-in: it is missed (69), and nothing is stored.
+        DELIVER() sends another message, without one."""
+        def case():
+            for settings in ({}, dict(auth='plain'), dict(auth='login')):
+                run, mark = self.submit(**settings)
+                run.want(69)
+                if run.sent('MAIL'):
+                    raise Failure('MAIL was sent:\n' + run.stderr)
+                deliver()
+                if self.place.where(mark):
+                    raise Failure('the message lies in %s' % self.place.where(mark))
         return case
 
     def cases(self, login_only=None, down=None, closed=None):
