@@ -127,7 +127,8 @@ def run(certs, home):
         Saslauthd(instance.path('run/cyrus/mux'))
         process = instance.start('/usr/sbin/cyrmaster', '-D')
         instance.ready(ports, process)
-        service = Service('cyrus', Sink(), certs, home, mechanisms=(), ports=ports, root=instance.root)
+        service = Service('cyrus', Sink(), certs, home, mechanisms=(), ports=ports,
+                          root=instance.root)
         unix = dict(host=None, port=None, address_family=None,
                     socket=instance.path('run/cyrus/lmtp'))
         tests = []
@@ -140,7 +141,8 @@ def run(certs, home):
         login = dict(protocol='lmtp', user='joe', qualify='off', aliases='',
                      password_file=os.path.join(home, 'password'))
         # A wrong password is 501 with it: 76, where 77 would be right.
-        own = signin.Signin(service, 'signin', 'own-%s'.__mod__, refused=76, tls='starttls', **login)
+        own = signin.Signin(service, 'signin', 'own-%s'.__mod__, 'var/spool/cyrus/mail', 76,
+                            tls='starttls', **login)
         tests += own.cases(closed='430 without sign-in', login_only='one sign-in service for both',
                            down='501 for whatever is wrong')
         trusted = signin.Signin(service, 'lmtp', 'own-%s'.__mod__, tls='off', **login)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sendmail: STARTTLS, sign-in by Cyrus SASL, wanted from relayers only. What is for example.org
-goes to a hub, the sink."""
+"""Sendmail: STARTTLS, sign-in by Cyrus SASL, wanted from relayers only. It takes what is for
+example.org from everybody, and passes it on at once."""
 import subprocess
 
 import common
@@ -14,6 +14,7 @@ MC = '''
 OSTYPE(`linux')dnl
 define(`confDOMAIN_NAME', `mx.example.net')dnl
 define(`confDONT_BLAME_SENDMAIL', `GroupReadableKeyFile')dnl
+define(`confDELIVERY_MODE', `interactive')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confPID_FILE', `/run/sendmail.pid')dnl
 define(`confDONT_PROBE_INTERFACES', `True')dnl
@@ -37,12 +38,14 @@ TRUST_AUTH_MECH(`%(mechanisms)s')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`no_default_msa')dnl
-LOCAL_DOMAIN(`example.org')dnl
-define(`MAIL_HUB', `relay:[127.0.0.1]')dnl
+RELAY_DOMAIN(`example.org')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h %(sink)d')dnl
 DAEMON_OPTIONS(`Port=%(starttls)d, Addr=127.0.0.1, Name=MTA')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
+LOCAL_RULE_0
+R$* < @ example.org . > $*		$#relay $@ [127.0.0.1] $: $1 < @ example.org . > $2
+R$* < @ example.org > $*		$#relay $@ [127.0.0.1] $: $1 < @ example.org > $2
 '''
 MECHANISMS = ('PLAIN', 'LOGIN', 'CRAM-MD5', 'DIGEST-MD5', 'SCRAM-SHA-1', 'SCRAM-SHA-256')
 

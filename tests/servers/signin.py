@@ -13,11 +13,12 @@ from suite import HEADER
 
 class Signin:
     """Cases for one port of a server. RECIPIENT(mark) is one of its own; SETTINGS reach it.
-    REFUSED is the exit status of a wrong password."""
+    It delivers to MAILBOX, the sink or a folder. REFUSED is the exit status of a wrong password."""
 
-    def __init__(self, service, mode='starttls', recipient=None, refused=77, **settings):
+    def __init__(self, service, mode='starttls', recipient=None, mailbox='sink', refused=77,
+                 **settings):
         self.service, self.mode, self.settings = service, mode, settings
-        self.place, self.refused = service.place, refused
+        self.place, self.mailbox, self.refused = service.place, mailbox, refused
         self.recipient = recipient or 'own-%s@example.org'.__mod__
 
     def submit(self, **settings):
@@ -36,8 +37,11 @@ class Signin:
         self.delivered(mark)
 
     def delivered(self, mark):
+        def alone():
+            where = self.place.where(mark)
+            return len(where) == 1 and where[0].startswith(self.mailbox)
         try:
-            common.wait_for('one copy', lambda: len(self.place.where(mark)) == 1)
+            common.wait_for('one copy, in %s' % self.mailbox, alone)
         except Failure as e:
             raise Failure('%s: copies in %s' % (e, self.place.where(mark))) from e
 
