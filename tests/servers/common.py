@@ -323,7 +323,7 @@ class Instance:
                     f.write(listener.recv(8192) + b'\n')
         threading.Thread(target=serve, daemon=True).start()
 
-    def start(self, *argv):
+    def start(self, *argv, env=None):
         def enter():
             os.chroot(self.root)
             os.chdir('/')
@@ -331,7 +331,8 @@ class Instance:
         with open(self.path('var/log/output'), 'ab') as output:
             process = subprocess.Popen(argv, preexec_fn=enter, stdin=subprocess.DEVNULL,
                                        stdout=output, stderr=output, start_new_session=True,
-                                       env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'TZ': 'UTC'})
+                                       env=env or {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+                                                   'TZ': 'UTC'})
         self.processes.append(process)
         return process
 
