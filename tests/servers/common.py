@@ -29,6 +29,7 @@ SIZE_LIMIT = 1000000
 LAST_UID = 60020
 stopping = threading.Event()
 OWNERS = {'root': 0, 'nobody': 65534}
+FIXED = ('usr', 'lib', 'lib64', 'bin', 'sbin', 'dev', 'proc')         # of a root: holds no mail
 
 
 class Failure(Exception):
@@ -178,6 +179,33 @@ class Sink:
         return self.find(rcpt)
 
 
+class Place:
+    """Where a message can come to lie: a sink, and what is written below a folder, if any."""
+
+    def __init__(self, sink, root):
+        self.sink, self.root, self.start = sink, root, time.time() - 60
+
+    def files(self):
+        """What was written since the server has started."""
+        for folder, folders, names in os.walk(self.root) if self.root else ():
+            if folder == self.root:
+                folders[:] = [f for f in folders if f not in FIXED]
+            for path in (os.path.join(folder, name) for name in names):
+                try:
+                    if os.path.isfile(path) and os.stat(path).st_mtime >= self.start:
+                        with open(path, 'rb') as f:
+                            yield path, f.read()
+                except FileNotFoundError:       # moved on meanwhile
+                    pass
+
+    def where(self, mark):
+        """Where copies of the message with this mark are, each as often as it is there."""
+        found = ['sink'] * sum(mail.data.count(mark) for mail in list(self.sink.mails))
+        for path, data in self.files():
+            found += [os.path.relpath(path, self.root)] * data.count(mark)
+        return found
+
+
 # --- a server's files and processes -----------------------------------------------
 
 
@@ -283,7 +311,19 @@ class Instance:
             with open(source, 'rb') as f:
                 self.file('etc/tls/' + name, f.read(), 0o600 if name.endswith('.key') else 0o644)
 
-    def start(self, *argv):
+    def keep_syslog(self):
+        """What a server tells syslog goes to var/log."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener.bind(self.path('dev/log'))
+        os.chmod(self.path('dev/log'), 0o666)
+
+        def serve():
+            with open(self.path('var/log/syslog'), 'ab', 0) as f:
+                while True:
+                    f.write(listener.recv(8192) + b'\n')
+        threading.Thread(target=serve, daemon=True).start()
+
+    def start(self, *argv, env=None):
         def enter():
             os.chroot(self.root)
             os.chdir('/')
@@ -291,7 +331,8 @@ class Instance:
         with open(self.path('var/log/output'), 'ab') as output:
             process = subprocess.Popen(argv, preexec_fn=enter, stdin=subprocess.DEVNULL,
                                        stdout=output, stderr=output, start_new_session=True,
-                                       env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'TZ': 'UTC'})
+                                       env=env or {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+                                                   'TZ': 'UTC'})
         self.processes.append(process)
         return process
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Cyrus lmtpd, over a local socket and over TCP: PIPELINING, one reply for each recipient."""
+"""Cyrus lmtpd, over a local socket and over TCP: PIPELINING, one reply for each recipient. A port
+where it wants sign-in."""
 import os
 import re
 
 import common
+import signin
 import suite
-from common import Failure, Instance, Sink
+from common import Failure, Instance, PASSWORD, Sink, harness
 from suite import Service
 
 IMAPD = '''
@@ -18,13 +20,17 @@ autocreate_quota: 1000
 autocreate_quota_messages: 1
 autocreate_post: 1
 autocreate_users: anyone
-virtdomains: off
 unixhierarchysep: yes
 altnamespace: yes
 lmtp_strict_quota: yes
 maxmessagesize: %(size)d
-sasl_pwcheck_method: alwaystrue
-sasl_mech_list: PLAIN
+sasl_pwcheck_method: saslauthd
+sasl_saslauthd_path: /run/cyrus/mux
+sasl_mech_list: PLAIN LOGIN
+tls_server_cert: /etc/tls/server.pem
+tls_server_key: /etc/tls/server.key
+virtdomains: off
+admins: joe
 syslog_prefix: cyrus
 lmtpsocket: /run/cyrus/lmtp
 allowplaintext: yes
@@ -38,10 +44,28 @@ START {
 SERVICES {
   lmtpunix cmd="/usr/lib/cyrus/bin/lmtpd -a" listen="/run/cyrus/lmtp" prefork=0
   lmtp cmd="/usr/lib/cyrus/bin/lmtpd -a" listen="127.0.0.1:%(lmtp)d" prefork=0
+  signin cmd="/usr/lib/cyrus/bin/lmtpd" listen="127.0.0.1:%(signin)d" prefork=0
 }
 EVENTS {
 }
 '''
+
+
+class Saslauthd:
+    """Says whether a password is right (Cyrus SASL's protocol: four strings with their lengths in
+    front, and one back)."""
+
+    def __init__(self, path):
+        self.listener = harness.Listener(self.session, unix=path)
+        os.chmod(path, 0o666)
+
+    @staticmethod
+    def session(connection):
+        with connection, connection.makefile('rb') as stream:
+            user, password, _, _ = (stream.read(int.from_bytes(stream.read(2), 'big'))
+                                    for _ in range(4))
+            answer = b'OK' if (user, password) == (b'joe', PASSWORD.encode()) else b'NO'
+            connection.sendall(len(answer).to_bytes(2, 'big') + answer)
 
 
 def stored(instance, user):
@@ -87,7 +111,7 @@ def case_full(service, instance, **settings):
 
 
 def run(certs, home):
-    ports = dict(zip(('lmtp',), common.free_ports(1)))
+    ports = dict(zip(('lmtp', 'signin'), common.free_ports(2)))
     with Instance('cyrus', ('cyrus', 'mail')) as instance:
         for folder in ('var/lib/cyrus', 'var/spool/cyrus', 'var/spool/cyrus/mail', 'run/cyrus',
                        'run/cyrus/proc', 'run/cyrus/lock', 'run/cyrus/socket'):
@@ -97,9 +121,14 @@ def run(certs, home):
         instance.file('etc/imapd.conf', IMAPD % dict(size=common.SIZE_LIMIT))
         instance.file('etc/cyrus.conf', MASTER % ports)
         instance.file('etc/zoneinfo/zones.tab', '+510030 -0000730 Europe/London\n')
+        instance.certificates(certs)
+        instance.chown('etc/tls/server.key', 'cyrus')
+        instance.keep_syslog()
+        Saslauthd(instance.path('run/cyrus/mux'))
         process = instance.start('/usr/sbin/cyrmaster', '-D')
         instance.ready(ports, process)
-        service = Service('cyrus', Sink(), certs, home, mechanisms=(), ports=ports)
+        service = Service('cyrus', Sink(), certs, home, mechanisms=(), ports=ports,
+                          root=instance.root)
         unix = dict(host=None, port=None, address_family=None,
                     socket=instance.path('run/cyrus/lmtp'))
         tests = []
@@ -109,6 +138,15 @@ def run(certs, home):
                               case_body(service, instance, suite.BODIES[name], **settings)))
             tests.append(('cyrus: LMTP, %s: one mailbox is full' % where,
                           case_full(service, instance, **settings)))
+        login = dict(protocol='lmtp', user='joe', qualify='off', aliases='',
+                     password_file=os.path.join(home, 'password'))
+        own = signin.Signin(service, 'signin', 'own-%s'.__mod__, 'var/spool/cyrus/mail', 77,
+                            tls='starttls', **login)
+        tests += own.cases(closed='430 without sign-in', login_only='one sign-in service for both',
+                           down='501 for whatever is wrong')
+        trusted = signin.Signin(service, 'lmtp', 'own-%s'.__mod__, tls='off', **login)
+        tests.append(('cyrus: LMTP, TCP: no sign-in, one wanted',
+                      trusted.case_missing(case_body(service, instance, b'x\n'))))
         return common.run_cases(instance, tests)
 
 

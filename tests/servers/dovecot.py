@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Dovecot: its submission service in front of a sink, and LMTP into a Maildir."""
+"""Dovecot: its submission service in front of a sink, and LMTP into a Maildir. The submission
+service wants sign-in from everybody."""
 import http.server
 import json
 import os
@@ -7,6 +8,7 @@ import threading
 import urllib.parse
 
 import common
+import signin
 import suite
 from common import Failure, Instance, PASSWORD, Sink, TOKEN, USER
 from suite import HEADER, Service
@@ -85,6 +87,23 @@ service lmtp {
 '''
 
 
+# Of users with a file each, and of one who signs in by LOGIN only. A file that cannot be read is
+# a sign-in service that is down.
+SOME_USERS = '''
+passdb {
+  driver = passwd-file
+  mechanisms = login
+  args = /etc/dovecot/login
+}
+passdb {
+  driver = passwd-file
+  mechanisms = plain login
+  args = /etc/dovecot/user/%u
+}
+'''
+LOGIN_ONLY = (535, dict(user='login@example.org', auth_mechanisms='plain, login'))
+
+
 class Introspection(http.server.ThreadingHTTPServer):
     """Says of an OAuth token whose it is (RFC 7662); knows one."""
 
@@ -120,6 +139,8 @@ def configure(instance, introspection, protocols='', more='', mechanisms=MECHANI
         instance.folder(folder)
     instance.folder('var/vmail', 0o700, 'vmail')
     instance.file('etc/dovecot/users', '%s:{PLAIN}%s\n' % (USER, PASSWORD), 0o640, 'dovecot')
+    instance.file('etc/dovecot/login', 'login@example.org:{PLAIN}%s\n' % PASSWORD, 0o640, 'dovecot')
+    instance.file('etc/dovecot/user/down@example.org', '', 0)
     instance.file('etc/dovecot/oauth2',
                   'introspection_mode = get\nintrospection_url = http://127.0.0.1:%d/?token=\n'
                   'username_attribute = username\nactive_attribute = active\nactive_value = true\n'
@@ -178,17 +199,26 @@ def run(certs, home):
     with Instance('postfix', USERS) as instance:
         instance.certificates(certs)
         configure(instance, Introspection(), 'submission lmtp', SUBMISSION % dict(
-            sink=sink.port, size=common.SIZE_LIMIT, **ports))
+            sink=sink.port, size=common.SIZE_LIMIT, **ports) + SOME_USERS)
         process = start(instance)
         instance.ready(ports, process)
         service = Service('dovecot', sink, certs, home, mechanisms=MECHANISMS, chunking=True,
-                          ports=ports)
-        tests = [suite.check_offered(service)] + suite.cases(service)
+                          ports=ports, root=instance.root)
+        own = signin.Signin(service)
+        tests = own.cases(closed='530 without sign-in', login_only=LOGIN_ONLY,
+                          down=dict(user='down@example.org', auth_mechanisms='plain, login'))
+        tests += [suite.check_offered(service)] + suite.cases(service)
         service.ports['lmtp'] = 0
         for name, body in suite.BODIES.items():
             tests.append(('dovecot: LMTP: octets: ' + name, case_lmtp(service, instance, body)))
         tests.append(('dovecot: LMTP: half a megabyte',
                       case_lmtp(service, instance, suite.BIG[:common.SIZE_LIMIT // 2])))
+        missed = signin.Signin(service, 'lmtp', protocol='lmtp', tls='off', host=None,
+                               port=None, address_family=None,
+                               user=USER, password_file=os.path.join(home, 'wrong'),
+                               socket=instance.path('run/dovecot/lmtp'))
+        tests.append(('dovecot: LMTP: no sign-in, one wanted',
+                      missed.case_missing(case_lmtp(service, instance, b'x\n'))))
         tests.append(('dovecot: LMTP: one of two refused', case_lmtp_refused(service, instance)))
         return common.run_cases(instance, tests)
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Exim: submission by STARTTLS and by implicit TLS, plain relay; its own authenticators."""
+"""Exim: submission by STARTTLS and by implicit TLS, plain relay; its own authenticators. A port
+where sign-in is wanted from relayers only, as it comes."""
 import common
+import signin
 import suite
 from common import Instance, PASSWORD, Sink, USER
 from suite import Service
@@ -62,13 +64,15 @@ plain:
   driver = plaintext
   public_name = PLAIN
   server_prompts = :
-  server_condition = ${lookup{$auth2}lsearch{/etc/exim4/users}{${if eq{$value}{$auth3}}}{no}}
+  server_condition = ${if eq{$auth2}{down@example.org}{${readsocket{/run/none}{x}}} \
+    {${lookup{$auth2}lsearch{/etc/exim4/users}{${if eq{$value}{$auth3}}}{no}}}}
   server_set_id = $auth2
 login:
   driver = plaintext
   public_name = LOGIN
   server_prompts = <| Username: | Password:
-  server_condition = ${lookup{$auth1}lsearch{/etc/exim4/users}{${if eq{$value}{$auth2}}}{no}}
+  server_condition = ${lookup{$auth1}lsearch{/etc/exim4/users}{${if eq{$value}{$auth2}}} \
+    {${if and{{eq{$auth1}{login@example.org}}{eq{$auth2}{${readfile{/etc/exim4/login}{}}}}}}}}
   server_set_id = $auth1
 cram:
   driver = cram_md5
@@ -84,9 +88,16 @@ external:
   server_set_id = $auth2
 '''
 
+# One port more: mail for example.org is taken from everybody.
+OWN = CONFIG.replace(' : %(plain)d\n', ' : %(plain)d : %(own)d\n').replace('''
+  deny message = 5.7.1''', '''
+  accept condition = ${if eq{$received_port}{%(own)d}}
+         domains = example.org
+  deny message = 5.7.1''')
+
 
 def run(certs, home):
-    ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
+    ports = dict(zip(('starttls', 'implicit', 'plain', 'own'), common.free_ports(4)))
     sink = Sink()
     with Instance('exim', ('Debian-exim',)) as instance:
         instance.certificates(certs)
@@ -94,12 +105,18 @@ def run(certs, home):
             instance.folder(folder, 0o750, 'Debian-exim')
         instance.chown('etc/tls/server.key', 'Debian-exim')
         instance.file('etc/exim4/users', '%s: %s\n' % (USER, PASSWORD), 0o640, 'Debian-exim')
-        instance.file('etc/exim4/exim4.conf', CONFIG % dict(
+        instance.file('etc/exim4/login', PASSWORD, 0o640, 'Debian-exim')
+        instance.file('etc/exim4/exim4.conf', OWN % dict(
             ports, sink=sink.port, size=common.SIZE_LIMIT))
         instance.ready(ports, instance.start('/usr/sbin/exim4', '-bdf'))
+        own = signin.Signin(Service('exim', sink, certs, home, ports={'starttls': ports.pop('own')},
+                                    mechanisms=MECHANISMS, root=instance.root))
         service = Service('exim', sink, certs, home, ports=ports, mechanisms=MECHANISMS, utf8=True,
-                          chunking=True)
-        return common.run_cases(instance, [suite.check_offered(service)] + suite.cases(service))
+                          chunking=True, root=instance.root)
+        return common.run_cases(instance, own.cases(
+            login_only=(535, dict(user='login@example.org')),
+            down=dict(user='down@example.org')) +
+            [suite.check_offered(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

@@ -41,7 +41,10 @@ def at(lines, start):
 
 
 def waits(lines):
-    """Turns from speaking to listening: how often the client waited."""
+    """Turns from speaking to listening: how often the client waited. The reply to QUIT is none: it
+    is read only if it is there."""
+    if '--> QUIT' in lines:
+        lines = lines[:lines.index('--> QUIT')]
     who = [line[:3] for line in lines if line[:3] in ('-->', '<--') and line[4:8] != 'TLS:']
     return sum(1 for a, b in zip([''] + who, who) if b == '<--' and a != '<--')
 

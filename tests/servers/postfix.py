@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Postfix: submission by STARTTLS and by implicit TLS, signed in through Dovecot; plain relay."""
+"""Postfix: submission by STARTTLS and by implicit TLS, signed in through Dovecot; plain relay.
+A port where sign-in is wanted from relayers only, as it comes."""
+import os
+
 import common
 import dovecot
+import signin
 import suite
-from common import Instance, Sink
+from common import Instance, Sink, harness
 from suite import Service
 
 # Postfix does not tell Dovecot of client certificates, which therefore offers no EXTERNAL.
@@ -21,7 +25,9 @@ mail_owner = postfix
 setgid_group = postdrop
 maillog_file = /var/log/postfix.log
 myhostname = mx.example.net
-mydestination =
+mydestination = own.example
+local_transport = relay:[127.0.0.1]:%(sink)d
+local_recipient_maps =
 alias_maps =
 alias_database =
 mynetworks = 127.0.0.1/32
@@ -83,6 +89,23 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 '''
 
+# Mail for own.example is taken from everybody.
+OWN = '''
+127.0.0.1:%(own)d inet n - n - - smtpd
+  -o { mynetworks = 192.0.2.1 }
+  -o smtpd_tls_security_level=may
+  -o smtpd_sasl_auth_enable=yes
+  -o { smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated
+       defer_unauth_destination }
+127.0.0.1:%(down)d inet n - n - - smtpd
+  -o { mynetworks = 192.0.2.1 }
+  -o smtpd_tls_security_level=may
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_path=private/dies
+  -o { smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated
+       defer_unauth_destination }
+'''
+
 SASL = '''
 service auth {
   unix_listener /var/spool/postfix/private/auth {
@@ -108,23 +131,49 @@ def configure(instance, sink, ports):
             both += f.read()
     instance.file('etc/tls/both.pem', both, 0o600)
     instance.file('etc/postfix/main.cf', MAIN % dict(sink=sink.port, size=common.SIZE_LIMIT))
-    instance.file('etc/postfix/master.cf', MASTER % ports)
+    instance.file('etc/postfix/master.cf', (MASTER + (OWN if 'own' in ports else '')) % ports)
+
+
+class DyingAuth:
+    """Dovecot's sign-in service that says what it can do, and goes when it is asked to do it."""
+
+    GREETING = b'VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t1\n' \
+               b'CUID\t1\nCOOKIE\t00112233445566778899aabbccddeeff\nDONE\n'
+
+    def __init__(self, path):
+        self.listener = harness.Listener(self.session, unix=path)
+        os.chmod(path, 0o666)
+
+    def session(self, connection):
+        with connection, connection.makefile('rb') as lines:
+            connection.sendall(self.GREETING)
+            for line in lines:
+                if line.startswith(b'AUTH\t'):
+                    return
 
 
 def run(certs, home):
-    ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
+    ports = dict(zip(('starttls', 'implicit', 'plain', 'own', 'down'), common.free_ports(5)))
     sink = Sink()
     with Instance('postfix', ('postfix', 'postdrop') + dovecot.USERS) as instance:
         instance.certificates(certs)
         configure(instance, sink, ports)
-        dovecot.configure(instance, dovecot.Introspection(), '', SASL, MECHANISMS)
+        dovecot.configure(instance, dovecot.Introspection(), '', SASL + dovecot.SOME_USERS,
+                          MECHANISMS)
         dovecot.start(instance)
+        DyingAuth(instance.path('var/spool/postfix/private/dies'))
         common.wait_for('Dovecot', lambda: instance.exists('var/spool/postfix/private/auth'))
         process = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
         instance.ready(ports, process)
+        down = dict(port=ports.pop('down'))
+        own = signin.Signin(
+            Service('postfix', sink, certs, home, ports={'starttls': ports.pop('own')},
+                    mechanisms=MECHANISMS, root=instance.root), recipient='%s@own.example'.__mod__)
         service = Service('postfix', sink, certs, home, ports=ports, mechanisms=MECHANISMS,
-                          utf8=True, chunking=True)
-        return common.run_cases(instance, [suite.check_offered(service)] + suite.cases(service))
+                          utf8=True, chunking=True, root=instance.root)
+        return common.run_cases(instance, own.cases(
+            dovecot.LOGIN_ONLY, down) + [
+            suite.check_offered(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 
-from common import PASSWORD, SIZE_LIMIT, TOKEN, USER, WAIT, Failure, harness
+from common import PASSWORD, SIZE_LIMIT, TOKEN, USER, WAIT, Failure, Place, harness
 
 HEADER = 'From: Joe <joe@example.org>\nTo: %s\nSubject: %s\n' \
          'Date: Tue, 04 Mar 2025 10:20:30 +0100\nMessage-ID: <%s@example.org>\n' \
@@ -95,6 +95,7 @@ class Service:
         self.chunking = facts.pop('chunking', False)
         self.size = facts.pop('size', SIZE_LIMIT)
         self.skip = facts.pop('skip', {})               # case -> why
+        self.place = Place(sink, facts.pop('root', None))       # of the server's files
         self.lock, self.count = threading.Lock(), 0
         assert not facts, facts
 
@@ -174,11 +175,14 @@ def case_wrong_secret(service, mode, mechanism):
         key = 'oauth_token_file' if 'oauth_token_file' in wrong else 'password_file'
         wrong[key] = os.path.join(service.home, 'wrong')
         rcpt = service.new_address()
+        mark = b'\nbody for ' + rcpt.encode()
         for auth in (mechanism.lower(), 'auto') if mechanism == 'PLAIN' else (mechanism.lower(),):
-            run = service.msubmit(mode, ['--', rcpt], b'\nx\n', auth=auth, **wrong).want(77)
+            run = service.msubmit(mode, ['--', rcpt], mark + b'\n', auth=auth, **wrong).want(77)
             if len(run.sent('AUTH')) != 1 or run.sent('MAIL'):
                 raise Failure('more than one AUTH, or MAIL:\n' + run.stderr)
         service.nothing(rcpt)
+        if service.place.where(mark[1:]):
+            raise Failure('the message lies in %s' % service.place.where(mark[1:]))
     return case
 
 
