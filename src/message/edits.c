@@ -63,7 +63,14 @@ int edits_add(struct edits *e, const char *name, const char *value, struct error
 	if (strpbrk(value, "\r\n"))
 		return error_set(err, FAULT_MESSAGE,
 				 "header field '%s': a line end in its value", name);
-	list_add(e, arena_printf(e->arena, "%s: %s\r\n", name, value));
+	const size_t n = strlen(name), v = strlen(value);
+	char *line = arena_alloc(e->arena, n + v + sizeof(": \r\n"));
+
+	memcpy(line, name, n);
+	memcpy(line + n, ": ", 2);
+	memcpy(line + n + 2, value, v);
+	memcpy(line + n + 2 + v, "\r\n", 3);
+	list_add(e, line);
 	return 0;
 }
 

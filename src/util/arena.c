@@ -128,16 +128,19 @@ char *arena_take(struct arena *a, struct strbuf *b)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	char here[256];		/* nearly all fit, and are formatted once */
 	va_list ap, again;
 
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	int n = vsnprintf(here, sizeof(here), fmt, ap);
 	char *s = take_room(a, n > 0 ? (size_t)n + 1 : 1);
 
 	s[0] = '\0';
-	if (n > 0)
+	if (n >= (int)sizeof(here))
 		vsnprintf(s, (size_t)n + 1, fmt, again);
+	else if (n > 0)
+		memcpy(s, here, (size_t)n + 1);
 	va_end(again);
 	va_end(ap);
 	return s;
