@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "conf/account.h"
 #include "message/envelope.h"
 #include "smtp/session.h"
 #include "util/attr.h"
@@ -115,7 +116,7 @@ bool body_give_up(struct session *s, const struct envelope *e)
 	static const enum extension_id ids[] = { EXT_8BITMIME, EXT_BINARYMIME, EXT_SMTPUTF8 };
 	bool any = false;
 
-	if (e->burl || utf8_address(e))
+	if (e->burl || utf8_address(e) || s->account->convert.convert_8bit == CONVERT_8BIT_NO)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
 		const enum ext_level level = extensions_level(s, e, ids[i]);
