@@ -456,8 +456,9 @@ int report_end(const struct report *r)
 		report_keep(r);
 		report_hook(r);
 	}
-	if (r->inv->json && report_json(r) != EX_OK && status == EX_OK)
-		status = EX_IOERR;
+	/* the message is sent, or not: what cannot be told of it here changes nothing */
+	if (r->inv->json)
+		(void)report_json(r);
 	if (why)
 		write_error_reply(r->inv, ERROR_FORMAT_SMTP, why);
 	return status;

@@ -27,6 +27,7 @@ struct result {
 	struct error error;		/* worst of all, the one that makes the exit code */
 	struct rcpt_result *rcpt;	/* in the order of the envelope */
 	size_t rcpt_count;
+	struct error refusal;		/* the first that ends it for all; exit 0 = none */
 	bool unknown;			/* sent, but the connection broke before the reply */
 	const char *server;		/* host:port */
 	const char *address;		/* numeric address in use */

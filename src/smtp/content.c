@@ -159,7 +159,7 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 		x->given += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
-		if (interrupted(&d, err))
+		if (left && interrupted(&d, err))
 			return DATA_FAILED;
 		tell_progress(x, x->given);
 		if (left && stopped(x, watch, ctx, left))
@@ -177,23 +177,24 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
 	uint64_t octets = 0;
 
-	for (;;) {
-		struct deadline d = transfer_deadline(s);
-		ssize_t n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
+	ssize_t n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
 
-		if (n < 0)
-			return DATA_FAILED;
-		if (n == 0)
-			break;
+	while (n > 0) {
+		struct deadline d = transfer_deadline(s);
+
 		octets += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
-		if (interrupted(&d, err))
-			return DATA_FAILED;
 		tell_progress(x, octets);
-		if (stopped(x, watch, ctx, 0))
+		n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
+		/* when that was the end, what comes now is the reply to it */
+		if (n > 0 && interrupted(&d, err))
+			return DATA_FAILED;
+		if (n > 0 && stopped(x, watch, ctx, 0))
 			return DATA_ANSWERED;
 	}
+	if (n < 0)
+		return DATA_FAILED;
 	x->given = x->size;
 	tell_progress(x, x->size);
 	note_size(s, octets);
@@ -302,16 +303,13 @@ static void abandon(struct transaction *t)
 
 /* --- the reply to it ---------------------------------------------------- */
 
-/*
- * Is the last reply one that says neither that the message was taken nor that
- * it was not: a 2xx of another kind, or that the server goes? Nobody knows then.
- */
+/* Is the last reply one that is no word on the message? Nobody knows then. */
 static bool not_taken(struct transaction *t, enum stage stage)
 {
 	const struct reply *r = &t->s->reply;
 	struct error err;
 
-	if (r->code != 421 && (reply_class(r) != 2 || reply_taken(r)))
+	if (reply_decides(r))
 		return false;
 	transaction_note_reply(t, r);
 	reply_error(r, stage, &err);
@@ -373,8 +371,10 @@ static void lmtp_replies(struct transaction *t)
 	if (!further_code(t->s))
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server sent more than %zu replies to a message "
-		  "for %zu recipients: it is not known who has got it", standing, standing);
+		  "for %zu recipients: it is not known who has got it; the message may have been "
+		  "accepted all the same", standing, standing);
 	transaction_fail_standing(t, &err);
+	t->result->unknown = true;
 	t->s->dead = true;
 }
 
@@ -536,7 +536,7 @@ static bool wants_chunks(const struct transaction *t)
 /* One refusal ends it for all. */
 static void refuse_all(struct transaction *t)
 {
-	struct error err = t->try.refusal;
+	struct error err = t->result->refusal;
 
 	error_prefix(&err, "not sent, as another recipient was refused");
 	abandon(t);
@@ -557,7 +557,7 @@ static void send_later(struct transaction *t, bool chunked)
 	pipeline_finish(&t->pipe);
 	if (t->pipe.broken || t->try.mail_refused)
 		return;
-	if (t->try.refusal.exit)
+	if (t->result->refusal.exit)
 		refuse_all(t);
 	else if (t->try.unfit)
 		start_over(t);

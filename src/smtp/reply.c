@@ -265,6 +265,11 @@ bool reply_taken(const struct reply *r)
 	return r->code / 10 == 25;
 }
 
+bool reply_decides(const struct reply *r)
+{
+	return reply_taken(r) || (r->code >= 400 && r->code != 421);
+}
+
 int reply_class(const struct reply *r)
 {
 	return r->code / 100;

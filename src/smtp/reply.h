@@ -63,6 +63,13 @@ int reply_class(const struct reply *r);
 /* Does it say that the message was taken? 250 and its kind (RFC 5321, section 4.2.3). */
 bool reply_taken(const struct reply *r);
 
+/*
+ * Does it say, to the end of the content, what has become of the message? It
+ * was taken (250 and its kind) or not (4xx, 5xx); not that the server goes
+ * (221, 421), nor what belongs elsewhere.
+ */
+bool reply_decides(const struct reply *r);
+
 /* The text of all lines in one, separated by " / ", without enhanced status; appended, escaped. */
 void reply_text(const struct reply *r, struct strbuf *out);
 

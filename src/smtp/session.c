@@ -56,11 +56,12 @@ void early_note(const struct session *s)
 			(session_has(s, EXT_PIPECONNECT) || session_has(s, EXT_X_PIPE_CONNECT)));
 }
 
-bool early_refused(const struct session *s)
+bool early_refused(const struct session *s, const struct error *err)
 {
 	const struct early_memory *m = memory(s);
 
-	const bool refused = s->reply.code && reply_class(&s->reply) != 2;
+	const bool refused = err->fault == FAULT_TIMEOUT ||
+		(s->reply.code && reply_class(&s->reply) != 2);
 
 	if (!m || (!refused && wire_unread_now(s->wire) >= 0))
 		return false;
@@ -354,7 +355,7 @@ static int open_with_ehlo(struct session *s, bool helo_only, enum session_retry 
 		early_note(s);
 		return 0;
 	}
-	if (early && early_refused(s))
+	if (early && early_refused(s, err))
 		*retry_out = SESSION_RETRY_GREETED;
 	return -1;
 }

@@ -207,9 +207,9 @@ bool early_hello(struct session *s);
 void early_note(const struct session *s);
 
 /*
- * EHLO went ahead, and no session came of it. True when that may be why: the
- * server refused or hung up. Then it is forgotten that it had invited.
+ * EHLO went ahead, and no session came of it, by err. True when that may be
+ * why: the server refused, hung up or left it unanswered. Then it is forgotten that it had invited.
  */
-bool early_refused(const struct session *s);
+bool early_refused(const struct session *s, const struct error *err);
 
 #endif

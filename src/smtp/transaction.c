@@ -51,7 +51,7 @@ static bool repeats(struct transaction *t, const struct error *err)
 
 	if (group && why.fault == FAULT_TIMEOUT)
 		error_turn(&why, FAULT_GROUP);
-	if (t->opt->repeat || t->try.begun ||
+	if (t->opt->repeat || t->try.begun || t->result->refusal.exit ||
 	    error_next(&why, PHASE_ENVELOPE) != NEXT_SLOWLY)
 		return false;
 	if (session_has(t->s, EXT_PIPELINING))
@@ -68,7 +68,7 @@ static void fail_lost(struct transaction *t, const struct error *err)
 		t->next = TRANSACTION_RESUME;
 		return;
 	}
-	if (repeats(t, err)) {
+	if (t->next == TRANSACTION_REPEAT || repeats(t, err)) {
 		t->next = TRANSACTION_REPEAT;
 		return;
 	}
@@ -214,14 +214,14 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 	struct error err;
 	const struct envelope *e = t->e;
 
+	if (checkpoint_take(t, r))
+		return;
 	if (reply_class(r) == 2) {
 		note_priority(t, r);
 		if (t->opt->rehearsal)
 			t->result->mail_reply = reply_words(t, r);
 		return;
 	}
-	if (checkpoint_take(t, r))
-		return;
 	if (group_misread(t, r))
 		return;
 	t->try.mail_refused = true;
@@ -303,8 +303,8 @@ void transaction_refuse(struct transaction *t, size_t i, const struct error *err
 		t->opt->stop_on & 1U << t->e->rcpt[i].source;
 
 	result_set_error(t->result, i, err);
-	if (counts && !t->try.refusal.exit)
-		t->try.refusal = *err;
+	if (counts && !t->result->refusal.exit)
+		t->result->refusal = *err;
 }
 
 static void rcpt_reply(struct transaction *t, struct candidate *c, const struct reply *r)
@@ -317,6 +317,11 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 		return;
 	if (reply_class(r) == 2) {
 		rcpt_accepted(t, c, r);
+	} else if (reply_class(r) == 3 && session_has(t->s, EXT_PIPELINING) && !t->opt->repeat) {
+		/* DATA's, one too early: the server has left one out */
+		reply_error_about(r, STAGE_RCPT, rcpt->address, &err);
+		err.fault = FAULT_GROUP;
+		pipeline_break(&t->pipe, &err);
 	} else if (too_many(t, r)) {
 		t->try.left++;
 	} else if (parameter_refused(r) && !t->s->dead &&
@@ -352,7 +357,12 @@ static void take_reply(void *ctx, const struct pipeline_expected *what, const st
 		reply_error(r, STAGE_XFORWARD, &err);
 		transaction_fail_open(t, &err);
 	} else if (what->stage == STAGE_RSET && reply_class(r) != 2) {
+		/* the transaction before is still open: this one goes on a new connection */
 		reply_error(r, STAGE_RSET, &err);
+		if (!t->opt->repeat) {
+			t->next = TRANSACTION_REPEAT;
+			*t->why = err;
+		}
 		pipeline_break(&t->pipe, &err);
 	} else if (t->try.sent && r->code == 421) {
 		reply_error(r, what->stage, &err);
@@ -425,7 +435,7 @@ static void put_recipients(struct transaction *t)
 		const struct recipient *r = &t->e->rcpt[t->rcpt[k].index];
 		struct error err;
 
-		if (t->pipe.broken || t->try.mail_refused || t->try.refusal.exit)
+		if (t->pipe.broken || t->try.mail_refused || t->result->refusal.exit)
 			return;
 		if (t->try.left > t->try.set_aside && !session_has(t->s, EXT_PIPELINING)) {
 			/* too many: the rest is not even asked */
@@ -580,9 +590,11 @@ static bool run_once(struct transaction *t)
 
 	t->try = (struct try){ 0 };
 	choose_recipients(t);
-	if (t->try.refusal.exit) {
-		error_prefix(&t->try.refusal, "not sent, as another recipient was refused");
-		transaction_fail_open(t, &t->try.refusal);
+	if (t->result->refusal.exit) {
+		struct error all = t->result->refusal;
+
+		error_prefix(&all, "not sent, as another recipient was refused");
+		transaction_fail_open(t, &all);
 		return false;
 	}
 	if (t->try.rcpt_count == 0 || limits_spent(s))
@@ -591,7 +603,8 @@ static bool run_once(struct transaction *t)
 		transaction_refuse(t, t->rcpt[0].index, &err);
 		return false;
 	}
-	checkpoint_begin(t);
+	if (!checkpoint_begin(t))
+		return false;
 	pipeline_init(&t->pipe, s, take_reply, t);
 	s->hasty = session_has(s, EXT_PIPELINING) && !t->opt->repeat;
 	begin(t, &err);

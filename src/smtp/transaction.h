@@ -23,8 +23,12 @@ struct session;
 struct checkpoint {
 	const char *id, *spare;	/* TRANSID with its brackets; another, for a new beginning */
 	bool resume;		/* the server may have part of it */
+	bool sent;		/* ... or all: its end was sent, and not answered */
 	bool *standing;		/* recipients that the server accepted then */
 };
+
+/* The transfer is not resumed any more: says in why and r when the server may have all of it. */
+void checkpoint_lost(const struct checkpoint *c, struct result *r, struct error *why);
 
 struct transaction_options {
 	bool strict_recipients;	/* one refusal ends it before the data */

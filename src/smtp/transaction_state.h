@@ -37,7 +37,6 @@ struct try {
 	size_t rcpt_count, standing;
 	size_t left;		/* recipients that wait for another transaction */
 	size_t set_aside;	/* those of them that were not even to be asked for */
-	struct error refusal;	/* the first that ends it for all; exit 0 = none */
 	bool null_sender;	/* these recipients want no notice, and the server has no DSN */
 	bool prdr;		/* asked for PRDR */
 	bool mail_refused;

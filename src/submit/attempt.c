@@ -39,6 +39,7 @@ struct attempt {
 	unsigned resumed;		/* how often */
 	bool repeat;			/* nothing was taken, and the server gets it once more */
 	bool learnt[EXT_COUNT];		/* of the server: announced, and not what it can do */
+	bool gave_up;			/* the last session has shown some of that */
 	struct error why;		/* the last session came to no end; see transaction_run() */
 	struct converted converted;	/* the message in the form for this server */
 };
@@ -129,7 +130,10 @@ static int open_session(struct attempt *t, struct error *err)
 			return 0;
 		(void)name_server(t, err);
 		session_opening_note_failure(&t->failure, err);
-		more = session_opening_worth_another(&t->o, err);
+		/* what made it be asked once more would have led to the next one */
+		more = session_opening_worth_another(&t->o, err) || t->repeat;
+		/* who may have the message is the only one to be asked about it */
+		more = more && !t->checkpoint.sent;
 		t->chosen = false;
 	}
 	*err = t->failure;
@@ -197,6 +201,7 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 	const int left = deadline_poll_ms(&t->o.whole);
 
 	if (t->resumed++ == RESUMES_MAX || (left >= 0 && (unsigned)left / 1000 <= wait)) {
+		checkpoint_lost(&t->checkpoint, r, &t->why);
 		result_set_rest(r, &t->why);
 		return false;
 	}
@@ -241,7 +246,9 @@ static size_t count_accepted(const struct result *r)
 /* What the session has shown that the server cannot do; kept for others when all went well. */
 static void learn(struct attempt *t, bool taken)
 {
+	t->gave_up = false;
 	for (int id = 0; id < EXT_COUNT; id++) {
+		t->gave_up |= t->o.session.given_up[id] && !t->learnt[id];
 		t->learnt[id] |= t->o.session.given_up[id];
 		t->o.without[id] |= t->learnt[id];
 	}
@@ -311,7 +318,8 @@ static bool reopen(struct attempt *t, struct result *r)
 {
 	bool any = false;
 
-	if (r->unknown || !server_list_left(&t->targets) || deadline_passed(&t->o.whole))
+	if (r->unknown || r->refusal.exit || !server_list_left(&t->targets) ||
+	    deadline_passed(&t->o.whole))
 		return false;
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		struct rcpt_result *rcpt = &r->rcpt[i];
@@ -349,7 +357,7 @@ static bool repeat(struct attempt *t, struct result *r)
 /* Is there a reason for another session, beside that this one has moved something? */
 static bool goes_on(struct attempt *t, enum transaction_next next, struct result *r)
 {
-	bool moved = false;
+	bool moved = next == TRANSACTION_NEW_SESSION && t->gave_up;
 
 	if (next == TRANSACTION_RESUME)
 		moved = wait_to_resume(t, r);
@@ -398,6 +406,7 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 	do {
 		before = open;
 		if (open_session(&t, &err) < 0) {
+			checkpoint_lost(&t.checkpoint, result, &err);
 			name_target(&t, result);
 			result_set_rest(result, &err);
 			open = 0;

@@ -63,6 +63,7 @@ static void take_over(struct result *all, const struct result *part, const size_
 {
 	for (size_t i = 0; i < part->rcpt_count; i++)
 		all->rcpt[index[i]] = part->rcpt[i];
+	all->refusal = part->refusal;
 	all->unknown = all->unknown || part->unknown;
 	all->server = part->server ? part->server : all->server;
 	all->address = part->address;
@@ -94,6 +95,7 @@ static void submit_direct(const struct account *a, const struct envelope *e,
 		if (!is_first(e, i))
 			continue;
 		result_init(&some, result->arena, select_domain(e, i, domain, &part, index));
+		some.refusal = result->refusal;
 		if (*domain) {
 			submit_to(&direct, domain, &part, m, edits, opt, &some);
 		} else {

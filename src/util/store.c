@@ -178,11 +178,23 @@ int store_open_state(struct store *s, const char *sub, struct error *err)
 	return open_place(s, found, &path, true, err);
 }
 
+/* Services and nobody have homes that do not exist: nor are they to. */
+static bool has_home(void)
+{
+	char *home = fs_home();
+	const bool there = is_path(secure_getenv("XDG_STATE_HOME")) ||
+		(home && access(home, F_OK) == 0);
+
+	xfree(home);
+	return there;
+}
+
 int store_open_user(struct store *s, bool make, struct error *err)
 {
 	struct strbuf path = STRBUF_INIT(PATH_LIMIT);
+	const int found = store_user_path("", &path);
 
-	return open_place(s, store_user_path("", &path), &path, make, err);
+	return open_place(s, make && !has_home() ? -1 : found, &path, make, err);
 }
 
 void store_close(struct store *s)

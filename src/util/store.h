@@ -56,7 +56,7 @@ ATTR_CHECK int store_open_state(struct store *s, const char *sub, struct error *
 /*
  * What belongs to the user and not to a service: $XDG_STATE_HOME/msubmit,
  * else ~/.local/state/msubmit, for root, too. As store_open(), and no place
- * for it is as a missing folder.
+ * for it is as a missing folder; a home that does not exist is not made.
  */
 ATTR_CHECK int store_open_user(struct store *s, bool make, struct error *err);
 

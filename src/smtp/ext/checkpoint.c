@@ -31,7 +31,43 @@ static void checkpoint_mail_params(const struct session *s, const struct envelop
 	}
 }
 
-void checkpoint_begin(struct transaction *t)
+static void stand(struct transaction *t)
+{
+	const struct checkpoint *c = t->opt->checkpoint;
+
+	t->try.standing = 0;
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		t->rcpt[k].state = c->standing[t->rcpt[k].index] ? STANDING : UNASKED;
+		t->try.standing += t->rcpt[k].state == STANDING;
+		t->try.left += t->rcpt[k].state != STANDING;
+	}
+}
+
+void checkpoint_lost(const struct checkpoint *c, struct result *r, struct error *why)
+{
+	if (!c->sent)
+		return;
+	error_append(why, "; the message may have been accepted all the same");
+	r->unknown = true;
+}
+
+/*
+ * The end of the content was out when the connection broke, and the server
+ * does not say from where it wants the rest: it may have all of it. A new
+ * beginning could be a second copy.
+ */
+static void doubt(struct transaction *t)
+{
+	struct checkpoint *c = t->opt->checkpoint;
+
+	stand(t);
+	checkpoint_lost(c, t->result, t->why);
+	transaction_fail_open(t, t->why);
+	t->try.mail_refused = true;
+	t->s->need_reset = true;
+}
+
+bool checkpoint_begin(struct transaction *t)
 {
 	struct checkpoint *c = t->opt->checkpoint;
 	const bool used = c && c->id && session_has(t->s, EXT_CHECKPOINT) && !t->e->burl &&
@@ -39,6 +75,10 @@ void checkpoint_begin(struct transaction *t)
 		 edits_wire_size(t->edits, t->m) >= t->s->account->checkpoint_min);
 
 	t->s->transid = used ? c->id : NULL;
+	if (!c || !c->sent || !c->resume || used)
+		return true;
+	doubt(t);
+	return false;
 }
 
 bool checkpoint_resumes(const struct transaction *t)
@@ -81,30 +121,27 @@ static bool usable(const struct transaction *t, uint64_t from)
 	return rc == 0 && line_start;
 }
 
-static void stand(struct transaction *t)
-{
-	const struct checkpoint *c = t->opt->checkpoint;
-
-	t->try.standing = 0;
-	for (size_t k = 0; k < t->try.rcpt_count; k++) {
-		t->rcpt[k].state = c->standing[t->rcpt[k].index] ? STANDING : UNASKED;
-		t->try.standing += t->rcpt[k].state == STANDING;
-		t->try.left += t->rcpt[k].state != STANDING;
-	}
-}
-
 bool checkpoint_take(struct transaction *t, const struct reply *r)
 {
 	struct checkpoint *c = t->opt->checkpoint;
 	uint64_t from;
 
-	if (r->code != RESUME_CODE || !checkpoint_resumes(t))
+	if (!checkpoint_resumes(t))
 		return false;
+	if (r->code != RESUME_CODE) {
+		if (c->sent)
+			doubt(t);
+		return c->sent;
+	}
 	stand(t);
 	c->resume = false;
 	if (read_offset(r, &from) && usable(t, from) && t->try.standing) {
 		t->try.from = from;
 		t->try.resumed = true;
+		return true;
+	}
+	if (c->sent) {
+		doubt(t);
 		return true;
 	}
 	/* what it has is of no use: RSET makes it forget, and all begins anew */
@@ -133,6 +170,7 @@ bool checkpoint_keep(struct transaction *t, const struct error *err)
 	}
 	*t->why = *err;
 	c->resume = any;
+	c->sent = c->sent || t->try.sent;
 	return any;
 }
 

@@ -27,8 +27,12 @@ void burl_mask(const char *url, struct strbuf *out);
 
 /* --- checkpoint.c -------------------------------------------------------- */
 
-/* A transaction begins: chooses whether its MAIL has TRANSID. */
-void checkpoint_begin(struct transaction *t);
+/*
+ * A transaction begins: chooses whether its MAIL has TRANSID. False: it must
+ * not be, as the server may have the message and does not know TRANSID any
+ * more; all recipients have an outcome then.
+ */
+bool checkpoint_begin(struct transaction *t);
 
 /* Must the reply to MAIL be known before anything else is sent? */
 bool checkpoint_resumes(const struct transaction *t);

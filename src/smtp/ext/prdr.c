@@ -45,7 +45,7 @@ static int next(struct transaction *t)
 	struct error err;
 	int rc = session_reply(s, STAGE_DOT, &err);
 
-	if (rc == 0 && reply_class(&s->reply) == 2 && !reply_taken(&s->reply)) {
+	if (rc == 0 && !reply_decides(&s->reply)) {
 		transaction_note_reply(t, &s->reply);
 		rc = reply_error(&s->reply, STAGE_DOT, &err);
 	}
@@ -64,18 +64,15 @@ void prdr_replies(struct transaction *t)
 			continue;
 		if (next(t) < 0)
 			return;
-		if (s->reply.code == 421)
-			break;
 		take(t, t->rcpt[k].index);
 	}
-	if (s->reply.code != 421 && next(t) < 0)
+	if (next(t) < 0)
 		return;
 	transaction_note_reply(t, &s->reply);
 	if (reply_taken(&s->reply))
 		return;
 	reply_error(&s->reply, STAGE_DOT, &err);
 	transaction_fail_standing(t, &err);
-	s->dead = s->dead || reply_class(&s->reply) == 3;
 }
 
 const struct extension ext_PRDR = {
