@@ -145,6 +145,9 @@ enum dnssec { DNSSEC_AUTO, DNSSEC_TRUST_AD };
 /* AUTO: where it is of use, see smtp/content.c. */
 enum chunking { CHUNKING_OFF, CHUNKING_AUTO, CHUNKING_ON };
 
+/* RSET before MAIL, behind another transaction: where that was left open; always; a new session. */
+enum rset { RSET_AUTO, RSET_ALWAYS, RSET_NEVER };
+
 /* FIRST_NO: one command at a time up to the reply to the first RCPT. */
 enum pipelining { PIPELINING_NO, PIPELINING_YES, PIPELINING_FIRST_NO };
 
@@ -382,6 +385,7 @@ struct account {
 	enum dsn_ret dsn_return;
 	bool dsn_required;
 	enum pipelining pipelining;
+	enum rset rset;
 	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
 	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
 	enum chunking chunking;

@@ -403,7 +403,7 @@ const struct setting settings_server[] = {
 { OWNER("data_init_timeout"), TIME(data_init), .def = "120", .help = "reply to DATA" },
 { OWNER("data_xfer_timeout"), TIME(data_xfer), .def = "180", .help = "each block of data" },
 { OWNER("data_done_timeout"), TIME(data_done), .def = "600", .help = "reply to the end of data" },
-{ OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET" },
+{ OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET and NOOP" },
 { OWNER("quit_timeout"), LIMIT(timeouts.quit), .def = "10", .help = "reply to QUIT" },
 { OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
 { .help = NULL }

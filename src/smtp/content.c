@@ -294,6 +294,10 @@ static void abandon(struct transaction *t)
 
 	if (s->dead)
 		return;
+	if (s->account->rset == RSET_NEVER) {	/* QUIT ends it as well */
+		s->need_reset = true;
+		return;
+	}
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "RSET");
 	if (session_command(s, STAGE_RSET, &ignored) < 0 || reply_class(&s->reply) != 2)

@@ -38,6 +38,7 @@ static const struct stage_text stage_table[STAGE_COUNT] = {
 	[STAGE_CHUNK] = { "BDAT", "the reply to BDAT", " ", "" },
 	[STAGE_BURL] = { "BURL", "the reply to BURL", " ", "" },
 	[STAGE_RSET] = { "RSET", "the reply to RSET", " ", "" },
+	[STAGE_NOOP] = { "NOOP", "the reply to NOOP", " ", "" },
 	[STAGE_QUIT] = { "QUIT", "the reply to QUIT", " ", "" },
 	[STAGE_COMMAND] = { "command", "the reply to the command", " ", "" },
 };

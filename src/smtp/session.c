@@ -209,7 +209,7 @@ static const size_t stage_timeout[STAGE_COUNT] = {
 	[STAGE_DATA] = TIMEOUT(data_init), [STAGE_DOT] = TIMEOUT(data_done),
 	[STAGE_BDAT] = TIMEOUT(data_done), [STAGE_BURL] = TIMEOUT(data_done),
 	[STAGE_CHUNK] = TIMEOUT(data_xfer),	/* BDAT that is not the last */
-	[STAGE_RSET] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
+	[STAGE_RSET] = TIMEOUT(rset), [STAGE_NOOP] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
 	[STAGE_XCLIENT] = TIMEOUT(helo), [STAGE_XFORWARD] = TIMEOUT(mail),
 	[STAGE_COMMAND] = TIMEOUT(mail),
 };

@@ -349,7 +349,7 @@ static bool repeat(struct attempt *t, struct result *r)
 /* Is there a reason for another session, beside that this one has moved something? */
 static bool goes_on(struct attempt *t, enum transaction_next next, struct result *r)
 {
-	bool moved = false;
+	bool moved = next == TRANSACTION_ANEW;
 
 	if (next == TRANSACTION_RESUME)
 		moved = wait_to_resume(t, r);

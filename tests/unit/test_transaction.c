@@ -457,6 +457,42 @@ static void test_reset_before_next(void **state)
 	peer_free(p);
 }
 
+/* rset = never: not a word more here, the others want another session. */
+static void test_reset_never(void **state)
+{
+	(void)state;
+	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
+
+	p->account.max_recipients = 1;
+	p->account.rset = RSET_NEVER;
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 451 later");
+	assert_int_equal(peer_run(p), TRANSACTION_NEW_SESSION);
+	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.0.0");
+	assert_outcome(p, 1, OUTCOME_NONE, 0, "");
+	assert_false(p->session.dead);
+	assert_null(strstr(p->written.buf, "RSET"));
+	peer_free(p);
+}
+
+/* rset = always: also where there is nothing to be reset, but not before the first MAIL. */
+static void test_reset_always(void **state)
+{
+	(void)state;
+	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
+
+	p->account.max_recipients = 1;
+	p->account.rset = RSET_ALWAYS;
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok",
+	       "C: RSET\r\nMAIL FROM:<a@example.org> SIZE=26\r\nRCPT TO:<c@example.org>\r\n",
+	       "S: 250 reset", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok");
+	assert_int_equal(peer_run(p), TRANSACTION_AGAIN);
+	assert_null(strstr(p->written.buf, "RSET"));
+	peer_run(p);
+	accepted(p, 0);
+	accepted(p, 1);
+	peer_free(p);
+}
+
 static void test_reset_refused(void **state)
 {
 	(void)state;
@@ -1018,6 +1054,8 @@ int main(void)
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_own_limit),
 		cmocka_unit_test(test_reset_before_next),
+		cmocka_unit_test(test_reset_never),
+		cmocka_unit_test(test_reset_always),
 		cmocka_unit_test(test_reset_refused),
 		cmocka_unit_test(test_dsn_dropped),
 		cmocka_unit_test(test_dsn_dropped_at_rcpt),
