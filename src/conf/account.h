@@ -386,6 +386,7 @@ struct account {
 	bool dsn_required;
 	enum pipelining pipelining;
 	enum rset rset;
+	uint64_t reply_max;		/* octets of a line of a reply that are kept */
 	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
 	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
 	enum chunking chunking;

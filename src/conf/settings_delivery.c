@@ -146,6 +146,8 @@ const struct setting settings_delivery[] = {
 { OWNER("rset"), CHOICE(enum rset, rset, { "auto", RSET_AUTO }, { "always", RSET_ALWAYS },
   { "never", RSET_NEVER }), .def = "auto",
   .help = "RSET between transactions; auto: where one was left open" },
+{ OWNER("reply_max"), SIZE(reply_max, 65536), .min = 512, .def = "4K",
+  .help = "octets of a line of a reply that are kept" },
 { OWNER("pipe_connect"), SWITCH(pipe_connect), .def = "off",
   .help = "speak before the greeting where the server allows it (Exim)" },
 { OWNER("pipe_connect_ttl"), SECONDS(pipe_connect_ttl), .def = "1d",

@@ -387,6 +387,7 @@ int session_open(struct session *s, struct wire *wire, const struct session_opti
 		.clear_keywords = STRVEC_INIT(KEYWORDS_MAX),
 		.line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
 	s->arena = arena_new();
+	s->reply.line_max = opt->account->reply_max;
 	s->local = opt->account->socket != NULL;
 	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
 	s->encrypted = tls_is(wire_stream(wire));

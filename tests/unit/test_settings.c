@@ -241,7 +241,7 @@ static const char *const defaults[][3] = {
 	{ "refused_recipients", "deliver", NULL }, { "strict_recipients", "off", NULL },
 	{ "dsn_notify", "off", NULL }, { "dsn_return", "off", NULL },
 	{ "dsn", "if-offered", NULL }, { "pipelining", "on", NULL }, { "chunking", "auto", NULL },
-	{ "rset", "auto", NULL },
+	{ "rset", "auto", NULL }, { "reply_max", "4096", NULL },
 	{ "pipe_connect", "off", NULL },
 	{ "pipe_connect_ttl", "86400", NULL }, { "chunk_size", "1048576", NULL },
 	{ "chunk_window", "4", NULL }, { "binarymime", "auto", NULL },
