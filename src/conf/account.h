@@ -99,6 +99,7 @@ struct proxy_settings {
 	struct secret password;
 	const char *password_file;
 	const char *const *password_command;
+	const char *data;		/* header field or user id; NULL = none; may be secret */
 	bool from_env;			/* take it from the environment when there is none */
 	const char *const *no_proxy;
 };

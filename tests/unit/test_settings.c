@@ -185,6 +185,7 @@ static const char *const defaults[][3] = {
 	{ "proxy_type", "socks5h", NULL }, { "proxy_user", "", NULL },
 	{ "proxy_password", "", NULL }, { "proxy_password_file", "", NULL },
 	{ "proxy_password_command", "", NULL }, { "proxy_from_env", "off", NULL },
+	{ "proxy_data", "", NULL },
 	{ "no_proxy", "", NULL },
 	{ "proxy_host", "", NULL }, { "proxy_port", "1080", NULL },
 	{ "domain", "auto", "localhost" }, { "connect_timeout", "30", "off" },
