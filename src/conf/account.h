@@ -166,7 +166,9 @@ struct tls_settings {
 	enum tls_dane dane;
 	enum dnssec dnssec;
 	const char *dnssec_anchor;	/* file with the root's keys; NULL = the system's */
-	const char *cert_file, *key_file;	/* client certificate: PEM or URI of a token */
+	const char *cert_file;		/* client certificate: PEM file or text, URI of a token */
+	const char *key_file;		/* the same of its key; text is the next */
+	struct secret key;
 	const char *pkcs12_file;	/* the same with its key in one */
 	const char *key_password_file;
 	const char *const *key_password_command;	/* argv */

@@ -86,6 +86,7 @@ static struct tls_client client_of(struct tls_start *what, struct arena *arena)
 		.ocsp_ignored = t->ocsp == TLS_OCSP_OFF,
 		.fingerprint = t->fingerprint, .pins = t->pin,
 		.cert_file = t->cert_file, .key_file = t->key_file,
+		.key_text = t->key.data,
 		.pkcs12_file = t->pkcs12_file,
 		.key_password = key_password, .key_password_ctx = what,
 		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,

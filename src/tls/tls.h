@@ -58,7 +58,9 @@ struct tls_client {
 	const char *const *pins;	/* ends with NULL; see net/pin.h; NULL = none */
 	const struct tlsa *tlsa;	/* usable records; the leaf has to match one */
 	size_t tlsa_n;
-	const char *cert_file, *key_file;	/* PEM, "pkcs11:" or "tpmkey:" URI; NULL = none */
+	/* Files with PEM, "pkcs11:" or "tpmkey:" URI; of the certificate also PEM itself. */
+	const char *cert_file, *key_file;	/* NULL = none */
+	const char *key_text;		/* the key itself, PEM or base64; NULL = in a file */
 	const char *pkcs12_file;	/* both in one; NULL = none */
 	/* The passphrase or PIN of the key, asked for when needed: 0 (unset: none), or -1. */
 	int (*key_password)(void *ctx, struct secret *out, struct error *err);

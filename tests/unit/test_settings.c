@@ -202,6 +202,7 @@ static const char *const defaults[][3] = {
 	{ "tls_pkcs12_file", "", NULL }, { "tls_key_password_file", "", NULL },
 	{ "tls_key_password_command", "", NULL }, { "tls_key_passwordeval", "", NULL },
 	{ "tls_min_version", "1.2", NULL }, { "tls_session_cache", "off", NULL },
+	{ "tls_cert", "", NULL }, { "tls_key", "", NULL },
 	{ "tls_fingerprint", "", NULL }, { "tls_cert_file", "", NULL },
 	{ "tls_key_file", "", NULL }, { "tls_priorities", "", NULL }, { "tls_alpn", "", NULL },
 	{ "tls_host_override", "", NULL }, { "tls_min_dh_prime_bits", "0", NULL },
