@@ -408,11 +408,11 @@ static void pass_connected(void *ctx, const char *server, const char *address)
 	o->connected(o->ctx, server, address);
 }
 
-static void pass_secured(void *ctx, const char *tls, bool verified)
+static void pass_secured(void *ctx, const char *tls, bool verified, const struct strvec *chain)
 {
 	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
 
-	o->secured(o->ctx, tls, verified);
+	o->secured(o->ctx, tls, verified, chain);
 }
 
 /* --- one address ------------------------------------------------------------- */

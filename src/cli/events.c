@@ -17,6 +17,7 @@
 #include "util/fs.h"
 #include "util/json.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -93,12 +94,16 @@ static void connected(void *ctx, const char *server, const char *address)
 	end(ctx);
 }
 
-static void secured(void *ctx, const char *tls, bool verified)
+static void secured(void *ctx, const char *tls, bool verified, const struct strvec *chain)
 {
 	struct json *j = begin(ctx, "tls");
 
 	json_string(j, "description", tls);
 	json_bool(j, "verified", verified);
+	json_begin(j, "chain", '[');
+	for (size_t i = 0; i < chain->n; i++)
+		json_string(j, NULL, chain->v[i]);
+	json_end(j, ']');
 	end(ctx);
 }
 

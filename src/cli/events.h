@@ -5,7 +5,7 @@
  * JSON lines, one object each, in the order in which things happen, all with
  * "event" and "time" (Unix seconds with milliseconds):
  *	connection	server, address
- *	tls		description, verified
+ *	tls		description, verified, chain: what the server sent, as PEM
  *	command		line, as in the transcript: secrets are not in it
  *	reply		line
  *	transfer	octets, total; at most ten a second, and the last

@@ -415,6 +415,7 @@ void session_release(struct session *s)
 /* --- who is told -------------------------------------------------------------------- */
 
 #define NOTE_MAX 1024
+#define CHAIN_MAX 100
 
 void observer_secured(const struct observer *o, struct wire *w)
 {
@@ -424,8 +425,13 @@ void observer_secured(const struct observer *o, struct wire *w)
 	strbuf_addstr(&text, "TLS: ");
 	tls_describe(tls, &text);
 	wire_note(w, WIRE_IN, text.buf);
-	if (o && o->secured)
-		o->secured(o->ctx, text.buf + sizeof("TLS: ") - 1, tls_authenticated(tls));
+	if (o && o->secured) {
+		struct strvec chain = STRVEC_INIT(CHAIN_MAX);
+
+		tls_add_peer_chain(tls, &chain);
+		o->secured(o->ctx, text.buf + sizeof("TLS: ") - 1, tls_authenticated(tls), &chain);
+		strvec_release(&chain);
+	}
 	strbuf_release(&text);
 }
 

@@ -49,8 +49,11 @@ struct observer {
 	void (*step)(void *ctx, enum session_step step, const struct session *s);
 	/* Connected to server ("mail.example.org:587") at its numeric address. */
 	void (*connected)(void *ctx, const char *server, const char *address);
-	/* TLS is on: what was agreed, and whether the certificate was verified. */
-	void (*secured)(void *ctx, const char *tls, bool verified);
+	/*
+	 * TLS is on: what was agreed, whether the certificate was verified, and
+	 * the certificates that the server sent, as PEM, its own first.
+	 */
+	void (*secured)(void *ctx, const char *tls, bool verified, const struct strvec *chain);
 	/* So many octets of the message have gone out. */
 	void (*transfer)(void *ctx, uint64_t done, uint64_t total);
 };

@@ -28,6 +28,7 @@ struct error;
 struct secret;
 struct strbuf;
 struct stream;
+struct strvec;
 struct tls;
 struct tlsa;
 
@@ -125,6 +126,9 @@ ATTR_CHECK int tls_channel_binding(const struct stream *s, bool unique, struct s
  * them; one "key: value" a line, appended to out.
  */
 void tls_describe_certificate(const struct stream *s, struct strbuf *out);
+
+/* Adds the certificates that the peer has sent, as PEM, its own first. */
+void tls_add_peer_chain(const struct stream *s, struct strvec *out);
 
 /* Appends the versions of the TLS library: "GnuTLS 3.7.9"; -1 if it cannot be loaded. */
 ATTR_CHECK int tls_library_version(struct strbuf *out, struct error *err);

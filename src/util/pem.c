@@ -7,6 +7,7 @@
 #include "util/base64.h"
 #include "util/strbuf.h"
 
+#define LINE ((size_t)64)
 #define SEQUENCE 0x30	/* the first octet of DER */
 
 static const char pem_begin[] = "-----BEGIN";
@@ -42,4 +43,18 @@ int pem_read(const char *text, const char *label, struct strbuf *out)
 		text += end;
 	}
 	return 0;
+}
+
+void pem_write(struct strbuf *out, const char *label, const void *der, size_t n)
+{
+	struct strbuf text = STRBUF_INIT(n / 3 * 4 + 8);
+
+	base64_encode(&text, der, n);
+	strbuf_addf(out, "%s %s-----\n", pem_begin, label);
+	for (size_t at = 0; at < text.len; at += LINE) {
+		strbuf_add(out, text.buf + at, text.len - at < LINE ? text.len - at : LINE);
+		strbuf_addch(out, '\n');
+	}
+	strbuf_addf(out, "-----END %s-----\n", label);
+	strbuf_release(&text);
 }

@@ -1,11 +1,12 @@
 /*
- * PEM (RFC 7468) as the value of a setting: whole, or in one line with "\n"
- * or a blank for each end of a line.
+ * PEM (RFC 7468): written; and read as the value of a setting, whole or in one
+ * line with "\n" or a blank for each end of a line.
  */
 #ifndef UTIL_PEM_H
 #define UTIL_PEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 
@@ -20,5 +21,8 @@ ATTR_PURE bool pem_is(const char *text);
  * ("CERTIFICATE"). -1 when it is neither; out is to be thrown away then.
  */
 ATTR_CHECK int pem_read(const char *text, const char *label, struct strbuf *out);
+
+/* Appends the n octets of DER as a block of that label, in lines of 64 (RFC 7468, section 2). */
+void pem_write(struct strbuf *out, const char *label, const void *der, size_t n);
 
 #endif

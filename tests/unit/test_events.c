@@ -19,6 +19,7 @@
 #include "message/result.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/strvec.h"
 
 /* An invocation that wants to see something, and a pipe in place of a descriptor. */
 struct watch {
@@ -151,6 +152,7 @@ static const char *behind_time(const char *line)
 
 static void lines_are_json(void **state)
 {
+	struct strvec chain = STRVEC_INIT(10);
 	struct watch w;
 
 	(void)state;
@@ -164,9 +166,13 @@ static void lines_are_json(void **state)
 
 	watch_open(&w, false, true);
 	o = events_options(w.events).observer;
-	o->secured(o->ctx, "TLS1.3", true);
+	strvec_add(&chain, "A\n");
+	strvec_add(&chain, "B\n");
+	o->secured(o->ctx, "TLS1.3", true, &chain);
+	strvec_release(&chain);
 	assert_string_equal(behind_time(watch_close(&w)),
-			    ",\"description\":\"TLS1.3\",\"verified\":true}\n");
+			    ",\"description\":\"TLS1.3\",\"verified\":true,"
+			    "\"chain\":[\"A\\u000A\",\"B\\u000A\"]}\n");
 
 	watch_open(&w, false, true);
 	events_options(w.events).trace(w.events, WIRE_OUT, "MAIL FROM:<\"a\"@x>\x01", 18);

@@ -51,10 +51,35 @@ static void refuses_others(void **state)
 	strbuf_release(&out);
 }
 
+/* Lines of 64 characters; the last may be shorter. */
+static void written(void **state)
+{
+	(void)state;
+	static const size_t sizes[][3] = { { 0, 0, 0 }, { 1, 1, 4 }, { 48, 1, 64 }, { 49, 2, 4 },
+					   { 144, 3, 64 } };
+	static const char der[144] = { 0x30 };
+	struct strbuf out = STRBUF_INIT(1000);
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		size_t lines = 0, last = 0;
+
+		strbuf_reset(&out);
+		pem_write(&out, "X", der, sizes[i][0]);
+		assert_memory_equal(out.buf, "-----BEGIN X-----\n", 18);
+		for (const char *p = out.buf + 18; *p != '-'; p += last + 1, lines++)
+			last = strcspn(p, "\n");
+		assert_int_equal(lines, sizes[i][1]);
+		assert_int_equal(last, sizes[i][2]);
+		assert_string_equal(strstr(out.buf + 18, "-"), "-----END X-----\n");
+	}
+	strbuf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_its_forms), cmocka_unit_test(refuses_others),
+		cmocka_unit_test(written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
