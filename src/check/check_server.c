@@ -415,6 +415,13 @@ static void pass_secured(void *ctx, const char *tls, bool verified, const struct
 	o->secured(o->ctx, tls, verified, chain);
 }
 
+static void pass_tls_trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->tls_trace(o->ctx, direction, text, n);
+}
+
 /* --- one address ------------------------------------------------------------- */
 
 /*
@@ -429,6 +436,7 @@ static int open_visit(struct visit *v, bool loose, struct error *err)
 		.ctx = v, .step = begin_step,
 		.connected = others && others->connected ? pass_connected : NULL,
 		.secured = others && others->secured ? pass_secured : NULL,
+		.tls_trace = others && others->tls_trace ? pass_tls_trace : NULL,
 	};
 	const struct attempt_options opt = {
 		.trace = r->opt ? r->opt->trace : NULL,

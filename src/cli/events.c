@@ -85,6 +85,15 @@ static void trace(void *ctx, enum wire_direction direction, const char *text, si
 	}
 }
 
+static void tls_trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	const struct events *e = ctx;
+
+	write_trace(STDERR_FILENO, direction, text, n);
+	if (e->trace_fd >= 0)
+		write_trace(e->trace_fd, direction, text, n);
+}
+
 static void connected(void *ctx, const char *server, const char *address)
 {
 	struct json *j = begin(ctx, "connection");
@@ -169,12 +178,14 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 				 e.fd);
 	if (inv->trace_file && open_trace(inv->trace_file, &e.trace_fd, err) < 0)
 		return -1;
-	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose));
+	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose &&
+						   !inv->trace_tls));
 	*out = xcalloc(1, sizeof(e));
 	**out = e;
 	(*out)->observer = (struct observer){
 		.ctx = *out, .connected = e.fd >= 0 ? connected : NULL,
 		.secured = e.fd >= 0 ? secured : NULL,
+		.tls_trace = inv->trace_tls ? tls_trace : NULL,
 		.transfer = e.fd >= 0 || e.meter ? transfer : NULL,
 	};
 	return 0;

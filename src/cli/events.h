@@ -1,6 +1,6 @@
 /*
- * To see what happens: the transcript (-v, --trace=FILE), JSON lines
- * (--events=FD) and the progress meter.
+ * To see what happens: the transcript (-v, --trace=FILE), the records of TLS
+ * (--trace-tls), JSON lines (--events=FD) and the progress meter.
  *
  * JSON lines, one object each, in the order in which things happen, all with
  * "event" and "time" (Unix seconds with milliseconds):

@@ -217,6 +217,8 @@ const struct option options[] = {
 	  "write what happens as JSON lines to this descriptor" },
 	{ OWNER_FIRST(0, "trace"), OPTION_REQUIRED, option_string, OPTION_FIELD(trace_file), "file",
 	  "append the dialogue to this file, secrets hidden" },
+	{ OWNER(0, "trace-tls"), FLAG(trace_tls),
+	  "show kind and length of each TLS record and handshake message" },
 	{ OWNER(0, "progress"), FLAG(progress),
 	  "show a meter from the start (on a terminal: for long transfers)" },
 	{ OWNER(0, "foreground"), FLAG(foreground), "with -bd: stay in the foreground" },

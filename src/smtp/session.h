@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/wire.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
 #include "util/attr.h"
@@ -54,6 +55,8 @@ struct observer {
 	 * the certificates that the server sent, as PEM, its own first.
 	 */
 	void (*secured)(void *ctx, const char *tls, bool verified, const struct strvec *chain);
+	/* A record or handshake message of TLS has gone over the line. */
+	wire_trace_fn *tls_trace;
 	/* So many octets of the message have gone out. */
 	void (*transfer)(void *ctx, uint64_t done, uint64_t total);
 };

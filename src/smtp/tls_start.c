@@ -91,6 +91,8 @@ static struct tls_client client_of(struct tls_start *what, struct arena *arena)
 		.key_password = key_password, .key_password_ctx = what,
 		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,
 		.only_tls13 = t->only_tls13, .alpn = t->alpn,
+		.trace = what->observer ? what->observer->tls_trace : NULL,
+		.trace_ctx = what->observer ? what->observer->ctx : NULL,
 		.cache = session_cache(t),
 		.cache_name = session_cache(t) ? arena_printf(arena, "%s %s %s", a->name,
 							      a->auth.user ? a->auth.user : "",

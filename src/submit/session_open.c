@@ -71,7 +71,7 @@ static int connect_wire(struct session_opening *o, struct error *err)
 		const struct tls_start start = {
 			.account = o->account, .host = o->target.host, .port = o->target.port,
 			.domain = o->target.domain, .credential = o->credential,
-			.credential_ctx = o->credential_ctx,
+			.credential_ctx = o->credential_ctx, .observer = o->opt->observer,
 		};
 		struct deadline d = deadline_first(
 			deadline_in(o->account->timeouts.starttls, "the TLS handshake"), o->whole);

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/wire.h"
 #include "util/attr.h"
 
 struct arena;
@@ -75,6 +76,9 @@ struct tls_client {
 	unsigned min_dh_prime_bits;	/* 0 = library's default */
 	unsigned port;			/* for hints in errors */
 	bool starttls;			/* for hints in errors */
+	/* Told of each record and handshake message, by kind and length; NULL = nobody. */
+	wire_trace_fn *trace;
+	void *trace_ctx;		/* lives as long as the stream */
 };
 
 struct tls_server {

@@ -181,6 +181,29 @@ static void lines_are_json(void **state)
 	assert_non_null(strstr(w.got, "\"event\":\"command\""));
 }
 
+/* --trace-tls alone: nothing of the dialogue. */
+static void records_are_shown(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	watch_open(&w, false, false);
+	assert_null(events_options(w.events).observer->tls_trace);
+	watch_close(&w);
+	watch_open(&w, true, false);
+	w.inv.verbose = false;
+	w.inv.trace_tls = true;
+	events_free(w.events);
+	struct error err;
+
+	assert_int_equal(events_open(&w.inv, &w.events, &err), 0);
+	assert_null(events_options(w.events).trace);
+	const struct observer *o = events_options(w.events).observer;
+
+	o->tls_trace(o->ctx, WIRE_IN, "TLS record: alert, 2 octets", 27);
+	assert_string_equal(watch_close(&w), "<-- TLS record: alert, 2 octets\n");
+}
+
 /* A transfer of a thousand blocks in no time: first, perhaps a few, and the last. */
 static void transfers_are_told_now_and_then(void **state)
 {
@@ -319,6 +342,7 @@ int main(void)
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(lines_are_json),
+		cmocka_unit_test(records_are_shown),
 		cmocka_unit_test(transfers_are_told_now_and_then),
 		cmocka_unit_test(the_meter_comes_and_goes),
 		cmocka_unit_test(recipients_and_the_end),
