@@ -63,6 +63,9 @@ enum from_override { FROM_OVERRIDE_NO, FROM_OVERRIDE_OWN_DOMAIN, FROM_OVERRIDE_A
 /* Header fields made by us: when missing, always (replacing), never. */
 enum set_header { SET_HEADER_AUTO, SET_HEADER_ON, SET_HEADER_OFF };
 
+/* The left part of a Message-ID: time and a random word; that word; of the message's content. */
+enum message_id_style { MESSAGE_ID_TIME, MESSAGE_ID_RANDOM, MESSAGE_ID_HASH };
+
 /* What becomes of the message when some recipients are refused. */
 enum partial { PARTIAL_SEND, PARTIAL_REFUSE };
 
@@ -374,6 +377,7 @@ struct account {
 	bool bcc_copies;		/* each of Bcc has one, with a Bcc field of its own */
 	const char *const *strip;	/* names of fields that are removed, patterns */
 	const char *message_id_domain;
+	enum message_id_style message_id_style;
 	bool privacy;			/* no name of this host in Message-ID */
 	bool helo_privacy;		/* nor in EHLO */
 	struct rewrite_settings rewrite;

@@ -22,6 +22,7 @@
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/sha256.h"
 #include "util/strbuf.h"
 #include "util/strmap.h"
 #include "util/text.h"
@@ -288,18 +289,64 @@ static bool is_public(struct prepare_job *j, const char *domain)
 	       !(j->account->privacy && local_domains_has(local_domains_own(j->arena), domain));
 }
 
-/* The sender's domain says nothing about the message when it is "localhost". */
-const char *prepare_message_id(const struct envelope *e, const struct account *a)
+#define LEFT_PART 32	/* characters: one of each octet of a hash */
+
+/*
+ * Of what the message is, so that one that is submitted once more keeps its
+ * name; one without a date, which its writer may repeat, gets another each time.
+ */
+static const char *hashed_part(struct arena *a, const struct message *m)
 {
-	struct prepare_job j = { .account = a, .arena = e->arena };
-	const char *domain = a->message_id_domain;
+	unsigned char digest[SHA256_OCTETS];
+	char block[8192];
+	struct sha256 h;
+	struct error unread;
+	uint64_t at = 0;
+	ssize_t n;
+
+	sha256_init(&h);
+	while ((n = spool_read(m->spool, at, block, sizeof(block), &unread)) > 0) {
+		sha256_add(&h, block, (size_t)n);
+		at += (uint64_t)n;
+	}
+	if (n < 0 || !header_find(&m->header, HEADER_DATE))
+		sha256_add(&h, ident_random(a, LEFT_PART), LEFT_PART);
+	sha256_end(&h, digest);
+	return ident_word(a, digest, LEFT_PART);
+}
+
+/* m: the message whose own name it is; NULL: it is not known, or is sent again. */
+static const char *make_id(const struct prepare_job *j, const struct message *m,
+			   const char *domain)
+{
+	const enum message_id_style style = j->account->message_id_style;
+
+	if (style == MESSAGE_ID_TIME)
+		return ident_message_id(j->arena, domain);
+	return ident_message_id_of(j->arena, style == MESSAGE_ID_HASH && m ?
+				   hashed_part(j->arena, m) : ident_random(j->arena, LEFT_PART),
+				   domain);
+}
+
+/* The sender's domain says nothing about the message when it is "localhost". */
+static const char *message_id(struct prepare_job *j, const struct message *m)
+{
+	const char *domain = j->account->message_id_domain;
 
 	if (domain)
-		return ident_message_id(e->arena, domain);
-	domain = address_domain(e->sender);
-	if (!is_public(&j, domain))
-		domain = completing(&j);
-	return ident_message_id(e->arena, is_public(&j, domain) ? domain : "msubmit.invalid");
+		return make_id(j, m, domain);
+	domain = address_domain(j->envelope->sender);
+	if (!is_public(j, domain))
+		domain = completing(j);
+	return make_id(j, m, is_public(j, domain) ? domain : "msubmit.invalid");
+}
+
+const char *prepare_message_id(const struct envelope *e, const struct account *a)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .arena = e->arena };
+
+	return message_id(&j, NULL);
 }
 
 static int add_resent(struct prepare_job *j, struct error *err)
@@ -315,8 +362,7 @@ static int add_resent(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (!has(j, HEADER_RESENT_MESSAGE_ID) &&
-	    edits_add(j->edits, "Resent-Message-ID",
-		      prepare_message_id(j->envelope, j->account), err) < 0)
+	    edits_add(j->edits, "Resent-Message-ID", message_id(j, NULL), err) < 0)
 		return -1;
 	return 0;
 }
@@ -338,7 +384,7 @@ static int add_own(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
-	    edits_add(j->edits, "Message-ID", prepare_message_id(j->envelope, j->account),
+	    edits_add(j->edits, "Message-ID", message_id(j, j->message),
 		      err) < 0)
 		return -1;
 	return 0;
