@@ -35,6 +35,8 @@ struct events {
 	int64_t transfer_start, transfer_last;
 	struct strbuf line;		/* the event under way */
 	struct json json;
+	char cut[4];			/* of the text: a character that is not whole yet */
+	size_t cut_n;
 };
 
 /* {"event":"NAME","time":1795380684.123 ... the caller adds the rest. */
@@ -133,11 +135,51 @@ static void show_meter(struct events *e, uint64_t done, uint64_t total)
 	strbuf_release(&line);
 }
 
+static void write_text(struct events *e, const char *text, size_t n)
+{
+	json_octets(begin(e, "text"), "text", text, n);
+	end(e);
+}
+
+/* How many octets at the end of the text begin a character of UTF-8 that goes on? */
+static size_t unfinished(const char *text, size_t n)
+{
+	for (size_t back = 1; back <= 3 && back <= n; back++) {
+		const unsigned char c = (unsigned char)text[n - back];
+
+		if (c >= 0xc0)
+			return back < (c >= 0xf0 ? 4U : c >= 0xe0 ? 3U : 2U) ? back : 0;
+		if (c < 0x80)
+			break;
+	}
+	return 0;
+}
+
+/* Each piece has whole characters, wherever the blocks of the transfer end. */
+static void show_text(void *ctx, const char *data, size_t n)
+{
+	struct events *e = ctx;
+	struct strbuf all = STRBUF_INIT(LINE_LIMIT);
+
+	strbuf_add(&all, e->cut, e->cut_n);
+	strbuf_add(&all, data, n);
+	e->cut_n = unfinished(all.buf, all.len);
+	memcpy(e->cut, all.buf + all.len - e->cut_n, e->cut_n);
+	if (all.len > e->cut_n)
+		write_text(e, all.buf, all.len - e->cut_n);
+	strbuf_release(&all);
+}
+
 static void transfer(void *ctx, uint64_t done, uint64_t total)
 {
 	struct events *e = ctx;
 	int64_t now = clock_ms();
 	bool last = done >= total;
+
+	if (last && e->cut_n) {
+		write_text(e, e->cut, e->cut_n);
+		e->cut_n = 0;
+	}
 
 	if (!e->transfer_start)
 		e->transfer_start = now;
@@ -176,6 +218,8 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 	if (e.fd >= 0 && fcntl(e.fd, F_GETFD) < 0)
 		return error_set(err, FAULT_USAGE, "--events: descriptor %d is not open",
 				 e.fd);
+	if (inv->events_text && e.fd < 0)
+		return error_set(err, FAULT_USAGE, "--events-text belongs to --events");
 	if (inv->trace_file && open_trace(inv->trace_file, &e.trace_fd, err) < 0)
 		return -1;
 	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose &&
@@ -186,6 +230,7 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 		.ctx = *out, .connected = e.fd >= 0 ? connected : NULL,
 		.secured = e.fd >= 0 ? secured : NULL,
 		.tls_trace = inv->trace_tls ? tls_trace : NULL,
+		.text = inv->events_text ? show_text : NULL,
 		.transfer = e.fd >= 0 || e.meter ? transfer : NULL,
 	};
 	return 0;

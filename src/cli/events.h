@@ -8,6 +8,7 @@
  *	tls		description, verified, chain: what the server sent, as PEM
  *	command		line, as in the transcript: secrets are not in it
  *	reply		line
+ *	text		text: of the message, with --events-text; before its transfer
  *	transfer	octets, total; at most ten a second, and the last
  *	recipient	address, outcome, code, status, text
  *	end		outcome, exit, text

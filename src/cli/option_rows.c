@@ -215,6 +215,8 @@ const struct option options[] = {
 	  "print the result, or what --serverinfo or --check finds, as JSON" },
 	{ OWNER(0, "events"), OPTION_REQUIRED, option_events, 0, "fd",
 	  "write what happens as JSON lines to this descriptor" },
+	{ OWNER(0, "events-text"), FLAG(events_text),
+	  "with --events: also the message, piece by piece as it is sent" },
 	{ OWNER_FIRST(0, "trace"), OPTION_REQUIRED, option_string, OPTION_FIELD(trace_file), "file",
 	  "append the dialogue to this file, secrets hidden" },
 	{ OWNER(0, "trace-tls"), FLAG(trace_tls),

@@ -133,6 +133,15 @@ static void tell_progress(const struct transfer *x, uint64_t done)
 		o->transfer(o->ctx, done < x->size ? done : x->size, x->size);
 }
 
+/* And what of it goes out now. */
+static void tell_text(const struct transfer *x, const char *data, ssize_t n)
+{
+	const struct observer *o = x->session->opt.observer;
+
+	if (o && o->text && n > 0)
+		o->text(o->ctx, data, (size_t)n);
+}
+
 static int wrong_size(const struct transfer *x, uint64_t missing, struct error *err)
 {
 	/* nothing but closing can repair a chunk of another size than was told */
@@ -149,12 +158,14 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 	for (uint64_t left = octets; left;) {
 		struct deadline d = transfer_deadline(s);
 		size_t block = left < BLOCK ? (size_t)left : BLOCK;
-		ssize_t n = read_plain(x, wire_reserve(s->wire, block + WRITER_LEAST), left, err);
+		char *room = wire_reserve(s->wire, block + WRITER_LEAST);
+		ssize_t n = read_plain(x, room, left, err);
 
 		if (n == 0)
 			wrong_size(x, left, err);
 		if (n <= 0)
 			return DATA_FAILED;
+		tell_text(x, room, n);
 		left -= (uint64_t)n;
 		x->given += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
@@ -179,13 +190,15 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 
 	for (;;) {
 		struct deadline d = transfer_deadline(s);
-		ssize_t n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
+		char *room = wire_reserve(s->wire, block);
+		ssize_t n = writer_read(x->writer, room, block, err);
 
 		if (n < 0)
 			return DATA_FAILED;
 		if (n == 0)
 			break;
 		octets += (uint64_t)n;
+		tell_text(x, room, n);
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
 		if (interrupted(&d, err))
@@ -237,6 +250,7 @@ static enum data_end put_rest_of_lines(struct transfer *x, data_watch_fn *watch,
 		if (n <= 0)
 			return DATA_FAILED;
 		x->given += (uint64_t)n;
+		tell_text(x, block, n);
 		if (put_stuffed(x, block, (size_t)n, err) < 0)
 			return broken(s);
 		tell_progress(x, x->given);

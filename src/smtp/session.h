@@ -57,6 +57,12 @@ struct observer {
 	void (*secured)(void *ctx, const char *tls, bool verified, const struct strvec *chain);
 	/* A record or handshake message of TLS has gone over the line. */
 	wire_trace_fn *tls_trace;
+	/*
+	 * These octets of the message go out, as they are sent: with DATA that is
+	 * with doubled dots and the last one, but what is left of a transfer that
+	 * is resumed comes without.
+	 */
+	void (*text)(void *ctx, const char *data, size_t n);
 	/* So many octets of the message have gone out. */
 	void (*transfer)(void *ctx, uint64_t done, uint64_t total);
 };

@@ -18,6 +18,7 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/error.h"
 #include "util/strvec.h"
 
@@ -204,6 +205,43 @@ static void records_are_shown(void **state)
 	assert_string_equal(watch_close(&w), "<-- TLS record: alert, 2 octets\n");
 }
 
+/* A character that lies across two blocks is told with the second. */
+static void text_has_whole_characters(void **state)
+{
+	struct watch w;
+	struct error err;
+	struct events *alone;
+
+	(void)state;
+	watch_open(&w, false, true);
+	assert_null(events_options(w.events).observer->text);
+	events_free(w.events);
+	w.inv.events_text = true;
+	assert_int_equal(events_open(&w.inv, &w.events, &err), 0);
+	const struct observer *o = events_options(w.events).observer;
+
+	o->text(o->ctx, "a\xc3", 2);
+	o->text(o->ctx, "\xbc" "b\xf0\x9f\x98", 5);
+	o->text(o->ctx, "\x80", 1);
+	o->text(o->ctx, "\xe2\x82", 2);
+	o->transfer(o->ctx, 10, 10);
+	watch_close(&w);
+	static const char *const pieces[] = {
+		"\"text\":\"a\"}", "\"text\":\"\xc3\xbc" "b\"}", "\"text\":\"\xf0\x9f\x98\x80\"}",
+		"\"text\":\"\\uFFFD", "\"octets\":10"
+	};
+	const char *at = w.got;
+
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		at = strstr(at, pieces[i]);
+		if (!at)
+			fail_msg("no %s in %s", pieces[i], w.got);
+	}
+	w.inv.events_fd = -1;
+	assert_int_equal(events_open(&w.inv, &alone, &err), -1);
+	assert_int_equal(err.exit, EX_USAGE);
+}
+
 /* A transfer of a thousand blocks in no time: first, perhaps a few, and the last. */
 static void transfers_are_told_now_and_then(void **state)
 {
@@ -343,6 +381,7 @@ int main(void)
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(lines_are_json),
 		cmocka_unit_test(records_are_shown),
+		cmocka_unit_test(text_has_whole_characters),
 		cmocka_unit_test(transfers_are_told_now_and_then),
 		cmocka_unit_test(the_meter_comes_and_goes),
 		cmocka_unit_test(recipients_and_the_end),
