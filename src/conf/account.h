@@ -125,6 +125,7 @@ struct convert_settings {
 	enum long_lines long_lines;
 	enum utf8_downgrade smtputf8_downgrade;
 	bool signed_dkim;		/* also what has a DKIM-Signature, which breaks then */
+	const char *charset_out;	/* of words and texts of our making; NULL = UTF-8 */
 	const char *default_charset;		/* of octets that are no UTF-8; NULL = not known */
 };
 

@@ -16,6 +16,7 @@
 #include "message/header.h"
 #include "message/ident.h"
 #include "message/message.h"
+#include "message/rfc2047.h"
 #include "message/spool.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
@@ -27,6 +28,7 @@
 #include "util/strmap.h"
 #include "util/text.h"
 
+#define FIELD_MAX ((size_t)1 << 20)
 #define TAGGED_MAX 3		/* addresses in the subject; more are counted */
 #define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
 
@@ -384,8 +386,7 @@ static int add_own(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
-	    edits_add(j->edits, "Message-ID", message_id(j, j->message),
-		      err) < 0)
+	    edits_add(j->edits, "Message-ID", message_id(j, j->message), err) < 0)
 		return -1;
 	return 0;
 }
@@ -550,6 +551,27 @@ static int show_redirected(struct edits *edits, const struct envelope *e,
 
 /* --- all of it --------------------------------------------------------------------------- */
 
+/* Fields of ours, and those in which an address became another, in the charset of the account. */
+static void recode_fields(const struct prepare_job *j)
+{
+	struct edits *e = j->edits;
+	struct strbuf field = STRBUF_INIT(FIELD_MAX);
+	const char *text;
+	size_t at = 0, len;
+
+	while (j->account->convert.charset_out &&
+	       (text = edits_next(e, j->message, &at, &len))) {
+		if (at > e->added_n && !e->field[at - 1 - e->added_n].text)
+			continue;
+		strbuf_reset(&field);
+		strbuf_add(&field, text, len);
+		rfc2047_recode(&field, j->account->convert.charset_out);
+		if (!strbuf_overflow(&field))
+			edits_set_text(e, at, arena_strndup(j->arena, field.buf, field.len));
+	}
+	strbuf_release(&field);
+}
+
 int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
 		    const struct account *a, const struct prepare_options *opt,
 		    struct error *err)
@@ -567,6 +589,7 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 		if (add_own(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0 ||
 		    show_redirected(edits, e, m, a, err) < 0)
 			return -1;
+		recode_fields(&j);
 	}
 	if (m->body_binary || e->body == BODY_BINARYMIME)
 		e->body = BODY_BINARYMIME;
