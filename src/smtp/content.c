@@ -308,10 +308,9 @@ static void abandon(struct transaction *t)
 
 	if (s->dead)
 		return;
-	if (s->account->rset == RSET_NEVER) {	/* QUIT ends it as well */
-		s->need_reset = true;
+	s->need_reset = s->account->rset == RSET_NEVER;
+	if (s->need_reset)		/* QUIT ends it as well */
 		return;
-	}
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "RSET");
 	if (session_command(s, STAGE_RSET, &ignored) < 0 || reply_class(&s->reply) != 2)
