@@ -271,6 +271,27 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 
 /* --- the reply ------------------------------------------------------------ */
 
+#define TAB_STOP 8
+
+/* Printable, with blanks for tabs: servers lay out their help with them. */
+static void add_text(struct strbuf *out, const char *text)
+{
+	size_t column = 0;
+
+	for (;; text++) {
+		const size_t n = strcspn(text, "\t"), before = out->len;
+
+		text_escape_add(out, text, n);
+		column += out->len - before;
+		text += n;
+		if (!*text)
+			return;
+		do
+			strbuf_addch(out, ' ');
+		while (++column % TAB_STOP);
+	}
+}
+
 static void show(const struct reply *r, const struct probe_request *p, struct strbuf *out)
 {
 	enum show how = table[p->id].show;
@@ -288,7 +309,7 @@ static void show(const struct reply *r, const struct probe_request *p, struct st
 			text_escape_add(out, p->arg, strlen(p->arg));
 			strbuf_addstr(out, ": ");
 		}
-		text_escape_add(out, text, strlen(text));
+		add_text(out, text);
 		strbuf_addch(out, '\n');
 	}
 }
