@@ -212,7 +212,7 @@ const struct option options[] = {
 	{ OWNER(0, "dry-run"), FLAG(dry_run),
 	  "show the envelope and the message as they would go; send nothing" },
 	{ OWNER(0, "json"), FLAG(json),
-	  "print the result, or what --serverinfo or --check finds, as JSON" },
+	  "print the result, or what --serverinfo, --check or --vrfy finds, as JSON" },
 	{ OWNER(0, "events"), OPTION_REQUIRED, option_events, 0, "fd",
 	  "write what happens as JSON lines to this descriptor" },
 	{ OWNER(0, "events-text"), FLAG(events_text),

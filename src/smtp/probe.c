@@ -292,25 +292,40 @@ static void add_text(struct strbuf *out, const char *text)
 	}
 }
 
-static void show(const struct reply *r, const struct probe_request *p, struct strbuf *out)
+/* Behind the enhanced status, where that stands in front. */
+static const char *words_of(const struct reply *r, size_t i)
+{
+	const char *text = r->lines.v[i];
+
+	if (r->status[0] && strncmp(text, r->status, strlen(r->status)) == 0) {
+		text += strlen(r->status);
+		text += strspn(text, " ");
+	}
+	return text;
+}
+
+static void show(const struct reply *r, const struct probe_request *p,
+		 const struct probe_options *opt, struct strbuf *out)
 {
 	enum show how = table[p->id].show;
 
 	for (size_t i = 0; i < r->lines.n; i++) {
-		const char *text = r->lines.v[i];
+		const char *text = how == SHOW_REPLY ? r->lines.v[i] : words_of(r, i);
 
-		if (how == SHOW_REPLY) {
+		if (opt->answer)
+			strvec_add(&opt->answer->lines, words_of(r, i));
+		if (how == SHOW_REPLY)
 			strbuf_addf(out, "%d ", r->code);
-		} else if (r->status[0] && strncmp(text, r->status, strlen(r->status)) == 0) {
-			text += strlen(r->status);
-			text += strspn(text, " ");
-		}
 		if (how == SHOW_SUBJECT) {
 			text_escape_add(out, p->arg, strlen(p->arg));
 			strbuf_addstr(out, ": ");
 		}
 		add_text(out, text);
 		strbuf_addch(out, '\n');
+	}
+	if (opt->answer) {
+		opt->answer->code = r->code;
+		memcpy(opt->answer->status, r->status, sizeof(r->status));
 	}
 }
 
@@ -416,8 +431,8 @@ static int step_text(struct session *s, enum stage stage, const char *text, stru
 }
 
 /* MAIL with the null path, RCPT, and nothing of it stays. */
-static int ask_rcpt(struct session *s, const struct probe_request *p, struct strbuf *out,
-		    struct error *err)
+static int ask_rcpt(struct session *s, const struct probe_request *p,
+		    const struct probe_options *opt, struct strbuf *out, struct error *err)
 {
 	struct arena *a = arena_new();
 	struct mailbox box;
@@ -431,7 +446,7 @@ static int ask_rcpt(struct session *s, const struct probe_request *p, struct str
 		strbuf_addf(&s->line, "RCPT TO:<%s>", box.address);
 		rc = step(s, STAGE_RCPT, box.address, err);
 		if (rc == 0)
-			show(&s->reply, p, out);
+			show(&s->reply, p, opt, out);
 		if (!s->dead && step_text(s, STAGE_RSET, "RSET", &ignored) < 0)
 			s->dead = true;
 	}
@@ -448,13 +463,13 @@ int probe_run(struct session *s, const struct probe_request *p, const struct pro
 		return -1;
 	}
 	if (p->id == PROBE_VRFY && opt->with_rcpt && told_nothing(s))
-		return ask_rcpt(s, p, out, err);
+		return ask_rcpt(s, p, opt, out, err);
 	if (judge_probe(s, p, opt, note, err) < 0) {
 		/* RFC 1985, section 5.2: such a server is not to be asked again */
 		*last_out = p->id == PROBE_ETRN && reply_class(&s->reply) == 5;
 		return -1;
 	}
-	show(&s->reply, p, out);
+	show(&s->reply, p, opt, out);
 	if (s->reply.code == 221)	/* the user's own QUIT */
 		s->dead = true;
 	return 0;
