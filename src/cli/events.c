@@ -66,7 +66,8 @@ static void write_trace(int fd, enum wire_direction direction, const char *text,
 {
 	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
 
-	strbuf_addstr(&line, direction == WIRE_OUT ? "--> " : "<-- ");
+	strbuf_addstr(&line, direction == WIRE_OUT || direction == WIRE_NOTE_OUT ? "--> " :
+								       "<-- ");
 	text_escape_add(&line, text, n);
 	strbuf_addch(&line, '\n');
 	(void)!fs_write_all(fd, line.buf, line.len);
@@ -75,6 +76,10 @@ static void write_trace(int fd, enum wire_direction direction, const char *text,
 
 static void trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
 {
+	static const char *const names[] = {
+		[WIRE_IN] = "reply", [WIRE_OUT] = "command",
+		[WIRE_NOTE_IN] = "note", [WIRE_NOTE_OUT] = "note",
+	};
 	struct events *e = ctx;
 
 	if (e->inv->verbose)
@@ -82,7 +87,7 @@ static void trace(void *ctx, enum wire_direction direction, const char *text, si
 	if (e->trace_fd >= 0)
 		write_trace(e->trace_fd, direction, text, n);
 	if (e->fd >= 0) {
-		json_octets(begin(e, direction == WIRE_OUT ? "command" : "reply"), "line", text, n);
+		json_octets(begin(e, names[direction]), "line", text, n);
 		end(e);
 	}
 }
@@ -102,6 +107,22 @@ static void connected(void *ctx, const char *server, const char *address)
 
 	json_string(j, "server", server);
 	json_string(j, "address", address);
+	end(ctx);
+}
+
+static void failed(void *ctx, const char *server, const struct error *err)
+{
+	struct json *j = begin(ctx, "connection-failed");
+
+	json_string(j, "server", server);
+	json_string(j, "text", err->text);
+	json_string(j, "fault", fault_rows[err->fault].name);
+	end(ctx);
+}
+
+static void closed(void *ctx)
+{
+	(void)begin(ctx, "closed");
 	end(ctx);
 }
 
@@ -228,6 +249,7 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 	**out = e;
 	(*out)->observer = (struct observer){
 		.ctx = *out, .connected = e.fd >= 0 ? connected : NULL,
+		.failed = e.fd >= 0 ? failed : NULL, .closed = e.fd >= 0 ? closed : NULL,
 		.secured = e.fd >= 0 ? secured : NULL,
 		.tls_trace = inv->trace_tls ? tls_trace : NULL,
 		.text = inv->events_text ? show_text : NULL,

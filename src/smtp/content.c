@@ -82,7 +82,7 @@ static void note_size(struct session *s, uint64_t octets)
 	strbuf_addch(&text, '<');
 	command_add_number(&text, octets);
 	strbuf_addstr(&text, " octets of the message>");
-	wire_note(s->wire, WIRE_OUT, text.buf);
+	wire_note(s->wire, WIRE_NOTE_OUT, text.buf);
 	strbuf_release(&text);
 }
 

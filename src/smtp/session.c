@@ -119,7 +119,7 @@ static int look_for_demanded(const struct session *s, struct error *err)
 	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
 		if (session_has(s, demanded[i].id))
 			continue;
-		wire_note(s->wire, WIRE_IN, demanded[i].note);
+		wire_note(s->wire, WIRE_NOTE_IN, demanded[i].note);
 		if (s->account->lmtp_required && !s->opt.info_only)
 			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
 					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
@@ -249,7 +249,7 @@ void session_give_up(struct session *s, enum extension_id id)
 
 void session_note(const struct session *s, const char *text)
 {
-	wire_note(s->wire, WIRE_OUT, text);
+	wire_note(s->wire, WIRE_NOTE_OUT, text);
 }
 
 int session_reply(struct session *s, enum stage stage, struct error *err)
@@ -424,7 +424,7 @@ void observer_secured(const struct observer *o, struct wire *w)
 
 	strbuf_addstr(&text, "TLS: ");
 	tls_describe(tls, &text);
-	wire_note(w, WIRE_IN, text.buf);
+	wire_note(w, WIRE_NOTE_IN, text.buf);
 	if (o && o->secured) {
 		struct strvec chain = STRVEC_INIT(CHAIN_MAX);
 

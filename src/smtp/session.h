@@ -50,6 +50,10 @@ struct observer {
 	void (*step)(void *ctx, enum session_step step, const struct session *s);
 	/* Connected to server ("mail.example.org:587") at its numeric address. */
 	void (*connected)(void *ctx, const char *server, const char *address);
+	/* It could not be connected to, or TLS from the first octet failed. */
+	void (*failed)(void *ctx, const char *server, const struct error *err);
+	/* The connection is closed, whoever did it. */
+	void (*closed)(void *ctx);
 	/*
 	 * TLS is on: what was agreed, whether the certificate was verified, and
 	 * the certificates that the server sent, as PEM, its own first.

@@ -86,6 +86,8 @@ static void each_line_has_its_arrow(void **state)
 	assert_string_equal(traced(WIRE_OUT, "EHLO x", 6), "--> EHLO x\n");
 	assert_string_equal(traced(WIRE_IN, "250 ok", 6), "<-- 250 ok\n");
 	assert_string_equal(traced(WIRE_IN, "", 0), "<-- \n");
+	assert_string_equal(traced(WIRE_NOTE_OUT, "(x)", 3), "--> (x)\n");
+	assert_string_equal(traced(WIRE_NOTE_IN, "(y)", 3), "<-- (y)\n");
 	assert_string_equal(traced(WIRE_IN, "250 ok and more", 6), "<-- 250 ok\n");
 }
 
@@ -164,6 +166,27 @@ static void lines_are_json(void **state)
 	assert_int_equal(strncmp(watch_close(&w), "{\"event\":\"connection\",\"time\":", 29), 0);
 	assert_string_equal(behind_time(w.got),
 			    ",\"server\":\"mail.example.org:587\",\"address\":\"192.0.2.1\"}\n");
+
+	watch_open(&w, false, true);
+	o = events_options(w.events).observer;
+	struct error refused;
+
+	error_set(&refused, FAULT_CONNECT_REFUSED, "no");
+	o->failed(o->ctx, "a:1", &refused);
+	assert_string_equal(behind_time(watch_close(&w)), ",\"server\":\"a:1\",\"text\":\"no\","
+			    "\"fault\":\"connect-refused\"}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"connection-failed\""));
+
+	watch_open(&w, false, true);
+	o = events_options(w.events).observer;
+	o->closed(o->ctx);
+	assert_string_equal(behind_time(watch_close(&w)), "}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"closed\""));
+
+	watch_open(&w, false, true);
+	events_options(w.events).trace(w.events, WIRE_NOTE_IN, "TLS: x", 6);
+	assert_string_equal(behind_time(watch_close(&w)), ",\"line\":\"TLS: x\"}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"note\""));
 
 	watch_open(&w, false, true);
 	o = events_options(w.events).observer;
