@@ -82,6 +82,20 @@ def http():
     return proxy_case(HTTP_NAME + 'C:\nRAW "HTTP/1.1 200 ok\\r\\n\\r\\n"\n' + ACCEPT, ['--proxy=http://127.0.0.1:{port}'])
 
 
+@test('proxy: data: a header field for http, the user id for socks4, nothing for socks5')
+def proxy_data():
+    tenant = ['--proxy-data=X-Tenant: mail']
+    return proxy_case(HTTP_NAME + 'C: X-Tenant: mail\nC:\nRAW "HTTP/1.1 200 ok\\r\\n\\r\\n"\n' + ACCEPT,
+                      ['--proxy=http://127.0.0.1:{port}'], more=tenant) + \
+        proxy_case('GET "\\x04\\x01\\x02\\x4b\\x00\\x00\\x00\\x01an id\\x00mail.example.org\\x00"\n'
+                   'RAW "\\x00\\x5a\\x00\\x00\\x00\\x00\\x00\\x00"\n' + ACCEPT,
+                   ['--proxy=socks4a://joe@127.0.0.1:{port}'], more=['--proxy-data=an id']) + \
+        proxy_case('EOF', ['--proxy=socks5h://127.0.0.1:{port}'], 78, ['takes no proxy_data'], more=tenant) + \
+        proxy_case('EOF', ['--proxy=http://127.0.0.1:{port}'], 78, ['no header field'], more=['--proxy-data=joe']) + \
+        proxy_case(HTTP_NAME + 'C:\nRAW "HTTP/1.1 200 ok\\r\\n\\r\\n"\n' + ACCEPT, ['--proxy-from-env'],
+                   env={'all_proxy': 'http://127.0.0.1:{port}'}, more=tenant)
+
+
 @test('proxy: name and password')
 def proxy_login():
     login = 'GET "\\x05\\x02\\x00\\x02"\nRAW "\\x05\\x02"\nGET "\\x01\\x03joe\\x06secret"\nRAW "\\x01\\x00"\n' \

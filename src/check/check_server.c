@@ -408,11 +408,32 @@ static void pass_connected(void *ctx, const char *server, const char *address)
 	o->connected(o->ctx, server, address);
 }
 
-static void pass_secured(void *ctx, const char *tls, bool verified)
+static void pass_failed(void *ctx, const char *server, const struct error *err)
 {
 	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
 
-	o->secured(o->ctx, tls, verified);
+	o->failed(o->ctx, server, err);
+}
+
+static void pass_closed(void *ctx)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->closed(o->ctx);
+}
+
+static void pass_secured(void *ctx, const char *tls, bool verified, const struct strvec *chain)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->secured(o->ctx, tls, verified, chain);
+}
+
+static void pass_tls_trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	const struct observer *o = ((const struct visit *)ctx)->c->r->opt->observer;
+
+	o->tls_trace(o->ctx, direction, text, n);
 }
 
 /* --- one address ------------------------------------------------------------- */
@@ -428,7 +449,10 @@ static int open_visit(struct visit *v, bool loose, struct error *err)
 	const struct observer watch = {
 		.ctx = v, .step = begin_step,
 		.connected = others && others->connected ? pass_connected : NULL,
+		.failed = others && others->failed ? pass_failed : NULL,
+		.closed = others && others->closed ? pass_closed : NULL,
 		.secured = others && others->secured ? pass_secured : NULL,
+		.tls_trace = others && others->tls_trace ? pass_tls_trace : NULL,
 	};
 	const struct attempt_options opt = {
 		.trace = r->opt ? r->opt->trace : NULL,

@@ -22,9 +22,11 @@
 #include "util/error.h"
 #include "util/json.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/text.h"
 
 #define OUTPUT_MAX ((size_t)1024 * 1024)
+#define CHAIN_MAX 100
 
 /* Does the program know what to do with the keyword of this EHLO line? */
 static bool is_known(const char *line)
@@ -155,6 +157,19 @@ static void add_certificate_json(struct json *j, const struct stream *top)
 	strbuf_release(&text);
 }
 
+/* What the server sent, as PEM. */
+static void add_chain_json(struct json *j, const struct stream *top)
+{
+	struct strvec chain = STRVEC_INIT(CHAIN_MAX);
+
+	tls_add_peer_chain(top, &chain);
+	json_begin(j, "chain", '[');
+	for (size_t i = 0; i < chain.n; i++)
+		json_string(j, NULL, chain.v[i]);
+	json_end(j, ']');
+	strvec_release(&chain);
+}
+
 static void describe_json(void *ctx, const struct session *s)
 {
 	struct strbuf tls = STRBUF_INIT(OUTPUT_MAX);
@@ -170,6 +185,7 @@ static void describe_json(void *ctx, const struct session *s)
 		tls_describe(top, &tls);
 		json_string(&j, "tls", tls.buf);
 		add_certificate_json(&j, top);
+		add_chain_json(&j, top);
 	} else {
 		json_string(&j, "tls", NULL);
 	}

@@ -19,13 +19,16 @@
 #include "net/wire.h"
 #include "server/listener.h"
 #include "smtp/probe.h"
+#include "smtp/reply.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/json.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
 #define NOTE_MAX 4096
@@ -76,7 +79,9 @@ static int serve_reversed(struct commands *c, struct session *s, struct error *e
 	s->dead = true;		/* there is nobody left to say QUIT to */
 	int rc = atrn_run(&c->reversed, s->wire, s->encrypted, peer, &messages, err);
 
-	strbuf_addf(&text, "%u message%s received\n", messages, messages == 1 ? "" : "s");
+	strbuf_addf(&text, c->inv->json ? "{\"command\":\"ATRN\",\"messages\":%u%s}\n" :
+		    "%u message%s received\n", messages,
+		    messages == 1 || c->inv->json ? "" : "s");
 	if (report_output(c->inv, text.buf) != EX_OK && rc == 0)
 		rc = error_set(err, FAULT_IO, "cannot tell how many messages came");
 	strbuf_release(&text);
@@ -95,23 +100,77 @@ static int show(const struct invocation *inv, const struct strbuf *out, const st
 	return 0;
 }
 
+/* One object for each command, on a line of its own; of a raw one no argument: it may be secret. */
+static void add_probe_json(struct strbuf *out, const struct probe_request *p,
+		     const struct probe_answer *a, const char *note, const struct error *err)
+{
+	struct json j = { .out = out };
+	const int code = err ? err->reply : a->code;
+	const char *status = err ? err->status : a->status;
+
+	json_begin(&j, NULL, '{');
+	if (p->id == PROBE_RAW)
+		json_octets(&j, "command", p->arg, strcspn(p->arg, " "));
+	else
+		json_string(&j, "command", probe_name(p));
+	json_string(&j, "argument", p->id == PROBE_RAW ? NULL : p->arg);
+	json_number(&j, "exit", err ? err->exit : 0);
+	if (code)
+		json_number(&j, "code", code);
+	else
+		json_string(&j, "code", NULL);
+	json_string(&j, "status", *status ? status : NULL);
+	json_begin(&j, "lines", '[');
+	for (size_t i = 0; i < a->lines.n; i++)
+		json_string(&j, NULL, a->lines.v[i]);
+	json_end(&j, ']');
+	json_string(&j, "note", *note ? note : NULL);
+	json_string(&j, "text", err ? err->text : NULL);
+	json_string(&j, "fault", err ? fault_rows[err->fault].name : NULL);
+	json_end(&j, '}');
+	strbuf_addch(out, '\n');
+}
+
+/* The object instead of what would be shown, and the note in it; a failure is told besides. */
+static int show_json(struct commands *c, const struct probe_request *p,
+		     const struct probe_answer *a, const struct strbuf *note,
+		     const struct error *failure, struct error *err)
+{
+	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+	const struct strbuf none = STRBUF_INIT(0);
+
+	add_probe_json(&out, p, a, note->len ? note->buf : "", failure);
+	int rc = show(c->inv, &out, &none, err);
+
+	strbuf_release(&out);
+	return rc;
+}
+
 static int run_one(struct commands *c, struct session *s, const struct probe_request *p,
 		   bool *last, struct error *err)
 {
-	const struct probe_options opt = { .strict = c->inv->strict_verify,
+	struct probe_answer answer = { .lines = STRVEC_INIT(REPLY_LINES_MAX) };
+	const struct probe_options opt = { .strict = c->inv->strict_verify, .answer = &answer,
 					   .with_rcpt = c->inv->verify_with_rcpt };
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX), note = STRBUF_INIT(NOTE_MAX);
 	bool reversed = false;
+	struct error unwritten;
 	int rc = probe_run(s, p, &opt, &out, &note, last, err);
 
-	if (rc == 0)
+	if (c->inv->json && show_json(c, p, &answer, &note, rc < 0 ? err : NULL, &unwritten) < 0 &&
+	    rc == 0) {
+		*err = unwritten;
+		rc = -1;
+	} else if (rc == 0 && !c->inv->json) {
 		rc = show(c->inv, &out, &note, err);
+	}
 	if (rc == 0)
 		rc = probe_reversed(s, p, &reversed, err);
 	if (rc == 0 && reversed)
 		rc = serve_reversed(c, s, err);
 	strbuf_release(&out);
 	strbuf_release(&note);
+	strvec_release(&answer.lines);
 	return rc;
 }
 
@@ -212,8 +271,13 @@ int cmd_smtp(const struct invocation *inv)
 	struct error err;
 
 	submission_init(&c.submission, &inv->request, NULL);
-	if (events_open(inv, &events, &err) < 0 || run_commands(&c, events, &err) < 0)
+	if (events_open(inv, &events, &err) < 0 || run_commands(&c, events, &err) < 0) {
+		const struct report r = { .inv = inv, .error = &err };
+
+		if (inv->json)
+			(void)report_json(&r);
 		report_worst(inv, &err, &c.worst);
+	}
 	events_free(events);
 	submission_release(&c.submission);
 	return c.worst.exit;

@@ -17,6 +17,7 @@
 #include "util/fs.h"
 #include "util/json.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -34,6 +35,8 @@ struct events {
 	int64_t transfer_start, transfer_last;
 	struct strbuf line;		/* the event under way */
 	struct json json;
+	char cut[4];			/* of the text: a character that is not whole yet */
+	size_t cut_n;
 };
 
 /* {"event":"NAME","time":1795380684.123 ... the caller adds the rest. */
@@ -63,7 +66,8 @@ static void write_trace(int fd, enum wire_direction direction, const char *text,
 {
 	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
 
-	strbuf_addstr(&line, direction == WIRE_OUT ? "--> " : "<-- ");
+	strbuf_addstr(&line, direction == WIRE_OUT || direction == WIRE_NOTE_OUT ? "--> " :
+								       "<-- ");
 	text_escape_add(&line, text, n);
 	strbuf_addch(&line, '\n');
 	(void)!fs_write_all(fd, line.buf, line.len);
@@ -72,6 +76,10 @@ static void write_trace(int fd, enum wire_direction direction, const char *text,
 
 static void trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
 {
+	static const char *const names[] = {
+		[WIRE_IN] = "reply", [WIRE_OUT] = "command",
+		[WIRE_NOTE_IN] = "note", [WIRE_NOTE_OUT] = "note",
+	};
 	struct events *e = ctx;
 
 	if (e->inv->verbose)
@@ -79,9 +87,18 @@ static void trace(void *ctx, enum wire_direction direction, const char *text, si
 	if (e->trace_fd >= 0)
 		write_trace(e->trace_fd, direction, text, n);
 	if (e->fd >= 0) {
-		json_octets(begin(e, direction == WIRE_OUT ? "command" : "reply"), "line", text, n);
+		json_octets(begin(e, names[direction]), "line", text, n);
 		end(e);
 	}
+}
+
+static void tls_trace(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	const struct events *e = ctx;
+
+	write_trace(STDERR_FILENO, direction, text, n);
+	if (e->trace_fd >= 0)
+		write_trace(e->trace_fd, direction, text, n);
 }
 
 static void connected(void *ctx, const char *server, const char *address)
@@ -93,12 +110,32 @@ static void connected(void *ctx, const char *server, const char *address)
 	end(ctx);
 }
 
-static void secured(void *ctx, const char *tls, bool verified)
+static void failed(void *ctx, const char *server, const struct error *err)
+{
+	struct json *j = begin(ctx, "connection-failed");
+
+	json_string(j, "server", server);
+	json_string(j, "text", err->text);
+	json_string(j, "fault", fault_rows[err->fault].name);
+	end(ctx);
+}
+
+static void closed(void *ctx)
+{
+	(void)begin(ctx, "closed");
+	end(ctx);
+}
+
+static void secured(void *ctx, const char *tls, bool verified, const struct strvec *chain)
 {
 	struct json *j = begin(ctx, "tls");
 
 	json_string(j, "description", tls);
 	json_bool(j, "verified", verified);
+	json_begin(j, "chain", '[');
+	for (size_t i = 0; i < chain->n; i++)
+		json_string(j, NULL, chain->v[i]);
+	json_end(j, ']');
 	end(ctx);
 }
 
@@ -119,11 +156,51 @@ static void show_meter(struct events *e, uint64_t done, uint64_t total)
 	strbuf_release(&line);
 }
 
+static void write_text(struct events *e, const char *text, size_t n)
+{
+	json_octets(begin(e, "text"), "text", text, n);
+	end(e);
+}
+
+/* How many octets at the end of the text begin a character of UTF-8 that goes on? */
+static size_t unfinished(const char *text, size_t n)
+{
+	for (size_t back = 1; back <= 3 && back <= n; back++) {
+		const unsigned char c = (unsigned char)text[n - back];
+
+		if (c >= 0xc0)
+			return back < (c >= 0xf0 ? 4U : c >= 0xe0 ? 3U : 2U) ? back : 0;
+		if (c < 0x80)
+			break;
+	}
+	return 0;
+}
+
+/* Each piece has whole characters, wherever the blocks of the transfer end. */
+static void show_text(void *ctx, const char *data, size_t n)
+{
+	struct events *e = ctx;
+	struct strbuf all = STRBUF_INIT(LINE_LIMIT);
+
+	strbuf_add(&all, e->cut, e->cut_n);
+	strbuf_add(&all, data, n);
+	e->cut_n = unfinished(all.buf, all.len);
+	memcpy(e->cut, all.buf + all.len - e->cut_n, e->cut_n);
+	if (all.len > e->cut_n)
+		write_text(e, all.buf, all.len - e->cut_n);
+	strbuf_release(&all);
+}
+
 static void transfer(void *ctx, uint64_t done, uint64_t total)
 {
 	struct events *e = ctx;
 	int64_t now = clock_ms();
 	bool last = done >= total;
+
+	if (last && e->cut_n) {
+		write_text(e, e->cut, e->cut_n);
+		e->cut_n = 0;
+	}
 
 	if (!e->transfer_start)
 		e->transfer_start = now;
@@ -162,14 +239,20 @@ int events_open(const struct invocation *inv, struct events **out, struct error 
 	if (e.fd >= 0 && fcntl(e.fd, F_GETFD) < 0)
 		return error_set(err, FAULT_USAGE, "--events: descriptor %d is not open",
 				 e.fd);
+	if (inv->events_text && e.fd < 0)
+		return error_set(err, FAULT_USAGE, "--events-text belongs to --events");
 	if (inv->trace_file && open_trace(inv->trace_file, &e.trace_fd, err) < 0)
 		return -1;
-	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose));
+	e.meter = !inv->quiet && (inv->progress || (isatty(STDERR_FILENO) && !inv->verbose &&
+						   !inv->trace_tls));
 	*out = xcalloc(1, sizeof(e));
 	**out = e;
 	(*out)->observer = (struct observer){
 		.ctx = *out, .connected = e.fd >= 0 ? connected : NULL,
+		.failed = e.fd >= 0 ? failed : NULL, .closed = e.fd >= 0 ? closed : NULL,
 		.secured = e.fd >= 0 ? secured : NULL,
+		.tls_trace = inv->trace_tls ? tls_trace : NULL,
+		.text = inv->events_text ? show_text : NULL,
 		.transfer = e.fd >= 0 || e.meter ? transfer : NULL,
 	};
 	return 0;

@@ -1,13 +1,17 @@
 /*
- * To see what happens: the transcript (-v, --trace=FILE), JSON lines
- * (--events=FD) and the progress meter.
+ * To see what happens: the transcript (-v, --trace=FILE), the records of TLS
+ * (--trace-tls), JSON lines (--events=FD) and the progress meter.
  *
  * JSON lines, one object each, in the order in which things happen, all with
  * "event" and "time" (Unix seconds with milliseconds):
  *	connection	server, address
- *	tls		description, verified
+ *	connection-failed	server, text, fault
+ *	closed
+ *	tls		description, verified, chain: what the server sent, as PEM
  *	command		line, as in the transcript: secrets are not in it
  *	reply		line
+ *	note		line: of the transcript, that nobody has said
+ *	text		text: of the message, with --events-text; before its transfer
  *	transfer	octets, total; at most ten a second, and the last
  *	recipient	address, outcome, code, status, text
  *	end		outcome, exit, text

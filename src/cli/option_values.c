@@ -475,6 +475,15 @@ OPTION_FUNCTION(option_probe)
 	return 0;
 }
 
+/* The command, or with a value the setting of that name. */
+OPTION_FUNCTION(option_rset)
+{
+	if (!value)
+		return option_probe(inv, o, NULL, err);
+	option_override(inv, o->name, value);
+	return 0;
+}
+
 OPTION_FUNCTION(option_verify_with)
 {
 	static const struct name_value names[] = { { "vrfy", 0 }, { "rcpt", 1 }, { NULL, 0 } };

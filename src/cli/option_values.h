@@ -54,8 +54,8 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
 	option_envid, option_family, option_debug, option_mode, option_queue_run, option_command,
 	option_error_mode, option_letter, option_long_name, option_tag, option_traffic,
 	option_ignore, option_events, option_rcpt, option_at, option_require_tls, option_param,
-	option_body, option_burl, option_burl_size, option_probe, option_verify_with,
-	option_terminal, option_xclient;
+	option_body, option_burl, option_burl_size, option_probe, option_rset,
+	option_verify_with, option_terminal, option_xclient;
 
 option_fn option_address, option_text, option_part, option_charset, option_header, option_field,
 	option_importance, option_receipt, option_disposition, option_solicitation;

@@ -127,11 +127,13 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 	if (s->flags & SETTING_FILE_ONLY)
 		return error_set(err, FAULT_USAGE, "'--%s' is no option: only a "
 				 "configuration file can say that", key);
-	if (s->flags & SETTING_NO_OPTION ||
-	    (s->flags & SETTING_URL && value && proxyurl_has_password(value)))
+	if (s->flags & SETTING_NO_OPTION)
 		return error_set(err, FAULT_USAGE,
 				 "'--%s' would show a secret to everyone who lists processes: "
 				 "use --%s-file or --%s-command", key, key, key);
+	if (s->flags & SETTING_URL && value && proxyurl_has_password(value))
+		return error_set(err, FAULT_USAGE, "'--%s' would show a secret to everyone who "
+				 "lists processes: a configuration file can say it", key);
 	if (option_check_who(inv, s->who, option, err) < 0)
 		return -1;
 	if (!value && s->flags & SETTING_SWITCH)

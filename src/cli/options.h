@@ -59,8 +59,10 @@ struct invocation {
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */
+	bool trace_tls;			/* --trace-tls: records and handshake messages */
 	bool progress;			/* --progress: a meter from the first octet on */
 	int events_fd;			/* --events, -1 = none */
+	bool events_text;		/* --events-text */
 	const char *trace_file;		/* --trace */
 	const char *subject;		/* of the command: --check=ACCOUNT, --import FILE... */
 	const char *syslog_tag;		/* -L */

@@ -63,6 +63,9 @@ enum from_override { FROM_OVERRIDE_NO, FROM_OVERRIDE_OWN_DOMAIN, FROM_OVERRIDE_A
 /* Header fields made by us: when missing, always (replacing), never. */
 enum set_header { SET_HEADER_AUTO, SET_HEADER_ON, SET_HEADER_OFF };
 
+/* The left part of a Message-ID: time and a random word; that word; of the message's content. */
+enum message_id_style { MESSAGE_ID_TIME, MESSAGE_ID_RANDOM, MESSAGE_ID_HASH };
+
 /* What becomes of the message when some recipients are refused. */
 enum partial { PARTIAL_SEND, PARTIAL_REFUSE };
 
@@ -99,6 +102,7 @@ struct proxy_settings {
 	struct secret password;
 	const char *password_file;
 	const char *const *password_command;
+	const char *data;		/* header field or user id; NULL = none; may be secret */
 	bool from_env;			/* take it from the environment when there is none */
 	const char *const *no_proxy;
 };
@@ -121,6 +125,7 @@ struct convert_settings {
 	enum long_lines long_lines;
 	enum utf8_downgrade smtputf8_downgrade;
 	bool signed_dkim;		/* also what has a DKIM-Signature, which breaks then */
+	const char *charset_out;	/* of words and texts of our making; NULL = UTF-8 */
 	const char *default_charset;		/* of octets that are no UTF-8; NULL = not known */
 };
 
@@ -145,6 +150,9 @@ enum dnssec { DNSSEC_AUTO, DNSSEC_TRUST_AD };
 /* AUTO: where it is of use, see smtp/content.c. */
 enum chunking { CHUNKING_OFF, CHUNKING_AUTO, CHUNKING_ON };
 
+/* RSET before MAIL, behind another transaction: where that was left open; always; a new session. */
+enum rset { RSET_AUTO, RSET_ALWAYS, RSET_NEVER };
+
 /* FIRST_NO: one command at a time up to the reply to the first RCPT. */
 enum pipelining { PIPELINING_NO, PIPELINING_YES, PIPELINING_FIRST_NO };
 
@@ -162,7 +170,9 @@ struct tls_settings {
 	enum tls_dane dane;
 	enum dnssec dnssec;
 	const char *dnssec_anchor;	/* file with the root's keys; NULL = the system's */
-	const char *cert_file, *key_file;	/* client certificate: PEM or URI of a token */
+	const char *cert_file;		/* client certificate: PEM file or text, URI of a token */
+	const char *key_file;		/* the same of its key; text is the next */
+	struct secret key;
 	const char *pkcs12_file;	/* the same with its key in one */
 	const char *key_password_file;
 	const char *const *key_password_command;	/* argv */
@@ -368,6 +378,7 @@ struct account {
 	bool bcc_copies;		/* each of Bcc has one, with a Bcc field of its own */
 	const char *const *strip;	/* names of fields that are removed, patterns */
 	const char *message_id_domain;
+	enum message_id_style message_id_style;
 	bool privacy;			/* no name of this host in Message-ID */
 	bool helo_privacy;		/* nor in EHLO */
 	struct rewrite_settings rewrite;
@@ -382,6 +393,8 @@ struct account {
 	enum dsn_ret dsn_return;
 	bool dsn_required;
 	enum pipelining pipelining;
+	enum rset rset;
+	uint64_t reply_max;		/* octets of a line of a reply that are kept */
 	bool pipe_connect;		/* EHLO before the greeting, where the server allows it */
 	unsigned pipe_connect_ttl;	/* how long the server's word for that counts */
 	enum chunking chunking;

@@ -111,6 +111,7 @@ void config_forget(struct account *a)
 {
 	secret_release(&a->auth.password);
 	secret_release(&a->auth.token);
+	secret_release(&a->tls.key);
 	secret_release(&a->proxy.password);
 }
 

@@ -263,6 +263,7 @@ static void copy_account(struct account *to, const struct account *from)
 	*to = *from;
 	own_secret(&to->auth.password);
 	own_secret(&to->auth.token);
+	own_secret(&to->tls.key);
 	own_secret(&to->proxy.password);
 }
 

@@ -38,7 +38,7 @@ static void warn(const struct walk *w, const struct section *s, const char *fmt,
 /* What an account says that leaves a key of it without use. */
 enum when {
 	ALWAYS, NOBODY, NO_SIGN_IN, PASSWORD, PASSWORD_FILE, PASSWORD_FD, PASSWORD_CREDENTIAL,
-	PASSWORD_COMMAND, NO_TLS, UNCHECKED, PINNED, NO_CERTIFICATE, TWO_CERTIFICATES,
+	PASSWORD_COMMAND, NO_TLS, UNCHECKED, PINNED, NO_CERTIFICATE, TWO_KEYS, TWO_CERTIFICATES,
 	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, TUNNELLED, DIRECT, NO_PROXY_USER, NO_LOGFILE
 };
 
@@ -61,6 +61,7 @@ static bool is_so(const struct account *a, enum when when)
 		[UNCHECKED] = tls && !a->tls.certcheck,
 		[PINNED] = tls && (a->tls.pin || a->tls.fingerprint),
 		[NO_CERTIFICATE] = !a->tls.cert_file,
+		[TWO_KEYS] = secret_is_set(&a->tls.key),
 		[TWO_CERTIFICATES] = a->tls.cert_file && a->tls.pkcs12_file,
 		[STARTTLS_ON_465] = a->port == 465 && a->tls.mode == TLS_STARTTLS,
 		[IMPLICIT_ON_587] = (a->port == 587 || a->port == 25) &&
@@ -97,11 +98,13 @@ static const struct conflict {
 	{ PASSWORD_COMMAND, other_password, { "passwordeval" } },
 	{ NO_TLS, "not used: 'tls = off'",
 	  { "tls_pin", "tls_fingerprint", "tls_trust_file", "tls_trust_dir", "tls_crl_file",
-	    "tls_cert_file", "tls_key_file", "tls_pkcs12_file", "tls_host_override",
-	    "tls_priorities", "tls_alpn", "tls_dane" } },
+	    "tls_cert", "tls_key", "tls_cert_file", "tls_key_file", "tls_pkcs12_file",
+	    "tls_host_override", "tls_priorities", "tls_alpn", "tls_dane" } },
 	{ UNCHECKED, "not used: 'tls_certcheck = off'", { "tls_trust_file" } },
 	{ PINNED, "not used: the certificate is accepted by its pin", { "tls_trust_file" } },
 	{ NO_CERTIFICATE, "there is no 'tls_cert_file' that it belongs to", { "tls_key_file" } },
+	{ NO_CERTIFICATE, "there is no 'tls_cert' that it belongs to", { "tls_key" } },
+	{ TWO_KEYS, "not used: 'tls_key' goes before it", { "tls_key_file" } },
 	{ TWO_CERTIFICATES, "cannot be used beside 'tls_cert_file'", { "tls_pkcs12_file" } },
 	{ STARTTLS_ON_465, "on port 465 servers speak TLS from the start: 'tls = implicit' "
 	  "belongs to it", { "port" } },

@@ -9,6 +9,7 @@
 #include "util/error.h"
 
 #define KEY_MAX 49	/* what libinih keeps of a key */
+#define PEM_BEGIN "-----BEGIN "
 #define STAND_IN "x"	/* what it sees instead of a value */
 
 int rcfile_line(struct rcfile_lines *l, char **line_out, struct error *err)
@@ -78,6 +79,7 @@ struct feed {
 	struct rcfile_lines lines;
 	char *value;		/* of the line that the library has */
 	char *left;		/* in front of it, where it is no key; else NULL */
+	unsigned at;		/* the line that the setting stands in */
 	bool failed;
 	const struct rcfile_handler *handler;
 	struct error *err;
@@ -90,30 +92,38 @@ static int fail(struct feed *f, const char *what)
 			 what);
 }
 
-/* The next line that says something, without blanks around it; NULL at the end. */
-static char *next_line(struct feed *f)
+/* The next line without blanks around it; NULL at the end. */
+static char *any_line(struct feed *f)
 {
 	char *line;
-	int rc;
+	int rc = rcfile_line(&f->lines, &line, f->err);
 
-	while ((rc = rcfile_line(&f->lines, &line, f->err)) > 0) {
-		char *stop = line + strlen(line);
-
-		if (stop > line && stop[-1] == '\r')
-			stop--;
-		while (stop > line && is_ini_blank(stop[-1]))
-			stop--;
-		*stop = '\0';
-		while (is_ini_blank(*line))
-			line++;
-		if (*line && *line != '#' && *line != ';')
-			return line;
-	}
 	if (rc < 0) {
 		f->failed = true;
 		error_prefix(f->err, "%s:%u", f->handler->name, f->lines.number);
 	}
-	return NULL;
+	if (rc <= 0)
+		return NULL;
+	char *stop = line + strlen(line);
+
+	if (stop > line && stop[-1] == '\r')
+		stop--;
+	while (stop > line && is_ini_blank(stop[-1]))
+		stop--;
+	*stop = '\0';
+	while (is_ini_blank(*line))
+		line++;
+	return line;
+}
+
+/* The next one that says something. */
+static char *next_line(struct feed *f)
+{
+	char *line;
+
+	while ((line = any_line(f)) && (!*line || *line == '#' || *line == ';'))
+		;
+	return line;
 }
 
 /* "[" heading "]" [comment] */
@@ -177,6 +187,50 @@ static int read_pair(struct feed *f, char *line, char *str, size_t room)
 	return 0;
 }
 
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Do the next lines go on with another block? */
+static bool another_block(const struct feed *f)
+{
+	const char *p = f->lines.next;
+
+	if (p >= f->lines.end)
+		return false;
+	while (is_ini_blank(*p) || *p == '\r' || *p == '\n')
+		p++;
+	return begins(p, PEM_BEGIN);
+}
+
+/*
+ * "@inline": the value are the blocks of PEM (RFC 7468) in the lines behind
+ * it. They are put together where they stand, which is shorter.
+ */
+static int read_inline(struct feed *f)
+{
+	char *to = f->value, *line;
+	bool last = false;
+
+	if (!another_block(f))
+		return fail(f, "'@inline' wants PEM in the next line");
+	while (!last && (line = any_line(f)) && *line != '[') {
+		const size_t n = strlen(line);
+
+		if (!n && to == f->value)
+			continue;
+		last = begins(line, "-----END ") && !another_block(f);
+		memmove(to, line, n);
+		to += n;
+		*to++ = '\n';
+	}
+	if (!last)
+		return f->failed ? -1 : fail(f, "'-----END' is missing behind '@inline'");
+	*to = '\0';
+	return 0;
+}
+
 /* key "=" value; the key goes to str, the value waits in f */
 static int read_setting(struct feed *f, char *line, char *str, size_t room)
 {
@@ -191,9 +245,11 @@ static int read_setting(struct feed *f, char *line, char *str, size_t room)
 	*key_end = '\0';
 	for (p++; is_ini_blank(*p); p++)
 		;
+	f->value = p;
+	if (strcmp(p, "@inline") == 0 && read_inline(f) < 0)
+		return -1;
 	if (strlen(p) > RCFILE_VALUE_MAX)
 		return fail(f, "the value is longer than 65536 octets");
-	f->value = p;
 	if (key_end - line > KEY_MAX ||
 	    snprintf(str, room, "%s=%s\n", line, STAND_IN) >= (int)room)
 		return fail(f, "the key is too long to be one");
@@ -218,6 +274,7 @@ static int read_line(struct feed *f, char *line, char *str, size_t room)
 	const struct rcfile_handler *h = f->handler;
 
 	f->left = NULL;
+	f->at = f->lines.number;
 	if (*line != '[' && h->has_pairs && h->has_pairs(h->ctx))
 		return read_pair(f, line, str, room);
 	if (*line != '[')
@@ -257,9 +314,9 @@ static int take_ini_setting(void *ctx, const char *section, const char *name, co
 		f->failed = h->pair(h->ctx, f->left, f->value, f->lines.number, f->err) < 0;
 		return !f->failed || go_on(f);
 	}
-	if (h->setting(h->ctx, name, f->value, f->lines.number, f->err) < 0) {
+	if (h->setting(h->ctx, name, f->value, f->at, f->err) < 0) {
 		f->failed = true;
-		error_prefix(f->err, "%s:%u", h->name, f->lines.number);
+		error_prefix(f->err, "%s:%u", h->name, f->at);
 		return go_on(f);
 	}
 	return 1;

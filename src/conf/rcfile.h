@@ -62,7 +62,9 @@ ATTR_CHECK int rcfile_line(struct rcfile_lines *l, char **line_out, struct error
  * value of a setting and the name of a section stay here, whole. Lines are
  * "[section]", "key = value", comments (first octet that is not blank is
  * '#' or ';') or empty. There are no comments behind a value and no
- * continuation lines. Lines that are none of the above are refused.
+ * continuation lines, but behind "key = @inline" the blocks of PEM that are
+ * the value of the key; their lines end in LF. Lines that are none of the
+ * above are refused.
  */
 
 /* Does the text look like the ini form? Its first significant line tells; nothing is ini too. */

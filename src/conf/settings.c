@@ -422,7 +422,7 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 int setting_set(void *target, const struct setting *s, struct arena *a, const char *value,
 		struct error *err)
 {
-	if (s->type != SETTING_SECRET && strpbrk(value, "\r\n"))
+	if (s->type != SETTING_SECRET && !(s->flags & SETTING_LINES) && strpbrk(value, "\r\n"))
 		return error_set(err, FAULT_CONFIG, "key '%s': the value holds a line end",
 				 s->key);
 	return set_value(target, s, a, value, err);

@@ -43,9 +43,10 @@ enum {
 	SETTING_SWITCH = 32,		/* given without a value it means "on" */
 	SETTING_RAW = 64,		/* taken as written: quotes and ${VAR} are the shell's */
 	SETTING_BROAD = 128,		/* sets several fields: goes before others of its section */
-	SETTING_URL = 256,		/* of a proxy; with a password as SECRET_FLAG, NO_OPTION */
+	SETTING_URL = 256,		/* of a proxy; a secret in it: as SECRET_FLAG, NO_OPTION */
 	SETTING_FILE_ONLY = 512,	/* the administrator's to say: no option */
-	SETTING_LONG = 1024		/* one of the long names of -O as well */
+	SETTING_LONG = 1024,		/* one of the long names of -O as well */
+	SETTING_LINES = 2048		/* PEM: the value may have line ends */
 };
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };

@@ -5,9 +5,11 @@
 #include "conf/settings_rows.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "conf/account.h"
 #include "message/address.h"
+#include "message/charset.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -83,6 +85,25 @@ SETTING_SETTER(check_charset)
 	return 0;
 }
 
+/* One that text in ASCII can be in as it is; NULL for UTF-8, which all is in anyway. */
+SETTING_SETTER(set_charset_out)
+{
+	const bool utf8 = !*value || strcasecmp(value, "utf-8") == 0;
+
+	if (!utf8 && !charset_keeps_ascii(value))
+		return setting_refuse(s, value, "a charset that is known here and holds ASCII",
+				      err);
+	*TEXT_FIELD(target, s) = utf8 ? NULL : arena_strdup(arena, value);
+	return 0;
+}
+
+SETTING_PRINTER(print_charset_out)
+{
+	const char *charset = *(const char *const *)((const char *)target + s->offset);
+
+	strbuf_addstr(out, charset ? charset : "utf-8");
+}
+
 const struct setting settings_mail[] = {
 { HEADING("Sender, recipients, header, message") },
 /* sender, recipients, header */
@@ -137,6 +158,10 @@ const struct setting settings_mail[] = {
 { OWNER("message_id_domain"),
   SPECIAL(const char *, message_id_domain, set_domain, setting_print_text),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
+{ OWNER("message_id_style"), CHOICE(enum message_id_style, message_id_style,
+  { "time", MESSAGE_ID_TIME }, { "random", MESSAGE_ID_RANDOM }, { "hash", MESSAGE_ID_HASH }),
+  .def = "time",
+  .help = "what stands before it: with the time, random, of the content" },
 { OWNER("privacy"), SWITCH(privacy), .def = "off",
   .help = "no name of this host in a Message-ID that is added" },
 { OWNER("add_mime"), SWITCH(add_mime), .def = "on", .classic_def = "off",
@@ -162,6 +187,9 @@ const struct setting settings_mail[] = {
   .help = "write UTF-8 in header fields in ASCII" },
 { OWNER("convert_signed_dkim"), SWITCH(convert.signed_dkim), .def = "off",
   .help = "convert also what has a DKIM-Signature, which breaks it" },
+{ OWNER("charset_out"),
+  SPECIAL(const char *, convert.charset_out, set_charset_out, print_charset_out),
+  .def = "utf-8", .arg = "charset", .help = "what composed text and encoded words go out in" },
 { OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
   .arg = "charset", .help = "of 8-bit text that says nothing and is not UTF-8" },
 { .help = NULL }

@@ -12,6 +12,8 @@
 #include "conf/account.h"
 #include "net/pin.h"
 #include "util/arena.h"
+#include "util/error.h"
+#include "util/pem.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -107,6 +109,68 @@ static bool is_mechanism(const char *value)
 	return n >= 1 && n <= 20 && !value[n];
 }
 
+/* --- certificates --------------------------------------------------------------------- */
+
+#define CERTIFICATE_MAX 65536
+
+/* In the place of a file; what is secret is not to be shown, and so does not belong here. */
+SETTING_SETTER(set_certificate)
+{
+	struct strbuf pem = STRBUF_INIT(CERTIFICATE_MAX);
+	int rc = 0;
+
+	if (strstr(value, "PRIVATE KEY"))
+		rc = error_set(err, FAULT_CONFIG, "key '%s': a private key belongs into 'tls_key'",
+			       s->key);
+	else if (*value && (pem_read(value, "CERTIFICATE", &pem) < 0 || strbuf_overflow(&pem)))
+		rc = error_set(err, FAULT_CONFIG, "key '%s': neither PEM nor base64 of a "
+			       "certificate", s->key);
+	else
+		*TEXT_FIELD(target, s) = *value ? arena_strdup(arena, pem.buf) : NULL;
+	strbuf_release(&pem);
+	return rc;
+}
+
+/* PEM in one line. */
+static void print_pem(const char *text, struct strbuf *out)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			strbuf_addstr(out, "\\n");
+		else
+			strbuf_addch(out, *text);
+	}
+}
+
+SETTING_PRINTER(print_certificate)
+{
+	const struct account *a = target;
+
+	(void)s;
+	if (a->tls.cert_file && pem_is(a->tls.cert_file))
+		print_pem(a->tls.cert_file, out);
+}
+
+SETTING_PRINTER(print_cert_file)
+{
+	const struct account *a = target;
+
+	(void)s;
+	if (a->tls.cert_file && !pem_is(a->tls.cert_file))
+		strbuf_addstr(out, a->tls.cert_file);
+}
+
+SETTING_PRINTER(print_trust_file)
+{
+	const struct account *a = target;
+
+	(void)s;
+	if (a->tls.trust_file)
+		print_pem(a->tls.trust_file, out);
+}
+
+/* --- signing in ------------------------------------------------------------------------ */
+
 SETTING_SETTER(set_auth)
 {
 	struct auth_settings *auth = &((struct account *)target)->auth;
@@ -165,7 +229,8 @@ const struct setting settings_security[] = {
   .help = "with tls = on: off means TLS from the first byte" },
 { OWNER("tls_certcheck"), SWITCH(tls.certcheck), .def = "on",
   .help = "verify the server's certificate" },
-{ OWNER("tls_trust_file"), FILE_NAME(tls.trust_file), .def = "system",
+{ OWNER("tls_trust_file"), TEXT(tls.trust_file), .flags = SETTING_PATH | SETTING_LINES,
+  .arg = "file", .print = print_trust_file, .def = "system",
   .help = "certificate authorities to trust, PEM, or \"system\"" },
 { OWNER("tls_trust_dir"), .type = SETTING_STRING, .flags = SETTING_PATH, .arg = "folder",
   .offset = FIELD(const char *, tls.trust_dir),
@@ -186,7 +251,12 @@ const struct setting settings_security[] = {
   .help = "trust-ad: the resolver on this host validates" },
 { OWNER("dnssec_anchor"), FILE_NAME(tls.dnssec_anchor),
   .help = "keys of the root of the DNS, instead of the system's" },
-{ OWNER("tls_cert_file"), FILE_NAME(tls.cert_file),
+{ OWNER("tls_cert"), SPECIAL(const char *, tls.cert_file, set_certificate, print_certificate),
+  .flags = SETTING_LINES, .arg = "pem",
+  .help = "client certificate itself: PEM, or base64; in a file also @inline" },
+{ OWNER("tls_key"), SECRET(tls.key),
+  .help = "key of the client certificate itself, in a file only you can read" },
+{ OWNER("tls_cert_file"), FILE_NAME(tls.cert_file), .print = print_cert_file,
   .help = "client certificate, PEM or pkcs11: URI" },
 { OWNER("tls_key_file"), FILE_NAME(tls.key_file),
   .help = "key of the client certificate, PEM or pkcs11: URI" },

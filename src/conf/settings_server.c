@@ -282,6 +282,34 @@ SETTING_PRINTER(print_proxy)
 			    proxyurl_type_name(a->proxy.type), a->proxy_host, a->proxy_port);
 }
 
+/* A user id of SOCKS4, or a header field that does not change what is asked for. */
+SETTING_SETTER(set_proxy_data)
+{
+	static const char *const fixed[] = { "Host", "Content-Length", "Transfer-Encoding" };
+	const size_t name = proxyurl_field_name(value);
+
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+		if (name == strlen(fixed[i]) && strncasecmp(value, fixed[i], name) == 0)
+			return error_set(err, FAULT_CONFIG, "key '%s': %s cannot be set", s->key,
+					 fixed[i]);
+	}
+	for (const char *c = value; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return error_set(err, FAULT_CONFIG, "key '%s': control characters cannot "
+					 "be sent", s->key);
+	}
+	*TEXT_FIELD(target, s) = *value ? arena_strdup(arena, value) : NULL;
+	return 0;
+}
+
+SETTING_PRINTER(print_proxy_data)
+{
+	const char *data = *(const char *const *)((const char *)target + s->offset);
+
+	if (data)
+		strbuf_addstr(out, proxyurl_has_password(data) ? "(hidden)" : data);
+}
+
 SETTING_PRINTER(print_port)
 {
 	const struct account *a = target;
@@ -383,6 +411,9 @@ const struct setting settings_server[] = {
   .help = "file whose first line is the password for the proxy" },
 { OWNER_FIRST("proxy_password_command"), COMMAND(proxy.password_command),
   .help = "command that prints the password for the proxy; no shell" },
+{ OWNER("proxy_data"), SPECIAL(const char *, proxy.data, set_proxy_data, print_proxy_data),
+  .flags = SETTING_URL, .arg = "text",
+  .help = "header field for an HTTP proxy (Name: value), user id for SOCKS4" },
 { OWNER("proxy_from_env"), SWITCH(proxy.from_env), .def = "off",
   .help = "use the proxy of the environment (ALL_PROXY, HTTPS_PROXY)" },
 { OWNER("no_proxy"), LIST(proxy.no_proxy),
@@ -403,7 +434,7 @@ const struct setting settings_server[] = {
 { OWNER("data_init_timeout"), TIME(data_init), .def = "120", .help = "reply to DATA" },
 { OWNER("data_xfer_timeout"), TIME(data_xfer), .def = "180", .help = "each block of data" },
 { OWNER("data_done_timeout"), TIME(data_done), .def = "600", .help = "reply to the end of data" },
-{ OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET" },
+{ OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET and NOOP" },
 { OWNER("quit_timeout"), LIMIT(timeouts.quit), .def = "10", .help = "reply to QUIT" },
 { OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
 { .help = NULL }

@@ -13,7 +13,9 @@
 #include "message/spool.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 #include "util/text.h"
+#include "util/xalloc.h"
 
 #define NAME_MAX_CHARSET 40		/* RFC 2978, section 2.3 */
 #define BLOCK ((size_t)16 * 1024)
@@ -76,6 +78,7 @@ struct conversion {
 	char in[BLOCK];
 	size_t have;		/* of them not yet converted: an unfinished character */
 	char out[BLOCK];
+	bool lossy;		/* a character had to become another */
 };
 
 /* Converts what is there; at the end nothing may be left over. */
@@ -89,6 +92,7 @@ static int convert_some(struct conversion *c, struct spool *to, bool end, struct
 				  : iconv(c->cd, &in, &left, &out, &room);
 		const int why = rc == (size_t)-1 ? errno : 0;
 
+		c->lossy |= rc > 0 && rc != (size_t)-1;
 		c->at += c->have - left;
 		memmove(c->in, in, left);
 		c->have = left;
@@ -102,29 +106,89 @@ static int convert_some(struct conversion *c, struct spool *to, bool end, struct
 	}
 }
 
+static int convert_all(struct conversion *c, const struct spool *in, struct spool *out,
+		       struct error *err)
+{
+	int rc = 0;
+
+	for (uint64_t at = 0; rc == 0 && at < spool_size(in);) {
+		ssize_t got = spool_read(in, at, c->in + c->have, sizeof(c->in) - c->have, err);
+
+		if (got < 0)
+			return -1;
+		at += (uint64_t)got;
+		c->have += (size_t)got;
+		rc = convert_some(c, out, false, err);
+	}
+	return rc < 0 ? rc : convert_some(c, out, true, err);
+}
+
 int charset_convert(const struct spool *in, const char *charset, struct spool *out,
 		    struct error *err)
 {
 	struct conversion c = { .cd = iconv_open("UTF-8", charset) };
-	int rc = 0;
 
 	if (c.cd == none)
 		return error_set(err, FAULT_MESSAGE, "charset '%s' is not known", charset);
-	for (uint64_t at = 0; rc == 0 && at < spool_size(in);) {
-		ssize_t got = spool_read(in, at, c.in + c.have, sizeof(c.in) - c.have, err);
+	int rc = convert_all(&c, in, out, err);
 
-		if (got < 0) {
-			rc = -1;
-			break;
-		}
-		at += (uint64_t)got;
-		c.have += (size_t)got;
-		rc = convert_some(&c, out, false, err);
-	}
-	if (rc == 0)
-		rc = convert_some(&c, out, true, err);
 	iconv_close(c.cd);
 	return rc;
+}
+
+/* --- out of UTF-8 ------------------------------------------------------------------ */
+
+int charset_encode_spool(const struct spool *in, const char *charset, struct spool *out,
+			 struct error *err)
+{
+	struct conversion c = { .cd = iconv_open(charset, "UTF-8") };
+	struct error why = { .exit = 0 };
+
+	if (c.cd == none)
+		return 0;
+	int rc = convert_all(&c, in, out, &why);
+
+	iconv_close(c.cd);
+	if (rc == 0)
+		return !c.lossy;
+	if (why.fault == FAULT_MESSAGE)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+int charset_encode(const char *text, size_t n, const char *charset, struct strbuf *out)
+{
+	iconv_t cd = iconv_open(charset, "UTF-8");
+
+	if (cd == none)
+		return -1;
+	size_t left = n, room = GROWTH * n + GROWTH;
+	char *copy = xmalloc(n + 1), *in = copy, *made = xmalloc(room), *end = made;
+
+	memcpy(copy, text, n);
+	/* a number of characters that became others is a failure as well */
+	const bool ok = iconv(cd, &in, &left, &end, &room) == 0 &&
+		iconv(cd, NULL, NULL, &end, &room) == 0;
+
+	if (ok)
+		strbuf_add(out, made, (size_t)(end - made));
+	iconv_close(cd);
+	xfree(copy);
+	xfree(made);
+	return ok && !strbuf_overflow(out) ? 0 : -1;
+}
+
+bool charset_keeps_ascii(const char *name)
+{
+	static const char text[] = "AZaz 09=?_-./@<>\r\n";
+	struct strbuf made = STRBUF_INIT(sizeof(text) * GROWTH * 2);
+	const bool keeps = charset_name_valid(name) &&
+		charset_encode(text, sizeof(text) - 1, name, &made) == 0 &&
+		made.len == sizeof(text) - 1 && memcmp(made.buf, text, made.len) == 0;
+
+	strbuf_release(&made);
+	return keeps;
 }
 
 const char *charset_text(struct arena *a, const char *text, const char *charset)

@@ -7,12 +7,14 @@
 #define MESSAGE_CHARSET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 
 struct arena;
 struct error;
 struct spool;
+struct strbuf;
 
 /* The label of text in a charset that nobody knows (RFC 1428). */
 #define CHARSET_UNKNOWN "unknown-8bit"
@@ -37,6 +39,20 @@ const char *charset_of_locale(void);
  */
 ATTR_CHECK int charset_convert(const struct spool *in, const char *charset, struct spool *out,
 			       struct error *err);
+
+/* Can text that is ASCII go out in it as it is (RFC 2046, section 4.1.2)? */
+bool charset_keeps_ascii(const char *name);
+
+/*
+ * Appends n octets of UTF-8 in that charset, complete in itself: -1 when it
+ * lacks one of the characters or is not known.
+ */
+ATTR_CHECK int charset_encode(const char *text, size_t n, const char *charset,
+			      struct strbuf *out);
+
+/* The same from the one spool to the other: 1; 0 when it cannot be; -1 and errors of the spools. */
+ATTR_CHECK int charset_encode_spool(const struct spool *in, const char *charset,
+				    struct spool *out, struct error *err);
 
 /*
  * The text in UTF-8: itself if it is valid UTF-8, else converted from charset;

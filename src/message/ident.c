@@ -62,22 +62,34 @@ static void fill_unique(unsigned char *out, size_t n)
 	}
 }
 
-const char *ident_random(struct arena *a, size_t n)
+const char *ident_word(struct arena *a, const unsigned char *octets, size_t n)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
 	char *word = arena_alloc(a, n + 1);
 
-	if (getrandom(word, n, 0) != (ssize_t)n)	/* up to 256 octets come whole */
-		fill_unique((unsigned char *)word, n);
 	for (size_t i = 0; i < n; i++)
-		word[i] = digits[word[i] & 31];
+		word[i] = digits[octets[i] & 31];
 	return word;
+}
+
+const char *ident_random(struct arena *a, size_t n)
+{
+	unsigned char *octets = arena_alloc(a, n);
+
+	if (getrandom(octets, n, 0) != (ssize_t)n)	/* up to 256 octets come whole */
+		fill_unique(octets, n);
+	return ident_word(a, octets, n);
 }
 
 const char *ident_message_id(struct arena *a, const char *domain)
 {
-	return arena_printf(a, "<%llx.%s@%s>", (unsigned long long)time(NULL),
-			    ident_random(a, 24), domain && *domain ? domain : "msubmit.invalid");
+	return ident_message_id_of(a, arena_printf(a, "%llx.%s", (unsigned long long)time(NULL),
+						   ident_random(a, 24)), domain);
+}
+
+const char *ident_message_id_of(struct arena *a, const char *left, const char *domain)
+{
+	return arena_printf(a, "<%s@%s>", left, domain && *domain ? domain : "msubmit.invalid");
 }
 
 static bool usable_host(const char *name)

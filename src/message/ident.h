@@ -14,6 +14,12 @@ const char *ident_date(struct arena *a, time_t when);
 /* "<TIME.RANDOM@domain>" with at least 96 random bits (RFC 5322, 3.6.4). */
 const char *ident_message_id(struct arena *a, const char *domain);
 
+/* The same with a left part of one's own. */
+const char *ident_message_id_of(struct arena *a, const char *left, const char *domain);
+
+/* n of the same characters as ident_random() has, made of octets: one of each. */
+const char *ident_word(struct arena *a, const unsigned char *octets, size_t n);
+
 /* n characters of 0-9 and a-v that nobody can foresee: five random bits each. */
 const char *ident_random(struct arena *a, size_t n);
 

@@ -43,4 +43,11 @@ ATTR_PURE bool rfc2047_is_word(const char *s, size_t n);
 void rfc2047_encode_text(struct strbuf *out, const char *text, size_t n, size_t column,
 			 const char *charset);
 
+/*
+ * Replaces the words of UTF-8 in a canonical field by words of that charset;
+ * those of which it has not all characters stay as they are, and all with
+ * NULL. Lines are folded between words only.
+ */
+void rfc2047_recode(struct strbuf *field, const char *charset);
+
 #endif

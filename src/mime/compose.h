@@ -119,6 +119,7 @@ struct compose_request {
 
 struct compose_options {
 	const char *charset;	/* of 8-bit text that nothing else tells; NULL = not known */
+	const char *charset_out;	/* that text and encoded words go out in; NULL = UTF-8 */
 	bool prefer_8bit;	/* text that is 8bit is not encoded */
 	bool filename_compat;	/* file names also in the way of old programs */
 	size_t width;		/* of header lines */

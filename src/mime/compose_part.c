@@ -177,12 +177,41 @@ static int settle_charset(struct compose *c, const struct part_spec *spec, struc
 	return 0;
 }
 
+/* UTF-8 in the charset that was asked for, where that has all of it. */
+static int encode_out(const struct compose *c, const struct part_spec *spec, struct spool **s,
+		      const char **charset_out, struct error *err)
+{
+	const char *wanted = c->opt->charset_out;
+
+	/* RFC 5545, section 3.1.4: a calendar is in UTF-8 unless its type says otherwise */
+	if (!wanted || spec->role == PART_CALENDAR || strcmp(*charset_out, "utf-8") != 0)
+		return 0;
+	struct text_facts facts;
+
+	if (text_facts_read(*s, 0, &facts, err) < 0)
+		return -1;
+	if (!facts.eight_bit)
+		return 0;
+	struct spool *made = spool_new();
+	int done = charset_encode_spool(*s, wanted, made, err);
+
+	if (done > 0) {
+		spool_free(*s);
+		*s = made;
+		*charset_out = wanted;
+		return 0;
+	}
+	spool_free(made);
+	return done;
+}
+
 int compose_load_text(struct compose *c, const struct part_spec *spec, struct spool **out,
 		      const char **charset_out, struct error *err)
 {
 	struct spool *s = spool_new();
 
-	if (load(c, spec, s, err) < 0 || settle_charset(c, spec, &s, charset_out, err) < 0) {
+	if (load(c, spec, s, err) < 0 || settle_charset(c, spec, &s, charset_out, err) < 0 ||
+	    encode_out(c, spec, &s, charset_out, err) < 0) {
 		spool_free(s);
 		return -1;
 	}
@@ -231,6 +260,7 @@ static int add_description(struct compose *c, const struct leaf *l, struct error
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 
 	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c), true);
+	rfc2047_recode(&ascii, c->opt->charset_out);
 	int rc = header_fold_to(&c->out, ascii.buf, ascii.len, c->opt->width, err);
 
 	strbuf_release(&ascii);
@@ -408,7 +438,8 @@ int compose_text(struct compose *c, const struct part_spec *spec, const struct s
 
 	if (text_facts_read(text, 0, &facts, err) < 0)
 		return -1;
-	if (!facts.eight_bit)
+	/* what became 7-bit by charset_out was more than ASCII before */
+	if (!facts.eight_bit && charset != c->opt->charset_out)
 		l.charset = "us-ascii";
 	if (spec->role == PART_CALENDAR)
 		l.method = calendar_method(c->arena, text, err);

@@ -9,6 +9,7 @@
 #include "message/edits.h"
 #include "message/header.h"
 #include "message/message.h"
+#include "message/rfc2047.h"
 #include "message/writer.h"
 #include "mime/mime_encode.h"
 #include "mime/mime_header.h"
@@ -258,6 +259,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 	if (f->header_8bit && c->opt->headers) {
 		strbuf_reset(&c->field);
 		c->report->left |= mime_header_encode(&c->field, text, len, c->opt->charset, false);
+		rfc2047_recode(&c->field, c->opt->words);
 		text = c->field.buf;
 		len = c->field.len;
 	}

@@ -34,6 +34,7 @@ struct mime_options {
 				 * and NUL by themselves are content; with MIME_LINES_ENCODE */
 	enum mime_lines lines;
 	const char *charset;	/* of text that is no UTF-8 where nothing tells it */
+	const char *words;	/* charset of encoded words; NULL = UTF-8 */
 };
 
 struct mime_report {

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "net/proxyurl.h"
 #include "net/resolve.h"
 #include "net/stream.h"
 #include "util/base64.h"
@@ -358,6 +360,20 @@ static int add_login(const struct proxy_request *r, struct strbuf *out, struct e
 			       "the password for the HTTP proxy is too long") : 0;
 }
 
+static int add_field(const struct proxy_request *r, struct strbuf *out, struct error *err)
+{
+	static const char login[] = "Proxy-Authorization:";
+
+	if (!proxyurl_field_name(r->field) || strpbrk(r->field, "\r\n"))
+		return error_set(err, FAULT_CONFIG, "proxy_data is no header field (Name: value), "
+				 "which an HTTP proxy wants");
+	if (r->user && strncasecmp(r->field, login, sizeof(login) - 1) == 0)
+		return error_set(err, FAULT_CONFIG, "proxy_user and proxy_data both sign in to the "
+				 "proxy");
+	strbuf_addf(out, "%s\r\n", r->field);
+	return 0;
+}
+
 static int http_ask(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 	       struct error *err)
 {
@@ -368,7 +384,11 @@ static int http_ask(struct stream *s, const struct proxy_request *r, const struc
 		    where.buf);
 	if (rc == 0 && r->user)
 		rc = add_login(r, &all, err);
+	if (rc == 0 && r->field)
+		rc = add_field(r, &all, err);
 	strbuf_addstr(&all, "\r\n");
+	if (rc == 0 && strbuf_overflow(&all))
+		rc = error_set(err, FAULT_CONFIG, "proxy_data is too long");
 	if (rc == 0)
 		rc = stream_write_all(s, all.buf, all.len, d, err);
 	strbuf_release_secret(&all);

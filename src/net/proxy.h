@@ -24,6 +24,7 @@ struct proxy_request {
 	const struct address *address;	/* SOCKS: looked up here; NULL: the proxy looks host up */
 	const char *user;		/* NULL = no login; for HTTP it has no ':' */
 	const struct secret *password;	/* NULL or unset = empty; SOCKS 4 has none */
+	const char *field;		/* of HTTP: one more, "Name: value"; NULL = none */
 };
 
 /*

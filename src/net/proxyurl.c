@@ -170,8 +170,38 @@ void proxyurl_release(struct proxy_url *p)
 	*p = (struct proxy_url){ .port = 0 };
 }
 
+/* field-name = token (RFC 9110, sections 5.1 and 5.6.2) */
+size_t proxyurl_field_name(const char *text)
+{
+	size_t n = strspn(text, "!#$%&'*+-.^_`|~0123456789"
+			  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
+	return text[n] == ':' && text[n + 1] == ' ' ? n : 0;
+}
+
+/* Does the name, of n octets, sound like one? */
+static bool names_a_secret(const char *name, size_t n)
+{
+	static const char *const words[] = { "auth", "cookie", "key", "pass", "secret", "token" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		const size_t len = strlen(words[i]);
+
+		for (size_t at = 0; at + len <= n; at++) {
+			if (strncasecmp(name + at, words[i], len) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool proxyurl_has_password(const char *text)
 {
+	const size_t name = proxyurl_field_name(text);
+
+	if (name)
+		return names_a_secret(text, name);
+
 	const char *start = strstr(text, "://"), *at = strrchr(text, '@');
 
 	start = start ? start + 3 : text;

@@ -33,7 +33,13 @@ ATTR_CHECK int proxyurl_parse(const char *text, int bare_type, struct proxy_url 
 			      struct error *err);
 void proxyurl_release(struct proxy_url *p);
 
-/* Is there a password in the text of a URL? */
+/*
+ * The length of the name when text is a header field, "Name: value" with a
+ * blank behind the colon (RFC 9110, section 5.1), else 0.
+ */
+ATTR_PURE size_t proxyurl_field_name(const char *text);
+
+/* Is there a password in the text of a URL? By its name, does a header field hold a secret? */
 ATTR_PURE bool proxyurl_has_password(const char *text);
 
 /* "socks5h"... */

@@ -31,9 +31,10 @@ struct wire;
 /*
  * A transcript: called with each line read and each line put, without its
  * end; the text is raw. What is committed or peeked is message data and not
- * shown: the caller may say something about it with wire_note().
+ * shown: the caller may say something about it with wire_note(), as what
+ * was said (with a secret left out) or as a note of our own.
  */
-enum wire_direction { WIRE_IN, WIRE_OUT };
+enum wire_direction { WIRE_IN, WIRE_OUT, WIRE_NOTE_IN, WIRE_NOTE_OUT };
 typedef void wire_trace_fn(void *ctx, enum wire_direction, const char *text, size_t n);
 
 /* Takes the stream. Never NULL. */

@@ -5,6 +5,7 @@
 #include "message/charset.h"
 #include "message/header.h"
 #include "message/message.h"
+#include "message/rfc2047.h"
 #include "mime/mime_convert.h"
 #include "mime/mime_header.h"
 #include "mime/mime_parse.h"
@@ -63,7 +64,8 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 {
 	const enum bare_cr how = a->convert.bare_cr;
 	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
-					  .charset = charset_of(a) };
+					  .charset = charset_of(a),
+					  .words = a->convert.charset_out };
 	struct message *made = NULL;
 
 	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
@@ -110,6 +112,7 @@ static int fold_field(struct strbuf *out, const char *text, size_t len, const st
 	if (!split && a->convert.smtputf8_downgrade != UTF8_DOWNGRADE_NEVER &&
 	    !text_is_ascii(text, len) && header_fold(out, text, len, split, err) < 0) {
 		(void)mime_header_encode(&ascii, text, len, charset_of(a), false);
+		rfc2047_recode(&ascii, a->convert.charset_out);
 		text = ascii.buf;
 		len = ascii.len;
 	}
@@ -157,7 +160,7 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 	const struct mime_options opt = {
 		.lines = a->convert.long_lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
 								MIME_LINES_ENCODE,
-		.charset = charset_of(a),
+		.charset = charset_of(a), .words = a->convert.charset_out,
 	};
 
 	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
@@ -205,6 +208,7 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 	const unsigned left = mime_header_encode(&ascii, text, len, charset_of(a), false);
 
+	rfc2047_recode(&ascii, a->convert.charset_out);
 	const bool whole = !strbuf_overflow(&ascii);
 
 	if (whole && (header_fold_needed(text, len) ||
@@ -243,7 +247,7 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 	const struct mime_options opt = {
 		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers && !p->sealed,
 		.binary = p->text, .lines = p->text ? MIME_LINES_ENCODE : MIME_LINES_PASS,
-		.charset = charset_of(a),
+		.charset = charset_of(a), .words = a->convert.charset_out,
 	};
 	struct mime_report report;
 

@@ -16,16 +16,19 @@
 #include "message/header.h"
 #include "message/ident.h"
 #include "message/message.h"
+#include "message/rfc2047.h"
 #include "message/spool.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/sha256.h"
 #include "util/strbuf.h"
 #include "util/strmap.h"
 #include "util/text.h"
 
+#define FIELD_MAX ((size_t)1 << 20)
 #define TAGGED_MAX 3		/* addresses in the subject; more are counted */
 #define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
 
@@ -288,18 +291,64 @@ static bool is_public(struct prepare_job *j, const char *domain)
 	       !(j->account->privacy && local_domains_has(local_domains_own(j->arena), domain));
 }
 
-/* The sender's domain says nothing about the message when it is "localhost". */
-const char *prepare_message_id(const struct envelope *e, const struct account *a)
+#define LEFT_PART 32	/* characters: one of each octet of a hash */
+
+/*
+ * Of what the message is, so that one that is submitted once more keeps its
+ * name; one without a date, which its writer may repeat, gets another each time.
+ */
+static const char *hashed_part(struct arena *a, const struct message *m)
 {
-	struct prepare_job j = { .account = a, .arena = e->arena };
-	const char *domain = a->message_id_domain;
+	unsigned char digest[SHA256_OCTETS];
+	char block[8192];
+	struct sha256 h;
+	struct error unread;
+	uint64_t at = 0;
+	ssize_t n;
+
+	sha256_init(&h);
+	while ((n = spool_read(m->spool, at, block, sizeof(block), &unread)) > 0) {
+		sha256_add(&h, block, (size_t)n);
+		at += (uint64_t)n;
+	}
+	if (n < 0 || !header_find(&m->header, HEADER_DATE))
+		sha256_add(&h, ident_random(a, LEFT_PART), LEFT_PART);
+	sha256_end(&h, digest);
+	return ident_word(a, digest, LEFT_PART);
+}
+
+/* m: the message whose own name it is; NULL: it is not known, or is sent again. */
+static const char *make_id(const struct prepare_job *j, const struct message *m,
+			   const char *domain)
+{
+	const enum message_id_style style = j->account->message_id_style;
+
+	if (style == MESSAGE_ID_TIME)
+		return ident_message_id(j->arena, domain);
+	return ident_message_id_of(j->arena, style == MESSAGE_ID_HASH && m ?
+				   hashed_part(j->arena, m) : ident_random(j->arena, LEFT_PART),
+				   domain);
+}
+
+/* The sender's domain says nothing about the message when it is "localhost". */
+static const char *message_id(struct prepare_job *j, const struct message *m)
+{
+	const char *domain = j->account->message_id_domain;
 
 	if (domain)
-		return ident_message_id(e->arena, domain);
-	domain = address_domain(e->sender);
-	if (!is_public(&j, domain))
-		domain = completing(&j);
-	return ident_message_id(e->arena, is_public(&j, domain) ? domain : "msubmit.invalid");
+		return make_id(j, m, domain);
+	domain = address_domain(j->envelope->sender);
+	if (!is_public(j, domain))
+		domain = completing(j);
+	return make_id(j, m, is_public(j, domain) ? domain : "msubmit.invalid");
+}
+
+const char *prepare_message_id(const struct envelope *e, const struct account *a)
+{
+	struct envelope own = *e;
+	struct prepare_job j = { .envelope = &own, .account = a, .arena = e->arena };
+
+	return message_id(&j, NULL);
 }
 
 static int add_resent(struct prepare_job *j, struct error *err)
@@ -315,8 +364,7 @@ static int add_resent(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Resent-Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (!has(j, HEADER_RESENT_MESSAGE_ID) &&
-	    edits_add(j->edits, "Resent-Message-ID",
-		      prepare_message_id(j->envelope, j->account), err) < 0)
+	    edits_add(j->edits, "Resent-Message-ID", message_id(j, NULL), err) < 0)
 		return -1;
 	return 0;
 }
@@ -338,8 +386,7 @@ static int add_own(struct prepare_job *j, struct error *err)
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
 		return -1;
 	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
-	    edits_add(j->edits, "Message-ID", prepare_message_id(j->envelope, j->account),
-		      err) < 0)
+	    edits_add(j->edits, "Message-ID", message_id(j, j->message), err) < 0)
 		return -1;
 	return 0;
 }
@@ -504,6 +551,27 @@ static int show_redirected(struct edits *edits, const struct envelope *e,
 
 /* --- all of it --------------------------------------------------------------------------- */
 
+/* Fields of ours, and those in which an address became another, in the charset of the account. */
+static void recode_fields(const struct prepare_job *j)
+{
+	struct edits *e = j->edits;
+	struct strbuf field = STRBUF_INIT(FIELD_MAX);
+	const char *text;
+	size_t at = 0, len;
+
+	while (j->account->convert.charset_out &&
+	       (text = edits_next(e, j->message, &at, &len))) {
+		if (at > e->added_n && !e->field[at - 1 - e->added_n].text)
+			continue;
+		strbuf_reset(&field);
+		strbuf_add(&field, text, len);
+		rfc2047_recode(&field, j->account->convert.charset_out);
+		if (!strbuf_overflow(&field))
+			edits_set_text(e, at, arena_strndup(j->arena, field.buf, field.len));
+	}
+	strbuf_release(&field);
+}
+
 int prepare_message(struct edits *edits, struct envelope *e, const struct message *m,
 		    const struct account *a, const struct prepare_options *opt,
 		    struct error *err)
@@ -521,6 +589,7 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 		if (add_own(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0 ||
 		    show_redirected(edits, e, m, a, err) < 0)
 			return -1;
+		recode_fields(&j);
 	}
 	if (m->body_binary || e->body == BODY_BINARYMIME)
 		e->body = BODY_BINARYMIME;

@@ -13,6 +13,7 @@
 #include "message/header.h"
 #include "message/ident.h"
 #include "message/message.h"
+#include "message/rfc2047.h"
 #include "mime/mime_header.h"
 #include "prepare/prepare.h"
 #include "prepare/rewriter.h"
@@ -533,6 +534,7 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX_ENCODED), out = STRBUF_INIT(FIELD_MAX_ENCODED);
 
 	(void)mime_header_encode(&ascii, field->text, field->len, charset, true);
+	rfc2047_recode(&ascii, f->account->convert.charset_out);
 	int rc = header_fold_to(&out, ascii.buf, ascii.len,
 				f->account->compose.max_header_length, err);
 

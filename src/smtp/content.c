@@ -82,7 +82,7 @@ static void note_size(struct session *s, uint64_t octets)
 	strbuf_addch(&text, '<');
 	command_add_number(&text, octets);
 	strbuf_addstr(&text, " octets of the message>");
-	wire_note(s->wire, WIRE_OUT, text.buf);
+	wire_note(s->wire, WIRE_NOTE_OUT, text.buf);
 	strbuf_release(&text);
 }
 
@@ -133,6 +133,15 @@ static void tell_progress(const struct transfer *x, uint64_t done)
 		o->transfer(o->ctx, done < x->size ? done : x->size, x->size);
 }
 
+/* And what of it goes out now. */
+static void tell_text(const struct transfer *x, const char *data, ssize_t n)
+{
+	const struct observer *o = x->session->opt.observer;
+
+	if (o && o->text && n > 0)
+		o->text(o->ctx, data, (size_t)n);
+}
+
 static int wrong_size(const struct transfer *x, uint64_t missing, struct error *err)
 {
 	/* nothing but closing can repair a chunk of another size than was told */
@@ -149,12 +158,14 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 	for (uint64_t left = octets; left;) {
 		struct deadline d = transfer_deadline(s);
 		size_t block = left < BLOCK ? (size_t)left : BLOCK;
-		ssize_t n = read_plain(x, wire_reserve(s->wire, block + WRITER_LEAST), left, err);
+		char *room = wire_reserve(s->wire, block + WRITER_LEAST);
+		ssize_t n = read_plain(x, room, left, err);
 
 		if (n == 0)
 			wrong_size(x, left, err);
 		if (n <= 0)
 			return DATA_FAILED;
+		tell_text(x, room, n);
 		left -= (uint64_t)n;
 		x->given += (uint64_t)n;
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
@@ -177,16 +188,20 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
 	uint64_t octets = 0;
 
-	ssize_t n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
+	char *room = wire_reserve(s->wire, block);
+	ssize_t n = writer_read(x->writer, room, block, err);
 
 	while (n > 0) {
 		struct deadline d = transfer_deadline(s);
 
+
 		octets += (uint64_t)n;
+		tell_text(x, room, n);
 		if (wire_commit(s->wire, (size_t)n, &d, err) < 0)
 			return broken(s);
 		tell_progress(x, octets);
-		n = writer_read(x->writer, wire_reserve(s->wire, block), block, err);
+		room = wire_reserve(s->wire, block);
+		n = writer_read(x->writer, room, block, err);
 		/* when that was the end, what comes now is the reply to it */
 		if (n > 0 && interrupted(&d, err))
 			return DATA_FAILED;
@@ -238,6 +253,7 @@ static enum data_end put_rest_of_lines(struct transfer *x, data_watch_fn *watch,
 		if (n <= 0)
 			return DATA_FAILED;
 		x->given += (uint64_t)n;
+		tell_text(x, block, n);
 		if (put_stuffed(x, block, (size_t)n, err) < 0)
 			return broken(s);
 		tell_progress(x, x->given);
@@ -294,6 +310,9 @@ static void abandon(struct transaction *t)
 	struct error ignored;
 
 	if (s->dead)
+		return;
+	s->need_reset = s->account->rset == RSET_NEVER;
+	if (s->need_reset)		/* QUIT ends it as well */
 		return;
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "RSET");

@@ -223,16 +223,17 @@ static void give_up_chunks(struct transaction *t, bool amid)
 
 /*
  * Some servers answer the last chunk and the message, and the first of the
- * two is no acceptance. RSET, whose reply is waited for, finds that out.
+ * two is no acceptance. RSET or NOOP, whose reply is waited for, finds that out.
  */
 static void confirm(struct transaction *t)
 {
 	struct session *s = t->s;
+	const enum stage stage = s->account->rset == RSET_NEVER ? STAGE_NOOP : STAGE_RSET;
 	struct error err;
 
 	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "RSET");
-	int rc = session_command(s, STAGE_RSET, &err);
+	strbuf_addstr(&s->line, stage_name(stage));
+	int rc = session_command(s, stage, &err);
 
 	if (s->reply.code == 221 || s->reply.code == 421 ||
 	    (rc == 0 ? reply_class(&s->reply) == 2 : err.exit != EX_PROTOCOL))

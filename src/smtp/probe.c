@@ -134,6 +134,7 @@ static int check_domains(const char *arg, struct error *err)
 /* The one table of single commands (RFC 5321, 4.1.1; RFC 1985; RFC 2645). */
 static const struct row {
 	const char *verb;
+	enum stage stage;	/* whose time limit it has */
 	bool announced;		/* EHLO must have the verb as keyword */
 	bool utf8;		/* takes the word SMTPUTF8 (RFC 6531, section 3.7.4.2) */
 	bool quoted;		/* the argument is a string: quoted where it needs it */
@@ -142,14 +143,21 @@ static const struct row {
 	int (*check)(const char *arg, struct error *err);
 	const struct meaning *codes;	/* NULL: by class */
 } table[PROBE_COUNT] = {
-	[PROBE_RAW] = { "", false, false, false, SHOW_REPLY, 0, check_raw, NULL },
-	[PROBE_VRFY] = { "VRFY", false, true, true, SHOW_SUBJECT, 0, check_string, address_codes },
-	[PROBE_EXPN] = { "EXPN", false, true, true, SHOW_TEXT, 0, check_string, address_codes },
-	[PROBE_HELP] = { "HELP", false, false, false, SHOW_TEXT, 0, check_any, help_codes },
-	[PROBE_NOOP] = { "NOOP", false, false, false, SHOW_REPLY, 0, check_any, simple_codes },
-	[PROBE_RSET] = { "RSET", false, false, false, SHOW_REPLY, 0, check_any, simple_codes },
-	[PROBE_ETRN] = { "ETRN", true, false, false, SHOW_SUBJECT, 25, check_node, etrn_codes },
-	[PROBE_ATRN] = { "ATRN", true, false, false, SHOW_REPLY, 366, check_domains, atrn_codes },
+	[PROBE_RAW] = { "", STAGE_COMMAND, false, false, false, SHOW_REPLY, 0, check_raw, NULL },
+	[PROBE_VRFY] = { "VRFY", STAGE_COMMAND, false, true, true,
+		SHOW_SUBJECT, 0, check_string, address_codes },
+	[PROBE_EXPN] = { "EXPN", STAGE_COMMAND, false, true, true,
+		SHOW_TEXT, 0, check_string, address_codes },
+	[PROBE_HELP] = { "HELP", STAGE_COMMAND, false, false, false,
+		SHOW_TEXT, 0, check_any, help_codes },
+	[PROBE_NOOP] = { "NOOP", STAGE_NOOP, false, false, false,
+		SHOW_REPLY, 0, check_any, simple_codes },
+	[PROBE_RSET] = { "RSET", STAGE_RSET, false, false, false,
+		SHOW_REPLY, 0, check_any, simple_codes },
+	[PROBE_ETRN] = { "ETRN", STAGE_COMMAND, true, false, false,
+		SHOW_SUBJECT, 25, check_node, etrn_codes },
+	[PROBE_ATRN] = { "ATRN", STAGE_COMMAND, true, false, false,
+		SHOW_REPLY, 366, check_domains, atrn_codes },
 };
 
 /* --- what is sent ------------------------------------------------------------ */
@@ -216,9 +224,9 @@ static void build(struct session *s, const struct probe_request *p, bool utf8)
 }
 
 /* As session_command(), for a line that may hold UTF-8. */
-static int say_probe(struct session *s, bool utf8, struct error *err)
+static int say_probe(struct session *s, enum stage stage, bool utf8, struct error *err)
 {
-	struct deadline d = session_deadline(s, STAGE_COMMAND);
+	struct deadline d = session_deadline(s, stage);
 	int early = session_quiet(s, err);
 
 	if (early)
@@ -226,7 +234,7 @@ static int say_probe(struct session *s, bool utf8, struct error *err)
 	if (command_check(&s->line, 0, utf8, err) < 0 ||
 	    command_put(s->wire, &s->line, &d, err) < 0)
 		return -1;
-	return session_reply(s, STAGE_COMMAND, err);
+	return session_reply(s, stage, err);
 }
 
 /* X.6.8: the answer is in UTF-8, and the server wants to hear that we can read it. */
@@ -253,35 +261,71 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 		return session_named(s, err);
 	}
 	build(s, p, foreign);
-	if (say_probe(s, foreign, err) < 0)
+	if (say_probe(s, row->stage, foreign, err) < 0)
 		return -1;
 	if (foreign || !can || s->dead || !wants_utf8(s))
 		return 0;
 	build(s, p, true);
-	return say_probe(s, true, err);
+	return say_probe(s, row->stage, true, err);
 }
 
 /* --- the reply ------------------------------------------------------------ */
 
-static void show(const struct reply *r, const struct probe_request *p, struct strbuf *out)
+#define TAB_STOP 8
+
+/* Printable, with blanks for tabs: servers lay out their help with them. */
+static void add_text(struct strbuf *out, const char *text)
+{
+	size_t column = 0;
+
+	for (;; text++) {
+		const size_t n = strcspn(text, "\t"), before = out->len;
+
+		text_escape_add(out, text, n);
+		column += out->len - before;
+		text += n;
+		if (!*text)
+			return;
+		do
+			strbuf_addch(out, ' ');
+		while (++column % TAB_STOP);
+	}
+}
+
+/* Behind the enhanced status, where that stands in front. */
+static const char *words_of(const struct reply *r, size_t i)
+{
+	const char *text = r->lines.v[i];
+
+	if (r->status[0] && strncmp(text, r->status, strlen(r->status)) == 0) {
+		text += strlen(r->status);
+		text += strspn(text, " ");
+	}
+	return text;
+}
+
+static void show(const struct reply *r, const struct probe_request *p,
+		 const struct probe_options *opt, struct strbuf *out)
 {
 	enum show how = table[p->id].show;
 
 	for (size_t i = 0; i < r->lines.n; i++) {
-		const char *text = r->lines.v[i];
+		const char *text = how == SHOW_REPLY ? r->lines.v[i] : words_of(r, i);
 
-		if (how == SHOW_REPLY) {
+		if (opt->answer)
+			strvec_add(&opt->answer->lines, words_of(r, i));
+		if (how == SHOW_REPLY)
 			strbuf_addf(out, "%d ", r->code);
-		} else if (r->status[0] && strncmp(text, r->status, strlen(r->status)) == 0) {
-			text += strlen(r->status);
-			text += strspn(text, " ");
-		}
 		if (how == SHOW_SUBJECT) {
 			text_escape_add(out, p->arg, strlen(p->arg));
 			strbuf_addstr(out, ": ");
 		}
-		text_escape_add(out, text, strlen(text));
+		add_text(out, text);
 		strbuf_addch(out, '\n');
+	}
+	if (opt->answer) {
+		opt->answer->code = r->code;
+		memcpy(opt->answer->status, r->status, sizeof(r->status));
 	}
 }
 
@@ -387,8 +431,8 @@ static int step_text(struct session *s, enum stage stage, const char *text, stru
 }
 
 /* MAIL with the null path, RCPT, and nothing of it stays. */
-static int ask_rcpt(struct session *s, const struct probe_request *p, struct strbuf *out,
-		    struct error *err)
+static int ask_rcpt(struct session *s, const struct probe_request *p,
+		    const struct probe_options *opt, struct strbuf *out, struct error *err)
 {
 	struct arena *a = arena_new();
 	struct mailbox box;
@@ -402,7 +446,7 @@ static int ask_rcpt(struct session *s, const struct probe_request *p, struct str
 		strbuf_addf(&s->line, "RCPT TO:<%s>", box.address);
 		rc = step(s, STAGE_RCPT, box.address, err);
 		if (rc == 0)
-			show(&s->reply, p, out);
+			show(&s->reply, p, opt, out);
 		if (!s->dead && step_text(s, STAGE_RSET, "RSET", &ignored) < 0)
 			s->dead = true;
 	}
@@ -419,13 +463,13 @@ int probe_run(struct session *s, const struct probe_request *p, const struct pro
 		return -1;
 	}
 	if (p->id == PROBE_VRFY && opt->with_rcpt && told_nothing(s))
-		return ask_rcpt(s, p, out, err);
+		return ask_rcpt(s, p, opt, out, err);
 	if (judge_probe(s, p, opt, note, err) < 0) {
 		/* RFC 1985, section 5.2: such a server is not to be asked again */
 		*last_out = p->id == PROBE_ETRN && reply_class(&s->reply) == 5;
 		return -1;
 	}
-	show(&s->reply, p, out);
+	show(&s->reply, p, opt, out);
 	if (s->reply.code == 221)	/* the user's own QUIT */
 		s->dead = true;
 	return 0;

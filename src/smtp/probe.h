@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "util/attr.h"
+#include "util/strvec.h"
 
 struct error;
 struct session;
@@ -27,9 +28,17 @@ struct probe_request {
 	const char *arg;	/* NULL = none */
 };
 
+/* What a server has answered to one: texts without code and enhanced status. */
+struct probe_answer {
+	int code;
+	char status[12];	/* "" = none */
+	struct strvec lines;
+};
+
 struct probe_options {
 	bool strict;		/* a 252 of VRFY or EXPN is EX_TEMPFAIL */
 	bool with_rcpt;		/* VRFY that leads to nothing: MAIL and RCPT say it */
+	struct probe_answer *answer;	/* gets what counts as the answer; NULL = not wanted */
 };
 
 /*

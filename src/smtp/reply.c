@@ -38,6 +38,7 @@ static const struct stage_text stage_table[STAGE_COUNT] = {
 	[STAGE_CHUNK] = { "BDAT", "the reply to BDAT", " ", "" },
 	[STAGE_BURL] = { "BURL", "the reply to BURL", " ", "" },
 	[STAGE_RSET] = { "RSET", "the reply to RSET", " ", "" },
+	[STAGE_NOOP] = { "NOOP", "the reply to NOOP", " ", "" },
 	[STAGE_QUIT] = { "QUIT", "the reply to QUIT", " ", "" },
 	[STAGE_COMMAND] = { "command", "the reply to the command", " ", "" },
 };
@@ -419,10 +420,10 @@ static int line_code(const struct strbuf *line)
 }
 
 /* Cuts what is too long, and makes a C string of any octets. */
-static void tidy(struct strbuf *line, int code)
+static void tidy(struct strbuf *line, int code, size_t max)
 {
 	if (code != HIDDEN_CODE)
-		strbuf_truncate(line, REPLY_LINE_MAX);
+		strbuf_truncate(line, max ? max : REPLY_LINE_MAX);
 	for (char *nul = line->buf; line->len && (nul = memchr(nul, '\0', line->len -
 							       (size_t)(nul - line->buf)));)
 		*nul = '?';
@@ -436,7 +437,7 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 
 	if (!code || (out->code && out->code / 100 != code / 100))
 		return no_reply(d, line, err);
-	tidy(line, code);
+	tidy(line, code, out->line_max);
 	*total += line->len;
 	bool more = line->len > 3 && line->buf[3] == '-';
 	const char *text = line->len > 3 ? line->buf + 4 : "";

@@ -2,7 +2,7 @@
  * Replies (RFC 5321, section 4.2; RFC 2034): read strictly, judged by code.
  *
  * A line is three digits 2-5 0-9 0-9, then '-' or ' ' or the end. Lines over
- * REPLY_LINE_MAX are cut (334: 64 KiB), more than REPLY_LINES_MAX lines or
+ * line_max are cut (334: 64 KiB), more than REPLY_LINES_MAX lines or
  * REPLY_TOTAL_MAX octets, a line of another form, or lines that disagree in
  * the first digit are EX_PROTOCOL: the session is over, never skipped. Lines
  * that differ in the rest take the code of the last.
@@ -11,6 +11,7 @@
 #define SMTP_REPLY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 #include "util/strbuf.h"
@@ -21,7 +22,7 @@ struct envelope;
 struct error;
 struct wire;
 
-#define REPLY_LINE_MAX 4096
+#define REPLY_LINE_MAX 4096		/* where nothing else is said */
 #define REPLY_LINES_MAX 512
 #define REPLY_TOTAL_MAX 65536
 
@@ -29,7 +30,7 @@ struct wire;
 enum stage {
 	STAGE_GREETING, STAGE_EHLO, STAGE_LHLO, STAGE_HELO, STAGE_STARTTLS, STAGE_AUTH, STAGE_MAIL,
 	STAGE_RCPT, STAGE_XCLIENT, STAGE_XFORWARD, STAGE_DATA, STAGE_DOT, STAGE_BDAT,
-	STAGE_CHUNK, STAGE_BURL, STAGE_RSET, STAGE_QUIT, STAGE_COMMAND,
+	STAGE_CHUNK, STAGE_BURL, STAGE_RSET, STAGE_NOOP, STAGE_QUIT, STAGE_COMMAND,
 	STAGE_COUNT
 };
 
@@ -37,6 +38,7 @@ struct reply {
 	int code;		/* 0 = none yet */
 	char status[12];	/* enhanced status of the first line, "" if none usable */
 	struct strvec lines;	/* texts behind the code, enhanced status kept */
+	size_t line_max;	/* octets of a line that are kept; stays; 0 = REPLY_LINE_MAX */
 };
 
 #define REPLY_INIT { .lines = STRVEC_INIT(REPLY_LINES_MAX) }

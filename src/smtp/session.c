@@ -120,7 +120,7 @@ static int look_for_demanded(const struct session *s, struct error *err)
 	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
 		if (session_has(s, demanded[i].id))
 			continue;
-		wire_note(s->wire, WIRE_IN, demanded[i].note);
+		wire_note(s->wire, WIRE_NOTE_IN, demanded[i].note);
 		if (s->account->lmtp_required && !s->opt.info_only)
 			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
 					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
@@ -210,7 +210,7 @@ static const size_t stage_timeout[STAGE_COUNT] = {
 	[STAGE_DATA] = TIMEOUT(data_init), [STAGE_DOT] = TIMEOUT(data_done),
 	[STAGE_BDAT] = TIMEOUT(data_done), [STAGE_BURL] = TIMEOUT(data_done),
 	[STAGE_CHUNK] = TIMEOUT(data_xfer),	/* BDAT that is not the last */
-	[STAGE_RSET] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
+	[STAGE_RSET] = TIMEOUT(rset), [STAGE_NOOP] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
 	[STAGE_XCLIENT] = TIMEOUT(helo), [STAGE_XFORWARD] = TIMEOUT(mail),
 	[STAGE_COMMAND] = TIMEOUT(mail),
 };
@@ -250,7 +250,7 @@ void session_give_up(struct session *s, enum extension_id id)
 
 void session_note(const struct session *s, const char *text)
 {
-	wire_note(s->wire, WIRE_OUT, text);
+	wire_note(s->wire, WIRE_NOTE_OUT, text);
 }
 
 int session_reply(struct session *s, enum stage stage, struct error *err)
@@ -388,6 +388,7 @@ int session_open(struct session *s, struct wire *wire, const struct session_opti
 		.clear_keywords = STRVEC_INIT(KEYWORDS_MAX),
 		.line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
 	s->arena = arena_new();
+	s->reply.line_max = opt->account->reply_max;
 	s->local = opt->account->socket != NULL;
 	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
 	s->encrypted = tls_is(wire_stream(wire));
@@ -415,6 +416,7 @@ void session_release(struct session *s)
 /* --- who is told -------------------------------------------------------------------- */
 
 #define NOTE_MAX 1024
+#define CHAIN_MAX 100
 
 void observer_secured(const struct observer *o, struct wire *w)
 {
@@ -423,9 +425,14 @@ void observer_secured(const struct observer *o, struct wire *w)
 
 	strbuf_addstr(&text, "TLS: ");
 	tls_describe(tls, &text);
-	wire_note(w, WIRE_IN, text.buf);
-	if (o && o->secured)
-		o->secured(o->ctx, text.buf + sizeof("TLS: ") - 1, tls_authenticated(tls));
+	wire_note(w, WIRE_NOTE_IN, text.buf);
+	if (o && o->secured) {
+		struct strvec chain = STRVEC_INIT(CHAIN_MAX);
+
+		tls_add_peer_chain(tls, &chain);
+		o->secured(o->ctx, text.buf + sizeof("TLS: ") - 1, tls_authenticated(tls), &chain);
+		strvec_release(&chain);
+	}
 	strbuf_release(&text);
 }
 

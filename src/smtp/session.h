@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/wire.h"
 #include "smtp/extensions.h"
 #include "smtp/reply.h"
 #include "util/attr.h"
@@ -49,8 +50,23 @@ struct observer {
 	void (*step)(void *ctx, enum session_step step, const struct session *s);
 	/* Connected to server ("mail.example.org:587") at its numeric address. */
 	void (*connected)(void *ctx, const char *server, const char *address);
-	/* TLS is on: what was agreed, and whether the certificate was verified. */
-	void (*secured)(void *ctx, const char *tls, bool verified);
+	/* It could not be connected to, or TLS from the first octet failed. */
+	void (*failed)(void *ctx, const char *server, const struct error *err);
+	/* The connection is closed, whoever did it. */
+	void (*closed)(void *ctx);
+	/*
+	 * TLS is on: what was agreed, whether the certificate was verified, and
+	 * the certificates that the server sent, as PEM, its own first.
+	 */
+	void (*secured)(void *ctx, const char *tls, bool verified, const struct strvec *chain);
+	/* A record or handshake message of TLS has gone over the line. */
+	wire_trace_fn *tls_trace;
+	/*
+	 * These octets of the message go out, as they are sent: with DATA that is
+	 * with doubled dots and the last one, but what is left of a transfer that
+	 * is resumed comes without.
+	 */
+	void (*text)(void *ctx, const char *data, size_t n);
 	/* So many octets of the message have gone out. */
 	void (*transfer)(void *ctx, uint64_t done, uint64_t total);
 };

@@ -26,6 +26,7 @@ struct tls_start {
 	bool unverified;		/* TLS is better than none: tls = may */
 	credential_fn *credential;
 	void *credential_ctx;
+	const struct observer *observer;	/* NULL = nobody watches */
 };
 
 /* As tls_connect(); EX_TEMPFAIL 4.7.5 too when tls_dane = must and there is nothing to it. */

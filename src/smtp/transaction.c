@@ -470,10 +470,15 @@ static int put_client(struct transaction *t, struct error *err)
 	return 0;
 }
 
+static bool rset_is_due(const struct session *s)
+{
+	return s->need_reset || (s->account->rset == RSET_ALWAYS && s->mail_count);
+}
+
 static void begin(struct transaction *t, struct error *err)
 {
 	struct session *s = t->s;
-	int rc = s->need_reset ? put(t, "RSET", STAGE_RSET, err) : 0;
+	int rc = rset_is_due(s) ? put(t, "RSET", STAGE_RSET, err) : 0;
 
 	s->need_reset = false;
 	if (rc == 0)
@@ -582,6 +587,12 @@ static void drop_params(struct transaction *t)
 	}
 }
 
+/* Was a transaction left open that no RSET may end? QUIT does, and another session begins. */
+static bool stuck(const struct session *s)
+{
+	return s->need_reset && s->account->rset == RSET_NEVER;
+}
+
 /* Runs one; true when it is to be run again at once. */
 static bool run_once(struct transaction *t)
 {
@@ -616,9 +627,12 @@ static bool run_once(struct transaction *t)
 		drop_params(t);
 	if (t->try.slow)
 		session_give_up(s, EXT_PIPELINING);
-	if (t->next != TRANSACTION_DONE)
+	if (t->next != TRANSACTION_DONE || s->dead ||
+	    !(t->try.retry || t->try.drop_params || t->try.slow))
 		return false;
-	return (t->try.retry || t->try.drop_params || t->try.slow) && !s->dead;
+	if (stuck(s))
+		t->next = TRANSACTION_ANEW;
+	return !stuck(s);
 }
 
 static size_t count_candidates(const struct envelope *e)
@@ -659,5 +673,5 @@ enum transaction_next transaction_run(struct session *s, const struct envelope *
 	xfree(t.rcpt);
 	if (t.next != TRANSACTION_DONE || !anybody_left(result))
 		return t.next;
-	return s->dead || limits_spent(s) ? TRANSACTION_NEW_SESSION : TRANSACTION_AGAIN;
+	return s->dead || stuck(s) || limits_spent(s) ? TRANSACTION_NEW_SESSION : TRANSACTION_AGAIN;
 }

@@ -44,7 +44,8 @@ enum transaction_next {
 	TRANSACTION_AGAIN,	/* another transaction in this session may do for some */
 	TRANSACTION_NEW_SESSION,	/* this one is over or has had its share */
 	TRANSACTION_CONVERTED,	/* ... with the message for what the session still has */
-	TRANSACTION_REPEAT,	/* a new one, without what session->given_up names */
+	TRANSACTION_ANEW,	/* a new one, although nothing has come of this one */
+	TRANSACTION_REPEAT,	/* the same, without what session->given_up names */
 	TRANSACTION_RESUME	/* the same, by what checkpoint holds, after a while */
 };
 

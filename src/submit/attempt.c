@@ -357,7 +357,8 @@ static bool repeat(struct attempt *t, struct result *r)
 /* Is there a reason for another session, beside that this one has moved something? */
 static bool goes_on(struct attempt *t, enum transaction_next next, struct result *r)
 {
-	bool moved = next == TRANSACTION_NEW_SESSION && t->gave_up;
+	bool moved = next == TRANSACTION_ANEW ||
+		(next == TRANSACTION_NEW_SESSION && t->gave_up);
 
 	if (next == TRANSACTION_RESUME)
 		moved = wait_to_resume(t, r);

@@ -195,12 +195,19 @@ static int find_address(const struct connect_request *r, const struct proxy_url 
 static int speak(const struct connect_request *r, const struct proxy_url *p, struct stream *s,
 		 const struct deadline *d, struct error *err)
 {
+	/* not for another's proxy, of the environment */
+	const char *data = r->account->proxy_host ? r->account->proxy.data : NULL;
+	const bool version4 = p->type == PROXY_SOCKS4 || p->type == PROXY_SOCKS4A;
+	const bool version5 = p->type == PROXY_SOCKS5 || p->type == PROXY_SOCKS5H;
 	const struct proxy_request request = {
-		.host = r->target->host, .port = r->target->port, .user = p->user,
-		.password = &p->password,
+		.host = r->target->host, .port = r->target->port,
+		.user = version4 && data ? data : p->user,
+		.password = &p->password, .field = data,
 		.address = proxyurl_resolves(p->type) ? NULL : r->addresses->v,
 	};
 
+	if (version5 && data)
+		return error_set(err, FAULT_CONFIG, "a SOCKS5 proxy takes no proxy_data");
 	return proxy_connect(p->type, s, &request, d, err);
 }
 

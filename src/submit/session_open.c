@@ -42,6 +42,20 @@ static bool is_implicit(const struct session_opening *o)
 	return to->mode == TLS_IMPLICIT || (to->mode == TLS_AUTO && !to->path && to->port == 465);
 }
 
+static const char *server_name(const struct session_opening *o)
+{
+	return o->account->socket ? o->account->socket :
+		arena_printf(o->arena, "%s:%u", o->target.host, o->target.port);
+}
+
+static void tell_failed(const struct session_opening *o, const struct error *err)
+{
+	const struct observer *watch = o->opt->observer;
+
+	if (watch && watch->failed)
+		watch->failed(watch->ctx, server_name(o), err);
+}
+
 static void tell_connected(const struct session_opening *o)
 {
 	const struct observer *watch = o->opt->observer;
@@ -50,8 +64,7 @@ static void tell_connected(const struct session_opening *o)
 	if (!watch || !watch->connected)
 		return;
 	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
-	watch->connected(watch->ctx, o->account->socket ? o->account->socket :
-			 arena_printf(o->arena, "%s:%u", o->target.host, o->target.port), peer);
+	watch->connected(watch->ctx, server_name(o), peer);
 }
 
 static int connect_wire(struct session_opening *o, struct error *err)
@@ -71,7 +84,7 @@ static int connect_wire(struct session_opening *o, struct error *err)
 		const struct tls_start start = {
 			.account = o->account, .host = o->target.host, .port = o->target.port,
 			.domain = o->target.domain, .credential = o->credential,
-			.credential_ctx = o->credential_ctx,
+			.credential_ctx = o->credential_ctx, .observer = o->opt->observer,
 		};
 		struct deadline d = deadline_first(
 			deadline_in(o->account->timeouts.starttls, "the TLS handshake"), o->whole);
@@ -83,6 +96,8 @@ static int connect_wire(struct session_opening *o, struct error *err)
 		s = top;
 	}
 	o->wire = wire_new_take(s);
+	o->closed = o->opt->observer ? o->opt->observer->closed : NULL;
+	o->closed_ctx = o->opt->observer ? o->opt->observer->ctx : NULL;
 	tell_connected(o);
 	wire_set_limit(o->wire, o->whole);
 	wire_set_trace(o->wire, o->opt->trace, o->opt->trace_ctx);
@@ -126,6 +141,8 @@ void session_opening_recall(struct session_opening *o)
 void session_opening_close(struct session_opening *o)
 {
 	session_release(&o->session);
+	if (o->wire && o->closed)
+		o->closed(o->closed_ctx);
 	wire_free(o->wire);
 	o->wire = NULL;
 }
@@ -133,8 +150,10 @@ void session_opening_close(struct session_opening *o)
 static int open_once(struct session_opening *o, bool helo_only, enum session_retry *retry,
 		     struct error *err)
 {
-	if (connect_wire(o, err) < 0)
+	if (connect_wire(o, err) < 0) {
+		tell_failed(o, err);
 		return -1;
+	}
 	const char *name = ehlo_name(o);
 	const struct session_options opt = {
 		.account = o->account, .host = o->target.host, .port = o->target.port,

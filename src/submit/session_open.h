@@ -36,6 +36,8 @@ struct session_opening {
 	bool without[EXT_COUNT];	/* not to be used with this server, whatever it announces */
 	struct wire *wire;		/* the rest is filled in */
 	struct session session;
+	void (*closed)(void *ctx);	/* of the observer, which may be gone by then */
+	void *closed_ctx;
 };
 
 /*

@@ -254,6 +254,7 @@ static int compose(struct submission *s, struct error *err)
 		.charset = a->convert.default_charset, .width = a->compose.max_header_length,
 		.patience = a->timeouts.input, .prefer_8bit = a->compose.prefer_8bit,
 		.filename_compat = a->compose.filename_compat,
+		.charset_out = a->convert.charset_out,
 	};
 
 	if (!r->compose.compose)

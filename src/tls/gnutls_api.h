@@ -91,6 +91,8 @@ struct error;
 	X(certificate_set_x509_crl) \
 	X(certificate_set_x509_key_file2) \
 	X(certificate_set_x509_simple_pkcs12_mem) \
+	X(handshake_description_get_name) \
+	X(handshake_set_hook_function) \
 	X(ocsp_status_request_is_checked) \
 	X(pem_base64_decode2) \
 	X(session_get_data2) \

@@ -85,6 +85,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const void *data, size_t n)
 {
 	struct tls *t = ptr;
 
+	tls_trace_octets(t, false, data, n);
 	strbuf_add(&t->out, data, n);
 	if (!strbuf_overflow(&t->out))
 		return (ssize_t)n;
@@ -133,6 +134,7 @@ static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t n)
 		return -1;
 	}
 	t->ended |= done == 0;
+	tls_trace_octets(t, true, data, (size_t)done);
 	for (ssize_t i = 0; i < done && t->first_count < sizeof(t->first); i++)
 		t->first[t->first_count++] = ((const unsigned char *)data)[i];
 	return done;
@@ -600,8 +602,10 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 	if (tls_new(lower, flags, &t, err) < 0)
 		return -1;
 	t->settings = settings;
-	int rc = client_prepare(t, err);
+	int rc = tls_trace_begin(t, settings->trace, settings->trace_ctx, err);
 
+	if (rc == 0)
+		rc = client_prepare(t, err);
 	if (rc == 0) {
 		rc = handshake(t, d, err);
 		if (rc < 0)

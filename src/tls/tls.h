@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/wire.h"
 #include "util/attr.h"
 
 struct arena;
@@ -28,6 +29,7 @@ struct error;
 struct secret;
 struct strbuf;
 struct stream;
+struct strvec;
 struct tls;
 struct tlsa;
 
@@ -58,7 +60,9 @@ struct tls_client {
 	const char *const *pins;	/* ends with NULL; see net/pin.h; NULL = none */
 	const struct tlsa *tlsa;	/* usable records; the leaf has to match one */
 	size_t tlsa_n;
-	const char *cert_file, *key_file;	/* PEM, "pkcs11:" or "tpmkey:" URI; NULL = none */
+	/* Files with PEM, "pkcs11:" or "tpmkey:" URI; of the certificate also PEM itself. */
+	const char *cert_file, *key_file;	/* NULL = none */
+	const char *key_text;		/* the key itself, PEM or base64; NULL = in a file */
 	const char *pkcs12_file;	/* both in one; NULL = none */
 	/* The passphrase or PIN of the key, asked for when needed: 0 (unset: none), or -1. */
 	int (*key_password)(void *ctx, struct secret *out, struct error *err);
@@ -72,6 +76,9 @@ struct tls_client {
 	unsigned min_dh_prime_bits;	/* 0 = library's default */
 	unsigned port;			/* for hints in errors */
 	bool starttls;			/* for hints in errors */
+	/* Told of each record and handshake message, by kind and length; NULL = nobody. */
+	wire_trace_fn *trace;
+	void *trace_ctx;		/* lives as long as the stream */
 };
 
 struct tls_server {
@@ -123,6 +130,9 @@ ATTR_CHECK int tls_channel_binding(const struct stream *s, bool unique, struct s
  * them; one "key: value" a line, appended to out.
  */
 void tls_describe_certificate(const struct stream *s, struct strbuf *out);
+
+/* Adds the certificates that the peer has sent, as PEM, its own first. */
+void tls_add_peer_chain(const struct stream *s, struct strvec *out);
 
 /* Appends the versions of the TLS library: "GnuTLS 3.7.9"; -1 if it cannot be loaded. */
 ATTR_CHECK int tls_library_version(struct strbuf *out, struct error *err);

@@ -13,6 +13,7 @@
 #include "tls/tls_private.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/pem.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
 
@@ -37,9 +38,11 @@ static int passphrase(const struct tls *t, struct secret *out, struct error *err
 
 static int read_certificate(const char *path, struct strbuf *out, struct error *err)
 {
-	int fd = fs_open_read(path);
+	int fd;
 
-	if (fd < 0)
+	if (pem_is(path) && pem_read(path, "", out) == 0)
+		return 0;
+	if ((fd = fs_open_read(path)) < 0)
 		return fs_cannot_open(err, "certificate ", path);
 	int rc = fs_read_fd(fd, path, out, err);
 
@@ -47,8 +50,14 @@ static int read_certificate(const char *path, struct strbuf *out, struct error *
 	return rc;
 }
 
+/* As errors have it: a text has the name of its key, and is never shown. */
+static const char *cert_name(const char *cert_file)
+{
+	return pem_is(cert_file) ? "of tls_cert" : cert_file;
+}
+
 struct pair {
-	const char *cert_file, *key_file;
+	const char *cert_file, *key_file;	/* for people */
 	struct strbuf cert, key;
 };
 
@@ -100,20 +109,38 @@ static int take_pair(struct tls *t, const struct pair *p, struct error *err)
 			 p->cert_file, p->key_file, gtls.strerror(code));
 }
 
-int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file, struct error *err)
+static int read_key(const char *text, const char *path, struct strbuf *out, struct error *err)
+{
+	if (!text)
+		return fs_read_file(path, FS_SECRET, out, err);
+	if (pem_read(text, "PRIVATE KEY", out) == 0)
+		return 0;
+	return error_set(err, FAULT_CONFIG, "tls_key is neither PEM nor base64 of a key");
+}
+
+static int load_pair(struct tls *t, const char *cert_file, const char *key_file,
+		     const char *key_text, struct error *err)
 {
 	struct pair p = {
-		.cert_file = cert_file, .key_file = key_file ? key_file : cert_file,
+		.cert_file = cert_name(cert_file), .key_file = key_text ? "of tls_key" : key_file,
 		.cert = STRBUF_INIT(PEM_MAX), .key = STRBUF_INIT(PEM_MAX),
 	};
 	int rc = -1;
 
-	if (read_certificate(p.cert_file, &p.cert, err) == 0 &&
-	    fs_read_file(p.key_file, FS_SECRET, &p.key, err) == 0)
+	if (!key_text && pem_is(key_file))
+		return error_set(err, FAULT_CONFIG, "tls_cert has no key: set tls_key or "
+				 "tls_key_file");
+	if (read_certificate(cert_file, &p.cert, err) == 0 &&
+	    read_key(key_text, key_file, &p.key, err) == 0)
 		rc = take_pair(t, &p, err);
 	strbuf_release_secret(&p.cert);
 	strbuf_release_secret(&p.key);
 	return rc;
+}
+
+int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file, struct error *err)
+{
+	return load_pair(t, cert_file, key_file ? key_file : cert_file, NULL, err);
 }
 
 /* --- PKCS#12 (RFC 7292) ------------------------------------------------- */
@@ -241,7 +268,10 @@ int tls_load_client(struct tls *t, struct error *err)
 		return load_pkcs12(t, s->pkcs12_file, err);
 	if (!s->cert_file)
 		return 0;
-	if (is_uri(s->cert_file) || is_uri(key))
-		return load_token(t, s->cert_file, key, err);
-	return tls_load_pair(t, s->cert_file, key, err);
+	if (!is_uri(s->cert_file) && (s->key_text || !is_uri(key)))
+		return load_pair(t, s->cert_file, key, s->key_text, err);
+	if (s->key_text || pem_is(s->cert_file))
+		return error_set(err, FAULT_CONFIG,
+				 "tls_cert and tls_key do not go with a token");
+	return load_token(t, s->cert_file, key, err);
 }

@@ -12,10 +12,13 @@
 #include "util/arena.h"
 #include "util/base64.h"
 #include "util/error.h"
+#include "util/pem.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
+#define CERTIFICATE_MAX ((size_t)1 << 20)	/* octets of its PEM */
 #define OID_SUBJECT_ALT_NAME "2.5.29.17"
 
 /* --- pieces ------------------------------------------------------------- */
@@ -217,6 +220,20 @@ void tls_describe_certificate(const struct stream *s, struct strbuf *out)
 	if (cert) {
 		describe_certificate(&chain[0], cert, out);
 		gtls.x509_crt_deinit(cert);
+	}
+}
+
+void tls_add_peer_chain(const struct stream *s, struct strvec *out)
+{
+	unsigned n = 0;
+	const gnutls_datum_t *chain = gtls.certificate_get_peers(tls_of(s)->session, &n);
+
+	for (unsigned i = 0; chain && i < n; i++) {
+		struct strbuf pem = STRBUF_INIT(CERTIFICATE_MAX);
+
+		pem_write(&pem, "CERTIFICATE", chain[i].data, chain[i].size);
+		strvec_add(out, pem.buf);
+		strbuf_release(&pem);
 	}
 }
 

@@ -1,5 +1,6 @@
 /*
  * The insides of a TLS stream, shared by tls.c (stream, handshake),
+ * tls_trace.c (what goes over the line),
  * tls_cert.c (our own certificate), tls_verify.c (is the peer's acceptable, by
  * chain or pin?), tls_crl.c (lists of what is revoked), dane.c (by TLSA
  * records), tls_cache.c (sessions for later) and tls_info.c (what people and
@@ -14,6 +15,7 @@
 #include <time.h>
 
 #include "net/stream.h"
+#include "net/wire.h"
 #include "tls/gnutls_api.h"
 #include "tls/tls.h"
 #include "util/attr.h"
@@ -23,6 +25,12 @@
 struct secret;
 struct tls_resume;
 struct truststore;
+
+/* Where a direction stands in its records: of the header, and of what is behind it. */
+struct tls_record {
+	unsigned char head[5];
+	size_t have, left;
+};
 
 struct tls {
 	struct stream stream;
@@ -44,6 +52,9 @@ struct tls {
 	bool dane;			/* verified by TLSA records */
 	bool resumed;
 	struct tls_resume *resume;	/* what is kept for a later session; NULL = nothing */
+	wire_trace_fn *trace;		/* NULL = nobody wants to see it */
+	void *trace_ctx;
+	struct tls_record record[2];	/* going out, coming in */
 	bool ended;				/* the lower stream is at its end */
 	bool dead;				/* fault says why */
 };
@@ -56,6 +67,12 @@ struct tls {
 ATTR_CHECK int tls_load_pair(struct tls *t, const char *cert_file, const char *key_file,
 			     struct error *err);
 ATTR_CHECK int tls_load_client(struct tls *t, struct error *err);
+
+/* Shows records and handshake messages to fn from now on; NULL = nothing. */
+ATTR_CHECK int tls_trace_begin(struct tls *t, wire_trace_fn *fn, void *ctx, struct error *err);
+
+/* These octets have gone over the line. */
+void tls_trace_octets(struct tls *t, bool incoming, const void *data, size_t n);
 
 /* Loads trust store and CRL file, and checks the form of fingerprint and pins. */
 ATTR_CHECK int tls_verify_prepare(struct tls *t, struct error *err);

@@ -16,6 +16,7 @@
 #include "util/base64.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/pem.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/xalloc.h"
@@ -37,8 +38,6 @@ struct truststore {
 	struct strbuf found;	/* what was read of the folder, as PEM */
 	bool all_read;		/* all of the folder */
 };
-
-static const char pem_begin[] = "-----BEGIN";
 
 /* --- files -------------------------------------------------------------- */
 
@@ -80,29 +79,12 @@ static bool has_certificate(const struct strbuf *text)
 	return certificate_next_pem(&pos, pos + text->len, &block, &body);
 }
 
-static bool is_inline(const char *file)
-{
-	return strncmp(file, pem_begin, sizeof(pem_begin) - 1) == 0;
-}
-
-/* A setting is one line: where it had ends of lines, "\n" or a blank stands. */
-static void take_inline(const char *s, struct strbuf *text)
-{
-	for (; *s; s++) {
-		bool end = s[0] == '\\' && s[1] == 'n';
-
-		strbuf_addch(text, end ? '\n' : *s);
-		s += end;
-	}
-}
-
 static int open_file(struct truststore *store, const char *file, struct error *err)
 {
 	const bool system = strcmp(file, "system") == 0;
 	const char *path = system ? SYSTEM_TRUST_BUNDLE : file;
 
-	if (is_inline(file)) {
-		take_inline(file, &store->text);
+	if (pem_is(file) && pem_read(file, "", &store->text) == 0) {
 		path = "setting";
 	} else if (system && (!*path || (access(path, F_OK) < 0 && errno == ENOENT))) {
 		store->of_library = true;
@@ -172,7 +154,7 @@ void truststore_identify(const char *file, const char *dir, struct strbuf *out)
 {
 	if (dir)
 		identify(dir, out);
-	if (is_inline(file))
+	if (pem_is(file))
 		strbuf_addf(out, "%s\n", file);
 	else if (strcmp(file, "system") != 0)
 		identify(file, out);

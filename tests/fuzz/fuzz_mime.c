@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "message/header.h"
+#include "message/rfc2047.h"
 #include "mime/mime_header.h"
 
 #include "../unit/mime_model.h"
@@ -29,6 +30,9 @@ static void check_fields(const struct message *m)
 
 		if (!left && mime_model_8bit(ascii.buf, ascii.len))
 			fail("a field is not ASCII");
+		rfc2047_recode(&ascii, i % 2 ? "iso-8859-15" : "iso-2022-jp");
+		if (!left && mime_model_8bit(ascii.buf, ascii.len))
+			fail("a field in another charset is not ASCII");
 		if (ascii.len < 2 || memcmp(ascii.buf + ascii.len - 2, "\r\n", 2) != 0)
 			fail("a field without its end");
 		if (header_fold(&folded, f->text, f->len, true, &err) < 0 ||

@@ -49,7 +49,8 @@ static inline void peer_trace(void *ctx, enum wire_direction direction, const ch
 {
 	struct peer *p = ctx;
 
-	strbuf_addstr(&p->transcript, direction == WIRE_IN ? "S: " : "C: ");
+	strbuf_addstr(&p->transcript, direction == WIRE_IN || direction == WIRE_NOTE_IN ?
+			"S: " : "C: ");
 	strbuf_add(&p->transcript, text, n);
 	strbuf_addch(&p->transcript, '\n');
 }

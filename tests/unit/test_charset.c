@@ -13,7 +13,9 @@
 #include "message/charset.h"
 #include "message/spool.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 
 static void test_names(void **state)
 {
@@ -137,6 +139,53 @@ static void test_states(void **state)
 	spool_free(out);
 }
 
+/* --- out of UTF-8 ------------------------------------------------------------------ */
+
+static void test_encode(void **state)
+{
+	static const struct { const char *charset, *in, *out; } cases[] = {
+		{ "iso-8859-1", "a\xc3\xa4", "a\xe4" }, { "iso-8859-15", "\xe2\x82\xac", "\xa4" },
+		{ "iso-8859-1", "", "" }, { "iso-8859-1", "\xe2\x82\xac", NULL },
+		{ "iso-8859-1", "a\xc3", NULL }, { "us-ascii", "\xc3\xa4", NULL },
+		{ "iso-2022-jp", "\xe6\x97\xa5", "\33$BF|\33(B" }, { "x-none", "a", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf out = STRBUF_INIT(1000);
+		struct spool *in = spool_new(), *made = spool_new();
+		struct error err;
+		char text[100] = "";
+
+		strbuf_addstr(&out, "=");
+		assert_int_equal(charset_encode(cases[i].in, strlen(cases[i].in), cases[i].charset,
+						&out), cases[i].out ? 0 : -1);
+		assert_string_equal(out.buf + 1, cases[i].out ? cases[i].out : "");
+		assert_int_equal(spool_add(in, cases[i].in, strlen(cases[i].in), &err), 0);
+		assert_int_equal(charset_encode_spool(in, cases[i].charset, made, &err),
+				 cases[i].out != NULL);
+		if (cases[i].out && *cases[i].out)
+			assert_true(spool_read(made, 0, text, sizeof(text) - 1, &err) > 0);
+		if (cases[i].out)
+			assert_string_equal(text, cases[i].out);
+		spool_free(in);
+		spool_free(made);
+		strbuf_release(&out);
+	}
+}
+
+static void test_ascii(void **state)
+{
+	static const char *const with[] = { "utf-8", "iso-8859-7", "iso-2022-jp", "GBK" };
+	static const char *const without[] = { "utf-16", "utf-32", "x-none", "", "a/b" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(with); i++)
+		assert_true(charset_keeps_ascii(with[i]));
+	for (size_t i = 0; i < ARRAY_LEN(without); i++)
+		assert_false(charset_keeps_ascii(without[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +194,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_text, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_blocks, arena_setup, arena_teardown),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_ascii),
 		cmocka_unit_test_setup_teardown(test_states, arena_setup, arena_teardown),
 	};
 

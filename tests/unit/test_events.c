@@ -18,7 +18,9 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/arena.h"
+#include "util/attr.h"
 #include "util/error.h"
+#include "util/strvec.h"
 
 /* An invocation that wants to see something, and a pipe in place of a descriptor. */
 struct watch {
@@ -84,6 +86,8 @@ static void each_line_has_its_arrow(void **state)
 	assert_string_equal(traced(WIRE_OUT, "EHLO x", 6), "--> EHLO x\n");
 	assert_string_equal(traced(WIRE_IN, "250 ok", 6), "<-- 250 ok\n");
 	assert_string_equal(traced(WIRE_IN, "", 0), "<-- \n");
+	assert_string_equal(traced(WIRE_NOTE_OUT, "(x)", 3), "--> (x)\n");
+	assert_string_equal(traced(WIRE_NOTE_IN, "(y)", 3), "<-- (y)\n");
 	assert_string_equal(traced(WIRE_IN, "250 ok and more", 6), "<-- 250 ok\n");
 }
 
@@ -151,6 +155,7 @@ static const char *behind_time(const char *line)
 
 static void lines_are_json(void **state)
 {
+	struct strvec chain = STRVEC_INIT(10);
 	struct watch w;
 
 	(void)state;
@@ -164,15 +169,100 @@ static void lines_are_json(void **state)
 
 	watch_open(&w, false, true);
 	o = events_options(w.events).observer;
-	o->secured(o->ctx, "TLS1.3", true);
+	struct error refused;
+
+	error_set(&refused, FAULT_CONNECT_REFUSED, "no");
+	o->failed(o->ctx, "a:1", &refused);
+	assert_string_equal(behind_time(watch_close(&w)), ",\"server\":\"a:1\",\"text\":\"no\","
+			    "\"fault\":\"connect-refused\"}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"connection-failed\""));
+
+	watch_open(&w, false, true);
+	o = events_options(w.events).observer;
+	o->closed(o->ctx);
+	assert_string_equal(behind_time(watch_close(&w)), "}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"closed\""));
+
+	watch_open(&w, false, true);
+	events_options(w.events).trace(w.events, WIRE_NOTE_IN, "TLS: x", 6);
+	assert_string_equal(behind_time(watch_close(&w)), ",\"line\":\"TLS: x\"}\n");
+	assert_non_null(strstr(w.got, "\"event\":\"note\""));
+
+	watch_open(&w, false, true);
+	o = events_options(w.events).observer;
+	strvec_add(&chain, "A\n");
+	strvec_add(&chain, "B\n");
+	o->secured(o->ctx, "TLS1.3", true, &chain);
+	strvec_release(&chain);
 	assert_string_equal(behind_time(watch_close(&w)),
-			    ",\"description\":\"TLS1.3\",\"verified\":true}\n");
+			    ",\"description\":\"TLS1.3\",\"verified\":true,"
+			    "\"chain\":[\"A\\u000A\",\"B\\u000A\"]}\n");
 
 	watch_open(&w, false, true);
 	events_options(w.events).trace(w.events, WIRE_OUT, "MAIL FROM:<\"a\"@x>\x01", 18);
 	assert_string_equal(behind_time(watch_close(&w)),
 			    ",\"line\":\"MAIL FROM:<\\\"a\\\"@x>\\u0001\"}\n");
 	assert_non_null(strstr(w.got, "\"event\":\"command\""));
+}
+
+/* --trace-tls alone: nothing of the dialogue. */
+static void records_are_shown(void **state)
+{
+	struct watch w;
+
+	(void)state;
+	watch_open(&w, false, false);
+	assert_null(events_options(w.events).observer->tls_trace);
+	watch_close(&w);
+	watch_open(&w, true, false);
+	w.inv.verbose = false;
+	w.inv.trace_tls = true;
+	events_free(w.events);
+	struct error err;
+
+	assert_int_equal(events_open(&w.inv, &w.events, &err), 0);
+	assert_null(events_options(w.events).trace);
+	const struct observer *o = events_options(w.events).observer;
+
+	o->tls_trace(o->ctx, WIRE_IN, "TLS record: alert, 2 octets", 27);
+	assert_string_equal(watch_close(&w), "<-- TLS record: alert, 2 octets\n");
+}
+
+/* A character that lies across two blocks is told with the second. */
+static void text_has_whole_characters(void **state)
+{
+	struct watch w;
+	struct error err;
+	struct events *alone;
+
+	(void)state;
+	watch_open(&w, false, true);
+	assert_null(events_options(w.events).observer->text);
+	events_free(w.events);
+	w.inv.events_text = true;
+	assert_int_equal(events_open(&w.inv, &w.events, &err), 0);
+	const struct observer *o = events_options(w.events).observer;
+
+	o->text(o->ctx, "a\xc3", 2);
+	o->text(o->ctx, "\xbc" "b\xf0\x9f\x98", 5);
+	o->text(o->ctx, "\x80", 1);
+	o->text(o->ctx, "\xe2\x82", 2);
+	o->transfer(o->ctx, 10, 10);
+	watch_close(&w);
+	static const char *const pieces[] = {
+		"\"text\":\"a\"}", "\"text\":\"\xc3\xbc" "b\"}", "\"text\":\"\xf0\x9f\x98\x80\"}",
+		"\"text\":\"\\uFFFD", "\"octets\":10"
+	};
+	const char *at = w.got;
+
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		at = strstr(at, pieces[i]);
+		if (!at)
+			fail_msg("no %s in %s", pieces[i], w.got);
+	}
+	w.inv.events_fd = -1;
+	assert_int_equal(events_open(&w.inv, &alone, &err), -1);
+	assert_int_equal(err.exit, EX_USAGE);
 }
 
 /* A transfer of a thousand blocks in no time: first, perhaps a few, and the last. */
@@ -313,6 +403,8 @@ int main(void)
 		cmocka_unit_test(nobody_listens),
 		cmocka_unit_test(nobody_reads),
 		cmocka_unit_test(lines_are_json),
+		cmocka_unit_test(records_are_shown),
+		cmocka_unit_test(text_has_whole_characters),
 		cmocka_unit_test(transfers_are_told_now_and_then),
 		cmocka_unit_test(the_meter_comes_and_goes),
 		cmocka_unit_test(recipients_and_the_end),

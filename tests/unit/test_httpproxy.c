@@ -101,6 +101,42 @@ static void says_who_we_are(void **state)
 	strbuf_release(&written);
 }
 
+static void one_field_more(void **state)
+{
+	(void)state;
+	static const struct { const char *field, *user, *text; } cases[] = {
+		{ "X-Tenant: mail, a", NULL, NULL },
+		{ "X-Tenant: mail", "joe", NULL }, { "Proxy: a", "joe", NULL },
+		{ "Proxy-Authorization: Bearer abc", NULL, NULL },
+		{ "proxy-authorization: Bearer abc", "joe", "both sign in" },
+		{ "joe", NULL, "no header field" },
+		{ "X: a\r\nHost: b", NULL, "no header field" },
+	};
+	struct strbuf written = STRBUF_INIT(100000);
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct proxy_request r = plain;
+
+		r.field = cases[i].field;
+		r.user = cases[i].user;
+		int rc = run(&r, "HTTP/1.1 200 OK\r\n\r\n220 hi", 0, &written, &err);
+
+		assert_int_equal(rc, cases[i].text ? -1 : 0);
+		if (cases[i].text) {
+			assert_int_equal(err.exit, EX_CONFIG);
+			assert_non_null(strstr(err.text, cases[i].text));
+			assert_int_equal(written.len, 0);
+			continue;
+		}
+		const char *at = strstr(written.buf, cases[i].field);
+
+		assert_non_null(at);
+		assert_string_equal(at + strlen(cases[i].field), "\r\n\r\n");
+	}
+	strbuf_release(&written);
+}
+
 static void names(void **state)
 {
 	(void)state;
@@ -231,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opens_a_tunnel),
 		cmocka_unit_test(says_who_we_are),
+		cmocka_unit_test(one_field_more),
 		cmocka_unit_test(names),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(limits),

@@ -142,6 +142,26 @@ static const char *const readable[][2] = {
 	{ "k=v\n[s]\n", "1 k=v\n2[s]\n" },
 };
 
+/* PEM behind "@inline", and only there. */
+#define BLOCK(text) "-----BEGIN X-----\n" text "-----END X-----\n"
+
+static const char *const blocks[][2] = {
+	{ "k=@inline\n" BLOCK("MAA=\n") "j=v\n", "1 k=" BLOCK("MAA=\n") "\n5 j=v\n" },
+	{ "[a]\nk = @inline\r\n\n  -----BEGIN X-----\r\n\tMA\r\n A= \r\n-----END X-----",
+	  "1[a]\n2 k=" BLOCK("MA\nA=\n") "\n" },
+	{ "k=@inline\n" BLOCK("a=b\n\n#c\n") "\n" BLOCK("d\n") "# -----BEGIN\n[b]\n",
+	  "1 k=" BLOCK("a=b\n\n#c\n") "\n" BLOCK("d\n") "\n12[b]\n" },
+	{ "k=\"@inline\"\nk=@inlined\nk= @inline x\n",
+	  "1 k=\"@inline\"\n2 k=@inlined\n3 k=@inline x\n" },
+};
+
+static void blocks_are_values(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(blocks); i++)
+		expect(blocks[i][0], blocks[i][1]);
+}
+
 static void lines_become_events(void **state)
 {
 	(void)state;
@@ -164,6 +184,12 @@ static const struct {
 	{ "a=b\n\xef\xbb\xbf[x]\n", "rc:2: the line is neither '[section]' nor 'key = value'" },
 	{ "a=b\nx\ny\n", "rc:2: the line is neither '[section]' nor 'key = value'" },
 	{ "a=b\n[refuse]\nx\n", "rc:2: refused" },
+	{ "k=@inline", "rc:1: '@inline' wants PEM in the next line" },
+	{ "k=@inline\nj=v\n-----BEGIN X-----\n", "rc:1: '@inline' wants PEM in the next line" },
+	{ "k=@inline\n-----BEGIN X-----\nMAA=\n",
+	  "rc:3: '-----END' is missing behind '@inline'" },
+	{ "k=@inline\n-----BEGIN X-----\n[b]\n-----END X-----\n",
+	  "rc:3: '-----END' is missing behind '@inline'" },
 };
 
 static void other_lines_are_refused(void **state)
@@ -180,6 +206,7 @@ static void nul_is_refused_anywhere(void **state)
 	expect_error("[a]\nk=v\0w\n", 10, "rc:2: the line holds a NUL octet");
 	expect_error("#\0\n", 3, "rc:1: the line holds a NUL octet");
 	expect_error("[a]\nk=v\0", 8, "rc:2: the line holds a NUL octet");
+	expect_error("k=@inline\n-----BEGIN X\n\0\n", 25, "rc:3: the line holds a NUL octet");
 }
 
 static void first_error_ends_the_reading(void **state)
@@ -446,6 +473,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_become_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(blocks_are_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_lines_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(nul_is_refused_anywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(first_error_ends_the_reading, setup, teardown),

@@ -69,6 +69,20 @@ static void test_commands(void **state)
 	}
 }
 
+/* With a value it is the setting of that name. */
+static void test_rset(void **state)
+{
+	(void)state;
+	struct parsed p = parse(words("--rset=never", "a@example.org"));
+
+	assert_int_equal(p.rc, 0);
+	assert_int_equal(p.inv.command, COMMAND_SEND);
+	assert_int_equal(p.inv.probes, 0);
+	assert_string_equal(p.inv.override[0].key, "rset");
+	assert_string_equal(p.inv.override[0].value, "never");
+	arena_free(p.arena);
+}
+
 static void test_order(void **state)
 {
 	(void)state;
@@ -191,7 +205,8 @@ static void test_flags(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands), cmocka_unit_test(test_order),
+		cmocka_unit_test(test_commands), cmocka_unit_test(test_rset),
+		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_with_message),
 		cmocka_unit_test(test_untrusted), cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_flags),

@@ -817,6 +817,33 @@ static void ids_never_name_localhost(void **state)
 	id_domain("\"a@evil\"@b.example", D, "b.example");
 }
 
+/* What stands before it: when it is the same again, and when there is a time in it. */
+static void ids_have_their_style(void **state)
+{
+	(void)state;
+	static const struct { const char *style, *header; bool dotted, same; } cases[] = {
+		{ "time", "Date: x\n\n", true, false }, { "random", "Date: x\n\n", false, false },
+		{ "hash", "Date: x\n\n", false, true }, { "hash", "X: x\n\n", false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char settings[100], id[2][100];
+
+		snprintf(settings, sizeof(settings), OWN "message_id_style = %s\n", cases[i].style);
+		for (size_t k = 0; k < 2; k++) {
+			new_envelope("a@b.example");
+			const char *got = strstr(header_of(settings, cases[i].header, &no_name),
+						 "Message-ID: <");
+
+			assert_non_null(got);
+			snprintf(id[k], sizeof(id[k]), "%.*s", (int)strcspn(got, "@"), got);
+		}
+		assert_int_equal(strchr(id[0], '.') != NULL, cases[i].dotted);
+		assert_int_equal(strcmp(id[0], id[1]) == 0, cases[i].same);
+		assert_true(strlen(id[0]) >= strlen("Message-ID: <") + 32);
+	}
+}
+
 static void resent_fields(void **state)
 {
 	(void)state;
@@ -1031,6 +1058,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(from_is_added, setup, teardown),
 		cmocka_unit_test_setup_teardown(dates_and_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(ids_never_name_localhost, setup, teardown),
+		cmocka_unit_test_setup_teardown(ids_have_their_style, setup, teardown),
 		cmocka_unit_test_setup_teardown(resent_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(characters_across_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(blocks_of_characters, setup, teardown),

@@ -188,6 +188,9 @@ static const struct {
 	{ PROBE_RAW, "XA s3cret", "XA s3cret", "502 no", EX_UNAVAILABLE, "5.0.0",
 	  "command 'XA': 502 no", 0, 0, 0 },
 	{ PROBE_RAW, "XA", "XA", "432 no", EX_TEMPFAIL, "4.0.0", "432", 0, 0, 0 },
+	{ PROBE_HELP, NULL, "HELP", "214-DATA\tstarts\n214 \tx\ty", 0, "",
+	  "DATA    starts\n        x       y\n", 0, 0, 0 },
+	{ PROBE_RAW, "XA", "XA", "250 12345678\t9", 0, "", "250 12345678        9\n", 0, 0, 0 },
 	{ PROBE_RAW, "XA", "XA", "250 a\x1b[2J", 0, "", "250 a\\x1B[2J\n", 0, 0, 0 },
 };
 

@@ -61,6 +61,24 @@ static void good_urls(void **state)
 	}
 }
 
+/* What goes along with CONNECT: its name says whether it is to be hidden. */
+static void header_fields(void **state)
+{
+	(void)state;
+	static const struct { const char *text; size_t name; bool secret; } cases[] = {
+		{ "X-Tenant: mail", 8, false }, { "X-From: joe:x@example.org", 6, false },
+		{ "Proxy-Authorization: Bearer x", 19, true }, { "X-API-KEY: 1", 9, true },
+		{ "cookie: a", 6, true }, { "X-Auth: a", 6, true }, { "X-Ke: y", 4, false },
+		{ "joe", 0, false }, { "", 0, false }, { ": x", 0, false }, { "a b: c", 0, false },
+		{ "http://h", 0, false }, { "X:y", 0, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(proxyurl_field_name(cases[i].text), cases[i].name);
+		assert_int_equal(proxyurl_has_password(cases[i].text), cases[i].secret);
+	}
+}
+
 /* Nothing of them is shown: there may be a password in it. */
 static void bad_urls(void **state)
 {
@@ -185,7 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls),
-		cmocka_unit_test(bad_urls),
+		cmocka_unit_test(header_fields), cmocka_unit_test(bad_urls),
 		cmocka_unit_test(exceptions),
 		cmocka_unit_test(environment),
 		cmocka_unit_test(types),

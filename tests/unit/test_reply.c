@@ -227,15 +227,19 @@ static void test_line_length(void **state)
 	(void)state;
 	static const struct {
 		const char *head;
-		size_t n, kept;
+		size_t n, kept, max;
 	} table[] = {
-		{ "250 ", REPLY_LINE_MAX - 1, REPLY_LINE_MAX - 1 },
-		{ "250 ", REPLY_LINE_MAX, REPLY_LINE_MAX },
-		{ "250 ", REPLY_LINE_MAX + 1, REPLY_LINE_MAX },
-		{ "250 ", REPLY_TOTAL_MAX, REPLY_LINE_MAX },
-		{ "250 ", 10 * REPLY_TOTAL_MAX, REPLY_LINE_MAX },
-		{ "334 ", REPLY_LINE_MAX + 1, REPLY_LINE_MAX + 1 },
-		{ "334 ", REPLY_TOTAL_MAX, REPLY_TOTAL_MAX },
+		{ "250 ", 513, 512, 512 },
+		{ "334 ", 513, 513, 512 },
+		{ "250 ", 2 * REPLY_LINE_MAX, 2 * REPLY_LINE_MAX, REPLY_TOTAL_MAX },
+		{ "250 ", REPLY_TOTAL_MAX + 1, REPLY_TOTAL_MAX, REPLY_TOTAL_MAX },
+		{ "250 ", REPLY_LINE_MAX - 1, REPLY_LINE_MAX - 1, 0 },
+		{ "250 ", REPLY_LINE_MAX, REPLY_LINE_MAX, 0 },
+		{ "250 ", REPLY_LINE_MAX + 1, REPLY_LINE_MAX, 0 },
+		{ "250 ", REPLY_TOTAL_MAX, REPLY_LINE_MAX, 0 },
+		{ "250 ", 10 * REPLY_TOTAL_MAX, REPLY_LINE_MAX, 0 },
+		{ "334 ", REPLY_LINE_MAX + 1, REPLY_LINE_MAX + 1, 0 },
+		{ "334 ", REPLY_TOTAL_MAX, REPLY_TOTAL_MAX, 0 },
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(table); i++) {
@@ -246,6 +250,7 @@ static void test_line_length(void **state)
 		add_line(&data, table[k].head, table[k].n);
 		strbuf_addstr(&data, "221 next\r\n");
 		begin(&r, data.buf, data.len);
+		r.reply.line_max = table[k].max;
 		assert_int_equal(read_one(&r, i & 1), 0);
 		assert_int_equal(strlen(r.reply.lines.v[0]), table[k].kept - 4);
 		assert_int_equal(read_one(&r, i & 1), 0);

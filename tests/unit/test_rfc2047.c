@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/charset.h"
 #include "message/rfc2047.h"
 #include "util/attr.h"
 #include "util/base64.h"
@@ -229,9 +230,86 @@ static void test_unstructured_long(void **state)
 	(void)state;
 }
 
+/* --- another charset ---------------------------------------------------------------- */
+
+#define BROKEN "S: =?utf-8?Q?=C3?= =?utf-8?Q?=4?= =?utf-8?Q?a b?= =?utf-8?X?a?= =?utf-8?Q\r\n"
+
+static const struct { const char *charset, *in, *out; } recoded[] = {
+	{ "iso-8859-1", "Subject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= x\r\n",
+	  "Subject: =?iso-8859-1?B?R3L832U=?= x\r\n" },
+	{ "iso-8859-1", "Subject: =?UTF-8?b?R3LDvMOfZQ==?=\r\n",
+	  "Subject: =?iso-8859-1?B?R3L832U=?=\r\n" },
+	/* blanks between words are none of the text, others are */
+	{ "latin1", "S: =?utf-8?Q?=C3=A4?=\r\n =?utf-8?Q?_=C3=B6?= =?utf-8?Q?=C3=BC?= y\r\n",
+	  "S: =?latin1?B?5CD2/A==?= y\r\n" },
+	/* a character that it has not: all of the run stays */
+	{ "iso-8859-1", "S: =?utf-8?Q?=C3=A4?= =?utf-8?B?4oKs?= z\r\n",
+	  "S: =?utf-8?Q?=C3=A4?= =?utf-8?B?4oKs?= z\r\n" },
+	/* words of others, and what is no word or no UTF-8 */
+	{ "iso-8859-1", "S: =?koi8-r?Q?=C3?= =?utf-8?Q?=C3=A4?=\r\n",
+	  "S: =?koi8-r?Q?=C3?= =?iso-8859-1?B?5A==?=\r\n" },
+	{ "iso-8859-1", BROKEN, BROKEN },
+	{ "iso-8859-1", "S: =?=?utf-8?B?w6Q?= x =?", "S: =?=?utf-8?B?w6Q?= x =?" },
+	{ "iso-8859-1", "S: plain\r\n", "S: plain\r\n" }, { "iso-8859-1", "", "" },
+	{ NULL, "S: =?utf-8?Q?=C3=A4?=\r\n", "S: =?utf-8?Q?=C3=A4?=\r\n" },
+	{ "no-such-charset", "S: =?utf-8?Q?=C3=A4?=\r\n", "S: =?utf-8?Q?=C3=A4?=\r\n" },
+	/* with states: each word begins and ends in ASCII */
+	{ "iso-2022-jp", "S: =?utf-8?B?5pel5pys6Kqe?=\r\n",
+	  "S: =?iso-2022-jp?B?GyRCRnxLXDhsGyhC?=\r\n" },
+};
+
+static void test_recode(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(recoded); i++) {
+		struct strbuf field = STRBUF_INIT(1000);
+
+		strbuf_addstr(&field, recoded[i].in);
+		rfc2047_recode(&field, recoded[i].charset);
+		assert_string_equal(field.buf, recoded[i].out);
+		strbuf_release(&field);
+	}
+}
+
+/* Long text: no line over 76 octets, no word over 75, and the same text comes out. */
+static void test_recode_long(void **state)
+{
+	(void)state;
+	for (size_t n = 1; n < 300; n++) {
+		struct strbuf text = STRBUF_INIT(10000), field = STRBUF_INIT(100000);
+		for (size_t i = 0; i < n; i++)
+			strbuf_addstr(&text, i % 7 ? "\xc3\xa4" : "b");
+		strbuf_addstr(&field, "Subject: ");
+		rfc2047_encode(&field, text.buf, text.len, RFC2047_TEXT, 9, NULL);
+		rfc2047_recode(&field, "iso-8859-1");
+		for (const char *p = field.buf; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+			assert_true(strcspn(p, "\r") <= 76);
+			const char *word = p + strspn(p, " ");
+
+			assert_true(*word != '=' || strcspn(word, " \r") <= 75);
+		}
+		if (n > 1)
+			assert_null(strstr(field.buf, "utf-8"));
+		/* the octets of the words, put together, are the text in that charset */
+		struct strbuf octets = STRBUF_INIT(10000), wanted = STRBUF_INIT(10000);
+
+		assert_int_equal(charset_encode(text.buf, text.len, "iso-8859-1", &wanted), 0);
+		for (const char *w = field.buf; (w = strstr(w, "?B?")) != NULL; w += 3)
+			assert_int_equal(base64_decode(&octets, w + 3, strcspn(w + 3, "?")), 0);
+		if (octets.len)
+			assert_string_equal(octets.buf, wanted.buf);
+		strbuf_release(&octets);
+		strbuf_release(&wanted);
+		strbuf_release(&text);
+		strbuf_release(&field);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_recode),
+		cmocka_unit_test(test_recode_long),
 		cmocka_unit_test(test_encode),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_unstructured),

@@ -17,7 +17,10 @@
 #include "certs.h"
 #include "tls/gnutls_api.h"
 #include "tls_peer.h"
+#include "util/fs.h"
 #include "util/secret.h"
+#include "util/strbuf.h"
+#include "util/xalloc.h"
 
 struct passphrase {
 	const char *text;	/* NULL = none is configured */
@@ -176,6 +179,59 @@ static void test_pkcs12(void **state)
 	xfree(cert);
 }
 
+/* --- texts ------------------------------------------------------------------- */
+
+static char *text_of_file(const char *name)
+{
+	struct strbuf text = STRBUF_INIT(65536);
+	struct error err;
+
+	if (fs_read_file(certs_path(name), 0, &text, &err) < 0)
+		fail_msg("%s", err.text);
+	char *copy = xstrdup(text.buf);
+
+	strbuf_release_secret(&text);
+	return copy;
+}
+
+/* Every mistake is told, and no octet of a key. */
+static void test_texts(void **state)
+{
+	struct passphrase right = { .text = "sesame" }, wrong = { .text = "simsim" };
+	char *cert, *key, *locked, *other, *cert_file, *key_file;
+
+	(void)state;
+	certs_need();
+	cert = text_of_file("client.pem");
+	key = text_of_file("client.key");
+	locked = text_of_file("locked.key");
+	other = text_of_file("server.key");
+	cert_file = file("client.pem");
+	key_file = file("client.key");
+	shows_one((struct tls_client){ .cert_file = cert, .key_text = key }, NULL);
+	shows_one((struct tls_client){ .cert_file = cert, .key_text = locked }, &right);
+	shows_one((struct tls_client){ .cert_file = cert, .key_file = key_file }, NULL);
+	shows_one((struct tls_client){ .cert_file = cert_file, .key_text = key,
+				       .key_file = "/nonexistent" }, NULL);
+	fails((struct tls_client){ .cert_file = cert, .key_text = locked }, &wrong,
+	      "the passphrase for key of tls_key is wrong");
+	fails((struct tls_client){ .cert_file = cert, .key_text = other }, NULL,
+	      "key of tls_key does not belong to certificate of tls_cert");
+	fails((struct tls_client){ .cert_file = cert, .key_text = "hush" }, NULL,
+	      "tls_key is neither PEM nor base64 of a key");
+	fails((struct tls_client){ .cert_file = cert }, NULL, "tls_cert has no key");
+	fails((struct tls_client){ .cert_file = "pkcs11:token=mail", .key_text = key }, NULL,
+	      "do not go with a token");
+	fails((struct tls_client){ .cert_file = cert, .key_file = "pkcs11:token=mail" }, NULL,
+	      "do not go with a token");
+	xfree(cert);
+	xfree(key);
+	xfree(locked);
+	xfree(other);
+	xfree(cert_file);
+	xfree(key_file);
+}
+
 /* --- tokens ---------------------------------------------------------------- */
 
 static const char *softhsm(void)
@@ -328,6 +384,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passphrase),
 		cmocka_unit_test(test_pkcs12),
+		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_wrong_pin),
 	};

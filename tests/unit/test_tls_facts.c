@@ -9,6 +9,10 @@
 #include "tls/tls.h"
 #include "tls_peer.h"
 #include "util/arena.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+#include "util/strvec.h"
 
 /* What is found of a peer with that certificate. */
 struct one {
@@ -136,6 +140,28 @@ static void test_ours(void **state)
 	arena_free(a);
 }
 
+/* What was sent, as it stands in the server's file. */
+static void test_chain_as_pem(void **state)
+{
+	struct trial t = { .scene = { .cert = "chain.pem" }, .client = { .verify = true } };
+	struct strvec chain = STRVEC_INIT(10);
+	struct strbuf file = STRBUF_INIT(65536), sent = STRBUF_INIT(65536);
+	struct error err;
+
+	certs_need();
+	(void)state;
+	assert_int_equal(fs_read_file(certs_path("chain.pem"), 0, &file, &err), 0);
+	assert_int_equal(trial_start(&t), 0);
+	tls_add_peer_chain(t.tls, &chain);
+	assert_int_equal(chain.n, 2);
+	strbuf_addf(&sent, "%s%s", chain.v[0], chain.v[1]);
+	assert_string_equal(sent.buf, file.buf);
+	trial_end(&t);
+	strvec_release(&chain);
+	strbuf_release(&file);
+	strbuf_release(&sent);
+}
+
 static int setup(void **state)
 {
 	return tls_peer_load() < 0 ? -1 : certs_setup(state);
@@ -146,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_chain_as_pem),
 		cmocka_unit_test(test_ours),
 	};
 

@@ -568,9 +568,48 @@ static int setup(void **state)
 	return tls_peer_load() < 0 ? -1 : certs_setup(state);
 }
 
+/* --- the trace -------------------------------------------------------------------- */
+
+static void note_line(void *ctx, enum wire_direction direction, const char *text, size_t n)
+{
+	strbuf_addstr(ctx, direction == WIRE_IN ? "<" : ">");
+	strbuf_add(ctx, text, n);
+	strbuf_addch(ctx, '\n');
+}
+
+/* Records are told apart wherever the pieces of them end, each direction by itself. */
+static void test_trace_in_pieces(void **state)
+{
+	static const char octets[] = "\x16\3\1\0\3abc" "\x15\3\3\0\0" "\x17\3\3\0\1x"
+		"\x7f\3\3\1\0";
+	static const char wanted[] = "TLS record: handshake, 3 octets\n"
+		"TLS record: alert, 0 octets\n" "TLS record: application data, 1 octet\n"
+		"TLS record: unknown, 256 octets\n";
+	struct strbuf told = STRBUF_INIT(1000), expected = STRBUF_INIT(1000);
+
+	(void)state;
+	for (const char *p = wanted; *p; p += strcspn(p, "\n") + 1)
+		strbuf_addf(&expected, "<%.*s", (int)strcspn(p, "\n") + 1, p);
+	for (size_t step = 1; step < sizeof(octets); step++) {
+		struct tls t = { .trace = note_line, .trace_ctx = &told };
+
+		strbuf_reset(&told);
+		tls_trace_octets(&t, false, "\x16\3", 2);
+		for (size_t at = 0, n; at < sizeof(octets) - 1; at += n) {
+			n = sizeof(octets) - 1 - at;
+			n = n < step ? n : step;
+			tls_trace_octets(&t, true, octets + at, n);
+		}
+		assert_string_equal(told.buf, expected.buf);
+	}
+	strbuf_release(&told);
+	strbuf_release(&expected);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_trace_in_pieces),
 		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_dribble),
 		cmocka_unit_test(test_key_update),

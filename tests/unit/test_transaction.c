@@ -215,13 +215,13 @@ static const struct ending endings[] = {
 	{ "dot 251", PIPE, "250 ok", "250 ok", "354 go", "251 forwarded", OUTCOME_ACCEPTED, 0,
 	  "2.0.0", NULL },
 	{ "dot 3xx", PIPE, "250 ok", "250 ok", "354 go", "354 go", OUTCOME_REFUSED, 76, "5.5.0",
-	  "out of place" },
+	  "may have been accepted" },
 	{ "bdat 5xx", FULL, "250 ok", "250 ok", NULL, "554 5.6.0 no", OUTCOME_REFUSED, 69, "5.6.0",
 	  "BDAT: 554 5.6.0 no" },
 	{ "bdat 221", FULL, "250 ok", "250 ok", NULL, "221 bye", OUTCOME_DEFERRED, 75, "4.4.2",
 	  "may have been accepted" },
 	{ "bdat all refused", FULL, "250 ok", "550 no", NULL, NULL,
-	  OUTCOME_REFUSED, 67, "5.1.1", "may have been accepted" },
+	  OUTCOME_REFUSED, 67, "5.1.1", "RCPT TO <b@example.org>: 550 no" },
 	{ "bdat mail refused", FULL, "451 later", "503 no", NULL, NULL, OUTCOME_DEFERRED, 75,
 	  "4.0.0", "MAIL FROM <a@example.org>: 451 later" },
 };
@@ -454,6 +454,42 @@ static void test_reset_before_next(void **state)
 	assert_int_equal(peer_run(p), TRANSACTION_AGAIN);
 	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.0.0");
 	peer_run(p);
+	accepted(p, 1);
+	peer_free(p);
+}
+
+/* rset = never: not a word more here, the others want another session. */
+static void test_reset_never(void **state)
+{
+	(void)state;
+	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
+
+	p->account.max_recipients = 1;
+	p->account.rset = RSET_NEVER;
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 451 later");
+	assert_int_equal(peer_run(p), TRANSACTION_NEW_SESSION);
+	assert_outcome(p, 0, OUTCOME_DEFERRED, 75, "4.0.0");
+	assert_outcome(p, 1, OUTCOME_NONE, 0, "");
+	assert_false(p->session.dead);
+	assert_null(strstr(p->written.buf, "RSET"));
+	peer_free(p);
+}
+
+/* rset = always: also where there is nothing to be reset, but not before the first MAIL. */
+static void test_reset_always(void **state)
+{
+	(void)state;
+	struct peer *p = ready(PIPE, "b@example.org", "c@example.org");
+
+	p->account.max_recipients = 1;
+	p->account.rset = RSET_ALWAYS;
+	script(p, "C: DATA\r\n", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok",
+	       "C: RSET\r\nMAIL FROM:<a@example.org> SIZE=26\r\nRCPT TO:<c@example.org>\r\n",
+	       "S: 250 reset", "S: 250 ok", "S: 250 ok", "S: 354 go", "C: \r\n.\r\n", "S: 250 ok");
+	assert_int_equal(peer_run(p), TRANSACTION_AGAIN);
+	assert_null(strstr(p->written.buf, "RSET"));
+	peer_run(p);
+	accepted(p, 0);
 	accepted(p, 1);
 	peer_free(p);
 }
@@ -1020,6 +1056,8 @@ int main(void)
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_own_limit),
 		cmocka_unit_test(test_reset_before_next),
+		cmocka_unit_test(test_reset_never),
+		cmocka_unit_test(test_reset_always),
 		cmocka_unit_test(test_reset_refused),
 		cmocka_unit_test(test_dsn_dropped),
 		cmocka_unit_test(test_dsn_dropped_at_rcpt),

@@ -558,7 +558,7 @@ enum ehlo_next auth_after_ehlo(struct session *s, struct error *err)
 	if (rc < 0 && !goes_without(s, err))
 		return EHLO_FAILED;
 	if (rc < 0) {
-		wire_note(s->wire, WIRE_OUT, err->text);
+		wire_note(s->wire, WIRE_NOTE_OUT, err->text);
 		return EHLO_CONTINUE;
 	}
 	/* some servers announce DSN and SMTPUTF8 only to those who have signed in */

@@ -58,6 +58,7 @@ static struct tls_start start_of(const struct session *s)
 		.account = s->account, .host = s->opt.host, .domain = s->opt.tls_domain,
 		.port = s->opt.port, .starttls = true, .unverified = tls_optional(s->account),
 		.credential = s->opt.credential, .credential_ctx = s->opt.credential_ctx,
+		.observer = s->opt.observer,
 	};
 }
 
