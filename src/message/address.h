@@ -5,7 +5,9 @@
  *
  * Accepted: mailbox lists, groups, comments (nested), display names quoted
  * or not, quoted local parts, routes (dropped), address literals, a trailing
- * dot of the domain (dropped), folded white space. Refused: anything with
+ * dot of the domain (dropped), folded white space, dots anywhere in a local
+ * part. What stands in front of <address> is a name, whatever characters it
+ * has, and a group is one that a ';' ends. Refused: anything with
  * CR, LF, NUL or other controls in the address itself, unbalanced brackets,
  * quotes or comments, empty local parts or domains, invalid UTF-8. What
  * stands in "local" and "domain" is clean for the wire. All strings live in
@@ -32,6 +34,8 @@ struct mailbox {
 	size_t local_end;	/* offset in the parsed text just behind the local part */
 	size_t start, end;	/* the address without brackets: [start, end) in the text */
 	bool angle;		/* it stands in brackets */
+	bool odd_name;		/* the name is no phrase as it stands: it should be quoted */
+	bool odd_address;	/* the text has quotes around the whole address */
 	size_t name_start, name_end;	/* with brackets: the phrase, or where it would go */
 	size_t comment_start, comment_end;	/* that comment with its ( ); 0, 0 = none */
 };

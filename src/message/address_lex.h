@@ -49,6 +49,8 @@ struct address_parser {
 	size_t comment, comment_end;	/* last comment of this element; end 0 = none */
 	bool ready;		/* an element may begin here */
 	bool in_group, had_group;
+	size_t semicolon;	/* the next ';', len = none; 0 = not looked for */
+	bool open_quote, open_comment;	/* one was met that nothing closes */
 	size_t group, group_first;	/* where it began; number of its first mailbox */
 };
 
@@ -60,6 +62,13 @@ int address_fail(struct address_parser *p, const char *why);
 
 /* The octet at the cursor cannot stand there. */
 int address_fail_here(struct address_parser *p);
+
+/*
+ * The offset behind what stands at offset i: a quoted string or comment that
+ * is closed, else one octet. Remembers what nothing closes, so that it is
+ * not looked for again.
+ */
+size_t address_behind(struct address_parser *p, size_t i);
 
 /* Length of the CRLF at the cursor if it folds the text or ends it, else 0. */
 ATTR_PURE size_t address_fold_len(const struct address_parser *p);

@@ -448,8 +448,8 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 }
 
 /*
- * The list is parsed with a letter in place of each octet that is not ASCII, so
- * that names in any charset do not stand in the way.
+ * A list that cannot be read is parsed with a letter in place of each octet
+ * that is not ASCII, so that no charset stands in the way.
  */
 static void addresses(struct downgrade *d, const char *value, size_t n)
 {
@@ -462,7 +462,8 @@ static void addresses(struct downgrade *d, const char *value, size_t n)
 		if ((unsigned char)value[i] > 127)
 			mask[i] = 'x';
 	}
-	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
+	if (address_parse_list(a, value, n, ADDRESS_SEMICOLONS, &list, NULL) < 0 &&
+	    address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
 		rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
 		arena_free(a);
 		return;

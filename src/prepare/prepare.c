@@ -118,7 +118,7 @@ static void note_unparsed(struct prepare_job *j, const struct header_field *f)
 		     header_name(f->id));
 }
 
-/* Rules and missing domains, in all fields that hold addresses. */
+/* Rules, missing domains and odd names, in all fields that hold addresses. */
 static void settle_addresses(struct prepare_job *j)
 {
 	const struct header *h = &j->message->header;
