@@ -26,6 +26,14 @@ struct message;
 struct session;
 
 /*
+ * What the header's octets are in that are no UTF-8: the charset that the
+ * message names for itself or its first text part, else default_charset, else
+ * "unknown-8bit". Where all is UTF-8 the message is not looked at.
+ */
+const char *convert_charset(struct arena *arena, const struct message *m,
+			    const struct account *a);
+
+/*
  * Settles CRs in the body that end no line, as bare_cr says: replaces *m (and
  * frees the old one) and *edits where they are to be blanks or encoded.
  * EX_DATAERR 5.6.0 when they are not wanted or may not be changed.
