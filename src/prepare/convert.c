@@ -188,45 +188,24 @@ static bool has_long_field(const struct edits *edits, const struct message *m)
 	return false;
 }
 
-/* Text without a blank may find one when it is written in encoded words. */
-static int fold_field(struct strbuf *out, const char *text, size_t len, const struct account *a,
-		      const char *charset, struct error *err)
+static void fold_header(struct edits *edits, const struct message *m, const struct account *a)
 {
 	const bool split = a->convert.long_lines == LONG_LINES_SPLIT;
-	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
-	int rc;
-
-	if (!split && a->convert.smtputf8_downgrade != UTF8_DOWNGRADE_NEVER &&
-	    !text_is_ascii(text, len) && header_fold(out, text, len, split, err) < 0) {
-		(void)mime_header_encode(&ascii, text, len, charset, false);
-		text = ascii.buf;
-		len = ascii.len;
-	}
-	strbuf_reset(out);
-	rc = header_fold(out, text, len, split, err);
-	strbuf_release(&ascii);
-	return rc;
-}
-
-static int fold_header(struct edits *edits, const struct message *m, const struct account *a,
-		       struct error *err)
-{
-	const char *charset = convert_charset(edits->arena, m, a);
+	const char *charset = a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_NEVER ? NULL :
+		convert_charset(edits->arena, m, a);
 	struct strbuf out = STRBUF_INIT(FIELD_MAX);
 	const char *text;
 	size_t at = 0, len;
-	int rc = 0;
 
-	while (rc == 0 && (text = edits_next(edits, m, &at, &len))) {
+	while ((text = edits_next(edits, m, &at, &len))) {
 		if (!header_fold_needed(text, len))
 			continue;
 		strbuf_reset(&out);
-		rc = fold_field(&out, text, len, a, charset, err);
-		if (rc == 0)
+		mime_header_fold(&out, text, len, split, charset);
+		if (!strbuf_overflow(&out))
 			edits_set_text(edits, at, arena_strndup(edits->arena, out.buf, out.len));
 	}
 	strbuf_release(&out);
-	return rc;
 }
 
 static int refuse_lines(const struct message *m, const char *why, struct error *err)
@@ -255,11 +234,13 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 		return 0;
 	if (a->convert.long_lines == LONG_LINES_REJECT)
 		return refuse_lines(*m, "long_lines = reject", err);
+	if (is_sealed(*m, a) && !body)
+		return 0;
 	if (is_sealed(*m, a))
 		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
 				    "(see convert_signed_dkim)", err);
-	if (fold_header(edits, *m, a, err) < 0 ||
-	    (body && rewrite_message(m, edits, &opt, err) < 0))
+	fold_header(edits, *m, a);
+	if (body && rewrite_message(m, edits, &opt, err) < 0)
 		return -1;
 	measure(e, *m, edits);
 	return 0;
@@ -297,9 +278,9 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 
 	const bool whole = !strbuf_overflow(&ascii);
 
-	if (whole && (header_fold_needed(text, len) ||
-		      !header_fold_needed(ascii.buf, ascii.len) ||
-		      header_fold(out, ascii.buf, ascii.len, false, NULL) < 0))
+	if (whole && !header_fold_needed(text, len))
+		mime_header_fold(out, ascii.buf, ascii.len, false, NULL);
+	else if (whole)
 		strbuf_add(out, ascii.buf, ascii.len);
 	strbuf_release(&ascii);
 	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;

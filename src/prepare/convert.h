@@ -44,7 +44,8 @@ ATTR_CHECK int convert_bare_cr(struct message **m, struct edits *edits, struct e
 /*
  * Settles lines of more than 998 octets: replaces *m (and frees the old one)
  * and *edits where the body has to be written anew, only edits where it is
- * the header. EX_DATAERR 5.6.0 when they may not or cannot be changed.
+ * the header. EX_DATAERR 5.6.0 when the body's may not or cannot be changed; a
+ * field that cannot be folded stays as it is.
  */
 ATTR_CHECK int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 			     const struct account *a, struct error *err);
