@@ -363,33 +363,13 @@ static int angle_addr(struct address_parser *p, const char *name, size_t start, 
 	return add_box(p, &box);
 }
 
-/*
- * Does a ';' end the group whose ':' is at the cursor? Else it is no group,
- * but for "undisclosed-recipients:", which is often written so.
- */
-static bool closes_group(struct address_parser *p)
-{
-	size_t i = p->pos + 1;
-
-	if (p->semicolon <= p->pos) {
-		for (; i < p->len && p->text[i] != ';'; i = address_behind(p, i))
-			;
-		p->semicolon = i;
-	}
-	if (p->semicolon < p->len)
-		return true;
-	for (i = p->pos + 1; i < p->len && text_is_fws(p->text[i]); i++)
-		;
-	return i == p->len;
-}
-
 static int group_start(struct address_parser *p)
 {
 	if (p->in_group)
 		return address_fail(p, "group inside a group");
 	if (p->piece_n == 0)
 		return address_fail(p, "group without a name");
-	if (!closes_group(p))
+	if (!address_closes_group(p))
 		return address_fail(p, "group without ';'");
 	p->in_group = p->had_group = p->ready = true;
 	p->group = p->item;
@@ -709,24 +689,66 @@ static int skip_separators(struct address_parser *p)
 	}
 }
 
+/* An element with what stands in front of it; 1 at the end of the list. */
+static int next_element(struct address_parser *p)
+{
+	const size_t item = p->item;
+
+	if (skip_separators(p) < 0)
+		return -1;
+	if (p->pos == p->len)
+		return 1;
+	if (!p->ready) {
+		p->item = item;
+		return address_fail_here(p);
+	}
+	return any_element(p);
+}
+
+/*
+ * Leaves out the element that could not be read, and all up to what separates
+ * it from the next one.
+ */
+static void leave_out(struct address_parser *p, const char *why)
+{
+	size_t i = p->item;
+
+	while (i < p->len && !ends_element(p, p->text[i]) &&
+	       !(p->flags & ADDRESS_BLANKS && text_is_fws(p->text[i])))
+		i = address_behind(p, i);
+	char shown[256];
+
+	text_escape(shown, sizeof(shown), p->text + p->item, i - p->item < 60 ? i - p->item : 60);
+	p->bad = arena_grow(p->arena, p->bad, p->bad_n, &p->bad_alloc, sizeof(*p->bad));
+	p->bad[p->bad_n++] = (struct address_fault){ .text = arena_strdup(p->arena, shown),
+						     .why = arena_strdup(p->arena, why) };
+	p->pos = i;
+	p->ready = false;
+	p->comment_end = 0;
+}
+
 static int list(struct address_parser *p)
 {
-	p->ready = true;
-	while (!stopped(p)) {
-		size_t item = p->item;
+	struct error *err = p->err, why;
+	const bool rest = p->flags & ADDRESS_REST;
+	int rc = 0;
 
-		if (skip_separators(p) < 0)
-			return -1;
-		if (p->pos == p->len)
-			break;
-		if (!p->ready) {
-			p->item = item;
-			return address_fail_here(p);
+	p->ready = true;
+	while (rc == 0 && !stopped(p)) {
+		const size_t boxes = p->box_n;
+
+		p->err = rest ? &why : err;
+		rc = next_element(p);
+		p->err = err;
+		if (rc < 0 && rest) {
+			p->box_n = boxes;
+			leave_out(p, why.text);
+			rc = 0;
 		}
-		if (any_element(p) < 0)
-			return -1;
 	}
-	if (p->in_group && p->box_n > p->group_first && !stopped(p)) {
+	if (rc < 0)
+		return -1;
+	if (p->in_group && p->box_n > p->group_first && !stopped(p) && !rest) {
 		p->item = p->group;
 		return address_fail(p, "group without ';'");
 	}
@@ -742,7 +764,8 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 
 	if (rc == 0)
 		*out = (struct address_list){ .box = p.box, .n = p.box_n,
-					      .had_group = p.had_group };
+					      .had_group = p.had_group,
+					      .bad = p.bad, .bad_n = p.bad_n };
 	strbuf_release(&p.word);
 	xfree(p.piece);
 	return rc;

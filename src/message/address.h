@@ -40,9 +40,17 @@ struct mailbox {
 	size_t comment_start, comment_end;	/* that comment with its ( ); 0, 0 = none */
 };
 
+/* What stands in a list and is no address. */
+struct address_fault {
+	const char *text;	/* as it stands there, printable, perhaps shortened */
+	const char *why;	/* "address 'bad@@x': two '@'" */
+};
+
 struct address_list {
 	struct mailbox *box;
 	size_t n;
+	struct address_fault *bad;	/* with ADDRESS_REST: what was left out */
+	size_t bad_n;
 	bool had_group;		/* also an empty one ("undisclosed-recipients:;") */
 };
 
@@ -50,6 +58,7 @@ enum {
 	ADDRESS_BLANKS = 1,	/* white space and ';' between bare addresses separate them too */
 	ADDRESS_NULL = 2,	/* "<>" is an address (null reverse-path) */
 	ADDRESS_ROUTE_WORDS = 4,	/* stop after one address: for paths */
+	ADDRESS_REST = 16,	/* what is no address is left out, and the list goes on */
 	ADDRESS_SEMICOLONS = 8	/* ';' separates as ',' does: a habit of some writers */
 };
 

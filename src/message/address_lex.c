@@ -119,6 +119,22 @@ size_t address_behind(struct address_parser *p, size_t i)
 	return depth ? i + 1 : at;
 }
 
+bool address_closes_group(struct address_parser *p)
+{
+	size_t i = p->pos + 1;
+
+	if (p->semicolon <= p->pos) {
+		for (; i < p->len && p->text[i] != ';'; i = address_behind(p, i))
+			;
+		p->semicolon = i;
+	}
+	if (p->semicolon < p->len)
+		return true;
+	for (i = p->pos + 1; i < p->len && text_is_fws(p->text[i]); i++)
+		;
+	return i == p->len;
+}
+
 /* comment = "(" *([FWS] (ctext / quoted-pair / comment)) [FWS] ")" */
 static int comment(struct address_parser *p)
 {

@@ -41,6 +41,8 @@ struct address_parser {
 	size_t piece_n, piece_alloc;
 	struct mailbox *box;	/* what was found so far */
 	size_t box_n, box_alloc;
+	struct address_fault *bad;	/* what was left out */
+	size_t bad_n, bad_alloc;
 	struct strbuf word;	/* scratch */
 
 	size_t item;		/* where the element began, for error texts */
@@ -69,6 +71,12 @@ int address_fail_here(struct address_parser *p);
  * not looked for again.
  */
 size_t address_behind(struct address_parser *p, size_t i);
+
+/*
+ * Does a ';' end the group whose ':' is at the cursor? Else it is no group,
+ * but for "undisclosed-recipients:", which is often written so.
+ */
+bool address_closes_group(struct address_parser *p);
 
 /* Length of the CRLF at the cursor if it folds the text or ends it, else 0. */
 ATTR_PURE size_t address_fold_len(const struct address_parser *p);
