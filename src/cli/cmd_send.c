@@ -188,6 +188,22 @@ static int discard(struct sending *s)
 	return report_end(&report);
 }
 
+/* What was no address stands behind the recipients, as refused. */
+static void add_bad_recipients(struct sending *s, struct result *result)
+{
+	struct envelope *e = &s->submission.envelope;
+
+	result->rcpt_count += e->bad_n;
+	for (size_t i = 0; i < e->bad_n; i++) {
+		e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc,
+				     sizeof(*e->rcpt));
+		e->rcpt[e->rcpt_count] = (struct recipient){ .address = e->bad[i].text };
+		result_set_error(result, e->rcpt_count++, &e->bad[i].error);
+	}
+	if (e->bad_n)
+		result_settle(result);
+}
+
 static int submit(struct sending *s)
 {
 	const struct submission *sub = &s->submission;
@@ -202,10 +218,13 @@ static int submit(struct sending *s)
 	opt.before_ctx = &s->inv;
 	opt.sent = archived ? archive_message : NULL;
 	opt.sent_ctx = &archive;
-	result_init(&result, sub->arena, e->rcpt_count);
+	/* with room for what is no address */
+	result_init(&result, sub->arena, e->rcpt_count + e->bad_n);
+	result.rcpt_count = e->rcpt_count;
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	interrupt_defer();
+	add_bad_recipients(s, &result);
 	struct report report = make_report(s);
 
 	report.result = &result;

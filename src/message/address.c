@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "message/address_lex.h"
+#include "message/rfc2047.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -20,7 +21,7 @@
  * mailbox      = addr-spec / [phrase] "<" [route] addr-spec ">"
  * route        = "@" domain *("," ["@" domain]) ":"
  * addr-spec    = local-part ["@" domain]
- * local-part   = word *("." word)
+ * local-part   = 1*(word / "."), two words never side by side
  * domain       = atom *("." atom) ["."] / domain-literal
  * phrase       = 1*(word / ".")
  * word         = atom / quoted-string
@@ -113,16 +114,15 @@ static size_t atoms_end(struct address_parser *p, size_t i)
 	return 0;
 }
 
+/* Dots may stand anywhere: such mailboxes exist, and are quoted on the wire. */
 static const char *local_fault(const struct address_parser *p, size_t from, size_t to)
 {
 	const struct address_piece *q = p->piece;
 
-	if (q[from].kind == PIECE_DOT || q[to - 1].kind == PIECE_DOT)
-		return "dot at the start or end of the local part (quote it if that is meant)";
-	for (size_t i = from; i + 1 < to; i++) {
-		if (q[i].kind == PIECE_DOT && q[i + 1].kind == PIECE_DOT)
-			return "two dots in a row in the local part (quote it if that is meant)";
-	}
+	while (from < to && q[from].kind == PIECE_DOT)
+		from++;
+	if (from == to)
+		return "nothing but dots";
 	if (p->word.len == 0)
 		return "empty local part";
 	if (text_has_control(p->word.buf, p->word.len))
@@ -268,6 +268,30 @@ static bool stopped(const struct address_parser *p)
 	return p->box_n && p->flags & ADDRESS_ROUTE_WORDS;
 }
 
+/*
+ * A local part that no domain follows: an address in quotes, "a@b", is meant
+ * to be that address, and an encoded word names nobody.
+ */
+static int without_domain(struct address_parser *p, struct mailbox *box)
+{
+	struct mailbox inner;
+	const size_t len = strlen(box->local);
+
+	if (box->domain || p->flags & ADDRESS_ROUTE_WORDS)
+		return 0;
+	if (rfc2047_is_word(box->local, len))
+		return address_fail(p, "an encoded word is no address");
+	if (!memchr(box->local, '@', len) || p->text[box->start] != '"')
+		return 0;
+	if (address_parse_one(p->arena, box->local, 0, &inner, NULL) < 0 || inner.angle ||
+	    !inner.domain)
+		return address_fail(p, "a quoted text is no address");
+	box->local = inner.local;
+	box->domain = inner.domain;
+	box->odd_address = true;
+	return 0;
+}
+
 /* obs-route = *(CFWS / ",") "@" domain *("," [CFWS] ["@" domain]) ":" */
 static int route(struct address_parser *p)
 {
@@ -307,7 +331,9 @@ static int addr_spec(struct address_parser *p, struct mailbox *box)
 		return -1;
 	if (end < p->piece_n)
 		return address_fail(p, "blank in the local part (quote it)");
-	return local_part(p, 0, p->piece_n, box) < 0 ? -1 : at_domain(p, box);
+	if (local_part(p, 0, p->piece_n, box) < 0 || at_domain(p, box) < 0)
+		return -1;
+	return without_domain(p, box);
 }
 
 /* The display name that stands at [start, end), or NULL; the cursor is at '<'. */
@@ -343,6 +369,8 @@ static int group_start(struct address_parser *p)
 		return address_fail(p, "group inside a group");
 	if (p->piece_n == 0)
 		return address_fail(p, "group without a name");
+	if (!address_closes_group(p))
+		return address_fail(p, "group without ';'");
 	p->in_group = p->had_group = p->ready = true;
 	p->group = p->item;
 	p->group_first = p->box_n;
@@ -359,7 +387,8 @@ static int bare_words(struct address_parser *p, size_t to)
 
 		p->item = p->piece[i].start;
 		end = atoms_end(p, i);
-		if (end == 0 || local_part(p, i, end, &box) < 0 || add_box(p, &box) < 0)
+		if (end == 0 || local_part(p, i, end, &box) < 0 ||
+		    without_domain(p, &box) < 0 || add_box(p, &box) < 0)
 			return -1;
 	}
 	return 0;
@@ -471,13 +500,177 @@ static int element(struct address_parser *p)
 	}
 }
 
+/* --- names that are no phrases ----------------------------------------------------- */
+
+#define NAME_COMMAS 3	/* "Doe, John, Jr., PhD <a@b>" */
+
+/* Is it a separator for this list? */
+static bool ends_element(const struct address_parser *p, char c)
+{
+	return c == ',' || (c == ';' && (p->in_group || p->flags & (ADDRESS_BLANKS |
+								    ADDRESS_SEMICOLONS)));
+}
+
+/*
+ * The '<' of the element that begins at start, in front of which only a name
+ * stands, whatever characters it has; 0 if there is none. The name may hold
+ * commas where nothing between them could be an address.
+ */
+static size_t find_angle(struct address_parser *p, size_t start)
+{
+	size_t angle = 0, word = 0;
+	unsigned commas = 0;
+	bool at = false;
+
+	for (size_t i = start, next; i < p->len; i = next) {
+		const char c = p->text[i];
+
+		next = address_behind(p, i);
+		p->pos = i;
+		if (c == '\r' || c == '\n') {
+			if (!address_fold_len(p))
+				return 0;
+			next = i + 2;
+		} else if (c == '<') {
+			if (!word)
+				return 0;
+			angle = i;
+		} else if (ends_element(p, c)) {
+			if (angle || at || c == ';' || ++commas > NAME_COMMAS)
+				break;
+			word = 0;
+		} else if (c == '@' && !angle) {
+			at = true;
+		} else if (!text_is_fws(c)) {
+			word = i + 1;
+		}
+	}
+	/* "A <a@b><c@d>" are two addresses */
+	return angle && memchr(p->text + start, '<', angle - start) &&
+	       memchr(p->text + start, '@', angle - start) ? 0 : angle;
+}
+
+/* What stands there, as a name: without the signs that quote. */
+static const char *odd_name(struct address_parser *p, size_t start, size_t end)
+{
+	strbuf_reset(&p->word);
+	for (size_t i = start; i < end; i++) {
+		if (!strchr("\"\\", p->text[i]) || !p->text[i])
+			strbuf_addch(&p->word, p->text[i]);
+	}
+	return take_shown(p);
+}
+
+/* Reads the element at start as NAME <address>; -1 without a text if it is none. */
+static int named_address(struct address_parser *p, size_t start)
+{
+	const size_t boxes = p->box_n, angle = find_angle(p, start);
+	size_t end = angle;
+
+	/* a line that an injected line end has begun is nobody's name */
+	if (!angle || (p->flags & ADDRESS_BLANKS && start && strchr("\r\n", p->text[start - 1])))
+		return -1;
+	while (text_is_fws(p->text[end - 1]))
+		end--;
+	p->pos = angle;
+	p->comment_end = 0;
+	if (angle_addr(p, odd_name(p, start, end), start, end) < 0)
+		return -1;
+	const int c = address_peek(p);
+
+	if (c >= 0 && !ends_element(p, (char)c) && !(p->flags & ADDRESS_BLANKS && p->gap_blank)) {
+		p->box_n = boxes;
+		return -1;
+	}
+	p->box[boxes].odd_name = p->box[boxes].name != NULL;
+	return 0;
+}
+
+/* Is the element, a local part alone, rather the beginning of a name with a comma in it? */
+static bool begins_name(const struct address_parser *p, size_t boxes)
+{
+	const struct mailbox *box = &p->box[boxes];
+
+	if (p->box_n == boxes || address_peek(p) != ',' || p->flags & ADDRESS_ROUTE_WORDS)
+		return false;
+	if (box->domain || box->angle)
+		return false;
+	return strncmp(box->local, "=?", 2) == 0 || !text_is_ascii(box->local, strlen(box->local));
+}
+
+/* An element, and what must follow it where blanks do not separate. */
+static int whole_element(struct address_parser *p)
+{
+	if (element(p) < 0)
+		return -1;
+	const int c = address_peek(p);
+
+	if (p->ready || c < 0 || c == ',' || c == ';' ||
+	    p->flags & (ADDRESS_BLANKS | ADDRESS_ROUTE_WORDS))
+		return 0;
+	return address_fail_here(p);
+}
+
+/* An element by the grammar, else as NAME <address>. */
+static int any_element(struct address_parser *p)
+{
+	struct error *err = p->err, why = { 0 };
+	const size_t start = p->pos, boxes = p->box_n;
+	struct mailbox first = { 0 };
+
+	p->err = &why;
+	int rc = whole_element(p);
+	const size_t end = p->pos, found = p->box_n, item = p->item;
+	const bool name = rc == 0 && begins_name(p, boxes);
+
+	p->err = NULL;
+	if (name)
+		first = p->box[boxes];
+	if ((rc < 0 || name) && !(p->flags & ADDRESS_ROUTE_WORDS)) {
+		p->box_n = boxes;
+		if (named_address(p, start) == 0) {
+			rc = 0;
+		} else if (name) {
+			p->box[boxes] = first;
+			p->box_n = found;
+			p->pos = end;
+			p->item = item;
+			p->ready = false;
+		}
+	}
+	p->err = err;
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
+}
+
+/* --- the list ------------------------------------------------------------------------ */
+
+/* CFWS between elements; a bracket that nothing closes may begin a name. */
+static int skip_between(struct address_parser *p)
+{
+	struct error *err = p->err, why;
+
+	p->err = &why;
+	int rc = address_skip_cfws(p);
+
+	p->err = err;
+	if (rc < 0 && p->ready && p->open_comment && !(p->flags & ADDRESS_ROUTE_WORDS)) {
+		p->pos = p->comment - 1;
+		rc = 0;
+	}
+	if (rc < 0 && err)
+		*err = why;
+	return rc;
+}
+
 /* Reads what may stand between two elements; p->ready tells if that was enough. */
 static int skip_separators(struct address_parser *p)
 {
 	const bool semicolons = p->flags & (ADDRESS_BLANKS | ADDRESS_SEMICOLONS);
 
 	for (;; p->pos++) {
-		if (address_skip_cfws(p) < 0)
+		if (skip_between(p) < 0)
 			return -1;
 		if (p->flags & ADDRESS_BLANKS && p->gap_blank)
 			p->ready = true;
@@ -496,25 +689,66 @@ static int skip_separators(struct address_parser *p)
 	}
 }
 
+/* An element with what stands in front of it; 1 at the end of the list. */
+static int next_element(struct address_parser *p)
+{
+	const size_t item = p->item;
+
+	if (skip_separators(p) < 0)
+		return -1;
+	if (p->pos == p->len)
+		return 1;
+	if (!p->ready) {
+		p->item = item;
+		return address_fail_here(p);
+	}
+	return any_element(p);
+}
+
+/*
+ * Leaves out the element that could not be read, and all up to what separates
+ * it from the next one.
+ */
+static void leave_out(struct address_parser *p, const char *why)
+{
+	size_t i = p->item;
+
+	while (i < p->len && !ends_element(p, p->text[i]) &&
+	       !(p->flags & ADDRESS_BLANKS && text_is_fws(p->text[i])))
+		i = address_behind(p, i);
+	char shown[256];
+
+	text_escape(shown, sizeof(shown), p->text + p->item, i - p->item < 60 ? i - p->item : 60);
+	p->bad = arena_grow(p->arena, p->bad, p->bad_n, &p->bad_alloc, sizeof(*p->bad));
+	p->bad[p->bad_n++] = (struct address_fault){ .text = arena_strdup(p->arena, shown),
+						     .why = arena_strdup(p->arena, why) };
+	p->pos = i;
+	p->ready = false;
+	p->comment_end = 0;
+}
+
 static int list(struct address_parser *p)
 {
-	p->ready = true;
-	while (!stopped(p)) {
-		size_t item = p->item;
+	struct error *err = p->err, why;
+	const bool rest = p->flags & ADDRESS_REST;
+	int rc = 0;
 
-		if (skip_separators(p) < 0)
-			return -1;
-		if (p->pos == p->len)
-			break;
-		if (!p->ready) {
-			p->item = item;
-			return address_fail_here(p);
+	p->ready = true;
+	while (rc == 0 && !stopped(p)) {
+		const size_t boxes = p->box_n;
+
+		p->err = rest ? &why : err;
+		rc = next_element(p);
+		p->err = err;
+		if (rc < 0 && rest) {
+			p->box_n = boxes;
+			leave_out(p, why.text);
+			rc = 0;
 		}
-		if (element(p) < 0)
-			return -1;
 	}
-	/* "undisclosed-recipients:" is often written without its ';' */
-	if (p->in_group && p->box_n > p->group_first && !stopped(p)) {
+	if (rc < 0)
+		return -1;
+	if (p->in_group && p->box_n > p->group_first && !stopped(p) && !rest) {
 		p->item = p->group;
 		return address_fail(p, "group without ';'");
 	}
@@ -530,7 +764,8 @@ int address_parse_list(struct arena *a, const char *text, size_t len, unsigned f
 
 	if (rc == 0)
 		*out = (struct address_list){ .box = p.box, .n = p.box_n,
-					      .had_group = p.had_group };
+					      .had_group = p.had_group,
+					      .bad = p.bad, .bad_n = p.bad_n };
 	strbuf_release(&p.word);
 	xfree(p.piece);
 	return rc;

@@ -5,7 +5,9 @@
  *
  * Accepted: mailbox lists, groups, comments (nested), display names quoted
  * or not, quoted local parts, routes (dropped), address literals, a trailing
- * dot of the domain (dropped), folded white space. Refused: anything with
+ * dot of the domain (dropped), folded white space, dots anywhere in a local
+ * part. What stands in front of <address> is a name, whatever characters it
+ * has, and a group is one that a ';' ends. Refused: anything with
  * CR, LF, NUL or other controls in the address itself, unbalanced brackets,
  * quotes or comments, empty local parts or domains, invalid UTF-8. What
  * stands in "local" and "domain" is clean for the wire. All strings live in
@@ -32,13 +34,23 @@ struct mailbox {
 	size_t local_end;	/* offset in the parsed text just behind the local part */
 	size_t start, end;	/* the address without brackets: [start, end) in the text */
 	bool angle;		/* it stands in brackets */
+	bool odd_name;		/* the name is no phrase as it stands: it should be quoted */
+	bool odd_address;	/* the text has quotes around the whole address */
 	size_t name_start, name_end;	/* with brackets: the phrase, or where it would go */
 	size_t comment_start, comment_end;	/* that comment with its ( ); 0, 0 = none */
+};
+
+/* What stands in a list and is no address. */
+struct address_fault {
+	const char *text;	/* as it stands there, printable, perhaps shortened */
+	const char *why;	/* "address 'bad@@x': two '@'" */
 };
 
 struct address_list {
 	struct mailbox *box;
 	size_t n;
+	struct address_fault *bad;	/* with ADDRESS_REST: what was left out */
+	size_t bad_n;
 	bool had_group;		/* also an empty one ("undisclosed-recipients:;") */
 };
 
@@ -46,6 +58,7 @@ enum {
 	ADDRESS_BLANKS = 1,	/* white space and ';' between bare addresses separate them too */
 	ADDRESS_NULL = 2,	/* "<>" is an address (null reverse-path) */
 	ADDRESS_ROUTE_WORDS = 4,	/* stop after one address: for paths */
+	ADDRESS_REST = 16,	/* what is no address is left out, and the list goes on */
 	ADDRESS_SEMICOLONS = 8	/* ';' separates as ',' does: a habit of some writers */
 };
 

@@ -98,12 +98,51 @@ static size_t inner_len(const struct address_parser *p)
 	return memchr("\r\n", p->text[p->pos + 1], 3) ? 0 : 2;
 }
 
+size_t address_behind(struct address_parser *p, size_t i)
+{
+	const char open = p->text[i], close = open == '(' ? ')' : open;
+	bool *never = open == '(' ? &p->open_comment : &p->open_quote;
+	size_t depth = 0, at = i;
+
+	if ((open != '"' && open != '(') || *never)
+		return i + 1;
+	do {
+		if (p->text[at] == '\\' && at + 1 < p->len)
+			at++;
+		else if (p->text[at] == close && at > i)
+			depth--;
+		else if (p->text[at] == open)
+			depth++;
+		at++;
+	} while (depth && at < p->len);
+	*never = depth > 0;
+	return depth ? i + 1 : at;
+}
+
+bool address_closes_group(struct address_parser *p)
+{
+	size_t i = p->pos + 1;
+
+	if (p->semicolon <= p->pos) {
+		for (; i < p->len && p->text[i] != ';'; i = address_behind(p, i))
+			;
+		p->semicolon = i;
+	}
+	if (p->semicolon < p->len)
+		return true;
+	for (i = p->pos + 1; i < p->len && text_is_fws(p->text[i]); i++)
+		;
+	return i == p->len;
+}
+
 /* comment = "(" *([FWS] (ctext / quoted-pair / comment)) [FWS] ")" */
 static int comment(struct address_parser *p)
 {
 	size_t depth = 0;
 
 	p->comment = p->pos + 1;
+	if (p->open_comment)
+		return address_fail(p, "unbalanced '('");
 	do {
 		size_t n = inner_len(p);
 
@@ -115,6 +154,7 @@ static int comment(struct address_parser *p)
 			depth--;
 		p->pos += n;
 	} while (depth && p->pos < p->len);
+	p->open_comment = depth > 0;
 	if (depth)
 		return address_fail(p, "unbalanced '('");
 	p->comment_end = p->pos - 1;
@@ -145,7 +185,8 @@ int address_skip_cfws(struct address_parser *p)
 static int skip_quoted(struct address_parser *p)
 {
 	for (p->pos++; address_peek(p) != '"';) {
-		if (p->pos == p->len)
+		p->open_quote = p->open_quote || p->pos == p->len;
+		if (p->open_quote)
 			return address_fail(p, "unbalanced '\"'");
 		size_t n = inner_len(p);
 

@@ -41,6 +41,8 @@ struct address_parser {
 	size_t piece_n, piece_alloc;
 	struct mailbox *box;	/* what was found so far */
 	size_t box_n, box_alloc;
+	struct address_fault *bad;	/* what was left out */
+	size_t bad_n, bad_alloc;
 	struct strbuf word;	/* scratch */
 
 	size_t item;		/* where the element began, for error texts */
@@ -49,6 +51,8 @@ struct address_parser {
 	size_t comment, comment_end;	/* last comment of this element; end 0 = none */
 	bool ready;		/* an element may begin here */
 	bool in_group, had_group;
+	size_t semicolon;	/* the next ';', len = none; 0 = not looked for */
+	bool open_quote, open_comment;	/* one was met that nothing closes */
 	size_t group, group_first;	/* where it began; number of its first mailbox */
 };
 
@@ -60,6 +64,19 @@ int address_fail(struct address_parser *p, const char *why);
 
 /* The octet at the cursor cannot stand there. */
 int address_fail_here(struct address_parser *p);
+
+/*
+ * The offset behind what stands at offset i: a quoted string or comment that
+ * is closed, else one octet. Remembers what nothing closes, so that it is
+ * not looked for again.
+ */
+size_t address_behind(struct address_parser *p, size_t i);
+
+/*
+ * Does a ';' end the group whose ':' is at the cursor? Else it is no group,
+ * but for "undisclosed-recipients:", which is often written so.
+ */
+bool address_closes_group(struct address_parser *p);
 
 /* Length of the CRLF at the cursor if it folds the text or ends it, else 0. */
 ATTR_PURE size_t address_fold_len(const struct address_parser *p);

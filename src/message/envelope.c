@@ -201,21 +201,31 @@ static bool find_block(const struct header *h, size_t *first, size_t *end)
 	return false;
 }
 
-static int parse_field(struct envelope *e, const struct header_field *field,
-		       struct address_list *list, struct error *err)
-{
-	const char *value = header_value(e->arena, field);
-
-	if (!address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS, list, err))
-		return 0;
-	return error_prefix(err, "header field '%s'", header_name(field->id));
-}
-
 static enum rcpt_source source_of(enum header_id id)
 {
 	if (header_flags(id) & HEADER_BLIND)
 		return RCPT_SOURCE_BCC;
 	return id == HEADER_TO || id == HEADER_RESENT_TO ? RCPT_SOURCE_TO : RCPT_SOURCE_CC;
+}
+
+/* Reads a field; what is no address is a recipient that gets nothing. */
+static void parse_field(struct envelope *e, const struct header_field *field)
+{
+	const char *value = header_value(e->arena, field);
+	struct address_list list;
+
+	if (address_parse_list(e->arena, value, strlen(value), ADDRESS_SEMICOLONS | ADDRESS_REST,
+			       &list, NULL) < 0)
+		return;		/* never with ADDRESS_REST */
+	add_list(e, &list, source_of(field->id));
+	for (size_t i = 0; i < list.bad_n; i++) {
+		struct bad_recipient bad = { .text = list.bad[i].text };
+
+		error_set(&bad.error, FAULT_ADDRESS_SYNTAX, "header field '%s': %s",
+			  header_name(field->id), list.bad[i].why);
+		e->bad = arena_grow(e->arena, e->bad, e->bad_n, &e->bad_alloc, sizeof(*e->bad));
+		e->bad[e->bad_n++] = bad;
+	}
 }
 
 const char *envelope_source_name(enum rcpt_source source)
@@ -234,7 +244,6 @@ int envelope_add_header(struct envelope *e, const struct message *m, struct erro
 	const struct header *h = &m->header;
 	size_t first = 0, end = h->n;
 	bool resent = find_block(h, &first, &end);
-	struct address_list *list = arena_calloc(e->arena, h->n, sizeof(*list));
 
 	if (!resent) {
 		first = 0;
@@ -243,12 +252,15 @@ int envelope_add_header(struct envelope *e, const struct message *m, struct erro
 	for (size_t i = first; i < end; i++) {
 		unsigned flags = header_flags(h->field[i].id);
 
-		if ((flags & HEADER_RECIPIENT) && resent == !!(flags & HEADER_RESENT) &&
-		    parse_field(e, &h->field[i], &list[i], err))
-			return -1;
+		if ((flags & HEADER_RECIPIENT) && resent == !!(flags & HEADER_RESENT))
+			parse_field(e, &h->field[i]);
 	}
-	for (size_t i = first; i < end; i++)
-		add_list(e, &list[i], source_of(h->field[i].id));
+	if (e->rcpt_count == 0 && e->bad_n) {
+		*err = e->bad[0].error;
+		for (size_t i = 1; i < e->bad_n; i++)
+			error_append(err, "; %s", e->bad[i].error.text);
+		return -1;
+	}
 	return 0;
 }
 

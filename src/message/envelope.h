@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "util/attr.h"
+#include "util/error.h"
 
 struct arena;
 struct envelope_index;
-struct error;
 struct explain;
 struct message;
 
@@ -57,6 +57,12 @@ struct recipient {
 	bool rrvs;		/* only if the mailbox has had one owner since (RFC 7293) */
 	bool rrvs_continue;	/* ... and nobody minds a server that does not know it */
 	int64_t rrvs_ms;	/* since then: see util/clock.h */
+};
+
+/* What was named as a recipient and is no address. */
+struct bad_recipient {
+	const char *text;	/* as it was written, printable */
+	struct error error;	/* why not: EX_USAGE or EX_DATAERR, 5.1.3 */
 };
 
 /* DELIVERBY (RFC 2852): what is to happen when it is too late. */
@@ -115,6 +121,8 @@ struct envelope {
 	const char *envid;	/* NULL = none; not yet in xtext */
 	struct recipient *rcpt;
 	size_t rcpt_count, rcpt_alloc;
+	struct bad_recipient *bad;	/* these get nothing, and the sender is told */
+	size_t bad_n, bad_alloc;
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */
 	bool utf8;		/* an address or header field needs SMTPUTF8 */
@@ -169,8 +177,8 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
  * Resent-To, Resent-Cc or Resent-Bcc, those of the topmost Resent block that
  * has one only. A block is a run of neighbouring Resent fields; a second
  * Resent-From, Resent-Date or Resent-Message-ID begins the next block (RFC
- * 5322, section 3.6.6). EX_DATAERR (5.1.3) names the field that cannot be
- * read; nothing is added then.
+ * 5322, section 3.6.6). What is no address goes into e->bad; EX_DATAERR
+ * (5.1.3) names the field and it when nobody else is a recipient.
  */
 ATTR_CHECK int envelope_add_header(struct envelope *e, const struct message *m, struct error *err);
 

@@ -157,6 +157,7 @@ struct fold {
 	size_t width;		/* of the lines that are made */
 	size_t most;		/* lines up to that stay as they are */
 	bool split;		/* put a blank in where there is none */
+	bool tokens;		/* ... but only where a structured field may have one */
 	bool plain;		/* quotes are letters: one is open to the end */
 };
 
@@ -191,6 +192,32 @@ static size_t find_break(const char *s, size_t n, size_t skip, const struct fold
 	return good ? good : poor;
 }
 
+/*
+ * Where a blank may be put into n octets of a structured field: behind ',' and
+ * ';' and in front of '<' and '(', outside quotes and <...>. The last such
+ * place up to the width, else the first up to the limit; 0 = none.
+ */
+static size_t find_gap(const char *s, size_t n, const struct fold *f, size_t limit, bool quoted)
+{
+	size_t found = 0;
+	bool angle = false;
+
+	for (size_t i = 0; i < n && i <= limit && !(found && i > f->width); i++) {
+		const bool open = !quoted && !angle;
+
+		if (i > 0 && open && (s[i] == '<' || s[i] == '(' || s[i - 1] == ',' ||
+				      s[i - 1] == ';'))
+			found = i;
+		if (s[i] == '\\' && quoted)
+			i++;
+		else if (s[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (s[i] == '<' || s[i] == '>'))
+			angle = s[i] == '<';
+	}
+	return found;
+}
+
 /* The last place up to the limit that is not inside a character. */
 static size_t hard_break(const char *s, size_t limit)
 {
@@ -213,16 +240,22 @@ static int fold_line(struct strbuf *out, const char *s, size_t n, size_t skip, b
 		bool inside = *quoted;
 		size_t at = find_break(s, n, skip, f, limit, &inside);
 
-		if (!at && skip && n > limit)
+		const size_t gap = !at && f->tokens ? find_gap(s, n, f, limit, *quoted) : 0;
+
+		if (!at && gap <= skip && skip && n > limit)
 			at = find_break(s, n, 0, f, limit, &inside);
 		if (at && !(own && inside && n <= limit)) {
 			*quoted = inside;
 			limit = MESSAGE_LINE_MAX;
+		} else if (gap > skip) {
+			at = gap;
+			limit = MESSAGE_LINE_MAX - 1;	/* behind a blank of ours */
+			*quoted = false;
 		} else if (n <= limit) {
 			break;
 		} else if (f->split) {
 			at = hard_break(s, limit);
-			limit = MESSAGE_LINE_MAX - 1;	/* behind a blank of ours */
+			limit = MESSAGE_LINE_MAX - 1;
 		} else {
 			return -1;
 		}
@@ -241,7 +274,7 @@ static int fold_field(struct strbuf *out, const char *field, size_t len, const s
 	const size_t before = out->len;
 	const char *p = field, *end = field + len;
 	/* nobody expects a value that begins on the second line */
-	size_t skip = f->most < MESSAGE_LINE_MAX ? strcspn(field, ":") + 1 : 0;
+	size_t skip = f->most < MESSAGE_LINE_MAX || f->tokens ? strcspn(field, ":") + 1 : 0;
 	bool quoted = false;
 
 	for (; p < end; skip = 0) {
@@ -263,9 +296,12 @@ static int fold_field(struct strbuf *out, const char *field, size_t len, const s
 	return 0;
 }
 
-int header_fold(struct strbuf *out, const char *field, size_t len, bool split, struct error *err)
+int header_fold(struct strbuf *out, const char *field, size_t len, enum header_gaps gaps,
+		struct error *err)
 {
-	const struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX, .split = split };
+	const struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX,
+				.split = gaps == HEADER_GAPS_ANYWHERE,
+				.tokens = gaps == HEADER_GAPS_TOKENS };
 
 	return fold_field(out, field, len, &f, err);
 }

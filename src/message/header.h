@@ -85,15 +85,22 @@ size_t header_field_start(const char *line, size_t len, size_t *value_out);
 /* Has the canonical text a line of more than 998 octets, its CRLF not counted? */
 ATTR_PURE bool header_fold_needed(const char *text, size_t len);
 
+/* Where a line end and a blank may be put in when there is no blank. */
+enum header_gaps {
+	HEADER_GAPS_NONE,
+	HEADER_GAPS_TOKENS,	/* between the tokens of a structured field (RFC 5322, CFWS) */
+	HEADER_GAPS_ANYWHERE	/* between two characters */
+};
+
 /*
  * Appends a canonical field with its long lines folded: at 78 octets where a
  * blank outside quotes allows it, else at the next one, inside quotes only
  * when nothing else will do. Lines that are not too long stay as they are.
- * Where there is no blank: with split, a line end and a blank are put in,
- * between two characters; else EX_DATAERR 5.6.0, and out is not changed.
+ * Where there is neither blank nor gap: EX_DATAERR 5.6.0, and out is not
+ * changed.
  */
-ATTR_CHECK int header_fold(struct strbuf *out, const char *field, size_t len, bool split,
-			   struct error *err);
+ATTR_CHECK int header_fold(struct strbuf *out, const char *field, size_t len,
+			   enum header_gaps gaps, struct error *err);
 
 /*
  * The same for a field of our own making: lines of more than width octets

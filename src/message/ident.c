@@ -2,6 +2,7 @@
 #include "message/ident.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -19,6 +20,7 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 /* date-time = day-name "," day month year time zone (RFC 5322, section 3.3) */
 const char *ident_date(struct arena *a, time_t when)
@@ -38,6 +40,68 @@ const char *ident_date(struct arena *a, time_t when)
 	return arena_printf(a, "%s, %02d %s %04lld %02d:%02d:%02d %c%02ld%02ld", days[t.tm_wday],
 			    t.tm_mday, months[t.tm_mon], t.tm_year + 1900LL, t.tm_hour, t.tm_min,
 			    t.tm_sec, sign, minutes / 60, minutes % 60);
+}
+
+/* The end of the number of up to four digits at p; NULL if it is none in [low, high]. */
+static const char *skip_number(const char *p, long low, long high)
+{
+	long n = 0;
+	size_t digits = 0;
+
+	for (; isdigit((unsigned char)p[digits]) && digits < 5; digits++)
+		n = n * 10 + (p[digits] - '0');
+	return digits && digits < 5 && n >= low && n <= high ? p + digits : NULL;
+}
+
+static const char *skip_month(const char *p)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+	for (const char *m = months; *m; m += 3) {
+		if (strncasecmp(p, m, 3) == 0 && !isalpha((unsigned char)p[3]))
+			return p + 3;
+	}
+	return NULL;
+}
+
+/* [day-name ","] day month year hour ":" minute [":" second], as ident_date_valid() has it. */
+static const char *skip_date(const char *p)
+{
+	const size_t day = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	if (day >= 3 && p[day] == ',')
+		p += day + 1;
+	p = skip_number(p + strspn(p, " "), 1, 31);
+	if (p)
+		p = skip_month(p + strspn(p, " -"));
+	if (p)
+		p = skip_number(p + strspn(p, " -"), 0, 9999);
+	if (p)
+		p = skip_number(p + strspn(p, " "), 0, 24);
+	if (!p || *p != ':')
+		return NULL;
+	p = skip_number(p + 1, 0, 59);
+	return p && *p == ':' ? skip_number(p + 1, 0, 60) : p;
+}
+
+bool ident_date_valid(struct arena *a, const char *text)
+{
+	char *plain = arena_strdup(a, text), *out = plain;
+	size_t depth = 0;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '(')
+			depth++;
+		else if (*p == ')' && depth)
+			depth--;
+		else if (!depth)
+			*out++ = *p == '\t' ? ' ' : *p;
+	}
+	*out = '\0';
+	const char *rest = skip_date(plain + strspn(plain, " "));
+
+	return rest && depth == 0 && (!*rest || *rest == ' ' || *rest == '+' || *rest == '-') &&
+	       text_is_ascii(rest, strlen(rest));
 }
 
 /*
@@ -92,10 +156,23 @@ const char *ident_message_id_of(struct arena *a, const char *left, const char *d
 	return arena_printf(a, "<%s@%s>", left, domain && *domain ? domain : "msubmit.invalid");
 }
 
+/* "[192.0.2.7]" for an address without brackets, else NULL. */
+static const char *literal_of(struct arena *a, const char *name)
+{
+	unsigned char address[16];
+
+	if (inet_pton(AF_INET, name, address) == 1)
+		return arena_printf(a, "[%s]", name);
+	return inet_pton(AF_INET6, name, address) == 1 ? arena_printf(a, "[IPv6:%s]", name) : NULL;
+}
+
 static bool usable_host(const char *name)
 {
 	size_t len = strlen(name);
+	unsigned char address[4];
 
+	if (inet_pton(AF_INET, name, address) == 1)
+		return false;
 	if (strncasecmp(name, "localhost", 9) == 0)
 		return false;
 	if (len >= 10 && strcasecmp(name + len - 10, ".localhost") == 0)
@@ -147,6 +224,13 @@ const char *ident_host(struct arena *a)
 		memcpy(asked, name, sizeof(asked));
 	}
 	return answer[0] ? arena_strdup(a, answer) : NULL;
+}
+
+const char *ident_host_literal(struct arena *a)
+{
+	char name[256] = "";
+
+	return gethostname(name, sizeof(name) - 1) < 0 ? NULL : literal_of(a, name);
 }
 
 const char *ident_mailname(struct arena *a)

@@ -4,12 +4,20 @@
 #ifndef MESSAGE_IDENT_H
 #define MESSAGE_IDENT_H
 
+#include <stdbool.h>
 #include <time.h>
 
 struct arena;
 
 /* "Tue, 04 Mar 2025 10:20:30 +0100": local time, English names, numeric zone (RFC 5322, 3.3). */
 const char *ident_date(struct arena *a, time_t when);
+
+/*
+ * Is it a date that others can read: day, month by its English name, year,
+ * time, perhaps with a weekday in front (RFC 5322, sections 3.3 and 4.3)?
+ * What is said of the zone is not judged, if it is ASCII.
+ */
+bool ident_date_valid(struct arena *a, const char *text);
 
 /* "<TIME.RANDOM@domain>" with at least 96 random bits (RFC 5322, 3.6.4). */
 const char *ident_message_id(struct arena *a, const char *domain);
@@ -23,8 +31,14 @@ const char *ident_word(struct arena *a, const unsigned char *octets, size_t n);
 /* n characters of 0-9 and a-v that nobody can foresee: five random bits each. */
 const char *ident_random(struct arena *a, size_t n);
 
-/* The host's fully-qualified name if it has a dot and is no kind of localhost; else NULL. */
+/*
+ * The host's fully-qualified name if it has a dot and is neither an address
+ * nor any kind of localhost; else NULL.
+ */
 const char *ident_host(struct arena *a);
+
+/* "[192.0.2.7]" where the host's name is nothing but an address; else NULL. */
+const char *ident_host_literal(struct arena *a);
 
 /* Content of /etc/mailname (first line), NULL if there is none. */
 const char *ident_mailname(struct arena *a);

@@ -268,8 +268,7 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 
 	if ((grown || (f->header_long && c->opt->lines)) && header_fold_needed(text, len)) {
 		strbuf_reset(&c->folded);
-		if (header_fold(&c->folded, text, len, c->opt->lines == MIME_LINES_SPLIT, err) < 0)
-			return -1;
+		mime_header_fold(&c->folded, text, len, c->opt->lines == MIME_LINES_SPLIT, NULL);
 		text = c->folded.buf;
 		len = c->folded.len;
 	}

@@ -50,7 +50,7 @@ struct mime_report {
  * - EX_UNAVAILABLE 5.6.3: a signed part or one that may not be encoded has
  *   8-bit octets
  * - EX_DATAERR 5.6.0: the MIME structure is broken where it matters; an
- *   encoded part has 8-bit octets; a signed part or a header has a long line
+ *   encoded part has 8-bit octets; a signed part has a long line
  * - EX_IOERR, EX_CANTCREAT: as in message.h
  */
 ATTR_CHECK int mime_convert(const struct message *m, const struct edits *edits,

@@ -448,8 +448,8 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 }
 
 /*
- * The list is parsed with a letter in place of each octet that is not ASCII, so
- * that names in any charset do not stand in the way.
+ * A list that cannot be read is parsed with a letter in place of each octet
+ * that is not ASCII, so that no charset stands in the way.
  */
 static void addresses(struct downgrade *d, const char *value, size_t n)
 {
@@ -462,7 +462,8 @@ static void addresses(struct downgrade *d, const char *value, size_t n)
 		if ((unsigned char)value[i] > 127)
 			mask[i] = 'x';
 	}
-	if (address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
+	if (address_parse_list(a, value, n, ADDRESS_SEMICOLONS, &list, NULL) < 0 &&
+	    address_parse_list(a, mask, n, ADDRESS_SEMICOLONS, &list, NULL) < 0) {
 		rfc2047_encode_text(d->out, value, n, last_line(d->out), d->charset);
 		arena_free(a);
 		return;
@@ -563,4 +564,41 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 	write(&d, field + value, end - value);
 	strbuf_addstr(out, "\r\n");
 	return d.left;
+}
+
+/* Appends the field with its ASCII text in encoded words; not one that has some already. */
+static void add_as_words(struct strbuf *out, const char *field, size_t len)
+{
+	struct downgrade d = { .out = out };
+	size_t value = 0, end = len;
+
+	(void)header_field_start(field, len, &value);
+	if (misleads(field + value, len - value))
+		return;
+	while (end > value && (field[end - 1] == '\n' || field[end - 1] == '\r'))
+		end--;
+	strbuf_add(out, field, value);
+	encode_all(&d, field + value, end - value);
+	strbuf_addstr(out, "\r\n");
+}
+
+void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool split,
+		      const char *charset)
+{
+	size_t value, name = header_field_start(field, len, &value);
+	const bool text = find_writer(field, name) == unstructured;
+	const enum header_gaps gaps = split ? HEADER_GAPS_ANYWHERE :
+		text ? HEADER_GAPS_NONE : HEADER_GAPS_TOKENS;
+	struct strbuf ascii = STRBUF_INIT(16 * len + 4096);
+
+	if (header_fold(out, field, len, gaps, NULL) < 0) {
+		if (charset && !text_is_ascii(field, len))
+			(void)mime_header_encode(&ascii, field, len, charset, false);
+		else if (text && text_is_ascii(field, len))
+			add_as_words(&ascii, field, len);
+		if (!ascii.len || strbuf_overflow(&ascii) ||
+		    header_fold(out, ascii.buf, ascii.len, gaps, NULL) < 0)
+			strbuf_add(out, field, len);
+	}
+	strbuf_release(&ascii);
 }

@@ -33,6 +33,15 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 			    const char *charset, bool own);
 
 /*
+ * Appends a canonical field as far as it can be folded: at its blanks, between
+ * the tokens of a structured field, else in encoded words (8-bit text only
+ * with a charset, as above; NULL = it stays). split: between two characters,
+ * instead of these two. A field that nothing helps is appended as it is.
+ */
+void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool split,
+		      const char *charset);
+
+/*
  * Parameters of Content-Type and Content-Disposition, written as RFC 2045,
  * section 5.1, and RFC 2231 want them. All is appended to the field that the
  * buffer ends with; where a line would pass 76 octets, it is folded.

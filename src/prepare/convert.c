@@ -1,14 +1,19 @@
 #include "config.h"
 #include "prepare/convert.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "conf/account.h"
 #include "message/charset.h"
 #include "message/header.h"
 #include "message/message.h"
 #include "message/rfc2047.h"
+#include "message/writer.h"
 #include "mime/mime_convert.h"
 #include "mime/mime_header.h"
 #include "mime/mime_parse.h"
+#include "mime/mime_walk.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -17,8 +22,92 @@
 
 #define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
 
-static const char *charset_of(const struct account *a)
+/* --- the charset of what is not UTF-8 -------------------------------------------- */
+
+struct first_text {
+	struct arena *arena;
+	const char *charset;
+};
+
+/* The charset parameter of a Content-Type, NULL if there is none that says more than ASCII. */
+static const char *charset_param(struct arena *a, const char *p, const char *end)
 {
+	struct mime_param param;
+	const char *found = NULL;
+
+	for (p = mime_param_first(p, end); !found && mime_param_next(&p, end, &param);) {
+		struct strbuf value = STRBUF_INIT(param.value_len);
+
+		if (param.name_len == 7 && strncasecmp(param.name, "charset", 7) == 0) {
+			mime_param_value(&param, &value);
+			found = arena_strdup(a, value.buf);
+		}
+		strbuf_release(&value);
+	}
+	if (!found || !charset_name_valid(found) || strcasecmp(found, "utf-8") == 0 ||
+	    strcasecmp(found, "us-ascii") == 0)
+		return NULL;
+	return found;
+}
+
+/* Ends the walk (-1) at the first part that is text. */
+static int see_header(void *ctx, size_t id, const struct mime_entity *e, const char *text,
+		      size_t len, bool blank, struct error *err)
+{
+	struct first_text *first = ctx;
+	struct mime_field f;
+	size_t at = 0;
+
+	(void)id;
+	(void)blank;
+	(void)err;
+	if (!e->text)
+		return 0;
+	while (mime_field_next(text, len, &at, &f)) {
+		if (mime_field_is(&f, "Content-Type"))
+			first->charset = charset_param(first->arena, f.text + f.value,
+						       f.text + f.len);
+	}
+	return -1;
+}
+
+static int pass_content(void *ctx, size_t id, const char *data, size_t n, struct error *err)
+{
+	(void)ctx;
+	(void)id;
+	(void)data;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
+static int pass_delimiter(void *ctx, const char *data, size_t n, struct error *err)
+{
+	return pass_content(ctx, 0, data, n, err);
+}
+
+static int pass_end(void *ctx, size_t id, size_t parts, struct error *err)
+{
+	return pass_content(ctx, id, NULL, parts, err);
+}
+
+const char *convert_charset(struct arena *arena, const struct message *m, const struct account *a)
+{
+	static const struct mime_walk_handler handler = { see_header, pass_content,
+							  pass_delimiter, pass_end };
+	struct first_text first = { .arena = arena };
+	struct edits edits;
+	struct error ignored;
+
+	if (m->header_8bit && !m->header_utf8) {
+		edits_init(&edits, arena, m);
+		struct writer *w = writer_new(m, &edits, WRITER_PLAIN);
+
+		(void)!mime_walk(w, &handler, &first, &ignored);
+		writer_free(w);
+	}
+	if (first.charset)
+		return first.charset;
 	return a->convert.default_charset ? a->convert.default_charset : CHARSET_UNKNOWN;
 }
 
@@ -64,7 +153,7 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 {
 	const enum bare_cr how = a->convert.bare_cr;
 	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
-					  .charset = charset_of(a),
+					  .charset = convert_charset(edits->arena, *m, a),
 					  .words = a->convert.charset_out };
 	struct message *made = NULL;
 
@@ -101,45 +190,24 @@ static bool has_long_field(const struct edits *edits, const struct message *m)
 	return false;
 }
 
-/* Text without a blank may find one when it is written in encoded words. */
-static int fold_field(struct strbuf *out, const char *text, size_t len, const struct account *a,
-		      struct error *err)
+static void fold_header(struct edits *edits, const struct message *m, const struct account *a)
 {
 	const bool split = a->convert.long_lines == LONG_LINES_SPLIT;
-	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
-	int rc;
-
-	if (!split && a->convert.smtputf8_downgrade != UTF8_DOWNGRADE_NEVER &&
-	    !text_is_ascii(text, len) && header_fold(out, text, len, split, err) < 0) {
-		(void)mime_header_encode(&ascii, text, len, charset_of(a), false);
-		rfc2047_recode(&ascii, a->convert.charset_out);
-		text = ascii.buf;
-		len = ascii.len;
-	}
-	strbuf_reset(out);
-	rc = header_fold(out, text, len, split, err);
-	strbuf_release(&ascii);
-	return rc;
-}
-
-static int fold_header(struct edits *edits, const struct message *m, const struct account *a,
-		       struct error *err)
-{
+	const char *charset = a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_NEVER ? NULL :
+		convert_charset(edits->arena, m, a);
 	struct strbuf out = STRBUF_INIT(FIELD_MAX);
 	const char *text;
 	size_t at = 0, len;
-	int rc = 0;
 
-	while (rc == 0 && (text = edits_next(edits, m, &at, &len))) {
+	while ((text = edits_next(edits, m, &at, &len))) {
 		if (!header_fold_needed(text, len))
 			continue;
 		strbuf_reset(&out);
-		rc = fold_field(&out, text, len, a, err);
-		if (rc == 0)
+		mime_header_fold(&out, text, len, split, charset);
+		if (!strbuf_overflow(&out))
 			edits_set_text(edits, at, arena_strndup(edits->arena, out.buf, out.len));
 	}
 	strbuf_release(&out);
-	return rc;
 }
 
 static int refuse_lines(const struct message *m, const char *why, struct error *err)
@@ -160,7 +228,7 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 	const struct mime_options opt = {
 		.lines = a->convert.long_lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
 								MIME_LINES_ENCODE,
-		.charset = charset_of(a), .words = a->convert.charset_out,
+		.charset = convert_charset(edits->arena, *m, a), .words = a->convert.charset_out,
 	};
 
 	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
@@ -168,11 +236,13 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 		return 0;
 	if (a->convert.long_lines == LONG_LINES_REJECT)
 		return refuse_lines(*m, "long_lines = reject", err);
+	if (is_sealed(*m, a) && !body)
+		return 0;
 	if (is_sealed(*m, a))
 		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
 				    "(see convert_signed_dkim)", err);
-	if (fold_header(edits, *m, a, err) < 0 ||
-	    (body && rewrite_message(m, edits, &opt, err) < 0))
+	fold_header(edits, *m, a);
+	if (body && rewrite_message(m, edits, &opt, err) < 0)
 		return -1;
 	measure(e, *m, edits);
 	return 0;
@@ -203,17 +273,17 @@ static bool has_parts(const struct message *m)
 
 /* In ASCII; one that has grown by that past what a line may have is folded. */
 static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len,
-				const struct account *a)
+				const char *charset, const struct account *a)
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
-	const unsigned left = mime_header_encode(&ascii, text, len, charset_of(a), false);
+	const unsigned left = mime_header_encode(&ascii, text, len, charset, false);
 
 	rfc2047_recode(&ascii, a->convert.charset_out);
 	const bool whole = !strbuf_overflow(&ascii);
 
-	if (whole && (header_fold_needed(text, len) ||
-		      !header_fold_needed(ascii.buf, ascii.len) ||
-		      header_fold(out, ascii.buf, ascii.len, false, NULL) < 0))
+	if (whole && !header_fold_needed(text, len))
+		mime_header_fold(out, ascii.buf, ascii.len, false, NULL);
+	else if (whole)
 		strbuf_add(out, ascii.buf, ascii.len);
 	strbuf_release(&ascii);
 	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;
@@ -222,6 +292,7 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 static void convert_header(struct converted *c, struct plan *p, const struct message *m,
 			   const struct account *a)
 {
+	const char *charset = convert_charset(c->arena, m, a);
 	struct strbuf out = STRBUF_INIT(FIELD_MAX);
 	const char *text;
 	size_t at = 0, len;
@@ -230,7 +301,7 @@ static void convert_header(struct converted *c, struct plan *p, const struct mes
 		if (text_is_ascii(text, len))
 			continue;
 		strbuf_reset(&out);
-		p->left |= downgrade_field(&out, text, len, a);
+		p->left |= downgrade_field(&out, text, len, charset, a);
 		if (out.len && !strbuf_overflow(&out))
 			edits_set_text(&c->edits, at, arena_strndup(c->arena, out.buf, out.len));
 	}
@@ -247,7 +318,7 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 	const struct mime_options opt = {
 		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers && !p->sealed,
 		.binary = p->text, .lines = p->text ? MIME_LINES_ENCODE : MIME_LINES_PASS,
-		.charset = charset_of(a), .words = a->convert.charset_out,
+		.charset = convert_charset(c->arena, m, a), .words = a->convert.charset_out,
 	};
 	struct mime_report report;
 

@@ -26,6 +26,14 @@ struct message;
 struct session;
 
 /*
+ * What the header's octets are in that are no UTF-8: the charset that the
+ * message names for itself or its first text part, else default_charset, else
+ * "unknown-8bit". Where all is UTF-8 the message is not looked at.
+ */
+const char *convert_charset(struct arena *arena, const struct message *m,
+			    const struct account *a);
+
+/*
  * Settles CRs in the body that end no line, as bare_cr says: replaces *m (and
  * frees the old one) and *edits where they are to be blanks or encoded.
  * EX_DATAERR 5.6.0 when they are not wanted or may not be changed.
@@ -36,7 +44,8 @@ ATTR_CHECK int convert_bare_cr(struct message **m, struct edits *edits, struct e
 /*
  * Settles lines of more than 998 octets: replaces *m (and frees the old one)
  * and *edits where the body has to be written anew, only edits where it is
- * the header. EX_DATAERR 5.6.0 when they may not or cannot be changed.
+ * the header. EX_DATAERR 5.6.0 when the body's may not or cannot be changed; a
+ * field that cannot be folded stays as it is.
  */
 ATTR_CHECK int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 			     const struct account *a, struct error *err);

@@ -19,6 +19,7 @@
 #include "message/rfc2047.h"
 #include "message/spool.h"
 #include "prepare/choose_account.h"
+#include "prepare/convert.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
@@ -43,6 +44,8 @@ struct prepare_job {
 	const char *domain;		/* see completing() */
 	bool domain_known;
 	const struct header_field *old_from;	/* a From that goes out with another address */
+	const struct header_field *void_from;	/* one that names nobody; NULL = none */
+	const struct header_field *old_date;	/* a Date that is none; NULL = there is none such */
 };
 
 /*
@@ -121,7 +124,7 @@ static void note_unparsed(struct prepare_job *j, const struct header_field *f)
 		     header_name(f->id));
 }
 
-/* Rules and missing domains, in all fields that hold addresses. */
+/* Rules, missing domains and odd names, in all fields that hold addresses. */
 static void settle_addresses(struct prepare_job *j)
 {
 	const struct header *h = &j->message->header;
@@ -143,6 +146,90 @@ static void settle_addresses(struct prepare_job *j)
 		if (done.rewritten && f->id == HEADER_FROM)
 			j->old_from = f;
 	}
+}
+
+/* --- fields that say nothing ------------------------------------------------------------ */
+
+/* Does the field hold nothing but signs of addresses without one? */
+static bool is_nothing(const char *value)
+{
+	return value[strspn(value, " \t<>,;()\"")] == '\0';
+}
+
+/* No address and nothing that could become one; what has an '@' is left to its readers. */
+static bool names_nobody(struct prepare_job *j, const struct header_field *f)
+{
+	const char *value = header_value(j->arena, f);
+	struct address_list list;
+
+	if (is_nothing(value))
+		return true;
+	if (strchr(value, '@'))
+		return false;
+	if (address_parse_list(j->arena, value, strlen(value), ADDRESS_SEMICOLONS, &list, NULL) < 0)
+		return !rfc2047_is_word(value, strlen(value));
+	if (list.n == 0)
+		return !list.had_group;
+	return list.n == 1 && !list.box[0].angle &&
+	       !text_is_ascii(list.box[0].local, strlen(list.box[0].local));
+}
+
+static bool has_no_date(struct prepare_job *j, const struct header_field *f)
+{
+	return !ident_date_valid(j->arena, header_value(j->arena, f));
+}
+
+static bool has_no_id(struct prepare_job *j, const struct header_field *f)
+{
+	return is_nothing(header_value(j->arena, f));
+}
+
+/* Fields that are as good as missing are dropped, unless the account adds none. */
+static void drop_void(struct prepare_job *j)
+{
+	const struct account *a = j->account;
+	const struct {
+		enum header_id id;
+		bool (*is_void)(struct prepare_job *, const struct header_field *);
+		bool kept;
+	} rows[] = {
+		{ HEADER_FROM, names_nobody, a->set_from_header == SET_HEADER_OFF },
+		{ HEADER_SENDER, names_nobody, false },
+		{ HEADER_REPLY_TO, names_nobody, false },
+		{ HEADER_DATE, has_no_date, a->set_date_header == SET_HEADER_OFF },
+		{ HEADER_MESSAGE_ID, has_no_id, a->set_msgid_header == SET_HEADER_OFF },
+	};
+	const struct header *h = &j->message->header;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct header_field *f = &h->field[i];
+
+		for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+			if (rows[k].id != f->id || rows[k].kept || !rows[k].is_void(j, f))
+				continue;
+			edits_drop(j->edits, i);
+			if (f->id == HEADER_DATE && !j->old_date)
+				j->old_date = f;
+			if (f->id == HEADER_FROM && !j->void_from)
+				j->void_from = f;
+		}
+	}
+}
+
+/* What stood there as a date, for those who can read it. */
+static int keep_date(struct prepare_job *j, struct error *err)
+{
+	const char *value = j->old_date ? header_value(j->arena, j->old_date) : "";
+	struct strbuf text = STRBUF_INIT(SUBJECT_MAX);
+	int rc = 0;
+
+	if (*value) {
+		rfc2047_encode_text(&text, value, strlen(value), 0,
+				    convert_charset(j->arena, j->message, j->account));
+		rc = edits_add(j->edits, "X-Original-Date", text.buf, err);
+	}
+	strbuf_release(&text);
+	return rc;
 }
 
 /* --- fields that are missing: From, Date, Message-ID, MIME ----------------------------- */
@@ -196,24 +283,62 @@ static struct address_list mailboxes(struct arena *a, const struct header_field 
 	return list;
 }
 
+/* A name in front of <...>; one of encoded words is a phrase already. */
+static const char *phrase_of(struct arena *a, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(name, "=?", 2) == 0 && strcmp(name + len - 2, "?=") == 0 ? name :
+		address_phrase(a, name);
+}
+
+/* The author; the name of an older From stays unless a rule, from_name or -F gives one. */
+static int author(struct prepare_job *j, const char *old_name, const char **address,
+		  const char **out, struct error *err)
+{
+	const struct rewrite_rule *rule = NULL;
+	const char *name;
+
+	if (from_address(j, address, &rule, err) < 0)
+		return -1;
+	name = rule && rule->name ? rule->name : j->account->rewrite.from_name;
+	if (!name)
+		name = old_name && !j->opt->full_name ? old_name : full_name(j);
+	*out = *address;
+	if (name && *name)
+		*out = arena_printf(j->arena, "%s <%s>", phrase_of(j->arena, name), *address);
+	return 0;
+}
+
 int prepare_author(const struct envelope *e, const struct account *a,
 		   const struct prepare_options *opt, const char **address, const char **out,
 		   struct error *err)
 {
 	struct envelope own = *e;
 	struct prepare_job j = { .envelope = &own, .account = a, .opt = opt, .arena = e->arena };
-	const struct rewrite_rule *rule = NULL;
-	const char *name;
 
-	if (from_address(&j, address, &rule, err) < 0)
-		return -1;
-	name = rule && rule->name ? rule->name : a->rewrite.from_name;
-	if (!name)
-		name = full_name(&j);
-	*out = *address;
-	if (name && *name)
-		*out = arena_printf(e->arena, "%s <%s>", address_phrase(e->arena, name), *address);
-	return 0;
+	return author(&j, NULL, address, out, err);
+}
+
+/* The name in a From that is replaced, NULL if it has none. */
+static const char *old_name(struct prepare_job *j, const struct header_field *old,
+			    const struct address_list *list)
+{
+	if (list->n == 1 && !j->void_from)
+		return list->box[0].name ? list->box[0].name : list->box[0].comment;
+	if (old != j->void_from)
+		return NULL;
+	char *value = arena_strdup(j->arena, header_value(j->arena, old)), *out = value;
+
+	for (const char *p = value; *p; p++) {
+		if (!strchr("<>(),;\"\\", *p))
+			*out++ = *p;
+	}
+	while (out > value && out[-1] == ' ')
+		out--;
+	*out = '\0';
+	value += strspn(value, " ");
+	return *value ? value : NULL;
 }
 
 static int add_from(struct prepare_job *j, struct error *err)
@@ -222,10 +347,12 @@ static int add_from(struct prepare_job *j, struct error *err)
 	struct address_list list = { .n = 0 };
 	const char *address, *from;
 
-	if (prepare_author(j->envelope, j->account, j->opt, &address, &from, err) < 0)
-		return -1;
 	if (old)
 		list = mailboxes(j->arena, old);
+	if (author(j, old ? old_name(j, old, &list) : NULL, &address, &from, err) < 0)
+		return -1;
+	if (old == j->void_from)
+		old = NULL;
 	/* it is another From when it named anybody else */
 	j->old_from = list.n == 1 && address_equal(list.box[0].address, address) ? NULL : old;
 	return edits_add(j->edits, "From", from, err);
@@ -238,7 +365,7 @@ static int add_sender(struct prepare_job *j, struct error *err)
 	const struct rewrite_rule *rule;
 	const char *address;
 
-	if (!from || header_find(&j->message->header, HEADER_SENDER) ||
+	if (!from || has(j, HEADER_SENDER) ||
 	    !memchr(from->text + from->value, ',', from->len - from->value) ||
 	    mailboxes(j->arena, from).n < 2)
 		return 0;
@@ -369,6 +496,17 @@ static int add_resent(struct prepare_job *j, struct error *err)
 	return 0;
 }
 
+/* Whoever may not stand in From may not in Sender; one from the command line may. */
+static void drop_sender(struct prepare_job *j)
+{
+	const struct header *h = &j->message->header;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->field[i].id == HEADER_SENDER && !h->field[i].own)
+			edits_drop(j->edits, i);
+	}
+}
+
 static int add_own(struct prepare_job *j, struct error *err)
 {
 	const struct account *a = j->account;
@@ -376,6 +514,8 @@ static int add_own(struct prepare_job *j, struct error *err)
 	const bool new_from = wanted(j, HEADER_FROM, a->set_from_header);
 	const bool old_stays = !new_from && a->set_from_header != SET_HEADER_OFF;
 
+	if (new_from && a->set_from_header == SET_HEADER_ON)
+		drop_sender(j);
 	if ((new_from && add_from(j, err) < 0) || (old_stays && add_sender(j, err) < 0) ||
 	    keep_from(j, err) < 0)
 		return -1;
@@ -384,6 +524,8 @@ static int add_own(struct prepare_job *j, struct error *err)
 		return -1;
 	if (wanted(j, HEADER_DATE, a->set_date_header) &&
 	    edits_add(j->edits, "Date", ident_date(j->arena, time(NULL)), err) < 0)
+		return -1;
+	if (keep_date(j, err) < 0)
 		return -1;
 	if (wanted(j, HEADER_MESSAGE_ID, a->set_msgid_header) &&
 	    edits_add(j->edits, "Message-ID", message_id(j, j->message), err) < 0)
@@ -584,6 +726,7 @@ int prepare_message(struct edits *edits, struct envelope *e, const struct messag
 		mark_blind(e, m);
 	if (!opt->no_fixes) {
 		drop_fields(&j);
+		drop_void(&j);
 		settle_addresses(&j);
 		/* those of a Resent block come last, so that they stand at the block */
 		if (add_own(&j, err) < 0 || add_mime(&j, err) < 0 || add_resent(&j, err) < 0 ||

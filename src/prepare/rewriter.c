@@ -269,6 +269,22 @@ static const char *from_name(const struct rewriting *w, const struct address_lis
 		w->job->account->rewrite.from_name : NULL;
 }
 
+/*
+ * A name that is no phrase is quoted, so that others read the same; what
+ * holds encoded words cannot be. The address is completed.
+ */
+static void mend(struct rewriting *w, const struct mailbox *box)
+{
+	struct arena *a = w->job->arena;
+
+	if (box->odd_name && !strstr(box->name, "=?"))
+		patch(w, box->name_start, box->name_end, address_phrase(a, box->name));
+	if (box->odd_address)
+		put_address(w, box, box->address);
+	else if (!box->domain && *box->local && domain_of(w))
+		patch(w, box->local_end, box->local_end, arena_printf(a, "@%s", domain_of(w)));
+}
+
 static void put_box(struct rewriting *w, const struct mailbox *box, const char *name)
 {
 	const struct rewrite_rule *rule = NULL;
@@ -287,9 +303,8 @@ static void put_box(struct rewriting *w, const struct mailbox *box, const char *
 		put_mailbox(w, box, name,
 			    address_format(w->job->arena, box->local,
 					   box->domain ? box->domain : domain_of(w)));
-	} else if (!box->domain && *box->local && domain_of(w)) {
-		patch(w, box->local_end, box->local_end,
-		      arena_printf(w->job->arena, "@%s", domain_of(w)));
+	} else {
+		mend(w, box);
 	}
 }
 

@@ -535,10 +535,13 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 
 	(void)mime_header_encode(&ascii, field->text, field->len, charset, true);
 	rfc2047_recode(&ascii, f->account->convert.charset_out);
-	int rc = header_fold_to(&out, ascii.buf, ascii.len,
-				f->account->compose.max_header_length, err);
+	/* what has no blank is folded with the fields that came so, if it can be */
+	if (header_fold_to(&out, ascii.buf, ascii.len, f->account->compose.max_header_length,
+			   NULL) < 0)
+		strbuf_add(&out, ascii.buf, ascii.len);
+	int rc = 0;
 
-	if (rc == 0 && (strbuf_overflow(&ascii) || strbuf_overflow(&out)))
+	if (strbuf_overflow(&ascii) || strbuf_overflow(&out))
 		rc = error_set(err, FAULT_MESSAGE, "a header field is too large");
 	if (rc == 0) {
 		field->text = arena_strndup(f->list.arena, out.buf, out.len);

@@ -115,6 +115,8 @@ static const char *ehlo_name(const struct session_opening *o)
 		return "[127.0.0.1]";
 	if (!name || !*name || strcmp(name, "auto") == 0)
 		name = ident_host(o->arena);
+	if (!name)
+		name = ident_host_literal(o->arena);
 	return name ? name : ident_address_literal(o->arena, socket_fd(wire_stream(o->wire)));
 }
 

@@ -237,7 +237,7 @@ static const struct {
 	{ "Subject: ", .changed = true },
 	{ "Subject: ", .set = { .long_lines = LONG_LINES_REJECT }, .exit = EX_DATAERR },
 	{ "Subject: ", .set = { .long_lines = LONG_LINES_PASS } },
-	{ SEALED "Subject: ", .exit = EX_DATAERR },
+	{ SEALED "Subject: ", .exit = 0 },
 };
 
 static void test_lines(void **state)
@@ -288,8 +288,7 @@ static void test_long_header_utf8(void **state)
 			strbuf_addstr(&in, UE);
 		strbuf_addstr(&in, "\r\n\r\n");
 		begin(&j, in.buf, EIGHT, false);
-		assert_int_equal(convert_lines(&j.m, &j.edits, &j.envelope, &j.account, &j.err),
-			-never);
+		assert_int_equal(convert_lines(&j.m, &j.edits, &j.envelope, &j.account, &j.err), 0);
 		if (!never) {
 			mime_model_write(j.m, &j.edits, &out);
 			assert_true(mime_model_longest(out.buf, out.len) <= 90);

@@ -359,7 +359,7 @@ static void test_bad_header(void **state)
 	static const struct {
 		const char *header, *name;
 	} bad[] = {
-		{ "To: good@x\nCc: foo@@bar, good@x\n", "Cc" },
+		{ "Cc: foo@@bar, @x\n", "Cc" },
 		{ "to: <a@x\n", "To" },
 		{ "Bcc: \"a@x\n", "Bcc" },
 		{ "Resent-To: a@\nTo: b@x\n", "Resent-To" },
@@ -378,6 +378,29 @@ static void test_bad_header(void **state)
 		assert_int_equal(e.rcpt_count, 0);
 		message_free(m);
 	}
+}
+
+/* The others are recipients, wherever the bad ones stand. */
+static void test_bad_among_good(void **state)
+{
+	struct message *m = read_header("To: a@x, foo@@bar; f: b@x, (c <, y@;\nCc: d e, \"f@z\n"
+					"Bcc: c@x, <g@h\n");
+	struct envelope e;
+	struct error err;
+
+	(void)state;
+	envelope_init(&e, m->arena);
+	assert_int_equal(envelope_add_header(&e, m, &err), 0);
+	assert_int_equal(e.rcpt_count, 3);
+	assert_string_equal(e.rcpt[2].address, "c@x");
+	assert_int_equal(e.bad_n, 6);
+	assert_string_equal(e.bad[0].text, "foo@@bar");
+	assert_string_equal(e.bad[3].text, "d e");
+	assert_string_equal(e.bad[5].text, "<g@h");
+	assert_int_equal(e.bad[5].error.exit, EX_DATAERR);
+	assert_string_equal(e.bad[5].error.text,
+			    "header field 'Bcc': address '<g@h': unbalanced '<'");
+	message_free(m);
 }
 
 /* A field that does not count cannot stop the message. */
@@ -437,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_union),
 		cmocka_unit_test(test_bad_header),
+		cmocka_unit_test(test_bad_among_good),
 		cmocka_unit_test(test_bad_field_that_does_not_count),
 		cmocka_unit_test(test_describe),
 	};

@@ -48,7 +48,7 @@ static void fold(const struct strbuf *in, struct strbuf *out)
 	struct error err;
 	struct strbuf plain = STRBUF_INIT(100000);
 
-	assert_int_equal(header_fold(out, in->buf, in->len, false, &err), 0);
+	assert_int_equal(header_fold(out, in->buf, in->len, HEADER_GAPS_NONE, &err), 0);
 	assert_false(header_fold_needed(out->buf, out->len));
 	for (size_t i = 0; i < out->len; i++)
 		if (out->buf[i] != '\r' && out->buf[i] != '\n')
@@ -93,7 +93,7 @@ static void test_places(void **state)
 	strbuf_addstr(&in, "To: \"a b c\" <a@x>,");
 	fill(&in, " \"b c\" <b@x>,", 90);
 	strbuf_addstr(&in, "\r\n");
-	assert_int_equal(header_fold(&out, in.buf, in.len, false, &err), 0);
+	assert_int_equal(header_fold(&out, in.buf, in.len, HEADER_GAPS_NONE, &err), 0);
 	assert_null(strstr(out.buf, "\"b\r\n"));
 	assert_true(strcspn(out.buf, "\r") <= 78 && strcspn(out.buf, "\r") > 60);
 	/* a line that is short enough stays as it is, before and behind a long one */
@@ -102,7 +102,7 @@ static void test_places(void **state)
 	strbuf_addstr(&in, "X: short\r\n\t");
 	fill(&in, "y ", 700);
 	strbuf_addstr(&in, "z\r\n  last  one \r\n");
-	assert_int_equal(header_fold(&out, in.buf, in.len, false, &err), 0);
+	assert_int_equal(header_fold(&out, in.buf, in.len, HEADER_GAPS_NONE, &err), 0);
 	assert_memory_equal(out.buf, "X: short\r\n\ty y", 14);
 	assert_non_null(strstr(out.buf, "z\r\n  last  one \r\n"));
 	strbuf_release(&in);
@@ -121,13 +121,13 @@ static void test_no_blank(void **state)
 		fill(&in, UE, 1500);
 		strbuf_addstr(&in, "\r\n");
 		strbuf_addstr(&out, "before");
-		assert_int_equal(header_fold(&out, in.buf, in.len, false, &err), -1);
+		assert_int_equal(header_fold(&out, in.buf, in.len, HEADER_GAPS_NONE, &err), -1);
 		assert_int_equal(err.exit, EX_DATAERR);
 		assert_string_equal(err.status, "5.6.0");
 		assert_non_null(strstr(err.text, "'Subject'"));
 		assert_string_equal(out.buf, "before");
 		strbuf_reset(&out);
-		assert_int_equal(header_fold(&out, in.buf, in.len, true, &err), 0);
+		assert_int_equal(header_fold(&out, in.buf, in.len, HEADER_GAPS_ANYWHERE, &err), 0);
 		assert_false(header_fold_needed(out.buf, out.len));
 		for (char *p = strstr(out.buf, "\r\n "); p; p = strstr(p + 3, "\r\n "))
 			assert_memory_equal(p + 3, UE, 2);
@@ -147,7 +147,7 @@ static void test_blanks(void **state)
 	strbuf_addstr(&in, "X: y");
 	fill(&in, " ", 1200);
 	strbuf_addstr(&in, "\r\n");
-	assert_int_equal(header_fold(&out, in.buf, in.len, false, &err), -1);
+	assert_int_equal(header_fold(&out, in.buf, in.len, HEADER_GAPS_NONE, &err), -1);
 	assert_int_equal(err.exit, EX_DATAERR);
 	strbuf_release(&in);
 	strbuf_release(&out);

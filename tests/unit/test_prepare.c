@@ -113,7 +113,7 @@ static const char *const expansions[][4] = {
 	{ D, NULL, "root a@b", "root@d.example a@b" },
 	{ D, NULL, "a@b root", "a@b root@d.example" },
 	{ D, NULL, "\"john doe\"", "\"john doe\"@d.example" },
-	{ D, NULL, "\"a@b\"", "\"a@b\"@d.example" },
+	{ D, NULL, "\"a@b\"", "a@b" },
 	{ D, NULL, "h!a", "h!a@d.example" }, { D, NULL, "a%b", "a%b@d.example" },
 	{ D, NULL, "postmaster", "postmaster@d.example" },
 	{ D "qualify = off\n", NULL, "root Postmaster", "root Postmaster" },
@@ -440,7 +440,12 @@ static const char *const completions[][2] = {
 	{ "From: \"a@b\" <root>\r\n", "From: \"a@b\" <root@d.example>\r\n" },
 	{ "From: root@x\r\n", NULL },
 	{ "From: \"a b\"\r\n", "From: \"a b\"@d.example\r\n" },
-	{ "From: \"a@b\"\r\n", "From: \"a@b\"@d.example\r\n" },
+	{ "From: \"a@b\"\r\n", "From: a@b\r\n" },
+	{ "To: A [b] <a@b>, C <c>\r\n", "To: \"A [b]\" <a@b>, C <c@d.example>\r\n" },
+	{ "To: M\303\274ller, J\303\266rg <a>, b@x\r\n",
+	  "To: =?utf-8?B?TcO8bGxlciwgSsO2cmc=?= <a@d.example>, b@x\r\n" },
+	{ "To: a..b@x, c.\r\n", "To: a..b@x, c.@d.example\r\n" },
+	{ "To: =?utf-8?Q?a?= [b] <a@b>\r\n", NULL },
 	{ "From: <\"a\\\"b\">\r\n", "From: <\"a\\\"b\"@d.example>\r\n" },
 	{ "From: =?utf-8?q?J=C3=B6?= <root>\r\n",
 	  "From: =?utf-8?q?J=C3=B6?= <root@d.example>\r\n" },
@@ -700,6 +705,8 @@ static void full_name_sources(void **state)
 		must_be(OFF, "", &none, "From: me@own.example\r\n");
 }
 
+static const struct prepare_options any_name = { .full_name = NULL };
+
 static void from_is_added(void **state)
 {
 	(void)state;
@@ -708,7 +715,24 @@ static void from_is_added(void **state)
 	must_be(OFF OWN, "Subject: x\n\n", &no_name, "From: env@else.example\r\nSubject: x\r\n");
 	must_be(OFF OWN, "From: a@b\n\n", &no_name, "From: a@b\r\n");
 	must_be(OFF OWN, "from : a@b\nFrom: c@d\n\n", &no_name, "from : a@b\r\nFrom: c@d\r\n");
-	must_be(OFF OWN, "From:\n\n", &no_name, "From:\r\n");
+	/* a field without an address is none; a name in it stays */
+	must_be(OFF OWN, "From:\nX: y\n\n", &no_name, "From: env@else.example\r\nX: y\r\n");
+	must_be(OFF OWN, "From: <>\n\n", &no_name, "From: env@else.example\r\n");
+	must_be(OFF OWN, "From: My. Shop <>\n\n", &any_name,
+		"From: \"My. Shop\" <env@else.example>\r\n");
+	must_be(OFF OWN, "From: My Shop\n\n", &any_name, "From: My Shop <env@else.example>\r\n");
+	must_be(OFF OWN, "From: =?utf-8?q?J?= <>\n\n", &any_name,
+		"From: =?utf-8?q?J?= <env@else.example>\r\n");
+	must_be(OFF OWN, "From: =?utf-8?q?J?=\n\n", &no_name, "From: =?utf-8?q?J?=\r\n");
+	must_be(OFF OWN, "From: a@@b\n\n", &no_name, "From: a@@b\r\n");
+	must_be(OFF OWN, "From: g:;\n\n", &no_name, "From: g:;\r\n");
+	must_be(OFF OWN "set_from_header = off\n", "From:\n\n", &no_name, "From:\r\n");
+	must_be(OFF OWN, "From: a@b\nSender: \nReply-To: <>\n\n", &no_name, "From: a@b\r\n");
+	must_be(OFF OWN, "From: a@b\nReply-To: No Body\n\n", &no_name, "From: a@b\r\n");
+	must_be(OFF OWN "set_from_header = on\n", "From: J (x) <a@b>\nSender: c@d\n\n", &any_name,
+		"From: J <env@else.example>\r\n");
+	must_be(OFF OWN "set_from_header = on\n", "From: a@b (=?utf-8?q?J=2E?=)\n\n", &any_name,
+		"From: =?utf-8?q?J=2E?= <env@else.example>\r\n");
 	must_be(OFF OWN, "Sender: a@b\nReply-To: c@d\n\n", &no_name,
 		"From: env@else.example\r\nSender: a@b\r\nReply-To: c@d\r\n");
 	must_be(OFF OWN "set_from_header = off\n", "Subject: x\n\n", &no_name, "Subject: x\r\n");
@@ -746,6 +770,8 @@ static size_t count(const char *header, const char *name)
 	return n;
 }
 
+#define OLD "Tue, 04 Mar 2025 10:20:30 +0100 (old)"
+
 static void dates_and_ids(void **state)
 {
 	static const struct {
@@ -755,16 +781,20 @@ static void dates_and_ids(void **state)
 	} cases[] = {
 		{ "", "Subject: x\n\n", 1, 1, false },
 		{ "", "", 1, 1, false },
-		{ "", "Date: old\n\n", 1, 1, true },
-		{ "", "date : old\nmessage-id: old\n\n", 1, 1, true },
+		{ "", "Date: " OLD "\n\n", 1, 1, true },
+		{ "", "date : " OLD "\nmessage-id: old\n\n", 1, 1, true },
 		{ "", "Message-Id: old\n\n", 1, 1, true },
-		{ "", "Date: old\nDate: old\nMessage-ID: old\nMessage-ID: old\n\n", 2, 2, true },
+		{ "", "Date: " OLD "\nDate: " OLD "\n"
+		  "Message-ID: old\nMessage-ID: old\n\n", 2, 2, true },
 		{ "", "X-Date: old\nMessage-IDs: old\n\nDate: x\n", 1, 2, true },
 		{ "set_date_header = off\n", "Subject: x\n\n", 0, 1, false },
-		{ "set_date_header = off\n", "Date: old\n\n", 1, 1, true },
+		{ "set_date_header = off\n", "Date: " OLD "\n\n", 1, 1, true },
 		{ "set_msgid_header = off\n", "Subject: x\n\n", 1, 0, false },
 		{ "set_msgid_header = off\n", "Message-ID: old\n\n", 1, 1, true },
 		{ OFF, "Subject: x\n\n", 0, 0, false },
+		{ "", "Date:\nMessage-ID: <>\n\n", 1, 1, false },
+		{ "", "Date:\nDate: " OLD "\nMessage-ID:\nMessage-ID: old\n\n", 1, 1, true },
+		{ OFF, "Date:\nMessage-ID:\n\n", 1, 1, false },
 	};
 
 	(void)state;
@@ -783,6 +813,42 @@ static void dates_and_ids(void **state)
 	assert_int_equal(strncmp(got, "From: me@own.example\r\n", 22), 0);
 	assert_true(date && id && date < id && id < strstr(got, "\nSubject: x"));
 	assert_has(id, "@own.example>\r\nSubject: x\r\n");
+}
+
+/* A date that nobody can read becomes one of now. */
+static void dates_that_are_none(void **state)
+{
+	static const struct {
+		const char *date, *original;
+	} cases[] = {
+		{ "mar.,  7 ao\303\273t 2018 10:55:41 +0200 (CEST)",
+		  "mar.,  7 =?utf-8?B?YW/Du3Q=?= 2018 10:55:41 +0200 (CEST)" },
+		{ "2018-08-07 10:55:41", "2018-08-07 10:55:41" },
+		{ "Tue Aug  7 10:55:41 2018", "Tue Aug  7 10:55:41 2018" },
+		{ "Tue, 41 Aug 2018 10:55:41 +0200", "Tue, 41 Aug 2018 10:55:41 +0200" },
+		{ "Tue, 7 August 2018 10:55 +0200", "Tue, 7 August 2018 10:55 +0200" },
+		{ "7 Aug 2018", "7 Aug 2018" },
+		{ "7 Aug 2018 10:55:41 +0200 (CEST", "7 Aug 2018 10:55:41 +0200 (CEST" },
+		{ "Tue,7 aug 18 1:5 EST", NULL },
+		{ "(x) 7 Aug (y) 2018\r\n 10:55:41 +0200 (h (i))", NULL },
+		{ "Tuesday, 07-Aug-2018 10:55:41 GMT", NULL },
+	};
+
+	(void)state;
+	new_envelope("me@own.example");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *field = arena_printf(arena, "Date: %s\n\n", cases[i].date);
+		const char *got = header_of("", field, &no_name);
+
+		assert_int_equal(count(got, "Date:"), 1);
+		assert_int_equal(count(got, "X-Original-Date:"), cases[i].original != NULL);
+		if (cases[i].original)
+			assert_has(got, arena_printf(arena, "\r\nX-Original-Date: %s\r\n",
+						     cases[i].original));
+		else
+			assert_has(got, arena_printf(arena, "Date: %s\r\n", cases[i].date));
+	}
+	assert_has(header_of("set_date_header = off\n", "Date: x\n\n", &no_name), "Date: x\r\n");
 }
 
 /* What stands behind the '@' of an added Message-ID. */
@@ -848,7 +914,8 @@ static void resent_fields(void **state)
 {
 	(void)state;
 	new_envelope("me@own.example");
-	const char *got = header_of("", "Resent-From: a@b\nResent-To: c@d\nFrom: x@y\nDate: old\n"
+	const char *got = header_of("", "Resent-From: a@b\nResent-To: c@d\nFrom: x@y\n"
+				    "Date: " OLD "\n"
 				    "Message-ID: <old>\n\n", &no_name);
 
 	assert_int_equal(count(got, "Resent-Date: "), 1);
@@ -1057,6 +1124,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(full_name_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(from_is_added, setup, teardown),
 		cmocka_unit_test_setup_teardown(dates_and_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(dates_that_are_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(ids_never_name_localhost, setup, teardown),
 		cmocka_unit_test_setup_teardown(ids_have_their_style, setup, teardown),
 		cmocka_unit_test_setup_teardown(resent_fields, setup, teardown),
