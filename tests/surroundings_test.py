@@ -272,6 +272,22 @@ def no_arguments():
         ['%d %s' % (child.returncode, text)]
 
 
+def typed(text, status, *more):
+    """Typed at a terminal, without any ^D: what ends the message sends it."""
+    def case(sink, home):
+        ours, theirs = pty.openpty()
+        child = start(sink.port, *more, home=home, stdin=theirs)
+        os.close(theirs)
+        os.write(ours, text)
+        got = finish(child)
+        os.close(ours)
+        wrong = wanted(sink, got, status)
+        if not wrong and not sink.mails[0].data.endswith(b'typed\r\n'):
+            wrong = [repr(sink.mails[0].data)]
+        return wrong
+    return with_sink(case)
+
+
 # --- environment -----------------------------------------------------------------------
 
 
@@ -320,6 +336,8 @@ TESTS = [('SIG%s while the server is asked' % n, interrupted(getattr(signal, 'SI
     ('input that comes late', with_sink(late_input)),
     ('no file may be written', with_sink(file_limit)),
     ('no arguments, at a terminal', no_arguments),
+    ('a lone dot at a terminal', typed(b'Subject: x\n\ntyped\n.\n', 0)),
+    ('a lone dot at a terminal, with -i', typed(b'Subject: x\n\n.\ntyped\n\x04', 0, '-i')),
     ('variables choose no sender', with_sink(sender_of_nothing)),
     ('no environment', with_sink(nearly_empty)),
 ]
