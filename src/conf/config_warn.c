@@ -82,7 +82,7 @@ static const char other_password[] = "not used: another key in this account give
 static const struct conflict {
 	enum when when;
 	const char *text;
-	const char *keys[12];	/* NULL at the end */
+	const char *keys[12];	/* NULL behind the last, if there is room */
 } conflicts[] = {
 	{ NOBODY, "there is no 'user' that it is for",
 	  { "password", "password_file", "password_fd", "password_credential",
@@ -121,7 +121,7 @@ static const struct conflict {
 
 static bool has_key(const struct conflict *c, const char *key)
 {
-	for (size_t i = 0; c->keys[i]; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(c->keys) && c->keys[i]; i++) {
 		if (strcmp(c->keys[i], key) == 0)
 			return true;
 	}
