@@ -172,7 +172,22 @@ static struct report make_report(struct sending *s)
 	};
 }
 
-/* drop = on: as if everybody had got it. */
+/* Those that nothing was sent to are told as those that the server refused. */
+static void add_unsendable(struct envelope *e, struct result *r)
+{
+	for (size_t i = 0; i < e->unsendable_n; i++) {
+		const struct unsendable *u = &e->unsendable[i];
+
+		if (envelope_add(e, u->address, NULL))
+			result_add(r, u->why);
+		else	/* the name itself was among the targets of its alias */
+			result_note(r, "%s", u->why->text);
+	}
+	if (e->unsendable_n)
+		result_settle(r);
+}
+
+/* drop = on, or all recipients are /dev/null: as if everybody had got it. */
 static int discard(struct sending *s)
 {
 	const struct envelope *e = &s->submission.envelope;
@@ -191,7 +206,7 @@ static int discard(struct sending *s)
 static int submit(struct sending *s)
 {
 	const struct submission *sub = &s->submission;
-	const struct envelope *e = &sub->envelope;
+	struct envelope *e = &s->submission.envelope;
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
 	struct attempt_options opt = events_options(s->events);
@@ -206,6 +221,7 @@ static int submit(struct sending *s)
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	interrupt_defer();
+	add_unsendable(e, &result);
 	struct report report = make_report(s);
 
 	report.result = &result;
@@ -304,7 +320,8 @@ int cmd_send(const struct invocation *inv)
 	else if (inv->request.explain || inv->dry_run)
 		status = show_message(told(&s), &s.submission);
 	else
-		status = s.submission.account->redirect.drop ? discard(&s) : submit(&s);
+		status = s.submission.account->redirect.drop || s.submission.envelope.discard ?
+			discard(&s) : submit(&s);
 	events_free(s.events);
 	submission_release(&s.submission);
 	/* a shell that runs us in a loop ends it when we end by its ^C */

@@ -105,6 +105,12 @@ struct ext_request {
 	const char *mail_auth;	/* who submitted it (RFC 4954); "" = <>, NULL = not told */
 };
 
+/* Who cannot be sent to, and why: known before anything is sent. */
+struct unsendable {
+	const char *address;
+	const struct error *why;
+};
+
 struct envelope {
 	struct arena *arena;
 	const char *sender;	/* "" = null reverse-path */
@@ -115,6 +121,9 @@ struct envelope {
 	const char *envid;	/* NULL = none; not yet in xtext */
 	struct recipient *rcpt;
 	size_t rcpt_count, rcpt_alloc;
+	struct unsendable *unsendable;	/* asked for as well; the others get it all the same */
+	size_t unsendable_n, unsendable_alloc;
+	bool discard;		/* all recipients are names whose mail is thrown away */
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */
 	bool utf8;		/* an address or header field needs SMTPUTF8 */
