@@ -217,8 +217,14 @@ def cases():
                prepare=with_aliases('root: ann@example.net\n'))
     yield Case('no alias of root', [{}], (('warn', 'aliases', 'no entry for root', "echo 'root:"),),
                prepare=with_aliases('bin: ann@example.net\n'))
-    yield Case('aliases that cannot be read', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 78,
-               prepare=with_aliases('nonsense\n'), sends=False)
+    yield Case('lines of aliases', [{}], (('warn', 'aliases', ':1:', 'correct the line'),
+                                          ('warn', 'aliases', ':3: ', 'correct the line'),
+                                          ('ok', 'aliases', 'mail to root goes to ann@example.net')),
+               prepare=with_aliases('nonsense\nroot: ann@example.net\nroot: |cat\n'))
+    yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 78,
+               prepare=with_aliases('root: |cat\n'), sends=False)
+    yield Case('mail to root thrown away', [{}], (('warn', 'aliases', 'is thrown away'),),
+               prepare=with_aliases('root: /dev/null\n'))
     yield Case('user that may not send', [{}], (('FAIL', 'account', 'may not submit mail', 'allow_users'),
                                                 ('ok', 'recipient', '')), 77,
                dict(allow_users='nobody-like-this'))

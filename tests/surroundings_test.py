@@ -6,7 +6,9 @@ doc/sendmail.md#surroundings. The server of each case is a dialogue
 """
 import os
 import pty
+import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -272,6 +274,55 @@ def no_arguments():
         ['%d %s' % (child.returncode, text)]
 
 
+def bare_root(home):
+    """A root folder with the program and what it is linked to, and nothing else: no /dev/null."""
+    root = home + '/root'
+    linked = subprocess.run(['ldd', harness.binary()], stdout=subprocess.PIPE, text=True,
+                            check=False).stdout
+    for path in re.findall(r'(/[^ ]+) \(', linked):
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
+    shutil.copy(harness.binary(), root + '/msubmit')
+    return ['unshare', '-r', '-R', root, '/msubmit']
+
+
+def can_change_root():
+    with harness.Folder() as home:
+        return subprocess.run(bare_root(home) + ['--version'], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              check=False).returncode == 0
+
+
+def without_null(closed):
+    """Descriptors closed, and nothing to put in their place."""
+    def enter():
+        for fd in closed:
+            os.close(fd)
+
+    def case(sink, home):
+        child = subprocess.Popen(bare_root(home) + words(sink.port)[1:], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 env=harness.environment('/'), preexec_fn=enter)
+        return wanted(sink, finish(child, None if 0 in closed else MESSAGE))
+    return with_sink(case)
+
+
+def typed(text, status, *more):
+    """Typed at a terminal, without any ^D: what ends the message sends it."""
+    def case(sink, home):
+        ours, theirs = pty.openpty()
+        child = start(sink.port, *more, home=home, stdin=theirs)
+        os.close(theirs)
+        os.write(ours, text)
+        got = finish(child)
+        os.close(ours)
+        wrong = wanted(sink, got, status)
+        if not wrong and not sink.mails[0].data.endswith(b'typed\r\n'):
+            wrong = [repr(sink.mails[0].data)]
+        return wrong
+    return with_sink(case)
+
+
 # --- environment -----------------------------------------------------------------------
 
 
@@ -320,9 +371,16 @@ TESTS = [('SIG%s while the server is asked' % n, interrupted(getattr(signal, 'SI
     ('input that comes late', with_sink(late_input)),
     ('no file may be written', with_sink(file_limit)),
     ('no arguments, at a terminal', no_arguments),
+    ('a lone dot at a terminal', typed(b'Subject: x\n\ntyped\n.\n', 0)),
+    ('a lone dot at a terminal, with -i', typed(b'Subject: x\n\n.\ntyped\n\x04', 0, '-i')),
     ('variables choose no sender', with_sink(sender_of_nothing)),
     ('no environment', with_sink(nearly_empty)),
 ]
+
+for descriptors in ([1], [2], [0, 1, 2]):
+    name = 'closed without /dev/null: %s' % descriptors
+    TESTS.append((name, without_null(descriptors)) if can_change_root() else
+                 (name + ' # SKIP no unshare', None))
 
 if __name__ == '__main__':
     sys.exit(harness.run_tap(TESTS))

@@ -15,6 +15,7 @@
 
 #include "check/check_private.h"
 #include "conf/accounts.h"
+#include "conf/aliases.h"
 #include "message/address.h"
 #include "prepare/choose_account.h"
 #include "prepare/rewriter.h"
@@ -340,6 +341,20 @@ static void no_alias(struct check *c, const char *address)
 		   address);
 }
 
+/* Lines that are passed over. What else is wrong with the file, mail to root shows. */
+static void look_at_lines(struct check *c)
+{
+	struct aliases *a;
+
+	if (!c->account.aliases || aliases_load(c->account.aliases, &a, NULL) < 0)
+		return;
+	const struct strvec *warnings = aliases_warnings(a);
+
+	for (size_t i = 0; i < warnings->n; i++)
+		check_warn(c, "aliases", "correct the line, or remove it", "%s", warnings->v[i]);
+	aliases_free(a);
+}
+
 /* Where mail to root ends, by the way that recipients go: aliases, rules, redirection. */
 static void look_at_aliases(struct check *c)
 {
@@ -348,11 +363,17 @@ static void look_at_aliases(struct check *c)
 
 	if (!c->account.aliases && !c->account.qualify)
 		return;
+	look_at_lines(c);
 	if (submission_expand(c->submission, "root", &e, &err) < 0) {
 		if (err.exit == EX_CONFIG)
 			check_fail(c, "aliases", &err);
 		else
 			check_warn(c, "aliases", NULL, "mail to 'root': %s", err.text);
+	} else if (e.discard) {
+		check_warn(c, "aliases", NULL, "%s: mail to root is thrown away",
+			   c->account.aliases);
+	} else if (e.unsendable_n) {
+		check_warn(c, "aliases", NULL, "%s", e.unsendable[0].why->text);
 	} else if (e.rcpt_count == 1 && strcasecmp(e.rcpt[0].address, own_root(c)) == 0) {
 		no_alias(c, e.rcpt[0].address);
 	} else if (e.rcpt_count) {

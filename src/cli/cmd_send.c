@@ -172,7 +172,22 @@ static struct report make_report(struct sending *s)
 	};
 }
 
-/* drop = on: as if everybody had got it. */
+/* Those that nothing was sent to are told as those that the server refused. */
+static void add_unsendable(struct envelope *e, struct result *r)
+{
+	for (size_t i = 0; i < e->unsendable_n; i++) {
+		const struct unsendable *u = &e->unsendable[i];
+
+		if (envelope_add(e, u->address, NULL))
+			result_add(r, u->why);
+		else	/* the name itself was among the targets of its alias */
+			result_note(r, "%s", u->why->text);
+	}
+	if (e->unsendable_n)
+		result_settle(r);
+}
+
+/* drop = on, or all recipients are /dev/null: as if everybody had got it. */
 static int discard(struct sending *s)
 {
 	const struct envelope *e = &s->submission.envelope;
@@ -188,26 +203,10 @@ static int discard(struct sending *s)
 	return report_end(&report);
 }
 
-/* What was no address stands behind the recipients, as refused. */
-static void add_bad_recipients(struct sending *s, struct result *result)
-{
-	struct envelope *e = &s->submission.envelope;
-
-	result->rcpt_count += e->bad_n;
-	for (size_t i = 0; i < e->bad_n; i++) {
-		e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc,
-				     sizeof(*e->rcpt));
-		e->rcpt[e->rcpt_count] = (struct recipient){ .address = e->bad[i].text };
-		result_set_error(result, e->rcpt_count++, &e->bad[i].error);
-	}
-	if (e->bad_n)
-		result_settle(result);
-}
-
 static int submit(struct sending *s)
 {
 	const struct submission *sub = &s->submission;
-	const struct envelope *e = &sub->envelope;
+	struct envelope *e = &s->submission.envelope;
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
 	struct attempt_options opt = events_options(s->events);
@@ -218,13 +217,11 @@ static int submit(struct sending *s)
 	opt.before_ctx = &s->inv;
 	opt.sent = archived ? archive_message : NULL;
 	opt.sent_ctx = &archive;
-	/* with room for what is no address */
-	result_init(&result, sub->arena, e->rcpt_count + e->bad_n);
-	result.rcpt_count = e->rcpt_count;
+	result_init(&result, sub->arena, e->rcpt_count);
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	interrupt_defer();
-	add_bad_recipients(s, &result);
+	add_unsendable(e, &result);
 	struct report report = make_report(s);
 
 	report.result = &result;
@@ -323,7 +320,8 @@ int cmd_send(const struct invocation *inv)
 	else if (inv->request.explain || inv->dry_run)
 		status = show_message(told(&s), &s.submission);
 	else
-		status = s.submission.account->redirect.drop ? discard(&s) : submit(&s);
+		status = s.submission.account->redirect.drop || s.submission.envelope.discard ?
+			discard(&s) : submit(&s);
 	events_free(s.events);
 	submission_release(&s.submission);
 	/* a shell that runs us in a loop ends it when we end by its ^C */

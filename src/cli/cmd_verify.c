@@ -26,11 +26,15 @@ static int verify_word(const struct submission *s, const char *word, struct strb
 		strbuf_addf(out, "%s... %s\n", word, err.text);
 		return -1;
 	}
-	for (size_t i = 0; i < e.rcpt_count; i++)
+	for (size_t i = 0; i < e.unsendable_n; i++)
+		strbuf_addf(out, "%s... %s\n", word, e.unsendable[i].why->text);
+	for (size_t i = 0; e.discard && i < e.rcpt_count; i++)
+		strbuf_addf(out, "%s... deliverable: thrown away\n", e.rcpt[i].address);
+	for (size_t i = 0; !e.discard && i < e.rcpt_count; i++)
 		strbuf_addf(out, "%s... deliverable: mailer relay, host %s, user %s\n",
 			    e.rcpt[i].address, a->socket ? a->socket :
 			    a->host ? a->host : "by MX", e.rcpt[i].address);
-	return 0;
+	return e.unsendable_n ? -1 : 0;
 }
 
 int cmd_verify(const struct invocation *inv)

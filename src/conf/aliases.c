@@ -22,6 +22,7 @@
 #define LEVELS_MAX 10		/* names and included files on the way to an address */
 #define INCLUDE_MAX (1 << 20)	/* octets of one included file */
 #define INCLUDES_MAX 100	/* of one name */
+#define WARNINGS_MAX 100
 
 struct alias {
 	const char *name;
@@ -35,6 +36,8 @@ struct aliases {
 	struct alias *entry;
 	size_t n;
 	struct strmap names;	/* their numbers */
+	bool skipping;		/* what goes on with a line that is passed over */
+	struct strvec warnings;
 };
 
 /* --- reading ------------------------------------------------------------------------------ */
@@ -93,22 +96,40 @@ static const struct alias *find_alias(const struct aliases *a, const char *name)
 	return strmap_find(&a->names, name, &i) ? &a->entry[i] : NULL;
 }
 
-static int bad_line(const struct aliases *a, unsigned line, const char *what, struct error *err)
+/* A line that is passed over, and what goes on with it: nobody else's mail depends on it. */
+ATTR_PRINTF(3, 4)
+static void pass_over(struct aliases *a, unsigned line, const char *fmt, ...)
 {
-	return error_set(err, FAULT_CONFIG, "%s:%u: %s", a->path, line, what);
+	struct strbuf text = STRBUF_INIT(1024);
+	va_list ap;
+
+	strbuf_addf(&text, "%s:%u: ", a->path, line);
+	va_start(ap, fmt);
+	strbuf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	strvec_add(&a->warnings, text.buf);
+	strbuf_release(&text);
+	a->skipping = true;
 }
 
-static int add_entry(struct aliases *a, char *line, unsigned number, struct error *err)
+static void add_entry(struct aliases *a, char *line, unsigned number)
 {
 	char *name, *targets = split_entry(line, &name);
+	size_t first;
 
-	if (!targets)
-		return bad_line(a, number, "the line is not 'name: address, ...'", err);
-	if (!strmap_add(&a->names, name, a->n))
-		return bad_line(a, number, "the name stands in the file twice", err);
-	a->entry[a->n++] = (struct alias){ .name = name, .targets = targets,
-					  .end = targets + strlen(targets), .line = number };
-	return 0;
+	if (!targets) {
+		pass_over(a, number, "the line is not 'name: address, ...'");
+	} else if (strmap_find(&a->names, name, &first)) {
+		pass_over(a, number, "the name '%s' stands in the file twice: line %u counts",
+			  name, a->entry[first].line);
+	} else {
+		(void)strmap_add(&a->names, name, a->n);
+		a->entry[a->n++] = (struct alias){
+			.name = name, .targets = targets, .end = targets + strlen(targets),
+			.line = number,
+		};
+		a->skipping = false;
+	}
 }
 
 /* A line that begins with a blank goes on with the entry before; what is between is blotted out. */
@@ -121,24 +142,25 @@ static void join(struct aliases *a, char *more)
 	last->end = more + strlen(more);
 }
 
-static int take_line(struct aliases *a, char *line, unsigned number, struct error *err)
+static void take_line(struct aliases *a, char *line, unsigned number)
 {
 	bool goes_on = text_is_space(*line);
 
 	cut_comment(line);
 	if (!line[strspn(line, " \t\r")])
-		return 0;
+		return;
 	if (!goes_on)
-		return add_entry(a, line, number, err);
-	if (a->n == 0)
-		return bad_line(a, number, "the first line begins with a blank", err);
-	join(a, line);
-	return 0;
+		add_entry(a, line, number);
+	else if (a->n == 0 && !a->skipping)
+		pass_over(a, number, "the first line begins with a blank");
+	else if (!a->skipping)
+		join(a, line);
 }
 
-static int take_text(struct aliases *a, char *text, size_t len, struct error *err)
+static void take_text(struct aliases *a, char *text, size_t len)
 {
 	struct rcfile_lines l = { .next = text, .end = text + len };
+	struct error wrong;
 	size_t lines = 1;
 	char *line;
 	int rc;
@@ -146,11 +168,12 @@ static int take_text(struct aliases *a, char *text, size_t len, struct error *er
 	for (const char *p = text; (p = memchr(p, '\n', (size_t)(text + len - p))); p++)
 		lines++;
 	a->entry = arena_calloc(a->arena, lines, sizeof(*a->entry));
-	while ((rc = rcfile_line(&l, &line, err)) > 0) {
-		if (take_line(a, line, l.number, err) < 0)
-			return -1;
+	while ((rc = rcfile_line(&l, &line, &wrong)) != 0) {
+		if (rc < 0)
+			pass_over(a, l.number, "%s", wrong.text);
+		else
+			take_line(a, line, l.number);
 	}
-	return rc < 0 ? error_prefix(err, "%s:%u", a->path, l.number) : 0;
 }
 
 int aliases_load(const char *path, struct aliases **out, struct error *err)
@@ -165,12 +188,13 @@ int aliases_load(const char *path, struct aliases **out, struct error *err)
 	a = xcalloc(1, sizeof(*a));
 	a->arena = a->names.arena = arena_new();
 	a->path = arena_strdup(a->arena, path);
+	a->warnings = (struct strvec)STRVEC_INIT(WARNINGS_MAX);
 	rc = fs_read_fd(fd, path, &text, err);
 	close(fd);
 	if (rc < 0)
 		error_recast(err, FAULT_CONFIG);
 	else
-		rc = take_text(a, arena_strndup(a->arena, text.buf, text.len), text.len, err);
+		take_text(a, arena_strndup(a->arena, text.buf, text.len), text.len);
 	strbuf_release(&text);
 	if (rc < 0) {
 		aliases_free(a);
@@ -184,8 +208,14 @@ void aliases_free(struct aliases *a)
 {
 	if (!a)
 		return;
+	strvec_release(&a->warnings);
 	arena_free(a->arena);
 	xfree(a);
+}
+
+const struct strvec *aliases_warnings(const struct aliases *a)
+{
+	return &a->warnings;
 }
 
 /* --- expanding ---------------------------------------------------------------------------- */
@@ -200,6 +230,8 @@ struct expansion {
 	aliases_local_fn *is_local;
 	void *ctx;
 	unsigned includes;
+	bool discarded;			/* a target was /dev/null */
+	struct error wrong;		/* of the first target that cannot be used; exit 0 = none */
 	struct arena *arena;		/* what the address parser needs */
 };
 
@@ -271,17 +303,17 @@ static char *next_target(char **p)
 static int expand_target(struct expansion *x, const struct place *at, char *target,
 			 struct error *err);
 
-static int expand_list(struct expansion *x, const struct place *at, char *list, size_t *count,
-		       struct error *err)
+/* A target that cannot be used is noted, and hinders no other; *count says how many there are. */
+static void expand_list(struct expansion *x, const struct place *at, char *list, size_t *count)
 {
+	struct error wrong;
 	char *target;
-	int rc = 0;
 
-	while (rc == 0 && (target = next_target(&list))) {
-		rc = expand_target(x, at, target, err);
+	while ((target = next_target(&list))) {
+		if (expand_target(x, at, target, &wrong) < 0 && !x->wrong.exit)
+			x->wrong = wrong;
 		(*count)++;
 	}
-	return rc;
 }
 
 /* --- included files ----------------------------------------------------------------- */
@@ -300,8 +332,7 @@ static int expand_lines(struct expansion *x, struct place *at, char *text, size_
 		if (rc < 0)
 			return blame_line(x, at, err);
 		cut_comment(line);
-		if (expand_list(x, at, line, &count, err) < 0)
-			return -1;
+		expand_list(x, at, line, &count);
 	}
 	return 0;
 }
@@ -343,10 +374,9 @@ static int expand_entry(struct expansion *x, const struct alias *e, unsigned lev
 	if (level > LEVELS_MAX)
 		return refuse(x, &at, err, "more than %d names deep", LEVELS_MAX);
 	*progress = ENTERED;
-	int rc = expand_list(x, &at, arena_strdup(x->arena, e->targets), &count, err);
-
+	expand_list(x, &at, arena_strdup(x->arena, e->targets), &count);
 	*progress = DONE;
-	return rc == 0 && count == 0 ? refuse(x, &at, err, "no address behind the name") : rc;
+	return count == 0 ? refuse(x, &at, err, "no address behind the name") : 0;
 }
 
 /* Its own entry, else the one for all names. */
@@ -362,6 +392,13 @@ static const struct alias *find_entry(const struct aliases *a, const char *name,
 static bool is_default(const struct alias *e)
 {
 	return strcasecmp(e->name, "default") == 0 || strcmp(e->name, "*") == 0;
+}
+
+/* The file that swallows all, perhaps in quotes, or Exim's word for it. */
+static bool is_nowhere(const char *target)
+{
+	return strcmp(target, "/dev/null") == 0 || strcmp(target, "\"/dev/null\"") == 0 ||
+	       strcasecmp(target, ":blackhole:") == 0;
 }
 
 /* Commands and files: what a submitter never does for an alias. */
@@ -399,6 +436,10 @@ static int expand_target(struct expansion *x, const struct place *at, char *targ
 
 	if (path)
 		return expand_include(x, at, path, err);
+	if (is_nowhere(target)) {
+		x->discarded = true;
+		return 0;
+	}
 	if (is_refused(target))
 		return refuse(x, at, err, "'%.100s' is a command or a file: not supported", target);
 	/* "\name" is the name itself, whatever stands in the file */
@@ -414,11 +455,12 @@ static int expand_target(struct expansion *x, const struct place *at, char *targ
 }
 
 int aliases_expand(const struct aliases *a, const char *name, aliases_local_fn *is_local,
-		   void *ctx, struct strvec *out, struct error *err)
+		   void *ctx, struct strvec *out, bool *discarded_out, struct error *err)
 {
 	const struct alias *e = find_entry(a, name, true);
 	struct expansion x = { .aliases = a, .out = out, .is_local = is_local, .ctx = ctx };
 
+	*discarded_out = false;
 	if (!e)
 		return 0;
 	x.arena = x.found.arena = arena_new();
@@ -427,6 +469,12 @@ int aliases_expand(const struct aliases *a, const char *name, aliases_local_fn *
 		(void)strmap_add(&x.found, out->v[i], 0);
 	int rc = expand_entry(&x, e, 0, err);
 
+	if (rc == 0 && x.wrong.exit) {
+		if (err)
+			*err = x.wrong;
+		rc = -1;
+	}
+	*discarded_out = x.discarded;
 	xfree(x.progress);
 	arena_free(x.arena);
 	return rc;

@@ -83,7 +83,7 @@ static const char other_password[] = "not used: another key in this account give
 static const struct conflict {
 	enum when when;
 	const char *text;
-	const char *keys[16];	/* NULL at the end */
+	const char *keys[16];	/* NULL behind the last, if there is room */
 } conflicts[] = {
 	{ NOBODY, "there is no 'user' that it is for",
 	  { "password", "password_file", "password_fd", "password_credential",

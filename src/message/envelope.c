@@ -208,6 +208,16 @@ static enum rcpt_source source_of(enum header_id id)
 	return id == HEADER_TO || id == HEADER_RESENT_TO ? RCPT_SOURCE_TO : RCPT_SOURCE_CC;
 }
 
+void envelope_set_aside(struct envelope *e, const char *address, const struct error *why)
+{
+	struct error *kept = arena_alloc(e->arena, sizeof(*kept));
+
+	*kept = *why;
+	e->unsendable = arena_grow(e->arena, e->unsendable, e->unsendable_n, &e->unsendable_alloc,
+				   sizeof(*e->unsendable));
+	e->unsendable[e->unsendable_n++] = (struct unsendable){ address, kept };
+}
+
 /* Reads a field; what is no address is a recipient that gets nothing. */
 static void parse_field(struct envelope *e, const struct header_field *field)
 {
@@ -219,12 +229,11 @@ static void parse_field(struct envelope *e, const struct header_field *field)
 		return;		/* never with ADDRESS_REST */
 	add_list(e, &list, source_of(field->id));
 	for (size_t i = 0; i < list.bad_n; i++) {
-		struct bad_recipient bad = { .text = list.bad[i].text };
+		struct error why;
 
-		error_set(&bad.error, FAULT_ADDRESS_SYNTAX, "header field '%s': %s",
+		error_set(&why, FAULT_ADDRESS_SYNTAX, "header field '%s': %s",
 			  header_name(field->id), list.bad[i].why);
-		e->bad = arena_grow(e->arena, e->bad, e->bad_n, &e->bad_alloc, sizeof(*e->bad));
-		e->bad[e->bad_n++] = bad;
+		envelope_set_aside(e, list.bad[i].text, &why);
 	}
 }
 
@@ -255,10 +264,10 @@ int envelope_add_header(struct envelope *e, const struct message *m, struct erro
 		if ((flags & HEADER_RECIPIENT) && resent == !!(flags & HEADER_RESENT))
 			parse_field(e, &h->field[i]);
 	}
-	if (e->rcpt_count == 0 && e->bad_n) {
-		*err = e->bad[0].error;
-		for (size_t i = 1; i < e->bad_n; i++)
-			error_append(err, "; %s", e->bad[i].error.text);
+	if (e->rcpt_count == 0 && e->unsendable_n) {
+		*err = *e->unsendable[0].why;
+		for (size_t i = 1; i < e->unsendable_n; i++)
+			error_append(err, "; %s", e->unsendable[i].why->text);
 		return -1;
 	}
 	return 0;

@@ -59,12 +59,6 @@ struct recipient {
 	int64_t rrvs_ms;	/* since then: see util/clock.h */
 };
 
-/* What was named as a recipient and is no address. */
-struct bad_recipient {
-	const char *text;	/* as it was written, printable */
-	struct error error;	/* why not: EX_USAGE or EX_DATAERR, 5.1.3 */
-};
-
 /* DELIVERBY (RFC 2852): what is to happen when it is too late. */
 enum by_mode { BY_NONE, BY_NOTIFY, BY_RETURN };
 
@@ -111,6 +105,12 @@ struct ext_request {
 	const char *mail_auth;	/* who submitted it (RFC 4954); "" = <>, NULL = not told */
 };
 
+/* Who cannot be sent to, and why: known before anything is sent. */
+struct unsendable {
+	const char *address;
+	const struct error *why;
+};
+
 struct envelope {
 	struct arena *arena;
 	const char *sender;	/* "" = null reverse-path */
@@ -121,8 +121,9 @@ struct envelope {
 	const char *envid;	/* NULL = none; not yet in xtext */
 	struct recipient *rcpt;
 	size_t rcpt_count, rcpt_alloc;
-	struct bad_recipient *bad;	/* these get nothing, and the sender is told */
-	size_t bad_n, bad_alloc;
+	struct unsendable *unsendable;	/* asked for as well; the others get it all the same */
+	size_t unsendable_n, unsendable_alloc;
+	bool discard;		/* all recipients are names whose mail is thrown away */
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */
 	bool utf8;		/* an address or header field needs SMTPUTF8 */
@@ -177,10 +178,13 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
  * Resent-To, Resent-Cc or Resent-Bcc, those of the topmost Resent block that
  * has one only. A block is a run of neighbouring Resent fields; a second
  * Resent-From, Resent-Date or Resent-Message-ID begins the next block (RFC
- * 5322, section 3.6.6). What is no address goes into e->bad; EX_DATAERR
+ * 5322, section 3.6.6). What is no address goes into e->unsendable; EX_DATAERR
  * (5.1.3) names the field and it when nobody else is a recipient.
  */
 ATTR_CHECK int envelope_add_header(struct envelope *e, const struct message *m, struct error *err);
+
+/* One that cannot be sent to: it is told with the result, and copies why; address is kept. */
+void envelope_set_aside(struct envelope *e, const char *address, const struct error *why);
 
 /*
  * "argument", "option", "To", "Cc", "Bcc" (also for their Resent forms),

@@ -415,11 +415,13 @@ static void discard(int fd, char *buf, size_t n)
 		;
 }
 
+/* At a terminal a lone dot ends it at once: whoever types waits for no ^D behind it. */
 static int read_stream(struct message_reader *r, int fd, struct error *err)
 {
+	const bool typed = isatty(fd) != 0;
 	char block[BLOCK];
 
-	for (;;) {
+	while (!typed || !r->scan.ended) {
 		const struct deadline d = deadline_in(r->options.patience,
 						      "more of the message (stdin_timeout)");
 		ssize_t n = deadline_read(&d, fd, block, sizeof(block));
@@ -435,6 +437,7 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 			return -1;
 		}
 	}
+	return 0;
 }
 
 static int read_in_place(struct message_reader *r, struct error *err)

@@ -7,7 +7,8 @@
  * - each line by itself: LF, CRLF and any run of CRs before LF end a line; a
  *   CR alone is a blank in the header and a line end in the body
  * - without dots_ignored a line that is just "." ends the message, also in
- *   the header; the rest of the input is read and thrown away, and counted
+ *   the header; the rest of the input is read and thrown away, and counted;
+ *   at a terminal nothing more is read
  * - "From " and ">From " lines before the first field are dropped
  * - the header ends at the first empty line, or before the first line that
  *   is neither field nor continuation: that line begins the body

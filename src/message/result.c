@@ -10,7 +10,7 @@
 
 void result_init(struct result *r, struct arena *a, size_t count)
 {
-	*r = (struct result){ .arena = a, .rcpt_count = count };
+	*r = (struct result){ .arena = a, .rcpt_count = count, .rcpt_alloc = count };
 	r->rcpt = arena_calloc(a, count, sizeof(*r->rcpt));
 }
 
@@ -38,6 +38,13 @@ void result_set_error(struct result *r, size_t i, const struct error *err)
 {
 	r->rcpt[i].outcome = error_is_temporary(err) ? OUTCOME_DEFERRED : OUTCOME_REFUSED;
 	r->rcpt[i].error = *err;
+}
+
+void result_add(struct result *r, const struct error *err)
+{
+	r->rcpt = arena_grow(r->arena, r->rcpt, r->rcpt_count, &r->rcpt_alloc, sizeof(*r->rcpt));
+	r->rcpt[r->rcpt_count] = (struct rcpt_result){ .outcome = OUTCOME_NONE };
+	result_set_error(r, r->rcpt_count++, err);
 }
 
 void result_set_rest(struct result *r, const struct error *err)

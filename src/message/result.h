@@ -26,7 +26,7 @@ struct result {
 	enum outcome outcome;
 	struct error error;		/* worst of all, the one that makes the exit code */
 	struct rcpt_result *rcpt;	/* in the order of the envelope */
-	size_t rcpt_count;
+	size_t rcpt_count, rcpt_alloc;
 	struct error refusal;		/* the first that ends it for all; exit 0 = none */
 	bool unknown;			/* sent, but the connection broke before the reply */
 	const char *server;		/* host:port */
@@ -53,6 +53,12 @@ void result_set_rest(struct result *r, const struct error *err);
 
 /* One recipient refused or deferred by err (its status says which). */
 void result_set_error(struct result *r, size_t i, const struct error *err);
+
+/*
+ * A recipient more at the end, who was not sent to because of err; then
+ * result_settle() is due again.
+ */
+void result_add(struct result *r, const struct error *err);
 
 /*
  * Outcome and error of the whole from those of the recipients: refused beats

@@ -16,7 +16,8 @@
 /*
  * The first "stored" octets lie in the file, the others in memory. So a
  * spool that has passed SPOOL_MEMORY is written in large pieces, whatever
- * the pieces are in which it comes.
+ * the pieces are in which it comes. When there is no file to be had, or no
+ * room in it, all that comes from then on stays in memory.
  */
 struct spool {
 	struct strbuf memory;
@@ -24,13 +25,14 @@ struct spool {
 	bool borrowed;		/* fd is the caller's, read in place */
 	off_t base;		/* offset in fd at which the spool begins */
 	uint64_t stored;
+	struct error no_file;	/* why no more goes into a file; exit 0 = it does */
 };
 
 struct spool *spool_new(void)
 {
 	struct spool *s = xmalloc(sizeof(*s));
 
-	*s = (struct spool){ .memory = STRBUF_INIT(SPOOL_MEMORY), .fd = -1 };
+	*s = (struct spool){ .memory = STRBUF_INIT(SPOOL_MEMORY_MAX), .fd = -1 };
 	return s;
 }
 
@@ -55,15 +57,29 @@ static int store(struct spool *s, const void *data, size_t n, struct error *err)
 	return 0;
 }
 
+/* What lies in memory, and n octets more, go into the file; false where that fails. */
+static bool flush(struct spool *s, const void *data, size_t n)
+{
+	if (s->memory.len && store(s, s->memory.buf, s->memory.len, &s->no_file))
+		return false;
+	strbuf_reset(&s->memory);
+	return !n || store(s, data, n, &s->no_file) == 0;
+}
+
 int spool_add(struct spool *s, const void *data, size_t n, struct error *err)
 {
-	if (n > SPOOL_MEMORY - s->memory.len) {
-		if (store(s, s->memory.buf, s->memory.len, err))
-			return -1;
-		strbuf_reset(&s->memory);
+	if (!s->no_file.exit && n > SPOOL_MEMORY - s->memory.len) {
+		const bool large = n > SPOOL_MEMORY;
+
+		if (flush(s, data, large ? n : 0) && large)
+			return 0;
 	}
-	if (n > SPOOL_MEMORY)
-		return store(s, data, n, err);
+	if (s->no_file.exit && n > SPOOL_MEMORY_MAX - s->memory.len) {
+		if (err)
+			*err = s->no_file;
+		return error_append(err, ", and without one a message of more than %zu MiB "
+				    "has no room", SPOOL_MEMORY_MAX >> 20);
+	}
 	strbuf_add(&s->memory, data, n);
 	return 0;
 }

@@ -4,7 +4,8 @@
  * Up to SPOOL_MEMORY octets are in memory, more go to a temporary file
  * without a name; a regular file is not copied but read in place, from
  * the offset at which it stood to the size it had then. Memory does not grow
- * with the message.
+ * with the message, unless no such file can be made or it finds no room (a
+ * read-only root, a full disk): then SPOOL_MEMORY_MAX octets may be in memory.
  */
 #ifndef MESSAGE_SPOOL_H
 #define MESSAGE_SPOOL_H
@@ -20,12 +21,16 @@ struct error;
 struct spool;
 
 #define SPOOL_MEMORY ((size_t)256 * 1024)
+#define SPOOL_MEMORY_MAX ((size_t)64 * 1024 * 1024)
 
 /* An empty spool; never NULL. */
 struct spool *spool_new(void);
 void spool_free(struct spool *s);
 
-/* Appends octets (not to a spool that reads a file in place). EX_IOERR, EX_CANTCREAT. */
+/*
+ * Appends octets (not to a spool that reads a file in place). EX_IOERR,
+ * EX_CANTCREAT when neither file nor memory takes them.
+ */
 ATTR_CHECK int spool_add(struct spool *s, const void *data, size_t n, struct error *err);
 
 /*

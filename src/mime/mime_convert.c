@@ -1,6 +1,7 @@
 #include "config.h"
 #include "mime/mime_convert.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct mime_fact {
 	bool header_8bit, header_long;
 	bool content_8bit, content_long;
 	bool binary, header_binary;	/* NUL, or CR and LF that are no line end */
+	bool not_base64;		/* it holds what its alphabet has not */
 	bool not_utf8;			/* content of a message that has no Content-Type */
 	const char *fault;		/* of mime_entity */
 	uint64_t octets, escapes;	/* of text */
@@ -92,6 +94,18 @@ static int take_header(void *ctx, size_t id, const struct mime_entity *e, const 
 	return 0;
 }
 
+/* Blanks at the end of a line are nothing; those between words are no base64 that anybody makes. */
+static bool is_base64_line(const char *data, size_t n)
+{
+	while (n && (data[n - 1] == ' ' || data[n - 1] == '\t'))
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		if (!isalnum((unsigned char)data[i]) && !memchr("+/=\r\n", data[i], 5))
+			return false;
+	}
+	return true;
+}
+
 static int take_content(void *ctx, size_t id, const char *data, size_t n, struct error *err)
 {
 	struct mime_facts *c = ctx;
@@ -106,6 +120,7 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 	c->column += n;
 	f->content_long |= c->column > MESSAGE_LINE_MAX;
 	f->content_8bit = f->content_8bit || !text_is_ascii(data, n);
+	f->not_base64 = f->not_base64 || (f->encoding == MIME_BASE64 && !is_base64_line(data, n));
 	f->binary = f->binary || (c->opt->binary && is_binary(data, n));
 	if (f->text && (c->opt->seven_bit || c->opt->lines))
 		f->escapes += mime_count_escapes(data, n);
@@ -148,6 +163,9 @@ static int cannot_encode(const struct mime_fact *f, bool eight, struct error *er
 		f->kind == MIME_RIGID ? "a part of a message type" :
 		"a part in an encoding that is not known";
 
+	if (f->fault)
+		return error_set(err, FAULT_MESSAGE, "a MIME part cannot be converted: %s",
+				 f->fault);
 	if (eight)
 		return error_set(err, FAULT_CONVERSION,
 				 "%s has 8-bit characters and must not be converted", what);
@@ -156,21 +174,26 @@ static int cannot_encode(const struct mime_fact *f, bool eight, struct error *er
 			 f->binary ? "binary content" : "a line of more than 998 octets");
 }
 
-/* What becomes of a leaf's content, which has what must not be. */
+/*
+ * What becomes of a leaf's content, which has what must not be. Where nobody
+ * can tell what it is, in a report, and in base64 that is none, long lines
+ * are cut: that does no harm however it is read.
+ */
 static int choose(struct mime_fact *f, const struct mime_options *opt, bool eight, bool lines,
 		  struct error *err)
 {
-	if (f->fault)
-		return error_set(err, FAULT_MESSAGE, "a MIME part cannot be converted: %s",
-				 f->fault);
-	if (f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN)
-		return cannot_encode(f, eight, err);
-	if (f->encoding == MIME_QUOTED_PRINTABLE || f->encoding == MIME_BASE64) {
-		if (eight || f->binary)
-			return error_set(err, FAULT_MESSAGE, "a part that is said to be "
-					 "base64 or quoted-printable has %s",
-					 eight ? "8-bit characters" : "binary content");
-		f->transfer = f->encoding == MIME_BASE64 ? MIME_WRAP_BASE64 : MIME_WRAP_QP;
+	const bool cut = !eight && !f->binary;
+
+	if (f->fault || f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN) {
+		if (!cut || f->kind == MIME_SEALED)
+			return cannot_encode(f, eight, err);
+		f->transfer = MIME_SPLIT;
+	} else if (f->encoding == MIME_QUOTED_PRINTABLE && !f->binary) {
+		f->transfer = MIME_WRAP_QP;
+	} else if (f->encoding == MIME_BASE64 && !f->not_base64) {
+		f->transfer = MIME_WRAP_BASE64;
+	} else if (f->encoding == MIME_BASE64 && cut) {
+		f->transfer = MIME_SPLIT;
 	} else if (!eight && lines && opt->lines == MIME_LINES_SPLIT && f->text) {
 		f->transfer = MIME_SPLIT;
 	} else if (f->text && !f->binary && f->escapes * ESCAPES_PER < f->octets) {
@@ -294,6 +317,14 @@ static void add_fields(struct convert *c, const struct mime_fact *f, const char 
 		strbuf_addf(&c->out, "Content-Transfer-Encoding: %s\r\n", encoding);
 }
 
+/* What the encoder still holds goes out before anything else does. */
+static void end_content(struct convert *c)
+{
+	if (c->encoding)
+		mime_encoder_finish(&c->encoder, &c->out);
+	c->encoding = false;
+}
+
 static int put_header(void *ctx, size_t id, const struct mime_entity *e, const char *text,
 		      size_t len, bool blank, struct error *err)
 {
@@ -304,7 +335,7 @@ static int put_header(void *ctx, size_t id, const struct mime_entity *e, const c
 	size_t at = 0;
 
 	(void)e;
-	c->encoding = false;
+	end_content(c);
 	while (mime_field_next(text, len, &at, &field)) {
 		if (encoding && mime_field_is(&field, "Content-Transfer-Encoding"))
 			strbuf_addf(&c->out, "%.*s: %s\r\n", (int)field.name, field.text, encoding);
@@ -338,6 +369,7 @@ static int put_copy(void *ctx, const char *data, size_t n, struct error *err)
 	/* only the blanks behind a delimiter can make it so long */
 	bool cut = c->opt->lines != MIME_LINES_PASS && n > MESSAGE_LINE_MAX;
 
+	end_content(c);
 	while (cut && (data[n - 1] == ' ' || data[n - 1] == '\t'))
 		n--;
 	strbuf_add(&c->out, data, n);
@@ -348,10 +380,8 @@ static int put_end(void *ctx, size_t id, size_t parts, struct error *err)
 {
 	struct convert *c = ctx;
 
-	(void)parts, (void)err;
-	if (c->encoding && c->id == id)
-		mime_encoder_finish(&c->encoder, &c->out);
-	c->encoding = false;
+	(void)id, (void)parts, (void)err;
+	end_content(c);
 	return 0;
 }
 

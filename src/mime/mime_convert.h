@@ -8,7 +8,9 @@
  * part needs, the second writes a new message into a spool of its own.
  * Memory does not grow with the size. The original is not changed. Nothing
  * inside multipart/signed and multipart/encrypted is ever touched (RFC 1847),
- * and nothing is encoded twice; what cannot be converted so is refused.
+ * and nothing is encoded twice: a content that is not in the encoding it is
+ * said to be in counts as not encoded. What cannot be converted is refused
+ * for 8-bit octets; long lines are cut there, at a blank if there is one.
  */
 #ifndef MIME_MIME_CONVERT_H
 #define MIME_MIME_CONVERT_H
@@ -49,8 +51,8 @@ struct mime_report {
  * Fails with
  * - EX_UNAVAILABLE 5.6.3: a signed part or one that may not be encoded has
  *   8-bit octets
- * - EX_DATAERR 5.6.0: the MIME structure is broken where it matters; an
- *   encoded part has 8-bit octets; a signed part has a long line
+ * - EX_DATAERR 5.6.0: the MIME structure is broken where 8-bit octets are; a
+ *   signed part or a header has a long line
  * - EX_IOERR, EX_CANTCREAT: as in message.h
  */
 ATTR_CHECK int mime_convert(const struct message *m, const struct edits *edits,

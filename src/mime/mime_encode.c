@@ -214,8 +214,29 @@ static void wrap_qp(struct mime_encoder *e, const char *data, size_t n, struct s
 			line_end(e, out);
 		}
 		e->escape = e->escape ? e->escape - 1 : c == '=' ? 2 : 0;
-		qp_literal(e, c, out);
+		if ((unsigned char)c > 127)
+			qp_escape(e, c, out);
+		else
+			qp_literal(e, c, out);
 	}
+}
+
+/* The line has no more room: it ends before the last blank that is held, else here. */
+static void split_line(struct mime_encoder *e, struct strbuf *out)
+{
+	size_t n = e->held_n, all = e->held_n;
+
+	while (n && e->held[n - 1] != ' ' && e->held[n - 1] != '\t')
+		n--;
+	strbuf_add(out, e->held, n ? n - 1 : all);
+	line_end(e, out);
+	e->held_n = 0;
+	if (!n) {
+		qp_literal(e, ' ', out);
+		return;
+	}
+	strbuf_add(out, e->held + n - 1, all - n + 1);
+	e->column = all - n + 1;
 }
 
 static void push_split(struct mime_encoder *e, const char *data, size_t n, struct strbuf *out)
@@ -227,14 +248,18 @@ static void push_split(struct mime_encoder *e, const char *data, size_t n, struc
 		if (c == '\r')
 			continue;
 		if (c == '\n') {
+			qp_flush_held(e, out);
 			line_end(e, out);
 			continue;
 		}
-		if (e->column + (inside ? 1 : char_len(c)) > MESSAGE_LINE_MAX) {
-			line_end(e, out);
-			qp_literal(e, ' ', out);
-		}
-		qp_literal(e, (e->kind == MIME_FILLER && c > 127) || !c ? '?' : data[i], out);
+		if (e->column + e->held_n + (inside ? 1 : char_len(c)) > MESSAGE_LINE_MAX)
+			split_line(e, out);
+		const char put = (e->kind == MIME_FILLER && c > 127) || !c ? '?' : data[i];
+
+		if (e->column < MESSAGE_LINE_MAX - MIME_HELD)
+			qp_literal(e, put, out);
+		else
+			e->held[e->held_n++] = put;
 	}
 }
 
@@ -259,6 +284,8 @@ void mime_encoder_finish(struct mime_encoder *e, struct strbuf *out)
 		qp_end_line(e, out);
 	else if (e->kind == MIME_TO_BASE64 && e->held_n)
 		base64_line(e, out);
+	else if (e->kind == MIME_SPLIT || e->kind == MIME_FILLER)
+		qp_flush_held(e, out);
 }
 
 /* --- what a text holds, and its canonical lines ------------------------------------- */

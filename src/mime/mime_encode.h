@@ -21,13 +21,16 @@ enum mime_transfer {
 	MIME_TO_QP,		/* lines of at most 76; nothing that a delimiter, a lone dot
 				 * or an mbox could take for its own begins a line */
 	MIME_TO_BASE64,		/* lines of 76; no line end behind the last */
-	MIME_WRAP_QP,		/* is quoted-printable, but its lines are too long */
+	MIME_WRAP_QP,		/* is quoted-printable, but its lines are too long, or it has
+				 * octets above 127 */
 	MIME_WRAP_BASE64,	/* is base64, but its lines are too long */
-	MIME_SPLIT,		/* lines cut at 998 octets, between characters: CRLF, blank */
+	MIME_SPLIT,		/* lines of at most 998 octets: a CRLF before a blank, else CRLF
+				 * and a blank between two characters. So fields are folded */
 	MIME_FILLER		/* the same, and a '?' for each octet above 127 */
 };
 
 #define MIME_GROUP ((size_t)57)		/* octets of one line of base64 */
+#define MIME_HELD ((size_t)128)		/* octets before the limit in which a blank is looked for */
 
 struct mime_encoder {
 	enum mime_transfer kind;
@@ -36,7 +39,7 @@ struct mime_encoder {
 	unsigned escape;		/* octets that an escape still has to get (MIME_WRAP_QP) */
 	bool lines;			/* a line has been written (base64) */
 	size_t held_n;
-	char held[MIME_GROUP];		/* octets not yet written */
+	char held[MIME_HELD];		/* octets not yet written */
 };
 
 void mime_encoder_init(struct mime_encoder *e, enum mime_transfer kind);

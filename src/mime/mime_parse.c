@@ -259,28 +259,50 @@ static void parse_type(struct mime_entity *e, const struct mime_field *f)
 		e->fault = find_boundary(e, p, end);
 }
 
-/* encoding := "Content-Transfer-Encoding" ":" mechanism (RFC 2045, section 6.1) */
+/*
+ * encoding := "Content-Transfer-Encoding" ":" mechanism (RFC 2045, section 6.1)
+ * Programs write other words for it as well, in quotes too, and a ';' behind
+ * it. Another word says nothing; but a private one, "x-...", may say a lot.
+ */
 static void parse_encoding(struct mime_entity *e, const struct mime_field *f)
 {
 	static const struct name_value names[] = {
 		{ "7bit", MIME_7BIT }, { "8bit", MIME_8BIT }, { "binary", MIME_BINARY },
 		{ "quoted-printable", MIME_QUOTED_PRINTABLE }, { "base64", MIME_BASE64 },
+		{ "7-bit", MIME_7BIT }, { "7bits", MIME_7BIT }, { "us-ascii", MIME_7BIT },
+		{ "8-bit", MIME_8BIT }, { "8bits", MIME_8BIT }, { "utf-8", MIME_8BIT },
+		{ "utf8", MIME_8BIT }, { "none", MIME_8BIT }, { "identity", MIME_8BIT },
+		{ "quotedprintable", MIME_QUOTED_PRINTABLE },
+		{ "quoted_printable", MIME_QUOTED_PRINTABLE }, { "base-64", MIME_BASE64 },
 		{ NULL, 0 }
 	};
 	const char *end = f->text + f->len;
 	char token[TOKEN_MAX + 1];
-	int value = MIME_UNKNOWN;
+	int value;
 
 	if (e->has_encoding) {
 		e->fault = "it has two Content-Transfer-Encoding fields";
 		return;
 	}
 	e->has_encoding = true;
-	const char *p = take_token(f->text + f->value, end, token);
+	const char *start = mime_skip_cfws(f->text + f->value, end);
+	const bool quoted = start < end && *start == '"';
+	const char *p = take_token(start + quoted, end, token);
 
-	if (!p || p != end || names_find(names, token, &value) < 0)
-		value = MIME_UNKNOWN;
+	if (p && quoted && p < end && *p == '"')
+		p = mime_skip_cfws(p + 1, end);
+	if (!p || (p != end && *p != ';') || names_find(names, token, &value) < 0)
+		value = strncasecmp(token, "x-", 2) == 0 ? MIME_UNKNOWN : MIME_8BIT;
 	e->encoding = (enum mime_encoding)value;
+}
+
+/* The same field once more, or the first: nothing is ambiguous in that. */
+static bool says_the_same(const struct mime_field *first, const struct mime_field *f)
+{
+	const size_t n = f->len - f->value;
+
+	return first->text && first->len - first->value == n &&
+	       strncasecmp(first->text + first->value, f->text + f->value, n) == 0;
 }
 
 /* What is meant when the kind and the encoding do not go together. */
@@ -301,19 +323,24 @@ static void settle(struct mime_entity *e)
 void mime_parse_header(const char *text, size_t len, enum mime_place place,
 		       struct mime_entity *out)
 {
-	struct mime_field f;
+	struct mime_field f, type = { .text = NULL }, encoding = { .text = NULL };
 	size_t at = 0;
 
 	*out = (struct mime_entity){ .place = place };
 	set_media(out, place == MIME_PLACE_DIGEST ? find_media("message", "rfc822") :
 						    find_media("text", "plain"));
 	while (mime_field_next(text, len, &at, &f)) {
-		if (mime_field_is(&f, "Content-Type"))
+		if (says_the_same(&type, &f) || says_the_same(&encoding, &f))
+			continue;
+		if (mime_field_is(&f, "Content-Type")) {
 			parse_type(out, &f);
-		else if (mime_field_is(&f, "Content-Transfer-Encoding"))
+			type = f;
+		} else if (mime_field_is(&f, "Content-Transfer-Encoding")) {
 			parse_encoding(out, &f);
-		else if (mime_field_is(&f, "MIME-Version"))
+			encoding = f;
+		} else if (mime_field_is(&f, "MIME-Version")) {
 			out->has_version = true;
+		}
 	}
 	settle(out);
 }

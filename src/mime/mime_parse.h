@@ -37,7 +37,7 @@ enum mime_kind {
 
 enum mime_encoding {
 	MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_QUOTED_PRINTABLE, MIME_BASE64,
-	MIME_UNKNOWN		/* a value that is none of these */
+	MIME_UNKNOWN		/* a private one, "x-..."; any other word counts as 8bit */
 };
 
 struct mime_entity {

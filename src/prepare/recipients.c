@@ -26,6 +26,8 @@ struct job {
 	struct local_domains *local;
 	struct aliases *aliases;	/* NULL = none; read when first needed */
 	bool loaded;
+	struct error unreadable;	/* why they cannot be read; exit 0 = they can */
+	struct envelope discarded;	/* recipients whose mail is thrown away */
 };
 
 static bool is_local_name(void *ctx, const char *domain)
@@ -107,29 +109,60 @@ static const char *original_of(const struct job *j, const struct mailbox *box)
 	return orcpt;
 }
 
+/* What the aliases say of a local name; discarded: they say "nobody" as well. */
+static int look_up(struct job *j, const char *name, struct strvec *targets, bool *discarded,
+		   struct error *err)
+{
+	if (!j->loaded && j->account->aliases &&
+	    aliases_load(j->account->aliases, &j->aliases, &j->unreadable) < 0)
+		j->aliases = NULL;
+	j->loaded = true;
+	if (j->unreadable.exit) {
+		if (err)
+			*err = j->unreadable;
+		return -1;
+	}
+	return j->aliases ? aliases_expand(j->aliases, name, is_local_name, j, targets, discarded,
+					   err) : 0;
+}
+
+static int add_targets(struct job *j, const struct strvec *targets, const char *orcpt,
+		       const struct recipient *like, struct error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < targets->n; i++) {
+		explain_note(j->envelope->explain, "recipient '%s': alias of '%s' in %s",
+			     targets->v[i], orcpt, j->account->aliases);
+		rc = add_settled(j, targets->v[i], orcpt, like, err);
+	}
+	return rc;
+}
+
 static int add_recipient(struct job *j, const struct recipient *like, struct error *err)
 {
 	struct strvec targets = STRVEC_INIT(EXPANSION_MAX);
 	struct mailbox box;
+	struct error wrong;
+	bool discarded = false;
 	int rc = 0;
 
 	if (address_parse_one(j->envelope->arena, like->address, 0, &box, err) < 0)
 		return -1;
-	if (!box.domain || is_local_name(j, box.domain)) {
-		if (!j->loaded && j->account->aliases)
-			rc = aliases_load(j->account->aliases, &j->aliases, err);
-		j->loaded = true;
-		if (rc == 0 && j->aliases)
-			rc = aliases_expand(j->aliases, box.local, is_local_name, j, &targets, err);
-	}
+	if (!box.domain || is_local_name(j, box.domain))
+		rc = look_up(j, box.local, &targets, &discarded, err);
 	const char *orcpt = original_of(j, &box);
 
-	if (rc == 0 && targets.n == 0)
+	if (rc < 0)	/* the other targets of the name are good all the same */
+		(void)!add_targets(j, &targets, orcpt, like, &wrong);
+	else if (targets.n)
+		rc = add_targets(j, &targets, orcpt, like, err);
+	else if (!discarded)
 		rc = add_settled(j, like->address, orcpt, like, err);
-	for (size_t i = 0; rc == 0 && i < targets.n; i++) {
-		explain_note(j->envelope->explain, "recipient '%s': alias of '%s' in %s",
-			     targets.v[i], orcpt, j->account->aliases);
-		rc = add_settled(j, targets.v[i], orcpt, like, err);
+	if (discarded) {
+		explain_note(j->envelope->explain, "recipient '%s': thrown away, as %s says",
+			     orcpt, j->account->aliases);
+		envelope_add_as(&j->discarded, orcpt, NULL, like);
 	}
 	strvec_release(&targets);
 	return rc;
@@ -152,19 +185,48 @@ static bool is_needed(struct job *j)
 	return false;
 }
 
+static int expand_all(struct job *j, const struct envelope *old, struct error *err)
+{
+	struct envelope *e = j->envelope;
+	struct error why;
+
+	for (size_t i = 0; i < old->rcpt_count; i++) {
+		if (add_recipient(j, &old->rcpt[i], &why) == 0)
+			continue;
+		if (j->unreadable.exit || j->account->refused_recipients == PARTIAL_REFUSE) {
+			*err = why;
+			return -1;
+		}
+		/* it concerns the others only where nobody else is left */
+		explain_note(e->explain, "recipient '%s': left out: %s", old->rcpt[i].address,
+			     why.text);
+		envelope_set_aside(e, old->rcpt[i].address, &why);
+	}
+	if (e->rcpt_count)
+		return 0;
+	if (e->unsendable_n) {
+		*err = *e->unsendable[0].why;
+		return -1;
+	}
+	e->discard = true;
+	for (size_t i = 0; i < j->discarded.rcpt_count; i++)
+		envelope_add_as(e, j->discarded.rcpt[i].address, NULL, &j->discarded.rcpt[i]);
+	return 0;
+}
+
 static int expand(struct envelope *e, const struct account *a, struct rewriter *rewriter,
 		  struct error *err)
 {
 	struct job j = { .envelope = e, .account = a, .rewriter = rewriter,
 			 .local = local_domains_new(e->arena, a) };
-	int rc = 0;
 
 	if (!is_needed(&j))
 		return 0;
 	const struct envelope old = envelope_take_recipients(e);
 
-	for (size_t i = 0; rc == 0 && i < old.rcpt_count; i++)
-		rc = add_recipient(&j, &old.rcpt[i], err);
+	envelope_init(&j.discarded, e->arena);
+	int rc = old.rcpt_count ? expand_all(&j, &old, err) : 0;
+
 	aliases_free(j.aliases);
 	return rc;
 }
@@ -177,7 +239,7 @@ static int expand(struct envelope *e, const struct account *a, struct rewriter *
  */
 static void redirect(struct envelope *e, const struct account *a)
 {
-	if (!a->redirect.to)
+	if (!a->redirect.to || e->discard)
 		return;
 	const struct envelope old = envelope_take_recipients(e);
 	const char **went = arena_calloc(e->arena, old.rcpt_count + 1, sizeof(*went));
@@ -209,6 +271,9 @@ void recipients_add_copies(struct envelope *e, const struct account *a)
 
 	if (!a->redirect.always_bcc)
 		return;
+	if (e->discard)		/* the copy is wanted all the same */
+		(void)envelope_take_recipients(e);
+	e->discard = false;
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		reports = reports || e->rcpt[i].notify;
 	for (const char *const *to = a->redirect.always_bcc; *to; to++) {

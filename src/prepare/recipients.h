@@ -22,8 +22,12 @@ struct rewriter;
  * Settles e's recipients: aliases, rules of rewriting (rewriter may be NULL),
  * completing; redirect_to in place of all that no pattern of redirect_except
  * fits (e->redirected lists those that went); domains to A-labels unless the
- * address needs SMTPUTF8 anyway. EX_NOUSER for a local name with nowhere to
- * go, EX_CONFIG for aliases that cannot be read or followed.
+ * address needs SMTPUTF8 anyway. A local name with nowhere to go (EX_NOUSER),
+ * or whose alias cannot be followed (EX_CONFIG), is put into e->unsendable;
+ * it fails where nobody else is left or the account sends to all or none
+ * (refused_recipients), and for aliases that cannot be read (EX_CONFIG).
+ * Where only names are left whose mail is thrown away, they are the
+ * recipients, and e->discard is set.
  */
 ATTR_CHECK int recipients_settle(struct envelope *e, const struct account *a,
 				 struct rewriter *rewriter, struct error *err);

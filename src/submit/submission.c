@@ -194,8 +194,8 @@ static int settle_recipients(struct submission *s, struct error *err)
 
 	if (exclude_recipients(s, domain, err) < 0 || expand(s, &s->envelope, err) < 0)
 		return -1;
-	if (s->envelope.bad_n && s->account->refused_recipients == PARTIAL_REFUSE) {
-		*err = s->envelope.bad[0].error;
+	if (s->envelope.unsendable_n && s->account->refused_recipients == PARTIAL_REFUSE) {
+		*err = *s->envelope.unsendable[0].why;
 		return -1;
 	}
 	recipients_add_copies(&s->envelope, s->account);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -11,6 +12,20 @@
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+
+/*
+ * Where there is no /dev/null (a bare chroot): what is read from is at its
+ * end, what is written to fails, as the closed one would.
+ */
+static bool open_pipe(int fd)
+{
+	int end[2];
+
+	if (pipe(end) < 0)
+		return false;
+	close(end[1]);
+	return end[0] == fd;
+}
 
 /*
  * Callers start us with any of 0, 1, 2 closed (mail of mailutils, logrotate):
@@ -22,7 +37,8 @@ static void open_standard_descriptors(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
 			continue;
-		if (open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd)
+		if (open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) != fd &&
+		    !open_pipe(fd))
 			_exit(EX_OSERR);
 	}
 }

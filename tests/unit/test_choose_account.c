@@ -117,7 +117,7 @@ static const char *const senders[][3] = {
 	{ANY, "root@web1", "root@web1"},
 	{ANY, "x@other.example", "x@other.example"},
 	{ANY, "\"odd name\"", "\"odd name\"@own.example"},
-	{ANY, "\"a@b\"", "\"a@b\"@own.example"},
+	{ANY, "\"a@b\"", "a@b"},
 	{ANY DOMAIN, "root", "root@d.example"},
 	{ANY "qualify = off\n", "root", "root"},
 	/* the null sender is never replaced */

@@ -393,12 +393,12 @@ static void test_bad_among_good(void **state)
 	assert_int_equal(envelope_add_header(&e, m, &err), 0);
 	assert_int_equal(e.rcpt_count, 3);
 	assert_string_equal(e.rcpt[2].address, "c@x");
-	assert_int_equal(e.bad_n, 6);
-	assert_string_equal(e.bad[0].text, "foo@@bar");
-	assert_string_equal(e.bad[3].text, "d e");
-	assert_string_equal(e.bad[5].text, "<g@h");
-	assert_int_equal(e.bad[5].error.exit, EX_DATAERR);
-	assert_string_equal(e.bad[5].error.text,
+	assert_int_equal(e.unsendable_n, 6);
+	assert_string_equal(e.unsendable[0].address, "foo@@bar");
+	assert_string_equal(e.unsendable[3].address, "d e");
+	assert_string_equal(e.unsendable[5].address, "<g@h");
+	assert_int_equal(e.unsendable[5].why->exit, EX_DATAERR);
+	assert_string_equal(e.unsendable[5].why->text,
 			    "header field 'Bcc': address '<g@h': unbalanced '<'");
 	message_free(m);
 }

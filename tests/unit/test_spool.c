@@ -269,10 +269,38 @@ static void test_file_becomes_shorter(void **state)
 	close(fd);
 }
 
-/* The disk is full, or the caller has set a limit on files. */
+/*
+ * The disk is full, or the caller has set a limit on files: what comes from
+ * then on is kept in memory, up to a bound. The pieces are smaller than what
+ * goes into a file at once, as large, and larger.
+ */
 static void test_file_cannot_grow(void **state)
 {
+	static const size_t pieces[] = { 60000, SPOOL_MEMORY, 3 * SPOOL_MEMORY + 1 };
 	struct rlimit old, small;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	signal(SIGXFSZ, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		for (rlim_t limit = 0; limit < 4 * SPOOL_MEMORY; limit += 400000) {
+			struct spool *s = spool_new();
+
+			small.rlim_cur = limit;
+			assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+			while (spool_size(s) < 6 * SPOOL_MEMORY)
+				add(s, pieces[i]);
+			assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+			expect_range(s, 0, (size_t)spool_size(s));
+			spool_free(s);
+		}
+	}
+}
+
+static void test_memory_is_bounded(void **state)
+{
+	struct rlimit old, none;
 	struct spool *s = spool_new();
 	struct error err = { 0 };
 	char *data = pattern(0, SPOOL_MEMORY);
@@ -280,14 +308,15 @@ static void test_file_cannot_grow(void **state)
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	small = old;
-	small.rlim_cur = 4096;
+	none = old;
+	none.rlim_cur = 0;
 	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	for (int i = 0; i < 3 && !rc; i++)
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	while (!rc)
 		rc = spool_add(s, data, SPOOL_MEMORY, &err);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(rc, -1);
+	assert_int_equal(spool_size(s), SPOOL_MEMORY_MAX);
 	assert_int_equal(err.exit, EX_IOERR);
 	assert_true(error_is_temporary(&err));
 	spool_free(s);
@@ -322,6 +351,7 @@ int main(void)
 		cmocka_unit_test(test_not_in_place),
 		cmocka_unit_test(test_file_becomes_shorter),
 		cmocka_unit_test(test_file_cannot_grow),
+		cmocka_unit_test(test_memory_is_bounded),
 		cmocka_unit_test(test_temporary_file_has_no_name),
 	};
 
