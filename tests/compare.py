@@ -30,8 +30,7 @@ SAME = [
     ('quoted names', '-t', 'To: "A, B" <a@example.com>, "C; \\"D\\" <x@y>" <c@example.com>\n'),
     ('quoted name with colon', '-t', 'To: "Person: private" <a@example.com>\n'),
     ('quoted name with parenthesis', '-t', 'To: "a ( b" <a@example.com>, b@example.com\n'),
-    ('encoded name', '-t',
-     'To: =?utf-8?B?R3LDvG4=?= <a@example.com>, =?utf-8?Q?a,b?= <b@example.com>\n'),
+    ('encoded name', '-t', 'To: =?utf-8?B?R3LDvG4=?= <a@example.com>, b@example.com\n'),
     ('brackets only', '-t', 'To: <a@example.com>, <b@example.com>\n'),
     ('comments', '-t', 'To: a@example.com (one), (two) b@example.com, c@example.com(three)\n'),
     ('comment with comma and address', '-t',
@@ -89,10 +88,14 @@ SAME = [
 
 QUOTED = 'a quoted local part is part of the address (RFC 5321, 4.1.2); msmtp drops or splits it'
 ONCE = 'a recipient named twice gets one copy'
-WRONG = 'an address that cannot be read stops the message (65), instead of being passed on'
+WRONG = 'what is no address is a refused recipient (65), instead of being passed on'
 
 # (name, arguments, header, recipients by msmtp, by msubmit, why); NOBODY: it fails
 DIFFERENT = [
+    ('encoded name with a comma', '-t',
+     'To: =?utf-8?B?R3LDvG4=?= <a@example.com>, =?utf-8?Q?a,b?= <b@example.com>\n',
+     ['a@example.com', '=?utf-8?Q?a', 'b@example.com'], ['a@example.com', 'b@example.com'],
+     'what stands in front of <address> is its name'),
     ('quoted local part', '-t', 'To: "john doe"@example.com, b@example.com\n',
      ['@example.com', 'b@example.com'], ['"john doe"@example.com', 'b@example.com'], QUOTED),
     ('quoted local part that needs no quotes', '-t', 'To: "john"@example.com\n',
@@ -102,7 +105,7 @@ DIFFERENT = [
     ('argument and header', '-t a@example.com', 'To: a@example.com\n',
      ['a@example.com', 'a@example.com'], ['a@example.com'], ONCE),
     ('two at signs', '-t', 'To: a@@example.com, b@example.com\n',
-     ['a@@example.com', 'b@example.com'], NOBODY, WRONG),
+     ['a@@example.com', 'b@example.com'], ['b@example.com'], WRONG),
     ('route', '-t', 'To: <@relay.example.com:a@example.com>\n',
      ['@relay.example.com:a@example.com'], ['a@example.com'],
      'a route is dropped (RFC 5321, appendix C)'),
@@ -206,7 +209,8 @@ def case_different(args, header, their_rcpts, our_rcpts):
         wrong = []
         if theirs.rcpts != their_rcpts:
             wrong.append('msmtp, %r said: %s' % (their_rcpts, theirs))
-        if ours.rcpts != our_rcpts or (ours.exit == 0) != bool(our_rcpts):
+        # 65 when some were no addresses and the others got it
+        if ours.rcpts != our_rcpts or ours.exit not in ((0, 65) if our_rcpts else (64, 65, 69)):
             wrong.append('msubmit, %r wanted: %s' % (our_rcpts, ours))
         return wrong
     return case

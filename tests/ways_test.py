@@ -65,8 +65,8 @@ def lost_in_transaction():
     for cut in ('CLOSE', 'S: 250 2.1.0 ok\nCLOSE', 'S: 421 4.3.2 going down\nCLOSE'):
         head = ACCEPT.strip().split('S: 250 2.1.0 ok')[0]
         # it is asked once more, as nothing can have been taken; not after 421
-        again = '' if '421' in cut else 'CONNECT\n' + head + cut
-        first, second = Server(head + cut + '\n' + again), Server(ACCEPT)
+        again = [] if '421' in cut else ['CONNECT', head.split('C: RCPT')[0] + cut]
+        first, second = Server('\n'.join([head + cut] + again)), Server(ACCEPT)
         failures += Run(['--host=127.0.0.1:%d,127.0.0.1:%d' % (first.port, second.port)],
                         [first, second]).check(0)
     return failures

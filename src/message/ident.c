@@ -78,10 +78,14 @@ static const char *skip_date(const char *p)
 		p = skip_number(p + strspn(p, " -"), 0, 9999);
 	if (p)
 		p = skip_number(p + strspn(p, " "), 0, 24);
-	if (!p || *p != ':')
+	/* blanks may stand around the colons (RFC 5322, section 4.3) */
+	p = p ? p + strspn(p, " ") : "";
+	if (*p != ':')
 		return NULL;
-	p = skip_number(p + 1, 0, 59);
-	return p && *p == ':' ? skip_number(p + 1, 0, 60) : p;
+	p = skip_number(p + 1 + strspn(p + 1, " "), 0, 59);
+	const char *colon = p ? p + strspn(p, " ") : "";
+
+	return *colon == ':' ? skip_number(colon + 1 + strspn(colon + 1, " "), 0, 60) : p;
 }
 
 bool ident_date_valid(struct arena *a, const char *text)

@@ -310,15 +310,14 @@ int session_quit(struct session *s, bool wait)
 	if (s->dead)
 		return 0;
 	s->dead = true;
+	if (wire_unread_now(s->wire) > 0 && reply_read(s->wire, &d, &s->reply, &ignored) == 0)
+		code = s->reply.code;
 	strbuf_reset(&s->line);
 	strbuf_addstr(&s->line, "QUIT");
-	if (command_send(s->wire, &s->line, &d, &ignored) < 0 ||
-	    wire_flush(s->wire, &d, &ignored) < 0)
-		return 0;
 	/* the end is the end, polite or not */
-	if ((wait || wire_unread_now(s->wire) > 0) &&
-	    reply_read(s->wire, &d, &s->reply, &ignored) == 0)
-		code = s->reply.code;
+	if (command_send(s->wire, &s->line, &d, &ignored) == 0 &&
+	    wire_flush(s->wire, &d, &ignored) == 0 && wait)
+		(void)!reply_read(s->wire, &d, &s->reply, &ignored);
 	return code == 221 || code == 421 ? 0 : code;
 }
 

@@ -154,7 +154,7 @@ ATTR_CHECK int session_open(struct session *s, struct wire *wire,
 
 /*
  * QUIT unless dead, which the session is then; does not wait longer than
- * timeouts.quit. The code of a reply that lay there when QUIT went out and
+ * timeouts.quit. The code of a reply that lay there before QUIT went out and
  * that nobody had asked for, a goodbye aside; else 0.
  */
 int session_quit(struct session *s, bool wait);

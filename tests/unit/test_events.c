@@ -250,7 +250,7 @@ static void text_has_whole_characters(void **state)
 	o->transfer(o->ctx, 10, 10);
 	watch_close(&w);
 	static const char *const pieces[] = {
-		"\"text\":\"a\"}", "\"text\":\"\xc3\xbc" "b\"}", "\"text\":\"\xf0\x9f\x98\x80\"}",
+		"\"text\":\"a\"}", ("\"text\":\"\xc3\xbc" "b\"}"), "\"text\":\"\xf0\x9f\x98\x80\"}",
 		"\"text\":\"\\uFFFD", "\"octets\":10"
 	};
 	const char *at = w.got;
