@@ -589,10 +589,10 @@ static int named_address(struct address_parser *p, size_t start)
 /* Is the element, a local part alone, rather the beginning of a name with a comma in it? */
 static bool begins_name(const struct address_parser *p, size_t boxes)
 {
-	const struct mailbox *box = &p->box[boxes];
-
 	if (p->box_n == boxes || address_peek(p) != ',' || p->flags & ADDRESS_ROUTE_WORDS)
 		return false;
+	const struct mailbox *box = &p->box[boxes];
+
 	if (box->domain || box->angle)
 		return false;
 	return strncmp(box->local, "=?", 2) == 0 || !text_is_ascii(box->local, strlen(box->local));

@@ -39,7 +39,7 @@ static void refuses_others(void **state)
 {
 	(void)state;
 	static const char *const cases[] = {
-		"", "x", "MAA", "AAAA", "MAA= ", "/etc/ssl/x.pem", "----BEGIN", " " BEGIN,
+		"", "x", "MAA", "AAAA", "MAA= ", "/etc/ssl/x.pem", "----BEGIN", (" " BEGIN),
 		"@inline",
 	};
 	struct strbuf out = STRBUF_INIT(1000);
