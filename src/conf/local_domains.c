@@ -41,7 +41,7 @@ struct local_domains *local_domains_own(struct arena *a)
 	return make(a, own);
 }
 
-static bool is_localhost(const char *domain)
+bool local_domain_is_localhost(const char *domain)
 {
 	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
 }
@@ -100,7 +100,7 @@ static bool matches(struct local_domains *l, const char *item, const char *domai
 	struct error unknown;
 
 	if (strcasecmp(item, "localhost") == 0)
-		return is_localhost(domain);
+		return local_domain_is_localhost(domain);
 	if (!strchr(item, '%'))
 		return address_match(item, domain);
 	if (strcmp(item, "%H") == 0)
@@ -124,5 +124,6 @@ bool local_domains_has(struct local_domains *l, const char *domain)
 
 bool local_domain_is_bare(const char *domain)
 {
-	return !domain || is_localhost(domain) || (*domain != '[' && !strchr(domain, '.'));
+	return !domain || local_domain_is_localhost(domain) ||
+		(*domain != '[' && !strchr(domain, '.'));
 }

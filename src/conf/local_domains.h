@@ -23,6 +23,9 @@ struct local_domains *local_domains_own(struct arena *a);
 /* Is an address with that domain a local name? Without domain (NULL) it is. */
 bool local_domains_has(struct local_domains *l, const char *domain);
 
+/* Is it a name that every host has: localhost, or one below it? */
+bool local_domain_is_localhost(const char *domain);
+
 /* Can nobody else know the domain: localhost, or a name without a dot? */
 bool local_domain_is_bare(const char *domain);
 

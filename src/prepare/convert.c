@@ -152,9 +152,8 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		    const struct account *a, struct error *err)
 {
 	const enum bare_cr how = a->convert.bare_cr;
-	const struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
-					  .charset = convert_charset(edits->arena, *m, a),
-					  .words = a->convert.charset_out };
+	struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
+				    .words = a->convert.charset_out };
 	struct message *made = NULL;
 
 	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
@@ -170,6 +169,8 @@ int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		return -1;
 	message_free(*m);
 	*m = made;		/* with the same fields: the edits fit */
+	if (how == BARE_CR_ENCODE)
+		opt.charset = convert_charset(edits->arena, *m, a);
 	if (how == BARE_CR_ENCODE && rewrite_message(m, edits, &opt, err) < 0)
 		return error_prefix(err, "bare_cr = encode");
 	measure(e, *m, edits);
@@ -190,11 +191,10 @@ static bool has_long_field(const struct edits *edits, const struct message *m)
 	return false;
 }
 
-static void fold_header(struct edits *edits, const struct message *m, const struct account *a)
+/* charset: of octets that are no UTF-8; NULL = none is encoded */
+static void fold_header(struct edits *edits, const struct message *m, bool split,
+			const char *charset)
 {
-	const bool split = a->convert.long_lines == LONG_LINES_SPLIT;
-	const char *charset = a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_NEVER ? NULL :
-		convert_charset(edits->arena, m, a);
 	struct strbuf out = STRBUF_INIT(FIELD_MAX);
 	const char *text;
 	size_t at = 0, len;
@@ -225,10 +225,10 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 		  const struct account *a, struct error *err)
 {
 	const bool body = (*m)->longest_line > MESSAGE_LINE_MAX;
-	const struct mime_options opt = {
-		.lines = a->convert.long_lines == LONG_LINES_SPLIT ? MIME_LINES_SPLIT :
-								MIME_LINES_ENCODE,
-		.charset = convert_charset(edits->arena, *m, a), .words = a->convert.charset_out,
+	const bool split = a->convert.long_lines == LONG_LINES_SPLIT;
+	struct mime_options opt = {
+		.lines = split ? MIME_LINES_SPLIT : MIME_LINES_ENCODE,
+		.words = a->convert.charset_out,
 	};
 
 	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
@@ -241,7 +241,9 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 	if (is_sealed(*m, a))
 		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
 				    "(see convert_signed_dkim)", err);
-	fold_header(edits, *m, a);
+	opt.charset = convert_charset(edits->arena, *m, a);
+	fold_header(edits, *m, split, a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_NEVER ?
+		    NULL : opt.charset);
 	if (body && rewrite_message(m, edits, &opt, err) < 0)
 		return -1;
 	measure(e, *m, edits);
@@ -255,6 +257,7 @@ struct plan {
 	bool seven_bit, headers;	/* no 8-bit content; no UTF-8 in headers */
 	bool text;			/* nothing binary */
 	bool sealed;
+	const char *charset;		/* of octets that are no UTF-8 */
 	unsigned left;			/* what needs SMTPUTF8: bits of mime_header.h */
 };
 
@@ -292,7 +295,6 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 static void convert_header(struct converted *c, struct plan *p, const struct message *m,
 			   const struct account *a)
 {
-	const char *charset = convert_charset(c->arena, m, a);
 	struct strbuf out = STRBUF_INIT(FIELD_MAX);
 	const char *text;
 	size_t at = 0, len;
@@ -301,7 +303,7 @@ static void convert_header(struct converted *c, struct plan *p, const struct mes
 		if (text_is_ascii(text, len))
 			continue;
 		strbuf_reset(&out);
-		p->left |= downgrade_field(&out, text, len, charset, a);
+		p->left |= downgrade_field(&out, text, len, p->charset, a);
 		if (out.len && !strbuf_overflow(&out))
 			edits_set_text(&c->edits, at, arena_strndup(c->arena, out.buf, out.len));
 	}
@@ -318,7 +320,7 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 	const struct mime_options opt = {
 		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers && !p->sealed,
 		.binary = p->text, .lines = p->text ? MIME_LINES_ENCODE : MIME_LINES_PASS,
-		.charset = convert_charset(c->arena, m, a), .words = a->convert.charset_out,
+		.charset = p->charset, .words = a->convert.charset_out,
 	};
 	struct mime_report report;
 
@@ -347,7 +349,7 @@ static struct plan make_plan(const struct converted *c, const struct message *m,
 			     const struct envelope *e, const struct account *a)
 {
 	const bool utf8_used = c->utf8 && e->utf8 && (!m->header_8bit || m->header_utf8);
-	struct plan p = { .sealed = is_sealed(m, a) };
+	struct plan p = { .sealed = is_sealed(m, a), .charset = convert_charset(c->arena, m, a) };
 
 	p.seven_bit = a->convert.convert_8bit == CONVERT_8BIT_ALWAYS ||
 		      (a->convert.convert_8bit == CONVERT_8BIT_YES && !c->eight);

@@ -405,16 +405,10 @@ static bool wanted(struct prepare_job *j, enum header_id id, enum set_header set
 	return true;
 }
 
-/* Is it a name that every host has? */
-static bool is_localhost(const char *domain)
-{
-	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
-}
-
 /* Can the domain stand in a Message-ID for all to see? */
 static bool is_public(struct prepare_job *j, const char *domain)
 {
-	return domain && !is_localhost(domain) &&
+	return domain && !local_domain_is_localhost(domain) &&
 	       !(j->account->privacy && local_domains_has(local_domains_own(j->arena), domain));
 }
 
