@@ -129,10 +129,7 @@ const char *address_phrase(struct arena *a, const char *name)
 		strbuf_add(&out, clean, len);
 	else
 		text_quote_add(&out, clean);
-	const char *s = arena_strndup(a, out.buf, out.len);
-
-	strbuf_release(&out);
-	return s;
+	return arena_take(a, &out);
 }
 
 /*

@@ -302,8 +302,5 @@ const char *envelope_describe_header(struct envelope *e, const struct message *m
 		strbuf_addstr(&out, id == HEADER_TO ? "" : ", ");
 		describe(e, &m->header, id, &out);
 	}
-	const char *text = arena_strndup(e->arena, out.buf, out.len);
-
-	strbuf_release(&out);
-	return text;
+	return arena_take(e->arena, &out);
 }

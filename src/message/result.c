@@ -34,6 +34,12 @@ void result_note(struct result *r, const char *fmt, ...)
 	strbuf_release(&text);
 }
 
+void result_doubt(struct result *r, struct error *err)
+{
+	error_append(err, "; the message may have been accepted all the same");
+	r->unknown = true;
+}
+
 void result_set_error(struct result *r, size_t i, const struct error *err)
 {
 	r->rcpt[i].outcome = error_is_temporary(err) ? OUTCOME_DEFERRED : OUTCOME_REFUSED;

@@ -48,6 +48,12 @@ ATTR_PRINTF(2, 3) void result_note(struct result *r, const char *fmt, ...);
 /* count recipients, all OUTCOME_NONE; lives in arena a. */
 void result_init(struct result *r, struct arena *a, size_t count);
 
+/*
+ * Nobody can know whether the message was taken: says so in err, behind what
+ * happened, and in r.
+ */
+void result_doubt(struct result *r, struct error *err);
+
 /* The same error for every recipient that has no outcome yet. */
 void result_set_rest(struct result *r, const struct error *err);
 

@@ -187,13 +187,11 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 	struct session *s = x->session;
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
 	uint64_t octets = 0;
-
 	char *room = wire_reserve(s->wire, block);
 	ssize_t n = writer_read(x->writer, room, block, err);
 
 	while (n > 0) {
 		struct deadline d = transfer_deadline(s);
-
 
 		octets += (uint64_t)n;
 		tell_text(x, room, n);
@@ -390,10 +388,9 @@ static void lmtp_replies(struct transaction *t)
 	if (!further_code(t->s))
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server sent more than %zu replies to a message "
-		  "for %zu recipients: it is not known who has got it; the message may have been "
-		  "accepted all the same", standing, standing);
+		  "for %zu recipients: it is not known who has got it", standing, standing);
+	result_doubt(t->result, &err);
 	transaction_fail_standing(t, &err);
-	t->result->unknown = true;
 	t->s->dead = true;
 }
 
@@ -466,9 +463,9 @@ static void send_lines(struct transaction *t)
 {
 	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, t->try.from);
 	bool line_start;
+	struct error err;
 
 	t->try.begun = true;
-	struct error err;
 	enum data_end end = transfer_skip(x, &line_start, &err) < 0 ? DATA_FAILED :
 		transfer_put(x, 0, line_heard, NULL, &err);
 

@@ -255,9 +255,11 @@ static void take_result(struct transaction *t, enum stage stage)
 	if (s->protocol == SESSION_LMTP) {
 		content_replies(t, stage);
 	} else {
-		reply_error(&s->reply, stage, &err);
-		if (content_needs_data(t, stage, &err))
-			return;
+		if (transaction_misread(s->reply.code)) {
+			reply_error(&s->reply, stage, &err);
+			if (content_needs_data(t, stage, &err))
+				return;
+		}
 		content_reply(t, stage);
 	}
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */

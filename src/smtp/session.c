@@ -1,4 +1,6 @@
 /*
+ * A session from greeting to QUIT.
+ *
  * EHLO, with HELO where doc/protocol.md#helo allows it, and LHLO
  * (RFC 5321, section 4.1.1.1; RFC 2033, section 4.1).
  *
@@ -70,15 +72,6 @@ bool early_refused(const struct session *s, const struct error *err)
 }
 
 /* --- EHLO --------------------------------------------------------------------------- */
-
-/*
- * With HELO where doc/protocol.md#helo allows it, and LHLO (RFC 5321, section
- * 4.1.1; RFC 2033, section 4.1).
- *
- * A HELO session has no extensions, so it is only used when nothing needs
- * one: not TLS, not AUTH, not the envelope. A temporary refusal of EHLO
- * never leads to HELO, or it could be used to strip TLS and AUTH.
- */
 
 /* Takes the first word of the last reply as the name of the server. */
 static void ehlo_note_name(struct session *s)

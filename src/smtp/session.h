@@ -224,7 +224,8 @@ void early_note(const struct session *s);
 
 /*
  * EHLO went ahead, and no session came of it, by err. True when that may be
- * why: the server refused, hung up or left it unanswered. Then it is forgotten that it had invited.
+ * why: the server refused, hung up or left it unanswered. Then it is forgotten
+ * that it had invited.
  */
 bool early_refused(const struct session *s, const struct error *err);
 

@@ -60,10 +60,23 @@ static bool repeats(struct transaction *t, const struct error *err)
 	return true;
 }
 
+/* The end of the content is out: nobody knows about those that it is for. */
+static void doubt_asked(struct transaction *t, const struct error *err)
+{
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		const size_t i = t->rcpt[k].index;
+		struct error unknown = *err;
+
+		if (t->result->rcpt[i].outcome != OUTCOME_NONE ||
+		    (t->rcpt[k].state != ASKED && t->rcpt[k].state != STANDING))
+			continue;
+		result_doubt(t->result, &unknown);
+		result_set_error(t->result, i, &unknown);
+	}
+}
+
 static void fail_lost(struct transaction *t, const struct error *err)
 {
-	struct error unknown = *err;
-
 	if (checkpoint_keep(t, err)) {
 		t->next = TRANSACTION_RESUME;
 		return;
@@ -72,18 +85,8 @@ static void fail_lost(struct transaction *t, const struct error *err)
 		t->next = TRANSACTION_REPEAT;
 		return;
 	}
-	if (t->try.sent && t->pipe.lost && !t->try.mail_refused) {
-		error_append(&unknown, "; the message may have been accepted all the same");
-		for (size_t k = 0; k < t->try.rcpt_count; k++) {
-			size_t i = t->rcpt[k].index;
-
-			if (t->result->rcpt[i].outcome != OUTCOME_NONE ||
-			    (t->rcpt[k].state != ASKED && t->rcpt[k].state != STANDING))
-				continue;
-			t->result->unknown = true;
-			result_set_error(t->result, i, &unknown);
-		}
-	}
+	if (t->try.sent && t->pipe.lost && !t->try.mail_refused)
+		doubt_asked(t, err);
 	transaction_fail_open(t, err);
 }
 
@@ -110,10 +113,7 @@ static const char *reply_words(const struct transaction *t, const struct reply *
 	}
 	strbuf_addch(&text, ' ');
 	reply_text(r, &text);
-	const char *kept = arena_strndup(t->result->arena, text.buf, text.len);
-
-	strbuf_release(&text);
-	return kept;
+	return arena_take(t->result->arena, &text);
 }
 
 void transaction_accept(struct transaction *t, size_t i, const struct reply *r)
@@ -160,9 +160,26 @@ void transaction_note_reply(struct transaction *t, const struct reply *r)
 
 /* --- replies ----------------------------------------------------------- */
 
+/* The server does not know it, or not at that place: of a command in a group. */
+static bool misplaced(int code)
+{
+	return code == 500 || code == 502 || code == 503;
+}
+
 bool transaction_misread(int code)
 {
-	return code == 500 || code == 502 || code == 503 || code == 504;
+	return misplaced(code) || code == 504;
+}
+
+/* The replies do not fit the group: not a word more on this connection. */
+static void break_group(struct transaction *t, const struct reply *r, enum stage stage,
+			const char *address)
+{
+	struct error err;
+
+	reply_error_about(r, stage, address, &err);
+	err.fault = FAULT_GROUP;
+	pipeline_break(&t->pipe, &err);
 }
 
 static bool parameter_refused(const struct reply *r)
@@ -193,20 +210,12 @@ static bool give_up_transaction(struct transaction *t, const struct reply *r)
 
 /*
  * A server that has not read the whole group answers its end as if the
- * beginning were missing, with too few replies: not a word more on this
- * connection.
+ * beginning were missing, with too few replies.
  */
-static bool group_misread(struct transaction *t, const struct reply *r)
+static bool group_misread(const struct transaction *t, const struct reply *r)
 {
-	struct error err;
-
-	if (!transaction_misread(r->code) || r->code == 504 || t->opt->repeat || t->s->dead ||
-	    !pipeline_outstanding(&t->pipe))
-		return false;
-	reply_error_about(r, STAGE_MAIL, t->e->sender, &err);
-	err.fault = FAULT_GROUP;
-	pipeline_break(&t->pipe, &err);
-	return true;
+	return misplaced(r->code) && !t->opt->repeat && !t->s->dead &&
+		pipeline_outstanding(&t->pipe);
 }
 
 static void mail_reply(struct transaction *t, const struct reply *r)
@@ -222,8 +231,10 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 			t->result->mail_reply = reply_words(t, r);
 		return;
 	}
-	if (group_misread(t, r))
+	if (group_misread(t, r)) {
+		break_group(t, r, STAGE_MAIL, e->sender);
 		return;
+	}
 	t->try.mail_refused = true;
 	t->try.retry = send_mode_fall_back(t->s, e, r) || give_up_transaction(t, r);
 	if (t->try.retry)
@@ -319,9 +330,7 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 		rcpt_accepted(t, c, r);
 	} else if (reply_class(r) == 3 && session_has(t->s, EXT_PIPELINING) && !t->opt->repeat) {
 		/* DATA's, one too early: the server has left one out */
-		reply_error_about(r, STAGE_RCPT, rcpt->address, &err);
-		err.fault = FAULT_GROUP;
-		pipeline_break(&t->pipe, &err);
+		break_group(t, r, STAGE_RCPT, rcpt->address);
 	} else if (too_many(t, r)) {
 		t->try.left++;
 	} else if (parameter_refused(r) && !t->s->dead &&
@@ -329,8 +338,7 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 		c->state = STUMBLED;
 		t->try.drop_params = true;
 		t->try.left++;
-	} else if (transaction_misread(r->code) && r->code != 504 && !t->s->dead &&
-		   session_has(t->s, EXT_PIPELINING)) {
+	} else if (misplaced(r->code) && !t->s->dead && session_has(t->s, EXT_PIPELINING)) {
 		t->try.slow = true;
 		t->try.left++;
 	} else {

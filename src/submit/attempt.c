@@ -60,14 +60,19 @@ static void attempt_init(struct attempt *t, const struct account *a, const char 
 /* "mail.example.org:587: what happened", unless the text names the server already. */
 static int name_server(const struct attempt *t, struct error *err)
 {
-	const char *where = t->o.target.path ? t->o.target.path : t->o.target.host;
+	const char *where = session_opening_server(&t->o);
 
 	if (!where || err->named)
 		return -1;
 	err->named = true;
-	if (t->o.target.path)
-		return error_prefix(err, "%s", where);
-	return error_prefix(err, "%s:%u", where, t->o.target.port);
+	return error_prefix(err, "%s", where);
+}
+
+/* Keeps why this server was of no use, for the case that no other is. */
+static void note_server_failure(struct attempt *t, struct error *err)
+{
+	(void)name_server(t, err);
+	session_opening_note_failure(&t->failure, err);
 }
 
 /* --- one server after the other ------------------------------------------------ */
@@ -128,8 +133,7 @@ static int open_session(struct attempt *t, struct error *err)
 		forget_addresses(t);
 		if (rc == 0)
 			return 0;
-		(void)name_server(t, err);
-		session_opening_note_failure(&t->failure, err);
+		note_server_failure(t, err);
 		/* what made it be asked once more would have led to the next one */
 		more = session_opening_worth_another(&t->o, err) || t->repeat;
 		/* who may have the message is the only one to be asked about it */
@@ -140,12 +144,12 @@ static int open_session(struct attempt *t, struct error *err)
 	return -1;
 }
 
-static size_t count_open(const struct result *r)
+static size_t count(const struct result *r, enum outcome outcome)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->rcpt_count; i++)
-		n += r->rcpt[i].outcome == OUTCOME_NONE;
+		n += r->rcpt[i].outcome == outcome;
 	return n;
 }
 
@@ -222,48 +226,42 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 		.stop_on = a->stop_on, .repeat = t->repeat,
 		.checkpoint = checkpoint_of(t, r)
 	};
-	size_t open = count_open(r), before;
+	size_t open = count(r, OUTCOME_NONE), before;
 	enum transaction_next next;
 
 	do {
 		before = open;
 		next = transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
 				       &t->converted.edits, &opt, r, &t->why);
-		open = count_open(r);
+		open = count(r, OUTCOME_NONE);
 	} while (next == TRANSACTION_AGAIN && open < before);
 	return next;
-}
-
-static size_t count_accepted(const struct result *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->rcpt_count; i++)
-		n += r->rcpt[i].outcome == OUTCOME_ACCEPTED;
-	return n;
 }
 
 /* What the session has shown that the server cannot do; kept for others when all went well. */
 static void learn(struct attempt *t, bool taken)
 {
+	bool any = false;
+
 	t->gave_up = false;
 	for (int id = 0; id < EXT_COUNT; id++) {
 		t->gave_up |= t->o.session.given_up[id] && !t->learnt[id];
 		t->learnt[id] |= t->o.session.given_up[id];
 		t->o.without[id] |= t->learnt[id];
+		any |= t->learnt[id];
 	}
-	if (taken)
+	if (taken && any)
 		memory_note_server(t->o.account, t->o.target.host, t->o.target.port, t->learnt);
 }
 
 /* The transactions, with what is to be noted about them. */
 static enum transaction_next run_requests(struct attempt *t, struct result *r)
 {
-	const size_t accepted = count_accepted(r);
+	const size_t accepted = count(r, OUTCOME_ACCEPTED);
 
 	requests_note(&t->o.session, t->o.envelope, r);
 	enum transaction_next next = run_transactions(t, r);
-	const bool taken = count_accepted(r) > accepted;
+	const bool taken = count(r, OUTCOME_ACCEPTED) > accepted;
 
 	requests_settle(&t->o.session, t->o.envelope, r);
 	learn(t, taken);
@@ -301,13 +299,6 @@ static void prefix_results(const struct attempt *t, struct result *r)
 		if (r->rcpt[i].outcome != OUTCOME_ACCEPTED && r->rcpt[i].error.exit)
 			(void)name_server(t, &r->rcpt[i].error);
 	}
-}
-
-/* Keeps why this server was of no use, for the case that no other is. */
-static void note_server_failure(struct attempt *t, struct error *err)
-{
-	(void)name_server(t, err);
-	session_opening_note_failure(&t->failure, err);
 }
 
 /*
@@ -375,22 +366,23 @@ static void take_back(int code, size_t accepted, struct result *r)
 {
 	struct error err;
 
-	if (code < 400 || accepted || !count_accepted(r))
+	if (code < 400 || accepted || !count(r, OUTCOME_ACCEPTED))
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
-		  "with %d; the message may have been accepted all the same", code);
+		  "with %d", code);
+	result_doubt(r, &err);
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
 			result_set_error(r, i, &err);
 	}
-	r->unknown = true;
 }
 
 static void name_target(const struct attempt *t, struct result *r)
 {
-	if (t->o.target.host)
-		r->server = t->o.target.path ? t->o.target.path :
-			arena_printf(r->arena, "%s:%u", t->o.target.host, t->o.target.port);
+	const char *where = session_opening_server(&t->o);
+
+	if (where)
+		r->server = where;
 }
 
 void submit_to(const struct account *a, const char *mx_domain, const struct envelope *e,
@@ -415,13 +407,13 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
-		const size_t accepted = count_accepted(result);
+		const size_t accepted = count(result, OUTCOME_ACCEPTED);
 		enum transaction_next next = serve(&t, m, edits, result);
 
 		take_back(session_quit(&t.o.session, false), accepted, result);
 		session_opening_close(&t.o);
 		moved = goes_on(&t, next, result);
-		open = count_open(result);
+		open = count(result, OUTCOME_NONE);
 	} while (open > 0 && (moved || open < before));
 	converted_release(&t.converted);
 	if (open > 0) {

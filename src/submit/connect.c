@@ -76,10 +76,7 @@ static const char *fill_in(struct arena *a, const char *word, const struct serve
 		if (p[0] == '%' && p[1] && strchr("hp%", p[1]))
 			p++;
 	}
-	const char *copy = arena_strdup(a, out.buf);
-
-	strbuf_release(&out);
-	return copy;
+	return arena_take(a, &out);
 }
 
 static int open_command(const struct connect_request *r, struct stream **out, struct error *err)

@@ -77,39 +77,48 @@ static int load(const struct memory_file *f, struct strbuf *out, struct error *e
 	return rc;
 }
 
-/* Finds the last line about word and key that is not void. */
+/* The next line from octet *at on that is one and is not void. */
+static bool next_line(const struct memory_file *f, const struct strbuf *text, size_t *at,
+		      struct line *out)
+{
+	const time_t now = f->timed ? time(NULL) : 0;
+
+	while (*at < text->len) {
+		const char *line = text->buf + *at;
+		const size_t n = strcspn(line, "\n");
+
+		*at += n + 1;
+		if (parse(f, line, n, out) && (!f->timed || out->until > now))
+			return true;
+	}
+	return false;
+}
+
+/* Finds the last line about word and key. */
 static bool find(const struct memory_file *f, const struct strbuf *text, const char *word,
 		 const char *key, struct line *out)
 {
-	const time_t now = f->timed ? time(NULL) : 0;
 	bool found = false;
+	struct line l;
 
-	for (size_t at = 0, n; at < text->len; at += n + 1) {
-		struct line l;
-
-		n = strcspn(text->buf + at, "\n");
-		if (parse(f, text->buf + at, n, &l) && is_about(&l, word, key) &&
-		    (!f->timed || l.until > now)) {
-			*out = l;
-			found = true;
-		}
+	for (size_t at = 0; next_line(f, text, &at, &l);) {
+		if (!is_about(&l, word, key))
+			continue;
+		*out = l;
+		found = true;
 	}
 	return found;
 }
 
-/* The lines of old that are neither void nor about word and key. */
+/* The lines of old that are not about word and key. */
 static void keep_others(const struct memory_file *f, const struct strbuf *old, const char *word,
 			const char *key, struct strbuf *out)
 {
-	const time_t now = f->timed ? time(NULL) : 0;
+	struct line l;
 
-	for (size_t at = 0, n; at < old->len; at += n + 1) {
-		struct line l;
-
-		n = strcspn(old->buf + at, "\n");
-		if (parse(f, old->buf + at, n, &l) && !is_about(&l, word, key) &&
-		    (!f->timed || l.until > now))
-			strbuf_addf(out, "%.*s\n", (int)n, old->buf + at);
+	for (size_t at = 0; next_line(f, old, &at, &l);) {
+		if (!is_about(&l, word, key))
+			strbuf_addf(out, "%.*s\n", (int)(l.key + l.key_len - l.word), l.word);
 	}
 }
 

@@ -42,10 +42,11 @@ static bool is_implicit(const struct session_opening *o)
 	return to->mode == TLS_IMPLICIT || (to->mode == TLS_AUTO && !to->path && to->port == 465);
 }
 
-static const char *server_name(const struct session_opening *o)
+const char *session_opening_server(const struct session_opening *o)
 {
-	return o->account->socket ? o->account->socket :
-		arena_printf(o->arena, "%s:%u", o->target.host, o->target.port);
+	if (o->target.path || !o->target.host)
+		return o->target.path;
+	return arena_printf(o->arena, "%s:%u", o->target.host, o->target.port);
 }
 
 static void tell_failed(const struct session_opening *o, const struct error *err)
@@ -53,7 +54,7 @@ static void tell_failed(const struct session_opening *o, const struct error *err
 	const struct observer *watch = o->opt->observer;
 
 	if (watch && watch->failed)
-		watch->failed(watch->ctx, server_name(o), err);
+		watch->failed(watch->ctx, session_opening_server(o), err);
 }
 
 static void tell_connected(const struct session_opening *o)
@@ -64,7 +65,7 @@ static void tell_connected(const struct session_opening *o)
 	if (!watch || !watch->connected)
 		return;
 	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
-	watch->connected(watch->ctx, server_name(o), peer);
+	watch->connected(watch->ctx, session_opening_server(o), peer);
 }
 
 static int connect_wire(struct session_opening *o, struct error *err)

@@ -48,6 +48,12 @@ struct session_opening {
 ATTR_CHECK int session_opening_run(struct session_opening *o, struct error *err);
 
 /*
+ * The server in use, "mail.example.org:587" or the path of its socket; NULL
+ * when none has been chosen. Lives in o->arena.
+ */
+const char *session_opening_server(const struct session_opening *o);
+
+/*
  * Fills in o->without with what is remembered of o->target: to be called when
  * that has been chosen.
  */

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "util/interrupt.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>

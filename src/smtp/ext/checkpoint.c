@@ -45,10 +45,8 @@ static void stand(struct transaction *t)
 
 void checkpoint_lost(const struct checkpoint *c, struct result *r, struct error *why)
 {
-	if (!c->sent)
-		return;
-	error_append(why, "; the message may have been accepted all the same");
-	r->unknown = true;
+	if (c->sent)
+		result_doubt(r, why);
 }
 
 /*

@@ -154,10 +154,7 @@ static const char *envid_xtext(const struct envelope *e)
 	struct strbuf out = STRBUF_INIT(1024);
 
 	xtext_add(&out, e->envid);
-	const char *kept = arena_strdup(e->arena, out.buf);
-
-	strbuf_release(&out);
-	return kept;
+	return arena_take(e->arena, &out);
 }
 
 /* What would end a part of the path is %XX (RFC 3887, section 9). */
