@@ -22,9 +22,9 @@
 #include "prepare/convert.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
+#include "tls/sha256.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/sha256.h"
 #include "util/strbuf.h"
 #include "util/strmap.h"
 #include "util/text.h"
@@ -427,7 +427,8 @@ static const char *hashed_part(struct arena *a, const struct message *m)
 	uint64_t at = 0;
 	ssize_t n;
 
-	sha256_init(&h);
+	if (sha256_init(&h, NULL) < 0)
+		return ident_random(a, LEFT_PART);
 	while ((n = spool_read(m->spool, at, block, sizeof(block), &unread)) > 0) {
 		sha256_add(&h, block, (size_t)n);
 		at += (uint64_t)n;

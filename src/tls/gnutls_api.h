@@ -93,6 +93,9 @@ struct error;
 	X(certificate_set_x509_simple_pkcs12_mem) \
 	X(handshake_description_get_name) \
 	X(handshake_set_hook_function) \
+	X(hash) \
+	X(hash_deinit) \
+	X(hash_init) \
 	X(ocsp_status_request_is_checked) \
 	X(pem_base64_decode2) \
 	X(session_get_data2) \
