@@ -32,6 +32,7 @@ domain = client.example.org
 from = sender@example.org
 logfile = %s/log
 on_failure = %s
+notify_interval = 0
 %s
 '''
 
