@@ -31,10 +31,11 @@ NO_TLS = dict(tls='off', auth='off', user=None, password_file=None, tls_trust_fi
 TLS_LATER = (('ok', 'ehlo', ''), ('ok', 'extensions', ''), ('skip', 'sign-in', ''))
 
 
-def refused_certificate(name, text, *hint):
-    return Case('certificate: ' + name, [dict(cert='bad-' + name)],
+def refused_certificate(name, text, *hint, **settings):
+    return Case('certificate: ' + name + ''.join(', ' + v for v in settings.values()),
+                [dict(cert='bad-' + name, auth='PLAIN CRAM-MD5')],
                 (('FAIL', 'certificate', text) + hint, ('ok', 'tls', 'TLS1.3')) + TLS_LATER, 76,
-                never=('AUTH', 'MAIL'))
+                settings, never=('AUTH', 'MAIL'))
 
 
 def refusal(name, verb, reply, step, exit, *hint, **more):
@@ -105,6 +106,7 @@ def cases():
                settings=dict(user=None, password_file=None))
     # certificates
     yield refused_certificate('expired', 'has expired', 'today is 2', 'timedatectl')
+    yield refused_certificate('not-yet', 'is not valid before', 'set the clock', auth='cram-md5')
     yield refused_certificate('not-yet', 'is not valid before', 'set the clock')
     yield refused_certificate('wrong-host', 'its name does not match', 'it is for mail.example.com',
                               'tls_host_override = mail.example.com')
