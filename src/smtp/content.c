@@ -320,49 +320,48 @@ static void abandon(struct transaction *t)
 
 /* --- the reply to it ---------------------------------------------------- */
 
-/* Is the last reply one that is no word on the message? Nobody knows then. */
-static bool not_taken(struct transaction *t, enum stage stage)
+/* Is the last reply a word on the message? Where it is none nobody knows, by err. */
+static bool is_decided(struct transaction *t, enum stage stage, struct error *err)
 {
 	const struct reply *r = &t->s->reply;
-	struct error err;
 
 	if (reply_decides(r))
-		return false;
+		return true;
 	transaction_note_reply(t, r);
-	reply_error(r, stage, &err);
-	pipeline_break(&t->pipe, &err);
-	return true;
+	reply_error(r, stage, err);
+	return false;
 }
 
-/* One recipient's reply; a copy of a recipient that failed is not made good by another. */
-static void lmtp_outcome(struct transaction *t, size_t i)
+static void take_for(struct transaction *t, size_t i)
 {
 	const struct reply *r = &t->s->reply;
 	struct error err;
 
 	transaction_note_reply(t, r);
-	if (reply_class(r) != 2) {
-		reply_error_about(r, STAGE_DOT, t->e->rcpt[i].address, &err);
-		result_set_error(t->result, i, &err);
-	} else if (t->result->rcpt[i].outcome == OUTCOME_NONE) {
+	if (reply_taken(r)) {
 		transaction_accept(t, i, r);
+		return;
 	}
+	reply_error_about(r, STAGE_DOT, t->e->rcpt[i].address, &err);
+	result_set_error(t->result, i, &err);
 }
 
-/* One reply for each that stands, in order; false when there are no more. */
-static bool lmtp_reply(struct transaction *t, size_t i)
+/* In order; -1 when there is one too few. */
+int content_take_replies(struct transaction *t, struct error *err)
 {
-	struct session *s = t->s;
-	struct error err;
+	bool first = true;
 
-	if (session_reply(s, STAGE_DOT, &err) < 0) {
-		pipeline_break(&t->pipe, &err);
-		return false;
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		if (t->rcpt[k].state != STANDING)
+			continue;
+		if (!first && session_reply(t->s, STAGE_DOT, err) < 0)
+			return -1;
+		if (!is_decided(t, STAGE_DOT, err))
+			return -1;
+		take_for(t, t->rcpt[k].index);
+		first = false;
 	}
-	if (not_taken(t, STAGE_DOT))
-		return false;
-	lmtp_outcome(t, i);
-	return true;
+	return 0;
 }
 
 /* What stands behind the last reply already and is no goodbye; 0 = nothing. */
@@ -381,9 +380,9 @@ static void lmtp_replies(struct transaction *t)
 	const size_t standing = t->try.standing;
 	struct error err;
 
-	for (size_t k = 0; k < t->try.rcpt_count; k++) {
-		if (t->rcpt[k].state == STANDING && !lmtp_reply(t, t->rcpt[k].index))
-			return;
+	if (content_take_replies(t, &err) < 0) {
+		pipeline_break(&t->pipe, &err);
+		return;
 	}
 	if (!further_code(t->s))
 		return;
@@ -394,12 +393,38 @@ static void lmtp_replies(struct transaction *t)
 	t->s->dead = true;
 }
 
+/*
+ * PRDR, behind 353: an answer for each, and the one for the whole. When that is
+ * no acceptance it counts for all; lost in between, nobody's end is known.
+ */
+static void prdr_replies(struct transaction *t)
+{
+	struct error err;
+
+	if (session_reply(t->s, STAGE_DOT, &err) < 0 || content_take_replies(t, &err) < 0 ||
+	    session_reply(t->s, STAGE_DOT, &err) < 0 || !is_decided(t, STAGE_DOT, &err)) {
+		transaction_lose(t, &err);
+		return;
+	}
+	transaction_note_reply(t, &t->s->reply);
+	if (reply_taken(&t->s->reply))
+		return;
+	reply_error(&t->s->reply, STAGE_DOT, &err);
+	transaction_fail_standing(t, &err);
+}
+
 void content_reply(struct transaction *t, enum stage stage)
 {
-	if (t->try.prdr && t->s->reply.code == 353)
+	struct error err;
+
+	if (t->s->protocol == SESSION_LMTP)
+		lmtp_replies(t);
+	else if (t->try.prdr && t->s->reply.code == 353)
 		prdr_replies(t);
-	else if (!not_taken(t, stage))
+	else if (is_decided(t, stage, &err))
 		transaction_finish(t, stage, &t->s->reply);
+	else
+		pipeline_break(&t->pipe, &err);
 }
 
 /* A server that says yes and no has not taken it for sure. */
@@ -408,7 +433,7 @@ static void take_content_reply(struct transaction *t, enum stage stage)
 	struct error err;
 
 	content_reply(t, stage);
-	if (!t->s->dead && reply_class(&t->s->reply) == 2 && wire_unread(t->s->wire) > 0 &&
+	if (t->s->protocol != SESSION_LMTP && !t->s->dead && reply_class(&t->s->reply) == 2 && wire_unread(t->s->wire) > 0 &&
 	    further_code(t->s) >= 400) {
 		error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the "
 			  "second time with %d", t->s->reply.code);
@@ -420,9 +445,7 @@ void content_replies(struct transaction *t, enum stage stage)
 {
 	struct error err;
 
-	if (t->s->protocol == SESSION_LMTP)
-		lmtp_replies(t);
-	else if (session_reply(t->s, stage, &err) < 0)
+	if (session_reply(t->s, stage, &err) < 0)
 		pipeline_break(&t->pipe, &err);
 	else
 		take_content_reply(t, stage);

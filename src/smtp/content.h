@@ -106,4 +106,7 @@ void content_interrupted(struct transaction *t, enum stage stage);
  */
 bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err);
 
+/* LMTP: takes a reply for each that stands; the first is the session's last one. */
+ATTR_CHECK int content_take_replies(struct transaction *t, struct error *err);
+
 #endif

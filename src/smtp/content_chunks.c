@@ -187,11 +187,18 @@ void content_chunk_reply(struct transaction *t, enum stage stage, const struct r
 	t->s->dead = t->s->dead || reply_class(r) == 3;
 }
 
+/* Can the message go with DATA after that reply, in the form that it has or another one? */
+static bool may_need_data(const struct transaction *t, enum stage stage, int code)
+{
+	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || !transaction_misread(code))
+		return false;
+	return !t->try.chunks_taken && !t->try.resumed &&
+		(!content_is_chunked(t) || body_binary_converts(t->s, t->e, t->m));
+}
+
 bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err)
 {
-	/* with LMTP each recipient has a reply of its own to the last chunk */
-	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || t->try.chunks_taken ||
-	    t->try.resumed || content_is_chunked(t) || !transaction_misread(err->reply))
+	if (!may_need_data(t, stage, err->reply))
 		return false;
 	result_note(t->result, "the server announces CHUNKING and does not know BDAT (%d): the "
 		    "message goes with DATA, as with 'chunking = off'", err->reply);
@@ -242,7 +249,38 @@ static void confirm(struct transaction *t)
 	transaction_lose(t, &err);
 }
 
-/* All is sent, and every reply but LMTP's last ones has been read. */
+/*
+ * BDAT was not understood, and LMTP has a reply for each recipient: is that
+ * one of several, or the only one, or one for each line that was taken for a
+ * command? 221 to QUIT shows where they end. Where one of the first is a yes
+ * they are what they seem; else nobody has got the message.
+ */
+static void ask_further(struct transaction *t, enum stage stage)
+{
+	struct session *s = t->s;
+	struct deadline d = session_deadline(s, STAGE_QUIT);
+	struct error first, err;
+	bool taken = false;
+
+	reply_error(&s->reply, stage, &first);
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, "QUIT");
+	int rc = command_send(s->wire, &s->line, &d, &err);
+
+	s->dead = true;
+	if (rc == 0)
+		rc = content_take_replies(t, &err);
+	for (size_t k = 0; k < t->try.rcpt_count; k++)
+		taken |= t->result->rcpt[t->rcpt[k].index].outcome == OUTCOME_ACCEPTED;
+	if (rc < 0 && (taken || err.fault == FAULT_TIMEOUT)) {
+		pipeline_break(&t->pipe, &err);
+	} else if (!taken) {
+		transaction_forget(t, true);
+		content_needs_data(t, stage, &first);
+	}
+}
+
+/* All is sent, and every reply but those to LMTP's further recipients has been read. */
 static void take_result(struct transaction *t, enum stage stage)
 {
 	struct session *s = t->s;
@@ -252,19 +290,21 @@ static void take_result(struct transaction *t, enum stage stage)
 		give_up_chunks(t, false);
 		return;
 	}
-	if (s->protocol == SESSION_LMTP) {
-		content_replies(t, stage);
+	const bool data = may_need_data(t, stage, s->reply.code);
+
+	if (data && s->protocol == SESSION_LMTP && t->try.standing > 1) {
+		ask_further(t, stage);
+	} else if (data) {
+		reply_error(&s->reply, stage, &err);
+		content_needs_data(t, stage, &err);
 	} else {
-		if (transaction_misread(s->reply.code)) {
-			reply_error(&s->reply, stage, &err);
-			if (content_needs_data(t, stage, &err))
-				return;
-		}
 		content_reply(t, stage);
 	}
+	if (s->dead)
+		return;
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
 	s->need_reset = reply_class(&s->reply) != 2;
-	if (stage == STAGE_BDAT && !s->need_reset && !s->dead && s->protocol != SESSION_LMTP)
+	if (stage == STAGE_BDAT && !s->need_reset && s->protocol != SESSION_LMTP)
 		confirm(t);
 }
 
@@ -282,8 +322,8 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 		return end;
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
-	/* LMTP's replies are one for each recipient: see content.h */
-	if (!c->amid && t->s->protocol != SESSION_LMTP)
+	/* of LMTP's replies, one for each recipient, this is the first: see content.h */
+	if (!c->amid)
 		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
 	return end;
 }

@@ -90,14 +90,19 @@ static void fail_lost(struct transaction *t, const struct error *err)
 	transaction_fail_open(t, err);
 }
 
-void transaction_lose(struct transaction *t, const struct error *err)
+void transaction_forget(struct transaction *t, bool refusals)
 {
 	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
 
-		if (t->rcpt[k].state == STANDING && r->outcome == OUTCOME_ACCEPTED)
+		if (t->rcpt[k].state == STANDING && (refusals || r->outcome == OUTCOME_ACCEPTED))
 			*r = (struct rcpt_result){ .outcome = OUTCOME_NONE, .note = r->note };
 	}
+}
+
+void transaction_lose(struct transaction *t, const struct error *err)
+{
+	transaction_forget(t, false);
 	pipeline_break(&t->pipe, err);
 }
 
@@ -546,15 +551,6 @@ static int make_copy(struct transaction *t, struct error *err)
 	return 0;
 }
 
-/* As often as it was named, where LMTP servers may do something else each time. */
-static void add_candidate(struct transaction *t, size_t i)
-{
-	const bool repeat = t->s->protocol == SESSION_LMTP && t->s->account->lmtp_keep_duplicates;
-
-	for (unsigned n = 0; n == 0 || (repeat && n <= t->e->rcpt[i].repeated); n++)
-		t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
-}
-
 /* Those without an outcome, as many as server and account allow at once. */
 static void choose_recipients(struct transaction *t)
 {
@@ -581,7 +577,7 @@ static void choose_recipients(struct transaction *t)
 		    !limits_take_domain(t->s, r->address))
 			t->try.left++;
 		else
-			add_candidate(t, i);
+			t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
 	}
 	t->try.set_aside = t->try.left;
 }
@@ -643,15 +639,6 @@ static bool run_once(struct transaction *t)
 	return !stuck(s);
 }
 
-static size_t count_candidates(const struct envelope *e)
-{
-	size_t n = e->rcpt_count;
-
-	for (size_t i = 0; i < e->rcpt_count; i++)
-		n += e->rcpt[i].repeated;
-	return n;
-}
-
 static bool anybody_left(const struct result *r)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++) {
@@ -675,7 +662,7 @@ enum transaction_next transaction_run(struct session *s, const struct envelope *
 
 	if (!s->dead && extensions_check(s, e, &err) < 0)
 		transaction_fail_open(&t, &err);
-	t.rcpt = xcalloc(count_candidates(e), sizeof(*t.rcpt));
+	t.rcpt = xcalloc(e->rcpt_count, sizeof(*t.rcpt));
 	for (int i = 0; i <= RETRIES_MAX && !s->dead && run_once(&t); i++)
 		;
 	xfree(t.rcpt);

@@ -77,7 +77,10 @@ void transaction_fail_open(struct transaction *t, const struct error *err);
 /* The same for those that stand. */
 void transaction_fail_standing(struct transaction *t, const struct error *err);
 
-/* What was said for those that stand does not count: breaks the pipeline, nobody knows. */
+/* The good news for those that stand does not count, nor, with refusals, the bad. */
+void transaction_forget(struct transaction *t, bool refusals);
+
+/* The good news does not count: breaks the pipeline, nobody knows. */
 void transaction_lose(struct transaction *t, const struct error *err);
 
 /*

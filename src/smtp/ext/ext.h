@@ -16,6 +16,7 @@
 
 struct arena;
 struct limits_domains;
+struct message;
 struct reply;
 struct result;
 struct transaction;
@@ -120,17 +121,14 @@ ATTR_CHECK int params_check(const struct account *a, struct error *err);
  */
 bool body_give_up(struct session *s, const struct envelope *e);
 
+/* May binary content be converted, where BDAT cannot be used after all? Breaks no signature. */
+bool body_binary_converts(const struct session *s, const struct envelope *e,
+			  const struct message *m);
+
 /* --- prdr.c -------------------------------------------------------------- */
 
 /* Is it asked for in this session? */
 bool prdr_used(const struct session *s, const struct envelope *e);
-
-/*
- * The content was answered with 353: reads an answer for each recipient that
- * stands, in order, and the one for the whole. When that is no acceptance,
- * it counts for all; lost in between, nobody's end is known.
- */
-void prdr_replies(struct transaction *t);
 
 /* --- conditions.c: REQUIRETLS, RRVS, NO-SOLICITING, SUBMITTER ------------ */
 
