@@ -84,7 +84,8 @@ static void ehlo_note_name(struct session *s)
 static bool may_use_helo(const struct session *s)
 {
 	return s->protocol != SESSION_LMTP && !s->opt.needs_extensions && !s->authenticated &&
-		(!starttls_wanted(s) || s->account->tls.mode == TLS_MAY) && !auth_wanted(s);
+		(!starttls_wanted(s) || (s->account->tls.mode == TLS_MAY && !s->opt.keep_tls)) &&
+		!auth_wanted(s);
 }
 
 static int say_hello(struct session *s, enum stage stage, bool said, struct error *err)

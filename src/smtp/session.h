@@ -100,6 +100,7 @@ struct session_options {
 	const struct envelope *envelope;	/* what will be sent; NULL = not known */
 	bool needs_extensions;		/* false: a HELO session will do */
 	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
+	bool keep_tls;			/* a session before had TLS: never in clear text now */
 	const bool *without;		/* EXT_COUNT: as if not announced; NULL = none */
 	const struct early_memory *early;	/* may EHLO go before the greeting? NULL = never */
 	const struct auth_memory *auth_memory;	/* NULL = none */

@@ -139,6 +139,7 @@ void session_opening_recall(struct session_opening *o)
 	memory_recall_server(o->account, o->target.host, o->target.port, until);
 	for (int id = 0; id < EXT_COUNT; id++)
 		o->without[id] = until[id] != 0;
+	o->secured = false;
 }
 
 void session_opening_close(struct session_opening *o)
@@ -163,14 +164,17 @@ static int open_once(struct session_opening *o, bool helo_only, enum session_ret
 		.tls_domain = o->target.domain,
 		.envelope = o->envelope, .credential = o->credential,
 		.credential_ctx = o->credential_ctx,
-		.ehlo_name = name, .info_only = o->info_only,
+		.ehlo_name = name, .info_only = o->info_only, .keep_tls = o->secured,
 		.early = early_of(o, name), .without = o->info_only ? NULL : o->without,
 		.auth_memory = memory_of_mechanism(o->arena, o->account, o->target.host,
 						   o->target.port),
 		.observer = o->opt->observer,
 	};
 
-	if (session_open(&o->session, o->wire, &opt, helo_only, retry, err) == 0)
+	int rc = session_open(&o->session, o->wire, &opt, helo_only, retry, err);
+
+	o->secured |= o->session.encrypted;
+	if (rc == 0)
 		return 0;
 	session_opening_close(o);
 	return -1;

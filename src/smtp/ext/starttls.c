@@ -77,7 +77,7 @@ static int clear_allowed(const struct session *s, struct error *err)
 	const struct tls_start start = start_of(s);
 	struct deadline d = deadline_in(s->account->timeouts.starttls, "DNS");
 
-	if (!tls_optional(s->account))
+	if (s->opt.keep_tls || !tls_optional(s->account))
 		return 0;
 	int mandatory = tls_start_is_mandatory(&start, &d, err);
 
@@ -130,6 +130,9 @@ static int not_offered(const struct session *s, struct error *err)
 {
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
+	if (s->opt.keep_tls)
+		return error_set(err, FAULT_STARTTLS_LATER, "the server has offered STARTTLS before "
+				 "and does not now: nothing is sent in clear text");
 	if (is_masked(s))
 		return error_set(err, FAULT_STARTTLS_MASKED, "a firewall on the way hides STARTTLS "
 				 "(it writes over what the server says): nothing is sent in clear "
