@@ -32,8 +32,6 @@ struct transfer {
 	uint64_t size, given;		/* of the canonical message */
 	char carry[WRITER_LEAST];	/* read, and not of the piece that was asked for */
 	size_t carried;
-	bool stuffing;			/* resumed DATA: dots are doubled here */
-	bool line_start;
 };
 
 struct transfer *transfer_new(struct session *s, const struct message *m,
@@ -44,9 +42,7 @@ struct transfer *transfer_new(struct session *s, const struct message *m,
 	x->session = s;
 	x->form = form;
 	x->from = from;
-	x->stuffing = form == DATA_LINES && from > 0;
-	x->line_start = true;
-	x->writer = writer_new(m, edits, form == DATA_LINES && !from ? WRITER_DOTS : WRITER_PLAIN);
+	x->writer = writer_new(m, edits, form == DATA_LINES ? WRITER_DOTS : WRITER_PLAIN);
 	x->size = writer_size(x->writer);
 	return x;
 }
@@ -186,7 +182,7 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 {
 	struct session *s = x->session;
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
-	uint64_t octets = 0;
+	uint64_t octets = 0;		/* with the dots */
 	char *room = wire_reserve(s->wire, block);
 	ssize_t n = writer_read(x->writer, room, block, err);
 
@@ -214,71 +210,20 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 	return DATA_SENT;
 }
 
-/* Doubles the dots at line starts (RFC 5321, section 4.5.2). */
-static int put_stuffed(struct transfer *x, const char *data, size_t n, struct error *err)
-{
-	struct session *s = x->session;
-	struct deadline d = transfer_deadline(s);
-
-	for (size_t at = 0; at < n;) {
-		const char *lf = memchr(data + at, '\n', n - at);
-		size_t end = lf ? (size_t)(lf - data) + 1 : n;
-
-		if (x->line_start && data[at] == '.' && wire_put(s->wire, ".", 1, "", &d, err) < 0)
-			return -1;
-		if (wire_put(s->wire, data + at, end - at, "", &d, err) < 0)
-			return -1;
-		x->line_start = lf != NULL;
-		at = end;
-	}
-	return 0;
-}
-
-/* What is left of a message that was resumed. */
-static enum data_end put_rest_of_lines(struct transfer *x, data_watch_fn *watch, void *ctx,
-				       struct error *err)
-{
-	struct session *s = x->session;
-	const uint64_t octets = transfer_left(x);
-	char block[8192 + WRITER_LEAST];
-
-	while (x->given < x->size) {
-		uint64_t left = x->size - x->given;
-		ssize_t n = read_plain(x, block, left < 8192 ? left : 8192, err);
-
-		if (n == 0)
-			wrong_size(x, left, err);
-		if (n <= 0)
-			return DATA_FAILED;
-		x->given += (uint64_t)n;
-		tell_text(x, block, n);
-		if (put_stuffed(x, block, (size_t)n, err) < 0)
-			return broken(s);
-		tell_progress(x, x->given);
-		if (stopped(x, watch, ctx, 0))
-			return DATA_ANSWERED;
-	}
-	struct deadline d = transfer_deadline(s);
-
-	if (wire_put(s->wire, ".\r\n", 3, "", &d, err) < 0)
-		return broken(s);
-	note_size(s, octets);
-	return DATA_SENT;
-}
-
 enum data_end transfer_put(struct transfer *x, uint64_t octets, data_watch_fn *watch, void *ctx,
 			   struct error *err)
 {
 	if (x->form == DATA_CHUNK)
 		return put_chunk(x, octets, watch, ctx, err);
-	return x->stuffing ? put_rest_of_lines(x, watch, ctx, err) : put_lines(x, watch, ctx, err);
+	return put_lines(x, watch, ctx, err);
 }
 
-int transfer_skip(struct transfer *x, bool *line_start_out, struct error *err)
+int transfer_skip(struct transfer *x, struct error *err)
 {
 	char block[8192 + WRITER_LEAST];
-	char last = '\n';
 
+	if (x->form == DATA_LINES)
+		return writer_skip(x->writer, x->from, err);
 	while (x->given < x->from) {
 		uint64_t left = x->from - x->given;
 		ssize_t n = read_plain(x, block, left < 8192 ? left : 8192, err);
@@ -288,10 +233,8 @@ int transfer_skip(struct transfer *x, bool *line_start_out, struct error *err)
 		if (n <= 0)
 			return -1;
 		x->given += (uint64_t)n;
-		last = block[n - 1];
 	}
-	*line_start_out = x->line_start = last == '\n';
-	return 0;
+	return 1;
 }
 
 enum data_end data_flush(struct session *s, struct error *err)
@@ -312,9 +255,7 @@ static void abandon(struct transaction *t)
 	s->need_reset = s->account->rset == RSET_NEVER;
 	if (s->need_reset)		/* QUIT ends it as well */
 		return;
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "RSET");
-	if (session_command(s, STAGE_RSET, &ignored) < 0 || reply_class(&s->reply) != 2)
+	if (session_say(s, STAGE_RSET, "RSET", &ignored) < 0 || reply_class(&s->reply) != 2)
 		s->dead = true;
 }
 
@@ -485,11 +426,10 @@ static bool line_heard(void *ctx, uint64_t left)
 static void send_lines(struct transaction *t)
 {
 	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, t->try.from);
-	bool line_start;
 	struct error err;
 
 	t->try.begun = true;
-	enum data_end end = transfer_skip(x, &line_start, &err) < 0 ? DATA_FAILED :
+	enum data_end end = transfer_skip(x, &err) < 0 ? DATA_FAILED :
 		transfer_put(x, 0, line_heard, NULL, &err);
 
 	transfer_free(x);
@@ -513,10 +453,8 @@ static void dot_alone(struct transaction *t)
 
 	if (reply_class(&s->reply) != 3)
 		return;
-	strbuf_reset(&s->line);
-	strbuf_addch(&s->line, '.');
 	/* an LMTP server that says 354 here will say nothing after the dot */
-	if (s->protocol == SESSION_LMTP || session_command(s, STAGE_DOT, &ignored) < 0)
+	if (s->protocol == SESSION_LMTP || session_say(s, STAGE_DOT, ".", &ignored) < 0)
 		s->dead = true;
 }
 
@@ -550,9 +488,8 @@ static void ask_data(struct transaction *t)
 {
 	struct error err;
 
-	strbuf_reset(&t->s->line);
-	strbuf_addstr(&t->s->line, "DATA");
-	if (pipeline_add(&t->pipe, STAGE_DATA, 0, 0, false, &err) < 0)
+	session_line(t->s, "DATA", NULL);
+	if (pipeline_add(&t->pipe, STAGE_DATA, 0, 0, &err) < 0)
 		pipeline_break(&t->pipe, &err);
 	pipeline_finish(&t->pipe);
 	if (!t->pipe.broken)

@@ -66,10 +66,10 @@ enum data_end transfer_put(struct transfer *x, uint64_t octets, data_watch_fn *w
 			   struct error *err);
 
 /*
- * Moves to the first octet that is to be sent, and tells whether it begins a
- * line. -1 and err when the message cannot be read.
+ * Moves to the first octet that is to be sent: 1; 0 when DATA_LINES cannot begin
+ * there; -1 and err when the message cannot be read.
  */
-ATTR_CHECK int transfer_skip(struct transfer *x, bool *line_start_out, struct error *err);
+ATTR_CHECK int transfer_skip(struct transfer *x, struct error *err);
 
 /* Flushes; DATA_ANSWERED when it fails but the server had said something before. */
 enum data_end data_flush(struct session *s, struct error *err);

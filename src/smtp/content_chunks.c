@@ -78,22 +78,18 @@ static int put_command(struct chunks *c, const struct chunk *chunk, struct error
 {
 	struct transaction *t = c->t;
 	struct strbuf *line = &t->s->line, shown = STRBUF_INIT(COMMAND_BUFFER_MAX);
-	const struct pipeline_expected what = { stage_of(chunk), chunk->last ? FINAL : MORE };
-	const char *url = chunk->part->url;
+	const char *url = chunk->part->url, *last = chunk->last ? " LAST" : "";
 
-	strbuf_reset(line);
-	strbuf_addstr(line, url ? "BURL " : "BDAT ");
-	if (url)
-		strbuf_addstr(line, url);
-	else
-		command_add_number(line, chunk->octets);
-	strbuf_addstr(line, chunk->last ? " LAST" : "");
+	session_line(t->s, url ? "BURL" : "BDAT", url ? url : "");
 	if (url) {
 		strbuf_addstr(&shown, "BURL ");
 		burl_mask(url, &shown);
-		strbuf_addstr(&shown, chunk->last ? " LAST" : "");
+		strbuf_addstr(&shown, last);
+	} else {
+		command_add_number(line, chunk->octets);
 	}
-	int rc = pipeline_say(&t->pipe, &what, url ? strlen(url) : 0, false,
+	strbuf_addstr(line, last);
+	int rc = pipeline_say(&t->pipe, stage_of(chunk), url ? strlen(url) : 0,
 			      url ? shown.buf : NULL, err);
 
 	strbuf_release(&shown);
@@ -168,8 +164,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 			return end;
 		/* the reply to the last one is due when it is flushed: see send_all() */
 		if (!chunk.last)
-			pipeline_expect(&t->pipe, &(const struct pipeline_expected){
-				stage_of(&chunk), chunk.last ? FINAL : MORE });
+			pipeline_expect(&t->pipe, stage_of(&chunk), MORE);
 	}
 	return DATA_SENT;
 }
@@ -238,9 +233,7 @@ static void confirm(struct transaction *t)
 	const enum stage stage = s->account->rset == RSET_NEVER ? STAGE_NOOP : STAGE_RSET;
 	struct error err;
 
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, stage_name(stage));
-	int rc = session_command(s, stage, &err);
+	int rc = session_say(s, stage, stage_name(stage), &err);
 
 	if (s->reply.code == 221 || s->reply.code == 421 ||
 	    (rc == 0 ? reply_class(&s->reply) == 2 : err.exit != EX_PROTOCOL))
@@ -263,9 +256,8 @@ static void ask_further(struct transaction *t, enum stage stage)
 	bool taken = false;
 
 	reply_error(&s->reply, stage, &first);
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "QUIT");
-	int rc = command_send(s->wire, &s->line, &d, &err);
+	session_line(s, "QUIT", NULL);
+	int rc = command_send(s->wire, &s->line, false, &d, &err);
 
 	s->dead = true;
 	if (rc == 0)
@@ -312,9 +304,8 @@ static void take_result(struct transaction *t, enum stage stage)
 static enum data_end send_all(struct chunks *c, enum stage stage, struct error *err)
 {
 	struct transaction *t = c->t;
-	bool line_start;
 
-	if (transfer_skip(c->transfer, &line_start, err) < 0)
+	if (transfer_skip(c->transfer, err) < 0)
 		return DATA_FAILED;
 	enum data_end end = put_chunks(c, err);
 
@@ -324,7 +315,7 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 	c->amid = end != DATA_SENT;
 	/* of LMTP's replies, one for each recipient, this is the first: see content.h */
 	if (!c->amid)
-		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
+		pipeline_expect(&t->pipe, stage, FINAL);
 	return end;
 }
 

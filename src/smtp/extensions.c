@@ -151,21 +151,18 @@ int extensions_check_account(const struct account *a, struct error *err)
 
 /* --- what the server announces ------------------------------------------ */
 
-static int note(struct session *s, enum extension_id id, const char *arguments, struct error *err)
+static void note(struct session *s, enum extension_id id, const char *arguments)
 {
-	const struct extension *x = extensions[id];
 	struct strvec words = STRVEC_INIT(ARGUMENTS_MAX);
-	int rc = 0;
 
 	if (!enabled(s, id))
-		return 0;
+		return;
 	s->announced[id] = true;
-	if (x->parse) {
-		strvec_split(&words, arguments, " \t");
-		rc = x->parse(s, &words, err);
-		strvec_release(&words);
-	}
-	return rc;
+	if (!extensions[id]->parse)
+		return;
+	strvec_split(&words, arguments, " \t");
+	extensions[id]->parse(s, &words);
+	strvec_release(&words);
 }
 
 /*
@@ -173,7 +170,7 @@ static int note(struct session *s, enum extension_id id, const char *arguments, 
  * *(ALPHA / DIGIT / "-") (RFC 5321, section 4.1.1.1). "=" ends a keyword as
  * well, for old servers' "AUTH=PLAIN".
  */
-int extensions_parse_line(struct session *s, const char *line, struct error *err)
+void extensions_parse_line(struct session *s, const char *line)
 {
 	size_t n = strcspn(line, " \t=");
 
@@ -183,11 +180,10 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 		if (text_fold(line[0]) != text_fold(keyword[0]) ||
 		    strncasecmp(line, keyword, n) != 0 || keyword[n] != '\0')
 			continue;
-		if (line[n] == '=' && id != EXT_AUTH)
-			return 0;
-		return note(s, (enum extension_id)id, line[n] ? line + n + 1 : "", err);
+		if (line[n] != '=' || id == EXT_AUTH)
+			note(s, (enum extension_id)id, line[n] ? line + n + 1 : "");
+		return;
 	}
-	return 0;
 }
 
 /* The announced line of that keyword, from behind it; NULL if there is none. */

@@ -50,8 +50,8 @@ struct extension {
 	const char *params;
 	/* Octets by which its parameters raise the limit of the command line (A5). */
 	size_t mail_octets, rcpt_octets;
-	/* Takes the words behind the keyword; bad ones are ignored or an error. */
-	int (*parse)(struct session *, const struct strvec *args, struct error *);
+	/* Takes the words behind the keyword; bad ones are ignored. */
+	void (*parse)(struct session *, const struct strvec *args);
 	/* Work to do after EHLO; AGAIN forgets all and greets anew. Runs announced or not. */
 	enum ehlo_next (*after_ehlo)(struct session *, struct error *);
 	/*
@@ -78,7 +78,7 @@ EXTENSIONS(EXTENSION_ROW)
 extern const struct extension *const extensions[EXT_COUNT];
 
 /* Notes one EHLO line ("SIZE 1000"); unknown keywords are kept for --serverinfo only. */
-ATTR_CHECK int extensions_parse_line(struct session *s, const char *line, struct error *err);
+void extensions_parse_line(struct session *s, const char *line);
 
 /*
  * What stands behind the keyword in the server's announcement, "" for

@@ -16,6 +16,7 @@
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/strvec.h"
 
 struct account;
@@ -24,7 +25,6 @@ struct auth_memory;
 struct early_memory;
 struct envelope;
 struct error;
-struct limits_domains;
 struct observer;
 struct secret;
 struct session;
@@ -63,8 +63,7 @@ struct observer {
 	wire_trace_fn *tls_trace;
 	/*
 	 * These octets of the message go out, as they are sent: with DATA that is
-	 * with doubled dots and the last one, but what is left of a transfer that
-	 * is resumed comes without.
+	 * with doubled dots and the last one.
 	 */
 	void (*text)(void *ctx, const char *data, size_t n);
 	/* So many octets of the message have gone out. */
@@ -118,7 +117,7 @@ struct session {
 	unsigned rcpt_max;		/* LIMITS RCPTMAX, 0 = none */
 	unsigned mail_max, domain_max;	/* the same: MAILMAX, RCPTDOMAINMAX */
 	unsigned mail_count;		/* MAIL commands of this connection */
-	struct limits_domains *domains;	/* of its recipients, when domain_max is set */
+	struct strmap domains;		/* of its recipients, when domain_max is set */
 	struct strvec mechanisms;	/* of AUTH */
 	struct strvec keywords;		/* every EHLO line as it came */
 	struct strvec clear_keywords;	/* those of the EHLO before STARTTLS: for --serverinfo */
@@ -199,8 +198,15 @@ ATTR_CHECK int session_reply(struct session *s, enum stage stage, struct error *
  */
 int session_named(const struct session *s, struct error *err);
 
+/* Makes s->line those words, with a blank and further behind them if that is not NULL. */
+void session_line(struct session *s, const char *words, const char *further);
+
 /* Sends s->line and reads the reply; an unasked 421 counts as the reply. */
 ATTR_CHECK int session_command(struct session *s, enum stage stage, struct error *err);
+
+/* The same for a line of these words. */
+ATTR_CHECK int session_say(struct session *s, enum stage stage, const char *words,
+			   struct error *err);
 
 /*
  * EHLO before the greeting, where the server has said on an earlier

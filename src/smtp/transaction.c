@@ -388,9 +388,8 @@ static void take_reply(void *ctx, const struct pipeline_expected *what, const st
 
 static int put(struct transaction *t, const char *command, enum stage stage, struct error *err)
 {
-	strbuf_reset(&t->s->line);
-	strbuf_addstr(&t->s->line, command);
-	return pipeline_add(&t->pipe, stage, 0, 0, false, err);
+	session_line(t->s, command, NULL);
+	return pipeline_add(&t->pipe, stage, 0, 0, err);
 }
 
 #define PATH_MAX_OCTETS 256	/* RFC 5321, section 4.5.3.1.3 */
@@ -431,7 +430,7 @@ static int put_mail(struct transaction *t, struct error *err)
 	extra += path_excess(t->try.null_sender ? "" : t->e->sender);
 	t->try.prdr = prdr_used(t->s, t->e);
 
-	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, session_has(t->s, EXT_SMTPUTF8), err) < 0)
+	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, err) < 0)
 		return -1;
 	if (first_alone(t) || checkpoint_resumes(t) || send_mode_uncertain(t->s, mode))
 		pipeline_finish(&t->pipe);
@@ -460,8 +459,7 @@ static void put_recipients(struct transaction *t)
 
 		extra += path_excess(r->address);
 		t->rcpt[k].state = ASKED;
-		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, session_has(t->s, EXT_SMTPUTF8),
-				 &err) < 0) {
+		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, &err) < 0) {
 			error_prefix(&err, "'%.100s'", r->address);
 			transaction_refuse(t, t->rcpt[k].index, &err);
 		}
@@ -476,7 +474,7 @@ static int put_client(struct transaction *t, struct error *err)
 	if (!t->s->account->cmd.xforward)
 		return 0;
 	for (size_t at = 0; xforward_next(t->s, &at);) {
-		if (pipeline_add(&t->pipe, STAGE_XFORWARD, 0, 0, false, err) < 0)
+		if (pipeline_add(&t->pipe, STAGE_XFORWARD, 0, 0, err) < 0)
 			return -1;
 	}
 	pipeline_finish(&t->pipe);

@@ -42,7 +42,6 @@ static void announce_params(struct session *s, const char *const *list)
 /* A session with a server that does not exist; what the account switches off stays off. */
 static void assume(struct session *s, const struct account *a, struct arena *arena)
 {
-	struct error ignored;
 
 	*s = (struct session){ .account = a, .arena = arena, .encrypted = a->tls.mode != TLS_OFF,
 			       .verified = a->tls.mode != TLS_OFF,
@@ -56,7 +55,7 @@ static void assume(struct session *s, const struct account *a, struct arena *are
 	if (s->protocol == SESSION_SMTP)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(asked_for); i++)
-		(void)!extensions_parse_line(s, extensions[asked_for[i]]->keyword, &ignored);
+		extensions_parse_line(s, extensions[asked_for[i]]->keyword);
 	announce_params(s, a->ext.mail_param);
 	announce_params(s, a->ext.rcpt_param);
 }

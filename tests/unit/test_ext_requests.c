@@ -18,7 +18,7 @@
 static void note(struct peer *p, const char *line)
 {
 	strvec_add(&p->session.keywords, line);
-	assert_int_equal(extensions_parse_line(&p->session, line, &p->err), 0);
+	extensions_parse_line(&p->session, line);
 }
 
 static struct peer *bare(void)
@@ -664,7 +664,7 @@ static void test_domain_limit(void **state)
 
 	(void)state;
 	assert_true(limits_take_domain(s, "a@x"));
-	assert_null(s->domains);	/* nothing is counted without a limit */
+	assert_int_equal(s->domains.n, 0);	/* nothing is counted without a limit */
 	s->domain_max = 2;
 	assert_true(limits_take_domain(s, "a@x"));
 	assert_true(limits_take_domain(s, "b@X"));

@@ -86,14 +86,12 @@ void auth_explain_refusal(const struct session *s, const struct reply *r, struct
 }
 
 /* "AUTH" *( SP mechanism ); a second line, or an old "AUTH=", adds to it */
-int auth_parse(struct session *s, const struct strvec *args, struct error *err)
+void auth_parse(struct session *s, const struct strvec *args)
 {
-	(void)err;
 	for (size_t i = 0; i < args->n; i++) {
 		if (!strvec_has(&s->mechanisms, args->v[i]))
 			strvec_add(&s->mechanisms, args->v[i]);
 	}
-	return 0;
 }
 
 /* "AUTH=" xtext / "AUTH=<>" (RFC 4954, section 5): announced is enough, used or not */
@@ -257,18 +255,14 @@ static int send_initial(struct sign_in *g, struct strbuf *line, struct error *er
 /* AUTH itself, with the initial response where there is one and it fits (RFC 4954, section 4). */
 static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial, struct error *err)
 {
-	struct strbuf *line = &g->s->line;
-
-	strbuf_reset(line);
-	strbuf_addstr(line, "AUTH ");
-	strbuf_addstr(line, m->name);
+	session_line(g->s, "AUTH", m->name);
 	if (!initial)
 		return session_command(g->s, STAGE_AUTH, err);
 	int early = session_quiet(g->s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (send_initial(g, line, err) < 0)
+	if (send_initial(g, &g->s->line, err) < 0)
 		return -1;
 	return session_reply(g->s, STAGE_AUTH, err);
 }
@@ -285,9 +279,7 @@ static enum auth_verdict cancel(struct sign_in *g)
 
 	if (g->s->dead)
 		return AUTH_FAILED;
-	strbuf_reset(&g->s->line);
-	strbuf_addch(&g->s->line, '*');
-	if (session_command(g->s, STAGE_AUTH, &ignored) < 0)
+	if (session_say(g->s, STAGE_AUTH, "*", &ignored) < 0)
 		return AUTH_FAILED;
 	if (reply_class(&g->s->reply) == 2 || reply_class(&g->s->reply) == 3)
 		g->s->dead = true;	/* it does not know what is going on: no more commands */

@@ -46,7 +46,7 @@ struct auth_memory {
 void auth_explain_refusal(const struct session *s, const struct reply *r, struct error *err);
 
 /* Row of the table of extensions. */
-ATTR_CHECK int auth_parse(struct session *s, const struct strvec *args, struct error *err);
+void auth_parse(struct session *s, const struct strvec *args);
 enum ehlo_next auth_after_ehlo(struct session *s, struct error *err);
 
 void auth_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out);

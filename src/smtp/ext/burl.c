@@ -80,12 +80,10 @@ static bool offered(const struct session *s, const struct burl *b)
 }
 
 /* Without any word it is only a hint that there is more for those who have signed in. */
-static int burl_parse(struct session *s, const struct strvec *args, struct error *err)
+static void burl_parse(struct session *s, const struct strvec *args)
 {
-	(void)err;
 	if (!args->n && !s->authenticated)
 		s->announced[EXT_BURL] = false;
-	return 0;
 }
 
 static bool burl_wanted(const struct session *s, const struct envelope *e)

@@ -104,19 +104,17 @@ static bool read_offset(const struct reply *r, uint64_t *out)
 /* With DATA the rest has to begin a line; it is read once to see whether it does. */
 static bool usable(const struct transaction *t, uint64_t from)
 {
-	struct transfer *x;
-	bool line_start = true;
 	struct error unreadable;
 
 	if (from > edits_wire_size(t->edits, t->m))
 		return false;
 	if (session_has(t->s, EXT_CHUNKING))
 		return true;
-	x = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, from);
-	int rc = transfer_skip(x, &line_start, &unreadable);
+	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, from);
+	const bool begins = transfer_skip(x, &unreadable) > 0;
 
 	transfer_free(x);
-	return rc == 0 && line_start;
+	return begins;
 }
 
 bool checkpoint_take(struct transaction *t, const struct reply *r)

@@ -27,11 +27,10 @@
  * goes on without it (section 5).
  */
 
-static int requiretls_parse(struct session *s, const struct strvec *args, struct error *err)
+static void requiretls_parse(struct session *s, const struct strvec *args)
 {
-	(void)args, (void)err;
+	(void)args;
 	s->announced[EXT_REQUIRETLS] = s->encrypted;
-	return 0;
 }
 
 static bool requiretls_wanted(const struct session *s, const struct envelope *e)

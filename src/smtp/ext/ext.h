@@ -15,7 +15,6 @@
 #include "util/attr.h"
 
 struct arena;
-struct limits_domains;
 struct message;
 struct reply;
 struct result;
@@ -87,9 +86,6 @@ bool limits_spent(const struct session *s);
  * is counted then.
  */
 bool limits_take_domain(struct session *s, const char *address);
-
-/* Frees what the session holds for that; accepts NULL. */
-void limits_domains_free(struct limits_domains *d);
 
 /* --- mtrk.c -------------------------------------------------------------- */
 
