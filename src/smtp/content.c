@@ -1,5 +1,20 @@
+/*
+ * The content of a transaction: how and when it goes out, and its reply.
+ *
+ * DATA when the replies to RCPT are there or with RCPT in one group, its
+ * lines after 354. BDAT and BURL (RFC 3030, RFC 4468) when the replies to
+ * RCPT are there and somebody stands; up to chunk_window chunks are under
+ * way unanswered. A refused chunk ends the message; what is under way of it
+ * is answered too and counted off.
+ *
+ * SMTP gives one reply, PRDR and LMTP (RFC 2033, section 4.2) one for each
+ * recipient that stands. Replies are counted: one too many or too few, and
+ * it is not known whose they are. Only a 250 says that the message was taken:
+ * after 221, which says that the channel closes, nobody knows (RFC 5321,
+ * section 4.2.3).
+ */
 #include "config.h"
-#include "smtp/content.h"
+#include "smtp/transaction_state.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +27,6 @@
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
-#include "smtp/transaction_state.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/strbuf.h"
@@ -110,8 +124,8 @@ static ssize_t read_plain(struct transfer *x, char *room, uint64_t max, struct e
 /* Is there a word from the server, and is it one to stop for? */
 static bool stopped(const struct transfer *x, data_watch_fn *watch, void *ctx, uint64_t left)
 {
-	return watch && wire_unsent(x->session->wire) == 0 &&
-		wire_unread_now(x->session->wire) > 0 && watch(ctx, left);
+	return wire_unsent(x->session->wire) == 0 && wire_unread_now(x->session->wire) > 0 &&
+		(!watch || watch(ctx, left));
 }
 
 /* A signal ends it between two blocks; there need not be any wait. */
@@ -177,8 +191,7 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 }
 
 /* The whole of it with the writer's dots, and the one at its end. */
-static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *ctx,
-			       struct error *err)
+static enum data_end put_lines(struct transfer *x, struct error *err)
 {
 	struct session *s = x->session;
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
@@ -199,7 +212,7 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 		/* when that was the end, what comes now is the reply to it */
 		if (n > 0 && interrupted(&d, err))
 			return DATA_FAILED;
-		if (n > 0 && stopped(x, watch, ctx, 0))
+		if (n > 0 && stopped(x, NULL, NULL, 0))
 			return DATA_ANSWERED;
 	}
 	if (n < 0)
@@ -215,7 +228,7 @@ enum data_end transfer_put(struct transfer *x, uint64_t octets, data_watch_fn *w
 {
 	if (x->form == DATA_CHUNK)
 		return put_chunk(x, octets, watch, ctx, err);
-	return put_lines(x, watch, ctx, err);
+	return put_lines(x, err);
 }
 
 int transfer_skip(struct transfer *x, struct error *err)
@@ -368,28 +381,23 @@ void content_reply(struct transaction *t, enum stage stage)
 		pipeline_break(&t->pipe, &err);
 }
 
-/* A server that says yes and no has not taken it for sure. */
-static void take_content_reply(struct transaction *t, enum stage stage)
-{
-	struct error err;
-
-	content_reply(t, stage);
-	if (t->s->protocol != SESSION_LMTP && !t->s->dead && reply_class(&t->s->reply) == 2 && wire_unread(t->s->wire) > 0 &&
-	    further_code(t->s) >= 400) {
-		error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the "
-			  "second time with %d", t->s->reply.code);
-		transaction_lose(t, &err);
-	}
-}
-
 void content_replies(struct transaction *t, enum stage stage)
 {
+	struct session *s = t->s;
 	struct error err;
 
-	if (session_reply(t->s, stage, &err) < 0)
+	if (session_reply(s, stage, &err) < 0) {
 		pipeline_break(&t->pipe, &err);
-	else
-		take_content_reply(t, stage);
+		return;
+	}
+	content_reply(t, stage);
+	/* a server that says yes and no has not taken it for sure */
+	if (s->protocol == SESSION_LMTP || s->dead || reply_class(&s->reply) != 2 ||
+	    wire_unread(s->wire) == 0 || further_code(s) < 400)
+		return;
+	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
+		  "with %d", s->reply.code);
+	transaction_lose(t, &err);
 }
 
 void content_interrupted(struct transaction *t, enum stage stage)
@@ -414,14 +422,6 @@ void content_interrupted(struct transaction *t, enum stage stage)
 
 /* --- DATA ---------------------------------------------------------------- */
 
-/* Has the server said a word amid the content? It has no reason to but a refusal. */
-static bool line_heard(void *ctx, uint64_t left)
-{
-	(void)ctx;
-	(void)left;
-	return true;
-}
-
 /* The content behind DATA's 354, and the replies. */
 static void send_lines(struct transaction *t)
 {
@@ -430,7 +430,7 @@ static void send_lines(struct transaction *t)
 
 	t->try.begun = true;
 	enum data_end end = transfer_skip(x, &err) < 0 ? DATA_FAILED :
-		transfer_put(x, 0, line_heard, NULL, &err);
+		transfer_put(x, 0, NULL, NULL, &err);
 
 	transfer_free(x);
 	if (end == DATA_SENT)
@@ -509,40 +509,24 @@ static bool wants_chunks(const struct transaction *t)
 		(a->chunking == CHUNKING_ON || t->s->transid || t->e->size > a->chunk_size);
 }
 
-/* One refusal ends it for all. */
-static void refuse_all(struct transaction *t)
-{
-	struct error err = t->result->refusal;
-
-	error_prefix(&err, "not sent, as another recipient was refused");
-	abandon(t);
-	transaction_fail_standing(t, &err);
-	transaction_fail_open(t, &err);
-}
-
-/* A recipient has to be left out that the server has accepted: the others go without it. */
-static void start_over(struct transaction *t)
-{
-	abandon(t);
-	t->try.retry = true;
-}
-
 /* All replies are to be there before the content is offered. */
 static void send_later(struct transaction *t, bool chunked)
 {
 	pipeline_finish(&t->pipe);
 	if (t->pipe.broken || t->try.mail_refused)
 		return;
-	if (t->result->refusal.exit)
-		refuse_all(t);
-	else if (t->try.unfit)
-		start_over(t);
-	else if (t->try.standing == 0)
+	const bool refused = t->result->refusal.exit != 0;
+
+	if (refused || t->try.unfit || t->try.standing == 0)
 		abandon(t);
 	else if (chunked)
 		content_send_chunks(t);
 	else
 		ask_data(t);
+	if (refused)
+		transaction_refuse_all(t);
+	else if (t->try.unfit)		/* the others go without whom the server had accepted */
+		t->try.retry = true;
 }
 
 void content_send(struct transaction *t)

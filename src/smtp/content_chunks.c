@@ -2,7 +2,7 @@
  * The content by BDAT and BURL, in chunks, and their replies (RFC 3030, RFC 4468).
  */
 #include "config.h"
-#include "smtp/content.h"
+#include "smtp/transaction_state.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
-#include "smtp/transaction_state.h"
 #include "util/error.h"
 
 /* A chunk of which no more is left is sent to its end after a refusal, else we hang up. */
@@ -136,12 +135,6 @@ static void wait_for_room(struct chunks *c)
 	pipeline_take_ready(p);
 }
 
-/* Is there a reason to send no further chunk? */
-static bool chunk_refused(const struct chunks *c)
-{
-	return c->t->pipe.broken || c->t->try.chunk_error.exit;
-}
-
 /* All chunks into the wire; DATA_ANSWERED as well when the server has refused one. */
 static enum data_end put_chunks(struct chunks *c, struct error *err)
 {
@@ -150,7 +143,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 
 	while (next_chunk(c, &chunk)) {
 		wait_for_room(c);
-		if (chunk_refused(c))
+		if (t->pipe.broken || t->try.chunk_error.exit)
 			return DATA_ANSWERED;
 		if (put_command(c, &chunk, err) < 0)
 			return DATA_FAILED;
@@ -313,7 +306,7 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 		return end;
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
-	/* of LMTP's replies, one for each recipient, this is the first: see content.h */
+	/* of LMTP's replies, one for each recipient, this is the first: see content.c */
 	if (!c->amid)
 		pipeline_expect(&t->pipe, stage, FINAL);
 	return end;

@@ -48,6 +48,13 @@ struct extension {
 	 * one of MAIL, without value, for ext.asked of the envelope.
 	 */
 	const char *params;
+	/*
+	 * Where struct envelope has the value of that parameter of MAIL, a string that
+	 * asks for it when it is not NULL; 0: there is none. Without hooks it is sent as
+	 * it is, or as xtext.
+	 */
+	size_t value;
+	bool xtext;
 	/* Octets by which its parameters raise the limit of the command line (A5). */
 	size_t mail_octets, rcpt_octets;
 	/* Takes the words behind the keyword; bad ones are ignored. */
@@ -132,14 +139,18 @@ ATTR_CHECK int extensions_check_rcpt(const struct session *s, const struct envel
 				     const struct recipient *r, struct error *err);
 
 /*
- * Parameters of MAIL and RCPT from the announced rows, in the order of
+ * Parameters of MAIL or (r not NULL) RCPT from the announced rows, in the order of
  * doc/protocol.md#parameters. Returns the octets by which they raise the limit of the
  * command line.
  */
-size_t extensions_mail_params(const struct session *s, const struct envelope *e,
-			      struct strbuf *out);
-size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
-			      const struct recipient *r, struct strbuf *out);
+size_t extensions_params(const struct session *s, const struct envelope *e,
+			 const struct recipient *r, struct strbuf *out);
+
+/* Is PRDR asked for in this session? */
+bool prdr_used(const struct session *s, const struct envelope *e);
+
+/* Are mail_param and rcpt_param well-formed, and none that an extension sends? EX_CONFIG. */
+ATTR_CHECK int params_check(const struct account *a, struct error *err);
 
 /* xtext (RFC 3461, section 4), appended. */
 void xtext_add(struct strbuf *out, const char *s);

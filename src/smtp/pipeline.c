@@ -74,11 +74,6 @@ static void take_next_reply(struct pipeline *p)
 	answer(p, &p->queue[p->head - 1]);
 }
 
-static bool outstanding(const struct pipeline *p)
-{
-	return p->head < p->count && !p->broken;
-}
-
 size_t pipeline_outstanding(const struct pipeline *p)
 {
 	return p->broken ? 0 : p->count - p->head;
@@ -116,7 +111,7 @@ int pipeline_say(struct pipeline *p, enum stage stage, size_t extra, const char 
 {
 	if (command_check(&p->session->line, extra, false, err) < 0)
 		return -1;
-	if (!p->broken && (outstanding(p) || quiet(p, stage, 0)))
+	if (!p->broken && (pipeline_outstanding(p) || quiet(p, stage, 0)))
 		put_line(p, stage, shown);
 	return 0;
 }
@@ -128,11 +123,11 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 
 	if (command_check(&s->line, extra, session_has(s, EXT_SMTPUTF8), err) < 0)
 		return -1;
-	if (p->broken || (!outstanding(p) && !quiet(p, stage, index)))
+	if (p->broken || (!pipeline_outstanding(p) && !quiet(p, stage, index)))
 		return 0;
 	pipeline_expect(p, stage, index);
 	put_line(p, stage, NULL);
-	while (outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
+	while (pipeline_outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
 		take_next_reply(p);
 	if (!session_has(s, EXT_PIPELINING))
 		pipeline_finish(p);
@@ -141,18 +136,18 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 
 void pipeline_take(struct pipeline *p)
 {
-	if (outstanding(p))
+	if (pipeline_outstanding(p))
 		take_next_reply(p);
 }
 
 void pipeline_take_ready(struct pipeline *p)
 {
-	while (outstanding(p) && wire_unread_now(p->session->wire) > 0)
+	while (pipeline_outstanding(p) && wire_unread_now(p->session->wire) > 0)
 		take_next_reply(p);
 }
 
 void pipeline_finish(struct pipeline *p)
 {
-	while (outstanding(p))
+	while (pipeline_outstanding(p))
 		take_next_reply(p);
 }

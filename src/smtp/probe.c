@@ -61,14 +61,14 @@ static const struct meaning atrn_codes[] = {
 
 /* --- arguments ------------------------------------------------------------ */
 
-static int check_any(const char *arg, struct error *err)
-{
-	return arg && !*arg ? error_set(err, FAULT_USAGE, "the argument is empty") : 0;
-}
-
 static int check_string(const char *arg, struct error *err)
 {
-	return check_any(arg ? arg : "", err);
+	return arg && *arg ? 0 : error_set(err, FAULT_USAGE, "the argument is empty");
+}
+
+static int check_any(const char *arg, struct error *err)
+{
+	return arg ? check_string(arg, err) : 0;
 }
 
 /* What follows these on the line are no commands any more, and we would go on with commands. */
@@ -356,13 +356,9 @@ static int by_class(const struct session *s, const struct probe_request *p, enum
 
 	if (!table[p->id].codes && class <= 3)
 		return 0;
-	if (r->code == 530)
-		return probe_refused(s, p, FAULT_SIGN_IN_WANTED, err);
-	if (class == 4)
-		return probe_refused(s, p, FAULT_REFUSED_FOR_NOW, err);
-	if (otherwise || class <= 3)
-		return probe_refused(s, p, FAULT_PROTOCOL, err);
-	return probe_refused(s, p, FAULT_REFUSED, err);
+	return probe_refused(s, p, r->code == 530 ? FAULT_SIGN_IN_WANTED :
+			     class == 4 ? FAULT_REFUSED_FOR_NOW :
+			     otherwise || class <= 3 ? FAULT_PROTOCOL : FAULT_REFUSED, err);
 }
 
 static int judge_probe(const struct session *s, const struct probe_request *p,
@@ -392,13 +388,9 @@ static int judge_probe(const struct session *s, const struct probe_request *p,
 /* Was VRFY no answer: cannot tell, or no such command? */
 static bool told_nothing(const struct session *s)
 {
-	static const int codes[] = { 252, 500, 502, 504 };
+	const int code = s->reply.code;
 
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		if (s->reply.code == codes[i])
-			return !s->dead;
-	}
-	return false;
+	return !s->dead && (code == 252 || code == 500 || code == 502 || code == 504);
 }
 
 static int step(struct session *s, enum stage stage, const char *words, const char *address,

@@ -35,7 +35,8 @@ static const struct early_memory *memory(const struct session *s)
 	return s->protocol == SESSION_ESMTP ? s->opt.early : NULL;
 }
 
-bool early_hello(struct session *s)
+/* Puts EHLO into the wire, to go out before the greeting is read; false: it is not to. */
+static bool early_hello(struct session *s)
 {
 	const struct early_memory *m = memory(s);
 	struct deadline d = session_deadline(s, STAGE_EHLO);
@@ -47,7 +48,8 @@ bool early_hello(struct session *s)
 	return command_send(s->wire, &s->line, false, &d, &unfit) == 0;
 }
 
-void early_note(const struct session *s)
+/* The first EHLO of the connection was answered: keeps whether the server invites. */
+static void early_note(const struct session *s)
 {
 	const struct early_memory *m = memory(s);
 
@@ -56,7 +58,12 @@ void early_note(const struct session *s)
 			(session_has(s, EXT_PIPECONNECT) || session_has(s, EXT_X_PIPE_CONNECT)));
 }
 
-bool early_refused(const struct session *s, const struct error *err)
+/*
+ * EHLO went ahead, and no session came of it, by err. True when that may be
+ * why: the server refused, hung up or left it unanswered. Then it is forgotten
+ * that it had invited.
+ */
+static bool early_refused(const struct session *s, const struct error *err)
 {
 	const struct early_memory *m = memory(s);
 
@@ -97,23 +104,19 @@ static int say_hello(struct session *s, enum stage stage, bool said, struct erro
 /* RFC 2033, section 5, demands them of a server; it works without. */
 static int look_for_demanded(const struct session *s, struct error *err)
 {
-	static const struct {
-		enum extension_id id;
-		const char *name, *note;
-	} demanded[] = {
-		{ EXT_PIPELINING, "PIPELINING", "(no PIPELINING, which LMTP demands)" },
-		{ EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES",
-		  "(no ENHANCEDSTATUSCODES, which LMTP demands)" },
-	};
+	static const enum extension_id demanded[] = { EXT_PIPELINING, EXT_ENHANCEDSTATUSCODES };
 
 	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
-		if (session_has(s, demanded[i].id))
+		const char *name = extensions[demanded[i]]->keyword;
+
+		if (session_has(s, demanded[i]))
 			continue;
-		wire_note(s->wire, WIRE_NOTE_IN, demanded[i].note);
+		wire_note(s->wire, WIRE_NOTE_IN,
+			  arena_printf(s->arena, "(no %s, which LMTP demands)", name));
 		if (s->account->lmtp_required && !s->opt.info_only)
 			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
 					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
-					 "on", demanded[i].name);
+					 "on", name);
 	}
 	return 0;
 }
@@ -235,8 +238,8 @@ void session_note(const struct session *s, const char *text)
 int session_reply(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
-	int rc = reply_read(s->wire, &d, stage == STAGE_AUTH || stage == STAGE_BURL, &s->reply,
-			    err);
+	const bool hidden = stage == STAGE_AUTH || stage == STAGE_BURL;
+	int rc = reply_read(s->wire, &d, hidden, &s->reply, err);
 
 	if (rc < 0 || s->reply.code == 421)
 		s->dead = true;
@@ -303,7 +306,8 @@ int session_quit(struct session *s, bool wait)
 	if (s->dead)
 		return 0;
 	s->dead = true;
-	if (wire_unread_now(s->wire) > 0 && reply_read(s->wire, &d, false, &s->reply, &ignored) == 0)
+	if (wire_unread_now(s->wire) > 0 &&
+	    reply_read(s->wire, &d, false, &s->reply, &ignored) == 0)
 		code = s->reply.code;
 	session_line(s, "QUIT", NULL);
 	/* the end is the end, polite or not */

@@ -19,16 +19,11 @@
 #include "util/strmap.h"
 #include "util/strvec.h"
 
-struct account;
 struct arena;
 struct auth_memory;
 struct early_memory;
-struct envelope;
-struct error;
 struct observer;
 struct secret;
-struct session;
-struct wire;
 
 /*
  * Who wants to know how an attempt goes on: functions passed down from the
@@ -222,18 +217,5 @@ struct early_memory {
 	void (*note)(void *ctx, bool invited);
 	void *ctx;
 };
-
-/* Puts EHLO into the wire, to go out before the greeting is read; false: it is not to. */
-bool early_hello(struct session *s);
-
-/* The first EHLO of the connection was answered: keeps whether the server invites. */
-void early_note(const struct session *s);
-
-/*
- * EHLO went ahead, and no session came of it, by err. True when that may be
- * why: the server refused, hung up or left it unanswered. Then it is forgotten
- * that it had invited.
- */
-bool early_refused(const struct session *s, const struct error *err);
 
 #endif

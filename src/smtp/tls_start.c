@@ -20,12 +20,6 @@ static int key_password(void *ctx, struct secret *out, struct error *err)
 
 /* --- DANE --------------------------------------------------------------- */
 
-/* With may, a machine that cannot do DNSSEC has no DANE; a wrong setting is told. */
-static bool is_tolerable(const struct tls_settings *t, const struct error *err)
-{
-	return t->dane == TLS_DANE_MAY && err->exit == EX_CONFIG && !t->dnssec_anchor;
-}
-
 static int look_up(const struct session_options *o, const struct deadline *d, struct dane *out,
 		   struct error *err)
 {
@@ -40,8 +34,9 @@ static int look_up(const struct session_options *o, const struct deadline *d, st
 	*out = (struct dane){ .state = DANE_ABSENT };
 	if (t->dane == TLS_DANE_OFF)
 		return 0;
+	/* with may, a machine that cannot do DNSSEC has no DANE; a wrong setting is told */
 	if (dane_lookup(&source, o->host, o->port, d, out, &reason) < 0 &&
-	    !is_tolerable(t, &reason)) {
+	    !(t->dane == TLS_DANE_MAY && reason.exit == EX_CONFIG && !t->dnssec_anchor)) {
 		*err = reason;
 		return -1;
 	}
@@ -115,7 +110,8 @@ static void use_records(const struct session_options *o, const struct dane *dane
 }
 
 static int connect_with(struct stream *lower, struct session_options *o, enum tls_start how,
-			const struct dane *dane, const struct deadline *d, struct stream **out, struct error *err)
+			const struct dane *dane, const struct deadline *d, struct stream **out,
+			struct error *err)
 {
 	struct arena *arena = arena_new();
 	struct tls_client client = client_of(o, how, arena);

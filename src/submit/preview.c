@@ -7,7 +7,7 @@
 #include "message/envelope.h"
 #include "message/request.h"
 #include "smtp/extensions.h"
-#include "smtp/send_mode.h"
+#include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -68,7 +68,7 @@ static void add_commands(struct preview *p, const struct session *s)
 
 	strbuf_addf(&line, "%s%s>", send_mode_open(mode), e->sender);
 	if (mode == SEND_MODE_MAIL)
-		extensions_mail_params(s, e, &line);
+		extensions_params(s, e, NULL, &line);
 	else
 		send_mode_params(s, e, &line);
 	strvec_add(&p->command, line.buf);
@@ -76,7 +76,7 @@ static void add_commands(struct preview *p, const struct session *s)
 		strbuf_reset(&line);
 		strbuf_addf(&line, "RCPT TO:<%s>", e->rcpt[i].address);
 		if (mode == SEND_MODE_MAIL)
-			extensions_rcpt_params(s, e, &e->rcpt[i], &line);
+			extensions_params(s, e, &e->rcpt[i], &line);
 		strvec_add(&p->command, line.buf);
 	}
 	strbuf_release(&line);

@@ -1,5 +1,9 @@
+/*
+ * Which mechanism a session may sign in with. What stands against one is told in
+ * words, so that a sign-in that cannot be has a reason for each that was offered.
+ */
 #include "config.h"
-#include "smtp/auth/choice.h"
+#include "smtp/auth/auth.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -8,7 +12,6 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/reply.h"
 #include "smtp/session.h"
@@ -212,11 +215,6 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 	return false;
 }
 
-static bool has_quote(const char *name)
-{
-	return name && strpbrk(name, "\"\\");
-}
-
 const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 {
 	const struct auth_settings *a = &c->s->account->auth;
@@ -237,7 +235,8 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
 		return "has no place for 'authzid'";
-	if ((m->flags & MECHANISM_UNQUOTED) && (has_quote(a->user) || has_quote(a->authzid)))
+	if ((m->flags & MECHANISM_UNQUOTED) && (strpbrk(a->user ? a->user : "", "\"\\") ||
+						strpbrk(a->authzid ? a->authzid : "", "\"\\")))
 		return "'user' or 'authzid' has a quote or backslash";
 	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
 		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";

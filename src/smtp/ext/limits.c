@@ -27,19 +27,10 @@
 /* 1*max DIGIT to the end of s: the value, 0 if it is no such number or does not fit. */
 static uint64_t number(const char *s, size_t max)
 {
-	uint64_t value = 0;
-	size_t n = strlen(s);
+	uint64_t value;
+	const size_t n = text_decimal(s, &value);
 
-	if (n == 0 || n > max)
-		return 0;
-	for (; *s; s++) {
-		unsigned digit = (unsigned)(*s - '0');
-
-		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
-			return 0;
-		value = value * 10 + digit;
-	}
-	return value;
+	return n && n <= max && !s[n] ? value : 0;
 }
 
 /* "SIZE" [SP 1*20DIGIT]; none or 0: no limit is told (RFC 1870, section 3). */

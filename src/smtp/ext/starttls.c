@@ -119,8 +119,8 @@ static int not_offered(const struct session *s, struct error *err)
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
 	if (s->opt.keep_tls)
-		return error_set(err, FAULT_STARTTLS_LATER, "the server has offered STARTTLS before "
-				 "and does not now: nothing is sent in clear text");
+		return error_set(err, FAULT_STARTTLS_LATER, "the server has offered STARTTLS "
+				 "before and does not now: nothing is sent in clear text");
 	if (is_masked(s))
 		return error_set(err, FAULT_STARTTLS_MASKED, "a firewall on the way hides STARTTLS "
 				 "(it writes over what the server says): nothing is sent in clear "
