@@ -215,6 +215,12 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 	return false;
 }
 
+static bool has_quote(const struct auth_settings *a)
+{
+	return strpbrk(a->user ? a->user : "", "\"\\") ||
+		strpbrk(a->authzid ? a->authzid : "", "\"\\");
+}
+
 const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 {
 	const struct auth_settings *a = &c->s->account->auth;
@@ -235,8 +241,7 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
 		return "has no place for 'authzid'";
-	if ((m->flags & MECHANISM_UNQUOTED) && (strpbrk(a->user ? a->user : "", "\"\\") ||
-						strpbrk(a->authzid ? a->authzid : "", "\"\\")))
+	if ((m->flags & MECHANISM_UNQUOTED) && has_quote(a))
 		return "'user' or 'authzid' has a quote or backslash";
 	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
 		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";

@@ -98,9 +98,8 @@ static int body_utf8_check(const struct session *s, const struct envelope *e, st
 	if (address)
 		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
 				 "server does not offer", address);
-	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9",
-				"the header has UTF-8 that needs SMTPUTF8, "
-			 "which the server does not offer");
+	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9", "the header has UTF-8 that needs "
+				"SMTPUTF8, which the server does not offer");
 }
 
 static void body_utf8_mail_params(const struct session *s, const struct envelope *e,

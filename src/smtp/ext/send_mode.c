@@ -89,5 +89,4 @@ const struct extension ext_SEND = {
 };
 
 const struct extension ext_SOML = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY };
-
 const struct extension ext_SAML = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY };
