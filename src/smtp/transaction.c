@@ -471,9 +471,10 @@ static void begin(struct transaction *t, struct error *err)
 	struct session *s = t->s;
 	int rc = 0;
 
-	session_line(s, "RSET", NULL);
-	if (s->need_reset || (s->account->rset == RSET_ALWAYS && s->mail_count))
+	if (s->need_reset || (s->account->rset == RSET_ALWAYS && s->mail_count)) {
+		session_line(s, "RSET", NULL);
 		rc = pipeline_add(&t->pipe, STAGE_RSET, 0, 0, err);
+	}
 	s->need_reset = false;
 	if (rc == 0)
 		rc = put_client(t, err);

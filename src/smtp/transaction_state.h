@@ -105,8 +105,6 @@ void transaction_finish(struct transaction *t, enum stage stage, const struct re
 /* Keeps the words of r as the last ones of the transaction, for the log. */
 void transaction_note_reply(struct transaction *t, const struct reply *r);
 
-/* --- the content: content.c, content_chunks.c --- */
-
 /*
  * The message on its way: DATA's lines with dots doubled, or BDAT's octets
  * as they are (RFC 5321, section 4.5.2; RFC 3030). A transfer hands it out

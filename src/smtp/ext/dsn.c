@@ -41,7 +41,8 @@ static int dsn_check(const struct session *s, const struct envelope *e, struct e
 	const bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
 	struct strbuf id = STRBUF_INIT(DSN_ENVID_MAX);
 
-	xtext_add(&id, sent && e->envid ? e->envid : "");
+	if (sent && e->envid)
+		xtext_add(&id, e->envid);
 	const bool fits = !strbuf_overflow(&id);
 
 	strbuf_release(&id);
