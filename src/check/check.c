@@ -431,6 +431,8 @@ static int settle_envelope(struct check *c, struct error *err)
 				 "own to ask for");
 	if (submission_expand(s, to ? to : e->sender, e, err) < 0)
 		return -1;
+	for (i = 0; i < e->unsendable_n; i++)
+		check_fail(c, "recipient", e->unsendable[i].why);
 	c->facts.to = e->rcpt[0].address;
 	return 0;
 }

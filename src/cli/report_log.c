@@ -87,6 +87,12 @@ static const char *seconds(char *out, size_t room, long milliseconds)
 
 /* --- msmtp's form ------------------------------------------------------------------- */
 
+/* What a session has left to tell: nothing of a message that was thrown away. */
+static const struct result *session_of(const struct report *r)
+{
+	return r->discarded ? NULL : r->result;
+}
+
 static const char *host_of(const struct report *r)
 {
 	const struct account *a = r->account;
@@ -129,7 +135,7 @@ static void add_log_recipients(struct strbuf *out, const struct envelope *e)
 /* What msmtp has as well; what reads its log goes on reading. */
 static void add_msmtp_keys(struct strbuf *out, const struct report *r, const struct error *why)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 
 	add_pair(out, "host", host_of(r));
 	if (result) {
@@ -186,7 +192,7 @@ static const char *all_notes_of(const struct report *r)
 
 static void add_own_keys(struct strbuf *out, const struct report *r, const struct error *why)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 	char number[32];
 
 	add_pair(out, "account", r->account->name);
@@ -244,7 +250,7 @@ static void put_said(struct fields *f, const char *key, const char *text)
 /* All keys, in the order of doc/behaviour.md#log. */
 static void fill(struct fields *f, const struct report *r, size_t i)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 	const bool any = i < report_recipients(r);
 	const struct error *e = any ? report_recipient_error(r, i) : report_error(r);
 	const bool failed = any ? report_recipient_failed(r, i) : e != NULL;

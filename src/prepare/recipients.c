@@ -193,21 +193,18 @@ static int expand_all(struct job *j, const struct envelope *old, struct error *e
 	for (size_t i = 0; i < old->rcpt_count; i++) {
 		if (add_recipient(j, &old->rcpt[i], &why) == 0)
 			continue;
-		if (j->unreadable.exit || j->account->refused_recipients == PARTIAL_REFUSE) {
+		if (j->unreadable.exit) {
 			*err = why;
 			return -1;
 		}
-		/* it concerns the others only where nobody else is left */
 		explain_note(e->explain, "recipient '%s': left out: %s", old->rcpt[i].address,
 			     why.text);
 		envelope_set_aside(e, old->rcpt[i].address, &why);
 	}
 	if (e->rcpt_count)
 		return 0;
-	if (e->unsendable_n) {
-		*err = *e->unsendable[0].why;
-		return -1;
-	}
+	if (!j->discarded.rcpt_count)
+		return envelope_nobody(e, err);
 	e->discard = true;
 	for (size_t i = 0; i < j->discarded.rcpt_count; i++)
 		envelope_add_as(e, j->discarded.rcpt[i].address, NULL, &j->discarded.rcpt[i]);
@@ -313,15 +310,19 @@ static int internationalise_all(struct envelope *e, struct error *err)
 	if (ascii)
 		return 0;
 	const struct envelope old = envelope_take_recipients(e);
+	struct error why;
 
 	for (size_t i = 0; i < old.rcpt_count; i++) {
 		const char *address = old.rcpt[i].address;
 
-		if (internationalise(e, &address, err) < 0)
-			return error_prefix(err, "recipient");
-		envelope_add_as(e, address, NULL, &old.rcpt[i]);
+		if (internationalise(e, &address, &why) == 0) {
+			envelope_add_as(e, address, NULL, &old.rcpt[i]);
+			continue;
+		}
+		error_prefix(&why, "recipient");
+		envelope_set_aside(e, address, &why);
 	}
-	return 0;
+	return e->rcpt_count ? 0 : envelope_nobody(e, err);
 }
 
 int recipients_settle(struct envelope *e, const struct account *a, struct rewriter *rewriter,
