@@ -221,7 +221,10 @@ def cases():
                                           ('warn', 'aliases', ':3: ', 'correct the line'),
                                           ('ok', 'aliases', 'mail to root goes to ann@example.net')),
                prepare=with_aliases('nonsense\nroot: ann@example.net\nroot: |cat\n'))
-    yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 78,
+    yield Case('no such aliases', [{}], (('warn', 'aliases', 'cannot open aliases', 'make the file'),
+                                         ('warn', 'aliases', "mail to 'root' goes to")),
+               prepare=lambda home, settings: settings.update(aliases=os.path.join(home, 'none')))
+    yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 67,
                prepare=with_aliases('root: |cat\n'), sends=False)
     yield Case('mail to root thrown away', [{}], (('warn', 'aliases', 'is thrown away'),),
                prepare=with_aliases('root: /dev/null\n'))

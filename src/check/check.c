@@ -341,13 +341,18 @@ static void no_alias(struct check *c, const char *address)
 		   address);
 }
 
-/* Lines that are passed over. What else is wrong with the file, mail to root shows. */
+/* Mail goes on without the lines, and without the file. What else is wrong, mail to root shows. */
 static void look_at_lines(struct check *c)
 {
+	struct error err;
 	struct aliases *a;
 
-	if (!c->account.aliases || aliases_load(c->account.aliases, &a, NULL) < 0)
+	if (!c->account.aliases)
 		return;
+	if (aliases_load(c->account.aliases, &a, &err) < 0) {
+		tell(c, CHECK_WARN, "aliases", NULL, err.text, &err);
+		return;
+	}
 	const struct strvec *warnings = aliases_warnings(a);
 
 	for (size_t i = 0; i < warnings->n; i++)
@@ -365,7 +370,7 @@ static void look_at_aliases(struct check *c)
 		return;
 	look_at_lines(c);
 	if (submission_expand(c->submission, "root", &e, &err) < 0) {
-		if (err.exit == EX_CONFIG)
+		if (err.fault == FAULT_ALIAS)
 			check_fail(c, "aliases", &err);
 		else
 			check_warn(c, "aliases", NULL, "mail to 'root': %s", err.text);
@@ -373,7 +378,8 @@ static void look_at_aliases(struct check *c)
 		check_warn(c, "aliases", NULL, "%s: mail to root is thrown away",
 			   c->account.aliases);
 	} else if (e.unsendable_n) {
-		check_warn(c, "aliases", NULL, "%s", e.unsendable[0].why->text);
+		tell(c, CHECK_WARN, "aliases", NULL, e.unsendable[0].why->text,
+		     e.unsendable[0].why);
 	} else if (e.rcpt_count == 1 && strcasecmp(e.rcpt[0].address, own_root(c)) == 0) {
 		no_alias(c, e.rcpt[0].address);
 	} else if (e.rcpt_count) {

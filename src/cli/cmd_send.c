@@ -328,6 +328,8 @@ static int prepare(struct sending *s, struct error *err)
 	if (e->unparsed && s->inv.verbose)
 		report_line(told(s), "left as they are, as they are no lists of addresses: %s",
 			    e->unparsed);
+	for (size_t i = 0; s->inv.verbose && i < e->warning_n; i++)
+		report_line(told(s), "warning: %s", e->warning[i]);
 	return rc;
 }
 

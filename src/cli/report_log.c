@@ -470,6 +470,25 @@ static bool log_for_caller(const struct report *r)
 	return report_error(r) && r->inv->errors_mailed && !isatty(STDERR_FILENO);
 }
 
+/* A line of its own, in none of msmtp's keys. */
+static void log_warning(const struct report *r, const char *text)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct output o = { .report = r };
+	struct fields f = { .n = 0 };
+
+	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
+		return;
+	strbuf_init(&o.file, FILE_MAX_OCTETS);
+	put(&f, "id", r->queue_id, false);
+	put(&f, "msgid", r->message_id, false);
+	put(&f, "account", r->account->name, false);
+	put(&f, "warning", text, false);
+	emit_fields(&o, &line, &f);
+	finish(&o);
+	strbuf_release(&line);
+}
+
 void report_log(const struct report *asked)
 {
 	static const struct account nobody = { .syslog = LOG_MAIL };
@@ -488,22 +507,11 @@ void report_log(const struct report *asked)
 		log_fields(&o, &line);
 	finish(&o);
 	strbuf_release(&line);
+	for (size_t i = 0; r->envelope && i < r->envelope->warning_n; i++)
+		log_warning(r, r->envelope->warning[i]);
 }
 
 void report_log_aside(const struct report *r, const struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
-	struct output o = { .report = r };
-	struct fields f = { .n = 0 };
-
-	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
-		return;
-	strbuf_init(&o.file, FILE_MAX_OCTETS);
-	put(&f, "id", r->queue_id, false);
-	put(&f, "msgid", r->message_id, false);
-	put(&f, "account", r->account->name, false);
-	put(&f, "warning", err->text, false);
-	emit_fields(&o, &line, &f);
-	finish(&o);
-	strbuf_release(&line);
+	log_warning(r, err->text);
 }

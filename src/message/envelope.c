@@ -113,6 +113,13 @@ void envelope_set_aside(struct envelope *e, const char *address, const struct er
 	e->unsendable[e->unsendable_n++] = (struct unsendable){ address, kept };
 }
 
+void envelope_warn(struct envelope *e, const char *text)
+{
+	e->warning = arena_grow(e->arena, e->warning, e->warning_n, &e->warning_alloc,
+				sizeof(*e->warning));
+	e->warning[e->warning_n++] = arena_strdup(e->arena, text);
+}
+
 int envelope_nobody(const struct envelope *e, struct error *err)
 {
 	const struct error *first = e->unsendable[0].why;

@@ -123,6 +123,8 @@ struct envelope {
 	size_t rcpt_count, rcpt_alloc;
 	struct unsendable *unsendable;	/* asked for as well; the others get it all the same */
 	size_t unsendable_n, unsendable_alloc;
+	const char **warning;	/* what is wrong with files that say who gets it: for the log */
+	size_t warning_n, warning_alloc;
 	bool discard;		/* all recipients are names whose mail is thrown away */
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */
@@ -184,6 +186,9 @@ ATTR_CHECK int envelope_add_header(struct envelope *e, const struct message *m, 
 
 /* One that cannot be sent to: it is told with the result, and copies why; address is kept. */
 void envelope_set_aside(struct envelope *e, const char *address, const struct error *why);
+
+/* Adds a warning, which is copied. */
+void envelope_warn(struct envelope *e, const char *text);
 
 /*
  * Nobody is left to send to, and somebody is in e->unsendable: all of them

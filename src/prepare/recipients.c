@@ -17,6 +17,7 @@
 #include "util/strvec.h"
 #include "util/text.h"
 
+#define WARNINGS_MAX 10		/* of one file of aliases */
 #define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
 
 struct job {
@@ -26,7 +27,6 @@ struct job {
 	struct local_domains *local;
 	struct aliases *aliases;	/* NULL = none; read when first needed */
 	bool loaded;
-	struct error unreadable;	/* why they cannot be read; exit 0 = they can */
 	struct envelope discarded;	/* recipients whose mail is thrown away */
 };
 
@@ -109,19 +109,38 @@ static const char *original_of(const struct job *j, const struct mailbox *box)
 	return orcpt;
 }
 
+static void warn(struct job *j, const char *text)
+{
+	explain_note(j->envelope->explain, "aliases: %s", text);
+	envelope_warn(j->envelope, text);
+}
+
+/* What is wrong with the file hinders nobody: one that cannot be read is as none. */
+static void load_aliases(struct job *j)
+{
+	struct error unreadable;
+
+	if (j->loaded || !j->account->aliases)
+		return;
+	j->loaded = true;
+	if (aliases_load(j->account->aliases, &j->aliases, &unreadable) < 0) {
+		j->aliases = NULL;
+		warn(j, unreadable.text);
+		return;
+	}
+	const struct strvec *w = aliases_warnings(j->aliases);
+
+	for (size_t i = 0; i < w->n && i < WARNINGS_MAX; i++)
+		warn(j, w->v[i]);
+	if (w->n > WARNINGS_MAX)
+		warn(j, "and more such lines: --check shows them");
+}
+
 /* What the aliases say of a local name; discarded: they say "nobody" as well. */
 static int look_up(struct job *j, const char *name, struct strvec *targets, bool *discarded,
 		   struct error *err)
 {
-	if (!j->loaded && j->account->aliases &&
-	    aliases_load(j->account->aliases, &j->aliases, &j->unreadable) < 0)
-		j->aliases = NULL;
-	j->loaded = true;
-	if (j->unreadable.exit) {
-		if (err)
-			*err = j->unreadable;
-		return -1;
-	}
+	load_aliases(j);
 	return j->aliases ? aliases_expand(j->aliases, name, is_local_name, j, targets, discarded,
 					   err) : 0;
 }
@@ -193,10 +212,6 @@ static int expand_all(struct job *j, const struct envelope *old, struct error *e
 	for (size_t i = 0; i < old->rcpt_count; i++) {
 		if (add_recipient(j, &old->rcpt[i], &why) == 0)
 			continue;
-		if (j->unreadable.exit) {
-			*err = why;
-			return -1;
-		}
 		explain_note(e->explain, "recipient '%s': left out: %s", old->rcpt[i].address,
 			     why.text);
 		envelope_set_aside(e, old->rcpt[i].address, &why);
