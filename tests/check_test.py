@@ -65,6 +65,11 @@ def with_aliases(text):
     return prepare
 
 
+def at_provider(home, settings):
+    with_aliases('root: joe@gmail.com\n')(home, settings)
+    settings['from'] = 'joe@gmail.com'
+
+
 def locked_log(home, settings):
     settings['logfile'] = os.path.join(home, 'no', 'log')
 
@@ -224,6 +229,11 @@ def cases():
     yield Case('no such aliases', [{}], (('warn', 'aliases', 'cannot open aliases', 'make the file'),
                                          ('warn', 'aliases', "mail to 'root' goes to")),
                prepare=lambda home, settings: settings.update(aliases=os.path.join(home, 'none')))
+    yield Case('root at a public provider', [{}],
+               (('FAIL', 'aliases', "goes to 'joe@gmail.com'", 'set default_domain'),), 78,
+               prepare=lambda home, settings: settings.update({'from': 'joe@gmail.com'}), sends=False)
+    yield Case('root at a public provider, an alias', [{}],
+               (('ok', 'aliases', 'mail to root goes to joe@gmail.com'),), prepare=at_provider)
     yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 67,
                prepare=with_aliases('root: |cat\n'), sends=False)
     yield Case('mail to root thrown away', [{}], (('warn', 'aliases', 'is thrown away'),),

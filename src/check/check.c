@@ -360,6 +360,19 @@ static void look_at_lines(struct check *c)
 	aliases_free(a);
 }
 
+/* Nobody has said who reads the mail of this host. */
+static void no_reader(struct check *c, const char *own)
+{
+	struct error err;
+
+	error_set(&err, FAULT_NO_READER, "mail to 'root' and all other names of this host goes "
+		  "to '%s': nobody is known to have them at a public provider", own);
+	if (c->r->is_new)
+		tell(c, CHECK_WARN, "aliases", NULL, err.text, &err);
+	else
+		check_fail(c, "aliases", &err);
+}
+
 /* Where mail to root ends, by the way that recipients go: aliases, rules, redirection. */
 static void look_at_aliases(struct check *c)
 {
@@ -374,6 +387,8 @@ static void look_at_aliases(struct check *c)
 			check_fail(c, "aliases", &err);
 		else
 			check_warn(c, "aliases", NULL, "mail to 'root': %s", err.text);
+	} else if (e.to_own) {
+		no_reader(c, e.to_own);
 	} else if (e.discard) {
 		check_warn(c, "aliases", NULL, "%s: mail to root is thrown away",
 			   c->account.aliases);

@@ -40,6 +40,7 @@ struct output {
 	struct strbuf text;
 	struct json json;
 	const char *account;	/* once it is known */
+	bool is_new;		/* it is being set up */
 	int status;		/* of writing */
 };
 
@@ -131,7 +132,8 @@ static int run(struct output *o, struct submission *s, const char *why, const ch
 	}
 	const struct attempt_options opt = events_options(events);
 	const struct check_request request = {
-		.submission = s, .why = why, .to = to, .opt = &opt, .found = found, .ctx = o,
+		.submission = s, .why = why, .is_new = o->is_new, .to = to, .opt = &opt,
+		.found = found, .ctx = o,
 	};
 	int status = check_account(&request);
 
@@ -145,6 +147,7 @@ int check_and_print(const struct invocation *inv, struct submission *s, const ch
 	struct output o;
 
 	output_begin(&o, inv);
+	o.is_new = true;
 	return output_end(&o, run(&o, s, why, to));
 }
 

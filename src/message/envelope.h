@@ -125,6 +125,7 @@ struct envelope {
 	size_t unsendable_n, unsendable_alloc;
 	const char **warning;	/* what is wrong with files that say who gets it: for the log */
 	size_t warning_n, warning_alloc;
+	const char *to_own;	/* the account's address, which gets mail to local names; or NULL */
 	bool discard;		/* all recipients are names whose mail is thrown away */
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */

@@ -36,9 +36,9 @@ static bool is_local_name(void *ctx, const char *domain)
 }
 
 /*
- * A local name becomes an address. Without any domain: "postmaster" goes as
- * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
- * bare names; the rest has nobody to go to.
+ * A local name becomes an address. Without any domain it goes to the account's
+ * own; "postmaster" goes as it is (RFC 5321, section 4.1.1.3), so does all
+ * where the account asks for bare names; the rest has nobody to go to.
  */
 static int qualify_recipient(const struct job *j, const struct mailbox *box, const char **out,
 		   struct error *err)
@@ -46,10 +46,13 @@ static int qualify_recipient(const struct job *j, const struct mailbox *box, con
 	const struct account *a = j->account;
 	struct arena *arena = j->envelope->arena;
 	const char *domain = a->qualify ? choose_account_domain(arena, a) : NULL;
+	const char *own = a->qualify ? choose_account_own(arena, a) : NULL;
 
 	*out = box->address;
 	if (domain)
 		*out = address_format(arena, box->local, domain);
+	else if (own)
+		*out = own;
 	else if (a->qualify && (box->domain || strcasecmp(box->local, "postmaster") != 0))
 		return error_set(err, FAULT_RECIPIENT_INCOMPLETE,
 				 "%s: no alias and no default_domain to complete it",
@@ -76,9 +79,18 @@ static int settle_recipient(struct job *j, const struct mailbox *box, const char
 		return 0;
 	if (qualify_recipient(j, box, out, err) < 0)
 		return -1;
-	if (strcmp(*out, box->address) != 0)
+	const char *own = j->account->qualify ?
+		choose_account_own(j->envelope->arena, j->account) : NULL;
+
+	if (own) {
+		j->envelope->to_own = own;
+		explain_note(x, "recipient '%s': '%s', a name of this host that nobody has in the "
+			     "domain of the account (see aliases, default_domain)", *out,
+			     box->address);
+	} else if (strcmp(*out, box->address) != 0) {
 		explain_note(x, "recipient '%s': '%s', completed with the domain of the account",
 			     *out, box->address);
+	}
 	return 0;
 }
 
@@ -104,7 +116,8 @@ static const char *original_of(const struct job *j, const struct mailbox *box)
 {
 	const char *orcpt;
 
-	if (box->domain || qualify_recipient(j, box, &orcpt, NULL) < 0)
+	if (box->domain || choose_account_own(j->envelope->arena, j->account) ||
+	    qualify_recipient(j, box, &orcpt, NULL) < 0)
 		return box->address;
 	return orcpt;
 }
