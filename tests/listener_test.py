@@ -429,6 +429,16 @@ FORGED = b'MAIL FROM:<x@x.example>\r\nRCPT TO:<y@y.example>\r\nDATA\r\nSubject: 
 
 
 @test
+def blank_behind_the_colon(folder):
+    """MAIL FROM: <a@x.example>, as monit writes it: strict says which setting takes it"""
+    for strict, wanted in (('yes', b'501 5.5.4 the form is FROM:<local@domain>, no blank in it; '
+                            b'strict = off takes it\r\n'), ('no', b'250 2.1.0')):
+        with Server(folder, strict=strict) as server, server.connect() as c:
+            c.send(b'EHLO x\r\nMAIL FROM: <a@x.example>\r\nQUIT\r\n')
+            expect_start(c.rest().partition(b'250 ENH')[2].partition(b'\r\n')[2], wanted)
+
+
+@test
 def smuggling(folder):
     """twelve spellings of the end of data: one reply, at most one message, never the forged one"""
     for strict in ('yes', 'no'):

@@ -18,6 +18,7 @@
 #include "message/message.h"
 #include "message/rfc2047.h"
 #include "message/spool.h"
+#include "mime/mime_qp.h"
 #include "prepare/choose_account.h"
 #include "prepare/convert.h"
 #include "prepare/explain.h"
@@ -537,29 +538,65 @@ static int add_own(struct prepare_job *j, struct error *err)
 	return 0;
 }
 
-static int push_utf8(void *ctx, const char *data, size_t n, struct error *err)
+/* What is in the body, when quoted-printable has been taken off, if it is in that. */
+struct body_octets {
+	struct mime_qp *qp;
+	struct text_utf8 utf8;
+	bool high;			/* octets above 127 */
+};
+
+static int push_body(void *ctx, const char *data, size_t n, struct error *err)
 {
-	struct text_utf8 *u = ctx;
+	struct body_octets *b = ctx;
 
 	(void)err;
-	text_utf8_push(u, data, n);
-	return u->bad;
+	for (size_t i = 0; i < n && !b->utf8.bad; i++) {
+		char c = data[i];
+
+		if (b->qp && !mime_qp_push(b->qp, c, &c))
+			continue;
+		b->high |= (unsigned char)c > 127;
+		text_utf8_push(&b->utf8, &c, 1);
+	}
+	return b->utf8.bad;
 }
 
-static int add_content_type(struct prepare_job *j, struct error *err)
+/* The charset of a body without a Content-Type; NULL if it needs none. */
+static int find_charset(struct prepare_job *j, bool encoded, const char **charset_out,
+			struct error *err)
 {
 	const char *charset = j->account->convert.default_charset;
 	const struct message *m = j->message;
-	struct text_utf8 u = { .n = 0 };
+	struct mime_qp qp = { .n = 0 };
+	struct body_octets b = { .qp = encoded ? &qp : NULL };
 
-	if (spool_each(m->spool, m->body_start, m->body_end, push_utf8, &u, err) < 0)
+	if (spool_each(m->spool, m->body_start, m->body_end, push_body, &b, err) < 0)
 		return -1;
-	const bool utf8 = !u.bad && u.n == 0;
+	const bool utf8 = !b.utf8.bad && b.utf8.n == 0;
 
-	return edits_add(j->edits, "Content-Type",
-			 arena_printf(j->arena, "text/plain; charset=%s",
-				      utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN),
-			 err);
+	*charset_out = !b.high ? NULL : utf8 ? "utf-8" : charset ? charset : CHARSET_UNKNOWN;
+	return 0;
+}
+
+static int add_content_type(struct prepare_job *j, bool encoded, struct error *err)
+{
+	const char *charset;
+
+	if (find_charset(j, encoded, &charset, err) < 0)
+		return -1;
+	return !charset ? 0 : edits_add(j->edits, "Content-Type",
+					arena_printf(j->arena, "text/plain; charset=%s", charset),
+					err);
+}
+
+/* mime-construct, and so logcheck, encodes what it sends and does not say which charset it is. */
+static bool lacks_type_only(const struct prepare_job *j)
+{
+	const struct header_field *f =
+		header_find(&j->message->header, HEADER_CONTENT_TRANSFER_ENCODING);
+
+	return f && has(j, HEADER_MIME_VERSION) && !has(j, HEADER_CONTENT_TYPE) &&
+		strcasecmp(header_value(j->arena, f), "quoted-printable") == 0;
 }
 
 /* Is there nothing yet that says what kind of content this is, or only that it is text? */
@@ -581,10 +618,12 @@ static int add_mime(struct prepare_job *j, struct error *err)
 {
 	bool typed;
 
+	if (j->account->add_mime && lacks_type_only(j))
+		return add_content_type(j, true, err);
 	if (!j->account->add_mime || !j->message->body_8bit || !lacks_mime(j, &typed))
 		return 0;
 	if (edits_add(j->edits, "MIME-Version", "1.0", err) < 0 ||
-	    (!typed && add_content_type(j, err) < 0))
+	    (!typed && add_content_type(j, false, err) < 0))
 		return -1;
 	return edits_add(j->edits, "Content-Transfer-Encoding", "8bit", err);
 }

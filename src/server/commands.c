@@ -305,7 +305,8 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 		end = path_end(arg, strict);
 	}
 	if (!end || end == arg || (*end && *end != ' ')) {
-		error_set(err, FAULT_ARGUMENT, "the form is %s<local@domain>", keyword);
+		error_set(err, FAULT_ARGUMENT, "the form is %s<local@domain>%s", keyword,
+			  strict && *arg == ' ' ? ", no blank in it; strict = off takes it" : "");
 		return NULL;
 	}
 	*rest_out = end;

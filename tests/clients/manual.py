@@ -3,6 +3,7 @@
 A file is taken from the manual as it stands; only what cannot be had here is replaced
 (the address of the server, the time of a job).
 """
+import configparser
 import functools
 import glob
 import os
@@ -13,6 +14,7 @@ import struct
 import libraries
 import machine
 import mailers
+import programs
 from doc_examples import plain, read
 from letter import SUBJECT, TEXT, TO, Client, parse, unpacked, want, want_words
 from machine import has, text
@@ -183,6 +185,29 @@ def fail2ban(room):
     want_words(text(mail, 'banned 192.0.2.1'), ['has just been banned'])
 
 
+def monit(room):
+    script = room.write('home/monit-mail', files()['monit'], 0o755)
+    programs.monit(room, 'exec "%s"' % script)
+    mails_to(room, 'admin@example.org', 'own: Does not exist', ["file doesn't exist\n"])
+
+
+def rails(room):
+    """The setting, where the test's script has it."""
+    want('the setting', files()['Rails'] in programs.RAILS, True)
+    Client('Rails', None, libraries.script(programs.RUBY, programs.RAILS, '.rb'),
+           sender=libraries.SHOP).accepted(room)
+
+
+def gitea(room):
+    parser = configparser.ConfigParser()
+    parser.read_string(files()['gitea'])
+    conf = parser['mailer']
+    status = programs.gitea(room, conf['FROM'], *conf['SENDMAIL_ARGS'].split(), programs.YOU,
+                            program=conf['SENDMAIL_PATH'])
+    want('status', status, (0, ''))
+    parse(room.mail([programs.YOU], conf['FROM']))
+
+
 # --- people's ------------------------------------------------------------------------------------
 
 def git(room):
@@ -190,6 +215,11 @@ def git(room):
     libraries.send_email()(room)
     want('the setting', room.run(['git', 'config', 'sendemail.sendmailCmd']),
          '/usr/sbin/sendmail -i\n')
+
+
+def aerc(room):
+    outgoing = files()['aerc'].rstrip().partition(' = ')[2]
+    programs.aerc_sends(outgoing, 'machine@example.org', str)(room)
 
 
 def s_nail(room, to, cc, bcc):
@@ -222,7 +252,11 @@ TESTS = [
     ('manual: mdadm', has('sbin/mdadm'), mdadm),
     ('manual: ZED', has(machine.ZED + '/etc/zfs'), zed),
     ('manual: fail2ban', has('usr/bin/fail2ban-server'), fail2ban),
+    ('manual: monit', programs.HAS_MONIT, monit),
+    ('manual: Rails', programs.has_rails, rails),
+    ('manual: gitea', None, gitea),
     ('manual: git', libraries.has_send_email, git),
+    ('manual: aerc', programs.HAS_AERC, aerc),
     sent(Client('manual: mutt', mailers.which('mutt'), lambda room, to, cc, bcc: mailers.mutt(
         'mutt', files()['mutt'])(room, to, cc, bcc), sender=mailers.ALICE)),
     sent(Client('manual: mail', mailers.which('s-nail'), s_nail)),

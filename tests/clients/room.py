@@ -6,20 +6,26 @@ holds, and msubmit as sendmail. Nothing of the machine is changed. Programs that
 start services when installed are only unpacked (contrib/install-test-tools) and appear
 in the same folders. Each room has a sink that keeps what comes.
 """
+import fcntl
 import glob
 import os
+import pty
+import select
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import harness                                                          # noqa: E402
 from servers.common import SERVERS, WAIT, Failure, Sink, wait_for       # noqa: E402
 
-UNPACKED = os.path.join(SERVERS, 'clients')
+UNPACKED, PROGRAMS = (os.path.join(SERVERS, n) for n in ('clients', 'programs'))
 SENDER = 'machine@example.org'
 ADMIN = 'admin@example.org'
 LINKED = ('usr/sbin', 'usr/share')   # the same in every room
@@ -46,6 +52,12 @@ exec "$@"
 '''
 
 
+def unpacked_folders(pattern):
+    """The folders of that name of the programs that are only unpacked, as a search path."""
+    return ':'.join(f for root in (UNPACKED, PROGRAMS)
+                    for f in sorted(glob.glob(os.path.join(root, pattern))))
+
+
 def unshare():
     """The command that makes a namespace: as root, else where users may have some."""
     return ['unshare', '--mount'] if not os.getuid() else ['unshare', '--user', '--map-root-user',
@@ -63,7 +75,8 @@ class House:
         for name in LINKED + OWN + EMPTY:
             os.makedirs(os.path.join(self.kept, name))
         for name in LINKED:
-            self.links(name, os.path.join(folder, name), os.path.join(UNPACKED, name))
+            self.links(name, os.path.join(folder, name),
+                       [os.path.join(root, name) for root in (UNPACKED, PROGRAMS)])
         # a copy, for users who cannot enter the build's folder
         copy = shutil.copy(harness.binary(), os.path.join(folder, 'msubmit'))
         for name in ('sendmail', 'msubmit'):
@@ -72,14 +85,15 @@ class House:
                 os.unlink(path)
             os.symlink(copy, path)
 
-    def links(self, name, target, more=None):
+    def links(self, name, target, more=()):
         """Fills a folder with links to what the machine's has, and to what else is in more."""
         os.makedirs(target)
         for entry in os.listdir('/' + name):
             os.symlink(os.path.join(self.kept, name, entry), os.path.join(target, entry))
-        for entry in os.listdir(more) if more and os.path.isdir(more) else ():
-            if not os.path.lexists(os.path.join(target, entry)):
-                os.symlink(os.path.join(more, entry), os.path.join(target, entry))
+        for folder in filter(os.path.isdir, more):
+            for entry in os.listdir(folder):
+                if not os.path.lexists(os.path.join(target, entry)):
+                    os.symlink(os.path.join(folder, entry), os.path.join(target, entry))
 
     def fault(self):
         """Why no room can be made here; None if one can."""
@@ -125,6 +139,31 @@ class Syslog:
         return wait_for('%r in syslog' % word, lambda: self.find(word))
 
 
+class Shown:
+    """What a program has written to its terminal so far."""
+
+    def __init__(self, fd):
+        self.fd, self.text, self.seen = fd, '', 0
+
+    def more(self):
+        """Reads for a moment; False at the end."""
+        try:
+            while select.select([self.fd], [], [], 0.2)[0]:
+                data = os.read(self.fd, 65536)
+                if not data:
+                    return False
+                self.text += data.decode('utf-8', 'replace')
+        except OSError:                 # nobody has the other side any more
+            return False
+        return True
+
+    def new(self, word):
+        """Has the word been shown since it was so the last time?"""
+        at = self.text.find(word, self.seen)
+        self.seen = len(self.text) if at >= 0 else self.seen
+        return at >= 0
+
+
 class Room:
     """with: makes it, and removes all that was in it."""
 
@@ -144,17 +183,17 @@ class Room:
             os.makedirs(self.path(name))
         self.sink = Sink()
         self.syslog = Syslog(self.replace('dev/log'))
-        self.write('etc/msmtprc', RC % self.sink.port)
+        self.up()
         self.write('etc/aliases', 'root: %s\n' % ADMIN)
         self.write('etc/mailname', 'example.org\n')
         self.write('etc/passwd', 'root:x:0:0:root:%s:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n'
                                  'nobody:x:65534:65534::/:/bin/sh\n' % self.home)
         self.write('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files\n')
         self.env = harness.environment(self.home)
-        self.env.update(LC_ALL='C.UTF-8',
-                        PATH='/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:%s/usr/bin' % UNPACKED,
-                        LD_LIBRARY_PATH=':'.join(glob.glob(UNPACKED + '/usr/lib/*-linux-gnu*')),
-                        PYTHONPATH=UNPACKED + '/usr/lib/python3/dist-packages')
+        self.env.update(
+            LC_ALL='C.UTF-8', LD_LIBRARY_PATH=unpacked_folders('usr/lib/*-linux-gnu*'),
+            PATH='/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:' + unpacked_folders('usr/bin'),
+            PYTHONPATH=unpacked_folders('usr/lib/python3/dist-packages'))
         self.started = []
         return self
 
@@ -172,11 +211,13 @@ class Room:
         return os.path.join(self.root, name)
 
     def replace(self, name):
-        """The path of a file that may be a link to the machine's: the link is removed."""
-        path = self.path(name)
+        """The path of a file, in folders of the room's own: links to the machine's are removed."""
+        path = self.root
+        for part in name.split('/'):
+            path = os.path.join(path, part)
+            if os.path.islink(path):
+                os.unlink(path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.islink(path):
-            os.unlink(path)
         return path
 
     def write(self, name, data, mode=0o644):
@@ -193,6 +234,10 @@ class Room:
             shutil.copytree(source, path, dirs_exist_ok=True)
         else:
             shutil.copy(source, path)
+
+    def up(self):
+        """The server that answers is the sink."""
+        self.write('etc/msmtprc', RC % self.sink.port)
 
     def down(self):
         """From now on no server answers, and no other test gets its port."""
@@ -224,6 +269,30 @@ class Room:
         if harness.sanitizer_words(text):
             raise Failure(text)
         return done.returncode, text
+
+    def terminal(self, argv, answers, until=lambda shown: False):
+        """(status, what has been shown) of a program at a terminal of its own.
+
+        answers: pairs of a word that is waited for and what is typed then. until(shown): when
+        a program is to be ended that does not end by itself."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 50, 120, 0, 0))
+        process = subprocess.Popen(
+            self.command(argv), cwd=self.home, env=self.env, stdin=theirs, stdout=theirs,
+            stderr=theirs, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        self.started.append(process)
+        os.close(theirs)
+        shown, answers, end = Shown(ours), list(answers), time.monotonic() + WAIT
+        while not until(shown.text) and shown.more():
+            if answers and shown.new(answers[0][0]):
+                os.write(ours, answers.pop(0)[1].encode())
+            if time.monotonic() > end:
+                raise Failure('still running: ' + shown.text[-2000:])
+        if until(shown.text):
+            process.terminate()
+        os.close(ours)
+        return process.wait(), shown.text
 
     def run(self, argv, stdin=b'', code=0, **options):
         """What a program has printed, which must end with that status."""

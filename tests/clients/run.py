@@ -17,6 +17,7 @@ import machine                                                          # noqa: 
 import mailers                                                          # noqa: E402
 import manual                                                           # noqa: E402
 import php                                                              # noqa: E402
+import programs                                                         # noqa: E402
 
 
 def case(house, function):
@@ -34,7 +35,7 @@ def case(house, function):
 def chosen(house, words):
     """(name, function) of each case."""
     missing = {}
-    for module in (machine, mailers, libraries, php, manual):
+    for module in (machine, mailers, libraries, php, programs, manual):
         for name, needs, function in module.TESTS:
             if words and not any(w in name for w in words):
                 continue

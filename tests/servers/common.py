@@ -84,7 +84,7 @@ class Mail:
 
 
 class Sink:
-    """An SMTP server that keeps what it gets. Recipients unknown...@ are refused.
+    """An SMTP server that keeps what it gets. Recipients unknown...@ are refused, busy...@ deferred.
 
     With 'AUTH PLAIN' among its extensions it lets everybody in."""
 
@@ -132,6 +132,8 @@ class Sink:
                 say('250 2.1.0 ok')
             elif found and mail and found.group(2).startswith(b'unknown'):
                 say('550 5.1.1 no such user')
+            elif found and mail and found.group(2).startswith(b'busy'):
+                say('450 4.2.1 try later')
             elif found and mail:
                 mail.rcpts[found.group(2)] = found.group(3).split()
                 mail.order.append(found.group(2).decode('utf-8', 'backslashreplace'))

@@ -1055,6 +1055,34 @@ static void blocks_of_characters(void **state)
 	}
 }
 
+#define QP "MIME-Version: 1.0\r\nContent-Transfer-Encoding: Quoted-Printable\r\n"
+#define TYPE "Content-Type: text/plain; charset="
+
+/* Text in quoted-printable of which nobody says which charset it is in. */
+static void charset_of_quoted_printable(void **state)
+{
+	static const struct {
+		const char *body, *type;
+	} texts[] = {
+		{ "gr=C3=BCn", TYPE "utf-8\r\n" }, { "gr=c3=\r\n=bcn", TYPE "utf-8\r\n" },
+		{ "gr=C3=\n=BCn", TYPE "utf-8\r\n" }, { "gr\xc3=BCn", TYPE "utf-8\r\n" },
+		{ "=C3=BC=x=3=", TYPE "utf-8\r\n" }, { "gr=FCn", TYPE "unknown-8bit\r\n" },
+		{ "=C3", TYPE "unknown-8bit\r\n" }, { "=C3==BC", TYPE "unknown-8bit\r\n" },
+		{ "a=3Db=\n=20", "" }, { "=C=3", "" }, { "", "" },
+	};
+
+	(void)state;
+	new_envelope("me@own.example");
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		must_be(BARE, arena_printf(arena, QP "\r\n%s\r\n", texts[i].body), &no_name,
+			arena_printf(arena, "%s" QP, texts[i].type));
+	must_be(BARE "default_charset = iso-8859-1\n", QP "\r\ngr=FCn\r\n", &no_name,
+		TYPE "iso-8859-1\r\n" QP);
+	must_be(BARE, QP "Content-Type: text/html\r\n\r\n=C3=BC\r\n", &no_name,
+		QP "Content-Type: text/html\r\n");
+	must_be(BARE "add_mime = off\n", QP "\r\n=C3=BC\r\n", &no_name, QP);
+}
+
 static void mime_only_where_it_is_missing(void **state)
 {
 	static const char *const own[] = {
@@ -1173,6 +1201,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(resent_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(characters_across_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(blocks_of_characters, setup, teardown),
+		cmocka_unit_test_setup_teardown(charset_of_quoted_printable, setup, teardown),
 		cmocka_unit_test_setup_teardown(mime_only_where_it_is_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(size_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(odd_input, setup, teardown),
