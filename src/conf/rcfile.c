@@ -368,6 +368,17 @@ static int read_escape(const char **p)
 	return digits && value > 0 && value < 256 ? value : -1;
 }
 
+bool ini_is_quoted(const char *value)
+{
+	const char *p = value + 1;
+
+	if (*value != '"')
+		return false;
+	while (*p && *p != '"')
+		p += *p == '\\' && p[1] ? 2 : 1;
+	return *p && !p[1];
+}
+
 int ini_unquote(char *value, struct error *err)
 {
 	char *to = value;

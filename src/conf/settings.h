@@ -46,7 +46,8 @@ enum {
 	SETTING_URL = 256,		/* of a proxy; a secret in it: as SECRET_FLAG, NO_OPTION */
 	SETTING_FILE_ONLY = 512,	/* the administrator's to say: no option */
 	SETTING_LONG = 1024,		/* one of the long names of -O as well */
-	SETTING_LINES = 2048		/* PEM: the value may have line ends */
+	SETTING_LINES = 2048,		/* PEM: the value may have line ends */
+	SETTING_COMMAND = 4096		/* run without a shell: what only one understands is refused */
 };
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };

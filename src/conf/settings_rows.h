@@ -54,7 +54,7 @@ struct strvec;
 #define WORDS(m, checker) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
 	.check = (checker)
 #define ARGV(m) .type = SETTING_ARGV, .offset = FIELD(const char *const *, m)
-#define COMMAND(m) ARGV(m), .arg = "command"
+#define COMMAND(m) ARGV(m), .flags = SETTING_COMMAND, .arg = "command"
 #define SECRET(m) .type = SETTING_SECRET, .offset = FIELD(struct secret, m), \
 	.flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION, .arg = "secret"
 #define SPECIAL(type_, m, setter, printer) .type = SETTING_SPECIAL, \
@@ -97,6 +97,10 @@ void setting_print_text(const void *target, const struct setting *s, struct strb
 
 /* The words as a list for a field, NULL when there are none. */
 const char *const *setting_list_of(struct arena *arena, const struct strvec *words);
+
+/* One of the names; else EX_CONFIG with all of them, and with the nearest. */
+ATTR_CHECK int setting_read_name(const struct setting *s, const struct name_value *names,
+				 const char *value, int *out, struct error *err);
 
 /* Text to seconds and to a number: the types' own readers, for setters that need them. */
 ATTR_CHECK int setting_read_time(const struct setting *s, const char *value, unsigned *out,
