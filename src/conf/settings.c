@@ -95,12 +95,31 @@ const struct setting *setting_meant(const struct setting *s)
 	return s->alias_of ? setting_find(SCOPE_ACCOUNT, s->alias_of) : NULL;
 }
 
+const char *setting_foreign(const char *key)
+{
+	static const struct { const char *theirs, *ours; } words[] = {
+		{ "server", "host" }, { "hostname", "host" }, { "smtp_server", "host" },
+		{ "username", "user" }, { "login", "user" }, { "pass", "password" },
+		{ "passwd", "password" }, { "ssl", "tls" }, { "starttls", "tls" },
+		{ "use_tls", "tls" }, { "sender", "from" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (same_key(words[i].theirs, key))
+			return words[i].ours;
+	}
+	return NULL;
+}
+
 const char *setting_nearest(enum setting_scope scope, const char *key)
 {
 	struct setting_walk w = { 0 };
 	const struct setting *s;
 	unsigned best = strlen(key) > 3 ? NEAR + 1 : NEAR;
-	const char *nearest = NULL;
+	const char *nearest = scope == SCOPE_ACCOUNT ? setting_foreign(key) : NULL;
+
+	if (nearest)
+		return nearest;
 
 	while ((s = settings_next(scope, &w))) {
 		unsigned d = names_distance(s->key, key, best);
@@ -241,7 +260,8 @@ static bool is_shell(const char *p, const char *start, char quote)
 	const char next = p[1];
 
 	if (*p == '$')
-		return next == '(' || next == '_' || (text_fold(next) >= 'a' && text_fold(next) <= 'z');
+		return next == '(' || next == '_' ||
+		       (text_fold(next) >= 'a' && text_fold(next) <= 'z');
 	if (*p == '`')
 		return true;
 	if (quote)

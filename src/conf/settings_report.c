@@ -55,7 +55,7 @@ SETTING_PRINTER(print_syslog)
 }
 
 const struct setting settings_report[] = {
-{ HEADING("Reports and log") },
+{ HEADING("log", "Reports and log") },
 /* what is said */
 { OWNER("error_format"), CHOICE(enum error_format, report.error_format,
   { "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP }, { "dsn", ERROR_FORMAT_DSN },

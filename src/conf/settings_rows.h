@@ -73,8 +73,8 @@ struct strvec;
 #define TEXT_FIELD(target, s) ((const char **)((char *)(target) + (s)->offset))
 #define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
 
-/* Of --help, for the rows below it. A row without help ends a table. */
-#define HEADING(title) .key = "", .help = (title)
+/* Of --help, and the word of it, for the rows below. A row without help ends a table. */
+#define HEADING(topic, title) .key = "", .arg = (topic), .help = (title)
 
 extern const struct setting settings_server[], settings_security[], settings_mail[],
 	settings_compose[], settings_delivery[], settings_report[], settings_rewrite[],

@@ -219,7 +219,7 @@ SETTING_PRINTER(print_password_fd)
 }
 
 const struct setting settings_security[] = {
-{ HEADING("TLS and signing in") },
+{ HEADING("tls", "TLS and signing in") },
 /* TLS */
 { OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, set_tls, print_tls), .flags = SETTING_SWITCH,
   .def = "auto", .classic_def = "off", .arg = "auto|starttls|implicit|may|off",

@@ -458,7 +458,8 @@ static const char *const values[][3] = {
 	{ "password_command", "a b\003 \"c\003 \"", "a b\003 \"c\003 \"" },
 	{ "password_command", "a \\", "a \"\\\\\"" },
 	{ "password_command", "a '$X' '`b`' \\$(c) ; '|' \\> #d b~ 5>2 $1 $ a\\$b \"|\"",
-	  "a \"\\$X\" \"\\`b\\`\" \"\\$(c)\" ; \"|\" \">\" #d \"b~\" \"5>2\" \"\\$1\" \"\\$\" \"a\\$b\" \"|\"" },
+	  "a \"\\$X\" \"\\`b\\`\" \"\\$(c)\" ; \"|\" \">\" #d "
+	  "\"b~\" \"5>2\" \"\\$1\" \"\\$\" \"a\\$b\" \"|\"" },
 	{ "mail_param", "Y X=$HOME ~ |", "Y \"X=\\$HOME\" \"~\" \"|\"" },
 	{ "on_failure", "x $HOME", "x \"\\$HOME\"" },
 	{ "passwordeval", "echo \"a b\" | cat # x", "echo \"a b\" | cat # x" },
@@ -554,8 +555,8 @@ static const char *const bad_values[][3] = {
 	{"message_id_domain", "a b", "'a b' is not a domain"},
 	{"port", "0", "from 1 to 65535"},
 	{"port", "65536", "from 1 to 65535"},
-	{"password_command", "~/bin/get mail", "key 'password_command': '~/bin/get': no shell here: "
-	 "use passwordeval, or single quotes"},
+	{"password_command", "~/bin/get mail", "key 'password_command': '~/bin/get': no shell "
+	 "here: use passwordeval, or single quotes"},
 	{"password_command", "pass mail | head -1", "'|': no shell here: use passwordeval"},
 	{"password_command", "cat $HOME/x", "'$HOME/x': no shell here"},
 	{"password_command", "cat \"$HOME/x\"", "'$HOME/x': no shell here"},
