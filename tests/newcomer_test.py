@@ -163,6 +163,45 @@ def print_config():
         ([] if full.count('\n# default\n') > 100 else ['--all shows no defaults'])
 
 
+def unreadable_file():
+    """~/.msmtprc that is there and cannot be read is no reason to look for another one."""
+    faults = []
+    for name in ('.msmtprc', '.config/msmtp/config'):
+        with harness.Folder() as home:
+            os.makedirs(os.path.join(home, name))
+            status, _, err = run(['a@example.org'], home)
+            if status != 78 or 'cannot open %s/%s: Is a directory' % (home, name) not in err:
+                faults.append('a folder: %d %s' % (status, err))
+    with harness.Folder() as home:
+        status, _, err = run(['a@example.org'], os.path.join(home, 'nothing'))
+        if status != 78 or 'no account: tried' not in err:
+            faults.append('no home: %d %s' % (status, err))
+    return faults + (as_nobody() if os.geteuid() == 0 else [])
+
+
+def as_nobody():
+    """A file of root's; and one in a folder that nobody may look into, which may not be there."""
+    faults = []
+    with harness.Folder() as home:
+        os.chmod(home, 0o755)
+        path = os.path.join(home, '.msmtprc')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('[account default]\nhost = h\n')
+        os.chmod(path, 0o600)
+        for mode, said in ((0o755, 'cannot open %s: Permission denied' % path),
+                           (0o700, 'no account: tried')):
+            os.chmod(home, mode)
+            try:
+                done = subprocess.run([harness.binary(), 'a@example.org'], input=b'',
+                                      stderr=subprocess.PIPE, cwd='/', user=65534, group=65534,
+                                      extra_groups=[], env=harness.environment(home))
+            except PermissionError:     # the program lies where nobody may run it
+                return []
+            if done.returncode != 78 or said not in done.stderr.decode():
+                faults.append('%o: %d %s' % (mode, done.returncode, done.stderr.decode()))
+    return faults
+
+
 VALUES = ('a b', '/x', 'x', '1', 'on', 'a@b.example', '127.0.0.1', '127.0.0.1/8', 'off',
           'maildir:/x', 'subject', 'never', 'a.example:ADV', '00' * 32, 'spki-sha256:' + 'A' * 43 + '=', 'DSN:require')
 
@@ -217,6 +256,7 @@ TESTS = [
     ('-s as sendmail', subject_as_sendmail),
     ('hints name options that there are', hints_exist),
     ('--print-config shows what is set', print_config),
+    ('~/.msmtprc that cannot be read', unreadable_file),
     ('quotes around the value of every key', quoted_values),
 ]
 

@@ -564,12 +564,14 @@ static void print_string(const char *v, struct strbuf *out)
 
 void setting_add_word(struct strbuf *out, const char *v)
 {
-	bool bare = *v && !strpbrk(v, " \t'\"\\$`|~>");
+	bool bare = *v && !strpbrk(v, " \t'\"\\");
 
+	for (const char *p = v; *p && bare; p++)
+		bare = !is_shell(p, v, '\0');
 	if (!bare)
 		strbuf_addch(out, '"');
 	for (; *v; v++) {
-		if (strchr("\"\\$`", *v))
+		if (!bare && strchr("\"\\$`", *v))
 			strbuf_addch(out, '\\');
 		strbuf_addch(out, *v);
 	}

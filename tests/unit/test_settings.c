@@ -459,7 +459,7 @@ static const char *const values[][3] = {
 	{ "password_command", "a \\", "a \"\\\\\"" },
 	{ "password_command", "a '$X' '`b`' \\$(c) ; '|' \\> #d b~ 5>2 $1 $ a\\$b \"|\"",
 	  "a \"\\$X\" \"\\`b\\`\" \"\\$(c)\" ; \"|\" \">\" #d "
-	  "\"b~\" \"5>2\" \"\\$1\" \"\\$\" \"a\\$b\" \"|\"" },
+	  "b~ 5>2 $1 $ \"a\\$b\" \"|\"" },
 	{ "mail_param", "Y X=$HOME ~ |", "Y \"X=\\$HOME\" \"~\" \"|\"" },
 	{ "on_failure", "x $HOME", "x \"\\$HOME\"" },
 	{ "passwordeval", "echo \"a b\" | cat # x", "echo \"a b\" | cat # x" },
