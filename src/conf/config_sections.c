@@ -414,6 +414,15 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 	return 0;
 }
 
+/* As editors of other systems may save it: with its mark, or every other octet of a line NUL. */
+static bool is_utf16(const struct strbuf *text)
+{
+	const char *p = text->buf;
+
+	return text->len >= 4 && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0 ||
+				  (!p[0] != !p[1] && !p[0] == !p[2] && !p[1] == !p[3]));
+}
+
 int config_sections_read(struct config *c, struct config_file *f, struct config_part *part,
 			 struct error *err)
 {
@@ -425,6 +434,10 @@ int config_sections_read(struct config *c, struct config_file *f, struct config_
 		.ctx = &r, .name = part->name,
 	};
 	struct strbuf *text = &part->text;
+
+	if (is_utf16(text))
+		return error_set(err, FAULT_CONFIG, "%s is in UTF-16: save it as UTF-8",
+				 part->name);
 	const bool classic = !ini_detect(text->buf, text->len);
 
 	if (classic && part != f->part)

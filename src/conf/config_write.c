@@ -47,10 +47,10 @@ static bool is_bare(const char *v)
 {
 	const size_t len = strlen(v);
 
-	/* "@/x" would be read as the name of a file */
+	/* "@/x" would be read as the name of a file, "= x" as a line of the other form */
 	if (strncmp(v, "@/", 2) == 0 || strncmp(v, "@~/", 3) == 0)
 		return false;
-	if (!len || *v == '"' || strchr(BLANKS "\f\v\r", *v) ||
+	if (!len || *v == '=' || *v == '"' || strchr(BLANKS "\f\v\r", *v) ||
 	    strchr(BLANKS "\f\v\r", v[len - 1]))
 		return false;
 	return !strpbrk(v, "\r\n");

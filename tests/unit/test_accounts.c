@@ -231,7 +231,8 @@ static const char *const wrong[][2] = {
 			 "[listen NAME] or [rewrite]"},
 	{"[]\n", "rc:1: section '': must be [defaults], [account NAME], [listen NAME] or "
 		 "[rewrite]"},
-	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value'"},
+	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value' "
+	 "(line 1 makes this the ini form)"},
 	{"[account a]\nuser = \"x\n", "rc:2: key 'user': no closing quote"},
 	{"[account a]\nuser = \"x\" y\n",
 	 "rc:2: key 'user': text behind the closing quote (write \\\" for a quote inside)"},
