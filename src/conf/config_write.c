@@ -83,6 +83,27 @@ static void add_ini(struct strbuf *out, const struct setting *row, const char *v
 	}
 }
 
+/* What msmtp 1.8 reads, without its old spellings. */
+bool config_msmtp_has(const char *key)
+{
+	static const char *const keys[] = {
+		"host", "port", "socket", "protocol", "domain", "source_ip", "proxy_host",
+		"proxy_port", "timeout", "connect_timeout", "tls", "tls_starttls",
+		"tls_certcheck", "tls_trust_file", "tls_crl_file", "tls_fingerprint",
+		"tls_cert_file", "tls_key_file", "tls_priorities", "tls_host_override", "auth",
+		"user", "ntlmdomain", "password", "passwordeval", "from", "auto_from",
+		"maildomain", "aliases", "set_from_header", "set_date_header",
+		"set_msgid_header", "undisclosed_recipients", "remove_bcc_headers",
+		"dsn_notify", "dsn_return", "logfile", "logfile_time_format", "syslog",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* msmtp's form has no escapes; one pair of quotes is taken off. */
 static int add_classic(struct strbuf *out, const struct setting *row, const char *value,
 		       struct error *err)
