@@ -692,8 +692,8 @@ static void tell(const struct setup *s, enum source source)
 		report_line(s->inv, "put its password into %s (one line; folder of mode 0700, file "
 			    "of mode 0600) before you send", s->secret_path);
 	if (s->system && s->secret_path)
-		report_line(s->inv, "only root can read the password: others send through the "
-			    "listener (msubmit -bd, see msubmit(1))");
+		report_line(s->inv, "only root can read the password: a program of another user "
+			    "needs one of its own, see SETTING UP in msubmit(1)");
 	report_line(s->inv, "try it: echo hello | msubmit %s%s-a %s %s",
 		    s->inv->configure.output || s->inv->request.config.file ? "-C " : "",
 		    s->inv->configure.output || s->inv->request.config.file ?
