@@ -54,9 +54,10 @@ static const char *take_argument(struct position *p, const char *attached)
 	return p->i + 1 < p->argc ? p->argv[++p->i] : NULL;
 }
 
-static int missing(const char *option, struct error *err)
+static int missing(const char *option, const char *what, struct error *err)
 {
-	return error_set(err, FAULT_USAGE, "option '%s' needs an argument", option);
+	return error_set(err, FAULT_USAGE, "option '%s' needs an argument%s%s", option,
+			 what ? ": " : "", what ? what : "");
 }
 
 /* "-tif addr": letters until one takes the rest or the next word as argument. */
@@ -73,7 +74,7 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 		if (option_check_who(inv, o->who, name, err) < 0)
 			return -1;
 		if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, rest)))
-			return missing(name, err);
+			return missing(name, o->arg_name, err);
 		if (o->arg == OPTION_ATTACHED)
 			value = rest;
 		if (o->apply(inv, o, value, err) < 0)
@@ -189,7 +190,7 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 	if (!value && s->flags & SETTING_SWITCH)
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
-		return missing(p->argv[p->i], err);
+		return missing(p->argv[p->i], s->arg, err);
 	option_override(inv, s->key, value);
 	return 0;
 }
@@ -210,7 +211,7 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 		return error_set(err, FAULT_USAGE, "option '--%s' takes no argument",
 				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
-		return missing(word, err);
+		return missing(word, o->arg_name, err);
 	return o->apply(inv, o, value, err);
 }
 
