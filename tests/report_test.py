@@ -366,6 +366,8 @@ def no_state():
         check(failures, status == 75 and shown.count('\n') == 1, '%d %r' % (status, shown))
     check(failures, len(told(home)) == 2, repr(told(home)))
     check(failures, b'warning="cannot use the folder' in home.read('log'), repr(home.read('log')))
+    mode = stat.S_IMODE(os.stat(home.path('log')).st_mode)
+    check(failures, mode == 0o600, 'the log has mode %o' % mode)
     return failures
 
 
