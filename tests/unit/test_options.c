@@ -204,7 +204,6 @@ static void test_bad_command_lines(void **state)
 		{"msubmit|a@x|--tls-key-passwordeval=x", "must stand before"},
 		{"msubmit|--version|-t", "--version takes neither"},
 		{"msubmit|--help|a@x", "--help takes neither"},
-		{"--help"},
 		{"sendmail|--password=x|a@x", "--password-file"},
 		{"msubmit|--host", "argument"},
 		{"sendmail|--host=h|a@x", "not taken when called as 'sendmail'"},
