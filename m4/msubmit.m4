@@ -32,10 +32,24 @@ AC_DEFUN([MSUBMIT_HARDENING], [
 	AC_MSG_RESULT([$hardening $MSUBMIT_LDFLAGS $MSUBMIT_CPPFLAGS])
 ])
 
+# MSUBMIT_MISSING(WHAT, DEBIAN PACKAGE, FEDORA PACKAGE): notes what building needs and is not there
+AC_DEFUN([MSUBMIT_MISSING], [
+	missing="$missing${missing:+, }$1"
+	missing_debian="$missing_debian $2"
+	missing_fedora="$missing_fedora $3"
+])
+
+# MSUBMIT_NOTHING_MISSING: ends here when something is, and names all of it at once
+AC_DEFUN([MSUBMIT_NOTHING_MISSING], [
+	AS_IF([test -n "$missing"], [AC_MSG_ERROR([missing: $missing
+  Debian, Ubuntu:  apt install$missing_debian
+  Fedora, RHEL:    dnf install$missing_fedora
+  others: see README])])
+])
+
 # MSUBMIT_LIBRARY(NAME, MODULE, DEBIAN PACKAGE, FEDORA PACKAGE)
 AC_DEFUN([MSUBMIT_LIBRARY], [
-	PKG_CHECK_MODULES([$1], [$2], [],
-		[AC_MSG_ERROR([$2 is missing: install the package $3 (Debian) or $4 (Fedora)])])
+	PKG_CHECK_MODULES([$1], [$2], [], [MSUBMIT_MISSING([$2], [$3], [$4])])
 ])
 
 # MSUBMIT_SONAME(NAME, LIBS, FUNCTION, LIBRARY, DEFAULT): defines NAME_SONAME,

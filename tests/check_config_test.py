@@ -15,6 +15,8 @@ from check_world import (PINS, main, parse, run)  # noqa: E402
 # --- --check-config -------------------------------------------------------------
 
 
+OTHER = '[account c]\nhost = b\nfrom = c@b.c\n'
+FROM = '[account %s]\nhost = b\nfrom = a@b.c\n'
 CONFIGS = [
     ('good', '[account default]\nhost = a\n', 0, r'ok: 1 account in .*rc$', []),
     ('msmtp', 'account a\nhost b\nuser joe\nauth on\naccount default : a\n', 0, 'ok: 2 accounts', []),
@@ -86,9 +88,53 @@ CONFIGS = [
     ('host = b\nproxy = http://h\nproxy_password_file = /x', "no 'proxy_user'"),
     ('host = b\nlogfile_time_format = %d', "no 'logfile'"),
 )] + [
+    # what it is that most rows here leave out
+    ("no 'from'", '[account default]\nhost = b\n', 0, 'ok: 1',
+     [r"warning: .*rc:1: account 'default' has no 'from'"]),
+    ("no 'from' of a base", '[account x]\nhost = b\n[account default : x]\nfrom = a@b.c\n', 0,
+     'ok: 2', []),
+    ("no 'from' over LMTP", '[account default]\nhost = b\nprotocol = lmtp\n', 0, 'ok: 1', []),
+    ('auto_from', 'account default\nhost b\nauto_from on\n', 0, 'ok: 1', []),
+    ('no default', FROM % 'a' + '\n' + OTHER, 0, 'ok: 2',
+     [r"warning: .*rc: no account is called 'default': .* of the 2 fails; "
+      r"write '\[account default : a\]'$"]),
+    ("no default of msmtp's", 'account a\nhost b\nfrom a@b\naccount c\nhost d\nfrom c@b\n', 0,
+     'ok: 2', [r"write 'account default : a'$"]),
+    ('one account', FROM % 'a', 0, 'ok: 1', []),
+    ('a doubled key', FROM % 'default' + 'port = 25\ntls = off\nPort = 26\n', 0, 'ok: 1',
+     [r"warning: .*rc:6: key 'port': stands in line 4 as well, and only this one counts"]),
+    ('a doubled default', '[defaults]\nport = 25\nport = 26\n' + FROM % 'default' + OTHER, 0,
+     'ok: 2', [r"rc:3: key 'port': stands in line 2 as well"]),
+    ('the same key in two accounts', FROM % 'default' + 'port = 25\n' + OTHER + 'port = 26\n',
+     0, 'ok: 2', []),
+    ('a relative secret', FROM % 'default' + 'user = x\npassword_file = secret/x\n', 0, 'ok: 1',
+     [r"rc:5: key 'password_file': 'secret/x' is looked for where the calling program"]),
+    ('a relative file of the defaults', '[defaults]\ntls_trust_file = "ca.pem"\n' +
+     FROM % 'default', 0, 'ok: 1', [r"rc:2: key 'tls_trust_file': 'ca.pem' is looked for"]),
+    ('whole paths', FROM % 'default' + 'user = x\npassword_file = ~/x\ntls_trust_file = system\n'
+     'logfile = $HOME/x\ntls_key_file = pkcs11:x\ntls_cert_file = /x\n', 0, 'ok: 1', []),
+    ('Latin 1', (FROM % 'default' + 'from_name = M\xfcller\n').encode('latin-1'), 0, 'ok: 1',
+     [r"rc:4: key 'from_name': the value is not in UTF-8"]),
+    ('a comment in Latin 1', ('# M\xfcller\n' + FROM % 'default').encode('latin-1'), 0, 'ok: 1', []),
+    ('UTF-8', (FROM % 'default' + 'from_name = M\xfcller\n').encode(), 0, 'ok: 1', []),
+    ('UTF-16', (FROM % 'default').encode('utf-16'), 78, '', [r'rc is in UTF-16: save it as UTF-8$']),
+    ('UTF-16 without its mark', (FROM % 'default').encode('utf-16-le'), 78, '', ['is in UTF-16']),
+    ('UTF-16, the other order', (FROM % 'default').encode('utf-16-be'), 78, '', ['is in UTF-16']),
+    ("ini in msmtp's", '# x\n\nhost b\nfrom a@b.c\n[account default]\nport = 25\nport=26\n', 78, '',
+     [r":5: the line is of the ini form, but line 3 makes this msmtp's syntax: begin",
+      ':6: the line is of the ini form', ':7: the line is of the ini form']),
+    ("values of msmtp's with =", 'host b\nfrom a@b.c\npassword a=b\nauth on\nuser =x\n', 0, 'ok: 1', []),
+    ("msmtp's in ini", '[account default]\nhost b\n', 78, '',
+     [r":2: the line is neither .* \(line 1 makes this the ini form\)"]),
     ('not there', None, 78, '', ['cannot open']),
     ('nothing in it', '', 0, 'ok: 0 accounts', []),
 ]
+
+
+def useful(line, lines):
+    """Most rows have neither 'from' nor a default account, and are about something else."""
+    return not re.search(r"has no 'from'|is called 'default'", line) or \
+        any(re.search(p, line) for p in lines)
 
 
 def check_config(text, exit, out_pattern, lines):
@@ -96,15 +142,15 @@ def check_config(text, exit, out_pattern, lines):
     with harness.Folder() as home:
         path = os.path.join(home, 'rc')
         if text is not None:
-            with open(path, 'w', encoding='utf-8') as f:
-                f.write(text)
+            with open(path, 'wb') as f:
+                f.write(text if isinstance(text, bytes) else text.encode())
             os.chmod(path, 0o600)
         for words in (['--check-config=' + path], ['--check-config', path],
                       ['-C', path, '--check-config']):
             status, out, err = run(words, home)
             if status != exit or not re.match(out_pattern, out) or (not out_pattern and out):
                 failures.append('%r: exit %s, stdout %r' % (words, status, out))
-            got = err.splitlines()
+            got = [line for line in err.splitlines() if useful(line, lines)]
             if len(got) != len(lines) or not all(re.search(p, g) for p, g in zip(lines, got)):
                 failures.append('%r: stderr:\n%s' % (words, err))
     return failures

@@ -3,6 +3,7 @@
 
 Prints TAP. MSUBMIT names the program. The world is in configure_world.py."""
 import os
+import shutil
 import subprocess
 import sys
 
@@ -120,12 +121,63 @@ def existing():
 @test('a file of msmtp\'s own form is added to in that form')
 def classic():
     server = smtp(look(), sign_in(), send())
-    with World({'smtp.example.org': {465: server}}) as w:
+    with World({'localhost': {465: server}}) as w:
         w.write('rc', 'defaults\ntls on\ntimeout 50\n\naccount old\nhost x.example.org\n')
-        w.run('--no-ispdb').check(0).wrote('account default', 'host smtp.example.org', 'port 465', 'tls implicit',
-                                           'password_file ~/.config/msubmit/default.password')
+        w.run('--host=localhost:%d' % server.port, '--tls=implicit', '--tls-host-override=smtp.example.org', '--timeout=40', *w.args[2:],
+              world=False).check(0).wrote(
+            'account default', 'host localhost', 'port %d' % server.port, 'tls on', 'tls_starttls off', 'timeout 40',
+            'passwordeval cat ~/.config/msubmit/default.password').secret()
+        msmtp_reads(w)
         w.run('b@example.net', address=None, password=None, world=False, data=b'Subject: x\n\nbody\n').check(0)
         return w.end()
+
+
+def msmtp_reads(w, name='default'):
+    """The real one takes the file, and finds the password where it was written."""
+    if not shutil.which('msmtp'):
+        return
+    done = subprocess.run(['msmtp', '-C', w.path('rc'), '-a', name, '--pretend', 'x@example.net'], input=b'',
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=harness.environment(w.home),
+                          cwd=w.home)
+    text = done.stdout.decode()
+    if done.returncode or 'passwordeval = cat ' not in text:
+        w.failures.append('msmtp: %d %s' % (done.returncode, text))
+
+
+@test('... with all that it has, STARTTLS, and odd names')
+def classic_more():
+    failures = []
+    for words, lines in (
+            (['--host=h.example', '--port=587'], ['tls on', 'tls_starttls on', 'auth on', 'host h.example']),
+            (['--host=h.example', '--tls=off', '--port=25'], ['tls off']),
+            (['-a', "it's $HOME", '--host=h.example', '--port=465'],
+             ["passwordeval cat '{home}/.config/msubmit/it'\\''s $HOME.password'", 'tls_starttls off']),
+            (['--host=h.example', '--port=465', '--password-file=~/my file'], ["passwordeval cat '{home}/my file'"]),
+            (['--host=h.example', '--port=465', '--password-command=cat "my file"'], ['passwordeval cat "my file"']),
+            (['--host=h.example', '--port=465', '--syslog=LOG_MAIL', '--auth=scram-sha-256'],
+             ['syslog LOG_MAIL', 'auth scram-sha-256'])):
+        with World() as w:
+            w.write('rc', 'defaults\ntls on\n')
+            w.write('my file', 'secret\n')
+            own = any('--password' in word for word in words)
+            w.run('--no-check', *words, password=None if own else PASSWORD, world=False).check(0)
+            w.wrote(*[line.replace('{home}', w.home) for line in lines])
+            msmtp_reads(w, words[1] if words[0] == '-a' else 'default')
+            failures += w.end()
+    return failures
+
+
+@test('... and nothing that it would not read')
+def classic_refused():
+    failures = []
+    for word in ('--default-domain=example.org', '--tls=may', '--auth=try', '--timeout=2m', '--auth-plaintext=always',
+                 '--oauth-token-command=x', '--password-command=cat x; y', '--address-family=ipv4'):
+        with World() as w:
+            w.write('rc', 'account x\nhost h\n')
+            w.run('--host=h.example', '--port=465', word, password=None, world=False).check(
+                78, "is in msmtp's syntax, and msmtp would not read").wrote_nothing('rc')
+            failures += w.end()
+    return failures
 
 
 @test('an account of that name or for that address is an error, before anybody is asked')

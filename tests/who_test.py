@@ -36,7 +36,7 @@ def table():
     found = {'--' + key.replace('_', '-'): (who, 'value')
              for key, _, _, who, *_ in ask('--list-settings')}
     keys = dict(found)
-    found.update({name: (who, arg) for name, who, arg in ask('--list-options')})
+    found.update({name: (who, arg) for name, who, arg, *key in ask('--list-options') if not key})
     differ = [name for name, (who, _) in keys.items() if found[name][0] != who]
     return found, differ
 

@@ -79,6 +79,26 @@ static bool setup_has(const struct setup *s, const char *key)
 	return false;
 }
 
+#define SHELL_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+@%-"
+
+/* A path as a word of a shell: as it stands, with its "~", or whole and in single quotes. */
+static const char *shell_word(struct arena *a, const char *path)
+{
+	const char *rest = *path == '~' ? path + 1 : path;
+
+	if (!rest[strspn(rest, SHELL_PLAIN)])
+		return path;
+	struct strbuf word = STRBUF_INIT(1 << 17);
+	char *full = fs_expand_home(path);
+
+	strbuf_addch(&word, '\'');
+	for (const char *c = full; *c; c++)
+		strbuf_addf(&word, *c == '\'' ? "'\\''" : "%c", *c);
+	strbuf_addch(&word, '\'');
+	xfree(full);
+	return arena_take(a, &word);
+}
+
 /* --- place ------------------------------------------------------------------------ */
 
 /* $XDG_CONFIG_HOME, else ~/.config, as a setting can hold it. */
@@ -154,6 +174,39 @@ static int choose_name(struct setup *s, const struct config *c, struct error *er
 	return 0;
 }
 
+/* Is the value one that msmtp reads as well? Only of keys that have others here. */
+static bool msmtp_reads(const char *key, const char *value)
+{
+	if (strcmp(key, "auth") == 0)
+		return strcasecmp(value, "try") != 0 && strcasecmp(value, "auto") != 0;
+	if (strcmp(key, "tls") == 0)
+		return strcasecmp(value, "may") != 0;
+	if (strcmp(key, "timeout") == 0 || strcmp(key, "connect_timeout") == 0)
+		return !value[strspn(value, "0123456789")] || strcasecmp(value, "off") == 0;
+	/* written as passwordeval: what only a shell would take in another way */
+	if (strcmp(key, "password_command") == 0)
+		return !strpbrk(value, ";&*?[#()<>!{");
+	return strcmp(key, "password_file") == 0 || strcmp(key, "password_fd") == 0 ||
+	       config_msmtp_has(key);
+}
+
+/* Told before anybody is asked for a password: msmtp must be able to read its file. */
+static int check_classic(const struct setup *s, struct error *err)
+{
+	const struct config_request *given = &s->inv->request.config;
+
+	for (size_t i = 0; i < given->override_n; i++) {
+		const char *key = given->override[i].key, *value = given->override[i].value;
+
+		if (!msmtp_reads(key, value ? value : "on"))
+			return error_set(err, FAULT_CONFIG, "%s is in msmtp's syntax, and msmtp "
+					 "would not read '%s %s': write the account into another "
+					 "file with --output=FILE", config_append_path(s->file),
+					 key, value ? value : "on");
+	}
+	return 0;
+}
+
 /* Told before anybody is asked for a password. */
 static int check_folder(const struct setup *s, struct error *err)
 {
@@ -186,6 +239,8 @@ static int setup_place(struct setup *s, struct error *err)
 		return -1;
 	int rc = choose_name(s, config, err);
 
+	if (rc == 0 && config_append_is_classic(s->file))
+		rc = check_classic(s, err);
 	if (rc == 0)
 		rc = check_folder(s, err);
 	config_free(config);
@@ -432,22 +487,50 @@ static bool is_ours(const char *key)
 	return false;
 }
 
-static int add(struct setup *s, const char *key, const char *value, struct error *err)
+/*
+ * What we write into a file in msmtp's syntax must be what msmtp reads: a
+ * password comes there by a command of the shell alone.
+ */
+static int add_classic(struct setup *s, const char *key, const char *value, struct error *err)
 {
-	return config_write_setting(&s->text, config_append_is_classic(s->file), key, value, err);
+	if (strcmp(key, "password_file") == 0 && *value)
+		value = arena_printf(s->arena, "cat %s", shell_word(s->arena, value));
+	if (strcmp(key, "password_file") == 0 || strcmp(key, "password_command") == 0)
+		key = "passwordeval";
+	return config_write_setting(&s->text, true, key, value, err);
 }
 
-static int add_server(struct setup *s, struct error *err)
+static int add(struct setup *s, const char *key, const char *value, struct error *err)
+{
+	if (config_append_is_classic(s->file))
+		return add_classic(s, key, value, err);
+	return config_write_setting(&s->text, false, key, value, err);
+}
+
+/* msmtp has two switches where we have one word. */
+static int add_tls(struct setup *s, struct error *err)
 {
 	static const char *const modes[] = {
 		[TLS_AUTO] = "starttls", [TLS_STARTTLS] = "starttls",
 		[TLS_IMPLICIT] = "implicit", [TLS_OFF] = "off", [TLS_MAY] = "may",
 	};
+	const enum tls_mode mode = s->server.mode;
+
+	if (!config_append_is_classic(s->file))
+		return add(s, "tls", modes[mode], err);
+	if (add(s, "tls", mode == TLS_OFF ? "off" : "on", err) < 0)
+		return -1;
+	return mode == TLS_OFF ? 0 :
+		add(s, "tls_starttls", mode == TLS_IMPLICIT ? "off" : "on", err);
+}
+
+static int add_server(struct setup *s, struct error *err)
+{
 	char port[16];
 
 	(void)snprintf(port, sizeof(port), "%u", s->server.port);
 	if (add(s, "host", s->server.host, err) < 0 || add(s, "port", port, err) < 0 ||
-	    add(s, "tls", modes[s->server.mode], err) < 0)
+	    add_tls(s, err) < 0)
 		return -1;
 	if (!setup_has(s, "auth") && add(s, "auth", "on", err) < 0)
 		return -1;
@@ -467,7 +550,8 @@ static int add_identity(struct setup *s, struct error *err)
 	    add(s, "aliases", "/etc/aliases", err) < 0)
 		return -1;
 	/* "root" at a provider's domain would be a stranger */
-	if (setup_has(s, "default_domain") || public_domain(s->who.domain))
+	if (config_append_is_classic(s->file) || setup_has(s, "default_domain") ||
+	    public_domain(s->who.domain))
 		return 0;
 	return add(s, "default_domain", s->who.domain, err);
 }
@@ -549,7 +633,7 @@ static int try_account(const struct setup *s, struct error *err)
 
 	if (secret_is_set(&s->secret)) {
 		a.auth.password = s->secret;
-		a.auth.password_file = NULL;
+		a.auth.password_file = a.auth.passwordeval = NULL;
 	}
 	if (secret_is_set(&s->token))
 		a.auth.token = s->token;
@@ -609,12 +693,13 @@ static void tell(const struct setup *s, enum source source)
 		report_line(s->inv, "put its password into %s (one line; folder of mode 0700, file "
 			    "of mode 0600) before you send", s->secret_path);
 	if (s->system && s->secret_path)
-		report_line(s->inv, "only root can read the password: others send through the "
-			    "listener (msubmit -bd, see msubmit(1))");
+		report_line(s->inv, "only root can read the password: a program of another user "
+			    "needs one of its own, see SETTING UP in msubmit(1)");
 	report_line(s->inv, "try it: echo hello | msubmit %s%s-a %s %s",
 		    s->inv->configure.output || s->inv->request.config.file ? "-C " : "",
 		    s->inv->configure.output || s->inv->request.config.file ?
-		    arena_printf(s->arena, "%s ", path) : "", s->name, s->who.address);
+		    arena_printf(s->arena, "%s ", shell_word(s->arena, path)) : "",
+		    shell_word(s->arena, s->name), shell_word(s->arena, s->who.address));
 }
 
 /* --- the command ------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <string.h>
 #include <sysexits.h>
 
 #include "cli/commands.h"
@@ -26,8 +27,10 @@
 int cmd_help(const struct invocation *inv)
 {
 	struct strbuf out = STRBUF_INIT(OUTPUT_MAX);
+	struct error err;
 
-	options_help(&out);
+	if (options_help(&out, inv->subject, &err) < 0)
+		return report_failure(inv, &err);
 	return report_print(inv, &out);
 }
 
@@ -95,8 +98,9 @@ int cmd_list_settings(const struct invocation *inv)
 	return report_print(inv, &out);
 }
 
-/* Every key with its value, each behind a comment that says where it comes from. */
-static void print_account(struct strbuf *out, const struct config *c, const struct account *a)
+/* What is set, or every key, each behind a comment that says where its value comes from. */
+static void print_account(struct strbuf *out, const struct config *c, const struct account *a,
+			  bool all)
 {
 	struct setting_walk w = { 0 };
 	const struct setting *s;
@@ -105,9 +109,10 @@ static void print_account(struct strbuf *out, const struct config *c, const stru
 	while ((s = settings_next(SCOPE_ACCOUNT, &w))) {
 		const char *origin = config_origin(c, a, s->key);
 
-		if (s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC))
+		if (s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ||
+		    (!all && strcmp(origin, "default") == 0))
 			continue;
-		strbuf_addf(out, "# %s\n%s = ", origin ? origin : "default", s->key);
+		strbuf_addf(out, "# %s\n%s = ", origin, s->key);
 		setting_print(a, s, out);
 		strbuf_addch(out, '\n');
 	}
@@ -141,7 +146,7 @@ int cmd_print_config(const struct invocation *inv)
 		return report_failure(inv, &err);
 	strbuf_addf(&out, "# searched: %s\n", config_searched(config));
 	for (size_t i = 0; (a = config_nth(config, i)) != NULL; i++)
-		print_account(&out, config, a);
+		print_account(&out, config, a, inv->all);
 	print_rules(&out, config_nth(config, 0));
 	config_free(config);
 	return report_print(inv, &out);

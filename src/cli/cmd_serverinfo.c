@@ -13,6 +13,7 @@
 #include "net/wire.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/extensions.h"
+#include "smtp/probe.h"
 #include "smtp/session.h"
 #include "submit/attempt.h"
 #include "submit/memory.h"
@@ -39,7 +40,7 @@ static bool is_known(const char *line)
 		if (strlen(keyword) == len && strncasecmp(keyword, line, len) == 0)
 			return true;
 	}
-	return false;
+	return probe_is_verb(line, len);
 }
 
 static bool is_mechanism(const char *name)

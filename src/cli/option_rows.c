@@ -9,11 +9,11 @@
 #define FLAG(m) OPTION_NONE, option_flag, OPTION_FIELD(m), NULL
 #define COMMAND(c) OPTION_NONE, option_command, c, NULL
 
-/* Of --help, for the rows below it; do they make a message, or fields of it? */
-#define HEADING(title, compose) .help = (title), .data = (compose)
+/* Of --help, and the word of it, for the rows below; do they make a message, or fields of it? */
+#define HEADING(topic, title, compose) .name = (topic), .help = (title), .data = (compose)
 
 const struct option options[] = {
-	{ HEADING("Sending a message", false) },
+	{ HEADING("sending", "Sending a message", false) },
 	{ ANYONE('t', "read-recipients"), FLAG(request.read_recipients),
 	  "take recipients from To, Cc and Bcc" },
 	{ OWNER(0, "exclude-args"), FLAG(request.exclude_words),
@@ -66,7 +66,7 @@ const struct option options[] = {
 	  "the same by name: IgnoreDots, ErrorMode" },
 	{ ANYONE('L', NULL), OPTION_REQUIRED, option_tag, 0, "tag", "name in syslog" },
 
-	{ HEADING("Writing a message", true) },
+	{ HEADING("writing", "Writing a message", true) },
 	{ ANYONE(0, "compose"), FLAG(request.compose.compose),
 	  "write a message: its text is on standard input, the rest in options" },
 	{ ANYONE(0, "to"), OPTION_REQUIRED, option_address, VISIBLE_TO, "address,...",
@@ -145,7 +145,7 @@ const struct option options[] = {
 	{ ANYONE(0, "solicitation"), OPTION_REQUIRED, option_solicitation, 0, "keyword,...",
 	  "the same as --solicit" },
 
-	{ HEADING("Commands to the server", false) },
+	{ HEADING("commands", "Commands to the server", false) },
 	{ OWNER(0, "vrfy"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
 	  "ask the server whether it knows the address" },
 	{ OWNER(0, "verify"), OPTION_REQUIRED, option_probe, PROBE_VRFY, "address",
@@ -191,7 +191,7 @@ const struct option options[] = {
 	{ OWNER(0, "xclient-destport"), OPTION_REQUIRED, option_xclient, 0, "number",
 	  "the port it has come to" },
 
-	{ HEADING("What happens, setting up, other commands", false) },
+	{ HEADING("tools", "What happens, setting up, other commands", false) },
 	{ ANYONE('v', "debug"), FLAG(verbose), "show the dialogue on stderr, secrets hidden" },
 	{ ANYONE('d', NULL), OPTION_ATTACHED, option_debug, 0, "level", "the same as -v" },
 	{ ANYONE('b', NULL), OPTION_REQUIRED, option_mode, 0, "mode",
@@ -199,7 +199,8 @@ const struct option options[] = {
 	{ ANYONE('q', NULL), OPTION_ATTACHED, option_queue_run, 0, "what", "run the queue" },
 	{ ANYONE('I', NULL), COMMAND(COMMAND_ALIASES), "the same as -bi" },
 	{ OWNER('P', "print-config"), COMMAND(COMMAND_PRINT_CONFIG),
-	  "show the configuration and where each value comes from" },
+	  "show what the configuration sets, and where" },
+	{ OWNER(0, "all"), FLAG(all), "with --print-config: the defaults as well" },
 	{ OWNER(0, "pretend"), COMMAND(COMMAND_PRINT_CONFIG), "the same as --print-config" },
 	{ OWNER(0, "check"), OPTION_ATTACHED, option_command, COMMAND_CHECK, "account",
 	  "try every step up to MAIL and RCPT, send nothing, say what is wrong" },
@@ -242,12 +243,13 @@ const struct option options[] = {
 	  "msmtp|ssmtp|...", "... of this: msmtp, ssmtp, esmtp, dma, nullmailer, postfix" },
 	{ OWNER(0, "list-settings"), COMMAND(COMMAND_LIST_SETTINGS),
 	  "list all keys: name, section, default" },
-	{ OWNER(0, "list-options"), COMMAND(COMMAND_LIST_OPTIONS), "list all options" },
+	{ OWNER(0, "list-options"), COMMAND(COMMAND_LIST_OPTIONS), "list all options, keys too" },
 	{ OWNER(0, "list-extensions"), COMMAND(COMMAND_LIST_EXTENSIONS),
 	  "list all extensions: keyword, key that asks for it, level" },
 	{ ANYONE(0, "version"), COMMAND(COMMAND_VERSION),
 	  "show the version, and those of the libraries" },
-	{ ANYONE(0, "help"), COMMAND(COMMAND_HELP), "show this text" },
+	{ ANYONE(0, "help"), OPTION_ATTACHED, option_command, COMMAND_HELP, "topic",
+	  "show the most needed options, those of a topic, or all" },
 
 	/* taken for the sake of other programs, without any effect */
 	{ ANYONE('A', NULL), OPTION_REQUIRED, option_ignore, 0, "c|m", NULL },

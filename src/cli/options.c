@@ -54,9 +54,10 @@ static const char *take_argument(struct position *p, const char *attached)
 	return p->i + 1 < p->argc ? p->argv[++p->i] : NULL;
 }
 
-static int missing(const char *option, struct error *err)
+static int missing(const char *option, const char *what, struct error *err)
 {
-	return error_set(err, FAULT_USAGE, "option '%s' needs an argument", option);
+	return error_set(err, FAULT_USAGE, "option '%s' needs an argument%s%s", option,
+			 what ? ": " : "", what ? what : "");
 }
 
 /* "-tif addr": letters until one takes the rest or the next word as argument. */
@@ -73,7 +74,7 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 		if (option_check_who(inv, o->who, name, err) < 0)
 			return -1;
 		if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, rest)))
-			return missing(name, err);
+			return missing(name, o->arg_name, err);
 		if (o->arg == OPTION_ATTACHED)
 			value = rest;
 		if (o->apply(inv, o, value, err) < 0)
@@ -86,8 +87,33 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 
 #define NEAR 2	/* letters that a misspelt option may be off */
 
-/* "unknown option", with the one that was meant, be it of this table or a setting. */
-static int unknown(struct invocation *inv, const char *word, struct error *err)
+/* What options of other programs are called here, dashes included; NULL: it is none such. */
+static const char *foreign_option(struct arena *a, const char *word)
+{
+	const char *key = setting_foreign(word);
+
+	if (strcmp(word, "verbose") == 0)
+		return "-v";
+	if (strcmp(word, "test") == 0)
+		return "--check";
+	if (!key)
+		return NULL;
+	/* no secret stands on the command line */
+	return arena_printf(a, "--%s%s", key, strcmp(key, "password") == 0 ? "-file" : "");
+}
+
+/* A key as an option. */
+static const char *dashed(struct arena *a, const char *key)
+{
+	char *name = arena_printf(a, "--%s", key);
+
+	for (char *c = name; (c = strchr(c, '_'));)
+		*c = '-';
+	return name;
+}
+
+/* The nearest option, be it of this table or a setting; NULL: none is near. */
+static const char *nearest_option(struct arena *a, const char *word)
 {
 	const char *near = NULL, *key = setting_nearest(SCOPE_ACCOUNT, word);
 	unsigned best = key ? names_distance(key, word, NEAR) : strlen(word) > 3 ? NEAR + 1 : NEAR;
@@ -101,16 +127,43 @@ static int unknown(struct invocation *inv, const char *word, struct error *err)
 			near = o->name;
 		}
 	}
-	if (!near && key) {
-		char *name = arena_strdup(inv->arena, key);
+	return near || key ? dashed(a, near ? near : key) : NULL;
+}
 
-		for (char *c = name; (c = strchr(c, '_'));)
-			*c = '-';
-		near = name;
-	}
+/* "unknown option", with the one that was meant. */
+static int unknown(struct invocation *inv, const char *word, struct error *err)
+{
+	const char *near = foreign_option(inv->arena, word);
+
+	if (!near)
+		near = nearest_option(inv->arena, word);
 	error_set(err, FAULT_USAGE, "unknown option '--%s'", word);
-	return near ? error_append(err, "; did you mean '--%s'?", near) :
+	return near ? error_append(err, "; did you mean '%s'?", near) :
 		error_append(err, ": see 'msubmit --help'");
+}
+
+/* A secret, with the keys that say where it is; or a word that only old files have. */
+static int refuse_key(struct invocation *inv, const struct setting *s, struct error *err)
+{
+	static const char *const ways[] = { "file", "command" };
+	const char *between = ": use ";
+
+	if (s->type != SETTING_SECRET)
+		return error_set(err, FAULT_USAGE, "'%s' is no option: only a configuration file "
+				 "can say that%s%s", dashed(inv->arena, s->key),
+				 s->alias_of ? "; the option is " : "",
+				 s->alias_of ? dashed(inv->arena, s->alias_of) : "");
+	error_set(err, FAULT_USAGE, "'%s' would show a secret to everyone who lists processes",
+		  dashed(inv->arena, s->key));
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		const char *key = arena_printf(inv->arena, "%s_%s", s->key, ways[i]);
+
+		if (!setting_find(SCOPE_ACCOUNT, key))
+			continue;
+		error_append(err, "%s%s", between, dashed(inv->arena, key));
+		between = " or ";
+	}
+	return -1;
 }
 
 /* option: "--key" as it was given, without its value. */
@@ -128,9 +181,7 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 		return error_set(err, FAULT_USAGE, "'--%s' is no option: only a "
 				 "configuration file can say that", key);
 	if (s->flags & SETTING_NO_OPTION)
-		return error_set(err, FAULT_USAGE,
-				 "'--%s' would show a secret to everyone who lists processes: "
-				 "use --%s-file or --%s-command", key, key, key);
+		return refuse_key(inv, s, err);
 	if (s->flags & SETTING_URL && value && proxyurl_has_password(value))
 		return error_set(err, FAULT_USAGE, "'--%s' would show a secret to everyone who "
 				 "lists processes: a configuration file can say it", key);
@@ -139,7 +190,7 @@ static int parse_setting(struct invocation *inv, struct position *p, const char 
 	if (!value && s->flags & SETTING_SWITCH)
 		value = "on";
 	if (!value && !(value = take_argument(p, NULL)))
-		return missing(p->argv[p->i], err);
+		return missing(p->argv[p->i], s->arg, err);
 	option_override(inv, s->key, value);
 	return 0;
 }
@@ -160,7 +211,7 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 		return error_set(err, FAULT_USAGE, "option '--%s' takes no argument",
 				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
-		return missing(word, err);
+		return missing(word, o->arg_name, err);
 	return o->apply(inv, o, value, err);
 }
 
@@ -229,6 +280,21 @@ static void keep_option(struct invocation *inv, const struct position *p, int fi
 		inv->option_word[inv->option_words++] = p->argv[i];
 }
 
+/* "-s SUBJECT", as of mail(1): sendmail's -s has no argument, and the subject would get mail. */
+static int check_subject(const struct invocation *inv, const struct position *p,
+			 struct error *err)
+{
+	const char *next = p->i + 1 < p->argc ? p->argv[p->i + 1] : "-";
+	struct error ignored;
+
+	if (strcmp(p->argv[p->i], "-s") != 0 || *next == '-' ||
+	    (strchr(next, '@') && !strchr(next, ' ')) ||
+	    option_check_who(inv, WHO_OWNER, "", &ignored) < 0)
+		return 0;
+	return error_set(err, FAULT_USAGE, "'-s' takes no subject: it is --compose "
+			 "--subject='%.100s', or a field of the message on standard input", next);
+}
+
 static int parse_words(struct invocation *inv, struct position *p, struct error *err)
 {
 	for (p->i = 1; p->i < p->argc; p->i++) {
@@ -247,7 +313,10 @@ static int parse_words(struct invocation *inv, struct position *p, struct error 
 			return error_set(err, FAULT_USAGE,
 					 "'-' is neither option nor address");
 		const int first = p->i;
-		int rc = word[1] == '-' ? parse_long(inv, p, err) : parse_cluster(inv, p, err);
+		int rc = check_subject(inv, p, err);
+
+		if (rc == 0)
+			rc = word[1] == '-' ? parse_long(inv, p, err) : parse_cluster(inv, p, err);
 
 		if (rc < 0)
 			return -1;
@@ -331,6 +400,8 @@ static int check_together(const struct invocation *inv, struct error *err)
 
 	if (what && (inv->request.words || inv->request.rcpt_n || inv->request.read_recipients))
 		return error_set(err, FAULT_USAGE, "%s takes neither addresses nor -t", what);
+	if (inv->all && inv->command != COMMAND_PRINT_CONFIG)
+		return error_set(err, FAULT_USAGE, "--all goes with --print-config");
 	if (inv->import_type && inv->command != COMMAND_IMPORT)
 		return error_set(err, FAULT_USAGE, "--import-type goes with --import");
 	if (inv->command == COMMAND_VERIFY && inv->request.read_recipients)
@@ -376,6 +447,15 @@ static void find_error_format(struct invocation *inv, int argc, char **argv)
 	}
 }
 
+/* What everybody tries first; with more they are sendmail's, and take an argument. */
+static bool take_alone(struct invocation *inv, int argc, char **argv)
+{
+	if (argc != 2 || (strcmp(argv[1], "-h") != 0 && strcmp(argv[1], "-V") != 0))
+		return false;
+	inv->command = argv[1][1] == 'h' ? COMMAND_HELP : COMMAND_VERSION;
+	return true;
+}
+
 static int parse_all(struct invocation *inv, struct arena *a, int argc, char **argv,
 		     struct error *err)
 {
@@ -385,6 +465,8 @@ static int parse_all(struct invocation *inv, struct arena *a, int argc, char **a
 	inv->request.word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->request.word));
 	inv->option_word = arena_calloc(a, (size_t)argc + 1, sizeof(*inv->option_word));
 	take_name(inv, argc > 0 ? argv[0] : NULL);
+	if (take_alone(inv, argc, argv))
+		return 0;
 	if (parse_words(inv, &p, err) < 0 || settle_command(inv, err) < 0)
 		return -1;
 	inv->request.config.override = inv->override;
@@ -404,135 +486,4 @@ int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv
 	if (rc < 0)
 		find_error_format(inv, argc, argv);
 	return rc;
-}
-
-#define HELP_COLUMN 30
-
-/* A left part that is too long for its column gets a line of its own. */
-static void help_line(struct strbuf *out, const char *left, const char *right)
-{
-	bool fits = strlen(left) + 2 < HELP_COLUMN;
-
-	strbuf_addf(out, "  %s%s", left, fits ? "" : "\n");
-	strbuf_addf(out, "%*s%s\n", fits ? (int)(HELP_COLUMN - 2 - strlen(left)) : HELP_COLUMN, "",
-		    right);
-}
-
-static void help_option(struct strbuf *out, const struct option *o)
-{
-	struct strbuf left = STRBUF_INIT(256);
-	const char *arg = o->arg_name;
-
-	if (o->letter)
-		strbuf_addf(&left, "-%c", o->letter);
-	if (o->letter && o->name)
-		strbuf_addstr(&left, ", ");
-	if (o->name)
-		strbuf_addf(&left, "--%s", o->name);
-	if (arg && o->arg == OPTION_REQUIRED)
-		strbuf_addf(&left, o->name ? "=%s" : " %s", arg);
-	else if (arg)
-		strbuf_addf(&left, o->name ? "[=%s]" : "<%s>", arg);
-	help_line(out, left.buf, o->help);
-	strbuf_release(&left);
-}
-
-/* What it may be: as the row says, else the first word of each value. */
-static void add_choice(struct strbuf *out, const struct setting *s)
-{
-	const char *between = "";
-
-	if (s->arg)
-		strbuf_addstr(out, s->arg);
-	for (const struct name_value *n = s->arg ? NULL : s->names; n && n->name; n++) {
-		if (names_name(s->names, n->value) != n->name)
-			continue;
-		strbuf_addf(out, "%s%s", between, n->name);
-		between = "|";
-	}
-}
-
-static void help_settings(struct strbuf *out, enum setting_scope scope)
-{
-	struct setting_walk w = { 0 };
-	const struct setting *s;
-
-	while ((s = settings_next_line(scope, &w))) {
-		struct strbuf left = STRBUF_INIT(256);
-
-		if (s->flags & (SETTING_NO_OPTION | SETTING_FILE_ONLY | SETTING_DEPRECATED |
-				SETTING_CLASSIC))
-			continue;
-		if (!*s->key) {
-			strbuf_addf(out, "\n%s:\n", s->help);
-			continue;
-		}
-		strbuf_addf(&left, "--%s=", s->key);
-		add_choice(&left, s);
-		for (char *c = left.buf + 2; *c && *c != '='; c++) {
-			if (*c == '_')
-				*c = '-';
-		}
-		help_line(out, left.buf, s->help);
-		strbuf_release(&left);
-	}
-}
-
-/* What is taken without effect: its letters only. */
-static void help_ignored(struct strbuf *out)
-{
-	strbuf_addstr(out, "  ");
-	for (const struct option *o = NULL; (o = next_option(o)) != NULL;) {
-		if (!o->help && o->letter)
-			strbuf_addf(out, "-%c ", o->letter);
-	}
-	strbuf_addstr(out, "are taken and ignored\n");
-}
-
-void options_help(struct strbuf *out)
-{
-	strbuf_addstr(out,
-		"Usage: msubmit [OPTION]... RECIPIENT...  < MESSAGE\n"
-		"       msubmit [OPTION]... -t            < MESSAGE\n"
-		"       msubmit --compose --to=ADDRESS --subject=TEXT --attach=FILE  < TEXT\n"
-		"       msubmit --check[=ACCOUNT]\n"
-		"       msubmit --configure ADDRESS\n"
-		"       msubmit -bd --deliver=maildir:FOLDER\n"
-		"Send the message on standard input through the account's server.\n"
-		"Exit 0 means that the server accepted it for every recipient.\n");
-	for (const struct option *o = options; o->apply || o->help; o++) {
-		if (!o->apply)
-			strbuf_addf(out, "\n%s:\n", o->help);
-		else if (o->help)
-			help_option(out, o);
-	}
-	help_ignored(out);
-	strbuf_addstr(out, "\nSettings of the account, also in the configuration "
-		      "(msmtprc(5)), by group:\n");
-	help_settings(out, SCOPE_ACCOUNT);
-	help_settings(out, SCOPE_LISTEN);
-}
-
-/* The option, who may give it, its argument: in brackets when it may be left out. */
-static void list_line(struct strbuf *out, const struct option *o, const char *dashes,
-		      const char *name)
-{
-	const char *arg = o->arg_name ? o->arg_name : "value";
-
-	strbuf_addf(out, "%s%s\t%s\t", dashes, name, who_name(o->who));
-	if (o->arg != OPTION_NONE)
-		strbuf_addf(out, o->arg == OPTION_REQUIRED ? "%s" : "[%s]", arg);
-	strbuf_addch(out, '\n');
-}
-
-void options_list(struct strbuf *out)
-{
-	const struct option *o = NULL;
-
-	while ((o = next_option(o))) {
-		if (o->letter)
-			list_line(out, o, "-", (const char[]){ o->letter, '\0' });
-		if (o->name)
-			list_line(out, o, "--", o->name);
-	}
 }

@@ -73,14 +73,20 @@ struct invocation {
 	const char *xclient;		/* --xclient and --xclient-..., as the key has it */
 	struct configure_options configure;
 	const char *import_type;	/* --import-type */
+	bool all;			/* --all: of --print-config */
 };
 
 /* Parses argv; strings of inv point into argv or live in arena a. */
 ATTR_CHECK int options_parse(struct invocation *inv, struct arena *a, int argc, char **argv,
 			     struct error *err);
 
-/* Text of --help; and one option per line: it, who may give it (enum who), its argument. */
-void options_help(struct strbuf *out);
+/* Text of --help, or of --help=TOPIC; EX_USAGE where there is no such topic. */
+ATTR_CHECK int options_help(struct strbuf *out, const char *topic, struct error *err);
+
+/*
+ * One option per line: it, who may give it (enum who), its argument, in
+ * brackets when it may be left out; and "key" when it is one of msmtprc(5).
+ */
 void options_list(struct strbuf *out);
 
 #endif

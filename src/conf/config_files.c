@@ -88,13 +88,32 @@ int config_text_read(struct config *c, struct config_file *f, const char *text, 
 	return config_sections_read(c, f, p, err);
 }
 
-/* 1 when it was read, 0 when there is no such file for us. */
+/* Is there such a file? In a folder that may not be looked into there is none for us. */
+static bool is_there(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) == 0;
+}
+
+/*
+ * 1 when it was read, 0 when there is no such file for us. Of the system's
+ * files one that may not be read is none; of the caller's own it is a mistake.
+ */
 static int read_optional(struct config *c, const char *name, struct error *err)
 {
 	int fd = fs_open_read(name);
 
 	if (fd < 0) {
 		int why = errno;
+
+		if (!c->reading_system && why != ENOENT && is_there(name)) {
+			errno = why;
+			fs_cannot_open(err, "", name);
+			error_recast(err, FAULT_CONFIG);
+			return error_append(err, ": make it readable for the user that sends, or "
+					    "name another file with -C");
+		}
 
 		searched(c, name, strerror(why));
 		strbuf_addstr(&c->searched, fs_denied_hint(name, why));

@@ -240,28 +240,26 @@ static int take_problem(void *ctx, const struct error *err)
 
 /* --- settings --------------------------------------------------------------------- */
 
-/*
- * What the quotes of a value mean depends on its key: commands split words
- * at them, a list may begin with a quoted local part.
- */
+/* Commands split words at quotes, a list or an address may begin with a quoted local part. */
+static bool has_own_quotes(const struct setting *row)
+{
+	return row->type == SETTING_LIST || row->type == SETTING_WORDS ||
+	       row->type == SETTING_SPECIAL || row->type == SETTING_ARGV ||
+	       row->flags & SETTING_RAW;
+}
+
+/* Quotes around the whole value are no part of it; others are for the reader of the key. */
 static int unquote(const struct config_file *f, const struct setting *row, char **value,
 		   struct error *err)
 {
-	const char *close;
-
-	if (**value != '"' || row->type == SETTING_ARGV)
-		return 0;
-	if (row->flags & SETTING_RAW && !f->classic)
+	if (**value != '"')
 		return 0;
 	if (f->classic) {
-		*value = classic_unquote(*value);
+		if (row->type != SETTING_ARGV || ini_is_quoted(*value))
+			*value = classic_unquote(*value);
 		return 0;
 	}
-	for (close = *value + 1; *close && *close != '"'; close++)
-		close += *close == '\\' && close[1];
-	/* what follows the quotes is for the reader of the list, or of the address */
-	if ((row->type == SETTING_LIST || row->type == SETTING_WORDS ||
-	     row->type == SETTING_SPECIAL) && *close && close[1])
+	if (has_own_quotes(row) && !ini_is_quoted(*value))
 		return 0;
 	return ini_unquote(*value, err) < 0 ? error_prefix(err, "key '%s'", row->key) : 0;
 }
@@ -416,6 +414,15 @@ static int take_eval(void *ctx, const char *command, char **line_out, struct err
 	return 0;
 }
 
+/* As editors of other systems may save it: with its mark, or every other octet of a line NUL. */
+static bool is_utf16(const struct strbuf *text)
+{
+	const char *p = text->buf;
+
+	return text->len >= 4 && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0 ||
+				  (!p[0] != !p[1] && !p[0] == !p[2] && !p[1] == !p[3]));
+}
+
 int config_sections_read(struct config *c, struct config_file *f, struct config_part *part,
 			 struct error *err)
 {
@@ -427,6 +434,10 @@ int config_sections_read(struct config *c, struct config_file *f, struct config_
 		.ctx = &r, .name = part->name,
 	};
 	struct strbuf *text = &part->text;
+
+	if (is_utf16(text))
+		return error_set(err, FAULT_CONFIG, "%s is in UTF-16: save it as UTF-8",
+				 part->name);
 	const bool classic = !ini_detect(text->buf, text->len);
 
 	if (classic && part != f->part)

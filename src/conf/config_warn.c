@@ -11,6 +11,7 @@
 #include "message/address.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define TEXT_LIMIT ((size_t)4096)
 
@@ -142,6 +143,67 @@ static void warn_key(const struct walk *w, const struct section *s, const struct
 	}
 }
 
+/* --- keys that say something else than is meant ------------------------------------ */
+
+/* Is the name of a file taken from wherever the calling program stands? */
+static bool is_relative(const struct assignment *as)
+{
+	static const char suffix[] = "_file";
+	const size_t n = strlen(as->row->key), end = sizeof(suffix) - 1;
+
+	return as->row->flags & SETTING_PATH && n > end &&
+	       strcmp(as->row->key + n - end, suffix) == 0 && !strchr("/~$@", *as->value) &&
+	       strncmp(as->value, "pkcs11:", 7) != 0 && strcmp(as->value, "off") != 0 &&
+	       strcmp(as->value, "system") != 0;
+}
+
+/* The assignment to the same key above it, in the same file; NULL if there is none. */
+static const struct assignment *find_above(const struct assignment *first,
+					   const struct assignment *as)
+{
+	const struct assignment *found = NULL;
+
+	for (const struct assignment *a = first; a != as; a = a->next) {
+		if (a->row == as->row && a->place && as->place && strcmp(a->place, as->place) == 0)
+			found = a;
+	}
+	return found;
+}
+
+static void warn_written(const struct walk *w, const struct section *s,
+			 const struct assignment *first, const struct assignment *as)
+{
+	const struct assignment *above = find_above(first, as);
+
+	if (above)
+		warn(w, s, "%s:%u: key '%s': stands in line %u as well, and only this one counts",
+		     as->place, as->line, as->row->key, above->line);
+	if (is_relative(as))
+		warn(w, s, "%s:%u: key '%s': '%s' is looked for where the calling program "
+		     "happens to stand: write the whole path", as->place, as->line, as->row->key,
+		     as->value);
+	if (as->row->type != SETTING_SECRET && !text_is_utf8(as->value, strlen(as->value)))
+		warn(w, s, "%s:%u: key '%s': the value is not in UTF-8: save the file as UTF-8",
+		     as->place, as->line, as->row->key);
+}
+
+/* What all accounts of a file have; told once, as if the first of them said it. */
+static void warn_defaults(const struct walk *w)
+{
+	const struct config_file *done = NULL;
+
+	for (size_t i = 0; i < w->config->account_n; i++) {
+		const struct section *s = w->config->account[i];
+		const struct assignment *first = s->file->defaults.first;
+
+		if (s->file == done)
+			continue;
+		for (const struct assignment *as = first; as; as = as->next)
+			warn_written(w, s, first, as);
+		done = s->file;
+	}
+}
+
 /* --- accounts that come to nothing -------------------------------------------- */
 
 static bool is_base(const struct config *c, const char *name)
@@ -157,13 +219,41 @@ static bool is_base(const struct config *c, const char *name)
 	return false;
 }
 
+static bool has_server(const struct account *a)
+{
+	return a->host || a->socket || a->net.mx;
+}
+
 static void warn_no_server(const struct walk *w, const struct section *s)
 {
 	const struct account *a = &s->account;
 
-	if (!a->host && !a->socket && !a->net.mx && !is_base(w->config, s->name))
+	if (!has_server(a) && !is_base(w->config, s->name))
 		warn(w, s, "%s:%u: account '%s' has neither 'host' nor 'socket', and no other "
 		     "stands on it", s->file->name, s->line, s->name);
+}
+
+/* What has no sender otherwise gets one of this host, which few servers take. */
+static void warn_no_from(const struct walk *w, const struct section *s)
+{
+	const struct account *a = &s->account;
+
+	if (has_server(a) && !a->from && !a->auto_from && a->protocol != PROTOCOL_LMTP &&
+	    !is_base(w->config, s->name))
+		warn(w, s, "%s:%u: account '%s' has no 'from': a message without a sender would "
+		     "go out in the name of this host", s->file->name, s->line, s->name);
+}
+
+static void warn_no_default(const struct walk *w)
+{
+	const struct section *s = w->config->account_n ? w->config->account[0] : NULL;
+
+	if (!s || config_default(w->config))
+		return;
+	warn(w, s, "%s: no account is called 'default': what neither -a nor a sender leads to "
+	     "one of the %zu fails; write '%saccount default : %s%s'", s->file->name,
+	     w->config->account_n, s->file->classic ? "" : "[", s->name,
+	     s->file->classic ? "" : "]");
 }
 
 /* Is every address that the pattern means the first account's already? */
@@ -218,10 +308,18 @@ void config_warn(const struct config *c, const struct account *only, config_warn
 
 		if (only && only != &s->account)
 			continue;
-		for (const struct assignment *as = s->own.first; as; as = as->next)
+		for (const struct assignment *as = s->own.first; as; as = as->next) {
 			warn_key(&w, s, as);
+			warn_written(&w, s, s->own.first, as);
+		}
 		warn_no_server(&w, s);
-		if (!only)
-			warn_shadowed(&w, i);
+		if (only)
+			continue;
+		warn_no_from(&w, s);
+		warn_shadowed(&w, i);
 	}
+	if (only)
+		return;
+	warn_defaults(&w);
+	warn_no_default(&w);
 }

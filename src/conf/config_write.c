@@ -47,42 +47,61 @@ static bool is_bare(const char *v)
 {
 	const size_t len = strlen(v);
 
-	/* "@/x" would be read as the name of a file */
+	/* "@/x" would be read as the name of a file, "= x" as a line of the other form */
 	if (strncmp(v, "@/", 2) == 0 || strncmp(v, "@~/", 3) == 0)
 		return false;
-	if (!len || *v == '"' || strchr(BLANKS "\f\v\r", *v) ||
+	if (!len || *v == '=' || *v == '"' || strchr(BLANKS "\f\v\r", *v) ||
 	    strchr(BLANKS "\f\v\r", v[len - 1]))
 		return false;
 	return !strpbrk(v, "\r\n");
 }
 
-/* Commands are taken as written, so there is nothing to put around them. */
+/* msmtp's form has nothing to put around the words of a command. */
 static int check_raw(const struct setting *row, const char *value, struct error *err)
 {
 	if (*value && (strchr(BLANKS, *value) || strchr(BLANKS, value[strlen(value) - 1])))
 		return error_set(err, FAULT_CONFIG, "key '%s': blanks around the command",
+				 row->key);
+	if (ini_is_quoted(value))
+		return error_set(err, FAULT_CONFIG, "key '%s': quotes around the command",
 				 row->key);
 	return strpbrk(value, "\r\n\f\v") ?
 		error_set(err, FAULT_CONFIG,
 			  "key '%s': a control character cannot be written", row->key) : 0;
 }
 
-static int add_ini(struct strbuf *out, const struct setting *row, const char *value,
-		   struct error *err)
+static void add_ini(struct strbuf *out, const struct setting *row, const char *value)
 {
-	const bool raw = row->flags & SETTING_RAW || row->type == SETTING_ARGV;
 	const bool expands = row->type != SETTING_SECRET && !(row->flags & SETTING_RAW);
 
-	if (raw && check_raw(row, value, err) < 0)
-		return -1;
-	if (raw || (is_bare(value) && !text_has_control(value, strlen(value)))) {
+	if (is_bare(value) && !text_has_control(value, strlen(value))) {
 		for (; *value; value++)
 			strbuf_addf(out, expands && value[0] == '$' && value[1] == '{' ?
 				    "$%c" : "%c", *value);
 	} else if (*value) {
 		setting_add_quoted(out, value, expands);
 	}
-	return 0;
+}
+
+/* What msmtp 1.8 reads, without its old spellings. */
+bool config_msmtp_has(const char *key)
+{
+	static const char *const keys[] = {
+		"host", "port", "socket", "protocol", "domain", "source_ip", "proxy_host",
+		"proxy_port", "timeout", "connect_timeout", "tls", "tls_starttls",
+		"tls_certcheck", "tls_trust_file", "tls_crl_file", "tls_fingerprint",
+		"tls_cert_file", "tls_key_file", "tls_priorities", "tls_host_override", "auth",
+		"user", "ntlmdomain", "password", "passwordeval", "from", "auto_from",
+		"maildomain", "aliases", "set_from_header", "set_date_header",
+		"set_msgid_header", "undisclosed_recipients", "remove_bcc_headers",
+		"dsn_notify", "dsn_return", "logfile", "logfile_time_format", "syslog",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* msmtp's form has no escapes; one pair of quotes is taken off. */
@@ -134,8 +153,10 @@ int config_write_setting(struct strbuf *out, bool classic, const char *key, cons
 		return -1;
 	strbuf_addf(out, "%s %s", row->key, classic ? "" : "= ");
 	const size_t start = out->len;
-	int rc = classic ? add_classic(out, row, value, err) : add_ini(out, row, value, err);
+	int rc = classic ? add_classic(out, row, value, err) : 0;
 
+	if (!classic)
+		add_ini(out, row, value);
 	if (rc == 0 && (out->len - start > RCFILE_VALUE_MAX || strbuf_overflow(out)))
 		rc = error_set(err, FAULT_CONFIG,
 			       "key '%s': the value is longer than 65536 octets", row->key);

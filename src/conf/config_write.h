@@ -94,4 +94,7 @@ ATTR_CHECK int config_append_commit(struct config_append *w, struct error *err);
  */
 ATTR_CHECK int config_secret_write(const char *path, const struct secret *s, struct error *err);
 
+/* Has msmtp a key of that name? Others end it: it reads no file that holds one. */
+bool config_msmtp_has(const char *key);
+
 #endif

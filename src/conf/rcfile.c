@@ -49,29 +49,39 @@ static bool is_key_char(char c)
 	       c == '_' || c == '-' || c == '.';
 }
 
-bool ini_detect(const char *text, size_t len)
+/* The first line that is neither empty nor a comment of '#', and its number; NULL: none is. */
+static const char *first_line(const char *text, size_t len, unsigned *number_out)
 {
 	const char *end = text + len;
 
-	for (const char *p = skip_bom(text, len); p < end; p++) {
+	*number_out = 1;
+	for (const char *p = skip_bom(text, len); p < end; p++, (*number_out)++) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
 
 		while (p < end && (is_ini_blank(*p) || *p == '\r'))
 			p++;
-		if (p < end && *p != '#' && *p != '\n') {
-			if (*p == '[' || *p == ';')
-				return true;
-			while (p < end && is_key_char(*p))
-				p++;
-			while (p < end && is_ini_blank(*p))
-				p++;
-			return p < end && *p == '=';
-		}
+		if (p < end && *p != '#' && *p != '\n')
+			return p;
 		if (!newline)
 			break;
 		p = newline;
 	}
-	return true;
+	return NULL;
+}
+
+bool ini_detect(const char *text, size_t len)
+{
+	const char *end = text + len;
+	unsigned number;
+	const char *p = first_line(text, len, &number);
+
+	if (!p || *p == '[' || *p == ';')
+		return true;
+	while (p < end && is_key_char(*p))
+		p++;
+	while (p < end && is_ini_blank(*p))
+		p++;
+	return p < end && *p == '=';
 }
 
 /* What the reader and the callback of the library share. */
@@ -80,6 +90,7 @@ struct feed {
 	char *value;		/* of the line that the library has */
 	char *left;		/* in front of it, where it is no key; else NULL */
 	unsigned at;		/* the line that the setting stands in */
+	unsigned first;		/* the line that told the form of the file */
 	bool failed;
 	const struct rcfile_handler *handler;
 	struct error *err;
@@ -240,8 +251,11 @@ static int read_setting(struct feed *f, char *line, char *str, size_t room)
 		p++;
 	for (key_end = p; is_ini_blank(*p); p++)
 		;
-	if (*p != '=' || key_end == line)
-		return fail(f, "the line is neither '[section]' nor 'key = value'");
+	if (*p != '=' || key_end == line) {
+		(void)fail(f, "the line is neither '[section]' nor 'key = value'");
+		return f->first == f->lines.number ? -1 :
+			error_append(f->err, " (line %u makes this the ini form)", f->first);
+	}
 	*key_end = '\0';
 	for (p++; is_ini_blank(*p); p++)
 		;
@@ -326,6 +340,8 @@ int ini_read(char *text, size_t len, const struct rcfile_handler *h, struct erro
 {
 	char *start = text + (skip_bom(text, len) - text);
 	struct feed f = { .lines = { .next = start, .end = text + len }, .handler = h, .err = err };
+
+	(void)first_line(text, len, &f.first);
 	int rc = ini_parse_stream(feed_line, &f, take_ini_setting, &f);
 
 	if (f.failed)
@@ -368,6 +384,17 @@ static int read_escape(const char **p)
 	return digits && value > 0 && value < 256 ? value : -1;
 }
 
+bool ini_is_quoted(const char *value)
+{
+	const char *p = value + 1;
+
+	if (*value != '"')
+		return false;
+	while (*p && *p != '"')
+		p += *p == '\\' && p[1] ? 2 : 1;
+	return *p && !p[1];
+}
+
 int ini_unquote(char *value, struct error *err)
 {
 	char *to = value;
@@ -396,6 +423,7 @@ int ini_unquote(char *value, struct error *err)
 struct reader {
 	const struct rcfile_handler *handler;
 	struct rcfile_lines lines;
+	unsigned first;		/* the line that told the form of the file */
 	bool in_section;
 };
 
@@ -437,6 +465,13 @@ static int read_eval(struct reader *r, const char *command, bool evaluated, stru
 	return read_classic_line(r, line, true, err);
 }
 
+/* "[account x]", "host=x", "host = x": no key has such a name, and no value begins so. */
+static bool is_of_ini(const char *key, const char *value)
+{
+	return *key == '[' || strchr(key, '=') ||
+	       (*value == '=' && (!value[1] || is_classic_blank(value[1])));
+}
+
 /* line = *WSP [ command [ 1*WSP argument ] ] *WSP, or a comment */
 static int read_classic_line(struct reader *r, char *line, bool evaluated, struct error *err)
 {
@@ -463,6 +498,10 @@ static int read_classic_line(struct reader *r, char *line, bool evaluated, struc
 	if (key_len == strlen("defaults") && memcmp(line, "defaults", key_len) == 0)
 		return begin_classic_section(r, line, err);
 	*key_end = '\0';
+	if (is_of_ini(line, value))
+		return error_set(err, FAULT_CONFIG, "the line is of the ini form, but line %u "
+				 "makes this msmtp's syntax: begin the file with "
+				 "'[account NAME]', or write 'key value'", r->first);
 	if (strcmp(line, "eval") == 0)
 		return read_eval(r, classic_unquote(value), evaluated, err);
 	if (!r->in_section) {
@@ -480,6 +519,7 @@ int classic_read(char *text, size_t len, const struct rcfile_handler *h, struct 
 	struct reader r = { .handler = h, .lines = { .next = start, .end = text + len } };
 	int rc;
 
+	(void)first_line(text, len, &r.first);
 	while ((rc = rcfile_line(&r.lines, &line, err)) != 0) {
 		if (rc > 0)
 			rc = read_classic_line(&r, line, false, err);

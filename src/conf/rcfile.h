@@ -85,6 +85,9 @@ ATTR_CHECK int ini_read(char *text, size_t len, const struct rcfile_handler *h,
  */
 ATTR_CHECK int ini_unquote(char *value, struct error *err);
 
+/* Is the whole value in one pair of double quotes, as ini_unquote() takes it apart? */
+bool ini_is_quoted(const char *value);
+
 /*
  * msmtp's own syntax: a line is a command and its argument, "account" and
  * "defaults" begin sections, '#' begins a comment line. Settings before any

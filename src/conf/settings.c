@@ -95,12 +95,31 @@ const struct setting *setting_meant(const struct setting *s)
 	return s->alias_of ? setting_find(SCOPE_ACCOUNT, s->alias_of) : NULL;
 }
 
+const char *setting_foreign(const char *key)
+{
+	static const struct { const char *theirs, *ours; } words[] = {
+		{ "server", "host" }, { "hostname", "host" }, { "smtp_server", "host" },
+		{ "username", "user" }, { "login", "user" }, { "pass", "password" },
+		{ "passwd", "password" }, { "ssl", "tls" }, { "starttls", "tls" },
+		{ "use_tls", "tls" }, { "sender", "from" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (same_key(words[i].theirs, key))
+			return words[i].ours;
+	}
+	return NULL;
+}
+
 const char *setting_nearest(enum setting_scope scope, const char *key)
 {
 	struct setting_walk w = { 0 };
 	const struct setting *s;
 	unsigned best = strlen(key) > 3 ? NEAR + 1 : NEAR;
-	const char *nearest = NULL;
+	const char *nearest = scope == SCOPE_ACCOUNT ? setting_foreign(key) : NULL;
+
+	if (nearest)
+		return nearest;
 
 	while ((s = settings_next(scope, &w))) {
 		unsigned d = names_distance(s->key, key, best);
@@ -143,8 +162,8 @@ static const char *names_nearest(const struct name_value *names, const char *wor
 	return nearest;
 }
 
-static int read_name(const struct setting *s, const struct name_value *names, const char *value,
-		     int *out, struct error *err)
+int setting_read_name(const struct setting *s, const struct name_value *names,
+		      const char *value, int *out, struct error *err)
 {
 	struct strbuf known = STRBUF_INIT(400);
 	const char *nearest;
@@ -162,7 +181,7 @@ static int read_name(const struct setting *s, const struct name_value *names, co
 
 int setting_read_bool(const struct setting *s, const char *value, int *out, struct error *err)
 {
-	return read_name(s, s->names ? s->names : bool_names, value, out, err);
+	return setting_read_name(s, s->names ? s->names : bool_names, value, out, err);
 }
 
 /* number = 1*DIGIT [suffix]; factors holds the worth of each letter of suffixes */
@@ -235,16 +254,35 @@ static void split_list(const char *p, struct strvec *out)
 	}
 }
 
+/* Outside of single quotes, does a shell do something with it at this place of a word? */
+static bool is_shell(const char *p, const char *start, char quote)
+{
+	const char next = p[1];
+
+	if (*p == '$')
+		return next == '(' || next == '_' ||
+		       (text_fold(next) >= 'a' && text_fold(next) <= 'z');
+	if (*p == '`')
+		return true;
+	if (quote)
+		return false;
+	return *p == '|' || (*p == '~' && p == start) ||
+	       (*p == '>' && p <= start + 1 && strspn(start, "12") == (size_t)(p - start));
+}
+
 /*
  * One word of a command, quoted as a shell would have it:
  * word = 1*( "'" *any "'" / DQUOTE *( "\" any / any ) DQUOTE / "\" any / any )
  * Returns the first octet behind it, NULL when a quote is not closed.
  */
-static const char *read_word(const char *p, struct strbuf *word)
+static const char *read_word(const char *p, struct strbuf *word, bool *shell_out)
 {
+	const char *start = p;
 	char quote = '\0';
 
 	for (; *p && (quote || (*p != ' ' && *p != '\t')); p++) {
+		if (quote != '\'' && is_shell(p, start, quote))
+			*shell_out = true;
 		if (quote ? *p == quote : (*p == '"' || *p == '\'')) {
 			quote = quote ? '\0' : *p;
 			continue;
@@ -256,20 +294,42 @@ static const char *read_word(const char *p, struct strbuf *word)
 	return quote ? NULL : p;
 }
 
+/* "password_command" has "passwordeval" beside it; the others have to call a shell. */
+static int refuse_shell(const struct setting *s, const char *word, struct error *err)
+{
+	char other[64] = "";
+	char *suffix;
+
+	if (strlen(s->key) < sizeof(other))
+		memcpy(other, s->key, strlen(s->key) + 1);
+	if ((suffix = strstr(other, "_command")))
+		memcpy(suffix, "eval", sizeof("eval"));
+	const bool eval = suffix && setting_find(SCOPE_ACCOUNT, other);
+
+	return error_set(err, FAULT_CONFIG, "key '%s': '%.100s': no shell here: use %s, or single "
+			 "quotes around what is meant as it stands", s->key, word,
+			 eval ? other : "sh -c '...'");
+}
+
 static int split_command(const struct setting *s, const char *p, struct strvec *out,
 			 struct error *err)
 {
 	struct strbuf word = STRBUF_INIT(1 << 17);
+	int rc = 0;
 
 	for (p += strspn(p, " \t"); p && *p; p = p ? p + strspn(p, " \t") : NULL) {
+		bool shell = false;
+
 		strbuf_reset(&word);
-		p = read_word(p, &word);
+		p = read_word(p, &word, &shell);
 		strvec_add(out, word.buf);
+		if (rc == 0 && shell && s->flags & SETTING_COMMAND)
+			rc = refuse_shell(s, word.buf, err);
 	}
 	strbuf_release(&word);
 	if (!p)
 		return error_set(err, FAULT_CONFIG, "key '%s': no closing quote", s->key);
-	return 0;
+	return rc;
 }
 
 const char *const *setting_list_of(struct arena *a, const struct strvec *words)
@@ -356,7 +416,7 @@ static int set_choice(void *field, const struct setting *s, const char *value, s
 		*(bool *)field = n != 0;
 		return 0;
 	}
-	if (read_name(s, s->names, value, &n, err) < 0)
+	if (setting_read_name(s, s->names, value, &n, err) < 0)
 		return -1;
 	memcpy(field, &n, sizeof(n));
 	return 0;
@@ -371,7 +431,7 @@ static int set_alias(void *target, const struct setting *s, struct arena *a, con
 
 	if (!key)
 		return 0;
-	if (read_name(s, s->names, value, &n, err) < 0)
+	if (setting_read_name(s, s->names, value, &n, err) < 0)
 		return -1;
 	if (key->type == SETTING_SPECIAL)
 		return key->set(target, key, a, n ? "on" : "off", err);
@@ -506,10 +566,12 @@ void setting_add_word(struct strbuf *out, const char *v)
 {
 	bool bare = *v && !strpbrk(v, " \t'\"\\");
 
+	for (const char *p = v; *p && bare; p++)
+		bare = !is_shell(p, v, '\0');
 	if (!bare)
 		strbuf_addch(out, '"');
 	for (; *v; v++) {
-		if (*v == '"' || *v == '\\')
+		if (!bare && strchr("\"\\$`", *v))
 			strbuf_addch(out, '\\');
 		strbuf_addch(out, *v);
 	}
@@ -525,16 +587,27 @@ static void print_time(unsigned seconds, struct strbuf *out)
 		strbuf_addstr(out, "off");
 }
 
-static void print_words(const char *const *list, bool command, struct strbuf *out)
+static void print_words(const char *const *list, struct strbuf *out)
 {
+	for (const char *const *w = list; w && *w; w++)
+		strbuf_addf(out, "%s%s", w == list ? "" : ", ", *w);
+}
+
+/* Quotes of its first word must not look like those of the whole. */
+static void print_command(const char *const *list, struct strbuf *out)
+{
+	struct strbuf text = STRBUF_INIT(LIST_MAX * 64);
+
 	for (const char *const *w = list; w && *w; w++) {
 		if (w != list)
-			strbuf_addstr(out, command ? " " : ", ");
-		if (command)
-			setting_add_word(out, *w);
-		else
-			strbuf_addstr(out, *w);
+			strbuf_addch(&text, ' ');
+		setting_add_word(&text, *w);
 	}
+	if (*text.buf == '"')
+		setting_add_quoted(out, text.buf, false);
+	else
+		strbuf_addstr(out, text.buf);
+	strbuf_release(&text);
 }
 
 static void print_name(const struct name_value *names, int value, struct strbuf *out)
@@ -572,8 +645,10 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 		break;
 	case SETTING_LIST:
 	case SETTING_WORDS:
+		print_words(*(const char *const *const *)field, out);
+		break;
 	case SETTING_ARGV:
-		print_words(*(const char *const *const *)field, s->type == SETTING_ARGV, out);
+		print_command(*(const char *const *const *)field, out);
 		break;
 	case SETTING_SECRET:
 		strbuf_addstr(out, secret_is_set(field) ? "(hidden)" : "");
@@ -595,7 +670,7 @@ void setting_print(const void *target, const struct setting *s, struct strbuf *o
 
 void setting_print_list(const void *target, const struct setting *s, struct strbuf *out)
 {
-	print_words(*(const char *const *const *)((const char *)target + s->offset), false, out);
+	print_words(*(const char *const *const *)((const char *)target + s->offset), out);
 }
 
 void setting_print_text(const void *target, const struct setting *s, struct strbuf *out)

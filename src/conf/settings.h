@@ -46,7 +46,8 @@ enum {
 	SETTING_URL = 256,		/* of a proxy; a secret in it: as SECRET_FLAG, NO_OPTION */
 	SETTING_FILE_ONLY = 512,	/* the administrator's to say: no option */
 	SETTING_LONG = 1024,		/* one of the long names of -O as well */
-	SETTING_LINES = 2048		/* PEM: the value may have line ends */
+	SETTING_LINES = 2048,		/* PEM: the value may have line ends */
+	SETTING_COMMAND = 4096		/* without a shell: what only one understands is refused */
 };
 
 enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
@@ -108,7 +109,10 @@ const struct setting *setting_find(enum setting_scope scope, const char *key);
 /* The row that an alias stands for, NULL when it has no effect; of others, itself. */
 const struct setting *setting_meant(const struct setting *s);
 
-/* The key nearest to a misspelt one, NULL if none is near. */
+/* What a word of other programs is called here, NULL if it is none such. */
+const char *setting_foreign(const char *key);
+
+/* The key nearest to a misspelt one, or to another program's; NULL if none is near. */
 const char *setting_nearest(enum setting_scope scope, const char *key);
 
 /*

@@ -119,7 +119,7 @@ WORD_CHECK(check_policy)
 	.names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 })
 
 const struct setting settings_delivery[] = {
-{ HEADING("Delivery, extensions, other commands") },
+{ HEADING("delivery", "Delivery, extensions, other commands") },
 /* delivery */
 { OWNER("refused_recipients"), CHOICE(enum partial, refused_recipients,
   { "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }), .def = "deliver",

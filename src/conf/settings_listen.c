@@ -10,7 +10,7 @@
 #include "conf/listen.h"
 
 const struct setting settings_listen[] = {
-{ HEADING("Settings of the listener (-bd)") },
+{ HEADING("listener", "Settings of the listener (-bd)") },
 { OWNER("listen"), TEXT(listen), .def = "127.0.0.1:2525", .arg = "address:port",
   .help = "where to listen; loopback only" },
 { OWNER_FIRST("deliver"), TEXT(deliver), .arg = "maildir:path",

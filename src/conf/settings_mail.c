@@ -105,7 +105,7 @@ SETTING_PRINTER(print_charset_out)
 }
 
 const struct setting settings_mail[] = {
-{ HEADING("Sender, recipients, header, message") },
+{ HEADING("message", "Sender, recipients, header, message") },
 /* sender, recipients, header */
 { OWNER("from"), LIST(from),
   .arg = "address,...", .help = "sender; further patterns choose this account" },
@@ -196,7 +196,7 @@ const struct setting settings_mail[] = {
 };
 
 const struct setting settings_compose[] = {
-{ HEADING("Writing a message") },
+{ HEADING("compose", "Writing a message") },
 { OWNER("max_header_length"), .type = SETTING_UINT,
   .offset = FIELD(unsigned, compose.max_header_length),
   .def = "78", .min = 76, .max = 998, .arg = "octets",

@@ -55,7 +55,7 @@ SETTING_PRINTER(print_syslog)
 }
 
 const struct setting settings_report[] = {
-{ HEADING("Reports and log") },
+{ HEADING("log", "Reports and log") },
 /* what is said */
 { OWNER("error_format"), CHOICE(enum error_format, report.error_format,
   { "text", ERROR_FORMAT_TEXT }, { "smtp", ERROR_FORMAT_SMTP }, { "dsn", ERROR_FORMAT_DSN },
@@ -74,7 +74,7 @@ const struct setting settings_report[] = {
   .help = "form of the lines in log file and syslog" },
 
 /* when it failed */
-{ OWNER_FIRST("on_failure"), COMMAND(report.on_failure),
+{ OWNER_FIRST("on_failure"), ARGV(report.on_failure), .arg = "command",
   .help = "run when a message failed, with a JSON object on stdin" },
 { OWNER("on_failure_timeout"), SECONDS(report.on_failure_timeout), .def = "10",
   .help = "time after which on_failure is ended" },

@@ -144,7 +144,7 @@ SETTING_SETTER(set_reply_to)
 	.set = set_addresses, .print = setting_print_list, .arg = "address,..."
 
 const struct setting settings_rewrite[] = {
-{ HEADING("Rewriting, redirecting, permission") },
+{ HEADING("rewriting", "Rewriting, redirecting, permission") },
 /* addresses that become others */
 { OWNER("rewrite_map"), FILE_NAME(rewrite.map),
   .help = "addresses and what they become, as in generic(5)" },

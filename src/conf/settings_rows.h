@@ -54,7 +54,7 @@ struct strvec;
 #define WORDS(m, checker) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
 	.check = (checker)
 #define ARGV(m) .type = SETTING_ARGV, .offset = FIELD(const char *const *, m)
-#define COMMAND(m) ARGV(m), .arg = "command"
+#define COMMAND(m) ARGV(m), .flags = SETTING_COMMAND, .arg = "command"
 #define SECRET(m) .type = SETTING_SECRET, .offset = FIELD(struct secret, m), \
 	.flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION, .arg = "secret"
 #define SPECIAL(type_, m, setter, printer) .type = SETTING_SPECIAL, \
@@ -73,8 +73,8 @@ struct strvec;
 #define TEXT_FIELD(target, s) ((const char **)((char *)(target) + (s)->offset))
 #define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
 
-/* Of --help, for the rows below it. A row without help ends a table. */
-#define HEADING(title) .key = "", .help = (title)
+/* Of --help, and the word of it, for the rows below. A row without help ends a table. */
+#define HEADING(topic, title) .key = "", .arg = (topic), .help = (title)
 
 extern const struct setting settings_server[], settings_security[], settings_mail[],
 	settings_compose[], settings_delivery[], settings_report[], settings_rewrite[],
@@ -97,6 +97,10 @@ void setting_print_text(const void *target, const struct setting *s, struct strb
 
 /* The words as a list for a field, NULL when there are none. */
 const char *const *setting_list_of(struct arena *arena, const struct strvec *words);
+
+/* One of the names; else EX_CONFIG with all of them, and with the nearest. */
+ATTR_CHECK int setting_read_name(const struct setting *s, const struct name_value *names,
+				 const char *value, int *out, struct error *err);
 
 /* Text to seconds and to a number: the types' own readers, for setters that need them. */
 ATTR_CHECK int setting_read_time(const struct setting *s, const char *value, unsigned *out,

@@ -97,17 +97,17 @@ WORD_CHECK(check_pin)
 static const struct name_value auth_names[] = {
 	{ "auto", AUTH_AUTO }, { "off", AUTH_OFF }, { "no", AUTH_OFF }, { "false", AUTH_OFF },
 	{ "0", AUTH_OFF }, { "on", AUTH_ON }, { "yes", AUTH_ON }, { "true", AUTH_ON },
-	{ "1", AUTH_ON }, { "try", AUTH_TRY }, { NULL, 0 }
+	{ "1", AUTH_ON }, { "try", AUTH_TRY },
+	/* all that smtp/auth/mechanism.c has */
+	{ "EXTERNAL", AUTH_MECHANISM }, { "GSSAPI", AUTH_MECHANISM },
+	{ "GS2-KRB5", AUTH_MECHANISM }, { "OAUTHBEARER", AUTH_MECHANISM },
+	{ "XOAUTH2", AUTH_MECHANISM }, { "SCRAM-SHA-256-PLUS", AUTH_MECHANISM },
+	{ "SCRAM-SHA-1-PLUS", AUTH_MECHANISM }, { "SCRAM-SHA-256", AUTH_MECHANISM },
+	{ "SCRAM-SHA-1", AUTH_MECHANISM }, { "PLAIN", AUTH_MECHANISM },
+	{ "LOGIN", AUTH_MECHANISM }, { "CRAM-MD5", AUTH_MECHANISM },
+	{ "DIGEST-MD5", AUTH_MECHANISM }, { "NTLM", AUTH_MECHANISM },
+	{ "ANONYMOUS", AUTH_MECHANISM }, { NULL, 0 }
 };
-
-/* mechanism = 1*20( ALPHA / DIGIT / "-" / "_" ) (RFC 4422, section 3.1) */
-static bool is_mechanism(const char *value)
-{
-	size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				 "0123456789-_");
-
-	return n >= 1 && n <= 20 && !value[n];
-}
 
 /* --- certificates --------------------------------------------------------------------- */
 
@@ -174,10 +174,10 @@ SETTING_PRINTER(print_trust_file)
 SETTING_SETTER(set_auth)
 {
 	struct auth_settings *auth = &((struct account *)target)->auth;
-	int mode = AUTH_MECHANISM;
+	int mode;
 
-	if (names_find(auth_names, value, &mode) < 0 && !is_mechanism(value))
-		return setting_refuse(s, value, "on, off, auto, try or a mechanism", err);
+	if (setting_read_name(s, auth_names, value, &mode, err) < 0)
+		return -1;
 	auth->mode = (enum auth_mode)mode;
 	auth->mechanism = NULL;
 	if (mode == AUTH_MECHANISM) {
@@ -219,7 +219,7 @@ SETTING_PRINTER(print_password_fd)
 }
 
 const struct setting settings_security[] = {
-{ HEADING("TLS and signing in") },
+{ HEADING("tls", "TLS and signing in") },
 /* TLS */
 { OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, set_tls, print_tls), .flags = SETTING_SWITCH,
   .def = "auto", .classic_def = "off", .arg = "auto|starttls|implicit|may|off",

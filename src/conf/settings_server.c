@@ -342,7 +342,7 @@ SETTING_SETTER(set_timeout)
 }
 
 const struct setting settings_server[] = {
-{ HEADING("The server and the way to it") },
+{ HEADING("server", "The server and the way to it") },
 /* server */
 { OWNER("host"), SPECIAL(const char *, host, set_host, print_host), .flags = SETTING_BROAD,
   .arg = "name[:port],...", .help = "server that takes the mail; srv:DOMAIN" },

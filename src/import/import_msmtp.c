@@ -75,7 +75,7 @@ static void show(const struct account *a, const struct setting *row, struct strb
 
 	strbuf_reset(out);
 	setting_print(a, row, out);
-	if (*out->buf == '"' && row->type != SETTING_LIST && row->type != SETTING_ARGV &&
+	if (row->type != SETTING_LIST && ini_is_quoted(out->buf) &&
 	    ini_unquote(out->buf, &ignored) == 0)
 		strbuf_truncate(out, strlen(out->buf));
 }

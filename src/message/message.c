@@ -15,6 +15,7 @@
 #include "util/xalloc.h"
 
 #define BLOCK ((size_t)64 * 1024)
+#define STOP_SHOWN ((size_t)60)	/* octets of the line that ended the header */
 
 /* What a line at the top of the message is. */
 enum line_kind { LINE_FIELD, LINE_FOLDED, LINE_MBOX, LINE_EMPTY, LINE_BODY };
@@ -174,6 +175,15 @@ static int too_large(struct error *err)
 			 MESSAGE_HEADER_MAX);
 }
 
+static void note_stop(struct message *m, const char *line, size_t len)
+{
+	struct strbuf text = STRBUF_INIT(4 * STOP_SHOWN + 4);
+
+	text_escape_add(&text, line, len < STOP_SHOWN ? len : STOP_SHOWN);
+	strbuf_addstr(&text, len > STOP_SHOWN ? "..." : "");
+	m->header_stop = arena_take(m->arena, &text);
+}
+
 /* A line of the header is complete: raw octets, with its LF where it has one. */
 static int header_line(struct message_reader *r, const char *raw, size_t raw_len,
 		       struct error *err)
@@ -186,6 +196,8 @@ static int header_line(struct message_reader *r, const char *raw, size_t raw_len
 	enum line_kind kind = judge(r, line, len, &name, &value);
 
 	if (kind == LINE_EMPTY || kind == LINE_BODY) {
+		if (kind == LINE_BODY)
+			note_stop(r->message, line, len);
 		begin_body(r, r->line_at + (kind == LINE_EMPTY ? raw_len : 0));
 		return 0;
 	}

@@ -48,6 +48,8 @@ struct message {
 	bool header_utf8;		/* header_8bit, and all of it valid UTF-8 */
 	bool had_nul;			/* a NUL was removed */
 	bool header_cr, body_cr;	/* a CR that ends no line: a blank, a line end */
+	const char *header_stop;	/* beginning of the line that ended the header without an
+					   empty one, printable; NULL = none did */
 	bool body_binary;		/* the body goes out octet for octet: no text (RFC 3030) */
 };
 

@@ -167,6 +167,16 @@ const char *probe_name(const struct probe_request *p)
 	return *table[p->id].verb ? table[p->id].verb : "command";
 }
 
+bool probe_is_verb(const char *verb, size_t n)
+{
+	for (size_t i = 0; i < PROBE_COUNT; i++) {
+		if (*table[i].verb && strlen(table[i].verb) == n &&
+		    strncasecmp(table[i].verb, verb, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 unsigned probe_port(const struct probe_request *p)
 {
 	return table[p->id].port;

@@ -10,6 +10,7 @@
 #define SMTP_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 #include "util/strvec.h"
@@ -50,6 +51,9 @@ ATTR_CHECK int probe_check(const struct probe_request *p, struct error *err);
 
 /* "VRFY", and for a raw command its own verb as far as it is letters. */
 const char *probe_name(const struct probe_request *p);
+
+/* Is it the verb of a command that can be sent so, of the n octets of verb (any case)? */
+bool probe_is_verb(const char *verb, size_t n);
 
 /* The port it is for when the account has none: 25, of ATRN 366; 0 = the account's usual one. */
 unsigned probe_port(const struct probe_request *p);

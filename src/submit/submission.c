@@ -161,10 +161,13 @@ static int collect_recipients(struct submission *s, struct error *err)
 	for (size_t i = 0; i < e->unsendable_n; i++)
 		explain_note(e->explain, "recipient '%s': left out: %s", e->unsendable[i].address,
 			     e->unsendable[i].why->text);
-	if (e->rcpt_count == 0)
-		return error_set(err, FAULT_USAGE,
-				 "no recipients: give addresses or use -t (saw %s)",
-				 envelope_describe_header(e, s->message));
+	if (e->rcpt_count == 0) {
+		error_set(err, FAULT_USAGE, "no recipients: give addresses or use -t (saw %s)",
+			  envelope_describe_header(e, s->message));
+		return s->request->read_recipients && s->message->header_stop ?
+			error_append(err, "; the header ends before the line '%s', which is no "
+				     "field", s->message->header_stop) : -1;
+	}
 	return exclude_recipients(s, NULL, err);
 }
 

@@ -231,7 +231,8 @@ static const char *const wrong[][2] = {
 			 "[listen NAME] or [rewrite]"},
 	{"[]\n", "rc:1: section '': must be [defaults], [account NAME], [listen NAME] or "
 		 "[rewrite]"},
-	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value'"},
+	{"[account a]\nhost x\n", "rc:2: the line is neither '[section]' nor 'key = value' "
+	 "(line 1 makes this the ini form)"},
 	{"[account a]\nuser = \"x\n", "rc:2: key 'user': no closing quote"},
 	{"[account a]\nuser = \"x\" y\n",
 	 "rc:2: key 'user': text behind the closing quote (write \\\" for a quote inside)"},
@@ -384,15 +385,23 @@ static void quotes_of_lists_and_commands(void **state)
 	(void)state;
 	load("[account a]\nfrom = \"a b\"@x, c@d\npassword_command = \"my prog\" \"a b\" c\n"
 	     "passwordeval = \"my prog\" | head\n[account b]\nfrom = \"a@b, c@d\"\n"
-	     "password_command = \"my prog\"\n");
+	     "password_command = \"get \\\"a b\\\" c\"\npasswordeval = \"echo \\\"x\\\" | head\"\n"
+	     "[account c]\npassword_command = \"'my prog'\"\n");
 	assert_string_equal(get("a")->from[0], "\"a b\"@x");
 	assert_string_equal(get("a")->from[1], "c@d");
 	assert_string_equal(get("a")->auth.password_command[0], "my prog");
 	assert_string_equal(get("a")->auth.password_command[1], "a b");
 	expect("a", "passwordeval", "\"\\\"my prog\\\" | head\"");
 	assert_string_equal(get("b")->from[1], "c@d");
-	assert_string_equal(get("b")->auth.password_command[0], "my prog");
-	assert_null(get("b")->auth.password_command[1]);
+	assert_string_equal(get("b")->auth.password_command[0], "get");
+	assert_string_equal(get("b")->auth.password_command[1], "a b");
+	assert_string_equal(get("b")->auth.password_command[2], "c");
+	assert_string_equal(get("b")->auth.passwordeval, "echo \"x\" | head");
+	assert_string_equal(get("c")->auth.password_command[0], "my prog");
+	assert_null(get("c")->auth.password_command[1]);
+	/* what is printed means the same again */
+	expect("b", "password_command", "get \"a b\" c");
+	expect("c", "password_command", "\"\\\"my prog\\\"\"");
 }
 
 static void the_only_account_is_the_default(void **state)

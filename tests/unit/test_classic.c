@@ -134,7 +134,7 @@ static const char *const readable[][2] = {
 	 "1[account a]\n"},
 	{"accounts a\n", "1[account default]\n1 accounts=a\n"},
 	{"default\n", "1[account default]\n1 default=\n"},
-	{"host=x\n", "1[account default]\n1 host=x=\n"},
+	{"host =x\n", "1[account default]\n1 host==x\n"},
 	{"account a\nhost h", "1[account a]\n2 host=h\n"},
 	{"account a\r\nhost h\r\n", "1[account a]\n2 host=h\n"},
 	/* eval */
@@ -187,6 +187,12 @@ static void errors_name_the_line(void **state)
 	expect_error("account a\nbad x\nuser y\n", 23, "rc:2: key 'bad': refused");
 	assert_string_equal(events.buf, "1[account a]\n");
 	expect_error("# c\n\naccount refuse\n", 20, "rc:3: refused");
+	expect_error("# c\naccount a\nhost = x\n", 23, "rc:3: the line is of the ini form, but "
+		     "line 2 makes this msmtp's syntax: begin the file with '[account NAME]', or "
+		     "write 'key value'");
+	expect_error("host a\nhost=x\n", 14, "rc:2: the line is of the ini form, but line 1 makes "
+		     "this msmtp's syntax: begin the file with '[account NAME]', or write "
+		     "'key value'");
 	expect_error("eval\n", 5, "rc:1: key 'eval': needs a command");
 	expect_error("eval \"\"\n", 8, "rc:1: key 'eval': needs a command");
 	expect_error("eval false\n", 11, "rc:1: key 'eval': ended with status 1");

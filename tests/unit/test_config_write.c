@@ -120,9 +120,7 @@ static void values_are_judged_by_their_key(void **state)
 		{ "user", "a\nb", "key 'user': the value holds a line end" },
 		{ "user", "a\rb", "key 'user': the value holds a line end" },
 		{ "password_command", "echo \"a", "key 'password_command': no closing quote" },
-		{ "password_command", " echo", "key 'password_command': blanks around" },
-		{ "passwordeval", "echo\f1", "key 'passwordeval': a control character" },
-		{ "passwordeval", "echo 1\t", "key 'passwordeval': blanks around" },
+		{ "password_command", "~/get", "key 'password_command': '~/get': no shell here" },
 	};
 
 	(void)state;
@@ -254,6 +252,27 @@ static void commands_come_back(void **state)
 	}
 }
 
+/* What begins with a quote, or blanks, stands in quotes of its own. */
+static void commands_in_quotes_come_back(void **state)
+{
+	static const char *const shell[] = {
+		"\"my prog\"", " echo 1\t", "echo\f1", "\"a\" \"b\"", "\\\"",
+	};
+
+	(void)state;
+	begin(false);
+	setting(false, "password_command", "\"/a b/get\"");
+	const char *const *argv = read_back()->auth.password_command;
+
+	assert_string_equal(argv[0], "/a b/get");
+	assert_null(argv[1]);
+	for (size_t i = 0; i < ARRAY_LEN(shell); i++) {
+		begin(false);
+		setting(false, "passwordeval", shell[i]);
+		assert_string_equal(read_back()->auth.passwordeval, shell[i]);
+	}
+}
+
 static void nothing_comes_back_as_nothing(void **state)
 {
 	(void)state;
@@ -279,6 +298,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_octet_comes_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(commands_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(commands_in_quotes_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_comes_back_as_nothing, setup, teardown),
 	};
 

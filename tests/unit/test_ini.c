@@ -181,8 +181,10 @@ static const struct {
 	{ "a b = v", "rc:1: the line is neither '[section]' nor 'key = value'" },
 	{ "\"k\" = v", "rc:1: the line is neither '[section]' nor 'key = value'" },
 	{ "\xe4=v", "rc:1: the line is neither '[section]' nor 'key = value'" },
-	{ "a=b\n\xef\xbb\xbf[x]\n", "rc:2: the line is neither '[section]' nor 'key = value'" },
-	{ "a=b\nx\ny\n", "rc:2: the line is neither '[section]' nor 'key = value'" },
+	{ "a=b\n\xef\xbb\xbf[x]\n", "rc:2: the line is neither '[section]' nor 'key = value' "
+	  "(line 1 makes this the ini form)" },
+	{ "a=b\nx\ny\n", "rc:2: the line is neither '[section]' nor 'key = value' "
+	  "(line 1 makes this the ini form)" },
 	{ "a=b\n[refuse]\nx\n", "rc:2: refused" },
 	{ "k=@inline", "rc:1: '@inline' wants PEM in the next line" },
 	{ "k=@inline\nj=v\n-----BEGIN X-----\n", "rc:1: '@inline' wants PEM in the next line" },

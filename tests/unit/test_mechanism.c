@@ -9,9 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
+#include "conf/account.h"
+#include "conf/settings.h"
 #include "smtp/auth/gsasl_api.h"
 #include "smtp/auth/mechanism.h"
+#include "util/arena.h"
 #include "util/base64.h"
 #include "util/dynlib.h"
 #include "util/error.h"
@@ -735,9 +739,32 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libgssapi_krb5.so";
 }
 
+/* The table of mechanisms and the words of the key 'auth' are the same. */
+static void test_key(void **state)
+{
+	const struct setting *row = setting_find(SCOPE_ACCOUNT, "auth");
+	struct arena *a = arena_new();
+	struct account account = { .name = "a" };
+	struct error err;
+	char *list;
+
+	(void)state;
+	for (size_t i = 0; i < mechanism_count; i++) {
+		assert_int_equal(setting_set(&account, row, a, mechanisms[i].name, &err), 0);
+		assert_string_equal(account.auth.mechanism, mechanisms[i].name);
+	}
+	assert_int_equal(setting_set(&account, row, a, "x", &err), -1);
+	assert_int_equal(err.exit, EX_CONFIG);
+	assert_non_null(list = strstr(err.text, ", try, "));
+	for (char *word = strtok_r(list + 7, ", ", &list); word; word = strtok_r(NULL, ", ", &list))
+		assert_non_null(mechanism_find(word));
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_key),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_login),

@@ -204,7 +204,6 @@ static void test_bad_command_lines(void **state)
 		{"msubmit|a@x|--tls-key-passwordeval=x", "must stand before"},
 		{"msubmit|--version|-t", "--version takes neither"},
 		{"msubmit|--help|a@x", "--help takes neither"},
-		{"sendmail|--help=x", "--help"},
 		{"sendmail|--password=x|a@x", "--password-file"},
 		{"msubmit|--host", "argument"},
 		{"sendmail|--host=h|a@x", "not taken when called as 'sendmail'"},
@@ -436,9 +435,10 @@ static void test_tag_is_printable(void **state)
 static void test_help_names_every_option(void **state)
 {
 	struct strbuf help = STRBUF_INIT(1 << 20), list = STRBUF_INIT(1 << 20);
+	struct error err;
 
 	(void)state;
-	options_help(&help);
+	assert_int_equal(options_help(&help, "all", &err), 0);
 	options_list(&list);
 	assert_false(strbuf_overflow(&help));
 	for (char *s = list.buf, *end; (end = strchr(s, '\n')) != NULL; s = end + 1) {
@@ -447,8 +447,10 @@ static void test_help_names_every_option(void **state)
 		*end = '\0';
 		assert_true(strncmp(who, "\tanyone\t", 8) == 0 ||
 			    strncmp(who, "\tno-file\t", 9) == 0 || strncmp(who, "\towner", 6) == 0);
+		const bool key = strstr(who, "\tkey") != NULL;	/* old ones are not in --help */
+
 		*who = '\0';
-		if (!strstr(help.buf, s))
+		if (!key && !strstr(help.buf, s))
 			fail_msg("%s is not in --help", s);
 	}
 	assert_non_null(strstr(help.buf, "--tls-trust-file="));
