@@ -586,10 +586,10 @@ bool mime_header_encode(struct strbuf *out, const char *field, size_t len,
 	return d.left;
 }
 
-/* Appends the field with its ASCII text in encoded words; not one that has some already. */
-static void add_as_words(struct strbuf *out, const char *field, size_t len)
+/* Appends the field with all its text in encoded words; not one that has some already. */
+static void add_as_words(struct strbuf *out, const char *field, size_t len, const char *charset)
 {
-	struct downgrade d = { .out = out };
+	struct downgrade d = { .out = out, .charset = charset };
 	size_t value = 0, end = len;
 
 	(void)header_field_start(field, len, &value);
@@ -602,6 +602,12 @@ static void add_as_words(struct strbuf *out, const char *field, size_t len)
 	strbuf_addstr(out, "\r\n");
 }
 
+static bool fold_whole(struct strbuf *out, const struct strbuf *field, enum header_gaps gaps)
+{
+	return field->len && !strbuf_overflow(field) &&
+	       header_fold(out, field->buf, field->len, gaps, NULL) == 0;
+}
+
 void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool split,
 		      const char *charset)
 {
@@ -609,16 +615,20 @@ void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool sp
 	const bool text = find_writer(field, name) == unstructured;
 	const enum header_gaps gaps = split ? HEADER_GAPS_ANYWHERE :
 		text ? HEADER_GAPS_NONE : HEADER_GAPS_TOKENS;
+	const bool is_ascii = text_is_ascii(field, len);
 	struct strbuf ascii = STRBUF_INIT(16 * len + 4096);
+	bool folded = header_fold(out, field, len, gaps, NULL) == 0;
 
-	if (header_fold(out, field, len, gaps, NULL) < 0) {
-		if (charset && !text_is_ascii(field, len))
-			(void)mime_header_encode(&ascii, field, len, charset, 0);
-		else if (text && text_is_ascii(field, len))
-			add_as_words(&ascii, field, len);
-		if (!ascii.len || strbuf_overflow(&ascii) ||
-		    header_fold(out, ascii.buf, ascii.len, gaps, NULL) < 0)
-			strbuf_add(out, field, len);
+	if (!folded && charset && !is_ascii) {
+		(void)mime_header_encode(&ascii, field, len, charset, 0);
+		folded = fold_whole(out, &ascii, gaps);
 	}
+	if (!folded && text && (charset || is_ascii)) {
+		strbuf_reset(&ascii);
+		add_as_words(&ascii, field, len, charset);
+		folded = fold_whole(out, &ascii, gaps);
+	}
+	if (!folded)
+		strbuf_add(out, field, len);
 	strbuf_release(&ascii);
 }
