@@ -122,7 +122,8 @@ def leaves(message):
     for part in message.walk():
         if not part.is_multipart():
             content = part.get_payload(decode=True) or b''
-            found.append((words(part.get_filename() or ''), content.rstrip(b'\r\n')))
+            name = (part.get_filename() or '').encode('utf-8', 'surrogateescape')
+            found.append((words(name.decode('utf-8', 'replace')), content.rstrip(b'\r\n')))
     return found
 
 

@@ -173,7 +173,9 @@ static size_t order_mark(const struct message_reader *r, const char *line, size_
 {
 	static const char mark[] = "\xef\xbb\xbf";
 
-	return r->line_at == 0 && !r->options.wire && len >= 3 && memcmp(line, mark, 3) == 0 ? 3 : 0;
+	const bool first = r->line_at == 0 && !r->options.wire;
+
+	return first && len >= 3 && memcmp(line, mark, 3) == 0 ? 3 : 0;
 }
 
 static int too_large(struct error *err)

@@ -14,7 +14,7 @@ import common
 import exim
 import options
 import postfix
-from common import Instance, Sink
+from common import Instance, Sink, harness
 
 import mail_compare as corpus                                           # noqa: E402
 
@@ -36,16 +36,20 @@ def call(sent, who, words, instance):
     sent.said[who] = 'exit %d %s' % (done.returncode, done.stderr.decode('utf-8', 'replace'))
 
 
+def call_all(made, who, words, instance):
+    with concurrent.futures.ThreadPoolExecutor(harness.JOBS) as pool:
+        list(pool.map(lambda sent: call(sent, who, words, instance), made))
+
+
 def by_postfix(instance, sink, certs, made):
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
     instance.certificates(certs)
     postfix.configure(instance, sink, ports)
     with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-        f.write('myorigin = example.org\nallow_min_user = yes\n')
+        f.write('myorigin = example.org\nallow_min_user = yes\nin_flow_delay = 0\n')
     master = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
     instance.ready({'plain': ports['plain']}, master)
-    for sent in made:
-        call(sent, 'postfix', ['/usr/sbin/sendmail'], instance)
+    call_all(made, 'postfix', ['/usr/sbin/sendmail'], instance)
     common.wait_for('empty queue', lambda: options.queue_is_empty(instance), master)
 
 
@@ -58,8 +62,7 @@ def by_exim(instance, sink, certs, made):
     instance.chown('etc/tls/server.key', 'Debian-exim')
     instance.file('etc/exim4/exim4.conf', exim.CONFIG % dict(
         ports, sink=sink.port, size=common.SIZE_LIMIT))
-    for sent in made:
-        call(sent, 'exim', ['/usr/sbin/exim4', '-odq'], instance)
+    call_all(made, 'exim', ['/usr/sbin/exim4', '-odq'], instance)
     enter(instance, ['/usr/sbin/exim4', '-q'])
 
 

@@ -71,14 +71,18 @@ static const char *expand(const char *p, const char *end, struct strbuf *out)
 	while (p < end) {
 		const char c = *p++;
 
-		if (c != '\\')
+		if (c != '\\') {
 			strbuf_addch(out, c);
-		else if (*p == '*')
+		} else if (*p == '*') {
 			p = repeat(p + 1, end, out);
-		else if (*p == 'x')
-			strbuf_addch(out, (char)strtol((char[]){ p[1], p[2], '\0' }, NULL, 16)), p += 3;
-		else if (*p++ != '\n')
+		} else if (*p == 'x') {
+			const char hex[] = { p[1], p[2], '\0' };
+
+			strbuf_addch(out, (char)strtol(hex, NULL, 16));
+			p += 3;
+		} else if (*p++ != '\n') {
 			strbuf_addch(out, p[-1] == 'r' ? '\r' : p[-1]);
+		}
 	}
 	return end;
 }
