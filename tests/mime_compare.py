@@ -272,14 +272,13 @@ def round_trip(seed, server, signed):
     return faults
 
 
-def refused(inside):
+def refused():
     """A signed part with what may not be sent: nothing is, and the exit code tells why."""
-    want = {'\xfc'.encode(): 69, b'x' * 999: 65}[inside]
-    data = b'MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=s\n\n--s\n\n' + inside + \
-        b'\n--s\nContent-Type: application/pgp-signature\n\nx\n--s--\n'
+    data = b'MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=s\n\n--s\n\n' \
+        b'\xc3\xbc\n--s\nContent-Type: application/pgp-signature\n\nx\n--s--\n'
     status, err, after, faults = submit(data, '7bit')
-    if status != want or after is not None:
-        faults.append('exit status %d, not %d: %s' % (status, want, err))
+    if status != 69 or after is not None:
+        faults.append('exit status %d, not 69: %s' % (status, err))
     return faults
 
 
@@ -301,8 +300,7 @@ def main():
         server, signed = servers[seed % len(servers)], seed % 7 == 3
         tests.append(('message %d to a server "%s"%s' % (seed, server, ', signed' * signed),
                       lambda a=(seed, server, signed): round_trip(*a)))
-    for inside in ('\xfc'.encode(), b'x' * 999):
-        tests.append(('signed part with %r' % inside[:4], lambda i=inside: refused(i)))
+    tests.append(('signed part with 8-bit octets', refused))
     tests += [('message %d twice' % seed, lambda s=seed: twice(s)) for seed in range(first, first + 20)]
     return run_tap(tests)
 

@@ -13,6 +13,8 @@ before the colon), sent, and looked at octet by octet as it came over the wire:
  4 dots are doubled at the start of a line and nowhere else
  5 no value of a setting, option, header field or alias begins a line of its own
  6 what looks like a variable, a command or a format stays as it is
+ 7 mail of corpus/headers and corpus/messages arrives whatever one to five of its octets are
+   (unit/test_damage.c does the same in great numbers, without a program and a server)
 """
 import base64
 import email.header
@@ -26,6 +28,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
+import mail_compare                                                     # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
 BATCH = 25
@@ -296,6 +299,39 @@ def messages(seed, n):
     return run
 
 
+# --- damaged mail ----------------------------------------------------------------------
+
+SEALED = re.compile(rb'(?i)signed|encrypted|partial|dkim')      # what nothing may be changed in
+
+
+def damage(rng, octets):
+    at = rng.randrange(len(octets))
+    odd = b'\n\r\0 \t:;,<>()"\\@=-?.%\x80\xc3\xbc\xff'
+    octet = bytes([rng.choice(odd) if rng.random() < .5 else rng.randrange(256)])
+    how = rng.randrange(3)
+    return octets[:at] + (octet if how < 2 else b'') + octets[at + (how > 0):]
+
+
+def damaged(seed, n):
+    def run():
+        wrong = []
+        for i in range(n):
+            rng = random.Random('%s-%d' % (seed, i))
+            name, octets = rng.choice(mail_compare.mails())
+            for _ in range(rng.randrange(1, 6)):
+                octets = damage(rng, octets)
+            if SEALED.search(octets):
+                continue
+            extensions = tuple(e for e in ('8BITMIME', 'SMTPUTF8') if rng.random() < .5)
+            status, text, wire = send(['-i', '--', 'r@example.net'], octets, extensions)
+            found = check_wire(wire) + wire.faults
+            if status or len(wire.mails) != 1:
+                found.append('exit %d, %d mails: %s' % (status, len(wire.mails), text))
+            wrong += found and found + [name, repr(extensions), repr(octets[:2000])]
+        return wrong[:40]
+    return run
+
+
 # --- values that try to begin a line ---------------------------------------------------
 
 BREAKS = ['\r\n', '\n', '\r', '\u010a']
@@ -425,6 +461,9 @@ def main():
     print('# seed %s' % seed)
     tests = [('messages %d to %d' % (i, i + BATCH - 1), messages('%s-%d' % (seed, i), BATCH))
              for i in range(0, rounds, BATCH)]
+    again = sys.argv[1] if len(sys.argv) > 1 else 'always the same'
+    tests += [('damaged mail %d to %d' % (i, i + BATCH - 1), damaged('%s-%d' % (again, i), BATCH))
+              for i in range(0, rounds // 2, BATCH)]
     for brk in BREAKS:
         tests.append(('options with %r' % brk, as_option(brk)))
         tests.append(('fields and aliases with %r' % brk, in_fields(brk)))

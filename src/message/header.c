@@ -167,6 +167,7 @@ struct fold {
 	size_t most;		/* lines up to that stay as they are */
 	bool split;		/* put a blank in where there is none */
 	bool tokens;		/* ... but only where a structured field may have one */
+	bool blind;		/* ... or would have one, if all quotes and brackets were closed */
 	bool plain;		/* quotes are letters: one is open to the end */
 };
 
@@ -212,7 +213,7 @@ static size_t find_gap(const char *s, size_t n, const struct fold *f, size_t lim
 	bool angle = false;
 
 	for (size_t i = 0; i < n && i <= limit && !(found && i > f->width); i++) {
-		const bool open = !quoted && !angle;
+		const bool open = f->blind || (!quoted && !angle);
 
 		if (i > 0 && open && (s[i] == '<' || s[i] == '(' || s[i - 1] == ',' ||
 				      s[i - 1] == ';'))
@@ -308,10 +309,13 @@ static int fold_field(struct strbuf *out, const char *field, size_t len, const s
 int header_fold(struct strbuf *out, const char *field, size_t len, enum header_gaps gaps,
 		struct error *err)
 {
-	const struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX,
-				.split = gaps == HEADER_GAPS_ANYWHERE,
-				.tokens = gaps == HEADER_GAPS_TOKENS };
+	struct fold f = { .width = LINE_WANTED, .most = MESSAGE_LINE_MAX,
+			  .split = gaps == HEADER_GAPS_ANYWHERE,
+			  .tokens = gaps == HEADER_GAPS_TOKENS };
 
+	if (f.tokens && fold_field(out, field, len, &f, NULL) == 0)
+		return 0;
+	f.blind = f.tokens;
 	return fold_field(out, field, len, &f, err);
 }
 

@@ -169,6 +169,16 @@ static enum line_kind judge(const struct message_reader *r, const char *line, si
 	return first && !r->options.wire && is_mbox(line, len) ? LINE_MBOX : LINE_BODY;
 }
 
+/* Octets of the byte order mark that some editors put in front of everything (U+FEFF). */
+static size_t order_mark(const struct message_reader *r, const char *line, size_t len)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+
+	const bool first = r->line_at == 0 && !r->options.wire;
+
+	return first && len >= 3 && memcmp(line, mark, 3) == 0 ? 3 : 0;
+}
+
 static int too_large(struct error *err)
 {
 	return error_set(err, FAULT_MESSAGE, "the header is larger than %zu octets",
@@ -193,6 +203,10 @@ static int header_line(struct message_reader *r, const char *raw, size_t raw_len
 	if (raw[len - 1] == '\n')
 		len--;
 	const char *line = clean_line(r, raw, &len);
+	const size_t mark = order_mark(r, line, len);
+
+	line += mark;
+	len -= mark;
 	enum line_kind kind = judge(r, line, len, &name, &value);
 
 	if (kind == LINE_EMPTY || kind == LINE_BODY) {

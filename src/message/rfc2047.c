@@ -147,7 +147,8 @@ struct token {
 
 bool rfc2047_is_word(const char *s, size_t n)
 {
-	return n > 6 && s[0] == '=' && s[1] == '?' && s[n - 2] == '?' && s[n - 1] == '=';
+	return n > 6 && s[0] == '=' && s[1] == '?' && s[n - 2] == '?' && s[n - 1] == '=' &&
+		text_is_ascii(s, n);
 }
 
 /* The word behind the blanks at offset at. */

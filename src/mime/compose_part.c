@@ -259,7 +259,8 @@ static int add_description(struct compose *c, const struct leaf *l, struct error
 					 text ? text : l->spec->description);
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
 
-	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c), true);
+	(void)mime_header_encode(&ascii, field, strlen(field), label_of(c),
+				MIME_HEADER_OWN);
 	rfc2047_recode(&ascii, c->opt->charset_out);
 	int rc = header_fold_to(&c->out, ascii.buf, ascii.len, c->opt->width, err);
 

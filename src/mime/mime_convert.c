@@ -25,15 +25,15 @@
 struct mime_fact {
 	enum mime_kind kind;
 	enum mime_encoding encoding;
-	bool text, global;
+	bool text, global, fields;
 	bool message;			/* the header of a message, not of a part */
 	bool has_version, has_type, has_encoding;
 	bool header_8bit, header_long;
 	bool content_8bit, content_long;
 	bool binary, header_binary;	/* NUL, or CR and LF that are no line end */
 	bool not_base64;		/* it holds what its alphabet has not */
-	bool not_utf8;			/* content of a message that has no Content-Type */
-	const char *fault;		/* of mime_entity */
+	bool not_utf8;			/* content that may have to be called text */
+	const char *fault;		/* of mime_entity: it is sent as text where it is encoded */
 	uint64_t octets, escapes;	/* of text */
 	enum mime_transfer transfer;	/* what is to be done */
 };
@@ -83,6 +83,7 @@ static int take_header(void *ctx, size_t id, const struct mime_entity *e, const 
 	}
 	c->fact[c->n++] = (struct mime_fact){
 		.kind = e->kind, .encoding = e->encoding, .text = e->text, .global = e->global,
+		.fields = e->fields,
 		.message = e->place == MIME_PLACE_MESSAGE, .fault = e->fault,
 		.has_version = e->has_version, .has_type = e->has_type,
 		.has_encoding = e->has_encoding, .header_8bit = !text_is_ascii(text, len),
@@ -106,6 +107,12 @@ static bool is_base64_line(const char *data, size_t n)
 	return true;
 }
 
+/* Is its charset ours to name? A multipart may turn out to be none. */
+static bool is_unlabelled(const struct mime_fact *f)
+{
+	return (f->message && !f->has_type) || f->fault || f->kind == MIME_MULTIPART;
+}
+
 static int take_content(void *ctx, size_t id, const char *data, size_t n, struct error *err)
 {
 	struct mime_facts *c = ctx;
@@ -122,9 +129,9 @@ static int take_content(void *ctx, size_t id, const char *data, size_t n, struct
 	f->content_8bit = f->content_8bit || !text_is_ascii(data, n);
 	f->not_base64 = f->not_base64 || (f->encoding == MIME_BASE64 && !is_base64_line(data, n));
 	f->binary = f->binary || (c->opt->binary && is_binary(data, n));
-	if (f->text && (c->opt->seven_bit || c->opt->lines))
+	if ((f->text || is_unlabelled(f)) && (c->opt->seven_bit || c->opt->lines))
 		f->escapes += mime_count_escapes(data, n);
-	if (f->message && !f->has_type && f->content_8bit)
+	if (is_unlabelled(f) && f->content_8bit)
 		text_utf8_push(&c->utf8, data, n);
 	return 0;
 }
@@ -156,38 +163,40 @@ static int take_end(void *ctx, size_t id, size_t parts, struct error *err)
 	return 0;
 }
 
-/* Content that must not be encoded, and why it would have to be. */
-static int cannot_encode(const struct mime_fact *f, bool eight, struct error *err)
+/* As text, if it is any. */
+static enum mime_transfer encode(const struct mime_fact *f, bool text)
 {
-	const char *what = f->kind == MIME_SEALED ? "a signed or encrypted part" :
-		f->kind == MIME_RIGID ? "a part of a message type" :
-		"a part in an encoding that is not known";
+	return text && !f->binary && f->escapes * ESCAPES_PER < f->octets ? MIME_TO_QP :
+		MIME_TO_BASE64;
+}
 
-	if (f->fault)
-		return error_set(err, FAULT_MESSAGE, "a MIME part cannot be converted: %s",
-				 f->fault);
-	if (eight)
-		return error_set(err, FAULT_CONVERSION,
-				 "%s has 8-bit characters and must not be converted", what);
-	return error_set(err, FAULT_MESSAGE,
-			 "%s has %s and must not be converted", what,
-			 f->binary ? "binary content" : "a line of more than 998 octets");
+/* What is signed stays as it is: a server may take long lines, and cannot have the others. */
+static int choose_sealed(struct mime_fact *f, bool eight, struct error *err)
+{
+	if (eight || f->binary)
+		return error_set(err, FAULT_CONVERSION, "a signed or encrypted part has %s and "
+				 "must not be converted",
+				 eight ? "8-bit characters" : "binary content");
+	f->transfer = MIME_COPY;
+	return 0;
 }
 
 /*
  * What becomes of a leaf's content, which has what must not be. Where nobody
  * can tell what it is, in a report, and in base64 that is none, long lines
- * are cut: that does no harm however it is read.
+ * are cut: that does no harm however it is read. 8-bit characters are encoded
+ * there as well, but for those of a report, which nobody would decode.
  */
 static int choose(struct mime_fact *f, const struct mime_options *opt, bool eight, bool lines,
 		  struct error *err)
 {
 	const bool cut = !eight && !f->binary;
 
-	if (f->fault || f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN) {
-		if (!cut || f->kind == MIME_SEALED)
-			return cannot_encode(f, eight, err);
-		f->transfer = MIME_SPLIT;
+	if (f->kind == MIME_SEALED)
+		return choose_sealed(f, eight, err);
+	if (f->kind != MIME_LEAF || f->encoding == MIME_UNKNOWN) {
+		f->transfer = cut ? MIME_SPLIT : f->fields && !f->binary ? MIME_FILLER :
+			encode(f, f->text || f->fault);
 	} else if (f->encoding == MIME_QUOTED_PRINTABLE && !f->binary) {
 		f->transfer = MIME_WRAP_QP;
 	} else if (f->encoding == MIME_BASE64 && !f->not_base64) {
@@ -196,10 +205,8 @@ static int choose(struct mime_fact *f, const struct mime_options *opt, bool eigh
 		f->transfer = MIME_SPLIT;
 	} else if (!eight && lines && opt->lines == MIME_LINES_SPLIT && f->text) {
 		f->transfer = MIME_SPLIT;
-	} else if (f->text && !f->binary && f->escapes * ESCAPES_PER < f->octets) {
-		f->transfer = MIME_TO_QP;
 	} else {
-		f->transfer = MIME_TO_BASE64;
+		f->transfer = encode(f, f->text);
 	}
 	return 0;
 }
@@ -211,14 +218,13 @@ static int decide(struct mime_facts *facts, size_t i, struct error *err)
 	bool eight = f->content_8bit && (opt->seven_bit || (opt->headers && f->global));
 	bool lines = f->binary || (f->content_long && opt->lines != MIME_LINES_PASS);
 
-	if (f->header_binary)
-		return error_set(err, FAULT_MESSAGE, "the header of a MIME part is binary");
 	if (f->kind == MIME_MULTIPART) {	/* nobody is to see what is there */
 		f->transfer = opt->seven_bit ? MIME_FILLER : lines ? MIME_SPLIT : MIME_COPY;
 	} else if ((eight || lines) && choose(f, opt, eight, lines, err) < 0) {
 		return -1;
 	}
-	facts->changed |= (f->header_8bit && opt->headers) || eight || lines || opt->binary ||
+	facts->changed |= (f->header_8bit && opt->headers) || opt->binary || f->header_binary ||
+			  ((eight || lines) && f->kind != MIME_SEALED) ||
 			  (f->header_long && opt->lines != MIME_LINES_PASS);
 	return 0;
 }
@@ -266,11 +272,26 @@ struct convert {
 	struct mime_report *report;
 	struct message_reader *reader;
 	struct strbuf out;		/* not yet given to the reader */
-	struct strbuf field, folded;	/* scratch */
+	struct strbuf clean, field, folded;	/* scratch */
 	struct mime_encoder encoder;
 	size_t id;			/* whose content the encoder is at */
 	bool encoding;			/* it is at one */
 };
+
+/* A blank for each CR and LF that is no line end, and for each NUL. */
+static void clean_field(struct strbuf *out, const char *text, size_t len)
+{
+	strbuf_reset(out);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\r' && i + 1 < len && text[i + 1] == '\n') {
+			strbuf_addstr(out, "\r\n");
+			i++;
+		} else {
+			strbuf_addch(out, !text[i] || text[i] == '\r' || text[i] == '\n' ? ' ' :
+				     text[i]);
+		}
+	}
+}
 
 /* A field as it is to be: in ASCII, and folded. */
 static int put_field(struct convert *c, const struct mime_fact *f, const struct mime_field *field,
@@ -279,9 +300,17 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 	const char *text = field->text;
 	size_t len = field->len;
 
+	if (f->header_binary) {
+		clean_field(&c->clean, text, len);
+		text = c->clean.buf;
+		len = c->clean.len;
+	}
 	if (f->header_8bit && c->opt->headers) {
+		const bool must = c->opt->ascii || !text_is_utf8(text, len);
+
 		strbuf_reset(&c->field);
-		c->report->left |= mime_header_encode(&c->field, text, len, c->opt->charset, false);
+		c->report->left |= mime_header_encode(&c->field, text, len, c->opt->charset,
+						      must ? MIME_HEADER_ASCII : 0);
 		rfc2047_recode(&c->field, c->opt->words);
 		text = c->field.buf;
 		len = c->field.len;
@@ -296,11 +325,18 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 		text = c->folded.buf;
 		len = c->folded.len;
 	}
-	if (strbuf_overflow(&c->field) || strbuf_overflow(&c->folded))
+	if (strbuf_overflow(&c->clean) || strbuf_overflow(&c->field) ||
+	    strbuf_overflow(&c->folded))
 		return error_set(err, FAULT_MESSAGE,
 				 "a header field is too large to be converted");
 	strbuf_add(&c->out, text, len);
 	return message_reader_take(c->reader, &c->out, BLOCK, err);
+}
+
+/* Is it a multipart that goes out as the text that it is? */
+static bool is_text_now(const struct mime_fact *f)
+{
+	return f->fault && (f->transfer == MIME_TO_QP || f->transfer == MIME_TO_BASE64);
 }
 
 /* The fields that a content which is encoded now needs and the header lacks. */
@@ -308,7 +344,7 @@ static void add_fields(struct convert *c, const struct mime_fact *f, const char 
 {
 	if (f->message && !f->has_version)
 		strbuf_addstr(&c->out, "MIME-Version: 1.0\r\n");
-	if (f->message && !f->has_type && f->kind == MIME_LEAF) {
+	if (is_text_now(f) || (f->message && !f->has_type && f->kind == MIME_LEAF)) {
 		strbuf_addstr(&c->out, "Content-Type: text/plain; charset=");
 		strbuf_addstr(&c->out, !f->content_8bit ? "us-ascii" :
 			      !f->not_utf8 ? "utf-8" : c->opt->charset);
@@ -338,6 +374,8 @@ static int put_header(void *ctx, size_t id, const struct mime_entity *e, const c
 	(void)e;
 	end_content(c);
 	while (mime_field_next(text, len, &at, &field)) {
+		if (is_text_now(f) && mime_field_is(&field, "Content-Type"))
+			continue;
 		if (encoding && mime_field_is(&field, "Content-Transfer-Encoding"))
 			strbuf_addf(&c->out, "%.*s: %s\r\n", (int)field.name, field.text, encoding);
 		else if (put_field(c, f, &field, err) < 0)
@@ -395,6 +433,7 @@ static int run(struct convert *c, struct writer *w, struct message **out, struct
 
 	c->reader = message_reader_new(&canonical);
 	strbuf_init(&c->out, FIELD_MAX + 8 * BLOCK);
+	strbuf_init(&c->clean, FIELD_MAX);
 	strbuf_init(&c->field, FIELD_MAX);
 	strbuf_init(&c->folded, FIELD_MAX);
 	int rc = mime_walk(w, &handler, c, err);
@@ -406,6 +445,7 @@ static int run(struct convert *c, struct writer *w, struct message **out, struct
 	else
 		message_reader_free(c->reader);
 	strbuf_release(&c->out);
+	strbuf_release(&c->clean);
 	strbuf_release(&c->field);
 	strbuf_release(&c->folded);
 	return rc;

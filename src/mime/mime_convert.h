@@ -9,8 +9,9 @@
  * Memory does not grow with the size. The original is not changed. Nothing
  * inside multipart/signed and multipart/encrypted is ever touched (RFC 1847),
  * and nothing is encoded twice: a content that is not in the encoding it is
- * said to be in counts as not encoded. What cannot be converted is refused
- * for 8-bit octets; long lines are cut there, at a blank if there is one.
+ * said to be in counts as not encoded. Where nobody can tell what a part is,
+ * long lines are cut, at a blank if there is one; a multipart that cannot be
+ * taken apart becomes text where it has to be encoded.
  */
 #ifndef MIME_MIME_CONVERT_H
 #define MIME_MIME_CONVERT_H
@@ -31,7 +32,8 @@ enum mime_lines {
 
 struct mime_options {
 	bool seven_bit;		/* no octet above 127 in any content */
-	bool headers;		/* none in any header */
+	bool headers;		/* none in any header, but in addresses ... */
+	bool ascii;		/* ... which lose theirs, too */
 	bool binary;		/* the body is binary (RFC 3030) and has to become text: CR, LF
 				 * and NUL by themselves are content; with MIME_LINES_ENCODE */
 	enum mime_lines lines;
@@ -41,7 +43,7 @@ struct mime_options {
 
 struct mime_report {
 	bool part_header_8bit;	/* the header of a part had an octet above 127 */
-	unsigned left;		/* what stayed so: bits of mime_header.h */
+	bool left;		/* an address stayed so */
 };
 
 /*
@@ -49,10 +51,9 @@ struct mime_report {
  * any more, or NULL if nothing had to be changed; *report is filled in both
  * cases. Without an option nothing is changed, and only the report is made.
  * Fails with
- * - EX_UNAVAILABLE 5.6.3: a signed part or one that may not be encoded has
- *   8-bit octets
- * - EX_DATAERR 5.6.0: the MIME structure is broken where 8-bit octets are; a
- *   signed part or a header has a long line
+ * - EX_UNAVAILABLE 5.6.3: a signed part, or a piece of a message, has 8-bit
+ *   octets or is binary; its long lines stay
+ * - EX_DATAERR 5.6.0: more parts than are looked at (mime_walk.h)
  * - EX_IOERR, EX_CANTCREAT: as in message.h
  */
 ATTR_CHECK int mime_convert(const struct message *m, const struct edits *edits,

@@ -19,7 +19,8 @@
 struct downgrade {
 	struct strbuf *out;
 	const char *charset;
-	unsigned left;		/* bits of mime_header.h */
+	bool ascii;		/* nothing may be left */
+	bool left;		/* an address was */
 };
 
 /* Octets of the last line. */
@@ -41,11 +42,26 @@ static void encode_words(struct downgrade *d, const char *text, size_t n,
 	rfc2047_encode(d->out, text, n, place, column ? column : 1, d->charset);
 }
 
-/* Appends octets that have no other form; notes it if they are not ASCII. */
-static void leave_octets(struct downgrade *d, const char *text, size_t n, unsigned what)
+/* Appends what has no other form: each character that is not ASCII becomes a '?'. */
+static void mark(struct downgrade *d, const char *text, size_t n)
 {
-	if (!text_is_ascii(text, n))
-		d->left |= what;
+	for (size_t i = 0; i < n;) {
+		const size_t len = text_utf8_char(text + i, n - i);
+		const bool ascii = (unsigned char)text[i] < 128;
+
+		strbuf_addch(d->out, ascii ? text[i] : '?');
+		i += ascii || !len ? 1 : len;
+	}
+}
+
+/* Appends an address, or a part of one, which may stay. */
+static void leave_address(struct downgrade *d, const char *text, size_t n)
+{
+	if (d->ascii || text_is_ascii(text, n)) {
+		mark(d, text, n);
+		return;
+	}
+	d->left = true;
 	strbuf_add(d->out, text, n);
 }
 
@@ -69,7 +85,7 @@ static void put_comment(struct downgrade *d, const char *p, const char *end)
 	struct strbuf text = STRBUF_INIT((size_t)(end - p));
 
 	if (text_is_ascii(p, (size_t)(end - p)) || end - p < 2) {
-		leave_octets(d, p, (size_t)(end - p), MIME_HEADER_OTHER);
+		mark(d, p, (size_t)(end - p));
 		return;
 	}
 	bool closed = end[-1] == ')';
@@ -112,14 +128,9 @@ static void between_comments(struct downgrade *d, const char *p, size_t n,
 	}
 }
 
-static void leave(struct downgrade *d, const char *p, size_t n)
-{
-	leave_octets(d, p, n, MIME_HEADER_OTHER);
-}
-
 static void structured(struct downgrade *d, const char *value, size_t n)
 {
-	between_comments(d, value, n, leave);
+	between_comments(d, value, n, mark);
 }
 
 static void urls(struct downgrade *d, const char *value, size_t n)
@@ -276,7 +287,7 @@ static void params(struct downgrade *d, const char *value, size_t n)
 	const char *end = value + n, *first = mime_param_first(value, end), *p = first;
 	struct mime_param param;
 
-	between_comments(d, value, (size_t)(first - value), leave);	/* the type itself */
+	between_comments(d, value, (size_t)(first - value), mark);	/* the type itself */
 	while (mime_param_next(&p, end, &param))
 		put_param(d, &param, first, end);
 }
@@ -394,7 +405,7 @@ static const char *phrase_end(const char *p, const char *end)
 	return stop;
 }
 
-/* Phrases, comments and what separates them; <...> stays as it is. */
+/* Phrases, comments and what separates them; <...> stays but for what is not ASCII. */
 static void phrases(struct downgrade *d, const char *p, size_t n)
 {
 	const char *end = p + n, *stop;
@@ -406,7 +417,7 @@ static void phrases(struct downgrade *d, const char *p, size_t n)
 		} else if (*p == '<') {
 			stop = memchr(p, '>', (size_t)(end - p));
 			stop = stop ? stop : end;
-			leave_octets(d, p, (size_t)(stop - p), MIME_HEADER_OTHER);
+			mark(d, p, (size_t)(stop - p));
 		} else if (is_special(*p) || text_is_fws(*p)) {
 			stop = p + 1;
 			strbuf_addch(d->out, *p);
@@ -433,16 +444,16 @@ static void put_address(struct downgrade *d, struct arena *a, const char *value,
 		return;
 	}
 	if (!box->domain || text_is_ascii(local_end, (size_t)(end - local_end))) {
-		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
+		leave_address(d, text, (size_t)(end - text));
 		return;
 	}
 	domain = memchr(local_end, '@', (size_t)(end - local_end));
 	domain = domain ? arena_strndup(a, domain + 1, (size_t)(end - domain - 1)) : "";
 	if (!address_domain_valid(domain) || idna_to_ascii(a, domain, &ascii, NULL) < 0) {
-		leave_octets(d, text, (size_t)(end - text), MIME_HEADER_ADDRESS);
+		leave_address(d, text, (size_t)(end - text));
 		return;
 	}
-	leave_octets(d, text, (size_t)(local_end - text), MIME_HEADER_ADDRESS);
+	leave_address(d, text, (size_t)(local_end - text));
 	strbuf_addch(d->out, '@');
 	strbuf_addstr(d->out, ascii);
 }
@@ -477,6 +488,13 @@ static void addresses(struct downgrade *d, const char *value, size_t n)
 	arena_free(a);
 }
 
+/* Whom a message has gone to: nobody writes there, and nothing is to depend on it. */
+static void trace(struct downgrade *d, const char *value, size_t n)
+{
+	d->ascii = true;
+	addresses(d, value, n);
+}
+
 /* --- the field ----------------------------------------------------------------------- */
 
 typedef void downgrade_fn(struct downgrade *, const char *value, size_t n);
@@ -504,8 +522,8 @@ static const struct {
 	{ "Mail-Followup-To", addresses }, { "Mail-Reply-To", addresses },
 	{ "Errors-To", addresses }, { "Return-Receipt-To", addresses },
 	{ "Disposition-Notification-To", addresses },
-	{ "Delivered-To", addresses }, { "X-Original-To", addresses },
-	{ "Envelope-To", addresses }, { "Apparently-To", addresses },
+	{ "Delivered-To", trace }, { "X-Original-To", trace },
+	{ "Envelope-To", trace }, { "Apparently-To", trace },
 };
 
 static downgrade_fn *find_writer(const char *name, size_t len)
@@ -539,10 +557,12 @@ static void encode_all(struct downgrade *d, const char *value, size_t n)
 	encode_words(d, value + blanks, n - blanks, RFC2047_TEXT);
 }
 
-unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset, bool own)
+bool mime_header_encode(struct strbuf *out, const char *field, size_t len,
+			const char *charset, unsigned how)
 {
-	struct downgrade d = { .out = out, .charset = charset };
+	struct downgrade d = { .out = out, .charset = charset,
+			       .ascii = (how & MIME_HEADER_ASCII) != 0 };
+	const bool own = how & MIME_HEADER_OWN;
 	size_t value = 0, end = len;
 	size_t name = header_field_start(field, len, &value);
 	const bool ascii = text_is_ascii(field, len);
@@ -556,7 +576,7 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 		write = NULL;
 	if (!write) {
 		strbuf_add(out, field, len);
-		return 0;
+		return false;
 	}
 	while (end > value && (field[end - 1] == '\n' || field[end - 1] == '\r'))
 		end--;
@@ -566,10 +586,10 @@ unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
 	return d.left;
 }
 
-/* Appends the field with its ASCII text in encoded words; not one that has some already. */
-static void add_as_words(struct strbuf *out, const char *field, size_t len)
+/* Appends the field with all its text in encoded words; not one that has some already. */
+static void add_as_words(struct strbuf *out, const char *field, size_t len, const char *charset)
 {
-	struct downgrade d = { .out = out };
+	struct downgrade d = { .out = out, .charset = charset };
 	size_t value = 0, end = len;
 
 	(void)header_field_start(field, len, &value);
@@ -582,6 +602,12 @@ static void add_as_words(struct strbuf *out, const char *field, size_t len)
 	strbuf_addstr(out, "\r\n");
 }
 
+static bool fold_whole(struct strbuf *out, const struct strbuf *field, enum header_gaps gaps)
+{
+	return field->len && !strbuf_overflow(field) &&
+	       header_fold(out, field->buf, field->len, gaps, NULL) == 0;
+}
+
 void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool split,
 		      const char *charset)
 {
@@ -589,16 +615,20 @@ void mime_header_fold(struct strbuf *out, const char *field, size_t len, bool sp
 	const bool text = find_writer(field, name) == unstructured;
 	const enum header_gaps gaps = split ? HEADER_GAPS_ANYWHERE :
 		text ? HEADER_GAPS_NONE : HEADER_GAPS_TOKENS;
+	const bool is_ascii = text_is_ascii(field, len);
 	struct strbuf ascii = STRBUF_INIT(16 * len + 4096);
+	bool folded = header_fold(out, field, len, gaps, NULL) == 0;
 
-	if (header_fold(out, field, len, gaps, NULL) < 0) {
-		if (charset && !text_is_ascii(field, len))
-			(void)mime_header_encode(&ascii, field, len, charset, false);
-		else if (text && text_is_ascii(field, len))
-			add_as_words(&ascii, field, len);
-		if (!ascii.len || strbuf_overflow(&ascii) ||
-		    header_fold(out, ascii.buf, ascii.len, gaps, NULL) < 0)
-			strbuf_add(out, field, len);
+	if (!folded && charset && !is_ascii) {
+		(void)mime_header_encode(&ascii, field, len, charset, 0);
+		folded = fold_whole(out, &ascii, gaps);
 	}
+	if (!folded && text && (charset || is_ascii)) {
+		strbuf_reset(&ascii);
+		add_as_words(&ascii, field, len, charset);
+		folded = fold_whole(out, &ascii, gaps);
+	}
+	if (!folded)
+		strbuf_add(out, field, len);
 	strbuf_release(&ascii);
 }

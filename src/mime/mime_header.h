@@ -6,8 +6,9 @@
  * - parameters of Content-Type and Content-Disposition: RFC 2231
  * - domains of addresses: A-labels (RFC 5891)
  * - URLs of list fields and Content-Location: percent-encoded (RFC 3987, 3.1)
- * Octets that are no valid UTF-8 are said to be in a given charset. Local
- * parts, message identifiers and the like have no other form: they are left.
+ * Octets that are no valid UTF-8 are said to be in a given charset. What has
+ * no other form, in message identifiers and the like, becomes a '?' for each
+ * character; addresses are left where they may be.
  */
 #ifndef MIME_MIME_HEADER_H
 #define MIME_MIME_HEADER_H
@@ -18,19 +19,19 @@
 struct strbuf;
 
 enum {
-	MIME_HEADER_ADDRESS = 1,	/* an address was left: its local part or domain */
-	MIME_HEADER_OTHER = 2		/* something else was left */
+	MIME_HEADER_OWN = 1,		/* it is of our own making, see below */
+	MIME_HEADER_ASCII = 2		/* no address is left: it gets the '?', too */
 };
 
 /*
  * Appends the canonical field (with its CRLF) in ASCII form as far as there
  * is one; a field in ASCII stays octet for octet. charset: of what is not
- * UTF-8. own: it is of our own making, so that ASCII that would be read as an
+ * UTF-8. how: bits; with MIME_HEADER_OWN, ASCII that would be read as an
  * encoded word in an unstructured field is encoded, too (RFC 2047, section
- * 7). Returns what was left, as bits.
+ * 7). Tells whether an address was left, its local part or its domain.
  */
-unsigned mime_header_encode(struct strbuf *out, const char *field, size_t len,
-			    const char *charset, bool own);
+bool mime_header_encode(struct strbuf *out, const char *field, size_t len,
+			const char *charset, unsigned how);
 
 /*
  * Appends a canonical field as far as it can be folded: at its blanks, between

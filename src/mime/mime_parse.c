@@ -144,22 +144,27 @@ bool mime_field_is(const struct mime_field *f, const char *name)
 static const struct media {
 	const char *type, *subtype;
 	enum mime_kind kind;
-	bool text, digest, global;
+	bool text, digest, global, fields;
 } media[] = {
-	{ "multipart", "signed", MIME_SEALED, false, false, false },
-	{ "multipart", "encrypted", MIME_SEALED, false, false, false },
-	{ "multipart", "digest", MIME_MULTIPART, false, true, false },
-	{ "multipart", NULL, MIME_MULTIPART, false, false, false },
-	{ "message", "rfc822", MIME_MESSAGE, false, false, false },
-	{ "message", "news", MIME_MESSAGE, false, false, false },
-	{ "message", "external-body", MIME_EXTERNAL, false, false, false },
-	{ "message", "global", MIME_LEAF, false, false, true },
-	{ "message", "global-headers", MIME_LEAF, false, false, true },
-	{ "message", "global-delivery-status", MIME_LEAF, false, false, true },
-	{ "message", "global-disposition-notification", MIME_LEAF, false, false, true },
-	{ "message", NULL, MIME_RIGID, false, false, false },
-	{ "text", NULL, MIME_LEAF, true, false, false },
-	{ NULL, NULL, MIME_LEAF, false, false, false },
+	{ "multipart", "signed", MIME_SEALED, .text = false },
+	{ "multipart", "encrypted", MIME_SEALED, .text = false },
+	{ "multipart", "digest", MIME_MULTIPART, .digest = true },
+	{ "multipart", NULL, MIME_MULTIPART, .text = false },
+	{ "message", "rfc822", MIME_MESSAGE, .text = false },
+	{ "message", "news", MIME_MESSAGE, .text = false },
+	{ "message", "external-body", MIME_EXTERNAL, .text = false },
+	{ "message", "partial", MIME_SEALED, .text = false },
+	{ "message", "global", MIME_LEAF, .global = true },
+	{ "message", "global-headers", MIME_LEAF, .global = true },
+	{ "message", "global-delivery-status", MIME_LEAF, .global = true },
+	{ "message", "global-disposition-notification", MIME_LEAF, .global = true },
+	{ "message", "delivery-status", MIME_RIGID, .fields = true },
+	{ "message", "disposition-notification", MIME_RIGID, .fields = true },
+	{ "message", "tracking-status", MIME_RIGID, .fields = true },
+	{ "message", "feedback-report", MIME_RIGID, .fields = true },
+	{ "message", NULL, MIME_RIGID, .text = false },
+	{ "text", NULL, MIME_LEAF, .text = true },
+	{ NULL, NULL, MIME_LEAF, .text = false },
 };
 
 static const struct media *find_media(const char *type, const char *subtype)
@@ -178,6 +183,7 @@ static void set_media(struct mime_entity *e, const struct media *m)
 	e->text = m->text;
 	e->digest = m->digest;
 	e->global = m->global;
+	e->fields = m->fields;
 }
 
 /* A token in lower or upper case into out; the place behind it, NULL if there is none. */
@@ -193,7 +199,8 @@ static const char *take_token(const char *p, const char *end, char out[TOKEN_MAX
 
 /*
  * boundary := 0*69<bchars> bcharsnospace (RFC 2046, section 5.1.1). Other
- * printable octets than bchars are let pass: nothing is ambiguous in them.
+ * printable octets than bchars are let pass: nothing is ambiguous in them,
+ * and blanks at the end are nothing.
  */
 static const char *set_boundary(struct mime_entity *e, const struct mime_param *param)
 {
@@ -201,23 +208,23 @@ static const char *set_boundary(struct mime_entity *e, const struct mime_param *
 	const char *fault = NULL;
 
 	mime_param_value(param, &value);
-	if (e->boundary_len)
-		fault = "it has two boundaries";
-	else if (strbuf_overflow(&value) || !value.len || value.buf[value.len - 1] == ' ')
-		fault = "its boundary is empty, too long or ends in a blank";
+	while (value.len && text_is_wsp(value.buf[value.len - 1]))
+		strbuf_truncate(&value, value.len - 1);
+	if (strbuf_overflow(&value) || !value.len)
+		fault = "its boundary is empty or too long";
 	for (size_t i = 0; i < value.len && !fault; i++) {
-		if (value.buf[i] < ' ' || value.buf[i] > '~' ||
-		    (!param->quoted && value.buf[i] == ' '))
+		if (value.buf[i] < ' ' || value.buf[i] > '~')
 			fault = "its boundary has characters that may not be there";
 	}
 	if (!fault) {
-		memcpy(e->boundary, value.buf, value.len);
+		memcpy(e->boundary, value.buf, value.len + 1);
 		e->boundary_len = value.len;
 	}
 	strbuf_release(&value);
 	return fault;
 }
 
+/* The first one counts. */
 static const char *find_boundary(struct mime_entity *e, const char *p, const char *end)
 {
 	static const char name[] = "boundary";
@@ -225,7 +232,7 @@ static const char *find_boundary(struct mime_entity *e, const char *p, const cha
 	struct mime_param param;
 
 	p = mime_param_first(p, end);
-	while (!fault && mime_param_next(&p, end, &param)) {
+	while (!fault && !e->boundary_len && mime_param_next(&p, end, &param)) {
 		if (param.name_len < sizeof(name) - 1 ||
 		    strncasecmp(param.name, name, sizeof(name) - 1) != 0)
 			continue;
@@ -237,17 +244,24 @@ static const char *find_boundary(struct mime_entity *e, const char *p, const cha
 	return fault || e->boundary_len ? fault : "it has no boundary";
 }
 
+/* How much of what it says is at stake: the greater one of two types counts, else the first. */
+static int weight(const struct mime_entity *e)
+{
+	return e->kind == MIME_SEALED ? 3 : e->kind == MIME_MULTIPART && !e->fault ? 2 :
+		e->kind == MIME_LEAF || e->kind == MIME_MULTIPART ? 0 : 1;
+}
+
 /* content := "Content-Type" ":" type "/" subtype *(";" parameter) */
 static void parse_type(struct mime_entity *e, const struct mime_field *f)
 {
 	const char *p = f->text + f->value, *end = f->text + f->len;
 	char type[TOKEN_MAX + 1], subtype[TOKEN_MAX + 1];
+	const struct mime_entity before = *e;
 
-	if (e->has_type) {
-		e->fault = "it has two Content-Type fields";
-		return;
-	}
 	e->has_type = true;
+	e->fault = NULL;
+	e->boundary_len = 0;
+	e->boundary[0] = '\0';
 	p = take_token(p, end, type);
 	if (p && p < end && *p == '/')
 		p = take_token(p + 1, end, subtype);
@@ -255,8 +269,10 @@ static void parse_type(struct mime_entity *e, const struct mime_field *f)
 		p = NULL;
 	/* what cannot be read is text/plain (RFC 2045, section 5.2) */
 	set_media(e, p ? find_media(type, subtype) : find_media("text", "plain"));
-	if (p && e->kind == MIME_MULTIPART && !e->fault)
+	if (p && e->kind == MIME_MULTIPART)
 		e->fault = find_boundary(e, p, end);
+	if (before.has_type && weight(&before) >= weight(e))
+		*e = before;
 }
 
 /*
@@ -280,10 +296,8 @@ static void parse_encoding(struct mime_entity *e, const struct mime_field *f)
 	char token[TOKEN_MAX + 1];
 	int value;
 
-	if (e->has_encoding) {
-		e->fault = "it has two Content-Transfer-Encoding fields";
+	if (e->has_encoding)		/* the first one counts */
 		return;
-	}
 	e->has_encoding = true;
 	const char *start = mime_skip_cfws(f->text + f->value, end);
 	const bool quoted = start < end && *start == '"';
@@ -296,15 +310,6 @@ static void parse_encoding(struct mime_entity *e, const struct mime_field *f)
 	e->encoding = (enum mime_encoding)value;
 }
 
-/* The same field once more, or the first: nothing is ambiguous in that. */
-static bool says_the_same(const struct mime_field *first, const struct mime_field *f)
-{
-	const size_t n = f->len - f->value;
-
-	return first->text && first->len - first->value == n &&
-	       strncasecmp(first->text + first->value, f->text + f->value, n) == 0;
-}
-
 /* What is meant when the kind and the encoding do not go together. */
 static void settle(struct mime_entity *e)
 {
@@ -312,8 +317,9 @@ static void settle(struct mime_entity *e)
 
 	if (e->place == MIME_PLACE_PHANTOM) {
 		e->kind = MIME_RIGID;
+		e->fields = true;	/* it has no meaning, like a filler */
 		e->fault = NULL;
-	} else if (e->fault && e->kind != MIME_LEAF && e->kind != MIME_SEALED) {
+	} else if (e->fault) {
 		e->kind = MIME_RIGID;
 	} else if (encoded && (e->kind == MIME_MESSAGE || e->kind == MIME_EXTERNAL)) {
 		e->kind = MIME_LEAF;	/* illegal, and yet its content is encoded */
@@ -323,24 +329,19 @@ static void settle(struct mime_entity *e)
 void mime_parse_header(const char *text, size_t len, enum mime_place place,
 		       struct mime_entity *out)
 {
-	struct mime_field f, type = { .text = NULL }, encoding = { .text = NULL };
+	struct mime_field f;
 	size_t at = 0;
 
 	*out = (struct mime_entity){ .place = place };
 	set_media(out, place == MIME_PLACE_DIGEST ? find_media("message", "rfc822") :
 						    find_media("text", "plain"));
 	while (mime_field_next(text, len, &at, &f)) {
-		if (says_the_same(&type, &f) || says_the_same(&encoding, &f))
-			continue;
-		if (mime_field_is(&f, "Content-Type")) {
+		if (mime_field_is(&f, "Content-Type"))
 			parse_type(out, &f);
-			type = f;
-		} else if (mime_field_is(&f, "Content-Transfer-Encoding")) {
+		else if (mime_field_is(&f, "Content-Transfer-Encoding"))
 			parse_encoding(out, &f);
-			encoding = f;
-		} else if (mime_field_is(&f, "MIME-Version")) {
+		else if (mime_field_is(&f, "MIME-Version"))
 			out->has_version = true;
-		}
 	}
 	settle(out);
 }

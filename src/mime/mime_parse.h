@@ -1,7 +1,7 @@
 /*
  * What the header of a MIME entity says about its content (RFC 2045, 2046):
- * kind, encoding, boundary. Strict and bounded: what can be read in two ways
- * is a fault, and such an entity is never taken apart.
+ * kind, encoding, boundary, as most readers understand it. A multipart whose
+ * boundary nobody can tell is a fault, and is never taken apart: it is text.
  *
  * A header is a run of canonical fields (see header.h) without the empty
  * line behind it. Nothing is copied but the boundary.
@@ -16,7 +16,7 @@
 
 struct strbuf;
 
-#define MIME_BOUNDARY_MAX ((size_t)70)	/* RFC 2046, section 5.1.1 */
+#define MIME_BOUNDARY_MAX ((size_t)250)	/* more than the 70 of RFC 2046, section 5.1.1 */
 
 /* Where an entity stands: this decides what it is by default. */
 enum mime_place {
@@ -31,8 +31,10 @@ enum mime_kind {
 	MIME_MULTIPART,		/* has parts */
 	MIME_MESSAGE,		/* holds a message */
 	MIME_EXTERNAL,		/* holds the header of a body that is elsewhere */
-	MIME_SEALED,		/* signed or encrypted (RFC 1847): not an octet may change */
-	MIME_RIGID		/* other message types: not to be encoded (RFC 2046, 5.2) */
+	MIME_SEALED,		/* signed or encrypted (RFC 1847), or a piece of a message (RFC
+				 * 2046, 5.2.2): not an octet may change */
+	MIME_RIGID		/* other message types, a multipart with a fault: to be encoded
+				 * only where nothing else helps (RFC 2046, 5.2) */
 };
 
 enum mime_encoding {
@@ -47,8 +49,9 @@ struct mime_entity {
 	bool text;		/* type text/... */
 	bool digest;		/* multipart/digest */
 	bool global;		/* message/global...: a leaf that holds UTF-8 header fields */
+	bool fields;		/* a report for programs: fields that are ASCII, and no more */
 	bool has_version, has_type, has_encoding;	/* which fields are there */
-	const char *fault;	/* why it cannot be taken apart or encoded; NULL = it can */
+	const char *fault;	/* why a multipart cannot be taken apart; NULL = nothing is wrong */
 	size_t boundary_len;
 	char boundary[MIME_BOUNDARY_MAX + 1];
 };

@@ -50,7 +50,7 @@ static void begin_header(struct walk *w, enum mime_place place)
 	w->place = place;
 }
 
-/* The same boundary twice: nobody can tell whose part a part is. */
+/* The same boundary twice: the parts are those of the outer one. */
 static bool boundary_in_use(const struct walk *w, const struct mime_entity *e)
 {
 	for (size_t i = 0; i < w->depth; i++) {
@@ -66,9 +66,6 @@ static bool boundary_in_use(const struct walk *w, const struct mime_entity *e)
 
 static int end_header(struct walk *w, bool blank, struct error *err)
 {
-	if (w->depth == MIME_DEPTH_MAX)
-		return error_set(err, FAULT_MESSAGE,
-				 "more than %d MIME parts inside each other", MIME_DEPTH_MAX);
 	if (w->count == MIME_PARTS_MAX)
 		return error_set(err, FAULT_MESSAGE, "more than %d MIME parts",
 				 MIME_PARTS_MAX);
@@ -76,8 +73,13 @@ static int end_header(struct walk *w, bool blank, struct error *err)
 
 	mime_parse_header(w->header.buf, w->header.len, w->place, &l->entity);
 	if (l->entity.kind == MIME_MULTIPART && boundary_in_use(w, &l->entity))
-		return error_set(err, FAULT_MESSAGE,
-				 "a multipart is inside another with the same boundary");
+		l->entity.fault = "it is inside another with the same boundary";
+	if (w->depth == MIME_DEPTH_MAX - 1 &&
+	    (l->entity.kind == MIME_MULTIPART || l->entity.kind == MIME_MESSAGE ||
+	     l->entity.kind == MIME_EXTERNAL))
+		l->entity.fault = "it is too deep inside others";
+	if (l->entity.fault)
+		l->entity.kind = MIME_RIGID;
 	l->id = w->count++;
 	l->parts = 0;
 	l->closed = false;

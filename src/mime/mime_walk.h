@@ -48,9 +48,10 @@ struct mime_walk_handler {
 };
 
 /*
- * Reads w to its end and calls the handler. EX_DATAERR 5.6.0 when a limit is
- * passed or two open multiparts have the same boundary; or what a handler
- * says.
+ * Reads w to its end and calls the handler. A multipart inside another with
+ * the same boundary, and what is deeper than MIME_DEPTH_MAX, comes as one with
+ * a fault. EX_DATAERR 5.6.0 when there are more parts than MIME_PARTS_MAX or
+ * the header of one is larger than 2 MiB; or what a handler says.
  */
 ATTR_CHECK int mime_walk(struct writer *w, const struct mime_walk_handler *handler, void *ctx,
 			 struct error *err);

@@ -14,6 +14,7 @@
 #include "mime/mime_header.h"
 #include "mime/mime_parse.h"
 #include "mime/mime_walk.h"
+#include "prepare/explain.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -111,7 +112,10 @@ const char *convert_charset(struct arena *arena, const struct message *m, const 
 	return a->convert.default_charset ? a->convert.default_charset : CHARSET_UNKNOWN;
 }
 
-/* A signature over header and body that any change would break. */
+/*
+ * A signature over header and body that any change would break: only what no
+ * server may be given is changed then.
+ */
 static bool is_sealed(const struct message *m, const struct account *a)
 {
 	return !a->convert.signed_dkim && header_is_signed(&m->header);
@@ -134,6 +138,12 @@ static int rewrite_message(struct message **m, struct edits *edits, const struct
 	return 0;
 }
 
+/* Is it the message, and not this host, that something cannot be done with? */
+static bool is_about_content(const struct error *err)
+{
+	return err->exit == EX_DATAERR || err->exit == EX_UNAVAILABLE;
+}
+
 static void measure(struct envelope *e, const struct message *m, const struct edits *edits)
 {
 	e->body = m->body_8bit || edits_header_8bit(edits, m) ? BODY_8BITMIME : BODY_7BIT;
@@ -142,31 +152,56 @@ static void measure(struct envelope *e, const struct message *m, const struct ed
 
 /* --- CRs that end no line ------------------------------------------------------ */
 
+/* The parts that have such CRs are encoded; a signed one must not be, and has blanks instead. */
+static int encode_cr(struct message **m, struct edits *edits, const struct account *a,
+		     struct error *err)
+{
+	const struct mime_options opt = {
+		.binary = true, .lines = MIME_LINES_ENCODE, .words = a->convert.charset_out,
+		.charset = convert_charset(edits->arena, *m, a),
+	};
+	struct message *made = NULL;
+	struct error why;
+
+	if (message_respell_cr(*m, '\r', &made, err) < 0)
+		return -1;
+	if (rewrite_message(&made, edits, &opt, &why) < 0) {
+		message_free(made);
+		if (!is_about_content(&why)) {
+			*err = why;
+			return error_prefix(err, "bare_cr = encode");
+		}
+		if (message_respell_cr(*m, ' ', &made, err) < 0)
+			return -1;
+	}
+	message_free(*m);
+	*m = made;
+	return 0;
+}
+
+static int blank_cr(struct message **m, struct error *err)
+{
+	struct message *made = NULL;
+
+	if (message_respell_cr(*m, ' ', &made, err) < 0)
+		return -1;
+	message_free(*m);
+	*m = made;		/* with the same fields: the edits fit */
+	return 0;
+}
+
 int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 		    const struct account *a, struct error *err)
 {
 	const enum bare_cr how = a->convert.bare_cr;
-	struct mime_options opt = { .binary = true, .lines = MIME_LINES_ENCODE,
-				    .words = a->convert.charset_out };
-	struct message *made = NULL;
 
 	if (how == BARE_CR_REJECT && ((*m)->header_cr || (*m)->body_cr))
 		return error_set(err, FAULT_MESSAGE, "the %s has a CR that ends no line: "
 				 "bare_cr = reject", (*m)->header_cr ? "header" : "body");
 	if (!(*m)->body_cr || (*m)->body_binary || how == BARE_CR_LINE_END)
 		return 0;
-	if (is_sealed(*m, a))
-		return error_set(err, FAULT_MESSAGE, "the body has a CR that ends no line, "
-				 "and a DKIM-Signature forbids to change it (see "
-				 "convert_signed_dkim)");
-	if (message_respell_cr(*m, how == BARE_CR_SPACE ? ' ' : '\r', &made, err) < 0)
+	if ((how == BARE_CR_ENCODE ? encode_cr(m, edits, a, err) : blank_cr(m, err)) < 0)
 		return -1;
-	message_free(*m);
-	*m = made;		/* with the same fields: the edits fit */
-	if (how == BARE_CR_ENCODE)
-		opt.charset = convert_charset(edits->arena, *m, a);
-	if (how == BARE_CR_ENCODE && rewrite_message(m, edits, &opt, err) < 0)
-		return error_prefix(err, "bare_cr = encode");
 	measure(e, *m, edits);
 	return 0;
 }
@@ -204,15 +239,15 @@ static void fold_header(struct edits *edits, const struct message *m, bool split
 	strbuf_release(&out);
 }
 
-static int refuse_lines(const struct message *m, const char *why, struct error *err)
+static int refuse_lines(const struct message *m, struct error *err)
 {
 	if (m->longest_line > MESSAGE_LINE_MAX)
 		return error_set(err, FAULT_MESSAGE,
-				 "a line of %llu octets, %d are allowed: %s",
-				 (unsigned long long)m->longest_line, MESSAGE_LINE_MAX, why);
+				 "a line of %llu octets, %d are allowed: long_lines = reject",
+				 (unsigned long long)m->longest_line, MESSAGE_LINE_MAX);
 	return error_set(err, FAULT_MESSAGE,
-			 "a line of the header has more than %d octets: %s",
-			 MESSAGE_LINE_MAX, why);
+			 "a line of the header has more than %d octets: long_lines = reject",
+			 MESSAGE_LINE_MAX);
 }
 
 int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
@@ -224,22 +259,28 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 		.lines = split ? MIME_LINES_SPLIT : MIME_LINES_ENCODE,
 		.words = a->convert.charset_out,
 	};
+	struct error why;
 
 	if (a->convert.long_lines == LONG_LINES_PASS || e->body == BODY_BINARYMIME ||
 	    (!body && !has_long_field(edits, *m)))
 		return 0;
 	if (a->convert.long_lines == LONG_LINES_REJECT)
-		return refuse_lines(*m, "long_lines = reject", err);
-	if (is_sealed(*m, a) && !body)
+		return refuse_lines(*m, err);
+	if (is_sealed(*m, a)) {		/* the server may take them */
+		explain_note(e->explain, "long lines: kept, as the message has a DKIM-Signature");
 		return 0;
-	if (is_sealed(*m, a))
-		return refuse_lines(*m, "it cannot be changed, as the message has a DKIM-Signature "
-				    "(see convert_signed_dkim)", err);
+	}
 	opt.charset = convert_charset(edits->arena, *m, a);
 	fold_header(edits, *m, split, a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_NEVER ?
 		    NULL : opt.charset);
-	if (body && rewrite_message(m, edits, &opt, err) < 0)
-		return -1;
+	if (body && rewrite_message(m, edits, &opt, &why) < 0) {
+		if (is_about_content(&why)) {
+			explain_note(e->explain, "long lines: kept, as %s", why.text);
+		} else {
+			*err = why;
+			return -1;
+		}
+	}
 	measure(e, *m, edits);
 	return 0;
 }
@@ -250,9 +291,11 @@ int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 struct plan {
 	bool seven_bit, headers;	/* no 8-bit content; no UTF-8 in headers */
 	bool text;			/* nothing binary */
+	bool ascii;			/* nothing but ASCII in headers, whatever is lost */
 	bool sealed;
+	bool raw;			/* the header stays as it is: it is signed */
 	const char *charset;		/* of octets that are no UTF-8 */
-	unsigned left;			/* what needs SMTPUTF8: bits of mime_header.h */
+	bool left;			/* an address in a header needs SMTPUTF8 */
 };
 
 /* Is the body more than one leaf? Its parts have headers then. */
@@ -269,11 +312,13 @@ static bool has_parts(const struct message *m)
 }
 
 /* In ASCII; one that has grown by that past what a line may have is folded. */
-static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len,
-				const char *charset, const struct account *a)
+static bool downgrade_field(struct strbuf *out, const char *text, size_t len,
+			    const struct plan *p, const struct account *a)
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX);
-	const unsigned left = mime_header_encode(&ascii, text, len, charset, false);
+	const bool must = p->ascii || !text_is_utf8(text, len);
+	const bool left = mime_header_encode(&ascii, text, len, p->charset,
+					     must ? MIME_HEADER_ASCII : 0);
 
 	rfc2047_recode(&ascii, a->convert.charset_out);
 	const bool whole = !strbuf_overflow(&ascii);
@@ -283,7 +328,7 @@ static unsigned downgrade_field(struct strbuf *out, const char *text, size_t len
 	else if (whole)
 		strbuf_add(out, ascii.buf, ascii.len);
 	strbuf_release(&ascii);
-	return whole && !strbuf_overflow(out) ? left : left | MIME_HEADER_OTHER;
+	return left || !whole || strbuf_overflow(out);
 }
 
 static void convert_header(struct converted *c, struct plan *p, const struct message *m,
@@ -294,10 +339,10 @@ static void convert_header(struct converted *c, struct plan *p, const struct mes
 	size_t at = 0, len;
 
 	while ((text = edits_next(&c->edits, m, &at, &len))) {
-		if (text_is_ascii(text, len))
+		if (text_is_ascii(text, len) || (!p->headers && text_is_utf8(text, len)))
 			continue;
 		strbuf_reset(&out);
-		p->left |= downgrade_field(&out, text, len, p->charset, a);
+		p->left |= downgrade_field(&out, text, len, p, a);
 		if (out.len && !strbuf_overflow(&out))
 			edits_set_text(&c->edits, at, arena_strndup(c->arena, out.buf, out.len));
 	}
@@ -312,7 +357,7 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 			const struct account *a, struct error *err)
 {
 	const struct mime_options opt = {
-		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers && !p->sealed,
+		.seven_bit = p->seven_bit && !p->sealed, .headers = p->headers, .ascii = p->ascii,
 		.binary = p->text, .lines = p->text ? MIME_LINES_ENCODE : MIME_LINES_PASS,
 		.charset = p->charset, .words = a->convert.charset_out,
 	};
@@ -327,11 +372,13 @@ static int convert_body(struct converted *c, struct plan *p, const struct messag
 				 "DKIM-Signature forbids to convert it (see convert_signed_dkim)",
 				 p->text ? "binary" : "8-bit", lacks);
 	if (mime_convert(m, &c->edits, &opt, &c->own, &report, err) < 0) {
+		if (must && err->fault == FAULT_MESSAGE)
+			(void)!error_recast(err, FAULT_CONVERSION);
 		if (must)
 			return error_prefix(err, "the server does not offer %s", lacks);
-		return err->exit == EX_DATAERR || err->exit == EX_UNAVAILABLE ? 0 : -1;
+		return is_about_content(err) ? 0 : -1;
 	}
-	p->left |= opt.headers ? report.left : report.part_header_8bit ? MIME_HEADER_OTHER : 0U;
+	p->left |= opt.headers ? report.left : report.part_header_8bit;
 	if (c->own) {
 		c->message = c->own;
 		edits_init(&c->edits, c->arena, c->own);
@@ -343,32 +390,32 @@ static struct plan make_plan(const struct converted *c, const struct message *m,
 			     const struct envelope *e, const struct account *a)
 {
 	const bool utf8_used = c->utf8 && e->utf8 && (!m->header_8bit || m->header_utf8);
-	struct plan p = { .sealed = is_sealed(m, a), .charset = convert_charset(c->arena, m, a) };
+	struct plan p = { .sealed = is_sealed(m, a), .charset = convert_charset(c->arena, m, a),
+			  .ascii = !c->utf8 };
 
 	p.seven_bit = a->convert.convert_8bit == CONVERT_8BIT_ALWAYS ||
 		      (a->convert.convert_8bit == CONVERT_8BIT_YES && !c->eight);
 	p.text = m->body_binary && !c->binary && a->convert.convert_8bit != CONVERT_8BIT_NO;
 	p.headers = a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_ALWAYS ||
 		    (a->convert.smtputf8_downgrade == UTF8_DOWNGRADE_AUTO && !utf8_used);
+	p.raw = p.sealed && c->eight && (utf8_used || !c->utf8 || !e->utf8);
+	if (p.sealed)
+		p.headers = !p.raw;
 	return p;
 }
 
-/* SMTPUTF8 has rules for what it lets pass: RFC 6531, section 3.2, and RFC 6532. */
-static int settle(struct converted *c, const struct plan *p, const struct message *m,
-		  struct error *err)
+/* A header that may not be touched is no reason to need SMTPUTF8, but one to use it. */
+static void settle(struct converted *c, const struct plan *p, const struct message *m)
 {
 	struct envelope *e = &c->envelope;
 	const bool header_8bit = edits_header_8bit(&c->edits, c->message);
+	const bool bare = p->raw && !(c->utf8 && (m->header_utf8 || !m->header_8bit));
 
-	if (header_8bit && c->utf8 && !m->header_utf8 && m->header_8bit)
-		return error_set(err, FAULT_MESSAGE,
-				 "the header has 8-bit characters that are no UTF-8");
-	e->header_utf8 = p->left || header_8bit;
+	e->header_utf8 = !bare && (p->left || header_8bit);
 	e->utf8 = e->utf8 || e->header_utf8;
 	if (!c->message->body_binary && !(e->body == BODY_BINARYMIME && c->binary))
 		e->body = c->message->body_8bit || header_8bit ? BODY_8BITMIME : BODY_7BIT;
 	e->size = edits_wire_size(&c->edits, c->message);
-	return 0;
 }
 
 /* What may have to be done to the body: all of it is read for that. */
@@ -385,11 +432,12 @@ static int convert(struct converted *c, const struct message *m, const struct ac
 	struct plan p = make_plan(c, m, &c->envelope, a);
 	const bool header = edits_header_8bit(&c->edits, m);
 
-	if (header && p.headers && !p.sealed)
+	if (header && !p.raw)
 		convert_header(c, &p, m, a);
 	if (touches_body(&p, m) && convert_body(c, &p, m, a, err) < 0)
 		return -1;
-	return settle(c, &p, m, err);
+	settle(c, &p, m);
+	return 0;
 }
 
 /* Is the extension there? What is required counts as such: extensions_check() misses it. */

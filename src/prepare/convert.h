@@ -8,7 +8,9 @@
  * - smtputf8_downgrade: UTF-8 in header fields (also in those of MIME parts)
  *   becomes ASCII, so that SMTPUTF8 is needed only by addresses that have no
  *   other form
- * A message with a DKIM-Signature is not touched unless convert_signed_dkim.
+ * A message with a DKIM-Signature is not touched unless convert_signed_dkim,
+ * but for what no server may be given: CRs by themselves, and 8-bit octets in
+ * the header where there is no 8BITMIME.
  */
 #ifndef PREPARE_CONVERT_H
 #define PREPARE_CONVERT_H
@@ -36,7 +38,7 @@ const char *convert_charset(struct arena *arena, const struct message *m,
 /*
  * Settles CRs in the body that end no line, as bare_cr says: replaces *m (and
  * frees the old one) and *edits where they are to be blanks or encoded.
- * EX_DATAERR 5.6.0 when they are not wanted or may not be changed.
+ * EX_DATAERR 5.6.0 when they are not wanted.
  */
 ATTR_CHECK int convert_bare_cr(struct message **m, struct edits *edits, struct envelope *e,
 			       const struct account *a, struct error *err);
@@ -44,8 +46,8 @@ ATTR_CHECK int convert_bare_cr(struct message **m, struct edits *edits, struct e
 /*
  * Settles lines of more than 998 octets: replaces *m (and frees the old one)
  * and *edits where the body has to be written anew, only edits where it is
- * the header. EX_DATAERR 5.6.0 when the body's may not or cannot be changed; a
- * field that cannot be folded stays as it is.
+ * the header. What may not be changed, and a field that cannot be folded,
+ * stays as it is. EX_DATAERR 5.6.0 when they are not wanted.
  */
 ATTR_CHECK int convert_lines(struct message **m, struct edits *edits, struct envelope *e,
 			     const struct account *a, struct error *err);
@@ -63,10 +65,10 @@ struct converted {
 
 /*
  * Fills c for session s; what it held for a server of the same kind is kept.
- * c is zeroed at first, and released at last. EX_UNAVAILABLE 5.6.3 and
- * EX_DATAERR 5.6.0 when the content cannot be converted for a server without
- * 8BITMIME. Where conversion is off the envelope says what is needed, and
- * extensions_check() finds that it is missing.
+ * c is zeroed at first, and released at last. EX_UNAVAILABLE 5.6.3 when the
+ * content may not be converted for a server without 8BITMIME. Where conversion
+ * is off the envelope says what is needed, and extensions_check() finds that
+ * it is missing.
  */
 ATTR_CHECK int convert_for_session(struct converted *c, const struct session *s,
 				   const struct message *m, const struct edits *edits,

@@ -134,10 +134,13 @@ static int add_convert(struct request_job *j, struct error *err)
 {
 	const struct ext_settings *x = &j->account->ext;
 
-	if (x->content_convert && is_signed(j))
+	const bool forbidden = x->content_convert && is_signed(j);
+
+	if (forbidden && x->asked[EXT_CONPERM])
 		return error_set(err, FAULT_MESSAGE, "content_convert: a signed or encrypted "
 				 "message may not be converted");
-	if (x->content_convert && set(j, "Content-Convert", x->content_convert, err) < 0)
+	if (x->content_convert && !forbidden &&
+	    set(j, "Content-Convert", x->content_convert, err) < 0)
 		return -1;
 	return x->content_features ? set(j, "Content-Features", x->content_features, err) : 0;
 }

@@ -533,7 +533,7 @@ static int write_field(struct finish *f, struct header_field *field, const char 
 {
 	struct strbuf ascii = STRBUF_INIT(FIELD_MAX_ENCODED), out = STRBUF_INIT(FIELD_MAX_ENCODED);
 
-	(void)mime_header_encode(&ascii, field->text, field->len, charset, true);
+	(void)mime_header_encode(&ascii, field->text, field->len, charset, MIME_HEADER_OWN);
 	rfc2047_recode(&ascii, f->account->convert.charset_out);
 	/* what has no blank is folded with the fields that came so, if it can be */
 	if (header_fold_to(&out, ascii.buf, ascii.len, f->account->compose.max_header_length,

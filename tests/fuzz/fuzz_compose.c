@@ -109,7 +109,7 @@ static void try_header(struct arena *a, const char *text, size_t n)
 	}
 	const char *field = arena_printf(a, "X-Some: %s\r\n", value);
 
-	if (mime_header_encode(&ascii, field, strlen(field), "iso-8859-1", true) != 0)
+	if (mime_header_encode(&ascii, field, strlen(field), "iso-8859-1", MIME_HEADER_OWN) != 0)
 		fail("a text was left");
 	if (header_fold_to(&out, ascii.buf, ascii.len, 76 + n % 100, &err) == 0)
 		check_field(&out, 998);

@@ -26,7 +26,7 @@ static void check_fields(const struct message *m)
 		const struct header_field *f = &m->header.field[i];
 		struct strbuf ascii = STRBUF_INIT(MODEL_MAX), folded = STRBUF_INIT(MODEL_MAX);
 		struct error err;
-		unsigned left = mime_header_encode(&ascii, f->text, f->len, "iso-8859-1", false);
+		unsigned left = mime_header_encode(&ascii, f->text, f->len, "iso-8859-1", 0);
 
 		if (!left && mime_model_8bit(ascii.buf, ascii.len))
 			fail("a field is not ASCII");

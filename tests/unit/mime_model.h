@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mime/mime_convert.h"
 
@@ -87,6 +88,18 @@ static inline bool mime_model_qp(const char *p, size_t n, struct strbuf *out)
 	return n == 0 || (p[n - 1] != ' ' && p[n - 1] != '\t');
 }
 
+/* May there be a part in which nothing is touched? */
+static inline bool mime_model_sealed(const struct strbuf *text)
+{
+	static const char *const types[] = { "signed", "encrypted", "partial" };
+	bool found = false;
+
+	for (size_t i = 0; i < text->len; i++)
+		for (size_t k = 0; k < sizeof(types) / sizeof(*types); k++)
+			found |= strncasecmp(text->buf + i, types[k], strlen(types[k])) == 0;
+	return found;
+}
+
 /* What must hold for whatever mime_convert() has made. */
 static inline const char *mime_model_check(const struct message *m, const struct mime_options *opt,
 					   struct message **made_out)
@@ -110,7 +123,7 @@ static inline const char *mime_model_check(const struct message *m, const struct
 	edits_init(&none, made->arena, made);
 	mime_model_write(made, &none, &text);
 	bool eight = mime_model_8bit(text.buf, text.len);
-	size_t longest = mime_model_longest(text.buf, text.len);
+	size_t longest = mime_model_sealed(&text) ? 0 : mime_model_longest(text.buf, text.len);
 
 	strbuf_release(&text);
 	MODEL_MUST(!(opt->seven_bit && opt->headers && !report.left && eight));

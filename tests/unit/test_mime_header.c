@@ -55,18 +55,27 @@ static const struct {
 	  "To: j@xn--bcher-kva.example, k@x.example\r\n", 0 },
 	{ "To: K <\"j x\"@b" UE "cher.example>\r\n", "To: K <\"j x\"@xn--bcher-kva.example>\r\n",
 	  0 },
-	{ "To: j" UE "@x.example\r\n", "To: j" UE "@x.example\r\n", MIME_HEADER_ADDRESS },
-	{ "To: j@b\xfc" "cher.example\r\n", "To: j@b\xfc" "cher.example\r\n", MIME_HEADER_ADDRESS },
+	{ "To: j" UE "@x.example\r\n", "To: j" UE "@x.example\r\n", 1 },
+	{ "To: j@b\xfc" "cher.example\r\n", "To: j@b\xfc" "cher.example\r\n", 1 },
+	/* nobody writes to those of trace fields: they are never left */
+	{ "Delivered-To: j" UE "@b\xfc" "cher.example\r\n",
+	  "Delivered-To: j?@b?cher.example\r\n", 0 },
+	{ "X-Original-To: J\xfcrgen Test <j" UE UE "\xfc@x>\r\n",
+	  "X-Original-To: =?iso-8859-1?Q?J=FCrgen_Test?= <j???@x>\r\n", 0 },
 	{ "To: J" UE "rg Testname <j" UE "@x.example>\r\n",
-	  "To: =?utf-8?Q?J=C3=BCrg_Testname?= <j" UE "@x.example>\r\n", MIME_HEADER_ADDRESS },
-	{ "To: " UE "\r\n", "To: " UE "\r\n", MIME_HEADER_ADDRESS },
+	  "To: =?utf-8?Q?J=C3=BCrg_Testname?= <j" UE "@x.example>\r\n", 1 },
+	{ "To: " UE "\r\n", "To: " UE "\r\n", 1 },
 	/* an address list that cannot be read is text */
 	{ "To: J" UE "rg Testname <j@\r\n", "To: =?utf-8?B?SsO8cmc=?= Testname <j@\r\n", 0 },
 	/* other structured fields */
 	{ "Date: 1 Jan 2026 00:00:00 +0100 (Z" UE "rich time)\r\n",
 	  "Date: 1 Jan 2026 00:00:00 +0100 (=?utf-8?Q?Z=C3=BCrich_time?=)\r\n", 0 },
-	{ "Message-ID: <a" UE "@x>\r\n", "Message-ID: <a" UE "@x>\r\n", MIME_HEADER_OTHER },
-	{ "Received: from " UE " (x)\r\n", "Received: from " UE " (x)\r\n", MIME_HEADER_OTHER },
+	{ "Message-ID: <a" UE "@x>\r\n", "Message-ID: <a?@x>\r\n", 0 },
+	{ "Received: from " UE " (x)\r\n", "Received: from ? (x)\r\n", 0 },
+	{ "References: <" UE UE "@x> <\xfc\xfc@\xe6\x97\xa5\xe6@x>\r\n",
+	  "References: <??@x> <??@??@x>\r\n", 0 },
+	{ "Received: from x (" UE "ber Testname) by y\r\n",
+	  "Received: from x (=?utf-8?Q?=C3=BCber_Testname?=) by y\r\n", 0 },
 	{ "Keywords: gr" UE "nes Gras, b\r\n", "Keywords: =?utf-8?Q?gr=C3=BCnes_Gras?=, b\r\n", 0 },
 	/* a quote that nothing closes is text, and so is all behind it */
 	{ "Keywords: " UE " \"b c\r\n", "Keywords: =?utf-8?B?w7wgImIgYw==?=\r\n", 0 },
@@ -75,7 +84,7 @@ static const struct {
 	{ "Keywords: " UE " \"b\\c\"\r\n", "Keywords: =?utf-8?B?w7wgYmM=?=\r\n", 0 },
 	{ "List-Id: gr" UE "nes Gras <g.x>\r\n",
 	  "List-Id: =?utf-8?Q?gr=C3=BCnes_Gras?= <g.x>\r\n", 0 },
-	{ "List-Id: x <" UE ".x>\r\n", "List-Id: x <" UE ".x>\r\n", MIME_HEADER_OTHER },
+	{ "List-Id: x <" UE ".x>\r\n", "List-Id: x <?.x>\r\n", 0 },
 	{ "List-Unsubscribe: <https://x.example/?" UE ">\r\n",
 	  "List-Unsubscribe: <https://x.example/?%C3%BC>\r\n", 0 },
 	/* parameters */
@@ -94,7 +103,7 @@ static const struct {
 	  "Content-Disposition: attachment; filename*=UTF-8''%C3%BC\r\n", 0 },
 	{ "Content-Type: text/plain (Gr" UE "n and so on); x=y\r\n",
 	  "Content-Type: text/plain (=?utf-8?Q?Gr=C3=BCn_and_so_on?=); x=y\r\n", 0 },
-	{ "Content-Type: " UE "/x\r\n", "Content-Type: " UE "/x\r\n", MIME_HEADER_OTHER },
+	{ "Content-Type: " UE "/x\r\n", "Content-Type: ?/x\r\n", 0 },
 	/* long ones in pieces, cut between characters */
 	{ "Content-Disposition: attachment; filename=\"" UE UE UE UE UE UE UE UE UE UE UE UE UE
 	  "a.txt\"\r\n",
@@ -111,7 +120,7 @@ static void test_cases(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct strbuf out = STRBUF_INIT(10000);
 		unsigned left = mime_header_encode(&out, cases[i].in, strlen(cases[i].in),
-						      "iso-8859-1", false);
+						      "iso-8859-1", 0);
 
 		if (strcmp(out.buf, cases[i].out) != 0)
 			print_error("case %zu:\n%s", i, out.buf);
@@ -133,9 +142,13 @@ static void test_prefixes(void **state)
 
 			memcpy(copy, cases[i].in, n);
 			copy[n] = '"';
-			unsigned left = mime_header_encode(&out, copy, n, "iso-8859-1", false);
+			unsigned left = mime_header_encode(&out, copy, n, "iso-8859-1", 0);
 
 			assert_true(left || text_is_ascii(out.buf, out.len));
+			strbuf_reset(&out);
+			assert_false(mime_header_encode(&out, copy, n, "iso-8859-1",
+							MIME_HEADER_ASCII));
+			assert_true(text_is_ascii(out.buf, out.len));
 			strbuf_release(&out);
 			test_free(copy);
 		}
@@ -155,7 +168,7 @@ static void test_long(void **state)
 		for (size_t k = 0; k < 200; k++)
 			strbuf_addstr(&in, k % 3 ? UE "ber " : "Land ");
 		strbuf_addstr(&in, "<a@x.example>\r\n");
-		assert_int_equal(mime_header_encode(&out, in.buf, in.len, "x", false), 0);
+		assert_int_equal(mime_header_encode(&out, in.buf, in.len, "x", 0), 0);
 		for (char *p = out.buf, *end; *p; p = end + 2) {
 			end = strstr(p, "\r\n");
 			assert_non_null(end);
@@ -186,7 +199,7 @@ static void test_own(void **state)
 		struct strbuf out = STRBUF_INIT(10000);
 
 		assert_int_equal(mime_header_encode(&out, own[i].in, strlen(own[i].in),
-						    "iso-8859-1", true), 0);
+						    "iso-8859-1", MIME_HEADER_OWN), 0);
 		assert_string_equal(out.buf, own[i].out);
 		strbuf_release(&out);
 	}
