@@ -89,6 +89,12 @@
 	F(SYSTEM, "system", EX_OSERR, "4.3.0", SERVER, 0) \
 	/* another program is at it */ \
 	F(BUSY, "busy", EX_TEMPFAIL, "4.3.0", SERVER, 0) \
+	/* an entry of the queue is not as it was written */ \
+	F(QUEUE_DAMAGED, "queue-damaged", EX_IOERR, "4.3.0", LATER, 0) \
+	/* ... it is another version's */ \
+	F(QUEUE_VERSION, "queue-version", EX_CONFIG, "4.3.5", LATER, 0) \
+	/* the queue may hold no more */ \
+	F(QUEUE_FULL, "queue-full", EX_TEMPFAIL, "4.3.1", LATER, 0) \
 	/* this must not happen */ \
 	F(BUG, "bug", EX_SOFTWARE, "5.3.0", NEVER, 0) \
 	/* --- the message and its addresses --- */ \
