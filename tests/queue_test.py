@@ -446,6 +446,28 @@ def together():
     return h.failures
 
 
+@tests.named('held back here where the server does not do it (level local)')
+def held_back():
+    sink = Sink()
+    h = Home(sink.port, 'queue = auto\next_policy = futurerelease:local')
+    h.check('submitted', h.run('--hold-for=2h', '-v', 'a@example.com') == 0 and not sink.mails)
+    entry, = h.entries()
+    wait = os.stat(entry).st_mtime - time.time()
+    h.check('for that time: %s' % wait, 7100 < wait <= 7200)
+    life = [int(values(entry, key)[0]) for key in ('expires', 'next')]
+    h.check('its life begins then', abs(life[0] - life[1] - 5 * 86400000) < 20000)
+    h.check('no try has failed', not values(entry, 'attempts'))
+    h.check('not even forced', h.run('-qf') == 0 and not sink.mails)
+    h.check('the same moment', values(h.entries()[0], 'next')[0] == str(life[1]) and
+            values(h.entries()[0], 'expires')[0] == str(life[0]))
+    due(h)
+    rewrite(h.entries()[0], **{'hold-until': 1})
+    h.check('then', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('without a parameter', not any(b'HOLD' in p for p in sink.mails[0].params))
+    sink.close()
+    return h.failures
+
+
 @tests.named('damaged entries are set aside and told; those of another version are left alone')
 def damaged():
     sink = Sink()

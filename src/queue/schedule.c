@@ -47,6 +47,8 @@ enum verdict schedule_verdict(const struct account *a, const struct error *err)
 {
 	if (!err->exit)
 		return VERDICT_DONE;
+	if (err->fault == FAULT_HOLD_HERE)
+		return VERDICT_LATER;
 	if (a && a->net.mx && is_of_domain(err->fault))
 		return VERDICT_FAILED;
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
@@ -87,9 +89,28 @@ static int64_t with_jitter(int64_t ms)
 	return ms + (int64_t)(salt % 1024) * ms / 10240;
 }
 
+/* It is not late, but to be sent then (RFC 4865, level local): no try has failed. */
+static void hold_here(struct entry *e, const struct result *r, int64_t planned_ms)
+{
+	const int64_t until = e->envelope.ext.hold_ms;
+
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].error.fault != FAULT_HOLD_HERE)
+			continue;
+		e->attempts--;
+		e->next_ms = until;
+		/* its time begins then */
+		if (planned_ms != until && e->arrival_ms < until)
+			e->expires_ms += until - e->arrival_ms;
+		return;
+	}
+}
+
 void schedule_note(struct entry *e, const struct account *a, const struct result *r,
 		   const unsigned *index, int64_t begun_ms, int64_t now)
 {
+	const int64_t planned_ms = e->next_ms;
+
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		struct rcpt_result one = r->rcpt[i];
 		const enum verdict v = schedule_verdict(a, &one.error);
@@ -110,6 +131,7 @@ void schedule_note(struct entry *e, const struct account *a, const struct result
 	e->next_ms = now + delay;
 	if (r->unknown && delay < QUEUE_UNKNOWN_SECONDS * 1000)
 		e->next_ms = now + with_jitter(QUEUE_UNKNOWN_SECONDS * 1000);
+	hold_here(e, r, planned_ms);
 }
 
 /* "5 days", "2 hours", "90 seconds" */

@@ -350,6 +350,8 @@
 	F(REQUIRETLS, "requiretls", EX_UNAVAILABLE, "5.7.30", NEVER, 0) \
 	/* there is not enough time left */ \
 	F(DELIVERY_TIME, "delivery-time", EX_UNAVAILABLE, "5.4.7", NEVER, 0) \
+	/* the server does not hold it back, and it is to be done here */ \
+	F(HOLD_HERE, "hold-here", EX_UNAVAILABLE, "5.3.3", SERVER, 0) \
 	/* the server cannot fetch what BURL names */ \
 	F(URL_UNREADABLE, "url-unreadable", EX_NOINPUT, "5.6.6", NEVER, 0) \
 	/* the peer may not ask for that */ \
