@@ -46,6 +46,11 @@ CONFIGS = [
     ('no server', '[account a]\nfrom = b@c.org\n[account d : e]\nhost = f\n[account e]\nuser = x\n', 0,
      'ok: 3', ["account 'a' has neither"]),
     ('socket and host', '[account a]\nhost = b\nsocket = /s\n', 0, 'ok: 1', [":2: key 'host': not used: 'socket'"]),
+    ('no such aliases', '[account a]\nhost = b\naliases = ~/none\n[account c]\nhost = d\n'
+     'aliases = ~/none\n', 0, 'ok: 2', ['warning: cannot open aliases .*none']),
+    # the file itself is as good as any
+    ('lines of aliases', '[account a]\nhost = b\naliases = ~/rc\n', 0, 'ok: 1',
+     [r"warning: .*rc:%d: the line is not 'name: address" % n for n in (1, 2, 3)]),
     # every row of the table, with what it says of the key in the last line
 ] + [(
     'useless: ' + rows.split('\n')[-1], '[account a]\n' + rows + '\n', 0, 'ok: 1',

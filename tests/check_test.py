@@ -68,6 +68,11 @@ def with_aliases(text):
     return prepare
 
 
+def at_provider(home, settings):
+    with_aliases('root: joe@gmail.com\n')(home, settings)
+    settings['from'] = 'joe@gmail.com'
+
+
 def locked_log(home, settings):
     settings['logfile'] = os.path.join(home, 'no', 'log')
 
@@ -227,7 +232,15 @@ def cases():
                                           ('warn', 'aliases', ':3: ', 'correct the line'),
                                           ('ok', 'aliases', 'mail to root goes to ann@example.net')),
                prepare=with_aliases('nonsense\nroot: ann@example.net\nroot: |cat\n'))
-    yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 78,
+    yield Case('no such aliases', [{}], (('warn', 'aliases', 'cannot open aliases', 'make the file'),
+                                         ('warn', 'aliases', "mail to 'root' goes to")),
+               prepare=lambda home, settings: settings.update(aliases=os.path.join(home, 'none')))
+    yield Case('root at a public provider', [{}],
+               (('FAIL', 'aliases', "goes to 'joe@gmail.com'", 'set default_domain'),), 78,
+               prepare=lambda home, settings: settings.update({'from': 'joe@gmail.com'}), sends=False)
+    yield Case('root at a public provider, an alias', [{}],
+               (('ok', 'aliases', 'mail to root goes to joe@gmail.com'),), prepare=at_provider)
+    yield Case('alias of root is a command', [{}], (('FAIL', 'aliases', ':1:', 'correct the line'),), 67,
                prepare=with_aliases('root: |cat\n'), sends=False)
     yield Case('mail to root thrown away', [{}], (('warn', 'aliases', 'is thrown away'),),
                prepare=with_aliases('root: /dev/null\n'))

@@ -25,6 +25,7 @@ syslog = off
 domain = client.example.org
 from = sender@example.org
 default_domain = d.example
+from_override = any
 local_domains = localhost, here, here.example
 smtputf8_downgrade = never
 aliases =

@@ -20,7 +20,7 @@
 #include "prepare/choose_account.h"
 #include "prepare/rewriter.h"
 #include "secrets/credentials.h"
-#include "smtp/auth/choice.h"
+#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "submit/attempt.h"
 #include "submit/server_list.h"
@@ -341,18 +341,36 @@ static void no_alias(struct check *c, const char *address)
 		   address);
 }
 
-/* Lines that are passed over. What else is wrong with the file, mail to root shows. */
+/* Mail goes on without the lines, and without the file. What else is wrong, mail to root shows. */
 static void look_at_lines(struct check *c)
 {
+	struct error err;
 	struct aliases *a;
 
-	if (!c->account.aliases || aliases_load(c->account.aliases, &a, NULL) < 0)
+	if (!c->account.aliases)
 		return;
+	if (aliases_load(c->account.aliases, &a, &err) < 0) {
+		tell(c, CHECK_WARN, "aliases", NULL, err.text, &err);
+		return;
+	}
 	const struct strvec *warnings = aliases_warnings(a);
 
 	for (size_t i = 0; i < warnings->n; i++)
 		check_warn(c, "aliases", "correct the line, or remove it", "%s", warnings->v[i]);
 	aliases_free(a);
+}
+
+/* Nobody has said who reads the mail of this host. */
+static void no_reader(struct check *c, const char *own)
+{
+	struct error err;
+
+	error_set(&err, FAULT_NO_READER, "mail to 'root' and all other names of this host goes "
+		  "to '%s': nobody is known to have them at a public provider", own);
+	if (c->r->is_new)
+		tell(c, CHECK_WARN, "aliases", NULL, err.text, &err);
+	else
+		check_fail(c, "aliases", &err);
 }
 
 /* Where mail to root ends, by the way that recipients go: aliases, rules, redirection. */
@@ -365,15 +383,18 @@ static void look_at_aliases(struct check *c)
 		return;
 	look_at_lines(c);
 	if (submission_expand(c->submission, "root", &e, &err) < 0) {
-		if (err.exit == EX_CONFIG)
+		if (err.fault == FAULT_ALIAS)
 			check_fail(c, "aliases", &err);
 		else
 			check_warn(c, "aliases", NULL, "mail to 'root': %s", err.text);
+	} else if (e.to_own) {
+		no_reader(c, e.to_own);
 	} else if (e.discard) {
 		check_warn(c, "aliases", NULL, "%s: mail to root is thrown away",
 			   c->account.aliases);
 	} else if (e.unsendable_n) {
-		check_warn(c, "aliases", NULL, "%s", e.unsendable[0].why->text);
+		tell(c, CHECK_WARN, "aliases", NULL, e.unsendable[0].why->text,
+		     e.unsendable[0].why);
 	} else if (e.rcpt_count == 1 && strcasecmp(e.rcpt[0].address, own_root(c)) == 0) {
 		no_alias(c, e.rcpt[0].address);
 	} else if (e.rcpt_count) {
@@ -431,6 +452,8 @@ static int settle_envelope(struct check *c, struct error *err)
 				 "own to ask for");
 	if (submission_expand(s, to ? to : e->sender, e, err) < 0)
 		return -1;
+	for (i = 0; i < e->unsendable_n; i++)
+		check_fail(c, "recipient", e->unsendable[i].why);
 	c->facts.to = e->rcpt[0].address;
 	return 0;
 }

@@ -13,6 +13,8 @@
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 
+#include <stdbool.h>
+
 #include "util/attr.h"
 #include "util/fault.h"
 
@@ -42,6 +44,7 @@ typedef void check_found_fn(void *ctx, const struct check_finding *);
 struct check_request {
 	struct submission *submission;	/* with an account; gets sender, rules and recipient */
 	const char *why;		/* why it is this account; NULL = not known */
+	bool is_new;			/* it is being set up: who reads mail is said later */
 	const char *to;			/* recipient; NULL = the sender's own address */
 	const struct attempt_options *opt;	/* transcript and observer; before is not called */
 	check_found_fn *found;

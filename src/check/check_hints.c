@@ -99,6 +99,9 @@ static const struct hint table[] = {
 { "aliases", { FAULT_FILE_DENIED }, .text =
   "every user that sends must be able to read it: chmod 644" },
 { "aliases", { FAULT_FILE_MISSING }, .text = "make the file, or set 'aliases = off'" },
+{ "aliases", { FAULT_NO_READER }, .text =
+  "say who reads it: 'root: you@example.org' and 'default: you@example.org' in the file that "
+  "'aliases' names (/etc/aliases), or set default_domain" },
 { "aliases", .text = "correct the line" },
 /* names */
 { "dns", { FAULT_NO_SRV }, .text =

@@ -21,6 +21,7 @@
 #include "cli/report.h"
 #include "conf/account.h"
 #include "conf/accounts.h"
+#include "conf/aliases.h"
 #include "message/envelope.h"
 #include "prepare/explain.h"
 #include "submit/attempt.h"
@@ -29,6 +30,7 @@
 #include "util/error.h"
 #include "util/json.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
 
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
 
@@ -38,6 +40,7 @@ struct output {
 	struct strbuf text;
 	struct json json;
 	const char *account;	/* once it is known */
+	bool is_new;		/* it is being set up */
 	int status;		/* of writing */
 };
 
@@ -129,7 +132,8 @@ static int run(struct output *o, struct submission *s, const char *why, const ch
 	}
 	const struct attempt_options opt = events_options(events);
 	const struct check_request request = {
-		.submission = s, .why = why, .to = to, .opt = &opt, .found = found, .ctx = o,
+		.submission = s, .why = why, .is_new = o->is_new, .to = to, .opt = &opt,
+		.found = found, .ctx = o,
 	};
 	int status = check_account(&request);
 
@@ -143,6 +147,7 @@ int check_and_print(const struct invocation *inv, struct submission *s, const ch
 	struct output o;
 
 	output_begin(&o, inv);
+	o.is_new = true;
 	return output_end(&o, run(&o, s, why, to));
 }
 
@@ -247,6 +252,31 @@ static void tell_warning(void *ctx, const struct account *a, const char *text)
 	report_line(ctx, "warning: %s", text);
 }
 
+/* Mail goes on without what is wrong with a file of aliases; told once for all accounts. */
+static void tell_aliases(const struct invocation *inv, const struct config *c)
+{
+	const struct account *a;
+	const char *last = "";
+
+	for (size_t i = 0; (a = config_nth(c, i)) != NULL; i++) {
+		struct aliases *aliases = NULL;
+		struct error err;
+
+		if (!a->aliases || strcmp(a->aliases, last) == 0)
+			continue;
+		last = a->aliases;
+		if (aliases_load(a->aliases, &aliases, &err) < 0) {
+			report_line(inv, "warning: %s", err.text);
+			continue;
+		}
+		const struct strvec *lines = aliases_warnings(aliases);
+
+		for (size_t k = 0; k < lines->n; k++)
+			report_line(inv, "warning: %s", lines->v[k]);
+		aliases_free(aliases);
+	}
+}
+
 static int tell_all_is_well(const struct invocation *inv, const struct config *c)
 {
 	struct strbuf text = STRBUF_INIT(OUTPUT_MAX);
@@ -290,6 +320,7 @@ int cmd_check_config(const struct invocation *inv)
 		report_line(inv, "no account: tried %s", config_searched(config));
 	} else if (mistakes.n == 0) {
 		config_warn(config, NULL, tell_warning, (void *)inv);
+		tell_aliases(inv, config);
 		status = tell_all_is_well(inv, config);
 	}
 	config_free(config);

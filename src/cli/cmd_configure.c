@@ -17,6 +17,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "conf/config_write.h"
+#include "conf/public_domains.h"
 #include "conf/settings.h"
 #include "message/address.h"
 #include "secrets/credentials.h"
@@ -466,7 +467,7 @@ static int add_identity(struct setup *s, struct error *err)
 	    add(s, "aliases", "/etc/aliases", err) < 0)
 		return -1;
 	/* "root" at a provider's domain would be a stranger */
-	if (setup_has(s, "default_domain") || provider_find(PROVIDER_DOMAIN, s->who.domain))
+	if (setup_has(s, "default_domain") || public_domain(s->who.domain))
 		return 0;
 	return add(s, "default_domain", s->who.domain, err);
 }

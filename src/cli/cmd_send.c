@@ -55,11 +55,6 @@ static void tell_note(void *ctx, const char *text)
 	report_line(told(ctx), "%s", text);
 }
 
-static void tell_bad_word(void *ctx, const struct error *err)
-{
-	report_failure(told(ctx), err);
-}
-
 /* --- the result --------------------------------------------------------------------- */
 
 /* The Message-ID that goes out: the message's own or the one added. */
@@ -121,19 +116,22 @@ static void add_unsendable(struct envelope *e, struct result *r)
 		result_settle(r);
 }
 
-/* drop = on, or all recipients are /dev/null: as if everybody had got it. */
+/* drop = on, or all recipients are /dev/null: as if everybody had got it who can. */
 static int discard(struct sending *s)
 {
-	const struct envelope *e = &s->submission.envelope;
-	struct report report = make_report(s);
+	struct envelope *e = &s->submission.envelope;
 	struct result result;
 
 	result_init(&result, s->submission.arena, e->rcpt_count);
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		result.rcpt[i].outcome = OUTCOME_ACCEPTED;
 	result_settle(&result);
+	add_unsendable(e, &result);
 	events_result(s->events, e, &result);
+	struct report report = make_report(s);
+
 	report.discarded = true;
+	report.result = &result;
 	return report_end(&report);
 }
 
@@ -162,21 +160,58 @@ static void rescue_input(struct sending *s)
 	} while (n > 0 || (n < 0 && errno == EINTR));
 }
 
+/* Nobody gets it, each for a reason of his own; the others, if there are any, for the first. */
+static void refuse_all(struct sending *s, struct result *r)
+{
+	struct envelope *e = &s->submission.envelope;
+
+	result_init(r, s->submission.arena, e->rcpt_count);
+	result_set_rest(r, e->unsendable[0].why);
+	add_unsendable(e, r);
+	events_result(s->events, e, r);
+}
+
 /* Nothing was sent: why, in every form that was asked for. */
 static int give_up(struct sending *s, const struct error *err)
 {
+	struct result result;
+
 	rescue_input(s);
 	show_notes(&s->inv, &s->submission);
+	if (s->submission.refused)
+		refuse_all(s, &result);
+	else if (s->events)
+		events_failure(s->events, err);
 	struct report report = make_report(s);
 
 	report.error = err;
-	if (s->events)
-		events_failure(s->events, err);
+	report.result = s->submission.refused ? &result : NULL;
 	if (!s->inv.request.explain && !s->inv.dry_run)
 		return report_end(&report);
 	if (s->inv.json)
 		(void)report_json(&report);
-	return report_failure(&s->inv, err);
+	return report_tell(&report);
+}
+
+/* What would be sent, and to whom nothing would. */
+static int show_all(struct sending *s)
+{
+	const struct envelope *e = &s->submission.envelope;
+	struct envelope others;
+	struct result result;
+	int status = show_message(told(s), &s->submission);
+
+	if (status != EX_OK || !e->unsendable_n)
+		return status;
+	others = *e;
+	(void)envelope_take_recipients(&others);
+	result_init(&result, s->submission.arena, 0);
+	add_unsendable(&others, &result);
+	struct report report = make_report(s);
+
+	report.envelope = &others;
+	report.result = &result;
+	return report_tell(&report);
 }
 
 /* --- the queue ------------------------------------------------------------------------ */
@@ -338,6 +373,8 @@ static int prepare(struct sending *s, struct error *err)
 	if (e->unparsed && s->inv.verbose)
 		report_line(told(s), "left as they are, as they are no lists of addresses: %s",
 			    e->unparsed);
+	for (size_t i = 0; s->inv.verbose && i < e->warning_n; i++)
+		report_line(told(s), "warning: %s", e->warning[i]);
 	return rc;
 }
 
@@ -351,7 +388,7 @@ static bool is_lost(const struct submission_request *r)
 int cmd_send(const struct invocation *inv)
 {
 	struct sending s = { .inv = *inv };
-	const struct submission_observer observer = { tell_note, tell_bad_word, &s };
+	const struct submission_observer observer = { tell_note, &s };
 	struct error err;
 	int status;
 
@@ -363,7 +400,7 @@ int cmd_send(const struct invocation *inv)
 	if (prepare(&s, &err) < 0)
 		status = give_up(&s, &err);
 	else if (inv->request.explain || inv->dry_run)
-		status = show_message(told(&s), &s.submission);
+		status = show_all(&s);
 	else
 		status = s.submission.account->redirect.drop || s.submission.envelope.discard ?
 			discard(&s) : deliver(&s);

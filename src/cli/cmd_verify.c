@@ -16,7 +16,8 @@
 #define OUTPUT_MAX ((size_t)16 * 1024 * 1024)
 
 /* One word of -bv: its verdict in the form of sendmail(8). */
-static int verify_word(const struct submission *s, const char *word, struct strbuf *out)
+static int verify_word(const struct invocation *inv, const struct submission *s,
+		       const char *word, struct strbuf *out)
 {
 	const struct account *a = s->account;
 	struct envelope e;
@@ -26,6 +27,8 @@ static int verify_word(const struct submission *s, const char *word, struct strb
 		strbuf_addf(out, "%s... %s\n", word, err.text);
 		return -1;
 	}
+	for (size_t i = 0; i < e.warning_n; i++)
+		report_line(inv, "warning: %s", e.warning[i]);
 	for (size_t i = 0; i < e.unsendable_n; i++)
 		strbuf_addf(out, "%s... %s\n", word, e.unsendable[i].why->text);
 	for (size_t i = 0; e.discard && i < e.rcpt_count; i++)
@@ -50,7 +53,7 @@ int cmd_verify(const struct invocation *inv)
 		status = report_failure(inv, &err);
 	} else {
 		for (size_t i = 0; i < inv->request.words; i++) {
-			if (verify_word(&s, inv->request.word[i], &out) < 0)
+			if (verify_word(inv, &s, inv->request.word[i], &out) < 0)
 				status = EX_USAGE;
 		}
 		if (report_output(inv, out.buf) != EX_OK)

@@ -22,7 +22,7 @@ command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_verify,
 	cmd_configure, cmd_import;
 
 /*
- * Checks the account of s and prints what is found to standard output; returns
+ * Checks the new account of s and prints what is found to standard output; returns
  * the exit status that sending would have. why: how the account came to be
  * chosen ("named by -a"); to: the recipient to ask the server for; NULL for
  * none of them.

@@ -219,14 +219,18 @@ const struct error *report_error(const struct report *r)
 	return r->result->error.exit ? &r->result->error : &unexplained;
 }
 
-static const char *untried(const struct report *r)
+/* "failed" where nothing was tried; NULL is such an outcome. */
+static const char *outcome_name(const struct report *r, const enum outcome *outcome)
 {
-	return r->discarded ? "discarded" : "failed";
+	if (!outcome)
+		return "failed";
+	return r->discarded && *outcome == OUTCOME_ACCEPTED ? "discarded" :
+		report_outcome_name(*outcome);
 }
 
 const char *report_status(const struct report *r)
 {
-	return r->result ? report_outcome_name(r->result->outcome) : untried(r);
+	return outcome_name(r, r->result ? &r->result->outcome : NULL);
 }
 
 size_t report_recipients(const struct report *r)
@@ -243,7 +247,7 @@ const struct error *report_recipient_error(const struct report *r, size_t i)
 
 const char *report_recipient_status(const struct report *r, size_t i)
 {
-	return r->result ? report_outcome_name(r->result->rcpt[i].outcome) : untried(r);
+	return outcome_name(r, r->result ? &r->result->rcpt[i].outcome : NULL);
 }
 
 const char *report_words(const struct report *r, const struct error *err)
@@ -258,10 +262,8 @@ const char *report_words(const struct report *r, const struct error *err)
 
 bool report_recipient_failed(const struct report *r, size_t i)
 {
-	if (!r->result)
-		return !r->discarded;
-	return r->result->rcpt[i].outcome != OUTCOME_ACCEPTED &&
-		r->result->rcpt[i].outcome != OUTCOME_QUEUED;
+	return !r->result || (r->result->rcpt[i].outcome != OUTCOME_ACCEPTED &&
+			      r->result->rcpt[i].outcome != OUTCOME_QUEUED);
 }
 
 /* --- JSON ---------------------------------------------------------------------------- */
@@ -310,14 +312,10 @@ static void add_recipients(struct json *j, const struct report *r)
 		const char *address = r->envelope->rcpt[i].address;
 
 		json_begin(j, NULL, '{');
-		if (r->result) {
-			report_recipient_json(j, address, &r->result->rcpt[i]);
-		} else {
-			json_string(j, "address", address);
-			json_string(j, "outcome", report_recipient_status(r, i));
-			add_error(j, report_recipient_error(r, i));
-			json_string(j, "note", NULL);
-		}
+		json_string(j, "address", address);
+		json_string(j, "outcome", report_recipient_status(r, i));
+		add_error(j, report_recipient_error(r, i));
+		json_string(j, "note", r->result ? r->result->rcpt[i].note : NULL);
 		json_end(j, '}');
 	}
 	json_end(j, ']');
@@ -413,7 +411,7 @@ static void tell_recipients(const struct report *r)
 	if (waiting)
 		report_line(r->inv, "the message waits in the queue for %zu of %zu recipients",
 			    waiting, result->rcpt_count);
-	if (taken)
+	if (taken && !r->discarded)
 		report_line(r->inv, "the server took the message for %zu of %zu recipients", taken,
 			    result->rcpt_count);
 }
@@ -434,17 +432,39 @@ static void tell_notes(const struct report *r)
 
 static void tell_result(const struct report *r, const struct error *why)
 {
+	const struct account *a = r->account;
 	char words[MEANING_MAX];
 
-	if (r->inv->verbose || r->account->ext.asked[EXT_CONNEG] || isatty(STDERR_FILENO))
+	if (r->inv->verbose || (a && a->ext.asked[EXT_CONNEG]) || isatty(STDERR_FILENO))
 		tell_notes(r);
 	if (!why)
 		return;
 	if (!one_reason(r->result))
 		tell_recipients(r);
 	else if (!tell_json(r->inv, NULL, why))
-		report_line(r->inv, "account '%s': %s%s", r->account->name, why->text,
-			    meaning(words, sizeof(words), r, why));
+		report_line(r->inv, "%s%s%s%s%s", a ? "account '" : "", a ? a->name : "",
+			    a ? "': " : "", why->text, meaning(words, sizeof(words), r, why));
+}
+
+/* Both kinds of an end, between what the forms of error_format put around it. */
+static void tell_end(const struct report *r, const struct error *why)
+{
+	if (r->result)
+		tell_result(r, why);
+	else if (why && !tell_json(r->inv, NULL, why))
+		report_line(r->inv, "%s", why->text);
+}
+
+int report_tell(const struct report *r)
+{
+	const struct error *why = report_error(r);
+
+	if (why)
+		write_error_reply(r->inv, ERROR_FORMAT_DSN, why);
+	tell_end(r, why);
+	if (why)
+		write_error_reply(r->inv, ERROR_FORMAT_SMTP, why);
+	return why ? why->exit : EX_OK;
 }
 
 int report_end(const struct report *r)
@@ -455,10 +475,7 @@ int report_end(const struct report *r)
 	if (why)
 		write_error_reply(r->inv, ERROR_FORMAT_DSN, why);
 	report_log(r);
-	if (r->result)
-		tell_result(r, why);
-	else if (why && !tell_json(r->inv, NULL, why))
-		report_line(r->inv, "%s", why->text);
+	tell_end(r, why);
 	if (why) {
 		report_keep(r);
 		report_hook(r);

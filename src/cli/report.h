@@ -35,7 +35,7 @@ struct report {
 	const struct message *message;	/* NULL = it was not read */
 	const struct result *result;	/* NULL = nothing was tried */
 	const struct error *error;	/* ... and this is why */
-	bool discarded;			/* ... or it was thrown away as told: no failure */
+	bool discarded;			/* who has got it has not: it was thrown away as told */
 	const char *orig_sender;	/* before it was rewritten; NULL = not known */
 	const char *message_id;		/* of the header; NULL = none */
 	const char *queue_id;		/* NULL = it is not in the queue */
@@ -62,6 +62,9 @@ void report_worst(const struct invocation *inv, const struct error *err, struct 
  * but for EX_IOERR when all was well and the JSON could not be written.
  */
 int report_end(const struct report *r);
+
+/* Of all that only what stderr gets; returns the exit code. */
+int report_tell(const struct report *r);
 
 /* --- for the other files of the report -------------------------------------------- */
 

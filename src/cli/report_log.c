@@ -87,6 +87,12 @@ static const char *seconds(char *out, size_t room, long milliseconds)
 
 /* --- msmtp's form ------------------------------------------------------------------- */
 
+/* What a session has left to tell: nothing of a message that was thrown away. */
+static const struct result *session_of(const struct report *r)
+{
+	return r->discarded ? NULL : r->result;
+}
+
 static const char *host_of(const struct report *r)
 {
 	const struct account *a = r->account;
@@ -129,7 +135,7 @@ static void add_log_recipients(struct strbuf *out, const struct envelope *e)
 /* What msmtp has as well; what reads its log goes on reading. */
 static void add_msmtp_keys(struct strbuf *out, const struct report *r, const struct error *why)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 
 	add_pair(out, "host", host_of(r));
 	if (result) {
@@ -186,7 +192,7 @@ static const char *all_notes_of(const struct report *r)
 
 static void add_own_keys(struct strbuf *out, const struct report *r, const struct error *why)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 	char number[32];
 
 	add_pair(out, "account", r->account->name);
@@ -244,7 +250,7 @@ static void put_said(struct fields *f, const char *key, const char *text)
 /* All keys, in the order of doc/behaviour.md#log. */
 static void fill(struct fields *f, const struct report *r, size_t i)
 {
-	const struct result *result = r->result;
+	const struct result *result = session_of(r);
 	const bool any = i < report_recipients(r);
 	const struct error *e = any ? report_recipient_error(r, i) : report_error(r);
 	const bool failed = any ? report_recipient_failed(r, i) : e != NULL;
@@ -464,6 +470,25 @@ static bool log_for_caller(const struct report *r)
 	return report_error(r) && r->inv->errors_mailed && !isatty(STDERR_FILENO);
 }
 
+/* A line of its own, in none of msmtp's keys. */
+static void log_warning(const struct report *r, const char *text)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
+	struct output o = { .report = r };
+	struct fields f = { .n = 0 };
+
+	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
+		return;
+	strbuf_init(&o.file, FILE_MAX_OCTETS);
+	put(&f, "id", r->queue_id, false);
+	put(&f, "msgid", r->message_id, false);
+	put(&f, "account", r->account->name, false);
+	put(&f, "warning", text, false);
+	emit_fields(&o, &line, &f);
+	finish(&o);
+	strbuf_release(&line);
+}
+
 void report_log(const struct report *asked)
 {
 	static const struct account nobody = { .syslog = LOG_MAIL };
@@ -482,22 +507,11 @@ void report_log(const struct report *asked)
 		log_fields(&o, &line);
 	finish(&o);
 	strbuf_release(&line);
+	for (size_t i = 0; r->envelope && i < r->envelope->warning_n; i++)
+		log_warning(r, r->envelope->warning[i]);
 }
 
 void report_log_aside(const struct report *r, const struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(LINE_MAX_OCTETS);
-	struct output o = { .report = r };
-	struct fields f = { .n = 0 };
-
-	if (!r->account || (!r->account->logfile && r->account->syslog < 0))
-		return;
-	strbuf_init(&o.file, FILE_MAX_OCTETS);
-	put(&f, "id", r->queue_id, false);
-	put(&f, "msgid", r->message_id, false);
-	put(&f, "account", r->account->name, false);
-	put(&f, "warning", err->text, false);
-	emit_fields(&o, &line, &f);
-	finish(&o);
-	strbuf_release(&line);
+	log_warning(r, err->text);
 }

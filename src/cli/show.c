@@ -12,6 +12,7 @@
 #include "conf/settings.h"
 #include "message/envelope.h"
 #include "message/message.h"
+#include "message/result.h"
 #include "message/writer.h"
 #include "prepare/explain.h"
 #include "submit/preview.h"
@@ -80,6 +81,8 @@ static void add_explanation(struct strbuf *out, const struct submission *s)
 	line(out, "sender", *e->sender ? e->sender : "<>", NULL);
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		line(out, "recipient", e->rcpt[i].address, envelope_source_name(e->rcpt[i].source));
+	for (size_t i = 0; i < e->unsendable_n; i++)
+		line(out, "refused", e->unsendable[i].address, e->unsendable[i].why->text);
 	add_notes(out, &s->explain);
 	strbuf_release(&place);
 }
@@ -170,6 +173,12 @@ static void json_recipients(struct json *j, const struct submission *s, const st
 			json_string(j, "orcpt", e->rcpt[i].orcpt);
 		if (p->command.n > i + 1)
 			json_string(j, "command", p->command.v[i + 1]);
+		json_end(j, '}');
+	}
+	for (size_t i = 0; i < e->unsendable_n; i++) {
+		json_begin(j, NULL, '{');
+		report_recipient_json(j, e->unsendable[i].address, &(struct rcpt_result){
+			.outcome = OUTCOME_REFUSED, .error = *e->unsendable[i].why });
 		json_end(j, '}');
 	}
 	json_end(j, ']');

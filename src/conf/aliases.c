@@ -245,7 +245,7 @@ struct place {
 
 static int blame_line(const struct expansion *x, const struct place *at, struct error *err)
 {
-	error_recast(err, FAULT_CONFIG);
+	error_turn(err, FAULT_ALIAS);
 	if (at->file)
 		error_prefix(err, "%s:%u", at->file, at->line);
 	return error_prefix(err, "%s:%u: alias '%s'", x->aliases->path, at->entry->line,
@@ -262,7 +262,7 @@ static int refuse(const struct expansion *x, const struct place *at, struct erro
 	va_start(ap, fmt);
 	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
-	error_set(err, FAULT_CONFIG, "%s", text.buf);
+	error_set(err, FAULT_ALIAS, "%s", text.buf);
 	strbuf_release(&text);
 	return blame_line(x, at, err);
 }
@@ -272,7 +272,7 @@ static int add_address(struct expansion *x, const char *address, struct error *e
 	if (strmap_add(&x->found, address, 0))
 		strvec_add(x->out, address);
 	if (strvec_overflow(x->out))
-		return error_set(err, FAULT_CONFIG, "%s: too many addresses",
+		return error_set(err, FAULT_ALIAS, "%s: too many addresses",
 				 x->aliases->path);
 	return 0;
 }

@@ -40,9 +40,9 @@ const struct strvec *aliases_warnings(const struct aliases *a);
  * to ten levels, each address once; nothing when there is no entry for it.
  * The name itself may be among it. is_local tells which domains are not to
  * be looked at; NULL = none. *discarded_out: a target is thrown away, and
- * that is all that there is to it. EX_CONFIG for a loop and for targets that
- * are no addresses or cannot be read: the first of them; out has the others
- * all the same.
+ * that is all that there is to it. EX_NOUSER (5.2.4) for a loop and for targets
+ * that are no addresses or cannot be read: the first of them; out has the
+ * others all the same.
  */
 ATTR_CHECK int aliases_expand(const struct aliases *a, const char *name,
 			      aliases_local_fn *is_local, void *ctx, struct strvec *out,

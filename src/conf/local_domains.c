@@ -46,6 +46,14 @@ bool local_domain_is_localhost(const char *domain)
 	return strncasecmp(domain, "localhost", 9) == 0 && (!domain[9] || domain[9] == '.');
 }
 
+/* Does the name end in a domain that installers write where there is none? */
+static bool is_made_up(const char *domain)
+{
+	const char *dot = strchr(domain, '.');
+
+	return dot && strcasecmp(dot, ".localdomain") == 0;
+}
+
 /* The name or its first label. */
 static bool is_name(const char *host, const char *domain)
 {
@@ -81,10 +89,14 @@ static bool is_full(struct local_domains *l, const char *host, const char *domai
 	const char *full;
 	size_t n = strlen(host);
 
-	if (strchr(host, '.'))
+	if (is_made_up(domain))
+		n = strcspn(host, ".");
+	else if (strchr(host, '.'))
 		return strcasecmp(host, domain) == 0;
 	if (strncasecmp(host, domain, n) != 0 || domain[n] != '.')
 		return false;
+	if (is_made_up(domain))
+		return true;
 	full = ident_host(l->arena);
 	return full && strcasecmp(full, domain) == 0;
 }
@@ -124,6 +136,6 @@ bool local_domains_has(struct local_domains *l, const char *domain)
 
 bool local_domain_is_bare(const char *domain)
 {
-	return !domain || local_domain_is_localhost(domain) ||
+	return !domain || local_domain_is_localhost(domain) || is_made_up(domain) ||
 		(*domain != '[' && !strchr(domain, '.'));
 }

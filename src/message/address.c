@@ -502,54 +502,6 @@ static int element(struct address_parser *p)
 
 /* --- names that are no phrases ----------------------------------------------------- */
 
-#define NAME_COMMAS 3	/* "Doe, John, Jr., PhD <a@b>" */
-
-/* Is it a separator for this list? */
-static bool ends_element(const struct address_parser *p, char c)
-{
-	return c == ',' || (c == ';' && (p->in_group || p->flags & (ADDRESS_BLANKS |
-								    ADDRESS_SEMICOLONS)));
-}
-
-/*
- * The '<' of the element that begins at start, in front of which only a name
- * stands, whatever characters it has; 0 if there is none. The name may hold
- * commas where nothing between them could be an address.
- */
-static size_t find_angle(struct address_parser *p, size_t start)
-{
-	size_t angle = 0, word = 0;
-	unsigned commas = 0;
-	bool at = false;
-
-	for (size_t i = start, next; i < p->len; i = next) {
-		const char c = p->text[i];
-
-		next = address_behind(p, i);
-		p->pos = i;
-		if (c == '\r' || c == '\n') {
-			if (!address_fold_len(p))
-				return 0;
-			next = i + 2;
-		} else if (c == '<') {
-			if (!word)
-				return 0;
-			angle = i;
-		} else if (ends_element(p, c)) {
-			if (angle || at || c == ';' || ++commas > NAME_COMMAS)
-				break;
-			word = 0;
-		} else if (c == '@' && !angle) {
-			at = true;
-		} else if (!text_is_fws(c)) {
-			word = i + 1;
-		}
-	}
-	/* "A <a@b><c@d>" are two addresses */
-	return angle && memchr(p->text + start, '<', angle - start) &&
-	       memchr(p->text + start, '@', angle - start) ? 0 : angle;
-}
-
 /* What stands there, as a name: without the signs that quote. */
 static const char *odd_name(struct address_parser *p, size_t start, size_t end)
 {
@@ -564,7 +516,7 @@ static const char *odd_name(struct address_parser *p, size_t start, size_t end)
 /* Reads the element at start as NAME <address>; -1 without a text if it is none. */
 static int named_address(struct address_parser *p, size_t start)
 {
-	const size_t boxes = p->box_n, angle = find_angle(p, start);
+	const size_t boxes = p->box_n, angle = address_find_angle(p, start);
 	size_t end = angle;
 
 	/* a line that an injected line end has begun is nobody's name */
@@ -578,7 +530,8 @@ static int named_address(struct address_parser *p, size_t start)
 		return -1;
 	const int c = address_peek(p);
 
-	if (c >= 0 && !ends_element(p, (char)c) && !(p->flags & ADDRESS_BLANKS && p->gap_blank)) {
+	if (c >= 0 && !address_ends_element(p, (char)c) &&
+	    !(p->flags & ADDRESS_BLANKS && p->gap_blank)) {
 		p->box_n = boxes;
 		return -1;
 	}
@@ -605,34 +558,40 @@ static int whole_element(struct address_parser *p)
 		return -1;
 	const int c = address_peek(p);
 
-	if (p->ready || c < 0 || c == ',' || c == ';' ||
-	    p->flags & (ADDRESS_BLANKS | ADDRESS_ROUTE_WORDS))
+	if (p->ready || c < 0 || c == ',' || c == ';' || p->flags & ADDRESS_ROUTE_WORDS ||
+	    (p->flags & ADDRESS_BLANKS && p->gap_blank))
 		return 0;
+	p->box_n--;		/* what stands there belongs to it */
 	return address_fail_here(p);
 }
 
-/* An element by the grammar, else as NAME <address>. */
+/*
+ * An element by the grammar, else as NAME <address>. Where it is neither, what
+ * stood in front of it and blanks separate stays: "root bad@@x".
+ */
 static int any_element(struct address_parser *p)
 {
 	struct error *err = p->err, why = { 0 };
 	const size_t start = p->pos, boxes = p->box_n;
-	struct mailbox first = { 0 };
 
 	p->err = &why;
 	int rc = whole_element(p);
-	const size_t end = p->pos, found = p->box_n, item = p->item;
+	const size_t end = p->pos, n = p->box_n - boxes, item = p->item;
 	const bool name = rc == 0 && begins_name(p, boxes);
+	struct mailbox *found = NULL;
 
 	p->err = NULL;
-	if (name)
-		first = p->box[boxes];
 	if ((rc < 0 || name) && !(p->flags & ADDRESS_ROUTE_WORDS)) {
+		found = arena_alloc(p->arena, (n + 1) * sizeof(*found));
+		if (n)
+			memcpy(found, p->box + boxes, n * sizeof(*found));
 		p->box_n = boxes;
 		if (named_address(p, start) == 0) {
 			rc = 0;
-		} else if (name) {
-			p->box[boxes] = first;
-			p->box_n = found;
+		} else {
+			if (n)
+				memcpy(p->box + boxes, found, n * sizeof(*found));
+			p->box_n = boxes + n;
 			p->pos = end;
 			p->item = item;
 			p->ready = false;
@@ -705,17 +664,47 @@ static int next_element(struct address_parser *p)
 	return any_element(p);
 }
 
+/* The end of the word at i: what separates elements, or where blanks do, a blank. */
+static size_t word_end(struct address_parser *p, size_t i)
+{
+	while (i < p->len && !address_ends_element(p, p->text[i]) &&
+	       !(p->flags & ADDRESS_BLANKS && text_is_fws(p->text[i])))
+		i = address_behind(p, i);
+	return i;
+}
+
+/*
+ * Is the word [from, to) an address by itself, whatever went wrong in front
+ * of it? Not in a line that begins as a field or a command, "Bcc: a@b".
+ */
+static bool stands_alone(const struct address_parser *p, size_t from, size_t to)
+{
+	if (memchr(p->text + p->item, ':', from - p->item))
+		return false;
+	for (size_t i = from; i < to; i++) {
+		if (strchr("<>()[]:\"\\", p->text[i]))	/* NUL, too */
+			return false;
+	}
+	return memchr(p->text + from, '@', to - from) != NULL;
+}
+
 /*
  * Leaves out the element that could not be read, and all up to what separates
- * it from the next one.
+ * it from the next one. A blank does so only in front of a bare address: the
+ * rest of a broken name is nobody.
  */
 static void leave_out(struct address_parser *p, const char *why)
 {
-	size_t i = p->item;
+	size_t i = word_end(p, p->item), next = i, end;
 
-	while (i < p->len && !ends_element(p, p->text[i]) &&
-	       !(p->flags & ADDRESS_BLANKS && text_is_fws(p->text[i])))
-		i = address_behind(p, i);
+	while (next < p->len && text_is_fws(p->text[next])) {
+		while (next < p->len && text_is_fws(p->text[next]))
+			next++;
+		end = word_end(p, next);
+		if (stands_alone(p, next, end))
+			break;
+		i = next = end;
+	}
 	char shown[256];
 
 	text_escape(shown, sizeof(shown), p->text + p->item, i - p->item < 60 ? i - p->item : 60);
@@ -741,7 +730,8 @@ static int list(struct address_parser *p)
 		rc = next_element(p);
 		p->err = err;
 		if (rc < 0 && rest) {
-			p->box_n = boxes;
+			if (!(p->flags & ADDRESS_BLANKS))
+				p->box_n = boxes;
 			leave_out(p, why.text);
 			rc = 0;
 		}

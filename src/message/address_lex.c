@@ -11,6 +11,8 @@
 /* How much of a broken address an error text shows. */
 #define SHOWN 60
 
+#define NAME_COMMAS 3	/* "Doe, John, Jr., PhD <a@b>" */
+
 int address_peek(const struct address_parser *p)
 {
 	return p->pos < p->len ? (unsigned char)p->text[p->pos] : -1;
@@ -22,7 +24,9 @@ int address_fail(struct address_parser *p, const char *why)
 	size_t end = p->pos > p->item ? p->pos : p->item;
 	const char *more = "";
 
-	while (end < p->len && end - p->item <= SHOWN && !strchr(",;\r\n", p->text[end]))
+	const char *stop = p->flags & ADDRESS_BLANKS ? ",;\r\n \t" : ",;\r\n";
+
+	while (end < p->len && end - p->item <= SHOWN && !strchr(stop, p->text[end]))
 		end++;
 	while (end > p->item && text_is_wsp(p->text[end - 1]))
 		end--;
@@ -234,4 +238,44 @@ int address_collect(struct address_parser *p)
 		}
 		p->piece[p->piece_n++] = q;
 	}
+}
+
+bool address_ends_element(const struct address_parser *p, char c)
+{
+	return c == ',' || (c == ';' && (p->in_group || p->flags & (ADDRESS_BLANKS |
+								    ADDRESS_SEMICOLONS)));
+}
+
+size_t address_find_angle(struct address_parser *p, size_t start)
+{
+	size_t angle = 0, word = 0;
+	unsigned commas = 0;
+	bool at = false;
+
+	for (size_t i = start, next; i < p->len; i = next) {
+		const char c = p->text[i];
+
+		next = address_behind(p, i);
+		p->pos = i;
+		if (c == '\r' || c == '\n') {
+			if (!address_fold_len(p))
+				return 0;
+			next = i + 2;
+		} else if (c == '<') {
+			if (!word)
+				return 0;
+			angle = i;
+		} else if (address_ends_element(p, c)) {
+			if (angle || at || c == ';' || ++commas > NAME_COMMAS)
+				break;
+			word = 0;
+		} else if (c == '@' && !angle) {
+			at = true;
+		} else if (!text_is_fws(c)) {
+			word = i + 1;
+		}
+	}
+	/* "A <a@b><c@d>" are two addresses */
+	return angle && memchr(p->text + start, '<', angle - start) &&
+	       memchr(p->text + start, '@', angle - start) ? 0 : angle;
 }

@@ -90,6 +90,16 @@ void address_skip_atom(struct address_parser *p);
 /* Reads words, dots and CFWS, as pieces, up to the octet that is none of these. */
 ATTR_CHECK int address_collect(struct address_parser *p);
 
+/* Does c separate elements of this list? */
+ATTR_PURE bool address_ends_element(const struct address_parser *p, char c);
+
+/*
+ * The '<' of the element that begins at start, in front of which only a name
+ * stands, whatever characters it has; 0 if there is none. The name may hold
+ * commas where nothing between them could be an address. The cursor is moved.
+ */
+size_t address_find_angle(struct address_parser *p, size_t start);
+
 /* Longest address that is handed to a server (doc/sendmail.md#recipients). */
 #define ADDRESS_MAX ((size_t)1000)
 

@@ -95,6 +95,19 @@ struct envelope envelope_take_recipients(struct envelope *e)
 	return old;
 }
 
+void envelope_repeat(struct envelope *e)
+{
+	const struct envelope old = envelope_take_recipients(e);
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		for (unsigned n = 0; n <= old.rcpt[i].repeated; n++) {
+			e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc,
+					     sizeof(*e->rcpt));
+			e->rcpt[e->rcpt_count++] = old.rcpt[i];
+		}
+	}
+}
+
 static void add_list(struct envelope *e, const struct address_list *list, enum rcpt_source source)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -103,37 +116,57 @@ static void add_list(struct envelope *e, const struct address_list *list, enum r
 	}
 }
 
-int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
-		       void (*report)(void *ctx, const struct error *), void *ctx,
-		       struct error *err)
+void envelope_set_aside(struct envelope *e, const char *address, const struct error *why)
 {
-	struct address_list *list = arena_calloc(e->arena, n, sizeof(*list));
-	struct error all = { 0 }, why;
-	size_t bad = 0;
+	struct error *kept = arena_alloc(e->arena, sizeof(*kept));
+
+	*kept = *why;
+	e->unsendable = arena_grow(e->arena, e->unsendable, e->unsendable_n, &e->unsendable_alloc,
+				   sizeof(*e->unsendable));
+	e->unsendable[e->unsendable_n++] = (struct unsendable){ address, kept };
+}
+
+void envelope_warn(struct envelope *e, const char *text)
+{
+	e->warning = arena_grow(e->arena, e->warning, e->warning_n, &e->warning_alloc,
+				sizeof(*e->warning));
+	e->warning[e->warning_n++] = arena_strdup(e->arena, text);
+}
+
+int envelope_nobody(const struct envelope *e, struct error *err)
+{
+	const struct error *first = e->unsendable[0].why;
+
+	for (size_t i = 0; i < e->unsendable_n && first->exit != EX_NOUSER; i++) {
+		if (e->unsendable[i].why->exit == EX_NOUSER)
+			first = e->unsendable[i].why;
+	}
+	if (err)
+		*err = *first;
+	for (size_t i = 0; i < e->unsendable_n; i++) {
+		if (e->unsendable[i].why != first)
+			error_append(err, "; %s", e->unsendable[i].why->text);
+	}
+	return -1;
+}
+
+void envelope_add_words(struct envelope *e, const char *const *words, size_t n,
+			const char *option)
+{
+	struct address_list list;
+	struct error why;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!address_parse_list(e->arena, words[i], strlen(words[i]), ADDRESS_BLANKS,
-					&list[i], &why))
-			continue;
-		error_recast(&why, FAULT_USAGE);
-		if (report)
-			report(ctx, &why);
-		if (bad++ == 0)
-			all = why;
-		else
-			error_append(&all, "; %s", why.text);
+		if (address_parse_list(e->arena, words[i], strlen(words[i]),
+				       ADDRESS_BLANKS | ADDRESS_REST, &list, NULL) < 0)
+			continue;	/* never with ADDRESS_REST */
+		add_list(e, &list, RCPT_SOURCE_ARGUMENT);
+		for (size_t k = 0; k < list.bad_n; k++) {
+			error_set_status(&why, FAULT_USAGE, "5.1.3", "%s%s%s", option ? option : "",
+					 option ? ": " : "", list.bad[k].why);
+			envelope_set_aside(e, list.bad[k].text, &why);
+		}
 	}
-	if (bad && report)
-		return error_set_status(err, FAULT_USAGE, "5.1.3",
-					"%zu bad address%s: nothing is sent", bad,
-					bad == 1 ? "" : "es");
-	if (bad) {
-		*err = all;
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++)
-		add_list(e, &list[i], RCPT_SOURCE_ARGUMENT);
-	return 0;
 }
 
 static const char *complete(struct arena *a, const char *address, const char *domain)
@@ -208,16 +241,6 @@ static enum rcpt_source source_of(enum header_id id)
 	return id == HEADER_TO || id == HEADER_RESENT_TO ? RCPT_SOURCE_TO : RCPT_SOURCE_CC;
 }
 
-void envelope_set_aside(struct envelope *e, const char *address, const struct error *why)
-{
-	struct error *kept = arena_alloc(e->arena, sizeof(*kept));
-
-	*kept = *why;
-	e->unsendable = arena_grow(e->arena, e->unsendable, e->unsendable_n, &e->unsendable_alloc,
-				   sizeof(*e->unsendable));
-	e->unsendable[e->unsendable_n++] = (struct unsendable){ address, kept };
-}
-
 /* Reads a field; what is no address is a recipient that gets nothing. */
 static void parse_field(struct envelope *e, const struct header_field *field)
 {
@@ -264,13 +287,7 @@ int envelope_add_header(struct envelope *e, const struct message *m, struct erro
 		if ((flags & HEADER_RECIPIENT) && resent == !!(flags & HEADER_RESENT))
 			parse_field(e, &h->field[i]);
 	}
-	if (e->rcpt_count == 0 && e->unsendable_n) {
-		*err = *e->unsendable[0].why;
-		for (size_t i = 1; i < e->unsendable_n; i++)
-			error_append(err, "; %s", e->unsendable[i].why->text);
-		return -1;
-	}
-	return 0;
+	return e->rcpt_count == 0 && e->unsendable_n ? envelope_nobody(e, err) : 0;
 }
 
 /* "To: value", shortened and escaped; "no To" if the header has none. */

@@ -123,6 +123,9 @@ struct envelope {
 	size_t rcpt_count, rcpt_alloc;
 	struct unsendable *unsendable;	/* asked for as well; the others get it all the same */
 	size_t unsendable_n, unsendable_alloc;
+	const char **warning;	/* what is wrong with files that say who gets it: for the log */
+	size_t warning_n, warning_alloc;
+	const char *to_own;	/* the account's address, which gets mail to local names; or NULL */
 	bool discard;		/* all recipients are names whose mail is thrown away */
 	enum body body;
 	unsigned ret;		/* enum dsn_ret */
@@ -156,15 +159,16 @@ bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 /* Takes all recipients out, so that the same or others may be added; the envelope as it was. */
 struct envelope envelope_take_recipients(struct envelope *e);
 
+/* Puts each recipient in as often as it was named, one behind the other: when all are there. */
+void envelope_repeat(struct envelope *e);
+
 /*
- * Adds the recipients of command-line words: each word is an address list.
- * All bad words are named: EX_USAGE (5.1.3), nothing is added then. With
- * report, it gets one error per bad word and err tells their number; without
- * (NULL), err names them all.
+ * Adds the recipients of words: each is an address list. What is no address
+ * goes into e->unsendable, EX_USAGE (5.1.3). option: what the words were
+ * given with, which their errors name; NULL = the command line itself.
  */
-ATTR_CHECK int envelope_add_words(struct envelope *e, const char *const *words, size_t n,
-				  void (*report)(void *ctx, const struct error *), void *ctx,
-				  struct error *err);
+void envelope_add_words(struct envelope *e, const char *const *words, size_t n,
+			const char *option);
 
 /*
  * Takes the recipients of others out of e; a name without a domain is the
@@ -178,13 +182,23 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
  * Resent-To, Resent-Cc or Resent-Bcc, those of the topmost Resent block that
  * has one only. A block is a run of neighbouring Resent fields; a second
  * Resent-From, Resent-Date or Resent-Message-ID begins the next block (RFC
- * 5322, section 3.6.6). What is no address goes into e->unsendable; EX_DATAERR
- * (5.1.3) names the field and it when nobody else is a recipient.
+ * 5322, section 3.6.6). What is no address goes into e->unsendable, EX_DATAERR
+ * (5.1.3) with the name of the field; fails as envelope_nobody() when nobody
+ * else is a recipient.
  */
 ATTR_CHECK int envelope_add_header(struct envelope *e, const struct message *m, struct error *err);
 
 /* One that cannot be sent to: it is told with the result, and copies why; address is kept. */
 void envelope_set_aside(struct envelope *e, const char *address, const struct error *why);
+
+/* Adds a warning, which is copied. */
+void envelope_warn(struct envelope *e, const char *text);
+
+/*
+ * Nobody is left to send to, and somebody is in e->unsendable: all of them
+ * in one error, with the exit code that counts of theirs. Returns -1.
+ */
+int envelope_nobody(const struct envelope *e, struct error *err);
 
 /*
  * "argument", "option", "To", "Cc", "Bcc" (also for their Resent forms),

@@ -22,6 +22,8 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
+#define USERS_FROM 1000	/* the first uid of people */
+
 /* date-time = day-name "," day month year time zone (RFC 5322, section 3.3) */
 const char *ident_date(struct arena *a, time_t when)
 {
@@ -262,6 +264,19 @@ const char *ident_login(struct arena *a)
 	if (pw && pw->pw_name && *pw->pw_name)
 		return arena_strdup(a, pw->pw_name);
 	return arena_printf(a, "uid%lu", (unsigned long)getuid());
+}
+
+bool ident_is_system(void)
+{
+	static const char *const names[] = { "nobody", "www-data" };
+	const uid_t uid = getuid();
+	const struct passwd *pw = uid < USERS_FROM ? NULL : getpwuid(uid);
+
+	for (size_t i = 0; pw && i < ARRAY_LEN(names); i++) {
+		if (strcmp(pw->pw_name, names[i]) == 0)
+			return true;
+	}
+	return uid < USERS_FROM;
 }
 
 /* '&' stands for the login name with a capital (finger's old custom). */

@@ -46,6 +46,9 @@ const char *ident_mailname(struct arena *a);
 /* Login name of the real uid: passwd, else "uidN". */
 const char *ident_login(struct arena *a);
 
+/* Is the real uid one of the system's own: below 1000, nobody, www-data? */
+bool ident_is_system(void);
+
 /* Full name of the real uid: first part of the GECOS field, '&' replaced; NULL if empty. */
 const char *ident_full_name(struct arena *a);
 

@@ -372,8 +372,11 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 	struct recipient r = { .source = RCPT_SOURCE_OPTION };
 	struct mailbox box;
 
-	if (address_parse_one(e->arena, arena_strndup(e->arena, text, n), 0, &box, err) < 0)
-		return error_recast(err, FAULT_USAGE);
+	struct error bad = { 0 };
+	const char *address = arena_strndup(e->arena, text, n);
+
+	if (address_parse_one(e->arena, address, 0, &box, &bad) < 0)
+		error_recast(&bad, FAULT_USAGE);
 	for (const char *p = text + n; *p; p += n) {
 		n = take_option(e->arena, &r, ++p, now, err);
 		if (n == 0)
@@ -381,7 +384,13 @@ int request_recipient(struct envelope *e, const char *text, int64_t now, struct 
 		if (p[n] && p[n] != ',')
 			return refuse(p, "followed by a comma", err);
 	}
-	envelope_add_as(e, box.address, NULL, &r);
+	char shown[256];
+
+	(void)text_escape(shown, sizeof(shown), address, strlen(address));
+	if (bad.exit)
+		envelope_set_aside(e, arena_strdup(e->arena, shown), &bad);
+	else
+		envelope_add_as(e, box.address, NULL, &r);
 	return 0;
 }
 

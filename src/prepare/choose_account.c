@@ -9,6 +9,7 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "conf/local_domains.h"
+#include "conf/public_domains.h"
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/ident.h"
@@ -213,28 +214,36 @@ int choose_account(const struct account_choice *req, const struct account **out,
 	return 0;
 }
 
-/* 'from' may be written as "Joe <joe@example.org>" or in other ways. */
-static const char *from_domain(struct arena *a, const struct account *account)
+bool choose_account_from(struct arena *a, const struct account *account, struct mailbox *out)
 {
 	const char *from = plain_from(account);
+
+	return from && address_parse_one(a, from, 0, out, NULL) == 0;
+}
+
+const char *choose_account_own(struct arena *a, const struct account *account)
+{
 	struct mailbox box;
 
-	if (!from || address_parse_one(a, from, 0, &box, NULL) < 0)
-		return NULL;
-	return box.domain;
+	return !account->default_domain && choose_account_from(a, account, &box) &&
+	       public_domain(box.domain) ? box.address : NULL;
 }
 
 const char *choose_account_domain(struct arena *a, const struct account *account)
 {
 	const char *domain = account->default_domain;
+	struct mailbox box;
 
-	if (!domain)
-		domain = from_domain(a, account);
-	if (!domain)
-		domain = account->maildomain;
-	if (!domain)
+	if (domain)
+		return domain;
+	if (choose_account_from(a, account, &box) && box.domain)
+		return public_domain(box.domain) ? NULL : box.domain;
+	domain = account->maildomain;
+	if (!domain || public_domain(domain))
 		domain = ident_mailname(a);
-	return domain ? domain : ident_host(a);
+	if (!domain || public_domain(domain))
+		domain = ident_host(a);
+	return public_domain(domain) ? NULL : domain;
 }
 
 /* Does the address belong to this host rather than to a domain of mail? */
@@ -253,19 +262,30 @@ static bool is_local(struct arena *a, const struct account *account, const char 
 static int qualify(struct arena *a, const struct account *account, bool asked,
 		   const char *address, const char **out, struct error *err)
 {
-	const char *domain = NULL;
-
 	const bool bare = !account->qualify && (asked || !account->classic);
 
-	if (*address && !address_domain(address) && !bare) {
-		domain = account->qualify ? choose_account_domain(a, account) : NULL;
-		if (!domain)
-			return error_set(err, FAULT_SENDER_INCOMPLETE,
-					 "no domain is known to complete the sender '%s': "
-					 "set 'from' or default_domain", address);
+	if (!*address || address_domain(address) || bare) {
+		*out = address;
+		return 0;
 	}
-	*out = domain ? arena_printf(a, "%s@%s", address, domain) : address;
+	const char *domain = account->qualify ? choose_account_domain(a, account) : NULL;
+	const char *own = account->qualify ? choose_account_own(a, account) : NULL;
+
+	if (!domain && !own)
+		return error_set(err, FAULT_SENDER_INCOMPLETE,
+				 "no domain is known to complete the sender '%s': "
+				 "set 'from' or default_domain", address);
+	*out = domain ? arena_printf(a, "%s@%s", address, domain) : own;
 	return 0;
+}
+
+const char *choose_account_stand_in(struct arena *a, const struct account *account,
+				    const char *address)
+{
+	const char *from = plain_from(account);
+
+	return from && account->from_override != FROM_OVERRIDE_ANY &&
+	       !owns(account, address) && is_local(a, account, address) ? from : NULL;
 }
 
 /* What a rule makes of the sender; NULL if none fits. */
@@ -292,12 +312,12 @@ static const char *own_sender(const struct account_choice *req, const char *from
 static const char *keep_sender(struct arena *a, const struct account *account,
 			       const struct account_choice *req, const char *sender)
 {
-	const char *from = plain_from(account), *made = rewritten(req, sender);
+	const char *made = rewritten(req, sender), *from;
 
 	if (made)
 		return made;
-	if (from && account->from_override == FROM_OVERRIDE_OWN_DOMAIN &&
-	    !owns(account, sender) && is_local(a, account, sender)) {
+	from = choose_account_stand_in(a, account, sender);
+	if (from) {
 		if (req->explain)
 			explain_note(req->explain, "sender '%s': 'from' of the account (%s), in "
 				     "place of '%s', which belongs to this host (from_override = "

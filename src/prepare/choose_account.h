@@ -16,6 +16,7 @@ struct config;
 struct envelope;
 struct error;
 struct explain;
+struct mailbox;
 struct rewriter;
 
 /* What decides. A zeroed one leaves it all to the configuration. */
@@ -54,9 +55,27 @@ ATTR_CHECK int choose_account_sender(struct arena *a, const struct account *acco
 
 /*
  * What completes an address: default_domain, else the domain of from, else
- * maildomain, /etc/mailname, the host's name; NULL if none is known.
+ * maildomain, /etc/mailname, the host's name; NULL if none is known. Where
+ * anybody may have a mailbox (conf/public_domains.h) only default_domain may
+ * say so: "root" there is a stranger.
  */
 const char *choose_account_domain(struct arena *a, const struct account *account);
+
+/*
+ * The account's own address, the first plain one of 'from', where it stands
+ * for all local names since its domain is such a one; else NULL.
+ */
+const char *choose_account_own(struct arena *a, const struct account *account);
+
+/* The first of 'from' that is no pattern, with its name; false when there is none. */
+bool choose_account_from(struct arena *a, const struct account *account, struct mailbox *out);
+
+/*
+ * What of 'from' goes in place of a sender's address that belongs to this
+ * host, unless from_override = any; NULL when the address stays.
+ */
+const char *choose_account_stand_in(struct arena *a, const struct account *account,
+				    const char *address);
 
 /*
  * EX_NOPERM 5.7.1 "user www-data may not submit mail": when a pattern of

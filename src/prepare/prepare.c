@@ -234,14 +234,20 @@ static int keep_date(struct prepare_job *j, struct error *err)
 
 /* --- fields that are missing: From, Date, Message-ID, MIME ----------------------------- */
 
-/* The name for a From of our making: -F, the account, NAME, the passwd entry. */
+/*
+ * The name for a From of our making: -F, the account, NAME, the passwd entry;
+ * that of a system's user names nobody.
+ */
 static const char *full_name(const struct prepare_job *j)
 {
 	const char *name = j->opt->full_name ? j->opt->full_name : j->account->from_full_name;
+	struct mailbox box;
 
 	if (!name)
 		name = secure_getenv("NAME");
-	return name ? name : ident_full_name(j->arena);
+	if (!name && !ident_is_system())
+		name = ident_full_name(j->arena);
+	return !name && choose_account_from(j->arena, j->account, &box) ? box.name : name;
 }
 
 /*
@@ -456,12 +462,15 @@ static const char *make_id(const struct prepare_job *j, const struct message *m,
 static const char *message_id(struct prepare_job *j, const struct message *m)
 {
 	const char *domain = j->account->message_id_domain;
+	struct mailbox own;
 
 	if (domain)
 		return make_id(j, m, domain);
 	domain = address_domain(j->envelope->sender);
 	if (!is_public(j, domain))
 		domain = completing(j);
+	if (!domain && choose_account_from(j->arena, j->account, &own))
+		domain = own.domain;
 	return make_id(j, m, is_public(j, domain) ? domain : "msubmit.invalid");
 }
 

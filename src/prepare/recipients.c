@@ -17,6 +17,7 @@
 #include "util/strvec.h"
 #include "util/text.h"
 
+#define WARNINGS_MAX 10		/* of one file of aliases */
 #define EXPANSION_MAX 100000	/* recipients one envelope may grow to by aliases */
 
 struct job {
@@ -26,7 +27,6 @@ struct job {
 	struct local_domains *local;
 	struct aliases *aliases;	/* NULL = none; read when first needed */
 	bool loaded;
-	struct error unreadable;	/* why they cannot be read; exit 0 = they can */
 	struct envelope discarded;	/* recipients whose mail is thrown away */
 };
 
@@ -36,9 +36,9 @@ static bool is_local_name(void *ctx, const char *domain)
 }
 
 /*
- * A local name becomes an address. Without any domain: "postmaster" goes as
- * it is (RFC 5321, section 4.1.1.3), so does all where the account asks for
- * bare names; the rest has nobody to go to.
+ * A local name becomes an address. Without any domain it goes to the account's
+ * own; "postmaster" goes as it is (RFC 5321, section 4.1.1.3), so does all
+ * where the account asks for bare names; the rest has nobody to go to.
  */
 static int qualify_recipient(const struct job *j, const struct mailbox *box, const char **out,
 		   struct error *err)
@@ -46,10 +46,13 @@ static int qualify_recipient(const struct job *j, const struct mailbox *box, con
 	const struct account *a = j->account;
 	struct arena *arena = j->envelope->arena;
 	const char *domain = a->qualify ? choose_account_domain(arena, a) : NULL;
+	const char *own = a->qualify ? choose_account_own(arena, a) : NULL;
 
 	*out = box->address;
 	if (domain)
 		*out = address_format(arena, box->local, domain);
+	else if (own)
+		*out = own;
 	else if (a->qualify && (box->domain || strcasecmp(box->local, "postmaster") != 0))
 		return error_set(err, FAULT_RECIPIENT_INCOMPLETE,
 				 "%s: no alias and no default_domain to complete it",
@@ -76,9 +79,18 @@ static int settle_recipient(struct job *j, const struct mailbox *box, const char
 		return 0;
 	if (qualify_recipient(j, box, out, err) < 0)
 		return -1;
-	if (strcmp(*out, box->address) != 0)
+	const char *own = j->account->qualify ?
+		choose_account_own(j->envelope->arena, j->account) : NULL;
+
+	if (own) {
+		j->envelope->to_own = own;
+		explain_note(x, "recipient '%s': '%s', a name of this host that nobody has in the "
+			     "domain of the account (see aliases, default_domain)", *out,
+			     box->address);
+	} else if (strcmp(*out, box->address) != 0) {
 		explain_note(x, "recipient '%s': '%s', completed with the domain of the account",
 			     *out, box->address);
+	}
 	return 0;
 }
 
@@ -104,24 +116,44 @@ static const char *original_of(const struct job *j, const struct mailbox *box)
 {
 	const char *orcpt;
 
-	if (box->domain || qualify_recipient(j, box, &orcpt, NULL) < 0)
+	if (box->domain || choose_account_own(j->envelope->arena, j->account) ||
+	    qualify_recipient(j, box, &orcpt, NULL) < 0)
 		return box->address;
 	return orcpt;
+}
+
+static void warn(struct job *j, const char *text)
+{
+	explain_note(j->envelope->explain, "aliases: %s", text);
+	envelope_warn(j->envelope, text);
+}
+
+/* What is wrong with the file hinders nobody: one that cannot be read is as none. */
+static void load_aliases(struct job *j)
+{
+	struct error unreadable;
+
+	if (j->loaded || !j->account->aliases)
+		return;
+	j->loaded = true;
+	if (aliases_load(j->account->aliases, &j->aliases, &unreadable) < 0) {
+		j->aliases = NULL;
+		warn(j, unreadable.text);
+		return;
+	}
+	const struct strvec *w = aliases_warnings(j->aliases);
+
+	for (size_t i = 0; i < w->n && i < WARNINGS_MAX; i++)
+		warn(j, w->v[i]);
+	if (w->n > WARNINGS_MAX)
+		warn(j, "and more such lines: --check shows them");
 }
 
 /* What the aliases say of a local name; discarded: they say "nobody" as well. */
 static int look_up(struct job *j, const char *name, struct strvec *targets, bool *discarded,
 		   struct error *err)
 {
-	if (!j->loaded && j->account->aliases &&
-	    aliases_load(j->account->aliases, &j->aliases, &j->unreadable) < 0)
-		j->aliases = NULL;
-	j->loaded = true;
-	if (j->unreadable.exit) {
-		if (err)
-			*err = j->unreadable;
-		return -1;
-	}
+	load_aliases(j);
 	return j->aliases ? aliases_expand(j->aliases, name, is_local_name, j, targets, discarded,
 					   err) : 0;
 }
@@ -193,21 +225,14 @@ static int expand_all(struct job *j, const struct envelope *old, struct error *e
 	for (size_t i = 0; i < old->rcpt_count; i++) {
 		if (add_recipient(j, &old->rcpt[i], &why) == 0)
 			continue;
-		if (j->unreadable.exit || j->account->refused_recipients == PARTIAL_REFUSE) {
-			*err = why;
-			return -1;
-		}
-		/* it concerns the others only where nobody else is left */
 		explain_note(e->explain, "recipient '%s': left out: %s", old->rcpt[i].address,
 			     why.text);
 		envelope_set_aside(e, old->rcpt[i].address, &why);
 	}
 	if (e->rcpt_count)
 		return 0;
-	if (e->unsendable_n) {
-		*err = *e->unsendable[0].why;
-		return -1;
-	}
+	if (!j->discarded.rcpt_count)
+		return envelope_nobody(e, err);
 	e->discard = true;
 	for (size_t i = 0; i < j->discarded.rcpt_count; i++)
 		envelope_add_as(e, j->discarded.rcpt[i].address, NULL, &j->discarded.rcpt[i]);
@@ -313,15 +338,19 @@ static int internationalise_all(struct envelope *e, struct error *err)
 	if (ascii)
 		return 0;
 	const struct envelope old = envelope_take_recipients(e);
+	struct error why;
 
 	for (size_t i = 0; i < old.rcpt_count; i++) {
 		const char *address = old.rcpt[i].address;
 
-		if (internationalise(e, &address, err) < 0)
-			return error_prefix(err, "recipient");
-		envelope_add_as(e, address, NULL, &old.rcpt[i]);
+		if (internationalise(e, &address, &why) == 0) {
+			envelope_add_as(e, address, NULL, &old.rcpt[i]);
+			continue;
+		}
+		error_prefix(&why, "recipient");
+		envelope_set_aside(e, address, &why);
 	}
-	return 0;
+	return e->rcpt_count ? 0 : envelope_nobody(e, err);
 }
 
 int recipients_settle(struct envelope *e, const struct account *a, struct rewriter *rewriter,

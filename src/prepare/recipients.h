@@ -22,10 +22,11 @@ struct rewriter;
  * Settles e's recipients: aliases, rules of rewriting (rewriter may be NULL),
  * completing; redirect_to in place of all that no pattern of redirect_except
  * fits (e->redirected lists those that went); domains to A-labels unless the
- * address needs SMTPUTF8 anyway. A local name with nowhere to go (EX_NOUSER),
- * or whose alias cannot be followed (EX_CONFIG), is put into e->unsendable;
- * it fails where nobody else is left or the account sends to all or none
- * (refused_recipients), and for aliases that cannot be read (EX_CONFIG).
+ * address needs SMTPUTF8 anyway. A local name with nowhere to go, or whose
+ * alias cannot be followed (EX_NOUSER), and a domain without ASCII form are
+ * put into e->unsendable; it fails, as envelope_nobody(), where nobody else
+ * is left. What is wrong with the file of aliases, or that it cannot be read,
+ * is a warning of the envelope.
  * Where only names are left whose mail is thrown away, they are the
  * recipients, and e->discard is set.
  */

@@ -270,6 +270,33 @@ static const char *from_name(const struct rewriting *w, const struct address_lis
 }
 
 /*
+ * The address that goes in place of one that nobody outside this host knows:
+ * who sends is the account, and a local name without a domain of its own is.
+ * NULL = none.
+ */
+static const char *own_address(const struct rewriting *w, const struct mailbox *box)
+{
+	const unsigned senders = REWRITE_FROM | REWRITE_SENDER | REWRITE_RESENT_SENDER;
+	const struct account *account = w->job->account;
+	struct arena *a = w->job->arena;
+	struct mailbox own;
+
+	if (!*box->local || !account->qualify || !local_domain_is_bare(box->domain))
+		return NULL;
+	if (class_of(w->field) & senders && choose_account_stand_in(a, account, box->address))
+		return choose_account_from(a, account, &own) ? own.address : NULL;
+	return box->domain ? NULL : choose_account_own(a, account);
+}
+
+/* The name beside it: what stands there, else the local name; NULL = as it is. */
+static const char *own_name(const struct rewriting *w, const struct mailbox *box)
+{
+	if (box->name)
+		return box->odd_name && !strstr(box->name, "=?") ? box->name : NULL;
+	return has_old_name(w, box) ? NULL : box->local;
+}
+
+/*
  * A name that is no phrase is quoted, so that others read the same; what
  * holds encoded words cannot be. The address is completed.
  */
@@ -298,6 +325,11 @@ static void put_box(struct rewriting *w, const struct mailbox *box, const char *
 			     rule->file, rule->line);
 		put_mailbox(w, box, rule->name ? rule->name : name,
 			    rewriter_address(w->job->arena, rule, box->local));
+		w->rewritten++;
+	} else if (own_address(w, box)) {
+		explain_note(w->job->explain, "header field '%s': '%s' is known on this host only: "
+			     "'from' of the account", header_name(w->field->id), box->address);
+		put_mailbox(w, box, name ? name : own_name(w, box), own_address(w, box));
 		w->rewritten++;
 	} else if (name) {
 		put_mailbox(w, box, name,

@@ -206,8 +206,7 @@ static const char *in_utf8(struct arena *a, const char *value)
 	return text ? text : value;
 }
 
-int user_headers_recipients(struct envelope *e, const struct compose_request *req,
-			    struct error *err)
+void user_headers_recipients(struct envelope *e, const struct compose_request *req)
 {
 	size_t before = e->rcpt_count;
 
@@ -215,24 +214,26 @@ int user_headers_recipients(struct envelope *e, const struct compose_request *re
 		const char *text = in_utf8(e->arena, req->address[i].text);
 		const enum visible place = req->address[i].place;
 
-		if (envelope_add_words(e, &text, 1, NULL, NULL, err) < 0)
-			return error_prefix(err, "%s", places[place].option);
+		envelope_add_words(e, &text, 1, places[place].option);
 		for (; before < e->rcpt_count; before++)
 			e->rcpt[before].source = places[place].source;
 	}
-	return 0;
 }
 
-/* Appends an address list as a header wants it: names quoted, commas between. */
-static int add_list(struct arena *a, struct strbuf *out, const char *text, struct error *err)
+/*
+ * Appends an address list as a header wants it: names quoted, commas between;
+ * what is no address is left out here as in the envelope.
+ */
+static void add_list(struct arena *a, struct strbuf *out, const char *text)
 {
 	struct address_list list;
 
-	if (address_parse_list(a, text, strlen(text), ADDRESS_BLANKS, &list, err) < 0)
-		return -1;
-	if (list.had_group) {		/* as it is: only the user knows its name */
+	if (address_parse_list(a, text, strlen(text), ADDRESS_BLANKS | ADDRESS_REST, &list,
+			       NULL) < 0)
+		return;		/* never with ADDRESS_REST */
+	if (list.had_group && !list.bad_n) {	/* as it is: only the user knows its name */
 		strbuf_addf(out, "%s%s", out->len ? ", " : "", text);
-		return 0;
+		return;
 	}
 	for (size_t i = 0; i < list.n; i++) {
 		const struct mailbox *box = &list.box[i];
@@ -244,23 +245,22 @@ static int add_list(struct arena *a, struct strbuf *out, const char *text, struc
 		else
 			strbuf_addstr(out, box->address);
 	}
-	return 0;
 }
 
-/* What was given for one place, then the words, as one list; "" = none. EX_USAGE. */
+/* What was given for one place, then the words, as one list; "" = none. EX_DATAERR. */
 static int list_all(struct arena *a, const struct compose_request *req, enum visible place,
 		    const char *const *words, size_t n, const char **out, struct error *err)
 {
 	struct strbuf list = STRBUF_INIT(TEXT_MAX);
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < req->address_n; i++) {
+	for (size_t i = 0; i < req->address_n; i++) {
 		if (req->address[i].place == place)
-			rc = add_list(a, &list, in_utf8(a, req->address[i].text), err);
+			add_list(a, &list, in_utf8(a, req->address[i].text));
 	}
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = add_list(a, &list, in_utf8(a, words[i]), err);
-	if (rc == 0 && strbuf_overflow(&list))
+	for (size_t i = 0; i < n; i++)
+		add_list(a, &list, in_utf8(a, words[i]));
+	if (strbuf_overflow(&list))
 		rc = error_set(err, FAULT_MESSAGE, "%s: more than %zu octets of addresses",
 			       places[place].option, TEXT_MAX);
 	if (rc == 0)

@@ -31,11 +31,10 @@ struct prepare_options;
 ATTR_CHECK int user_headers_check(const struct compose_request *req, struct error *err);
 
 /*
- * Adds the recipients of --to, --cc and --bcc to the envelope. EX_USAGE names
- * option and address that cannot be read.
+ * Adds the recipients of --to, --cc and --bcc to the envelope, as
+ * envelope_add_words() does.
  */
-ATTR_CHECK int user_headers_recipients(struct envelope *e, const struct compose_request *req,
-				       struct error *err);
+void user_headers_recipients(struct envelope *e, const struct compose_request *req);
 
 /* The From field that the options give; NULL = none. */
 const char *user_headers_from(const struct compose_request *req);

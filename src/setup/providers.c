@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "conf/public_domains.h"
 #include "message/address.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -22,51 +23,17 @@
 #define CREDENTIALS "wants the SMTP credentials of the sending domain as user (--user) and password"
 #define LOCAL "%EMAILLOCALPART%"
 
-#define OUTLOOK_DOMAINS \
-	"outlook.com hotmail.com live.com msn.com windowslive.com passport.com outlook.at " \
-	"outlook.be outlook.cl outlook.co.id outlook.co.il outlook.co.th outlook.com.ar " \
-	"outlook.com.au outlook.com.br outlook.com.gr outlook.com.tr outlook.com.vn outlook.cz " \
-	"outlook.de outlook.dk outlook.es outlook.fr outlook.hu outlook.ie outlook.in outlook.it " \
-	"outlook.jp outlook.kr outlook.lv outlook.my outlook.ph outlook.pt outlook.sa outlook.sg " \
-	"outlook.sk hotmail.be hotmail.ca hotmail.ch hotmail.co.jp hotmail.co.uk hotmail.com.ar " \
-	"hotmail.com.br hotmail.com.tr hotmail.de hotmail.dk hotmail.es hotmail.fi hotmail.fr " \
-	"hotmail.gr hotmail.it hotmail.nl hotmail.no hotmail.se live.at live.be live.ca live.cl " \
-	"live.cn live.co.uk live.co.za live.com.ar live.com.au live.com.mx live.de live.dk " \
-	"live.fi live.fr live.ie live.it live.jp live.nl live.no live.ru live.se"
-
-#define YAHOO_DOMAINS \
-	"yahoo.com ymail.com rocketmail.com yahoo.ca yahoo.co.id yahoo.co.in yahoo.co.nz " \
-	"yahoo.co.uk yahoo.com.ar yahoo.com.au yahoo.com.br yahoo.com.mx yahoo.com.ph " \
-	"yahoo.com.sg yahoo.de yahoo.es yahoo.fr yahoo.gr yahoo.ie yahoo.in yahoo.it yahoo.ro " \
-	"yahoo.se"
-
-#define AOL_DOMAINS \
-	"aol.com aim.com netscape.net compuserve.com cs.com verizon.net aol.de aol.fr aol.it " \
-	"aol.es aol.co.uk"
-
-#define POSTEO_DOMAINS \
-	"posteo.de posteo.net posteo.org posteo.eu posteo.at posteo.be posteo.ch posteo.co.uk " \
-	"posteo.com posteo.dk posteo.es posteo.it posteo.me posteo.nl posteo.pl posteo.se " \
-	"posteo.uk posteo.us"
-
-#define GMX_NET_DOMAINS \
-	"gmx.net gmx.de gmx.at gmx.ch gmx.eu gmx.biz gmx.org gmx.info mein.gmx mail.gmx email.gmx"
-
-#define GMX_COM_DOMAINS \
-	"gmx.com gmx.us gmx.co.uk gmx.es gmx.fr gmx.ca gmx.cn gmx.it gmx.li gmx.pt gmx.ie gmx.se " \
-	"gmx.sg gmx.hk gmx.tw gmx.ph gmx.ru gmx.tm gmx.co.in gmx.com.br gmx.com.my gmx.com.tr"
-
 #define GMX_HINT "needs POP3/IMAP access switched on in the settings of the mailbox"
 
 static const struct provider table[] = {
 	/* mailboxes */
-	{ "Google", "gmail.com googlemail.com", "*.google.com *.googlemail.com",
+	{ "Google", GOOGLE_DOMAINS, "*.google.com *.googlemail.com",
 	  "smtp.gmail.com", .ports = BOTH,
 	  .hint = APP_PASSWORD "https://myaccount.google.com/apppasswords" },
 	{ "Microsoft Outlook.com", OUTLOOK_DOMAINS, "*.olc.protection.outlook.com",
 	  "smtp-mail.outlook.com", .ports = PROVIDER_587, .auth = FOUND_AUTH_OAUTH2,
 	  .hint = "takes no passwords any more, OAuth2 only" },
-	{ "Microsoft 365", "office365.com onmicrosoft.com",
+	{ "Microsoft 365", MICROSOFT_365_DOMAINS,
 	  "*.mail.protection.outlook.com *.mx.microsoft", "smtp.office365.com",
 	  .ports = PROVIDER_587,
 	  .hint = "needs 'Authenticated SMTP' allowed for the mailbox by its administrator; where "
@@ -75,53 +42,54 @@ static const struct provider table[] = {
 	  .hint = APP_PASSWORD "https://login.yahoo.com/account/security" },
 	{ "AOL", AOL_DOMAINS, NULL, "smtp.aol.com", .ports = BOTH,
 	  .hint = APP_PASSWORD "https://login.aol.com/account/security" },
-	{ "Apple iCloud", "icloud.com me.com mac.com", "*.mail.icloud.com", "smtp.mail.me.com",
+	{ "Apple iCloud", APPLE_DOMAINS, "*.mail.icloud.com", "smtp.mail.me.com",
 	  .ports = PROVIDER_587,
 	  .hint = APP_PASSWORD "https://account.apple.com (for a domain of your own, --user is "
 		  "the address of the Apple account)" },
-	{ "Fastmail", "fastmail.com fastmail.fm", "*.messagingengine.com", "smtp.fastmail.com",
+	{ "Fastmail", FASTMAIL_DOMAINS, "*.messagingengine.com", "smtp.fastmail.com",
 	  .ports = BOTH, .hint = APP_PASSWORD "https://app.fastmail.com/settings/security" },
-	{ "Proton Mail", "proton.me protonmail.com protonmail.ch pm.me", "*.protonmail.ch",
+	{ "Proton Mail", PROTON_DOMAINS, "*.protonmail.ch",
 	  "127.0.0.1", .port = 1025,
 	  .hint = "is Proton Mail Bridge, which must run on this host; password and certificate "
 		  "(--tls-trust-file) are the Bridge's: https://proton.me/mail/bridge" },
-	{ "Zoho", "zoho.com zohomail.com", NULL, "smtp.zoho.com", .ports = BOTH,
+	{ "Zoho", ZOHO_DOMAINS, NULL, "smtp.zoho.com", .ports = BOTH,
 	  .hint = TWO_FACTOR "https://accounts.zoho.com" },
 	{ "Zoho", NULL, "*.zoho.com", "smtppro.zoho.com", .ports = BOTH,
 	  .hint = TWO_FACTOR "https://accounts.zoho.com" },
-	{ "Zoho", "zoho.eu zohomail.eu", NULL, "smtp.zoho.eu", .ports = BOTH,
+	{ "Zoho", ZOHO_EU_DOMAINS, NULL, "smtp.zoho.eu", .ports = BOTH,
 	  .hint = TWO_FACTOR "https://accounts.zoho.eu" },
 	{ "Zoho", NULL, "*.zoho.eu", "smtppro.zoho.eu", .ports = BOTH,
 	  .hint = TWO_FACTOR "https://accounts.zoho.eu" },
-	{ "Yandex", "yandex.ru yandex.com yandex.by yandex.kz yandex.ua ya.ru narod.ru",
+	{ "Yandex", YANDEX_DOMAINS,
 	  "mx.yandex.net mx.yandex.ru", "smtp.yandex.com", .ports = PROVIDER_465,
 	  .hint = APP_PASSWORD "https://id.yandex.com/security/app-passwords" },
-	{ "Mail.ru", "mail.ru inbox.ru list.ru bk.ru internet.ru", NULL, "smtp.mail.ru",
+	{ "Mail.ru", MAIL_RU_DOMAINS, NULL, "smtp.mail.ru",
 	  .ports = PROVIDER_465,
 	  .hint = APP_PASSWORD "https://account.mail.ru/user/2-step-auth/passwords" },
 	{ "GMX", GMX_NET_DOMAINS, "*.gmx.net", "mail.gmx.net", .ports = BOTH, .hint = GMX_HINT },
 	{ "GMX", GMX_COM_DOMAINS, NULL, "mail.gmx.com", .ports = BOTH, .hint = GMX_HINT },
-	{ "WEB.DE", "web.de", NULL, "smtp.web.de", .ports = BOTH, .user = LOCAL, .hint = GMX_HINT },
-	{ "mail.com", "mail.com", NULL, "smtp.mail.com", .ports = BOTH },
-	{ "Telekom", "t-online.de magenta.de", NULL, "securesmtp.t-online.de", .ports = BOTH,
+	{ "WEB.DE", WEB_DE_DOMAINS, NULL, "smtp.web.de", .ports = BOTH, .user = LOCAL,
+	  .hint = GMX_HINT },
+	{ "mail.com", MAIL_COM_DOMAINS, NULL, "smtp.mail.com", .ports = BOTH },
+	{ "Telekom", TELEKOM_DOMAINS, NULL, "securesmtp.t-online.de", .ports = BOTH,
 	  .hint = "needs the password for mail programs of https://kundencenter.telekom.de" },
-	{ "freenet", "freenet.de", NULL, "mx.freenet.de", .ports = PROVIDER_587 },
+	{ "freenet", FREENET_DOMAINS, NULL, "mx.freenet.de", .ports = PROVIDER_587 },
 	{ "Posteo", POSTEO_DOMAINS, NULL, "posteo.de", .ports = BOTH },
-	{ "mailbox.org", "mailbox.org", "*.mailbox.org", "smtp.mailbox.org", .ports = BOTH,
+	{ "mailbox.org", MAILBOX_ORG_DOMAINS, "*.mailbox.org", "smtp.mailbox.org", .ports = BOTH,
 	  .hint = TWO_FACTOR "https://mailbox.org" },
-	{ "Orange", "orange.fr wanadoo.fr", NULL, "smtp.orange.fr", .ports = PROVIDER_465 },
-	{ "Free", "free.fr", NULL, "smtp.free.fr", .ports = PROVIDER_465, .user = LOCAL },
-	{ "Seznam", "seznam.cz email.cz post.cz spoluzaci.cz", NULL, "smtp.seznam.cz",
+	{ "Orange", ORANGE_DOMAINS, NULL, "smtp.orange.fr", .ports = PROVIDER_465 },
+	{ "Free", FREE_DOMAINS, NULL, "smtp.free.fr", .ports = PROVIDER_465, .user = LOCAL },
+	{ "Seznam", SEZNAM_DOMAINS, NULL, "smtp.seznam.cz",
 	  .ports = PROVIDER_465 },
-	{ "QQ Mail", "qq.com foxmail.com", NULL, "smtp.qq.com", .ports = PROVIDER_465,
+	{ "QQ Mail", QQ_DOMAINS, NULL, "smtp.qq.com", .ports = PROVIDER_465,
 	  .hint = CODE },
-	{ "NetEase 163", "163.com", NULL, "smtp.163.com", .ports = PROVIDER_465,
+	{ "NetEase 163", NETEASE_163_DOMAINS, NULL, "smtp.163.com", .ports = PROVIDER_465,
 	  .hint = CODE },
-	{ "NetEase 126", "126.com", NULL, "smtp.126.com", .ports = PROVIDER_465,
+	{ "NetEase 126", NETEASE_126_DOMAINS, NULL, "smtp.126.com", .ports = PROVIDER_465,
 	  .hint = CODE },
 	/* hosts of others' domains */
-	{ "Migadu", "migadu.com", "aspmx?.migadu.com", "smtp.migadu.com", .ports = PROVIDER_465 },
-	{ "1&1", "online.de onlinehome.de", NULL, "smtp.1und1.de", .ports = BOTH },
+	{ "Migadu", MIGADU_DOMAINS, "aspmx?.migadu.com", "smtp.migadu.com", .ports = PROVIDER_465 },
+	{ "1&1", ONE_AND_ONE_DOMAINS, NULL, "smtp.1und1.de", .ports = BOTH },
 	{ "IONOS", NULL, "*.kundenserver.de *.ionos.de", "smtp.ionos.de", .ports = BOTH },
 	{ "IONOS", NULL, "*.ionos.com *.perfora.net", "smtp.ionos.com", .ports = BOTH },
 	{ "IONOS", NULL, "*.ionos.fr", "smtp.ionos.fr", .ports = BOTH },
@@ -129,7 +97,7 @@ static const struct provider table[] = {
 	{ "OVHcloud", NULL, "mx*.mail.ovh.net mx*.ovh.net", "ssl0.ovh.net", .ports = BOTH },
 	{ "Hetzner", NULL, "*.your-server.de", "mail.your-server.de", .ports = PROVIDER_465 },
 	{ "Gandi", NULL, "*.mail.gandi.net", "mail.gandi.net", .ports = BOTH },
-	{ "Infomaniak", "ik.me ikmail.com etik.com", "*.infomaniak.ch", "mail.infomaniak.com",
+	{ "Infomaniak", INFOMANIAK_DOMAINS, "*.infomaniak.ch", "mail.infomaniak.com",
 	  .ports = BOTH },
 	/* services that only send: the user names them by --host */
 	{ "SendGrid", NULL, NULL, "smtp.sendgrid.net", .ports = BOTH, .user = "apikey",

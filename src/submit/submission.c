@@ -105,6 +105,13 @@ static int settle_sender(struct submission *s, struct error *err)
 
 /* --- recipients --------------------------------------------------------------------- */
 
+/* Nobody gets it, since somebody cannot. */
+static int refuse(struct submission *s, struct error *err)
+{
+	s->refused = true;
+	return envelope_nobody(&s->envelope, err);
+}
+
 /* Those with options come first: what an option says about one counts. */
 static int take_recipients(struct submission *s, struct error *err)
 {
@@ -115,15 +122,16 @@ static int take_recipients(struct submission *s, struct error *err)
 		if (request_recipient(e, r->rcpt[i], datetime_now(), err) < 0)
 			return error_prefix(err, "option '--rcpt'");
 	}
-	if (envelope_add_words(r->exclude_words ? &s->excluded : e, r->word, r->words,
-			       s->observer.bad_word, s->observer.ctx, err) < 0 ||
-	    user_headers_recipients(e, &r->compose, err) < 0)
-		return -1;
-	if (!r->read_recipients && e->rcpt_count == 0)
-		return error_set(err, FAULT_USAGE,
-				 "no recipients: give addresses, "
-				 "or -t to take them from the header");
-	return 0;
+	envelope_add_words(r->exclude_words ? &s->excluded : e, r->word, r->words, NULL);
+	if (s->excluded.unsendable_n)	/* whoever it is, he must not get it */
+		return envelope_nobody(&s->excluded, err);
+	user_headers_recipients(e, &r->compose);
+	if (r->read_recipients || e->rcpt_count)
+		return 0;
+	if (e->unsendable_n)
+		return refuse(s, err);
+	return error_set(err, FAULT_USAGE,
+			 "no recipients: give addresses, or -t to take them from the header");
 }
 
 /* Those that are excluded; a domain completes bare names on both sides. */
@@ -143,11 +151,16 @@ static int collect_recipients(struct submission *s, struct error *err)
 {
 	struct envelope *e = &s->envelope;
 
-	if (s->request->read_recipients && envelope_add_header(e, s->message, err) < 0)
+	s->refused = s->request->read_recipients &&
+		envelope_add_header(e, s->message, err) < 0;
+	if (s->refused)
 		return -1;
 	for (size_t i = 0; i < e->rcpt_count; i++)
 		explain_note(e->explain, "recipient '%s': by %s", e->rcpt[i].address,
 			     envelope_source_name(e->rcpt[i].source));
+	for (size_t i = 0; i < e->unsendable_n; i++)
+		explain_note(e->explain, "recipient '%s': left out: %s", e->unsendable[i].address,
+			     e->unsendable[i].why->text);
 	if (e->rcpt_count == 0)
 		return error_set(err, FAULT_USAGE,
 				 "no recipients: give addresses or use -t (saw %s)",
@@ -181,7 +194,10 @@ int submission_expand(const struct submission *s, const char *word, struct envel
 
 	envelope_init(&e, s->arena);
 	e.sender = s->envelope.sender;
-	if (envelope_add_words(&e, &word, 1, NULL, NULL, err) < 0 || expand(s, &e, err) < 0)
+	envelope_add_words(&e, &word, 1, NULL);
+	if (!e.rcpt_count && e.unsendable_n)
+		return envelope_nobody(&e, err);
+	if (expand(s, &e, err) < 0)
 		return -1;
 	*out = e;
 	return 0;
@@ -192,12 +208,14 @@ static int settle_recipients(struct submission *s, struct error *err)
 	const char *domain = s->excluded.rcpt_count ?
 		choose_account_domain(s->arena, s->account) : NULL;
 
-	if (exclude_recipients(s, domain, err) < 0 || expand(s, &s->envelope, err) < 0)
+	if (exclude_recipients(s, domain, err) < 0)
 		return -1;
-	if (s->envelope.unsendable_n && s->account->refused_recipients == PARTIAL_REFUSE) {
-		*err = *s->envelope.unsendable[0].why;
+	if (expand(s, &s->envelope, err) < 0) {
+		s->refused = !s->envelope.rcpt_count && s->envelope.unsendable_n;
 		return -1;
 	}
+	if (s->envelope.unsendable_n && s->account->refused_recipients == PARTIAL_REFUSE)
+		return refuse(s, err);
 	recipients_add_copies(&s->envelope, s->account);
 	return 0;
 }
@@ -287,6 +305,8 @@ static int settle_content(struct submission *s, struct error *err)
 	    convert_bare_cr(&s->message, &s->edits, e, a, err) < 0 ||
 	    convert_lines(&s->message, &s->edits, e, a, err) < 0)
 		return -1;
+	if (a->protocol == PROTOCOL_LMTP && a->lmtp_keep_duplicates)
+		envelope_repeat(e);
 	return burl_apply(e, &r->burl, a, err);
 }
 

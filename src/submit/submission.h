@@ -57,7 +57,6 @@ struct submission_request {
 /* Who is told what happens meanwhile; each may be NULL. */
 struct submission_observer {
 	void (*note)(void *ctx, const char *text);	/* what the user should know */
-	void (*bad_word)(void *ctx, const struct error *);	/* see envelope_add_words() */
 	void *ctx;
 };
 
@@ -75,6 +74,7 @@ struct submission {
 	struct envelope excluded;	/* these get nothing */
 	struct edits edits;
 	struct explain explain;		/* the reasons, where they are asked for */
+	bool refused;			/* it is for envelope.unsendable that nobody gets it */
 	bool input_read;		/* standard input has been read, or begun */
 };
 

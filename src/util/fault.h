@@ -122,6 +122,10 @@
 	F(BARE_LINE_END, "bare-line-end", EX_DATAERR, "5.5.2", NEVER, 0) \
 	/* nothing completes a recipient's address */ \
 	F(RECIPIENT_INCOMPLETE, "recipient-incomplete", EX_NOUSER, "5.1.3", NEVER, 0) \
+	/* nobody is named who reads the mail of this host */ \
+	F(NO_READER, "no-reader", EX_CONFIG, "5.3.5", NEVER, 0) \
+	/* what an alias says cannot be sent to */ \
+	F(ALIAS, "alias", EX_NOUSER, "5.2.4", NEVER, 0) \
 	/* a recipient has no domain to send to */ \
 	F(NO_DOMAIN, "no-domain", EX_NOHOST, "5.1.2", NEVER, 0) \
 	/* --- names in DNS --- */ \

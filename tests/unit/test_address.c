@@ -230,7 +230,7 @@ static void test_blanks(void **state)
 		  "(quote it, or put a comma in between)" },
 		{ "a@x;b@x", 0, "error: address 'a@x': ';' outside a group" },
 		{ ";a@x", 0, "error: address '': ';' outside a group" },
-		{ "bad@@x a@x", BLANKS, "error: address 'bad@@x a@x': two '@'" },
+		{ "bad@@x a@x", BLANKS, "error: address 'bad@@x': two '@'" },
 	};
 
 	run_cases(*state, cases, ARRAY_LEN(cases));

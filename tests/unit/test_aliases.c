@@ -141,7 +141,7 @@ static void wrong_targets_fail_when_used(void **state)
 
 		if (aliases_expand(a, failing[i][1], NULL, NULL, &out, &discarded, &err) == 0)
 			fail_msg("'%s' was taken", failing[i][0]);
-		assert_int_equal(err.exit, EX_CONFIG);
+		assert_int_equal(err.exit, EX_NOUSER);
 		assert_has(err.text, failing[i][2]);
 		strvec_release(&out);
 		aliases_free(a);
@@ -298,7 +298,7 @@ static void included_files(void **state)
 			strbuf_addf(&got, "%s%s", k ? " " : "", out.v[k]);
 		if (*includes[i][1] == '!') {
 			assert_int_equal(rc, -1);
-			assert_int_equal(err.exit, EX_CONFIG);
+			assert_int_equal(err.exit, EX_NOUSER);
 			assert_has(err.text, includes[i][1] + 1);
 		} else if (rc < 0) {
 			fail_msg("'%s': %s", includes[i][0], err.text);
@@ -322,7 +322,7 @@ static const char *include_error(const char *path, struct error *err)
 	struct aliases *a = load(text);
 
 	assert_int_equal(aliases_expand(a, "list", NULL, NULL, &out, &discarded, err), -1);
-	assert_int_equal(err->exit, EX_CONFIG);
+	assert_int_equal(err->exit, EX_NOUSER);
 	strvec_release(&out);
 	aliases_free(a);
 	return err->text;

@@ -76,13 +76,11 @@ static void test_exclude(void **state)
 		struct arena *a = arena_new();
 		struct envelope e, others;
 		struct strbuf left = STRBUF_INIT(1000);
-		struct error err;
 
 		envelope_init(&e, a);
 		envelope_init(&others, a);
-		assert_int_equal(envelope_add_words(&e, &cases[n].all, 1, NULL, NULL, &err), 0);
-		assert_int_equal(envelope_add_words(&others, &cases[n].others, 1, NULL, NULL, &err),
-				 0);
+		envelope_add_words(&e, &cases[n].all, 1, NULL);
+		envelope_add_words(&others, &cases[n].others, 1, NULL);
 		envelope_exclude(&e, &others, cases[n].domain);
 		join(&e, &left);
 		assert_string_equal(left.buf, cases[n].left);
@@ -184,23 +182,9 @@ static void test_copy_of_envelope(void **state)
 	arena_free(a);
 }
 
-struct reports {
-	unsigned n;
-	struct strbuf text;
-};
-
-static void report(void *ctx, const struct error *err)
-{
-	struct reports *r = ctx;
-
-	r->n++;
-	strbuf_addf(&r->text, "%s\n", err->text);
-	assert_int_equal(err->exit, EX_USAGE);
-}
-
 static const struct {
 	const char *word[4];
-	const char *rcpt;	/* NULL: refused */
+	const char *rcpt;
 	unsigned bad;
 } word_cases[] = {
 	{ { "a@x" }, "a@x", 0 },
@@ -215,66 +199,84 @@ static const struct {
 	{ { "root" }, "root", 0 },
 	{ { "-dash@x" }, "-dash@x", 0 },
 	{ { "\"john doe\"@x" }, "\"john doe\"@x", 0 },
-	{ { "<>" }, NULL, 1 },
-	{ { "bad@@x", "a@x" }, NULL, 1 },
-	{ { "bad@@x", "a@x", "also@" }, NULL, 2 },
-	{ { "a@x>\r\nRCPT TO:<b@x" }, NULL, 1 },
-	{ { "a@x\x01" }, NULL, 1 },
+	{ { "<>" }, "", 1 },
+	{ { "bad@@x", "a@x" }, "a@x", 1 },
+	{ { "bad@@x", "a@x", "also@" }, "a@x", 2 },
+	{ { "a@x b@@x c@x" }, "a@x c@x", 1 },
+	{ { "root b@@x c@x" }, "root c@x", 1 },
+	{ { "John Doe <a@@b> c@x" }, "c@x", 1 },
+	{ { "a@x, \"unbalanced, c@x" }, "a@x c@x", 1 },
+	{ { "(open a@x" }, "a@x", 1 },
+	{ { "<a@x b@x" }, "b@x", 1 },
+	{ { "a@x b@x>" }, "a@x", 1 },
+	{ { "a@x <b@x> c@x> d@x" }, "b@x d@x", 1 },
+	{ { "f: a@x, b@@x; c@x" }, "a@x c@x", 1 },
+	{ { "f: a@x, b@x" }, "b@x", 1 },
+	{ { "a@x;b@@x;c@x" }, "a@x c@x", 1 },
+	{ { "bad@@x <a@x>" }, "a@x", 0 },
+	{ { "a@x>\r\nRCPT TO:<b@x" }, "", 1 },
+	{ { "a@x\nRCPT TO:<b@x>" }, "a@x", 1 },
+	{ { "a@x\nBcc: b@x" }, "a@x", 1 },
+	{ { "a@x\x01" }, "", 1 },
+	{ { "a@x", "=?utf-8?q?x?=" }, "a@x", 1 },
 };
 
 static void test_words(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(word_cases); i++) {
-		for (int with = 0; with < 2; with++) {
-			struct arena *a = arena_new();
-			struct reports seen = { 0, STRBUF_INIT(10000) };
-			struct strbuf out = STRBUF_INIT(1000);
-			struct envelope e;
-			struct error err = { 0 };
-			size_t n = 0;
+		struct arena *a = arena_new();
+		struct strbuf out = STRBUF_INIT(1000);
+		struct envelope e;
+		size_t n = 0;
 
-			while (n < 4 && word_cases[i].word[n])
-				n++;
-			envelope_init(&e, a);
-			int rc = envelope_add_words(&e, word_cases[i].word, n, with ? report : NULL,
-						    &seen, &err);
-
-			join(&e, &out);
-			if (rc != (word_cases[i].rcpt ? 0 : -1) ||
-			    strcmp(out.buf, word_cases[i].rcpt ? word_cases[i].rcpt : "") != 0)
-				fail_msg("case %zu: %d '%s' %s", i, rc, out.buf, err.text);
-			assert_int_equal(err.exit, rc ? EX_USAGE : 0);
-			assert_int_equal(seen.n, with ? word_cases[i].bad : 0);
-			strbuf_release(&out);
-			strbuf_release(&seen.text);
-			arena_free(a);
+		while (n < 4 && word_cases[i].word[n])
+			n++;
+		envelope_init(&e, a);
+		envelope_add_words(&e, word_cases[i].word, n, NULL);
+		join(&e, &out);
+		if (e.unsendable_n != word_cases[i].bad ||
+		    strcmp(out.buf, word_cases[i].rcpt) != 0)
+			fail_msg("case %zu: %zu '%s'", i, e.unsendable_n, out.buf);
+		for (size_t k = 0; k < e.unsendable_n; k++) {
+			assert_int_equal(e.unsendable[k].why->exit, EX_USAGE);
+			assert_string_equal(e.unsendable[k].why->status, "5.1.3");
 		}
+		strbuf_release(&out);
+		arena_free(a);
 	}
 }
 
-/* Every bad word is named, with and without the function that takes them singly. */
+/* Every bad word is named, with the option that it belongs to. */
 static void test_words_named(void **state)
 {
-	static const char *const words[] = { "one@@x", "good@x", "two@", "three<@x" };
+	static const char *const words[] = { "one@@x", "good@x", "two@", "three<@x y@x" };
 	struct arena *a = arena_new();
-	struct reports seen = { 0, STRBUF_INIT(10000) };
 	struct envelope e;
-	struct error err;
+	struct error err, nouser;
 
 	(void)state;
 	envelope_init(&e, a);
-	assert_int_equal(envelope_add_words(&e, words, 4, report, &seen, &err), -1);
-	assert_non_null(strstr(seen.text.buf, "one@@x"));
-	assert_non_null(strstr(seen.text.buf, "two@"));
-	assert_non_null(strstr(seen.text.buf, "three<@x"));
-	assert_string_equal(err.text, "3 bad addresses: nothing is sent");
-	assert_string_equal(err.status, "5.1.3");
-	assert_int_equal(envelope_add_words(&e, words, 4, NULL, NULL, &err), -1);
+	envelope_add_words(&e, words, 4, "--to");
+	assert_int_equal(e.rcpt_count, 2);
+	assert_string_equal(e.unsendable[0].address, "one@@x");
+	assert_string_equal(e.unsendable[0].why->text, "--to: address 'one@@x': two '@'");
+	assert_string_equal(e.unsendable[2].address, "three<@x");
+	assert_non_null(strstr(e.unsendable[2].why->text, "'three<@x y@x'"));
+
+	/* all of them in one, with the exit code that counts */
+	assert_int_equal(envelope_nobody(&e, &err), -1);
+	assert_int_equal(err.exit, EX_USAGE);
 	assert_non_null(strstr(err.text, "one@@x"));
+	assert_non_null(strstr(err.text, "two@"));
 	assert_non_null(strstr(err.text, "three<@x"));
 	assert_null(strstr(err.text, "good@x"));
-	strbuf_release(&seen.text);
+	error_set(&nouser, FAULT_RECIPIENT_INCOMPLETE, "nobody");
+	envelope_set_aside(&e, "four", &nouser);
+	assert_int_equal(envelope_nobody(&e, &err), -1);
+	assert_int_equal(err.exit, EX_NOUSER);
+	assert_int_equal(strncmp(err.text, "nobody; --to: address 'one@@x'", 30), 0);
+	assert_int_equal(envelope_nobody(&e, NULL), -1);
 	arena_free(a);
 }
 
@@ -346,7 +348,7 @@ static void test_union(void **state)
 
 	(void)state;
 	envelope_init(&e, m->arena);
-	assert_int_equal(envelope_add_words(&e, words, 2, NULL, NULL, &err), 0);
+	envelope_add_words(&e, words, 2, NULL);
 	assert_int_equal(envelope_add_header(&e, m, &err), 0);
 	join(&e, &out);
 	assert_string_equal(out.buf, "x@y C@x t@x b@x");

@@ -27,6 +27,9 @@ static void domains_of_this_host(void **state)
 		{ "web1.example.net", "web1.example.com", false },
 		{ "web1.example.net", "web", false }, { "web1.example.net", "", false },
 		{ "web1", "web1", true }, { "web1", "web1.", false }, { "web1", "web1.b", false },
+		{ "web1", "web1.LocalDomain", true }, { "web1", "web2.localdomain", false },
+		{ "web1.example.net", "web1.localdomain", true },
+		{ "web1", "web1.localdomain.net", false }, { "web1", "x.web1.localdomain", false },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -67,8 +70,9 @@ static void domains_of_an_account(void **state)
 static void bare_domains(void **state)
 {
 	static const char *const bare[] = { NULL, "localhost", "LOCALHOST.localdomain", "here",
-						"" };
-	static const char *const known[] = { "a.b", "[192.0.2.1]", "localhost2.example" };
+						"", "here.localdomain" };
+	static const char *const known[] = { "a.b", "[192.0.2.1]", "localhost2.example",
+					     "here.localdomain.net" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bare); i++)

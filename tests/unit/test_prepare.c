@@ -80,8 +80,8 @@ static const char *expanded(const char *settings, const char *aliases, const cha
 	envelope_init(&envelope, arena);
 	envelope.sender = "me@own.example";
 	failure = (struct error){ .exit = 0 };
-	if (envelope_add_words(&envelope, &words, 1, NULL, NULL, &failure) < 0)
-		fail_msg("'%s': %s", words, failure.text);
+	envelope_add_words(&envelope, &words, 1, NULL);
+	assert_int_equal(envelope.unsendable_n, 0);
 	struct rewriter *rewriter;
 
 	if (rewriter_open(arena, a, &rewriter, &failure) < 0 ||
@@ -223,15 +223,15 @@ static void envelopes_are_refused(void **state)
 		int exit;
 		const char *says;
 	} cases[] = {
-		{ "root: joe\njoe: root\n", "root", EX_CONFIG, "aliases:1: alias 'root'" },
-		{ "root: joe\njoe: root\n", "joe root", EX_CONFIG, "itself" },
-		{ "root: |/bin/sh\n", "root", EX_CONFIG, "not supported" },
-		{ "root: \"|/bin/sh -c x\"\n", "root", EX_CONFIG, "not supported" },
-		{ "root: /var/mail/root\n", "root", EX_CONFIG, "not supported" },
-		{ "root: :include:passwd\n", "root", EX_CONFIG, "absolute" },
-		{ "root: a@@b\n", "root", EX_CONFIG, "two '@'" },
-		{ "root:\n", "root", EX_CONFIG, "no address" },
-		{ "default: |/bin/sh\n", "anybody", EX_CONFIG, "not supported" },
+		{ "root: joe\njoe: root\n", "root", EX_NOUSER, "aliases:1: alias 'root'" },
+		{ "root: joe\njoe: root\n", "joe root", EX_NOUSER, "itself" },
+		{ "root: |/bin/sh\n", "root", EX_NOUSER, "not supported" },
+		{ "root: \"|/bin/sh -c x\"\n", "root", EX_NOUSER, "not supported" },
+		{ "root: /var/mail/root\n", "root", EX_NOUSER, "not supported" },
+		{ "root: :include:passwd\n", "root", EX_NOUSER, "absolute" },
+		{ "root: a@@b\n", "root", EX_NOUSER, "two '@'" },
+		{ "root:\n", "root", EX_NOUSER, "no address" },
+		{ "default: |/bin/sh\n", "anybody", EX_NOUSER, "not supported" },
 		{ "root: a@ex\xc2\xaample.\xef\xbc\xa0.example\n", "root", EX_DATAERR, "domain" },
 		{ NULL, "a@\xe2\x98\x83\xcc\x80..example", EX_USAGE, NULL },
 	};
@@ -242,16 +242,33 @@ static void envelopes_are_refused(void **state)
 
 		if (got)
 			fail_msg("'%s': taken as %s", cases[i].aliases, got);
-		if (failure.exit != cases[i].exit && failure.exit != EX_CONFIG)
+		if (failure.exit != cases[i].exit)
 			fail_msg("'%s': exit %d, %s", cases[i].aliases, failure.exit, failure.text);
 		assert_has(failure.text, cases[i].says);
 	}
-	/* the file has to be there when it is named */
-	assert_null(expanded(D "aliases = /nonexistent/aliases\n", NULL, "root"));
-	assert_int_equal(failure.exit, EX_CONFIG);
-	assert_has(failure.text, "/nonexistent/aliases");
-	/* but is not opened when no local name asks for it */
+}
+
+/* A file that is not there is as none, and lines that are none are passed over: with a warning. */
+static void what_is_wrong_is_a_warning(void **state)
+{
+	(void)state;
+	assert_string_equal(expanded(D "aliases = /nonexistent/aliases\n", NULL, "root joe"),
+			    "root@d.example joe@d.example");
+	assert_int_equal(envelope.warning_n, 1);
+	assert_has(envelope.warning[0], "/nonexistent/aliases");
+	/* it is not opened when no local name asks for it */
 	assert_string_equal(expanded(D "aliases = /nonexistent/aliases\n", NULL, "a@b"), "a@b");
+	assert_int_equal(envelope.warning_n, 0);
+	assert_string_equal(expanded(D, "one\nroot: a@b\nroot: c@d\n", "root"),
+			    "a@b|root@d.example");
+	assert_int_equal(envelope.warning_n, 2);
+	assert_has(envelope.warning[0], "aliases:1: ");
+	assert_has(envelope.warning[1], "aliases:3: ");
+	/* the log is no place for a hundred of them */
+	assert_string_equal(expanded(D, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n", "root"),
+			    "root@d.example");
+	assert_int_equal(envelope.warning_n, 11);
+	assert_has(envelope.warning[10], "--check");
 }
 
 /* Who cannot be sent to hinders nobody else; who is thrown away is no recipient. */
@@ -262,15 +279,20 @@ static void the_others_stay(void **state)
 			    "a@b x@y|joe@d.example");
 	assert_int_equal(envelope.unsendable_n, 1);
 	assert_string_equal(envelope.unsendable[0].address, "root");
-	assert_int_equal(envelope.unsendable[0].why->exit, EX_CONFIG);
+	assert_int_equal(envelope.unsendable[0].why->exit, EX_NOUSER);
 	assert_has(envelope.unsendable[0].why->text, "'|cat' is a command");
-	assert_null(expanded(D "refused_recipients = abort\n", "root: |cat\n", "a@b root"));
 	assert_string_equal(expanded(D, "root: /dev/null\n", "a@b root"), "a@b");
 	assert_false(envelope.discard);
 	assert_string_equal(expanded(D "redirect_to = dev@example\n", "root: /dev/null\n", "root"),
 			    "root@d.example");
 	assert_true(envelope.discard);
-	assert_null(expanded(D, "root: /dev/null\njoe: |cat\n", "root joe"));
+	assert_string_equal(expanded(D, "root: /dev/null\njoe: |cat\n", "root joe"),
+			    "root@d.example");
+	assert_true(envelope.discard);
+	assert_int_equal(envelope.unsendable_n, 1);
+	assert_null(expanded(D, "root: |cat\njoe: |tac\n", "root joe"));
+	assert_has(failure.text, "'|cat' is a command");
+	assert_has(failure.text, "'|tac' is a command");
 	assert_string_equal(expanded(D, "root a@b\n", "root"), "root@d.example");
 }
 
@@ -716,7 +738,7 @@ static void full_name_sources(void **state)
 	setenv("NAME", "", 1);
 	must_be(OFF, "", &none, "From: me@own.example\r\n");
 	unsetenv("NAME");
-	own = ident_full_name(arena);
+	own = ident_is_system() ? NULL : ident_full_name(arena);
 	assert_int_equal(strncmp(header_of(OFF, "", &none), "From: ", 6), 0);
 	if (own)
 		assert_has(header_of(OFF, "", &none), " <me@own.example>\r\n");
@@ -1129,6 +1151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(envelopes_are_expanded, setup, teardown),
 		cmocka_unit_test_setup_teardown(envelopes_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_wrong_is_a_warning, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_others_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_to_complete_with, setup, teardown),
 		cmocka_unit_test_setup_teardown(smtputf8_only_when_needed, setup, teardown),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "conf/public_domains.h"
 #include "net/https.h"
 #include "setup/discover.h"
 #include "util/arena.h"
@@ -41,6 +42,28 @@ static void domains_lead_to_their_provider(void **state)
 		if (!p != !cases[i].host || (p && strcmp(p->host, cases[i].host) != 0))
 			fail_msg("'%s' leads to %s", cases[i].domain, p ? p->host : "nothing");
 	}
+}
+
+/* Whatever a provider calls its own is nobody's own. */
+static void domains_are_public(void **state)
+{
+	static const char *const public[] = {
+		"gmail.com", "GoogleMail.com", "hotmail.co.uk", "yahoo.se", "yahoo.co.jp",
+		"gmx.net", "gmx.com.tr", "web.de", "t-online.de", "126.com", "aol.com", "posteo.us",
+		"comcast.net", "adinet.com.uy", "verizon.net", "migadu.com", "etik.com",
+	};
+	static const char *const own[] = {
+		NULL, "", " ", "com", "gmail", "x.gmail.com", "mygmail.com", "gmail.com ",
+		"gmail.com googlemail.com", "example.org", "contoso.onmicrosoft.com",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(public); i++) {
+		if (!public_domain(public[i]))
+			fail_msg("%s is not known", public[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		assert_false(public_domain(own[i]));
 }
 
 static void hosts_of_mail_lead_to_their_provider(void **state)
@@ -176,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(domains_lead_to_their_provider),
+		cmocka_unit_test(domains_are_public),
 		cmocka_unit_test(hosts_of_mail_lead_to_their_provider),
 		cmocka_unit_test(services_are_known_by_their_server),
 		cmocka_unit_test(ways_are_ordered),

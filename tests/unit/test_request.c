@@ -363,11 +363,10 @@ static void test_recipient(void **state)
 static void test_recipient_refused(void **state)
 {
 	static const char *const table[] = {
-		"", ",", "a@b,", "a@b,x", "a@b,x=1", "a@b,notify", "a@b,notify=",
+		",", "a@b,", "a@b,x", "a@b,x=1", "a@b,notify", "a@b,notify=",
 		"a@b,notify=never,success", "a@b,notify=often", "a@b,orcpt=", "a@b,orcpt=rfc822;",
 		"a@b,orcpt=\xc3\xbc", "a@b,rrvs=", "a@b,rrvs=then", "a@b,notify=delay,,orcpt=x",
-		"a@b,c@d", "a@b c@d", "a@,notify=delay", "\"a@b,notify=delay", "<a@b,notify=delay",
-		"a\r\nb@c,notify=delay", "a@b,orcpt=x\ny",
+		"a@b,c@d", "a@b,orcpt=x\ny", "a@,notify=often",
 	};
 
 	(void)state;
@@ -381,6 +380,31 @@ static void test_recipient_refused(void **state)
 		assert_int_equal(request_recipient(&e, table[i], NOW, &err), -1);
 		assert_int_equal(err.exit, EX_USAGE);
 		assert_int_equal(e.rcpt_count, 0);
+		arena_free(a);
+	}
+}
+
+/* What is no address is one that nothing is sent to. */
+static void test_recipient_unsendable(void **state)
+{
+	static const char *const table[] = {
+		"", "a@b c@d", "a@,notify=delay", "\"a@b,notify=delay", "<a@b,notify=delay",
+		"a\r\nb@c,notify=delay",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct arena *a = arena_new();
+		struct envelope e;
+		struct error err;
+
+		print_message("%s\n", table[i]);
+		envelope_init(&e, a);
+		assert_int_equal(request_recipient(&e, table[i], NOW, &err), 0);
+		assert_int_equal(e.rcpt_count, 0);
+		assert_int_equal(e.unsendable_n, 1);
+		assert_int_equal(e.unsendable[0].why->exit, EX_USAGE);
+		assert_null(strpbrk(e.unsendable[0].address, "\r\n"));
 		arena_free(a);
 	}
 }
@@ -473,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_track), cmocka_unit_test(test_param),
 		cmocka_unit_test(test_notify), cmocka_unit_test(test_recipient),
 		cmocka_unit_test(test_recipient_refused), cmocka_unit_test(test_recipient_twice),
+		cmocka_unit_test(test_recipient_unsendable), cmocka_unit_test(test_recipient_twice),
 		cmocka_unit_test(test_check), cmocka_unit_test(test_add_as),
 	};
 
