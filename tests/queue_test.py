@@ -440,6 +440,7 @@ def together():
     got = sorted(r for m in sink.mails for r in m.rcpts)
     h.check('each once: %d' % len(got), got == sorted(b'%d-%d@example.com' % (n, i)
                                                      for n in range(8) for i in range(5)))
+    h.check('a run alone', h.run('-q') == 0)       # it counts right what others have estimated
     with open(os.path.join(h.queue, 'usage')) as f:
         h.check('nothing is counted any more', int(f.read()) == 0)
     sink.close()

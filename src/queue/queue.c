@@ -414,7 +414,7 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 		if (there[(first + i) % FOLDERS])
 			rc = each_of_folder(q, first + i, &octets, take, ctx, err);
 	}
-	/* what has come and gone meanwhile is added to what was seen */
+	/* what has come and gone meanwhile, seen or not; exact when nothing has */
 	if (rc == 0 && (fd = usage_open(q, &now)) >= 0)
 		usage_write(fd, now > before ? octets + (now - before) :
 			    octets > before - now ? octets - (before - now) : 0);
