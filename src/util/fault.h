@@ -89,6 +89,12 @@
 	F(SYSTEM, "system", EX_OSERR, "4.3.0", SERVER, 0) \
 	/* another program is at it */ \
 	F(BUSY, "busy", EX_TEMPFAIL, "4.3.0", SERVER, 0) \
+	/* an entry of the queue is not as it was written */ \
+	F(QUEUE_DAMAGED, "queue-damaged", EX_IOERR, "4.3.0", LATER, 0) \
+	/* ... it is another version's */ \
+	F(QUEUE_VERSION, "queue-version", EX_CONFIG, "4.3.5", LATER, 0) \
+	/* the queue may hold no more */ \
+	F(QUEUE_FULL, "queue-full", EX_TEMPFAIL, "4.3.1", LATER, 0) \
 	/* this must not happen */ \
 	F(BUG, "bug", EX_SOFTWARE, "5.3.0", NEVER, 0) \
 	/* --- the message and its addresses --- */ \
@@ -348,6 +354,8 @@
 	F(REQUIRETLS, "requiretls", EX_UNAVAILABLE, "5.7.30", NEVER, 0) \
 	/* there is not enough time left */ \
 	F(DELIVERY_TIME, "delivery-time", EX_UNAVAILABLE, "5.4.7", NEVER, 0) \
+	/* the server does not hold it back, and it is to be done here */ \
+	F(HOLD_HERE, "hold-here", EX_UNAVAILABLE, "5.3.3", SERVER, 0) \
 	/* the server cannot fetch what BURL names */ \
 	F(URL_UNREADABLE, "url-unreadable", EX_NOINPUT, "5.6.6", NEVER, 0) \
 	/* the peer may not ask for that */ \

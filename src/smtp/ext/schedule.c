@@ -146,7 +146,7 @@ static int hold_check(const struct session *s, const struct envelope *e, struct 
 	if (!session_has(s, EXT_FUTURERELEASE)) {
 		if (extensions_level(s, e, EXT_FUTURERELEASE) != LEVEL_LOCAL)
 			return 0;
-		return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
+		return error_set(err, FAULT_HOLD_HERE, "the server does not offer "
 				 "FUTURERELEASE, and to hold the message here (level local) there "
 				 "has to be a queue");
 	}

@@ -1,0 +1,528 @@
+#!/usr/bin/env python3
+"""What waits in the queue, from the submission to the delivery; TAP.
+
+A message that gets exit 0 is at the server or in the queue, and one that gets another code is
+nowhere: each case looks at both.
+"""
+import atexit
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness                                                          # noqa: E402
+from servers.common import Sink                                         # noqa: E402
+
+PROGRAM = harness.binary()
+MESSAGE = b'From: J <j@example.org>\nBcc: hidden@example.com\nSubject: s\n\nFrom here\n.\n..dots\n'
+tests = harness.Tests()
+
+
+class Home:
+    """A user with an rc file and a queue of his own."""
+
+    def __init__(self, port, keys='queue = auto'):
+        self.folder = tempfile.mkdtemp(prefix='msubmit-test-')
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        self.env = harness.environment(self.folder)
+        self.env['XDG_STATE_HOME'] = os.path.join(self.folder, 'state')
+        self.queue = os.path.join(self.env['XDG_STATE_HOME'], 'msubmit/queue')
+        self.failures = []
+        self.write(port, keys)
+
+    def write(self, port, keys=''):
+        with open(os.path.join(self.folder, '.msmtprc'), 'w') as f:
+            f.write('[account default]\nhost = 127.0.0.1\nport = %d\ntls = off\nsyslog = off\n'
+                    'aliases =\ndomain = client.example.org\nfrom = sender@example.org\n'
+                    'logfile = %s/log\nlog_format = json\n%s\n' % (port, self.folder, keys))
+        os.chmod(f.name, 0o600)
+
+    def run(self, *args, data=MESSAGE, env=None, name=None):
+        end = subprocess.run(list((name or PROGRAM, ) + args), input=data, env=env or self.env,
+                             cwd=self.folder, capture_output=True, timeout=60 * harness.SCALE,
+                             check=False)
+        self.err = end.stderr.decode()
+        self.out = end.stdout.decode()
+        return end.returncode
+
+    def check(self, what, truth):
+        if not truth:
+            self.failures.append('%s; stderr: %s' % (what, getattr(self, 'err', '')))
+
+    def entries(self, where='??'):
+        return sorted(glob.glob(os.path.join(self.queue, where, '*')))
+
+    def log(self):
+        with open(os.path.join(self.folder, 'log')) as f:
+            return [json.loads(line) for line in f]
+
+
+def parts(path):
+    """Envelope lines and message of an entry."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    line = data[:83].split()
+    size = int(line[2])
+    assert len(data) == 83 + size + int(line[3])
+    return data[83:83 + size].decode(), data[83 + size:]
+
+
+def values(path, key):
+    return re.findall('(?m)^%s (.*)$' % re.escape(key), parts(path)[0])
+
+
+def closed_port():
+    return harness.free_port()
+
+
+@tests.named('what cannot be sent now is kept, and the status is 0')
+def kept():
+    h = Home(closed_port())
+    h.check('status', h.run('-i', '-v', 'a@example.com', 'b@example.com') == 0)
+    h.check('one entry', len(h.entries()) == 1)
+    name = os.path.basename(h.entries()[0])
+    envelope, message = parts(h.entries()[0])
+    h.check('recipients', values(h.entries()[0], 'rcpt') == ['a@example.com', 'b@example.com'])
+    h.check('the id with -v', 'in the queue as ' + name in h.err)
+    h.check('Bcc', b'hidden' not in message and 'hidden' not in envelope)
+    h.check('Date and Message-ID', b'Date: ' in message and b'\r\nMessage-ID: <' in message)
+    h.check('body', message.endswith(b'\r\n\r\nFrom here\r\n.\r\n..dots\r\n'))
+    h.check('mode', os.stat(h.entries()[0]).st_mode & 0o777 == 0o600)
+    h.check('tmp is empty', not h.entries('tmp'))
+    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()] ==
+            [(name, 'queued', 'EX_OK')] * 2)
+    return h.failures
+
+
+@tests.named('without a queue folder all is as it was')
+def no_folder():
+    h = Home(closed_port(), '')
+    h.check('status', h.run('a@example.com') == 75)
+    h.check('status of -odq', h.run('-odq', 'a@example.com') == 75)
+    h.check('nothing is made', not os.path.exists(h.queue))
+    os.makedirs(h.queue, 0o700)
+    h.check('status with a folder', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    os.chmod(h.queue, 0o777)
+    h.check('status with a folder that anybody may write', h.run('a@example.com') == 75)
+    h.check('still one', len(h.entries()) == 1)
+    return h.failures
+
+
+@tests.named('a folder that is asked for and that anybody may write')
+def unsafe():
+    h = Home(closed_port())
+    os.makedirs(h.queue)
+    os.chmod(h.queue, 0o777)
+    h.check('auto', h.run('a@example.com') == 75 and 'chmod' in h.err)
+    h.check('always', h.run('--queue=always', 'a@example.com') == 78)
+    h.check('nothing is kept', not h.entries())
+    return h.failures
+
+
+@tests.named('queue = never keeps nothing')
+def never():
+    h = Home(closed_port(), 'queue = never')
+    h.check('status', h.run('-odq', 'a@example.com') == 75 and not os.path.exists(h.queue))
+    return h.failures
+
+
+@tests.named('queue = always, -odq: no server is asked')
+def always():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    h.check('status', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    h.check('-odi tries', h.run('-odi', 'a@example.com') == 0 and len(h.entries()) == 1)
+    h.check('one mail', len(sink.mails) == 1)
+    h.write(sink.port, 'queue = auto')
+    h.check('-odq', h.run('-odq', 'a@example.com') == 0 and len(h.entries()) == 2)
+    h.check('still one', len(sink.mails) == 1)
+    sink.close()
+    return h.failures
+
+
+@tests.named('only who has not got it waits; who is refused is told')
+def partly():
+    class Half(Sink):
+        def talk(self, lines, say):
+            def answer(text):
+                say(text if not self.later or not text.startswith('250 2.1.5') else
+                    self.later.pop(0))
+            self.later = ['250 2.1.5 ok', '451 4.2.1 later', '250 2.1.5 ok']
+            Sink.talk(self, lines, answer)
+    sink = Half(())
+    h = Home(sink.port)
+    h.check('status', h.run('a@example.com', 'b@example.com', 'unknown@example.com') == 67)
+    h.check('who is refused', "'unknown@example.com' refused" in h.err)
+    h.check('who waits', 'waits in the queue for 1 of 3' in h.err)
+    h.check('b waits', values(h.entries()[0], 'outcome') == ['accepted', 'deferred', 'refused'])
+    h.check('who is told', 'told' in parts(h.entries()[0])[0])
+    sink.close()
+    return h.failures
+
+
+@tests.named('what a refusal ends for all is not kept')
+def aborted():
+    h = Home(Sink().port, 'queue = auto\nrefused_recipients = abort')
+    h.check('status', h.run('a@example.com', 'unknown@example.com') == 67 and not h.entries())
+    return h.failures
+
+
+@tests.named('refused for good, usage and settings: not kept')
+def refused():
+    sink = Sink()
+    h = Home(sink.port)
+    h.check('recipient', h.run('unknown@example.com') == 67)
+    h.check('usage', h.run('bad@@x') == 64)
+    h.write(sink.port, 'queue = auto\ndeny_users = *')
+    h.check('permission', h.run('a@example.com') == 77)
+    h.write(sink.port, 'queue = auto\nsource_ip = nowhere')
+    h.check('setting', h.run('a@example.com') == 78)
+    h.check('nothing is kept', not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('the quota: 75, and the line says which limit')
+def quota():
+    h = Home(closed_port(), 'queue = always\nqueue_max_bytes = 2000')
+    ends = [h.run('a@example.com') for _ in range(8)]
+    h.check('the first is kept', ends[0] == 0)
+    h.check('the last is not: %r' % ends, ends[-1] == 75 and 'queue_max_bytes' in h.err)
+    h.check('as many as 0: %r' % ends, len(h.entries()) == ends.count(0))
+    h.write(closed_port(), 'queue = auto\nqueue_max_bytes = 1')
+    h.check('auto tells the try', h.run('a@example.com') == 75 and 'Connection refused' in h.err)
+    return h.failures
+
+
+@tests.named('a server that is slow: direct_timeout, but not behind the content')
+def slow():
+    class Slow(Sink):
+        def talk(self, lines, say):
+            def answer(text):
+                if text.startswith(self.late):
+                    time.sleep(2.5)
+                say(text)
+            Sink.talk(self, lines, answer)
+    sink = Slow(())
+    h = Home(sink.port, 'queue = auto\ndirect_timeout = 1')
+    sink.late = '220'
+    h.check('greeting', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    sink.late = '250 2.0.0'
+    h.check('reply to the dot', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    h.check('it is there', len(sink.mails) == 1)
+    sink.close()
+    return h.failures
+
+
+# --- the run
+
+
+def due(h, seconds=-1):
+    """Makes all entries due, or puts them off; the times in them as well."""
+    for path in h.entries():
+        rewrite(path, next=None)
+        when = time.time() + seconds
+        os.utime(path, (when, when))
+
+
+def fnv(data):
+    total = 14695981039346656037
+    for octet in data:
+        total = (total ^ octet) * 1099511628211 & 0xffffffffffffffff
+    return total
+
+
+def rewrite(path, **lines):
+    """Changes lines of the envelope (None: takes them out), with the sums that they need."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    first, envelope, message = data[:66], *(x if isinstance(x, bytes) else x.encode()
+                                            for x in parts(path))
+    for key, value in lines.items():
+        found = re.search(b'(?m)^%s .*\\n' % key.encode(), envelope)
+        if found:
+            envelope = envelope[:found.start()] + envelope[found.end():]
+        if value is not None:
+            envelope = b'%s %s\n' % (key.encode(), str(value).encode()) + envelope
+    first = first[:18] + b'%010d' % len(envelope) + first[28:65]
+    with open(path, 'wb') as f:
+        f.write(first + b' %016x\n' % fnv(first + envelope) + envelope + message)
+
+
+@tests.named('what is due is sent as it would have been; the log has its id')
+def run():
+    sink = Sink()
+    h = Home(closed_port())
+    h.check('submitted', h.run('-i', '-N', 'failure,delay', '-R', 'hdrs', '-V', 'my id',
+                               'a@example.com', 'b@example.com') == 0)
+    name = os.path.basename(h.entries()[0])
+    message = parts(h.entries()[0])[1]
+    h.write(sink.port)
+    h.check('not due yet', h.run('-q') == 0 and not sink.mails)
+    h.check('forced', h.run('-qf', '-v') == 0 and len(sink.mails) == 1)
+    mail = sink.mails[0]
+    h.check('message', mail.data == message)
+    h.check('recipients', list(mail.rcpts) == [b'a@example.com', b'b@example.com'])
+    h.check('parameters', b'RET=HDRS' in mail.params and b'ENVID=my+20id' in mail.params and
+            mail.rcpts[b'a@example.com'][0] == b'NOTIFY=FAILURE,DELAY')
+    h.check('told', '%s: %r: accepted' % (name, 'a@example.com') in h.err)
+    h.check('it is gone', not h.entries() and not h.entries('tmp') and not h.entries('failed'))
+    h.check('log', [(x['id'], x['status'], x['attempt']) for x in h.log()[2:]] ==
+            [(name, 'accepted', 2)] * 2)
+    sink.close()
+    return h.failures
+
+
+@tests.named('options of the submission count for the run; those it names by part')
+def selected():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    for rcpt in 'a@one.example', 'b@two.example', 'c@three.example':
+        h.run('--port=%d' % sink.port, '-f', 'from-' + rcpt, rcpt)
+    h.check('-qR', h.run('-qRtwo') == 0 and sink.find('b@two.example') and len(sink.mails) == 1)
+    h.check('-qS', h.run('-qSfrom-c') == 0 and len(sink.mails) == 2)
+    h.check('-qI of another', h.run('-qI0000000000000000') == 0 and len(sink.mails) == 2)
+    h.check('-qI', h.run('-qI' + os.path.basename(h.entries()[0])) == 0 and
+            sink.find('a@one.example') and not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('a try that fails puts the next one off; a refusal or the end of time is kept')
+def failed():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    h.run('a@example.com')
+    h.run('unknown@example.com')
+    h.check('no connection', h.run('-q') == 0 and len(h.entries()) == 2)
+    waits = sorted(os.stat(p).st_mtime - time.time() for p in h.entries())
+    h.check('one is put off, the other was not tried: %r' % waits,
+            waits[0] <= 0 and 50 < waits[1] < 67)
+    h.write(sink.port)
+    due(h)
+    h.check('run', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('the refused one is kept', len(h.entries('failed')) == 1 and 'failed' in h.err)
+    h.check('log', h.log()[-1]['status'] in ('accepted', 'refused'))
+    h.write(closed_port(), 'queue = always')
+    h.run('late@example.com')
+    rewrite(h.entries()[0], expires=1)
+    h.check('expired', h.run('-q') == 0 and not h.entries())
+    h.check('it is kept', len(h.entries('failed')) == 2)
+    h.check('log of it', h.log()[-1]['status'] == 'refused' and
+            'not delivered in' in h.log()[-1]['error'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('a wrong way to the server: one probe, and nothing is given up')
+def paused():
+    class Greeting(Sink):
+        def talk(self, lines, say):
+            say('554 5.3.2 go away')
+    sink = Greeting()
+    h = Home(sink.port, 'queue = always')
+    for n in range(4):
+        h.run('%d@example.com' % n)
+    h.check('run', h.run('-q') == 0)
+    h.check('one connection: %d' % sink.connections, sink.connections == 1)
+    h.check('all wait', len(h.entries()) == 4 and not h.entries('failed'))
+    h.write(sink.port, 'queue = always\nsource_ip = nowhere')
+    due(h)
+    h.check('a wrong setting', h.run('-q') == 0 and len(h.entries()) == 4)
+    sink.close()
+    return h.failures
+
+
+@tests.named('no reply to the content: not again for ten minutes, and the log says so')
+def unknown():
+    class Silent(Sink):
+        quiet = True
+
+        def talk(self, lines, say):
+            def answer(text):
+                if text.startswith('250 2.0.0 kept') and self.quiet:
+                    raise OSError
+                say(text)
+            Sink.talk(self, lines, answer)
+    sink = Silent()
+    h = Home(sink.port)
+    h.check('submitted', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    wait = os.stat(h.entries()[0]).st_mtime - time.time()
+    h.check('put off: %s' % wait, 590 < wait < 670)
+    h.check('not even forced', h.run('-qf') == 0 and len(sink.mails) == 1)
+    sink.quiet = False
+    due(h)
+    rewrite(h.entries()[0], unknown=int(time.time() * 1000) - 601000)
+    h.check('ten minutes later', h.run('-q') == 0 and len(sink.mails) == 2 and not h.entries())
+    ids = [re.search(rb'(?i)message-id: (.*)', m.data).group(1) for m in sink.mails]
+    h.check('the same Message-ID', ids[0] == ids[1])
+    h.check('log', 'possible duplicate' in h.log()[-1]['note'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('a runner that is killed amid the session: the same')
+def killed():
+    class Slow(Sink):
+        def take(self, lines, mail):
+            Sink.take(self, lines, mail)
+            if len(self.mails) == 1:
+                self.victim.kill()
+                self.victim.wait()
+    sink = Slow()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    sink.victim = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    sink.victim.wait()
+    h.check('it is there', len(h.entries()) == 1)
+    h.check('not at once', h.run('-q') == 0 and h.run('-qf') == 0 and len(sink.mails) == 1)
+    now = time.time()
+    os.utime(h.entries()[0], (now, now))        # as if the time had passed
+    rewrite(h.entries()[0], arrival=int(now * 1000) - 700000)
+    os.utime(h.entries()[0], (now - 1, now - 1))
+    h.check('later', h.run('-q') == 0 and len(sink.mails) == 2 and not h.entries())
+    h.check('log', 'possible duplicate' in h.log()[-1]['note'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('SIGTERM ends a run; nothing is half sent and nothing is put off')
+def stopped():
+    class Slow(Sink):
+        def talk(self, lines, say):
+            self.reached.set()
+            time.sleep(1)
+            Sink.talk(self, lines, say)
+    sink = Slow()
+    sink.reached = threading.Event()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    runner = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    sink.reached.wait(20)
+    runner.terminate()
+    h.check('status', runner.wait() == 0)
+    h.check('nothing was sent', not sink.mails and len(h.entries()) == 1)
+    sink.talk = lambda lines, say: Sink.talk(sink, lines, say)
+    h.check('at once', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('no duplicate', 'duplicate' not in str(h.log()[-1]['note']
+                                                    if 'note' in h.log()[-1] else ''))
+    sink.close()
+    return h.failures
+
+
+@tests.named('four runners and eight submitters at once: each message once')
+def together():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    ends = []
+
+    def submit(n):
+        for i in range(5):
+            end = subprocess.run([PROGRAM, '%d-%d@example.com' % (n, i)], env=h.env, cwd=h.folder,
+                                 input=b'Subject: x\n\nx\n', check=False)
+            ends.append(end.returncode)
+    submitters = [threading.Thread(target=submit, args=(n,)) for n in range(8)]
+    for thread in submitters:
+        thread.start()
+    while any(t.is_alive() for t in submitters) or h.entries():
+        runners = [subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder) for _ in range(4)]
+        h.check('runner', all(r.wait() == 0 for r in runners))
+    h.check('exit codes', ends == [0] * 40)
+    got = sorted(r for m in sink.mails for r in m.rcpts)
+    h.check('each once: %d' % len(got), got == sorted(b'%d-%d@example.com' % (n, i)
+                                                     for n in range(8) for i in range(5)))
+    h.check('a run alone', h.run('-q') == 0)       # it counts right what others have estimated
+    with open(os.path.join(h.queue, 'usage')) as f:
+        h.check('nothing is counted any more', int(f.read()) == 0)
+    sink.close()
+    return h.failures
+
+
+@tests.named('held back here where the server does not do it (level local)')
+def held_back():
+    sink = Sink()
+    h = Home(sink.port, 'queue = auto\next_policy = futurerelease:local')
+    h.check('submitted', h.run('--hold-for=2h', '-v', 'a@example.com') == 0 and not sink.mails)
+    entry, = h.entries()
+    wait = os.stat(entry).st_mtime - time.time()
+    h.check('for that time: %s' % wait, 7100 < wait <= 7200)
+    life = [int(values(entry, key)[0]) for key in ('expires', 'next')]
+    h.check('its life begins then', abs(life[0] - life[1] - 5 * 86400000) < 20000)
+    h.check('no try has failed', not values(entry, 'attempts'))
+    h.check('not even forced', h.run('-qf') == 0 and not sink.mails)
+    h.check('the same moment', values(h.entries()[0], 'next')[0] == str(life[1]) and
+            values(h.entries()[0], 'expires')[0] == str(life[0]))
+    due(h)
+    rewrite(h.entries()[0], **{'hold-until': 1})
+    h.check('then', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('without a parameter', not any(b'HOLD' in p for p in sink.mails[0].params))
+    sink.close()
+    return h.failures
+
+
+@tests.named('damaged entries are set aside and told; those of another version are left alone')
+def damaged():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    for n in range(3):
+        h.run('%d@example.com' % n)
+    first, second = h.entries()[:2]
+    with open(first, 'r+b') as f:
+        f.seek(-3, 2)
+        f.write(b'?')
+    with open(second, 'r+b') as f:
+        f.seek(14)
+        f.write(b'002')
+    h.check('run', h.run('-q') == 0 and len(sink.mails) == 1)
+    h.check('told', 'damaged' in h.err and 'another version' in h.err)
+    h.check('where they are', [os.path.basename(p) for p in h.entries('corrupt')] ==
+            [os.path.basename(first)] and h.entries() == [second])
+    sink.close()
+    return h.failures
+
+
+@tests.named('-odb: back at once, sent by another process; -q1 goes on in the background')
+def behind():
+    sink = Sink()
+    h = Home(sink.port)
+    h.check('submitted', h.run('-odb', 'a@example.com') == 0)
+    sink.wait('a@example.com')
+    for _ in range(100):
+        if not h.entries():
+            break
+        time.sleep(0.05)
+    h.check('it is gone', not h.entries())
+    h.run('-odq', 'b@example.com')
+    # in a group of its own, by which it is found and ended
+    group = subprocess.Popen([PROGRAM, '-q1s', '--queue=auto'], env=h.env, cwd=h.folder)
+    h.check('back at once', group.wait() == 0)
+    sink.wait('b@example.com')
+    h.run('-odq', 'c@example.com')
+    sink.wait('c@example.com')
+    for name in os.listdir('/proc'):
+        try:
+            with open('/proc/%s/environ' % name, 'rb') as f:
+                ours = h.env['XDG_STATE_HOME'].encode() in f.read()
+            if name.isdigit() and ours:
+                os.kill(int(name), signal.SIGTERM)
+        except OSError:
+            pass
+    sink.close()
+    return h.failures
+
+
+def main():
+    return harness.run_tap(tests)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
