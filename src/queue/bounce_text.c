@@ -131,11 +131,11 @@ static const char *which_message(const struct composer *c)
 {
 	const struct entry *e = c->b->entry;
 
-	return arena_printf(c->arena, "It came here on %s%s%s. %s is attached.",
+	return arena_printf(c->arena, "The message came here on %s%s%s. %s is attached.",
 			    moment(c, e->arrival_ms),
 			    e->message_id ? " with the Message-ID " : "",
 			    e->message_id ? e->message_id : "",
-			    c->whole ? "The message" : "Its header");
+			    c->whole ? "All of it" : "Its header");
 }
 
 void bounce_write_text(struct composer *c, struct strbuf *out)
