@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/archive.h"
 #include "cli/commands.h"
 #include "cli/events.h"
 #include "cli/options.h"
@@ -17,9 +18,9 @@
 #include "message/header.h"
 #include "message/message.h"
 #include "message/result.h"
-#include "message/writer.h"
 #include "mime/compose.h"
-#include "server/maildir.h"
+#include "queue/keep.h"
+#include "queue/queue.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"
@@ -31,7 +32,6 @@
 #include "util/strbuf.h"
 
 #define URI_MAX 4096
-#define BLOCK 16384
 
 /* One message, and who wants to know about it. */
 struct sending {
@@ -58,72 +58,6 @@ static void tell_note(void *ctx, const char *text)
 static void tell_bad_word(void *ctx, const struct error *err)
 {
 	report_failure(told(ctx), err);
-}
-
-/* --- the copy in archive_dir ---------------------------------------------------------- */
-
-/*
- * Of what was sent, octet for octet as the server got it (before dot-stuffing
- * or chunks), in a Maildir, once the server has taken it.
- */
-struct archive {
-	const char *path;	/* maildir:PATH or PATH; NULL = none is wanted */
-	bool done;		/* one copy is enough, however many servers get it */
-	struct error error;	/* why there is no copy; exit 0 = there is */
-};
-
-static int store(struct delivery *d, const struct message *m, const struct edits *edits,
-		 struct error *err)
-{
-	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
-	char block[BLOCK];
-	const char *id;
-	ssize_t n;
-	int rc = d->ops->begin(d, &id, err);
-
-	if (rc < 0) {
-		writer_free(w);
-		return -1;
-	}
-	while (rc == 0 && (n = writer_read(w, block, sizeof(block), err)) != 0)
-		rc = n < 0 ? -1 : d->ops->write(d, block, (size_t)n, err);
-	writer_free(w);
-	if (rc == 0)
-		return d->ops->commit(d, err);
-	d->ops->abandon(d);
-	return -1;
-}
-
-/* Stores m with its edits; of struct attempt_options, ctx is the archive. */
-static void archive_message(void *ctx, const struct message *m, const struct edits *edits)
-{
-	static const char kind[] = "maildir:";
-	struct archive *a = ctx;
-	const char *path = a->path;
-	struct maildir box;
-	char host[256] = "localhost";
-
-	if (a->done)
-		return;
-	a->done = true;
-	if (strncmp(path, kind, strlen(kind)) == 0)
-		path += strlen(kind);
-	(void)!gethostname(host, sizeof(host) - 1);
-	if (maildir_open(&box, path, host, &a->error) < 0)
-		return;
-	box.keep_cr = true;
-	(void)!store(&box.delivery, m, edits, &a->error);
-	maildir_close(&box);
-}
-
-/* The message is sent: a copy that cannot be made is said, and changes nothing. */
-static void tell_archive(const struct report *r, struct archive *archive)
-{
-	if (!archive->error.exit)
-		return;
-	error_prefix(&archive->error, "no copy in archive_dir");
-	report_line(r->inv, "%s", archive->error.text);
-	report_log_aside(r, &archive->error);
 }
 
 /* --- the result --------------------------------------------------------------------- */
@@ -203,40 +137,6 @@ static int discard(struct sending *s)
 	return report_end(&report);
 }
 
-static int submit(struct sending *s)
-{
-	const struct submission *sub = &s->submission;
-	struct envelope *e = &s->submission.envelope;
-	struct archive archive = { .path = sub->account->report.archive_dir };
-	const bool archived = archive.path && !e->burl;
-	struct attempt_options opt = events_options(s->events);
-	struct result result;
-	int64_t start = clock_ms();
-
-	opt.before = s->inv.probes ? raw_commands_run : NULL;
-	opt.before_ctx = &s->inv;
-	opt.sent = archived ? archive_message : NULL;
-	opt.sent_ctx = &archive;
-	result_init(&result, sub->arena, e->rcpt_count);
-	interrupt_heed();
-	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
-	interrupt_defer();
-	add_unsendable(e, &result);
-	struct report report = make_report(s);
-
-	report.result = &result;
-	report.attempt = 1;
-	report.milliseconds = (long)(clock_ms() - start);
-	events_result(s->events, e, &result);
-	if (result.tracked)
-		keep_track(s, &result);
-	if (archive.path && e->burl)
-		error_set_status(&archive.error, FAULT_REFUSED, "5.3.0", "the server fetches "
-				 "parts of the message (--burl)");
-	tell_archive(&report, &archive);
-	return report_end(&report);
-}
-
 /* --- what cannot be sent ------------------------------------------------------------ */
 
 /*
@@ -277,6 +177,147 @@ static int give_up(struct sending *s, const struct error *err)
 	if (s->inv.json)
 		(void)report_json(&report);
 	return report_failure(&s->inv, err);
+}
+
+/* --- the queue ------------------------------------------------------------------------ */
+
+/* Was it written down that there is to be a queue? */
+static bool queue_asked(const struct submission *s)
+{
+	return strcmp(config_origin(s->config, s->account, "queue"), "default") != 0 ||
+		strcmp(config_origin(s->config, s->account, "queue_dir"), "default") != 0;
+}
+
+static enum queue_mode queue_mode(const struct sending *s)
+{
+	const enum queue_mode set = s->submission.account->queue.mode;
+
+	if (set == QUEUE_NEVER || s->inv.probes || !keep_possible(&s->submission))
+		return QUEUE_NEVER;
+	switch (s->inv.delivery) {
+	case DELIVERY_NOW:
+		return QUEUE_AUTO;
+	case DELIVERY_BACKGROUND:
+	case DELIVERY_QUEUE:
+		return QUEUE_ALWAYS;
+	case DELIVERY_AS_SET:
+		break;
+	}
+	return set;
+}
+
+/*
+ * What is done with a message that can be sent later, and the queue for it. One
+ * that nobody has asked for is used only when it is there.
+ */
+static enum queue_mode open_queue(const struct sending *s, struct queue *q, struct error *err)
+{
+	const enum queue_mode mode = queue_mode(s);
+	const bool asked = mode != QUEUE_NEVER && queue_asked(&s->submission);
+
+	*q = (struct queue)QUEUE_INIT;
+	if (mode == QUEUE_NEVER)
+		return mode;
+	if (queue_open(q, s->submission.account->queue.dir, asked, err) == 0)
+		return queue_exists(q) ? mode : QUEUE_NEVER;
+	if (!asked)
+		err->exit = 0;
+	return asked && mode == QUEUE_ALWAYS ? mode : QUEUE_NEVER;
+}
+
+/* No try: it is in the queue, or it is nowhere. */
+static int enqueue(struct sending *s, struct queue *q, struct error *err)
+{
+	const struct submission *sub = &s->submission;
+	struct result result;
+	struct report report = make_report(s);
+	const struct keep_request keep = { .submission = sub, .message_id = report.message_id,
+					   .result = &result };
+
+	result_init(&result, sub->arena, sub->envelope.rcpt_count);
+	if (err->exit || keep_submission(q, &keep, &report.queue_id, err) < 0)
+		return give_up(s, err);
+	result_note(&result, "in the queue as %s", report.queue_id);
+	result_settle(&result);
+	add_unsendable(&s->submission.envelope, &result);
+	events_result(s->events, &s->submission.envelope, &result);
+	report.result = &result;
+	return report_end(&report);
+}
+
+/* What the try has not brought to an end goes into the queue. */
+static void keep_rest(struct sending *s, struct queue *q, struct result *r, int64_t begun_ms,
+		      struct report *report)
+{
+	const struct keep_request keep = { .submission = &s->submission, .result = r,
+					   .message_id = report->message_id, .tried = true,
+					   .begun_ms = begun_ms };
+	const struct error why = r->error;
+	struct error err;
+	const int kept = queue_exists(q) && !interrupt_noted() ?
+		keep_submission(q, &keep, &report->queue_id, &err) : 0;
+
+	if (kept > 0) {
+		result_note(r, "in the queue as %s: %s", report->queue_id, why.text);
+		result_settle(r);
+	} else if (kept < 0) {
+		report_line(told(s), "the message cannot be kept: %s", err.text);
+	}
+}
+
+static int submit(struct sending *s, struct queue *q)
+{
+	const struct submission *sub = &s->submission;
+	struct envelope *e = &s->submission.envelope;
+	struct archive archive = { .path = sub->account->report.archive_dir };
+	const bool archived = archive.path && !e->burl;
+	struct attempt_options opt = events_options(s->events);
+	struct result result;
+	const int64_t start = clock_ms(), begun_ms = datetime_now();
+
+	opt.before = s->inv.probes ? raw_commands_run : NULL;
+	opt.before_ctx = &s->inv;
+	opt.sent = archived ? archive_message : NULL;
+	opt.sent_ctx = &archive;
+	opt.direct_timeout = queue_exists(q) ? sub->account->queue.direct_timeout : 0;
+	result_init(&result, sub->arena, e->rcpt_count);
+	interrupt_heed();
+	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
+	interrupt_defer();
+	struct report report = make_report(s);
+
+	keep_rest(s, q, &result, begun_ms, &report);
+	add_unsendable(e, &result);
+	report.result = &result;
+	report.attempt = 1;
+	report.milliseconds = (long)(clock_ms() - start);
+	events_result(s->events, e, &result);
+	if (result.tracked)
+		keep_track(s, &result);
+	if (archive.path && e->burl)
+		error_set_status(&archive.error, FAULT_REFUSED, "5.3.0", "the server fetches "
+				 "parts of the message (--burl)");
+	archive_tell(&report, &archive);
+	return report_end(&report);
+}
+
+/* Now, or later, or now and the rest later. */
+static int deliver(struct sending *s)
+{
+	struct error err = { .exit = 0 };
+	struct queue q;
+	const enum queue_mode mode = open_queue(s, &q, &err);
+	int status;
+
+	if (mode == QUEUE_ALWAYS) {
+		status = enqueue(s, &q, &err);
+	} else {
+		if (err.exit)
+			report_line(told(s), "%s", err.text);
+		status = submit(s, &q);
+	}
+	queue_close(&q);
+	return status;
 }
 
 static int prepare(struct sending *s, struct error *err)
@@ -321,7 +362,7 @@ int cmd_send(const struct invocation *inv)
 		status = show_message(told(&s), &s.submission);
 	else
 		status = s.submission.account->redirect.drop || s.submission.envelope.discard ?
-			discard(&s) : submit(&s);
+			discard(&s) : deliver(&s);
 	events_free(s.events);
 	submission_release(&s.submission);
 	/* a shell that runs us in a loop ends it when we end by its ^C */

@@ -304,5 +304,6 @@ void events_result(struct events *e, const struct envelope *envelope, const stru
 	}
 	if (e->fd >= 0)
 		end_event(e, report_outcome_name(r->outcome),
-			  r->outcome == OUTCOME_ACCEPTED ? NULL : &r->error);
+			  r->outcome == OUTCOME_ACCEPTED || r->outcome == OUTCOME_QUEUED ?
+			  NULL : &r->error);
 }

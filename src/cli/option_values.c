@@ -228,6 +228,20 @@ static bool is_false(const char *value)
 	return strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0;
 }
 
+static enum delivery_time delivery_of(char letter)
+{
+	static const struct { char letter; enum delivery_time delivery; } letters[] = {
+		{ 'i', DELIVERY_NOW }, { 'f', DELIVERY_NOW }, { 'b', DELIVERY_BACKGROUND },
+		{ 'q', DELIVERY_QUEUE }, { 'd', DELIVERY_QUEUE },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(letters); i++) {
+		if (letters[i].letter == letter)
+			return letters[i].delivery;
+	}
+	return DELIVERY_AS_SET;
+}
+
 OPTION_FUNCTION(option_letter)
 {
 	switch (value[0]) {
@@ -238,6 +252,9 @@ OPTION_FUNCTION(option_letter)
 		return 0;
 	case 'v':
 		inv->verbose = true;
+		return 0;
+	case 'd':
+		inv->delivery = delivery_of(value[1]);
 		return 0;
 	case 'e':
 		return option_error_mode(inv, o, value + 1, err);

@@ -31,6 +31,14 @@ enum command {
 	COMMAND_IMPORT, COMMAND_COUNT
 };
 
+/* -od: when the message is sent; where there is no queue, always now. */
+enum delivery_time {
+	DELIVERY_AS_SET,
+	DELIVERY_NOW,			/* -odi, -odf: tried first, whatever is set */
+	DELIVERY_BACKGROUND,		/* -odb: kept, and tried at once by another process */
+	DELIVERY_QUEUE			/* -odq, -odd: kept */
+};
+
 /* --configure and what goes with it. */
 struct configure_options {
 	const char *output;		/* --output, of --import too; NULL = as each has it */
@@ -56,6 +64,7 @@ struct invocation {
 	bool quiet;			/* -oeq: exit status only */
 	int error_format;		/* enum error_format */
 	bool errors_mailed;		/* -oem: nobody may be reading stderr */
+	enum delivery_time delivery;		/* -od */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */

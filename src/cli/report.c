@@ -214,7 +214,7 @@ const struct error *report_error(const struct report *r)
 {
 	if (!r->result)
 		return r->error;
-	if (r->result->outcome == OUTCOME_ACCEPTED)
+	if (r->result->outcome == OUTCOME_ACCEPTED || r->result->outcome == OUTCOME_QUEUED)
 		return NULL;
 	return r->result->error.exit ? &r->result->error : &unexplained;
 }
@@ -260,7 +260,8 @@ bool report_recipient_failed(const struct report *r, size_t i)
 {
 	if (!r->result)
 		return !r->discarded;
-	return r->result->rcpt[i].outcome != OUTCOME_ACCEPTED;
+	return r->result->rcpt[i].outcome != OUTCOME_ACCEPTED &&
+		r->result->rcpt[i].outcome != OUTCOME_QUEUED;
 }
 
 /* --- JSON ---------------------------------------------------------------------------- */
@@ -269,7 +270,8 @@ const char *report_outcome_name(enum outcome outcome)
 {
 	static const struct name_value names[] = {
 		{ "accepted", OUTCOME_ACCEPTED }, { "deferred", OUTCOME_DEFERRED },
-		{ "refused", OUTCOME_REFUSED }, { "none", OUTCOME_NONE }, { NULL, 0 },
+		{ "queued", OUTCOME_QUEUED }, { "refused", OUTCOME_REFUSED },
+		{ "none", OUTCOME_NONE }, { NULL, 0 },
 	};
 
 	return names_name(names, (int)outcome);
@@ -398,14 +400,19 @@ static void tell_recipient(const struct report *r, size_t i)
 static void tell_recipients(const struct report *r)
 {
 	const struct result *result = r->result;
-	size_t taken = 0;
+	size_t taken = 0, waiting = 0;
 
 	for (size_t i = 0; i < result->rcpt_count; i++) {
 		if (report_recipient_failed(r, i))
 			tell_recipient(r, i);
+		else if (result->rcpt[i].outcome == OUTCOME_QUEUED)
+			waiting++;
 		else
 			taken++;
 	}
+	if (waiting)
+		report_line(r->inv, "the message waits in the queue for %zu of %zu recipients",
+			    waiting, result->rcpt_count);
 	if (taken)
 		report_line(r->inv, "the server took the message for %zu of %zu recipients", taken,
 			    result->rcpt_count);

@@ -305,6 +305,22 @@ struct report_settings {
 	const char *archive_dir;	/* maildir:PATH or PATH; NULL = none */
 };
 
+/* When a message is kept to be sent later. */
+enum queue_mode {
+	QUEUE_AUTO,			/* when a try fails for now */
+	QUEUE_ALWAYS,			/* at once, without a try */
+	QUEUE_NEVER
+};
+
+/* What waits on disk: queue/queue.h. */
+struct queue_settings {
+	enum queue_mode mode;
+	const char *dir;		/* folder; NULL = that of the state */
+	unsigned direct_timeout;	/* seconds of a first try up to the end of its content */
+	unsigned lifetime;		/* seconds until it is given up */
+	uint64_t max_bytes;		/* of all entries, 0 = no limit */
+};
+
 /* Where addresses are rewritten: rewrite_classes. */
 enum rewrite_class {
 	REWRITE_ENVELOPE_SENDER = 1, REWRITE_ENVELOPE_RECIPIENT = 2, REWRITE_FROM = 4,
@@ -416,6 +432,7 @@ struct account {
 	const char *logfile_time_format;	/* strftime() */
 	int syslog;			/* facility of syslog.h, -1 = off */
 	struct report_settings report;
+	struct queue_settings queue;
 
 	bool classic;			/* written in msmtp's own syntax */
 };

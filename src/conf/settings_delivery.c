@@ -282,6 +282,19 @@ const struct setting settings_delivery[] = {
 { OWNER("mtqp_tls"), CHOICE(enum mtqp_tls, cmd.mtqp_tls, { "required", MTQP_TLS_REQUIRED },
   { "try", MTQP_TLS_TRY }, { "off", MTQP_TLS_OFF }), .def = "required",
   .help = "TLS for --track-query" },
+
+/* what waits to be sent */
+{ OWNER("queue"), CHOICE(enum queue_mode, queue.mode, { "auto", QUEUE_AUTO },
+  { "always", QUEUE_ALWAYS }, { "never", QUEUE_NEVER }), .def = "auto",
+  .help = "keep a message: when it cannot be sent now, always, never" },
+{ OWNER_FIRST("queue_dir"), TEXT(queue.dir), .flags = SETTING_PATH, .arg = "folder",
+  .help = "where it is kept" },
+{ OWNER("direct_timeout"), LIMIT(queue.direct_timeout), .def = "10",
+  .help = "how long the first try may take before a message is kept" },
+{ OWNER("queue_lifetime"), DURATION(queue.lifetime), .arg = "seconds", .min = 1, .def = "5d",
+  .help = "how long a message is tried" },
+{ OWNER("queue_max_bytes"), SIZE(queue.max_bytes, UINT64_MAX), .def = "1G",
+  .help = "what the queue may hold in all, 0 = no limit" },
 { .help = NULL }
 };
 

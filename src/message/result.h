@@ -12,8 +12,10 @@
 
 struct arena;
 
-/* In order of their weight for the whole: see result_settle(). */
-enum outcome { OUTCOME_NONE, OUTCOME_ACCEPTED, OUTCOME_DEFERRED, OUTCOME_REFUSED };
+/* In order of their weight for the whole: see result_settle(). QUEUED: it will be sent later. */
+enum outcome {
+	OUTCOME_NONE, OUTCOME_ACCEPTED, OUTCOME_QUEUED, OUTCOME_DEFERRED, OUTCOME_REFUSED
+};
 
 struct rcpt_result {
 	enum outcome outcome;

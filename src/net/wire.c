@@ -24,6 +24,7 @@ struct wire {
 	bool out_secret;		/* out holds what the transcript must not show */
 	bool end;			/* the peer has closed */
 	struct deadline limit;
+	struct deadline early;		/* the same, until it is lifted */
 	wire_trace_fn *trace;
 	void *trace_ctx;
 	struct error read_error;	/* exit 0: none so far; both are for good */
@@ -66,6 +67,16 @@ void wire_set_limit(struct wire *w, struct deadline whole)
 	w->limit = whole;
 }
 
+void wire_set_early_limit(struct wire *w, struct deadline until)
+{
+	w->early = until;
+}
+
+void wire_lift_early_limit(struct wire *w)
+{
+	w->early = (struct deadline){ .at = 0 };
+}
+
 void wire_set_trace(struct wire *w, wire_trace_fn *fn, void *ctx)
 {
 	w->trace = fn;
@@ -83,10 +94,10 @@ struct stream *wire_stream(const struct wire *w)
 	return w->stream;
 }
 
-/* The earlier of d and the overall limit; the text names what d waits for. */
+/* The earlier of d and the overall limits; the text names what d waits for. */
 static struct deadline limited(const struct wire *w, struct deadline d)
 {
-	struct deadline first = deadline_first(d, w->limit);
+	struct deadline first = deadline_first(deadline_first(d, w->limit), w->early);
 
 	first.what = d.what;
 	return first;

@@ -46,6 +46,13 @@ void wire_free(struct wire *w);
 /* The deadline that all following waits also obey (the overall one). */
 void wire_set_limit(struct wire *w, struct deadline whole);
 
+/*
+ * A limit besides, until wire_lift_early_limit(): for what may be given up
+ * early, but not any more when the peer may be done with it.
+ */
+void wire_set_early_limit(struct wire *w, struct deadline until);
+void wire_lift_early_limit(struct wire *w);
+
 /* Shows lines to fn from now on; NULL switches it off. */
 void wire_set_trace(struct wire *w, wire_trace_fn *fn, void *ctx);
 

@@ -478,6 +478,7 @@ static void send_lines(struct transaction *t)
 		pipeline_break(&t->pipe, &err);
 	} else {
 		t->try.sent = true;
+		wire_lift_early_limit(t->s->wire);
 		content_replies(t, STAGE_DOT);
 	}
 }

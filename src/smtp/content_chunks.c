@@ -322,6 +322,7 @@ void content_send_chunks(struct transaction *t)
 		chunks_stopped(&c, stage, end == DATA_FAILED ? &err : NULL);
 	} else {
 		t->try.sent = true;
+		wire_lift_early_limit(t->s->wire);
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken || t->try.chunk_error.exit)
 			take_result(t, stage);

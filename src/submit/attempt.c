@@ -49,8 +49,12 @@ static void attempt_init(struct attempt *t, const struct account *a, const char 
 {
 	t->o.account = a;
 	t->o.arena = arena;
-	t->o.whole = deadline_in(a->timeouts.total, "the server");
+	t->o.total = deadline_in(a->timeouts.total, "the server");
+	t->o.total.whole = true;
+	t->o.whole = t->o.opt->direct_timeout ?
+		deadline_in(t->o.opt->direct_timeout, "the server") : t->o.total;
 	t->o.whole.whole = true;
+	t->o.whole = deadline_first(t->o.whole, t->o.total);
 	t->targets = (struct server_list){
 		.account = a, .mx_domain = mx_domain, .arena = arena, .whole = &t->o.whole,
 		.sender = t->o.envelope ? t->o.envelope->sender : NULL,

@@ -20,6 +20,12 @@ struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
 	void *trace_ctx;
 	const struct observer *observer;	/* NULL = nobody watches */
+	/*
+	 * Seconds up to the end of the content, 0 = no such limit: whoever can try
+	 * later gives up early. Behind that the server may have taken the message,
+	 * and its reply is waited for as the account says.
+	 */
+	unsigned direct_timeout;
 	/* Called after sign-in, before MAIL; -1 and err end the attempt. NULL = nothing. */
 	int (*before)(void *ctx, struct session *, struct error *);
 	void *before_ctx;

@@ -100,7 +100,8 @@ static int connect_wire(struct session_opening *o, struct error *err)
 	o->closed = o->opt->observer ? o->opt->observer->closed : NULL;
 	o->closed_ctx = o->opt->observer ? o->opt->observer->ctx : NULL;
 	tell_connected(o);
-	wire_set_limit(o->wire, o->whole);
+	wire_set_limit(o->wire, o->total);
+	wire_set_early_limit(o->wire, o->whole);
 	wire_set_trace(o->wire, o->opt->trace, o->opt->trace_ctx);
 	if (top)
 		observer_secured(o->opt->observer, o->wire);

@@ -29,7 +29,8 @@ struct session_opening {
 	credential_fn *credential;	/* NULL: those of secrets/credentials.h */
 	void *credential_ctx;
 	struct arena *arena;
-	struct deadline whole;
+	struct deadline whole;		/* up to the end of the content */
+	struct deadline total;		/* of all */
 	struct server target;		/* the server in use */
 	struct host_addresses addresses;	/* of it, left to try; the one in use in front */
 	bool polite;			/* EHLO waits for the greeting */

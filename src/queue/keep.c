@@ -1,0 +1,102 @@
+#include "config.h"
+#include "queue/keep.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/account.h"
+#include "message/result.h"
+#include "queue/entry.h"
+#include "queue/queue.h"
+#include "queue/schedule.h"
+#include "submit/submission.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+bool keep_possible(const struct submission *s)
+{
+	return !s->envelope.burl && !s->request->config.text;
+}
+
+/* The file of -C as it is found from anywhere. */
+static const char *whole_path(struct arena *a, const char *path)
+{
+	char whole[PATH_MAX];
+
+	return path && realpath(path, whole) ? arena_strdup(a, whole) : path;
+}
+
+static void fill(struct entry *e, const struct keep_request *r)
+{
+	const struct submission *s = r->submission;
+	const struct config_request *config = &s->request->config;
+
+	entry_init(e, s->arena);
+	entry_set_envelope(e, &s->envelope);
+	e->arrival_ms = datetime_now();
+	e->expires_ms = e->arrival_ms + (int64_t)s->account->queue.lifetime * 1000;
+	e->uid = getuid();
+	e->account = s->account->name;
+	e->config_file = whole_path(s->arena, config->file);
+	e->no_files = config->no_files;
+	for (size_t i = 0; i < config->override_n; i++)
+		entry_add_setting(e, config->override[i].key, config->override[i].value);
+	e->message_id = r->message_id;
+}
+
+static bool is_kept(const struct keep_request *r, size_t i)
+{
+	const struct rcpt_result *one = &r->result->rcpt[i];
+
+	return !r->tried || (one->outcome != OUTCOME_ACCEPTED &&
+			     schedule_keeps(r->submission->account, &one->error));
+}
+
+/* The number of those who are to get it later. */
+static size_t count_kept(const struct keep_request *r)
+{
+	const struct error *refusal = &r->result->refusal;
+	size_t n = 0;
+
+	if (r->tried && refusal->exit && !schedule_keeps(r->submission->account, refusal))
+		return 0;
+	for (size_t i = 0; i < r->result->rcpt_count; i++)
+		n += is_kept(r, i);
+	return n;
+}
+
+/* Who is not kept has been told already, or is being told. */
+static void note_try(struct entry *e, const struct keep_request *r)
+{
+	schedule_note(e, r->submission->account, r->result, NULL, r->begun_ms, datetime_now());
+	for (size_t i = 0; i < r->result->rcpt_count; i++) {
+		if (is_kept(r, i) || r->result->rcpt[i].outcome == OUTCOME_ACCEPTED)
+			continue;
+		e->rcpt[i].outcome = OUTCOME_REFUSED;
+		e->rcpt[i].told = true;
+	}
+}
+
+int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
+		    struct error *err)
+{
+	const struct submission *s = r->submission;
+	struct entry e;
+
+	if (!keep_possible(s) || count_kept(r) == 0)
+		return 0;
+	fill(&e, r);
+	if (r->tried)
+		note_try(&e, r);
+	if (queue_add(q, &e, s->message, &s->edits, s->account->queue.max_bytes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->result->rcpt_count; i++) {
+		if (is_kept(r, i))
+			r->result->rcpt[i].outcome = OUTCOME_QUEUED;
+	}
+	*id_out = arena_strdup(s->arena, e.id);
+	return 1;
+}

@@ -1,0 +1,38 @@
+/*
+ * A submission is put into the queue: instead of a try, or behind one.
+ */
+#ifndef QUEUE_KEEP_H
+#define QUEUE_KEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/attr.h"
+
+struct error;
+struct queue;
+struct result;
+struct submission;
+
+struct keep_request {
+	const struct submission *submission;	/* prepared */
+	const char *message_id;		/* as it goes out; NULL = none */
+	struct result *result;		/* of the try, for its recipients */
+	bool tried;			/* false: there was none */
+	int64_t begun_ms;		/* when it began */
+};
+
+/* Can this submission be sent later? Not when the server is to fetch parts of it (BURL). */
+ATTR_PURE bool keep_possible(const struct submission *s);
+
+/*
+ * Adds what has to be sent later: everything, or, of one that was tried, what
+ * schedule_keeps() says, unless a refusal ended it for all. 1: it is in the
+ * queue, *id_out (in the submission's arena) names it, and in the result those
+ * who wait are OUTCOME_QUEUED. 0: there is nothing to be kept. -1 as
+ * queue_add(): nothing is kept, and the result is as it was.
+ */
+ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
+			       struct error *err);
+
+#endif

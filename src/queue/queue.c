@@ -1,0 +1,404 @@
+#include "config.h"
+#include "queue/queue.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "message/edits.h"
+#include "message/message.h"
+#include "message/writer.h"
+#include "queue/queue_private.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/fs.h"
+#include "util/strbuf.h"
+
+#define ID_DIGITS "0123456789ABCDEF"
+#define BLOCK ((size_t)64 * 1024)
+#define USAGE_WAIT_MS 1000
+#define USAGE_SIZE 21			/* digits and LF */
+#define STALE_SECONDS (36 * 3600L)
+#define FOLDERS 256
+
+enum { ID_TRIES = 5, RANDOM_BITS = 20 };
+
+/* --- opening ----------------------------------------------------------------- */
+
+int queue_open(struct queue *q, const char *path, bool make, struct error *err)
+{
+	struct strbuf place = STRBUF_INIT((size_t)1 << 16);
+	int rc = 0;
+
+	*q = (struct queue)QUEUE_INIT;
+	if (path) {
+		strbuf_addstr(&place, path);
+	} else if (store_state_path(&place) == 0) {
+		strbuf_addstr(&place, "/queue");
+	} else if (make) {
+		rc = error_set(err, FAULT_CANNOT_WRITE, "there is no folder for a queue: set "
+			       "queue_dir");
+	}
+	if (rc == 0 && place.len)
+		rc = store_open(&q->store, place.buf, make, err);
+	strbuf_release(&place);
+	return rc < 0 ? error_prefix(err, "queue") : 0;
+}
+
+void queue_close(struct queue *q)
+{
+	store_close(&q->store);
+}
+
+bool queue_exists(const struct queue *q)
+{
+	return q->store.fd >= 0;
+}
+
+int queue_fault(const struct queue *q, const char *id, struct error *err)
+{
+	store_fault(err, q->store.path, id);
+	return error_prefix(err, "queue");
+}
+
+bool queue_is_id(const char *id)
+{
+	return strlen(id) == ENTRY_ID_LEN && strspn(id, ID_DIGITS) == ENTRY_ID_LEN;
+}
+
+int queue_folder(const struct queue *q, const char *id, bool make)
+{
+	const char *name = id + ENTRY_ID_LEN - 2;
+
+	return make ? store_open_below(q->store.fd, name) :
+		openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* --- how much there is ---------------------------------------------------------- */
+
+/* Locked for a moment, by those who change it; it is made where it is missing. */
+static int usage_open(const struct queue *q, uint64_t *out)
+{
+	char text[USAGE_SIZE + 1] = "";
+	int fd = openat(q->store.fd, "usage", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	if (fs_lock(fd, "usage", USAGE_WAIT_MS, NULL) < 0 || pread(fd, text, USAGE_SIZE, 0) < 0) {
+		close(fd);
+		return -1;
+	}
+	*out = strtoull(text, NULL, 10);
+	return fd;
+}
+
+/* It is an estimate, made right by queue_each(): what goes wrong here is no failure. */
+static void usage_write(int fd, uint64_t octets)
+{
+	char text[USAGE_SIZE + 1];
+
+	snprintf(text, sizeof(text), "%020" PRIu64 "\n", octets);
+	(void)!pwrite(fd, text, USAGE_SIZE, 0);
+	close(fd);
+}
+
+void queue_count(const struct queue *q, int64_t change)
+{
+	uint64_t now;
+	int fd = usage_open(q, &now);
+
+	if (fd < 0)
+		return;
+	if (change < 0 && now < (uint64_t)-change)
+		now = 0;
+	else
+		now += (uint64_t)change;
+	usage_write(fd, now);
+}
+
+static int check_room(const struct queue *q, uint64_t size, uint64_t max, struct error *err)
+{
+	uint64_t now = 0;
+	int fd = max ? usage_open(q, &now) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	if (max && (now > max || size > max - now))
+		return error_set(err, FAULT_QUEUE_FULL, "the queue %s is full: %" PRIu64
+				 " octets wait, and queue_max_bytes is %" PRIu64, q->store.path,
+				 now, max);
+	return 0;
+}
+
+/* --- adding ------------------------------------------------------------------------ */
+
+static int make_id(char id[ENTRY_ID_LEN + 1])
+{
+	uint64_t salt;
+
+	if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+		return -1;
+	salt &= ((uint64_t)1 << RANDOM_BITS) - 1;
+	snprintf(id, ENTRY_ID_LEN + 1, "%016" PRIX64,
+		 (uint64_t)datetime_now() << RANDOM_BITS | salt);
+	return 0;
+}
+
+static int pwrite_all(int fd, const char *data, size_t n)
+{
+	off_t at = 0;
+
+	while (n) {
+		const ssize_t done = pwrite(fd, data, n, at);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return -1;
+		data += done;
+		at += done;
+		n -= (size_t)done;
+	}
+	return 0;
+}
+
+/* The message behind what is in out, which is written when it is a block; sums are noted. */
+static int put_message(int fd, struct entry *e, struct writer *w, struct strbuf *out,
+		       bool *flushed, struct error *err)
+{
+	char block[BLOCK / 4];
+	ssize_t n;
+
+	e->message_size = 0;
+	e->message_sum = ENTRY_SUM_INIT;
+	while ((n = writer_read(w, block, sizeof(block), err)) != 0) {
+		if (n < 0)
+			return -1;
+		e->message_size += (uint64_t)n;
+		e->message_sum = entry_sum(e->message_sum, block, (size_t)n);
+		strbuf_add(out, block, (size_t)n);
+		if (out->len < BLOCK)
+			continue;
+		if (fs_write_all(fd, out->buf, out->len) < 0)
+			return error_errno(err, FAULT_IO, "cannot write");
+		strbuf_reset(out);
+		*flushed = true;
+	}
+	return 0;
+}
+
+/* First line and envelope are known when the message is written: they go in front of it. */
+static int put_entry(int fd, struct entry *e, const struct message *m, const struct edits *edits,
+		     struct error *err)
+{
+	struct strbuf out = STRBUF_INIT(2 * ENTRY_ENVELOPE_MAX), head = out;
+	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
+	bool flushed = false;
+	int rc = entry_write(e, &out, err);
+
+	if (rc == 0)
+		rc = put_message(fd, e, w, &out, &flushed, err);
+	if (rc == 0)
+		rc = entry_write(e, &head, err);
+	if (rc == 0 && !flushed)
+		memcpy(out.buf, head.buf, head.len);
+	if (rc == 0 && (fs_write_all(fd, out.buf, out.len) < 0 ||
+			(flushed && pwrite_all(fd, head.buf, head.len) < 0)))
+		rc = error_errno(err, FAULT_IO, "cannot write");
+	writer_free(w);
+	strbuf_release(&out);
+	strbuf_release(&head);
+	return rc;
+}
+
+int queue_set_due(int fd, int64_t ms)
+{
+	const int64_t latest = datetime_now() + QUEUE_HELD_MS;
+	const struct timespec due = {
+		.tv_sec = (time_t)((ms < latest ? ms : latest) / 1000),
+		.tv_nsec = (ms < latest ? ms : latest) % 1000 * 1000000
+	};
+	const struct timespec times[2] = { due, due };
+
+	return futimens(fd, times);
+}
+
+int64_t queue_due_of(const struct entry *e)
+{
+	return e->held ? INT64_MAX : e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
+}
+
+/* The name that nobody has yet. */
+static int commit(struct queue *q, struct store_file *f, struct entry *e)
+{
+	int rc = -1;
+
+	for (int i = 0; i < ID_TRIES && rc < 0; i++) {
+		struct store_file once = *f;
+		int folder = -1;
+
+		if (make_id(e->id) == 0)
+			folder = queue_folder(q, e->id, true);
+		if (folder < 0)
+			break;
+		if (faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			close(folder);
+			continue;
+		}
+		rc = store_commit(&once, folder, e->id, STORE_NEW);
+		const int why = errno;
+
+		close(folder);
+		errno = why;
+		f->fd = once.fd;
+		if (rc < 0)
+			break;
+	}
+	store_abort(f);
+	return rc;
+}
+
+int queue_add(struct queue *q, struct entry *e, const struct message *m,
+	      const struct edits *edits, uint64_t max_bytes, struct error *err)
+{
+	const uint64_t size = edits_wire_size(edits, m);
+	struct store_file f = { .fd = -1 };
+	int tmp;
+
+	if (size - m->body_size > MESSAGE_HEADER_MAX)
+		return error_set(err, FAULT_INPUT_TOO_LARGE, "the header is too large for the "
+				 "queue");
+	if (check_room(q, size, max_bytes, err) < 0)
+		return -1;
+	e->binary = m->body_binary;
+	tmp = store_open_below(q->store.fd, "tmp");
+	if (tmp < 0)
+		return queue_fault(q, "tmp", err);
+	int rc = store_begin(&f, tmp, NULL, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
+
+	if (rc == 0 && put_entry(f.fd, e, m, edits, err) < 0) {
+		rc = error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
+		store_abort(&f);
+	}
+	if (rc == 0 && (queue_set_due(f.fd, queue_due_of(e)) < 0 || commit(q, &f, e) < 0))
+		rc = queue_fault(q, *e->id ? e->id : NULL, err);
+	store_abort(&f);
+	close(tmp);
+	if (rc == 0)
+		queue_count(q, (int64_t)(e->message_start + e->message_size));
+	else
+		*e->id = '\0';
+	return rc;
+}
+
+/* --- all entries ----------------------------------------------------------------- */
+
+/* What lies in a folder. */
+struct listing {
+	struct arena *arena;
+	struct queue_item *item;
+	size_t n, alloc;
+	uint64_t octets;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct queue_item *)a)->id, ((const struct queue_item *)b)->id);
+}
+
+int64_t queue_due_time(const struct stat *st)
+{
+	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+static void list_folder(DIR *dir, struct listing *l)
+{
+	const struct dirent *d;
+	struct stat st;
+
+	while ((d = readdir(dir))) {
+		if (!queue_is_id(d->d_name) ||
+		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		l->item = arena_grow(l->arena, l->item, l->n, &l->alloc, sizeof(*l->item));
+		struct queue_item *item = &l->item[l->n++];
+
+		memcpy(item->id, d->d_name, ENTRY_ID_LEN + 1);
+		item->due_ms = queue_due_time(&st);
+		item->size = (uint64_t)st.st_size;
+		l->octets += item->size;
+	}
+	if (l->n)
+		qsort(l->item, l->n, sizeof(*l->item), by_id);
+}
+
+/* 0 for a folder that is not there. */
+static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
+			  int (*take)(void *ctx, const struct queue_item *), void *ctx,
+			  struct error *err)
+{
+	struct listing l = { .arena = NULL };
+	char id[ENTRY_ID_LEN + 1], name[3];
+	int rc = 0;
+
+	snprintf(id, sizeof(id), "%016X", number & 0xff);
+	memcpy(name, id + ENTRY_ID_LEN - 2, sizeof(name));
+	int fd = queue_folder(q, id, false);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return errno == ENOENT ? 0 : error_errno(err, FAULT_IO, "queue: cannot read %s/%s",
+							 q->store.path, name);
+	}
+	l.arena = arena_new();
+	list_folder(dir, &l);
+	closedir(dir);
+	for (size_t i = 0; rc == 0 && i < l.n; i++)
+		rc = take(ctx, &l.item[i]);
+	*octets += l.octets;
+	arena_free(l.arena);
+	return rc;
+}
+
+int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *), void *ctx,
+	       struct error *err)
+{
+	const unsigned first = (unsigned)clock_ms() ^ (unsigned)getpid();
+	uint64_t octets = 0, before = 0, now;
+	int rc = 0;
+
+	if (!queue_exists(q))
+		return 0;
+	int fd = usage_open(q, &before);
+
+	if (fd >= 0)
+		close(fd);
+	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++)
+		rc = each_of_folder(q, first + i, &octets, take, ctx, err);
+	/* what has come and gone meanwhile is added to what was seen */
+	if (rc == 0 && (fd = usage_open(q, &now)) >= 0)
+		usage_write(fd, now > before ? octets + (now - before) :
+			    octets > before - now ? octets - (before - now) : 0);
+	return rc;
+}
+
+void queue_clean(struct queue *q)
+{
+	struct store tmp = { .path = NULL };
+
+	tmp.fd = queue_exists(q) ? openat(q->store.fd, "tmp", O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+					  O_CLOEXEC) : -1;
+	if (tmp.fd >= 0)
+		store_clean(&tmp, STALE_SECONDS);
+	store_close(&tmp);
+}
