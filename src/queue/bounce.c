@@ -142,6 +142,16 @@ bool bounce_is_notice(const struct message *original)
 	return false;
 }
 
+bool bounce_is_late(const struct entry *e, unsigned seconds, int64_t now_ms)
+{
+	const struct ext_request *x = &e->envelope.ext;
+
+	if (e->warned_ms || !entry_open(e))
+		return false;
+	return (seconds && now_ms >= e->arrival_ms + (int64_t)seconds * 1000) ||
+		(x->by == BY_NOTIFY && now_ms >= x->by_ms);
+}
+
 static const char *host_name(const struct bounce *b)
 {
 	return b->host && address_domain_valid(b->host) ? b->host : "localhost";
@@ -472,22 +482,43 @@ int bounce_compose(const struct bounce *b, struct message **out, struct error *e
 	return rc;
 }
 
-void bounce_envelope(const struct bounce *b, const struct message *bounce, struct arena *a,
-		     struct envelope *out)
+static void fill_envelope(const struct bounce *b, const struct message *bounce,
+			  struct envelope *e)
 {
 	const struct ext_request *x = &b->entry->envelope.ext;
-	const char *to = bounce_address(b, a);
+	const char *to = bounce_address(b, e->arena);
 	struct edits none;
 
-	edits_init(&none, a, bounce);
-	envelope_init(out, a);
-	out->sender = "";
-	envelope_add(out, to, NULL);
-	out->utf8 = !text_is_ascii(to, strlen(to)) || bounce->header_8bit;
-	out->header_utf8 = bounce->header_8bit;
-	out->body = bounce->body_8bit || out->utf8 ? BODY_8BITMIME : BODY_7BIT;
-	out->size = edits_wire_size(&none, bounce);
-	out->ext.priority_given = x->priority_given;
-	out->ext.priority = x->priority;
-	out->ext.requiretls = x->requiretls;
+	edits_init(&none, e->arena, bounce);
+	e->sender = "";
+	envelope_add(e, to, NULL);
+	e->utf8 = !text_is_ascii(to, strlen(to)) || bounce->header_8bit;
+	e->header_utf8 = bounce->header_8bit;
+	e->body = bounce->body_8bit || e->utf8 ? BODY_8BITMIME : BODY_7BIT;
+	e->size = edits_wire_size(&none, bounce);
+	e->ext.priority_given = x->priority_given;
+	e->ext.priority = x->priority;
+	e->ext.requiretls = x->requiretls;
+}
+
+void bounce_entry(const struct bounce *b, const struct message *bounce, unsigned lifetime,
+		  struct arena *a, struct entry *out)
+{
+	const struct header_field *id = header_find(&bounce->header, HEADER_MESSAGE_ID);
+	const struct entry *e = b->entry;
+	struct envelope envelope;
+
+	envelope_init(&envelope, a);
+	fill_envelope(b, bounce, &envelope);
+	entry_init(out, a);
+	entry_set_envelope(out, &envelope);
+	out->arrival_ms = b->now_ms;
+	out->expires_ms = b->now_ms + (int64_t)lifetime * 1000;
+	out->uid = e->uid;
+	out->account = e->account;
+	out->config_file = e->config_file;
+	out->no_files = e->no_files;
+	for (size_t i = 0; i < e->setting_n; i++)
+		entry_add_setting(out, e->setting[i].key, e->setting[i].value);
+	out->message_id = id ? header_value(a, id) : NULL;
 }

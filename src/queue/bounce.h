@@ -21,7 +21,6 @@
 
 struct arena;
 struct entry;
-struct envelope;
 struct error;
 struct message;
 
@@ -80,6 +79,12 @@ bool bounce_about(const struct bounce *b, size_t i);
 /* The number of those; 0 = there is nothing to tell. */
 size_t bounce_count(const struct bounce *b);
 
+/*
+ * Is it time to tell the sender that the message is late: after so many
+ * seconds (0 = never), or when DELIVERBY says so? Once only: e->warned_ms.
+ */
+bool bounce_is_late(const struct entry *e, unsigned seconds, int64_t now_ms);
+
 /* Who gets it: b.to, or the sender, with @host where that has no domain; in arena a. */
 const char *bounce_address(const struct bounce *b, struct arena *a);
 
@@ -91,11 +96,12 @@ const char *bounce_address(const struct bounce *b, struct arena *a);
 ATTR_CHECK int bounce_compose(const struct bounce *b, struct message **out, struct error *err);
 
 /*
- * Its envelope: from the null reverse-path to bounce_address(), with the
- * priority and the REQUIRETLS of the original (RFC 6710, RFC 8689, section
- * 5). Lives in arena a.
+ * Its entry, which goes the way of the original: from the null reverse-path
+ * to bounce_address(), with the priority and the REQUIRETLS of the original
+ * (RFC 6710; RFC 8689, section 5), due now and for lifetime seconds. Lives in
+ * arena a, and as long as the entry of the original.
  */
-void bounce_envelope(const struct bounce *b, const struct message *bounce, struct arena *a,
-		     struct envelope *out);
+void bounce_entry(const struct bounce *b, const struct message *bounce, unsigned lifetime,
+		  struct arena *a, struct entry *out);
 
 #endif

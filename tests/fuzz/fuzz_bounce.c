@@ -127,14 +127,14 @@ static void check_parts(const struct message *m, struct arena *a)
 static void compose(const struct bounce *b, struct arena *a)
 {
 	struct message *m = NULL;
-	struct envelope v;
+	struct entry made;
 	struct error err;
 
 	if (bounce_count(b) == 0)
 		return;
 	require(bounce_compose(b, &m, &err) == 0);
-	bounce_envelope(b, m, a, &v);
-	require(v.rcpt_count == 1 && !*v.sender);
+	bounce_entry(b, m, 600, a, &made);
+	require(made.envelope.rcpt_count == 1 && !*made.envelope.sender);
 	require(bounce_way(b->entry, m) == BOUNCE_TO_NOBODY);
 	check_header(m);
 	check_parts(m, a);

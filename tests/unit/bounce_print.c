@@ -58,16 +58,17 @@ static int print_bounce(const struct bounce *b, struct arena *a, struct error *e
 		[BOUNCE_TO_SENDER] = "sender", [BOUNCE_TO_USER] = "user", [BOUNCE_TO_NOBODY] = "nobody"
 	};
 	struct message *m = NULL;
-	struct envelope v;
+	struct entry made;
 
 	printf("%s\n", ways[bounce_way(b->entry, b->original)]);
 	if (bounce_count(b) == 0)
 		return 0;
 	if (bounce_compose(b, &m, err) < 0)
 		return -1;
-	bounce_envelope(b, m, a, &v);
-	printf("<%s> <%s>\n%s %s\n", v.sender, v.rcpt[0].address,
-	       v.utf8 ? "SMTPUTF8" : "-", v.body == BODY_8BITMIME ? "8BITMIME" : "7BIT");
+	bounce_entry(b, m, 600, a, &made);
+	printf("<%s> <%s>\n%s %s\n", made.envelope.sender,
+	       made.envelope.rcpt[0].address, made.envelope.utf8 ? "SMTPUTF8" : "-",
+	       made.envelope.body == BODY_8BITMIME ? "8BITMIME" : "7BIT");
 	int rc = print_message(m, a, err);
 
 	message_free(m);

@@ -292,10 +292,9 @@ static void test_way(void **state)
 	check_way("\"a b\"@example.org", "", BOUNCE_TO_SENDER);
 }
 
-static void test_envelope(void **state)
+static void test_entry(void **state)
 {
-	struct entry e;
-	struct envelope v;
+	struct entry e, made;
 	struct message *m = message_of("\r\n", 2), *own = NULL;
 	struct error err;
 
@@ -306,8 +305,28 @@ static void test_envelope(void **state)
 	e.envelope.ext.priority = 3;
 	struct bounce b = bounce_of(&e, m);
 
+	e.account = "work";
+	e.config_file = "/etc/rc";
+	e.uid = 1000;
+	e.binary = e.held = true;
+	entry_add_setting(&e, "port", "25");
 	assert_int_equal(bounce_compose(&b, &own, &err), 0);
-	bounce_envelope(&b, own, arena, &v);
+	bounce_entry(&b, own, 600, arena, &made);
+	assert_int_equal(made.arrival_ms, NOW);
+	assert_int_equal(made.expires_ms, NOW + 600000);
+	assert_int_equal(made.next_ms, 0);
+	assert_int_equal(made.attempts, 0);
+	assert_int_equal(made.uid, 1000);
+	assert_string_equal(made.account, "work");
+	assert_string_equal(made.config_file, "/etc/rc");
+	assert_int_equal(made.setting_n, 1);
+	assert_string_equal(made.setting[0].key, "port");
+	assert_false(made.held || made.binary || made.no_files);
+	assert_has(compose(&b), "\r\nMessage-ID: <");
+	assert_has(made.message_id, "@client.example.org>");
+	assert_int_equal(made.rcpt[0].outcome, OUTCOME_NONE);
+	struct envelope v = made.envelope;
+
 	assert_string_equal(v.sender, "");
 	assert_int_equal(v.rcpt_count, 1);
 	assert_string_equal(v.rcpt[0].address, "a@example.org");
@@ -319,14 +338,34 @@ static void test_envelope(void **state)
 	assert_true(v.ext.priority_given && v.ext.requiretls);
 	assert_int_equal(v.size, strlen(compose(&b)));
 	b.to = "admin@example.org";
-	bounce_envelope(&b, own, arena, &v);
-	assert_string_equal(v.rcpt[0].address, "admin@example.org");
+	bounce_entry(&b, own, 600, arena, &made);
+	assert_string_equal(made.envelope.rcpt[0].address, "admin@example.org");
 	b.to = NULL;
 	e.envelope.sender = "root";
-	bounce_envelope(&b, own, arena, &v);
-	assert_string_equal(v.rcpt[0].address, "root@client.example.org");
+	bounce_entry(&b, own, 600, arena, &made);
+	assert_string_equal(made.envelope.rcpt[0].address, "root@client.example.org");
 	message_free(own);
 	message_free(m);
+}
+
+static void test_late(void **state)
+{
+	struct entry e;
+
+	(void)state;
+	begin_entry(&e, 1);
+	assert_false(bounce_is_late(&e, 60, e.arrival_ms + 59999));
+	assert_true(bounce_is_late(&e, 60, e.arrival_ms + 60000));
+	assert_false(bounce_is_late(&e, 0, e.arrival_ms + 60000000));
+	e.envelope.ext.by = BY_NOTIFY;
+	e.envelope.ext.by_ms = NOW;
+	assert_false(bounce_is_late(&e, 0, NOW - 1));
+	assert_true(bounce_is_late(&e, 0, NOW));
+	e.warned_ms = NOW;
+	assert_false(bounce_is_late(&e, 60, NOW));
+	e.warned_ms = 0;
+	e.rcpt[0].outcome = OUTCOME_ACCEPTED;
+	assert_false(bounce_is_late(&e, 60, NOW));
 }
 
 /* --- what it says ---------------------------------------------------------------------- */
@@ -681,7 +720,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_notify, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_deliver_by, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_way, arena_setup, arena_teardown),
-		cmocka_unit_test_setup_teardown(test_envelope, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_entry, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_late, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_failed, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_other_kinds, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_notice, arena_setup, arena_teardown),
