@@ -16,6 +16,7 @@
 #include "queue/entry.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/once.h"
 #include "util/text.h"
 
 #define BLOCK ((size_t)16 * 1024)
@@ -140,6 +141,27 @@ bool bounce_is_notice(const struct message *original)
 			return true;
 	}
 	return false;
+}
+
+bool bounce_notice_due(struct bounce *b, unsigned interval, struct error *trouble)
+{
+	const struct entry *e = b->entry;
+	struct strbuf cause = STRBUF_INIT(BLOCK);
+
+	strbuf_addf(&cause, "notice\n%s", b->to);
+	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
+		const struct entry_rcpt *s = &e->rcpt[i];
+
+		if (!bounce_about(b, i))
+			continue;
+		strbuf_addf(&cause, "\n%s\n%s", s->server ? s->server : "",
+			    s->status ? s->status : "");
+		break;
+	}
+	const bool due = once_due(&cause, interval, &b->suppressed, trouble);
+
+	strbuf_release(&cause);
+	return due;
 }
 
 bool bounce_is_late(const struct entry *e, unsigned seconds, int64_t now_ms)

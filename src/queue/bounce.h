@@ -44,6 +44,7 @@ struct bounce {
 	 * for what could not be told to any sender. NULL = the sender.
 	 */
 	const char *to;
+	unsigned long suppressed;	/* how often he was not told: bounce_notice_due() */
 	uint64_t size_limit;	/* a larger message is not sent back whole; 0 = no limit */
 	int64_t now_ms;		/* datetime_now() */
 };
@@ -67,6 +68,12 @@ enum bounce_way bounce_way(const struct entry *e, const struct message *original
  * so that there must not be another one to b.to, either?
  */
 bool bounce_is_notice(const struct message *original);
+
+/*
+ * Is b.to to be told, or was he told of the same server and status less than
+ * interval seconds ago? Sets b->suppressed; *trouble as in util/once.h.
+ */
+bool bounce_notice_due(struct bounce *b, unsigned interval, struct error *trouble);
 
 /*
  * Is recipient i to be listed? It is when its outcome is one of that kind

@@ -152,6 +152,10 @@ void bounce_write_text(struct composer *c, struct strbuf *out)
 					      *e->envelope.sender ?
 					      arena_printf(c->arena, "<%s>", e->envelope.sender) :
 					      "the null sender"), 0);
+		if (b->suppressed)
+			add_wrapped(out, arena_printf(c->arena, "This has happened %lu more "
+						      "times since you were told last.",
+						      b->suppressed), 0);
 		strbuf_addstr(out, "\r\n");
 	}
 	add_wrapped(out, b->to ? "It could not be delivered to:" : words[b->kind].begin, 0);

@@ -116,11 +116,11 @@ static void check_parts(const struct message *m, struct arena *a)
 	require(n == 0);
 	writer_free(w);
 	const char *type = strstr(all.buf, "\r\nContent-Type: message/delivery-status\r\n");
+	static const char other[] = "\r\nContent-Type: message/global-delivery-status\r\n";
 
+	require(type || strstr(all.buf, other));
 	if (type)
 		check_fields(strstr(type, "\r\n\r\n") + 4);
-	else
-		require(strstr(all.buf, "\r\nContent-Type: message/global-delivery-status\r\n") != NULL);
 	strbuf_release(&all);
 }
 

@@ -55,7 +55,8 @@ static int print_message(const struct message *m, struct arena *a, struct error 
 static int print_bounce(const struct bounce *b, struct arena *a, struct error *err)
 {
 	static const char *const ways[] = {
-		[BOUNCE_TO_SENDER] = "sender", [BOUNCE_TO_USER] = "user", [BOUNCE_TO_NOBODY] = "nobody"
+		[BOUNCE_TO_SENDER] = "sender", [BOUNCE_TO_USER] = "user",
+		[BOUNCE_TO_NOBODY] = "nobody"
 	};
 	struct message *m = NULL;
 	struct entry made;

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,6 +492,52 @@ static void test_notice(void **state)
 	message_free(m);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void test_notice_due(void **state)
+{
+	char folder[] = "/tmp/msubmit-test-XXXXXX";
+	struct entry e;
+	struct message *m = message_of("\r\n", 2);
+	struct error trouble;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	setenv("XDG_STATE_HOME", folder, 1);
+	unsetenv("STATE_DIRECTORY");
+	begin_entry(&e, 2);
+	e.envelope.sender = "";
+	refuse(&e, 1, "550 no");
+	struct bounce b = bounce_of(&e, m);
+
+	b.to = "admin@example.org";
+	assert_true(bounce_notice_due(&b, 3600, &trouble));
+	assert_int_equal(trouble.exit, 0);
+	assert_int_equal(b.suppressed, 0);
+	assert_lacks(compose(&b), "since you were told");
+	assert_false(bounce_notice_due(&b, 3600, &trouble));
+	e.envelope.rcpt[1].address = "other@example.net";
+	assert_false(bounce_notice_due(&b, 3600, &trouble));
+	e.rcpt[1].status = "5.7.1";
+	assert_true(bounce_notice_due(&b, 3600, &trouble));
+	e.rcpt[1].server = "mx2.example.net:25";
+	assert_true(bounce_notice_due(&b, 3600, &trouble));
+	assert_false(bounce_notice_due(&b, 3600, &trouble));
+	b.to = "other@example.org";
+	assert_true(bounce_notice_due(&b, 3600, &trouble));
+	assert_true(bounce_notice_due(&b, 0, &trouble));
+	b.suppressed = 2;
+	assert_has(compose(&b), "This has happened 2 more times since you were told last.");
+	message_free(m);
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 /* A status that is none, or does not suit the action, never goes out. */
 static void test_status(void **state)
 {
@@ -725,6 +772,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_failed, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_other_kinds, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_notice, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_notice_due, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_status, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_long, arena_setup, arena_teardown),
