@@ -48,7 +48,7 @@ static int write_last(const struct store *notes, const char *name, const struct 
 }
 
 /* What is noted is noted before it is told, so that many failures at once are one. */
-static bool note(const struct store *notes, const char *name, unsigned interval,
+static bool note_cause(const struct store *notes, const char *name, unsigned interval,
 		 unsigned long *suppressed_out, struct error *trouble)
 {
 	const int64_t now = (int64_t)time(NULL);
@@ -80,7 +80,7 @@ bool once_due(const struct strbuf *cause, unsigned interval, unsigned long *supp
 	store_name(&name, "", cause);
 	if (store_open_state(&notes, "notify", trouble) == 0 &&
 	    store_lock(&notes, FS_LOCK_MS, trouble) == 0)
-		due = note(&notes, name.buf, interval, suppressed_out, trouble);
+		due = note_cause(&notes, name.buf, interval, suppressed_out, trouble);
 	strbuf_release(&name);
 	store_close(&notes);
 	return due;
