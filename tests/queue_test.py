@@ -10,9 +10,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -202,8 +205,6 @@ def quota():
 
 @tests.named('a server that is slow: direct_timeout, but not behind the content')
 def slow():
-    import time
-
     class Slow(Sink):
         def talk(self, lines, say):
             def answer(text):
@@ -218,6 +219,280 @@ def slow():
     sink.late = '250 2.0.0'
     h.check('reply to the dot', h.run('a@example.com') == 0 and len(h.entries()) == 1)
     h.check('it is there', len(sink.mails) == 1)
+    sink.close()
+    return h.failures
+
+
+# --- the run
+
+
+def due(h, seconds=-1):
+    """Makes all entries due, or puts them off; the times in them as well."""
+    for path in h.entries():
+        rewrite(path, next=None)
+        when = time.time() + seconds
+        os.utime(path, (when, when))
+
+
+def fnv(data):
+    total = 14695981039346656037
+    for octet in data:
+        total = (total ^ octet) * 1099511628211 & 0xffffffffffffffff
+    return total
+
+
+def rewrite(path, **lines):
+    """Changes lines of the envelope (None: takes them out), with the sums that they need."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    first, envelope, message = data[:66], *(x if isinstance(x, bytes) else x.encode()
+                                            for x in parts(path))
+    for key, value in lines.items():
+        found = re.search(b'(?m)^%s .*\\n' % key.encode(), envelope)
+        if found:
+            envelope = envelope[:found.start()] + envelope[found.end():]
+        if value is not None:
+            envelope = b'%s %s\n' % (key.encode(), str(value).encode()) + envelope
+    first = first[:18] + b'%010d' % len(envelope) + first[28:65]
+    with open(path, 'wb') as f:
+        f.write(first + b' %016x\n' % fnv(first + envelope) + envelope + message)
+
+
+@tests.named('what is due is sent as it would have been; the log has its id')
+def run():
+    sink = Sink()
+    h = Home(closed_port())
+    h.check('submitted', h.run('-i', '-N', 'failure,delay', '-R', 'hdrs', '-V', 'my id',
+                               'a@example.com', 'b@example.com') == 0)
+    name = os.path.basename(h.entries()[0])
+    message = parts(h.entries()[0])[1]
+    h.write(sink.port)
+    h.check('not due yet', h.run('-q') == 0 and not sink.mails)
+    h.check('forced', h.run('-qf', '-v') == 0 and len(sink.mails) == 1)
+    mail = sink.mails[0]
+    h.check('message', mail.data == message)
+    h.check('recipients', list(mail.rcpts) == [b'a@example.com', b'b@example.com'])
+    h.check('parameters', b'RET=HDRS' in mail.params and b'ENVID=my+20id' in mail.params and
+            mail.rcpts[b'a@example.com'][0] == b'NOTIFY=FAILURE,DELAY')
+    h.check('told', '%s: %r: accepted' % (name, 'a@example.com') in h.err)
+    h.check('it is gone', not h.entries() and not h.entries('tmp') and not h.entries('failed'))
+    h.check('log', [(x['id'], x['status'], x['attempt']) for x in h.log()[2:]] ==
+            [(name, 'accepted', 2)] * 2)
+    sink.close()
+    return h.failures
+
+
+@tests.named('options of the submission count for the run; those it names by part')
+def selected():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    for rcpt in 'a@one.example', 'b@two.example', 'c@three.example':
+        h.run('--port=%d' % sink.port, '-f', 'from-' + rcpt, rcpt)
+    h.check('-qR', h.run('-qRtwo') == 0 and sink.find('b@two.example') and len(sink.mails) == 1)
+    h.check('-qS', h.run('-qSfrom-c') == 0 and len(sink.mails) == 2)
+    h.check('-qI of another', h.run('-qI0000000000000000') == 0 and len(sink.mails) == 2)
+    h.check('-qI', h.run('-qI' + os.path.basename(h.entries()[0])) == 0 and
+            sink.find('a@one.example') and not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('a try that fails puts the next one off; a refusal or the end of time is kept')
+def failed():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    h.run('a@example.com')
+    h.run('unknown@example.com')
+    h.check('no connection', h.run('-q') == 0 and len(h.entries()) == 2)
+    waits = sorted(os.stat(p).st_mtime - time.time() for p in h.entries())
+    h.check('one is put off, the other was not tried: %r' % waits,
+            waits[0] <= 0 and 50 < waits[1] < 67)
+    h.write(sink.port)
+    due(h)
+    h.check('run', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('the refused one is kept', len(h.entries('failed')) == 1 and 'failed' in h.err)
+    h.check('log', h.log()[-1]['status'] in ('accepted', 'refused'))
+    h.write(closed_port(), 'queue = always')
+    h.run('late@example.com')
+    rewrite(h.entries()[0], expires=1)
+    h.check('expired', h.run('-q') == 0 and not h.entries())
+    h.check('it is kept', len(h.entries('failed')) == 2)
+    h.check('log of it', h.log()[-1]['status'] == 'refused' and
+            'not delivered in' in h.log()[-1]['error'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('a wrong way to the server: one probe, and nothing is given up')
+def paused():
+    class Greeting(Sink):
+        def talk(self, lines, say):
+            say('554 5.3.2 go away')
+    sink = Greeting()
+    h = Home(sink.port, 'queue = always')
+    for n in range(4):
+        h.run('%d@example.com' % n)
+    h.check('run', h.run('-q') == 0)
+    h.check('one connection: %d' % sink.connections, sink.connections == 1)
+    h.check('all wait', len(h.entries()) == 4 and not h.entries('failed'))
+    h.write(sink.port, 'queue = always\nsource_ip = nowhere')
+    due(h)
+    h.check('a wrong setting', h.run('-q') == 0 and len(h.entries()) == 4)
+    sink.close()
+    return h.failures
+
+
+@tests.named('no reply to the content: not again for ten minutes, and the log says so')
+def unknown():
+    class Silent(Sink):
+        quiet = True
+
+        def talk(self, lines, say):
+            def answer(text):
+                if text.startswith('250 2.0.0 kept') and self.quiet:
+                    raise OSError
+                say(text)
+            Sink.talk(self, lines, answer)
+    sink = Silent()
+    h = Home(sink.port)
+    h.check('submitted', h.run('a@example.com') == 0 and len(h.entries()) == 1)
+    wait = os.stat(h.entries()[0]).st_mtime - time.time()
+    h.check('put off: %s' % wait, 590 < wait < 670)
+    h.check('not even forced', h.run('-qf') == 0 and len(sink.mails) == 1)
+    sink.quiet = False
+    due(h)
+    rewrite(h.entries()[0], unknown=int(time.time() * 1000) - 601000)
+    h.check('ten minutes later', h.run('-q') == 0 and len(sink.mails) == 2 and not h.entries())
+    ids = [re.search(rb'(?i)message-id: (.*)', m.data).group(1) for m in sink.mails]
+    h.check('the same Message-ID', ids[0] == ids[1])
+    h.check('log', 'possible duplicate' in h.log()[-1]['note'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('a runner that is killed amid the session: the same')
+def killed():
+    class Slow(Sink):
+        def take(self, lines, mail):
+            Sink.take(self, lines, mail)
+            if len(self.mails) == 1:
+                self.victim.kill()
+                self.victim.wait()
+    sink = Slow()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    sink.victim = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    sink.victim.wait()
+    h.check('it is there', len(h.entries()) == 1)
+    h.check('not at once', h.run('-q') == 0 and h.run('-qf') == 0 and len(sink.mails) == 1)
+    now = time.time()
+    os.utime(h.entries()[0], (now, now))        # as if the time had passed
+    rewrite(h.entries()[0], arrival=int(now * 1000) - 700000)
+    os.utime(h.entries()[0], (now - 1, now - 1))
+    h.check('later', h.run('-q') == 0 and len(sink.mails) == 2 and not h.entries())
+    h.check('log', 'possible duplicate' in h.log()[-1]['note'])
+    sink.close()
+    return h.failures
+
+
+@tests.named('SIGTERM ends a run; nothing is half sent and nothing is put off')
+def stopped():
+    class Slow(Sink):
+        def talk(self, lines, say):
+            self.reached.set()
+            time.sleep(1)
+            Sink.talk(self, lines, say)
+    sink = Slow()
+    sink.reached = threading.Event()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    runner = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    sink.reached.wait(20)
+    runner.terminate()
+    h.check('status', runner.wait() == 0)
+    h.check('nothing was sent', not sink.mails and len(h.entries()) == 1)
+    sink.talk = lambda lines, say: Sink.talk(sink, lines, say)
+    h.check('at once', h.run('-q') == 0 and len(sink.mails) == 1 and not h.entries())
+    h.check('no duplicate', 'duplicate' not in str(h.log()[-1]['note']
+                                                    if 'note' in h.log()[-1] else ''))
+    sink.close()
+    return h.failures
+
+
+@tests.named('four runners and eight submitters at once: each message once')
+def together():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    ends = []
+
+    def submit(n):
+        for i in range(5):
+            end = subprocess.run([PROGRAM, '%d-%d@example.com' % (n, i)], env=h.env, cwd=h.folder,
+                                 input=b'Subject: x\n\nx\n', check=False)
+            ends.append(end.returncode)
+    submitters = [threading.Thread(target=submit, args=(n,)) for n in range(8)]
+    for thread in submitters:
+        thread.start()
+    while any(t.is_alive() for t in submitters) or h.entries():
+        runners = [subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder) for _ in range(4)]
+        h.check('runner', all(r.wait() == 0 for r in runners))
+    h.check('exit codes', ends == [0] * 40)
+    got = sorted(r for m in sink.mails for r in m.rcpts)
+    h.check('each once: %d' % len(got), got == sorted(b'%d-%d@example.com' % (n, i)
+                                                     for n in range(8) for i in range(5)))
+    with open(os.path.join(h.queue, 'usage')) as f:
+        h.check('nothing is counted any more', int(f.read()) == 0)
+    sink.close()
+    return h.failures
+
+
+@tests.named('damaged entries are set aside and told; those of another version are left alone')
+def damaged():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    for n in range(3):
+        h.run('%d@example.com' % n)
+    first, second = h.entries()[:2]
+    with open(first, 'r+b') as f:
+        f.seek(-3, 2)
+        f.write(b'?')
+    with open(second, 'r+b') as f:
+        f.seek(14)
+        f.write(b'002')
+    h.check('run', h.run('-q') == 0 and len(sink.mails) == 1)
+    h.check('told', 'damaged' in h.err and 'another version' in h.err)
+    h.check('where they are', [os.path.basename(p) for p in h.entries('corrupt')] ==
+            [os.path.basename(first)] and h.entries() == [second])
+    sink.close()
+    return h.failures
+
+
+@tests.named('-odb: back at once, sent by another process; -q1 goes on in the background')
+def behind():
+    sink = Sink()
+    h = Home(sink.port)
+    h.check('submitted', h.run('-odb', 'a@example.com') == 0)
+    sink.wait('a@example.com')
+    for _ in range(100):
+        if not h.entries():
+            break
+        time.sleep(0.05)
+    h.check('it is gone', not h.entries())
+    h.run('-odq', 'b@example.com')
+    # in a group of its own, by which it is found and ended
+    group = subprocess.Popen([PROGRAM, '-q1s', '--queue=auto'], env=h.env, cwd=h.folder)
+    h.check('back at once', group.wait() == 0)
+    sink.wait('b@example.com')
+    h.run('-odq', 'c@example.com')
+    sink.wait('c@example.com')
+    for name in os.listdir('/proc'):
+        try:
+            with open('/proc/%s/environ' % name, 'rb') as f:
+                ours = h.env['XDG_STATE_HOME'].encode() in f.read()
+            if name.isdigit() and ours:
+                os.kill(int(name), signal.SIGTERM)
+        except OSError:
+            pass
     sink.close()
     return h.failures
 

@@ -164,7 +164,7 @@ int cmd_queue_count(const struct invocation *inv)
 	return report_output(inv, "0\n");
 }
 
-/* -q, and -bi: the aliases file is read afresh each time, so that nothing is to be rebuilt. */
+/* -bi: the aliases file is read afresh each time, so that nothing is to be rebuilt. */
 int cmd_nothing(const struct invocation *inv)
 {
 	(void)inv;

@@ -242,7 +242,11 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	add_unsendable(&s->submission.envelope, &result);
 	events_result(s->events, &s->submission.envelope, &result);
 	report.result = &result;
-	return report_end(&report);
+	const int status = report_end(&report);
+
+	if (s->inv.delivery == DELIVERY_BACKGROUND)
+		queue_run_behind(&s->inv, sub->account->queue.dir, report.queue_id);
+	return status;
 }
 
 /* What the try has not brought to an end goes into the queue. */

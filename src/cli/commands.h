@@ -16,8 +16,8 @@ struct submission;
 typedef int command_fn(const struct invocation *);
 
 command_fn cmd_check, cmd_check_config;
-command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_verify, cmd_serve, cmd_serverinfo,
-	cmd_print_config, cmd_list_settings, cmd_list_options, cmd_list_extensions, cmd_version,
+command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_verify, cmd_serve,
+	cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options, cmd_list_extensions, cmd_version,
 	cmd_help, cmd_nothing, cmd_smtp, cmd_track_query, cmd_configure, cmd_import;
 
 /*
@@ -40,6 +40,12 @@ int show_message(const struct invocation *inv, const struct submission *s);
 
 /* The notes that were made before something failed, with --explain and without --json. */
 void show_notes(const struct invocation *inv, const struct submission *s);
+
+/*
+ * -odb: tries that entry of the queue in the folder (NULL: the default one) at once, in a
+ * process of its own. Whatever becomes of it, the entry is in the queue.
+ */
+void queue_run_behind(const struct invocation *inv, const char *dir, const char *id);
 
 /*
  * --smtp-command in front of a message, for struct attempt_options; ctx is

@@ -12,6 +12,7 @@
 #include "message/envelope.h"
 #include "smtp/probe.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -193,8 +194,55 @@ OPTION_FUNCTION(option_mode)
 	return refuse_mode(value, err);
 }
 
+/* -q15m, -q1h30m; minutes where there is no unit, as in sendmail. */
+static void read_interval(struct invocation *inv, const char *value)
+{
+	const bool bare = value[strspn(value, "0123456789")] == '\0';
+	struct datetime when;
+
+	if (datetime_parse(bare ? arena_printf(inv->arena, "%sm", value) : value, datetime_now(),
+			   &when, NULL) < 0 || !when.duration || when.seconds < 1)
+		inv->queue.nothing = true;
+	else
+		inv->queue.interval = (unsigned)when.seconds;
+}
+
+/* What other programs have and this one has not (groups, lost ones, "not") finds nothing. */
+static void read_queue_word(struct invocation *inv, const char *value)
+{
+	struct queue_options *q = &inv->queue;
+	const char *rest = value + 1;
+
+	switch (value[0]) {
+	case '\0':
+	case 'G':
+		break;
+	case 'f':
+		q->force = true;
+		break;
+	case 'I':
+		q->id = rest;
+		break;
+	case 'S':
+		q->sender = rest;
+		break;
+	case 'R':
+		q->rcpt = rest;
+		break;
+	case 'p':
+		read_interval(inv, *rest ? rest : "1");
+		break;
+	default:
+		if (value[0] >= '0' && value[0] <= '9')
+			read_interval(inv, value);
+		else
+			q->nothing = true;
+	}
+}
+
 OPTION_FUNCTION(option_queue_run)
 {
+	read_queue_word(inv, value ? value : "");
 	/* "mailq -q..." lists, "smtpd -q30m" serves: only what would send runs the queue */
 	if (!inv->command_given && inv->command == COMMAND_SEND)
 		inv->command = COMMAND_QUEUE_RUN;

@@ -31,6 +31,14 @@ enum command {
 	COMMAND_IMPORT, COMMAND_COUNT
 };
 
+/* -q: which entries of the queue, and how often. */
+struct queue_options {
+	bool nothing;			/* a kind of entries that there is none of */
+	bool force;			/* -qf */
+	unsigned interval;		/* -q15m: seconds; 0 = once */
+	const char *id, *sender, *rcpt;	/* -qI, -qS, -qR: NULL = all */
+};
+
 /* -od: when the message is sent; where there is no queue, always now. */
 enum delivery_time {
 	DELIVERY_AS_SET,
@@ -64,7 +72,8 @@ struct invocation {
 	bool quiet;			/* -oeq: exit status only */
 	int error_format;		/* enum error_format */
 	bool errors_mailed;		/* -oem: nobody may be reading stderr */
-	enum delivery_time delivery;		/* -od */
+	enum delivery_time delivery;	/* -od */
+	struct queue_options queue;	/* -q */
 	bool foreground;		/* -bD */
 	bool json;			/* --json: the result on standard output */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */

@@ -231,9 +231,9 @@ int queue_message(struct queue_claim *c, struct message **out, struct error *err
 	return message_read_fd(c->fd, &opt, out, err);
 }
 
-void queue_put_off(struct queue_claim *c, unsigned seconds)
+void queue_put_off(struct queue_claim *c, int64_t until_ms)
 {
-	(void)!queue_set_due(c->fd, datetime_now() + (int64_t)seconds * 1000);
+	(void)!queue_set_due(c->fd, until_ms);
 }
 
 /* --- changing ----------------------------------------------------------------------- */

@@ -71,7 +71,7 @@ struct entry {
 	int64_t next_ms;	/* not tried before */
 	int64_t expires_ms;	/* given up then */
 	int64_t last_ms;	/* begin of the last try; 0 = there was none */
-	int64_t unknown_ms;	/* content sent and no reply: since then; 0 = not so */
+	int64_t unknown_ms;	/* content was sent then, and there was no reply; 0 = not so */
 	int64_t warned_ms;	/* the sender was told of the delay; 0 = not yet */
 	unsigned attempts;	/* tries so far, the one of the submission among them */
 	bool held;		/* not tried until it is released */

@@ -93,8 +93,8 @@ ATTR_CHECK int queue_peek(struct queue *q, const char *id, struct arena *a, stru
  */
 ATTR_CHECK int queue_message(struct queue_claim *c, struct message **out, struct error *err);
 
-/* Not due for that many seconds more, should this process not come back to it. */
-void queue_put_off(struct queue_claim *c, unsigned seconds);
+/* Not due until then, should this process not come back to it; not waited for on disk. */
+void queue_put_off(struct queue_claim *c, int64_t until_ms);
 
 /* Writes what has changed in c->entry. On failure the entry is as it was. */
 ATTR_CHECK int queue_update(struct queue_claim *c, struct error *err);

@@ -103,7 +103,8 @@ void schedule_note(struct entry *e, const struct account *a, const struct result
 	}
 	e->attempts++;
 	e->last_ms = begun_ms;
-	e->unknown_ms = r->unknown ? now : 0;
+	if (r->unknown)
+		e->unknown_ms = now;
 	const int64_t delay = with_jitter((int64_t)schedule_delay(e->attempts) * 1000);
 
 	e->next_ms = now + delay;

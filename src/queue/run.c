@@ -1,0 +1,395 @@
+#include "config.h"
+#include "queue/run.h"
+
+#include <string.h>
+
+#include "conf/account.h"
+#include "conf/accounts.h"
+#include "message/edits.h"
+#include "message/message.h"
+#include "message/result.h"
+#include "queue/queue.h"
+#include "queue/schedule.h"
+#include "submit/attempt.h"
+#include "util/arena.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/interrupt.h"
+#include "util/strbuf.h"
+
+#define KEY_LIMIT ((size_t)1 << 20)
+#define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
+
+struct run {
+	struct queue *queue;
+	const struct run_request *req;
+	const struct run_observer *watch;
+	struct arena *arena;
+	/* the configuration of the entry before, which is that of the next one as a rule */
+	struct config *config;
+	const char *config_key;
+	const char **paused;		/* accounts, with their configuration, that wait */
+	size_t paused_n, paused_alloc;
+};
+
+/* One entry under way. */
+struct trial {
+	struct run *run;
+	struct queue_claim claim;
+	const char *key;		/* configuration and account */
+	const struct account *account;
+	struct message *message;
+	struct envelope envelope;	/* of those who are tried */
+	unsigned *index;		/* their places in the entry */
+	struct result result;
+	int64_t begun_ms;
+	long milliseconds;
+};
+
+static void tell_problem(const struct run *r, const struct error *err)
+{
+	if (r->watch->problem)
+		r->watch->problem(r->watch->ctx, err);
+}
+
+/* --- the account --------------------------------------------------------------- */
+
+/* What tells the configurations of entries apart. */
+static void add_config_key(const struct entry *e, struct strbuf *key)
+{
+	strbuf_addf(key, "%s%c%d", e->config_file ? e->config_file : "", '\n', e->no_files);
+	for (size_t i = 0; i < e->setting_n; i++)
+		strbuf_addf(key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
+}
+
+static int load_config(struct run *r, const struct entry *e, struct error *err)
+{
+	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+	struct config_override *set = arena_calloc(e->arena, e->setting_n + 1, sizeof(*set));
+	struct config_request req = { .file = e->config_file, .no_files = e->no_files,
+				      .override = set, .override_n = e->setting_n };
+
+	add_config_key(e, &key);
+	if (r->config && strcmp(r->config_key, key.buf) == 0) {
+		strbuf_release(&key);
+		return 0;
+	}
+	config_free(r->config);
+	r->config = NULL;
+	r->config_key = arena_take(r->arena, &key);
+	for (size_t i = 0; i < e->setting_n; i++)
+		set[i] = (struct config_override){ arena_strdup(r->arena, e->setting[i].key),
+						   arena_strdup(r->arena, e->setting[i].value) };
+	return config_load(&req, &r->config, err);
+}
+
+static int find_account(struct trial *t, struct error *err)
+{
+	const struct entry *e = &t->claim.entry;
+	struct run *r = t->run;
+
+	if (load_config(r, e, err) < 0)
+		return -1;
+	t->account = config_account(r->config, e->account);
+	if (!t->account)
+		return error_set(err, FAULT_NO_ACCOUNT, "the account '%s' is not there any more",
+				 e->account);
+	return 0;
+}
+
+static bool is_paused(const struct run *r, const char *key)
+{
+	for (size_t i = 0; i < r->paused_n; i++) {
+		if (strcmp(r->paused[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where each domain has servers of its own, one that fails says nothing of the others. */
+static void pause_account(struct trial *t)
+{
+	struct run *r = t->run;
+	const struct error *err = &t->result.error;
+	const enum verdict v = t->result.outcome == OUTCOME_ACCEPTED ? VERDICT_DONE :
+		schedule_verdict(t->account, err);
+
+	if ((v != VERDICT_ROUTE && v != VERDICT_HERE) || is_paused(r, t->key) ||
+	    (t->account && t->account->net.mx && v == VERDICT_ROUTE))
+		return;
+	r->paused = arena_grow(r->arena, r->paused, r->paused_n, &r->paused_alloc,
+			       sizeof(*r->paused));
+	r->paused[r->paused_n++] = arena_strdup(r->arena, t->key);
+}
+
+/* --- the try ---------------------------------------------------------------------- */
+
+/* Those who have not got it yet. */
+static void choose_recipients(struct trial *t)
+{
+	struct entry *e = &t->claim.entry;
+	const size_t open = entry_open(e);
+	size_t n = 0;
+
+	t->envelope = e->envelope;
+	t->envelope.rcpt = arena_calloc(e->arena, open + 1, sizeof(*t->envelope.rcpt));
+	t->index = arena_calloc(e->arena, open + 1, sizeof(*t->index));
+	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
+		if (!entry_rcpt_open(e, i))
+			continue;
+		t->index[n] = (unsigned)i;
+		t->envelope.rcpt[n++] = e->envelope.rcpt[i];
+	}
+	t->envelope.rcpt_count = t->envelope.rcpt_alloc = n;
+}
+
+/*
+ * From here on the server may get the message: should this process end
+ * without a word, it is not sent again at once.
+ */
+static int put_off(void *ctx, struct session *s, struct error *err)
+{
+	(void)s;
+	(void)err;
+	queue_put_off(ctx, datetime_now() + QUEUE_UNKNOWN_SECONDS * 1000);
+	return 0;
+}
+
+/* Was the try before this one begun, and never ended? */
+static bool was_cut_off(const struct trial *t)
+{
+	const struct entry *e = &t->claim.entry;
+	const int64_t planned = e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
+
+	return t->claim.due_ms > planned + MTIME_SLACK_MS;
+}
+
+static void attempt(struct trial *t)
+{
+	const struct run_observer *w = t->run->watch;
+	struct attempt_options opt = { .trace = NULL };
+	struct edits none;
+
+	edits_init(&none, t->claim.entry.arena, t->message);
+	t->envelope.size = edits_wire_size(&none, t->message);
+	if (w->options)
+		w->options(w->ctx, t->account, &opt);
+	opt.before = put_off;
+	opt.before_ctx = &t->claim;
+	if (was_cut_off(t))
+		t->claim.entry.unknown_ms = t->claim.due_ms - QUEUE_UNKNOWN_SECONDS * 1000;
+	if (t->claim.entry.unknown_ms)
+		result_note(&t->result, "possible duplicate: an earlier try may have reached the "
+			    "server");
+	submit_attempt(t->account, &t->envelope, t->message, &none, &opt, &t->result);
+}
+
+/* A signal has ended it before the server could have got anything: as if it had not been. */
+static bool was_interrupted(const struct trial *t)
+{
+	if (!interrupt_noted() || t->result.unknown)
+		return false;
+	for (size_t i = 0; i < t->result.rcpt_count; i++) {
+		if (!error_is(&t->result.rcpt[i].error, FAULT_INTERRUPTED))
+			return false;
+	}
+	return true;
+}
+
+/* --- what has come of it ------------------------------------------------------------- */
+
+static bool is_untold(const struct entry *e)
+{
+	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
+		if (e->rcpt[i].outcome == OUTCOME_REFUSED && !e->rcpt[i].told)
+			return true;
+	}
+	return false;
+}
+
+static void tell_sender(struct trial *t)
+{
+	const struct run_observer *w = t->run->watch;
+	struct error err;
+
+	if (is_untold(&t->claim.entry) && w->tell &&
+	    w->tell(w->ctx, t->run->queue, &t->claim.entry, t->message, &err) < 0)
+		tell_problem(t->run, &err);
+}
+
+/* The entry as it is now, on disk; and out of the queue when nothing is left to be done. */
+static int settle(struct trial *t, struct error *err)
+{
+	struct queue_claim *c = &t->claim;
+
+	if (entry_open(&c->entry) > 0)
+		return queue_update(c, err);
+	if (!is_untold(&c->entry))
+		return queue_remove(c, err);
+	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
+		return -1;
+	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
+		  "is kept in %s/failed", c->entry.id, t->run->queue->store.path);
+	tell_problem(t->run, err);
+	return 0;
+}
+
+/* The outcomes as they are told: by the verdict, and with what has run out of time. */
+static void note_outcomes(struct trial *t)
+{
+	const struct entry *e = &t->claim.entry;
+
+	for (size_t i = 0; i < t->result.rcpt_count; i++) {
+		struct rcpt_result *one = &t->result.rcpt[i];
+
+		if (one->outcome == OUTCOME_ACCEPTED)
+			continue;
+		one->outcome = e->rcpt[t->index[i]].outcome;
+		if (e->rcpt[t->index[i]].fault != one->error.fault)
+			entry_error(e, t->index[i], &one->error);
+	}
+	result_settle(&t->result);
+}
+
+static void finish(struct trial *t)
+{
+	const struct run_observer *w = t->run->watch;
+	struct entry *e = &t->claim.entry;
+	struct error err;
+
+	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
+	pause_account(t);
+	(void)schedule_expire(e, datetime_now());
+	note_outcomes(t);
+	tell_sender(t);
+	if (settle(t, &err) < 0)
+		tell_problem(t->run, &err);
+	const struct run_attempt done = {
+		.entry = e, .account = t->account, .envelope = &t->envelope,
+		.message = t->message, .result = &t->result, .milliseconds = t->milliseconds,
+	};
+
+	if (w->attempt)
+		w->attempt(w->ctx, &done);
+}
+
+/* The account is known, or why it is not. */
+static void try_entry(struct trial *t, const struct error *no_account)
+{
+	const int64_t start = clock_ms();
+
+	choose_recipients(t);
+	result_init(&t->result, t->claim.entry.arena, t->envelope.rcpt_count);
+	t->begun_ms = datetime_now();
+	if (t->account) {
+		attempt(t);
+	} else {
+		result_set_rest(&t->result, no_account);
+		result_settle(&t->result);
+	}
+	t->milliseconds = (long)(clock_ms() - start);
+	if (!was_interrupted(t))
+		finish(t);
+	else
+		queue_put_off(&t->claim, t->claim.due_ms);
+}
+
+/* Nobody is left to be sent to: whoever came so far did not come to its end. */
+static void end_entry(struct trial *t)
+{
+	struct error err;
+
+	tell_sender(t);
+	if (settle(t, &err) < 0)
+		tell_problem(t->run, &err);
+}
+
+/* --- which entries --------------------------------------------------------------------- */
+
+static bool has(const char *text, const char *part)
+{
+	return !part || strstr(text, part);
+}
+
+static bool is_wanted(const struct run *r, const struct entry *e)
+{
+	const struct run_request *q = r->req;
+
+	if (!has(e->envelope.sender, q->sender))
+		return false;
+	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
+		if (entry_rcpt_open(e, i) && has(e->envelope.rcpt[i].address, q->rcpt))
+			return true;
+	}
+	/* nothing is left but to tell somebody, or to take it away */
+	return entry_open(e) == 0 && !q->rcpt;
+}
+
+/* Whatever is asked for, what may have arrived has its time. */
+static bool is_due(const struct run *r, const struct trial *t)
+{
+	const struct entry *e = &t->claim.entry;
+	const int64_t now = datetime_now();
+
+	if (e->held || (e->unknown_ms && now < e->unknown_ms + QUEUE_UNKNOWN_SECONDS * 1000))
+		return false;
+	if (was_cut_off(t) && t->claim.due_ms > now)
+		return false;
+	return r->req->force || (t->claim.due_ms <= now && e->next_ms <= now);
+}
+
+static void process(struct run *r, const char *id)
+{
+	struct trial t = { .run = r };
+	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+	struct error err;
+	const int found = queue_claim(r->queue, id, &t.claim, &err);
+
+	if (found < 0)
+		tell_problem(r, &err);
+	if (found <= 0)
+		return;
+	const struct entry *e = &t.claim.entry;
+
+	if (is_due(r, &t) && is_wanted(r, e)) {
+		add_config_key(e, &key);
+		strbuf_addf(&key, "\n\n%s", e->account);
+		t.key = key.buf;
+		if (is_paused(r, t.key))
+			;
+		else if (queue_message(&t.claim, &t.message, &err) < 0)
+			tell_problem(r, &err);
+		else if (entry_open(e) == 0)
+			end_entry(&t);
+		else
+			try_entry(&t, find_account(&t, &err) < 0 ? &err : NULL);
+	}
+	message_free(t.message);
+	queue_release(&t.claim);
+	strbuf_release(&key);
+}
+
+static int take(void *ctx, const struct queue_item *item)
+{
+	struct run *r = ctx;
+
+	if ((r->req->force || item->due_ms <= datetime_now()) && has(item->id, r->req->id))
+		process(r, item->id);
+	return interrupt_noted() ? 1 : 0;
+}
+
+int queue_run(struct queue *q, const struct run_request *req, const struct run_observer *watch,
+	      struct error *err)
+{
+	struct run r = { .queue = q, .req = req, .watch = watch, .arena = arena_new() };
+	int rc = 0;
+
+	if (req->id && queue_is_id(req->id))
+		process(&r, req->id);
+	else
+		rc = queue_each(q, take, &r, err);
+	queue_clean(q);
+	config_free(r.config);
+	arena_free(r.arena);
+	return rc < 0 ? -1 : 0;
+}
