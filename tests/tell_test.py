@@ -119,7 +119,8 @@ def null_sender():
 
 @tests.named('a notification that is refused is the last one')
 def no_loop():
-    for keys, failed in (('', 1), ('notify_to = unknown-admin@example.org\nnotify_interval = 0\n', 1)):
+    notify = 'notify_to = unknown-admin@example.org\nnotify_interval = 0\n'
+    for keys, failed in (('', 1), (notify, 1)):
         w = World(keys)
         w.send('-f', 'unknown-sender@example.org', 'unknown@example.com')
         w.runs(times=8)
