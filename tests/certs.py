@@ -270,6 +270,7 @@ class Maker:
                                              usage=[CLIENT_AUTH]))
         self.write('ok-wildcard.pem', self.leaf(names=[dns('*.example.org')]))
         self.write('ok-no-usage.pem', self.leaf(usage=None))
+        self.write('ok-half-a-day.pem', self.leaf(start=NOW - DAY, end=NOW + DAY / 2))
         self.write('ok-second-name.pem', self.leaf(
             subject='other.example', names=[dns('a.example.org'), dns('LOCALhost')]))
         self.write('rsa.pem', Certificate('localhost', self.key('rsa.key', 'rsa'), self.ca,

@@ -31,10 +31,11 @@ NO_TLS = dict(tls='off', auth='off', user=None, password_file=None, tls_trust_fi
 TLS_LATER = (('ok', 'ehlo', ''), ('ok', 'extensions', ''), ('skip', 'sign-in', ''))
 
 
-def refused_certificate(name, text, *hint):
-    return Case('certificate: ' + name, [dict(cert='bad-' + name)],
+def refused_certificate(name, text, *hint, **settings):
+    return Case('certificate: ' + name + ''.join(', ' + v for v in settings.values()),
+                [dict(cert='bad-' + name, auth='PLAIN CRAM-MD5')],
                 (('FAIL', 'certificate', text) + hint, ('ok', 'tls', 'TLS1.3')) + TLS_LATER, 76,
-                never=('AUTH', 'MAIL'))
+                settings, never=('AUTH', 'MAIL'))
 
 
 def refusal(name, verb, reply, step, exit, *hint, **more):
@@ -51,10 +52,12 @@ def open_secret(home, _):
     os.chmod(os.path.join(home, 'secret'), 0o644)
 
 
-def shown_secret(home, settings):
-    path = os.path.join(home, 'secret')
-    os.chmod(path, 0o644)
-    settings.update(password_file=None, password_command='/bin/cat ' + path)
+def secret_shown_to(mode):
+    def prepare(home, settings):
+        path = os.path.join(home, 'secret')
+        os.chmod(path, mode)
+        settings.update(password_file=None, password_command='/bin/cat ' + path)
+    return prepare
 
 
 def with_aliases(text):
@@ -105,6 +108,7 @@ def cases():
                settings=dict(user=None, password_file=None))
     # certificates
     yield refused_certificate('expired', 'has expired', 'today is 2', 'timedatectl')
+    yield refused_certificate('not-yet', 'is not valid before', 'set the clock', auth='cram-md5')
     yield refused_certificate('not-yet', 'is not valid before', 'set the clock')
     yield refused_certificate('wrong-host', 'its name does not match', 'it is for mail.example.com',
                               'tls_host_override = mail.example.com')
@@ -179,7 +183,9 @@ def cases():
                prepare=open_secret, never=('AUTH', 'MAIL'))
     yield Case('secret shown by cat', [{}], (('ok', 'secret', 'password_command'),
                                              ('warn', 'secret', 'others may read', 'chmod 600')),
-               prepare=shown_secret)
+               prepare=secret_shown_to(0o644))
+    yield Case('secret shown to the group by cat', [{}], (('warn', 'secret', 'others may read', 'chmod 600'),),
+               prepare=secret_shown_to(0o640))
     yield Case('command that fails', [{}], (('FAIL', 'secret', 'ended with status 1', 'by hand'),), 78,
                dict(password_file=None, password_command='false'), never=('AUTH',))
     yield Case('command that is not there', [{}], (('FAIL', 'secret', 'cannot run', 'whole path'),), 78,
@@ -259,6 +265,9 @@ def many_servers():
     both = dict(host='localhost:{ports[0]}, localhost:{ports[1]}', port=None)
     yield Case('two servers, both well', [{}, {}],
                (('ok', 'recipient', ''),), settings=both, connections=[1, 1])
+    once = dict(both, password_file=None, password_command='sh -c "mkdir {home}/asked-by-$PPID && cat {home}/secret"')
+    yield Case('two servers, and the password is asked for once', [{}, {}],
+               (('ok', 'recipient', ''),), settings=once, connections=[1, 1])
     yield Case('two servers, the first is busy', [dict(greeting='421 busy'), {}],
                (('warn', 'greeting', '421', 'try later'), ('ok', 'recipient', '')), settings=both)
     yield Case('two servers, the first has a bad certificate', [dict(cert='bad-expired'), {}],

@@ -361,11 +361,15 @@ def no_state():
     """Nothing can be remembered: better told too often than never."""
     home, failures = Home(1, HOOK + 'logfile = {dir}/log\n'), []
     os.symlink('/nonexistent', home.env['XDG_STATE_HOME'])
+    old = os.umask(0)
     for _ in range(2):
         status, shown = home.run(['b@example.com'])
         check(failures, status == 75 and shown.count('\n') == 1, '%d %r' % (status, shown))
+    os.umask(old)
     check(failures, len(told(home)) == 2, repr(told(home)))
     check(failures, b'warning="cannot use the folder' in home.read('log'), repr(home.read('log')))
+    mode = stat.S_IMODE(os.stat(home.path('log')).st_mode)
+    check(failures, mode == 0o600, 'the log has mode %o' % mode)
     return failures
 
 

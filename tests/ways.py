@@ -1,6 +1,8 @@
 """Servers and runs for the tests of ways to the server (ways_*test.py).
 
 A server is scripted and listens on any loopback address; no network, no fixed ports, no root."""
+import ctypes
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -82,17 +84,34 @@ def shared_port():
     return harness.free_port('127.0.0.1', '127.0.0.2')
 
 
+def name_host(name):
+    """In a child: the machine is called so, for it alone. False where that is not allowed."""
+    libc = ctypes.CDLL(None)
+    new_uts, new_user = 0x04000000, 0x10000000
+    if libc.unshare(new_uts) != 0 and libc.unshare(new_uts | new_user) != 0:
+        return False
+    return libc.sethostname(name.encode(), len(name)) == 0
+
+
+def can_name_host():
+    child = multiprocessing.get_context('fork').Process(target=lambda: os._exit(not name_host('a.example')))
+    child.start()
+    child.join()
+    return child.exitcode == 0
+
+
 class Run:
     """One run of the program, and what has come of it."""
 
-    def __init__(self, args, servers=(), env=None, data=MESSAGE, base=HOSTLESS, to=(TO,)):
+    def __init__(self, args, servers=(), env=None, data=MESSAGE, base=HOSTLESS, to=(TO,), host_name=None):
         self.failures = []
         with harness.Folder() as folder:
             words = list(base) + [str(a) for a in args] + list(to)
             started = time.monotonic()
             child = subprocess.Popen(
                 ['msubmit'] + words, executable=PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, env=dict(harness.environment(folder), **(env or {})), cwd=folder)
+                stderr=subprocess.PIPE, env=dict(harness.environment(folder), **(env or {})), cwd=folder,
+                preexec_fn=(lambda: name_host(host_name)) if host_name else None)
             try:
                 out, err = child.communicate(data, timeout=LIMIT)
             except subprocess.TimeoutExpired:

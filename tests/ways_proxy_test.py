@@ -164,6 +164,16 @@ def proxy_no_srv():
         proxy_case('', ['--proxy=http://127.0.0.1:{port}', '--mx'], 78, ['socks5'])
 
 
+@test('proxy: the password of the account is for its own proxy, not for one of the environment')
+def proxy_environment_password():
+    either = SOCKS5_NAME.replace('\\x05\\x01\\x00"', '\\x05\\x02\\x00\\x02"', 1)
+    with harness.Folder() as folder:
+        asked = os.path.join(folder, 'asked')
+        failures = proxy_case(either + ACCEPT, ['--proxy-from-env', '--proxy-password-command=touch ' + asked],
+                              env={'ALL_PROXY': 'socks5h://joe@127.0.0.1:{port}'})
+        return failures + ['the password was asked for'] * os.path.exists(asked)
+
+
 @test('proxy: from the environment only when asked, exceptions heeded')
 def proxy_environment():
     failures = []
@@ -195,7 +205,7 @@ def up():
         s.sendall(data)
     s.shutdown(1)
 threading.Thread(target=up, daemon=True).start()
-sys.stderr.write('from the tunnel\\n')
+sys.stderr.write('from the tunnel %s\\n' % ' '.join(sys.argv[3:]))
 while True:
     data = s.recv(65536)
     if not data:
@@ -208,14 +218,14 @@ def tunnel_words(folder):
     path = os.path.join(folder, 'relay.py')
     with open(path, 'w', encoding='ascii') as f:
         f.write(RELAY)
-    return '--tunnel=%s %s %%h %%p' % (sys.executable, path)
+    return '--tunnel=%s %s %%h %%p 50%%%%h %%x' % (sys.executable, path)
 
 
 @test('tunnel: host and port are filled in, its stderr is passed on')
 def tunnel():
     server = Server(ACCEPT)
     with harness.Folder() as folder:
-        return Run(['--host=127.0.0.1:%d' % server.port, tunnel_words(folder)], [server]).check(0, 'from the tunnel')
+        return Run(['--host=127.0.0.1:%d' % server.port, tunnel_words(folder)], [server]).check(0, 'from the tunnel 50%h %x\n')
 
 
 @test('tunnel: a command that fails or is not there')

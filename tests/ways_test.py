@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 from dnsserver import Resolver                                          # noqa: E402
-from ways import (ACCEPT, BUSY, Deaf, HOSTLESS, Run, Server, TESTS, TO,  # noqa: E402
+from ways import (ACCEPT, BUSY, Deaf, HOSTLESS, Run, Server, TESTS, TO, can_name_host,  # noqa: E402
                   shared_port, test)
 
 # --- several hosts ------------------------------------------------------------------
@@ -375,10 +375,10 @@ def srv_auto():
 # --- direct delivery -----------------------------------------------------------------------
 
 
-def mx_case(zone, servers, status, *texts, args=(), to=(TO,), port=None):
+def mx_case(zone, servers, status, *texts, args=(), to=(TO,), port=None, host_name=None):
     with Resolver(zone) as dns:
         run = Run(['--resolver=' + dns.address, '--mx', '--port=%d' % (port or servers[0].port)] + list(args),
-                  servers, base=HOSTLESS[1:], to=to)
+                  servers, base=HOSTLESS[1:], to=to, host_name=host_name)
     return run.check(status, *texts)
 
 
@@ -428,6 +428,20 @@ def mx_cname():
     return failures
 
 
+@test('MX: this host is one of the servers: only better ones are asked' +
+      ('' if can_name_host() else ' # SKIP the host cannot be named'))
+def mx_own():
+    if not can_name_host():
+        return []
+    server = Server(ACCEPT)
+    zone = {('example.net', 'MX'): [(10, 'mx.example.net'), (5, 'a.example.net'), (10, 'b.example.net')],
+            ('a.example.net', 'A'): ['127.0.0.1'], ('b.example.net', 'A'): ['127.0.0.2']}
+    failures = mx_case(zone, [server], 0, host_name='mx.example.net')
+    zone[('example.net', 'MX')] = [(10, 'mx.example.net'), (10, 'b.example.net')]
+    return failures + mx_case(zone, [Server('', '127.0.0.2')], 69, 'this host is the mail server of example.net',
+                              host_name='MX.example.net')
+
+
 @test('MX: an address literal needs no DNS')
 def mx_literal():
     server = Server(ACCEPT)
@@ -440,7 +454,7 @@ def mx_domains():
         'S: 250 2.1.5 ok', 'S: 250 2.1.5 ok\nS: 250 2.1.5 ok'), port=shared_port())
     second = Server(ACCEPT.replace('C: RCPT TO:<*>', 'C: RCPT TO:<e@example.com>'), '127.0.0.2', first.port)
     zone = {('example.net', 'A'): ['127.0.0.1'], ('example.com', 'A'): ['127.0.0.2']}
-    return mx_case(zone, [first, second], 68, 'f@example.invalid',
+    return mx_case(zone, [first, second], 68, 'f@example.invalid', 'took the message for 3 of 4 recipients',
                    to=('c@example.net', 'e@example.com', 'd@EXAMPLE.net', 'f@example.invalid'))
 
 

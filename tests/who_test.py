@@ -74,6 +74,18 @@ class Refusals:
             return wrong
         return run
 
+    def config_of_others(self):
+        """What others than root can write is no configuration for who only calls sendmail."""
+        path = os.path.join(self.home, 'theirs')
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(options.INI % {'port': self.sink.port})
+        if os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
+        wrong = sum((self.refused(name, ['-C', path, rows.RCPT], ("the file is not root's",))
+                     for name in ('sendmail', 'rmail')), [])
+        os.unlink(path)
+        return wrong
+
     def nothing_else(self):
         wrong = ['%d connections' % self.sink.connections] if self.sink.connections else []
         return wrong + [n for n in os.listdir(self.home) if n != '.msmtprc']
@@ -114,6 +126,7 @@ def main():
     tests = [('rows of both tables agree', lambda: differ),
              ('every sample has its row',
               lambda: sorted(set(rows.SAMPLES) - {n for n in found if found[n][0] in TAKEN})),
+             ('-C as sendmail and a file of another user', refusals.config_of_others),
              ('every row says who', lambda: sorted(
                  n for n in found if found[n][0] not in TAKEN + ('owner', 'owner-first')))]
     for option in sorted(rows.COMMANDS - {'-I'}):

@@ -291,7 +291,8 @@ static int put_field(struct convert *c, const struct mime_fact *f, const struct 
 
 	if ((grown || (f->header_long && c->opt->lines)) && header_fold_needed(text, len)) {
 		strbuf_reset(&c->folded);
-		mime_header_fold(&c->folded, text, len, c->opt->lines == MIME_LINES_SPLIT, NULL);
+		mime_header_fold(&c->folded, text, len, c->opt->lines == MIME_LINES_SPLIT,
+				 c->opt->charset);
 		text = c->folded.buf;
 		len = c->folded.len;
 	}

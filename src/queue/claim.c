@@ -288,6 +288,22 @@ static int replace(struct queue_claim *c, const struct strbuf *head, uint64_t fr
 	return rc;
 }
 
+/*
+ * There is no room for a new file: who has got the message is noted in the old
+ * one, at the same length, so that nobody gets it with every try.
+ */
+static void mark_in_place(const struct queue_claim *c, size_t n)
+{
+	struct strbuf head = STRBUF_INIT(ENTRY_LINE_SIZE + ENTRY_ENVELOPE_MAX);
+	char *room = strbuf_reserve(&head, n);
+
+	if (room && read_at(c->fd, room, n, 0) == (ssize_t)n &&
+	    entry_mark_done(&c->entry, room, n) && pwrite(c->fd, room, n, 0) == (ssize_t)n)
+		(void)!fsync(c->fd);
+	(void)!queue_set_due(c->fd, queue_due_of(&c->entry));
+	strbuf_release(&head);
+}
+
 int queue_update(struct queue_claim *c, struct error *err)
 {
 	struct strbuf head = STRBUF_INIT(2 * ENTRY_ENVELOPE_MAX);
@@ -300,7 +316,7 @@ int queue_update(struct queue_claim *c, struct error *err)
 	if (rc == 0)
 		queue_count(c->queue, (int64_t)c->entry.message_start - (int64_t)from);
 	else
-		c->entry.message_start = from;
+		mark_in_place(c, c->entry.message_start = from);
 	if (tmp >= 0)
 		close(tmp);
 	strbuf_release(&head);

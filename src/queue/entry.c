@@ -348,6 +348,49 @@ static void put_envelope(const struct entry *e, struct strbuf *out)
 	}
 }
 
+/* The sum of a first line and an envelope behind it, n octets in all. */
+static uint64_t head_sum(const char *head, size_t n)
+{
+	return entry_sum(entry_sum(ENTRY_SUM_INIT, head, AT_HEADSUM - 1), head + ENTRY_LINE_SIZE,
+			 n - ENTRY_LINE_SIZE);
+}
+
+static void put_head_sum(char *head, size_t n)
+{
+	char sum[SUM_DIGITS + 1];
+
+	snprintf(sum, sizeof(sum), "%0*" PRIx64, SUM_DIGITS, head_sum(head, n));
+	memcpy(head + AT_HEADSUM, sum, SUM_DIGITS);
+}
+
+bool entry_mark_done(const struct entry *e, char *head, size_t n)
+{
+	static const char open[] = "rcpt ", done[] = "done ";
+	const size_t len = sizeof(open) - 1;
+	bool any = false;
+	size_t i = 0;
+
+	for (char *at = head + ENTRY_LINE_SIZE, *end = head + n, *lf; at < end; at = lf + 1) {
+		lf = memchr(at, '\n', (size_t)(end - at));
+		if (!lf)
+			break;
+		const size_t room = (size_t)(lf - at);
+		const bool is_open = room > len && memcmp(at, open, len) == 0;
+
+		if (!is_open && !(room > len && memcmp(at, done, len) == 0))
+			continue;
+		if (i < e->envelope.rcpt_count && is_open &&
+		    e->rcpt[i].outcome == OUTCOME_ACCEPTED) {
+			memcpy(at, done, len);
+			any = true;
+		}
+		i++;
+	}
+	if (any)
+		put_head_sum(head, n);
+	return any;
+}
+
 int entry_write(struct entry *e, struct strbuf *out, struct error *err)
 {
 	const size_t start = out->len;
@@ -365,11 +408,9 @@ int entry_write(struct entry *e, struct strbuf *out, struct error *err)
 	snprintf(line, sizeof(line), MAGIC "%0*d %0*zu %0*" PRIu64 " %0*" PRIx64 " ",
 		 VERSION_DIGITS, ENTRY_VERSION, ENVELOPE_DIGITS, size, MESSAGE_DIGITS,
 		 e->message_size, SUM_DIGITS, e->message_sum);
-	uint64_t sum = entry_sum(ENTRY_SUM_INIT, line, AT_HEADSUM - 1);
-
-	sum = entry_sum(sum, out->buf + start + ENTRY_LINE_SIZE, size);
-	snprintf(line + AT_HEADSUM, sizeof(line) - AT_HEADSUM, "%0*" PRIx64 "\n", SUM_DIGITS, sum);
+	line[AT_LINE_END] = '\n';
 	memcpy(out->buf + start, line, ENTRY_LINE_SIZE);
+	put_head_sum(out->buf + start, out->len - start);
 	return 0;
 }
 
@@ -381,6 +422,7 @@ struct reading {
 	struct arena *arena;
 	uint64_t seen, rcpt_seen;	/* rows that were there, one bit each */
 	struct one one;			/* the recipient being read */
+	bool done;			/* ... and it has got the message */
 	size_t rcpt_alloc;		/* room in e->rcpt */
 };
 
@@ -551,6 +593,8 @@ static void end_rcpt(struct reading *r)
 	r->e->rcpt = arena_grow(r->arena, r->e->rcpt, n, &r->rcpt_alloc, sizeof(*r->e->rcpt));
 	e->rcpt[n] = r->one.r;
 	r->e->rcpt[n] = r->one.s;
+	if (r->done)
+		r->e->rcpt[n].outcome = OUTCOME_ACCEPTED;
 	e->rcpt_count++;
 	r->one = (struct one){ .r = { .address = NULL } };
 	r->rcpt_seen = 0;
@@ -562,6 +606,15 @@ static bool begin_rcpt(struct reading *r, char *value)
 	if (!decode(value) || !*value || text_has_control(value, strlen(value)))
 		return false;
 	r->one.r.address = value;
+	r->done = false;
+	return true;
+}
+
+static bool begin_done(struct reading *r, char *value)
+{
+	if (!begin_rcpt(r, value))
+		return false;
+	r->done = true;
 	return true;
 }
 
@@ -596,6 +649,7 @@ static const struct {
 	{ "asked", read_asked },
 	{ "setting", read_setting },
 	{ "rcpt", begin_rcpt },
+	{ "done", begin_done },
 };
 
 static bool read_line(struct reading *r, char *line)
@@ -654,9 +708,9 @@ static int check_whole(const struct entry *e, struct error *err)
 
 static int read_numbers(const char *data, size_t n, struct entry *e, struct error *err)
 {
-	uint64_t sum = entry_sum(ENTRY_SUM_INIT, data, AT_HEADSUM - 1), wanted;
+	const uint64_t sum = head_sum(data, n);
+	uint64_t wanted;
 
-	sum = entry_sum(sum, data + ENTRY_LINE_SIZE, n - ENTRY_LINE_SIZE);
 	if (!fixed_number(data + AT_MESSAGE, MESSAGE_DIGITS, 10, &e->message_size) ||
 	    data[AT_SUM - 1] != ' ' ||
 	    !fixed_number(data + AT_SUM, SUM_DIGITS, 16, &e->message_sum) ||

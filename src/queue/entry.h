@@ -13,7 +13,8 @@
  * message; HEADSUM is that of the first line up to the blank in front of it
  * and of the envelope lines: no octet of the file is without a check. In a
  * VALUE octets below 32, 127 and "%" are written as %XX; a key without a value
- * that counts is left out. Lines from "rcpt" on are about that recipient.
+ * that counts is left out. Lines from "rcpt" on are about that recipient;
+ * "done" in its place says that it has got the message, whatever they say.
  *
  * What is read here may be anybody's octets: it is bounded, every key, number
  * and word must be one that entry_write() could have written, and nothing
@@ -131,6 +132,14 @@ ATTR_PURE uint64_t entry_sum(uint64_t sum, const void *data, size_t n);
  * ENTRY_ENVELOPE_MAX; out's limit must allow that much.
  */
 ATTR_CHECK int entry_write(struct entry *e, struct strbuf *out, struct error *err);
+
+/*
+ * The same where there is no room to write it anew: head, n octets as they are
+ * on disk, gets a "done" for each recipient who is OUTCOME_ACCEPTED in e, and
+ * the sum for it. True if anything has changed. It must be what e was read
+ * from.
+ */
+bool entry_mark_done(const struct entry *e, char *head, size_t n);
 
 /*
  * How many octets entry_parse() needs, by the first line (n octets of the

@@ -340,26 +340,35 @@ static void list_folder(DIR *dir, struct listing *l)
 		qsort(l->item, l->n, sizeof(*l->item), by_id);
 }
 
-/* 0 for a folder that is not there. */
+/* A folder of the queue, to be read; NULL and errno. */
+static DIR *open_folder(const struct queue *q, const char *name)
+{
+	int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+static int cannot_list(const struct queue *q, const char *name, struct error *err)
+{
+	return error_errno(err, FAULT_IO, "queue: cannot read %s/%s", q->store.path, name);
+}
+
 static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 			  int (*take)(void *ctx, const struct queue_item *), void *ctx,
 			  struct error *err)
 {
 	struct listing l = { .arena = NULL };
-	char id[ENTRY_ID_LEN + 1], name[3];
+	char name[3];
 	int rc = 0;
 
-	snprintf(id, sizeof(id), "%016X", number & 0xff);
-	memcpy(name, id + ENTRY_ID_LEN - 2, sizeof(name));
-	int fd = queue_folder(q, id, false);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	snprintf(name, sizeof(name), "%02X", number & 0xff);
+	DIR *dir = open_folder(q, name);
 
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return errno == ENOENT ? 0 : error_errno(err, FAULT_IO, "queue: cannot read %s/%s",
-							 q->store.path, name);
-	}
+	if (!dir)
+		return cannot_list(q, name, err);
 	l.arena = arena_new();
 	list_folder(dir, &l);
 	closedir(dir);
@@ -370,10 +379,27 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 	return rc;
 }
 
+/* Which of the folders are there. */
+static int find_folders(const struct queue *q, bool there[FOLDERS], struct error *err)
+{
+	const struct dirent *d;
+	DIR *dir = open_folder(q, ".");
+
+	if (!dir)
+		return cannot_list(q, "", err);
+	while ((d = readdir(dir))) {
+		if (strlen(d->d_name) == 2 && strspn(d->d_name, ID_DIGITS) == 2)
+			there[strtoul(d->d_name, NULL, 16)] = true;
+	}
+	closedir(dir);
+	return 0;
+}
+
 int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *), void *ctx,
 	       struct error *err)
 {
 	const unsigned first = (unsigned)clock_ms() ^ (unsigned)getpid();
+	bool there[FOLDERS] = { false };
 	uint64_t octets = 0, before = 0, now;
 	int rc = 0;
 
@@ -383,8 +409,11 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 
 	if (fd >= 0)
 		close(fd);
-	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++)
-		rc = each_of_folder(q, first + i, &octets, take, ctx, err);
+	rc = find_folders(q, there, err);
+	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++) {
+		if (there[(first + i) % FOLDERS])
+			rc = each_of_folder(q, first + i, &octets, take, ctx, err);
+	}
 	/* what has come and gone meanwhile is added to what was seen */
 	if (rc == 0 && (fd = usage_open(q, &now)) >= 0)
 		usage_write(fd, now > before ? octets + (now - before) :

@@ -96,7 +96,10 @@ ATTR_CHECK int queue_message(struct queue_claim *c, struct message **out, struct
 /* Not due until then, should this process not come back to it; not waited for on disk. */
 void queue_put_off(struct queue_claim *c, int64_t until_ms);
 
-/* Writes what has changed in c->entry. On failure the entry is as it was. */
+/*
+ * Writes what has changed in c->entry. On failure the entry is as it was, but
+ * for who has got the message and when it is due: that needs no room.
+ */
 ATTR_CHECK int queue_update(struct queue_claim *c, struct error *err);
 
 /* Takes the entry out of the queue for good. */

@@ -52,6 +52,8 @@ static const char text[] =
 	"short:ab\n"
 	"#hash:{PLAIN}secret\n"
 	"user@example.org:{PLAIN}secret\n"
+	"joel:{PLAIN}other\n"
+	"joe:{PLAIN}secret\n"
 	"last:{PLAIN}secret";
 
 static char path[64];
@@ -154,6 +156,9 @@ static const struct {
 	{ "hash", "secret", REFUSED },
 	{ "# users of the tests", "x", REFUSED },
 	{ "user@example.org", "secret", ACCEPTED },
+	{ "joe", "secret", ACCEPTED },
+	{ "joe", "other", REFUSED },
+	{ "joel", "other", ACCEPTED },
 	{ "last", "secret", ACCEPTED },
 	{ "las", "secret", REFUSED },
 	{ "lastt", "secret", REFUSED },

@@ -29,6 +29,7 @@ struct resolver {
 	const unsigned char *tlsa;	/* the data of one record; NULL = none */
 	size_t tlsa_n;
 	bool authentic;
+	bool bare_tlsa;			/* ... but not of TLSA: "_tcp" is a zone of its own, unsigned */
 	char address[32];
 	pid_t pid;
 };
@@ -54,7 +55,7 @@ static size_t answer(const struct resolver *r, unsigned char *q, size_t n)
 	bool found = type == TYPE_A || (type == TYPE_TLSA && r->tlsa);
 
 	q[2] = 0x81;
-	q[3] = (unsigned char)(0x80 | (r->authentic ? 0x20 : 0));
+	q[3] = (unsigned char)(0x80 | (r->authentic && !(r->bare_tlsa && type == TYPE_TLSA) ? 0x20 : 0));
 	q[7] = found;
 	if (type == TYPE_A)
 		return add_record(q, n, type, home, sizeof(home));
@@ -162,10 +163,15 @@ static void test_absent(void **state)
 	struct resolver none = { .authentic = true };
 	struct resolver insecure = { .tlsa = (const unsigned char *)"\3\1\1" SHA256_OF,
 				     .tlsa_n = 35 };
+	struct resolver bare_tlsa = insecure;
 	struct error err = { 0 };
 	struct dane found;
 
 	(void)state;
+	bare_tlsa.authentic = bare_tlsa.bare_tlsa = true;
+	assert_int_equal(ask(&bare_tlsa, "mail.example.org", 587, &found, &err), 0);
+	assert_int_equal(found.state, DANE_ABSENT);
+	dane_release(&found);
 	assert_int_equal(ask(&none, "mail.example.org", 587, &found, &err), 0);
 	assert_int_equal(found.state, DANE_ABSENT);
 	dane_release(&found);

@@ -327,6 +327,34 @@ static void test_results(void **state)
 	assert_int_equal(entry_open(&e), 0);
 }
 
+/* Noted at the same length, whatever was known of the recipient before. */
+static void test_mark_done(void **state)
+{
+	struct strbuf out = STRBUF_INIT(2 * ENTRY_ENVELOPE_MAX);
+	struct entry e, back;
+	struct error err;
+
+	(void)state;
+	fill(&e);
+	assert_int_equal(entry_write(&e, &out, &err), 0);
+	const size_t n = out.len;
+
+	assert_false(entry_mark_done(&e, out.buf, n));
+	e.rcpt[0].outcome = OUTCOME_ACCEPTED;
+	assert_true(entry_mark_done(&e, out.buf, n));
+	assert_false(entry_mark_done(&e, out.buf, n));
+	assert_int_equal(entry_parse(out.buf, n, arena, &back, &err), 0);
+	assert_int_equal(back.rcpt[0].outcome, OUTCOME_ACCEPTED);
+	assert_int_equal(back.rcpt[1].outcome, OUTCOME_NONE);
+	assert_int_equal(entry_open(&back), 1);
+	e.rcpt[1].outcome = OUTCOME_ACCEPTED;
+	assert_true(entry_mark_done(&e, out.buf, n));
+	assert_int_equal(entry_parse(out.buf, n, arena, &back, &err), 0);
+	assert_int_equal(entry_open(&back), 0);
+	assert_int_equal(back.message_start, n);
+	strbuf_release(&out);
+}
+
 /* Known values of FNV-1a, and the same by pieces. */
 static void test_sum(void **state)
 {
@@ -346,6 +374,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_octet, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_version, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_results, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_mark_done, arena_setup, arena_teardown),
 		cmocka_unit_test(test_sum),
 	};
 

@@ -167,6 +167,7 @@ static void verify_case(const struct verification *v, const char *priorities, bo
 	}
 	for (size_t i = 0; i < ARRAY_LEN(v->reasons) && v->reasons[i]; i++)
 		assert_error(&t.err, v->exit ? v->exit : EX_PROTOCOL, "5.7.5", v->reasons[i]);
+	assert_null(strstr(t.err.text, "is not valid at this time"));	/* whose date is told */
 	assert_int_equal(trial_end(&t), PEER_HANDSHAKE);	/* it was told */
 }
 

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "certs.h"
-#include "tls/tls.h"
+#include "tls/tls_private.h"
 #include "tls_peer.h"
 
 static const char cache_name[] = "cache";
@@ -300,6 +300,80 @@ static void test_pinned(void **state)
 	xfree(cache);
 }
 
+/* The SHA-256 of the one certificate in a file. */
+static void hash_of(const char *name, unsigned char hash[32])
+{
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	struct error err = { 0 };
+	size_t n = 32;
+	int fd = fs_open_read(certs_path(name));
+
+	assert_int_equal(fs_read_fd(fd, "cert", &text, &err), 0);
+	close(fd);
+	gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len }, der;
+
+	assert_int_equal(gnutls_rare_load(&err), 0);
+	assert_int_equal(gtls_rare.pem_base64_decode2("CERTIFICATE", &pem, &der), 0);
+	assert_int_equal(gtls.fingerprint(GNUTLS_DIG_SHA256, &der, hash, &n), 0);
+	(*gtls.free_memory)(der.data);
+	strbuf_release(&text);
+}
+
+/* What one fingerprint has accepted another one has not. */
+static void test_fingerprint(void **state)
+{
+	struct strbuf hex = STRBUF_INIT(100);
+	unsigned char hash[32];
+	char *cache;
+
+	(void)state;
+	certs_need();
+	cache = new_cache();
+	hash_of("bad-self-signed.pem", hash);
+	tls_add_hex(&hex, hash, sizeof(hash));
+	struct tls_client c = usual(cache);
+
+	c.fingerprint = hex.buf;
+	assert_false(resumed(c, "bad-self-signed.pem", tls13));
+	assert_true(resumed(c, "bad-self-signed.pem", tls13));
+	hex.buf[0] = hex.buf[0] == '0' ? '1' : '0';
+	struct trial t = { .scene = { .cert = "bad-self-signed.pem", .tickets = true,
+				      .ticket_key = &ticket_key }, .client = c };
+
+	assert_int_equal(trial_start(&t), -1);
+	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "tls_fingerprint");
+	trial_end(&t);
+	strbuf_release(&hex);
+	xfree(cache);
+}
+
+/* Nor is a session used beyond the end of its certificate, half a day from now. */
+static void test_until(void **state)
+{
+	static const char magic[] = "msubmit-tls 1 ";
+	struct strbuf text = STRBUF_INIT(1 << 20);
+	struct error err = { 0 };
+	char *cache, *file;
+
+	(void)state;
+	certs_need();
+	cache = new_cache();
+	assert_false(resumed(usual(cache), "ok-half-a-day.pem", tls13));
+	file = only_file(cache);
+	int fd = fs_open_read(file);
+
+	assert_int_equal(fs_read_fd(fd, file, &text, &err), 0);
+	close(fd);
+	assert_int_equal(strncmp(text.buf, magic, strlen(magic)), 0);
+	const time_t until = (time_t)strtoll(text.buf + strlen(magic), NULL, 10);
+
+	assert_true(until <= time(NULL) + 12 * 3600);
+	assert_true(resumed(usual(cache), "ok-half-a-day.pem", tls13));
+	strbuf_release(&text);
+	xfree(file);
+	xfree(cache);
+}
+
 /* The server has forgotten its key: a whole handshake, with all checks. */
 static void test_refused(void **state)
 {
@@ -431,26 +505,14 @@ static void test_unsafe(void **state)
 static void test_dane_records(void **state)
 {
 	unsigned char hash[32];
-	size_t n = sizeof(hash);
 	struct tlsa record = { .usage = TLSA_DANE_EE, .selector = TLSA_CERTIFICATE,
 			       .matching = TLSA_SHA256, .data = hash, .n = 32 };
-	struct strbuf text = STRBUF_INIT(1 << 16);
-	struct error err = { 0 };
 	char *cache;
 
 	(void)state;
 	certs_need();
 	cache = new_cache();
-	int fd = fs_open_read(certs_path("bad-expired.pem"));
-
-	assert_int_equal(fs_read_fd(fd, "cert", &text, &err), 0);
-	close(fd);
-	gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len }, der;
-
-	assert_int_equal(gnutls_rare_load(&err), 0);
-	assert_int_equal(gtls_rare.pem_base64_decode2("CERTIFICATE", &pem, &der), 0);
-	assert_int_equal(gtls.fingerprint(GNUTLS_DIG_SHA256, &der, hash, &n), 0);
-	(*gtls.free_memory)(der.data);
+	hash_of("bad-expired.pem", hash);
 	struct tls_client c = usual(cache);
 
 	c.tlsa = &record;
@@ -465,7 +527,6 @@ static void test_dane_records(void **state)
 	assert_int_equal(trial_start(&t), -1);
 	assert_error(&t.err, EX_TEMPFAIL, "4.7.5", "no TLSA record");
 	trial_end(&t);
-	strbuf_release(&text);
 	xfree(cache);
 }
 
@@ -487,6 +548,8 @@ int main(void)
 		cmocka_unit_test(test_trust_changed),
 		cmocka_unit_test(test_not_kept),
 		cmocka_unit_test(test_pinned),
+		cmocka_unit_test(test_fingerprint),
+		cmocka_unit_test(test_until),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_broken_off),

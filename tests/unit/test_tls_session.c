@@ -355,6 +355,33 @@ static void test_is(void **state)
 	trial_end(&t);
 }
 
+/* Stands in for a library that does not ask what is thought of the certificate. */
+static void never_asks(gnutls_session_t session, gnutls_certificate_verify_function *function)
+{
+	(void)session;
+	(void)function;
+}
+
+static void test_never_verified(void **state)
+{
+	struct trial t = { .scene = { .cert = "server.pem" }, .client = { .verify = true } };
+
+	(void)state;
+	certs_need();
+	assert_int_equal(trial_start(&t), 0);
+	trial_end(&t);
+
+	__typeof__(gtls.session_set_verify_function) kept = gtls.session_set_verify_function;
+
+	gtls.session_set_verify_function = never_asks;
+	int rc = trial_start(&t);
+
+	gtls.session_set_verify_function = kept;
+	assert_int_equal(rc, -1);
+	assert_error(&t.err, EX_PROTOCOL, "5.7.5", "was not verified");
+	trial_end(&t);
+}
+
 /* The server's prime has 2048 bits when the client does not ask for a named group. */
 static void test_dh_bits(void **state)
 {
@@ -622,6 +649,7 @@ int main(void)
 		cmocka_unit_test(test_describe),
 		cmocka_unit_test(test_library_version),
 		cmocka_unit_test(test_is),
+		cmocka_unit_test(test_never_verified),
 		cmocka_unit_test(test_dh_bits),
 		cmocka_unit_test(test_alpn),
 		cmocka_unit_test(test_accept),
