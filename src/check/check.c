@@ -20,7 +20,7 @@
 #include "prepare/choose_account.h"
 #include "prepare/rewriter.h"
 #include "secrets/credentials.h"
-#include "smtp/auth/choice.h"
+#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "submit/attempt.h"
 #include "submit/server_list.h"

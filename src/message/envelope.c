@@ -95,6 +95,19 @@ struct envelope envelope_take_recipients(struct envelope *e)
 	return old;
 }
 
+void envelope_repeat(struct envelope *e)
+{
+	const struct envelope old = envelope_take_recipients(e);
+
+	for (size_t i = 0; i < old.rcpt_count; i++) {
+		for (unsigned n = 0; n <= old.rcpt[i].repeated; n++) {
+			e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc,
+					     sizeof(*e->rcpt));
+			e->rcpt[e->rcpt_count++] = old.rcpt[i];
+		}
+	}
+}
+
 static void add_list(struct envelope *e, const struct address_list *list, enum rcpt_source source)
 {
 	for (size_t i = 0; i < list->n; i++) {

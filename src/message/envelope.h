@@ -156,6 +156,9 @@ bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 /* Takes all recipients out, so that the same or others may be added; the envelope as it was. */
 struct envelope envelope_take_recipients(struct envelope *e);
 
+/* Puts each recipient in as often as it was named, one behind the other: when all are there. */
+void envelope_repeat(struct envelope *e);
+
 /*
  * Adds the recipients of command-line words: each word is an address list.
  * All bad words are named: EX_USAGE (5.1.3), nothing is added then. With

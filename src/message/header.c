@@ -84,6 +84,15 @@ bool header_is(const char *text, const char *name)
 	return strncasecmp(text, name, n) == 0 && text[n + strspn(text + n, " \t")] == ':';
 }
 
+bool header_is_signed(const struct header *h)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		if (header_is(h->field[i].text, "DKIM-Signature"))
+			return true;
+	}
+	return false;
+}
+
 const struct header_field *header_find(const struct header *h, enum header_id id)
 {
 	for (size_t i = 0; i < h->n; i++) {

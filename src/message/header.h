@@ -64,6 +64,9 @@ ATTR_PURE bool header_name_valid(const char *name);
 /* Is the field, or the line, of that name (ASCII case ignored)? */
 ATTR_PURE bool header_is(const char *text, const char *name);
 
+/* Has it a DKIM-Signature, which every change of header or body may break? */
+bool header_is_signed(const struct header *h);
+
 /* The first field with that id; NULL if there is none. */
 const struct header_field *header_find(const struct header *h, enum header_id id);
 

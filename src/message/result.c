@@ -53,6 +53,15 @@ void result_add(struct result *r, const struct error *err)
 	result_set_error(r, r->rcpt_count++, err);
 }
 
+size_t result_count(const struct result *r, enum outcome outcome)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->rcpt_count; i++)
+		n += r->rcpt[i].outcome == outcome;
+	return n;
+}
+
 void result_set_rest(struct result *r, const struct error *err)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++) {

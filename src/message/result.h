@@ -56,6 +56,9 @@ void result_init(struct result *r, struct arena *a, size_t count);
  */
 void result_doubt(struct result *r, struct error *err);
 
+/* How many recipients have that outcome? */
+size_t result_count(const struct result *r, enum outcome outcome);
+
 /* The same error for every recipient that has no outcome yet. */
 void result_set_rest(struct result *r, const struct error *err);
 

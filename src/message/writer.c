@@ -325,3 +325,21 @@ ssize_t writer_read(struct writer *w, char *buf, size_t n, struct error *err)
 	}
 	return rc ? -1 : (ssize_t)(n - o.left);
 }
+
+int writer_skip(struct writer *w, uint64_t from, struct error *err)
+{
+	const bool dots = w->dots;
+	char block[8192];
+	ssize_t n = 1;
+
+	w->dots = false;
+	while (n > 0 && w->given < from) {
+		const uint64_t left = from - w->given;
+
+		/* one octet alone, the half of a line end, cannot be asked for */
+		n = writer_read(w, block, left <= sizeof(block) ? (size_t)left :
+				sizeof(block) - (left == sizeof(block) + 1), err);
+	}
+	w->dots = dots;
+	return n < 0 ? -1 : w->given == from && w->line_start && !w->breaks && !w->cr;
+}

@@ -36,4 +36,11 @@ uint64_t writer_size(const struct writer *w);
  */
 ATTR_CHECK ssize_t writer_read(struct writer *w, char *buf, size_t n, struct error *err);
 
+/*
+ * Reads over the octets that go out before the one at offset from, without dots:
+ * 1 when a line begins there, 0 when not, or the message is shorter: nothing more
+ * can be read then. -1 on failure.
+ */
+ATTR_CHECK int writer_skip(struct writer *w, uint64_t from, struct error *err);
+
 #endif

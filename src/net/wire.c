@@ -26,6 +26,7 @@ struct wire {
 	struct deadline limit;
 	struct deadline early;		/* the same, until it is lifted */
 	wire_trace_fn *trace;
+	bool hidden;		/* not what is read */
 	void *trace_ctx;
 	struct error read_error;	/* exit 0: none so far; both are for good */
 	struct error write_error;
@@ -81,6 +82,11 @@ void wire_set_trace(struct wire *w, wire_trace_fn *fn, void *ctx)
 {
 	w->trace = fn;
 	w->trace_ctx = ctx;
+}
+
+void wire_hide_lines(struct wire *w, bool hidden)
+{
+	w->hidden = hidden;
 }
 
 void wire_note(struct wire *w, enum wire_direction direction, const char *text)
@@ -257,7 +263,7 @@ int wire_read_line(struct wire *w, struct strbuf *line, bool *cut_out, const str
 			return got;
 	}
 	*cut_out = cut;
-	if (w->trace)
+	if (w->trace && !w->hidden)
 		w->trace(w->trace_ctx, WIRE_IN, line->buf, line->len);
 	return 1;
 }

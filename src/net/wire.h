@@ -56,6 +56,9 @@ void wire_lift_early_limit(struct wire *w);
 /* Shows lines to fn from now on; NULL switches it off. */
 void wire_set_trace(struct wire *w, wire_trace_fn *fn, void *ctx);
 
+/* The lines that are read from now on are not shown: the caller does so with wire_note(). */
+void wire_hide_lines(struct wire *w, bool hidden);
+
 /* A note for the transcript only ("TLS1.3 ..."); no octet moves. */
 void wire_note(struct wire *w, enum wire_direction direction, const char *text);
 

@@ -114,13 +114,7 @@ const char *convert_charset(struct arena *arena, const struct message *m, const 
 /* A signature over header and body that any change would break. */
 static bool is_sealed(const struct message *m, const struct account *a)
 {
-	if (a->convert.signed_dkim)
-		return false;
-	for (size_t i = 0; i < m->header.n; i++) {
-		if (header_is(m->header.field[i].text, "DKIM-Signature"))
-			return true;
-	}
-	return false;
+	return !a->convert.signed_dkim && header_is_signed(&m->header);
 }
 
 /* The message is another one now, where it has to be. */

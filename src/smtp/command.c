@@ -31,17 +31,13 @@ int command_check(const struct strbuf *line, size_t extra, bool utf8, struct err
 	return 0;
 }
 
-int command_put(struct wire *w, struct strbuf *line, const struct deadline *d, struct error *err)
+int command_send(struct wire *w, struct strbuf *line, bool utf8, const struct deadline *d,
+		 struct error *err)
 {
+	if (command_check(line, 0, utf8, err) < 0)
+		return -1;
 	strbuf_add(line, "\r\n", 2);
 	return wire_put(w, line->buf, line->len, NULL, d, err);
-}
-
-int command_send(struct wire *w, struct strbuf *line, const struct deadline *d, struct error *err)
-{
-	if (command_check(line, 0, false, err) < 0)
-		return -1;
-	return command_put(w, line, d, err);
 }
 
 int command_send_secret(struct wire *w, const char *open, const char *secret, size_t n,

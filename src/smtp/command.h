@@ -31,13 +31,9 @@ struct wire;
 ATTR_CHECK int command_check(const struct strbuf *line, size_t extra, bool utf8,
 			     struct error *err);
 
-/* Puts line and CRLF (appended to it) into the wire. The line has been checked. */
-ATTR_CHECK int command_put(struct wire *w, struct strbuf *line, const struct deadline *d,
-			   struct error *err);
-
-/* Both for a command without parameters of extensions. */
-ATTR_CHECK int command_send(struct wire *w, struct strbuf *line, const struct deadline *d,
-			    struct error *err);
+/* Checks line and puts it with CRLF (appended to it) into the wire. */
+ATTR_CHECK int command_send(struct wire *w, struct strbuf *line, bool utf8,
+			    const struct deadline *d, struct error *err);
 
 /*
  * Sends open, the n octets of secret and CRLF; the transcript shows open and

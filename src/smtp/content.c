@@ -1,5 +1,20 @@
+/*
+ * The content of a transaction: how and when it goes out, and its reply.
+ *
+ * DATA when the replies to RCPT are there or with RCPT in one group, its
+ * lines after 354. BDAT and BURL (RFC 3030, RFC 4468) when the replies to
+ * RCPT are there and somebody stands; up to chunk_window chunks are under
+ * way unanswered. A refused chunk ends the message; what is under way of it
+ * is answered too and counted off.
+ *
+ * SMTP gives one reply, PRDR and LMTP (RFC 2033, section 4.2) one for each
+ * recipient that stands. Replies are counted: one too many or too few, and
+ * it is not known whose they are. Only a 250 says that the message was taken:
+ * after 221, which says that the channel closes, nobody knows (RFC 5321,
+ * section 4.2.3).
+ */
 #include "config.h"
-#include "smtp/content.h"
+#include "smtp/transaction_state.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +27,6 @@
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
-#include "smtp/transaction_state.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/strbuf.h"
@@ -32,8 +46,6 @@ struct transfer {
 	uint64_t size, given;		/* of the canonical message */
 	char carry[WRITER_LEAST];	/* read, and not of the piece that was asked for */
 	size_t carried;
-	bool stuffing;			/* resumed DATA: dots are doubled here */
-	bool line_start;
 };
 
 struct transfer *transfer_new(struct session *s, const struct message *m,
@@ -44,9 +56,7 @@ struct transfer *transfer_new(struct session *s, const struct message *m,
 	x->session = s;
 	x->form = form;
 	x->from = from;
-	x->stuffing = form == DATA_LINES && from > 0;
-	x->line_start = true;
-	x->writer = writer_new(m, edits, form == DATA_LINES && !from ? WRITER_DOTS : WRITER_PLAIN);
+	x->writer = writer_new(m, edits, form == DATA_LINES ? WRITER_DOTS : WRITER_PLAIN);
 	x->size = writer_size(x->writer);
 	return x;
 }
@@ -114,8 +124,8 @@ static ssize_t read_plain(struct transfer *x, char *room, uint64_t max, struct e
 /* Is there a word from the server, and is it one to stop for? */
 static bool stopped(const struct transfer *x, data_watch_fn *watch, void *ctx, uint64_t left)
 {
-	return watch && wire_unsent(x->session->wire) == 0 &&
-		wire_unread_now(x->session->wire) > 0 && watch(ctx, left);
+	return wire_unsent(x->session->wire) == 0 && wire_unread_now(x->session->wire) > 0 &&
+		(!watch || watch(ctx, left));
 }
 
 /* A signal ends it between two blocks; there need not be any wait. */
@@ -181,12 +191,11 @@ static enum data_end put_chunk(struct transfer *x, uint64_t octets, data_watch_f
 }
 
 /* The whole of it with the writer's dots, and the one at its end. */
-static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *ctx,
-			       struct error *err)
+static enum data_end put_lines(struct transfer *x, struct error *err)
 {
 	struct session *s = x->session;
 	size_t block = x->size < BLOCK - BLOCK_SPARE ? (size_t)x->size + BLOCK_SPARE : BLOCK;
-	uint64_t octets = 0;
+	uint64_t octets = 0;		/* with the dots */
 	char *room = wire_reserve(s->wire, block);
 	ssize_t n = writer_read(x->writer, room, block, err);
 
@@ -203,7 +212,7 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 		/* when that was the end, what comes now is the reply to it */
 		if (n > 0 && interrupted(&d, err))
 			return DATA_FAILED;
-		if (n > 0 && stopped(x, watch, ctx, 0))
+		if (n > 0 && stopped(x, NULL, NULL, 0))
 			return DATA_ANSWERED;
 	}
 	if (n < 0)
@@ -214,71 +223,20 @@ static enum data_end put_lines(struct transfer *x, data_watch_fn *watch, void *c
 	return DATA_SENT;
 }
 
-/* Doubles the dots at line starts (RFC 5321, section 4.5.2). */
-static int put_stuffed(struct transfer *x, const char *data, size_t n, struct error *err)
-{
-	struct session *s = x->session;
-	struct deadline d = transfer_deadline(s);
-
-	for (size_t at = 0; at < n;) {
-		const char *lf = memchr(data + at, '\n', n - at);
-		size_t end = lf ? (size_t)(lf - data) + 1 : n;
-
-		if (x->line_start && data[at] == '.' && wire_put(s->wire, ".", 1, "", &d, err) < 0)
-			return -1;
-		if (wire_put(s->wire, data + at, end - at, "", &d, err) < 0)
-			return -1;
-		x->line_start = lf != NULL;
-		at = end;
-	}
-	return 0;
-}
-
-/* What is left of a message that was resumed. */
-static enum data_end put_rest_of_lines(struct transfer *x, data_watch_fn *watch, void *ctx,
-				       struct error *err)
-{
-	struct session *s = x->session;
-	const uint64_t octets = transfer_left(x);
-	char block[8192 + WRITER_LEAST];
-
-	while (x->given < x->size) {
-		uint64_t left = x->size - x->given;
-		ssize_t n = read_plain(x, block, left < 8192 ? left : 8192, err);
-
-		if (n == 0)
-			wrong_size(x, left, err);
-		if (n <= 0)
-			return DATA_FAILED;
-		x->given += (uint64_t)n;
-		tell_text(x, block, n);
-		if (put_stuffed(x, block, (size_t)n, err) < 0)
-			return broken(s);
-		tell_progress(x, x->given);
-		if (stopped(x, watch, ctx, 0))
-			return DATA_ANSWERED;
-	}
-	struct deadline d = transfer_deadline(s);
-
-	if (wire_put(s->wire, ".\r\n", 3, "", &d, err) < 0)
-		return broken(s);
-	note_size(s, octets);
-	return DATA_SENT;
-}
-
 enum data_end transfer_put(struct transfer *x, uint64_t octets, data_watch_fn *watch, void *ctx,
 			   struct error *err)
 {
 	if (x->form == DATA_CHUNK)
 		return put_chunk(x, octets, watch, ctx, err);
-	return x->stuffing ? put_rest_of_lines(x, watch, ctx, err) : put_lines(x, watch, ctx, err);
+	return put_lines(x, err);
 }
 
-int transfer_skip(struct transfer *x, bool *line_start_out, struct error *err)
+int transfer_skip(struct transfer *x, struct error *err)
 {
 	char block[8192 + WRITER_LEAST];
-	char last = '\n';
 
+	if (x->form == DATA_LINES)
+		return writer_skip(x->writer, x->from, err);
 	while (x->given < x->from) {
 		uint64_t left = x->from - x->given;
 		ssize_t n = read_plain(x, block, left < 8192 ? left : 8192, err);
@@ -288,10 +246,8 @@ int transfer_skip(struct transfer *x, bool *line_start_out, struct error *err)
 		if (n <= 0)
 			return -1;
 		x->given += (uint64_t)n;
-		last = block[n - 1];
 	}
-	*line_start_out = x->line_start = last == '\n';
-	return 0;
+	return 1;
 }
 
 enum data_end data_flush(struct session *s, struct error *err)
@@ -312,57 +268,54 @@ static void abandon(struct transaction *t)
 	s->need_reset = s->account->rset == RSET_NEVER;
 	if (s->need_reset)		/* QUIT ends it as well */
 		return;
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "RSET");
-	if (session_command(s, STAGE_RSET, &ignored) < 0 || reply_class(&s->reply) != 2)
+	if (session_say(s, STAGE_RSET, "RSET", &ignored) < 0 || reply_class(&s->reply) != 2)
 		s->dead = true;
 }
 
 /* --- the reply to it ---------------------------------------------------- */
 
-/* Is the last reply one that is no word on the message? Nobody knows then. */
-static bool not_taken(struct transaction *t, enum stage stage)
+/* Is the last reply a word on the message? Where it is none nobody knows, by err. */
+static bool is_decided(struct transaction *t, enum stage stage, struct error *err)
 {
 	const struct reply *r = &t->s->reply;
-	struct error err;
 
 	if (reply_decides(r))
-		return false;
+		return true;
 	transaction_note_reply(t, r);
-	reply_error(r, stage, &err);
-	pipeline_break(&t->pipe, &err);
-	return true;
+	reply_error(r, stage, err);
+	return false;
 }
 
-/* One recipient's reply; a copy of a recipient that failed is not made good by another. */
-static void lmtp_outcome(struct transaction *t, size_t i)
+static void take_for(struct transaction *t, size_t i)
 {
 	const struct reply *r = &t->s->reply;
 	struct error err;
 
 	transaction_note_reply(t, r);
-	if (reply_class(r) != 2) {
-		reply_error_about(r, STAGE_DOT, t->e->rcpt[i].address, &err);
-		result_set_error(t->result, i, &err);
-	} else if (t->result->rcpt[i].outcome == OUTCOME_NONE) {
+	if (reply_taken(r)) {
 		transaction_accept(t, i, r);
+		return;
 	}
+	reply_error_about(r, STAGE_DOT, t->e->rcpt[i].address, &err);
+	result_set_error(t->result, i, &err);
 }
 
-/* One reply for each that stands, in order; false when there are no more. */
-static bool lmtp_reply(struct transaction *t, size_t i)
+/* In order; -1 when there is one too few. */
+int content_take_replies(struct transaction *t, struct error *err)
 {
-	struct session *s = t->s;
-	struct error err;
+	bool first = true;
 
-	if (session_reply(s, STAGE_DOT, &err) < 0) {
-		pipeline_break(&t->pipe, &err);
-		return false;
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		if (t->rcpt[k].state != STANDING)
+			continue;
+		if (!first && session_reply(t->s, STAGE_DOT, err) < 0)
+			return -1;
+		if (!is_decided(t, STAGE_DOT, err))
+			return -1;
+		take_for(t, t->rcpt[k].index);
+		first = false;
 	}
-	if (not_taken(t, STAGE_DOT))
-		return false;
-	lmtp_outcome(t, i);
-	return true;
+	return 0;
 }
 
 /* What stands behind the last reply already and is no goodbye; 0 = nothing. */
@@ -381,9 +334,9 @@ static void lmtp_replies(struct transaction *t)
 	const size_t standing = t->try.standing;
 	struct error err;
 
-	for (size_t k = 0; k < t->try.rcpt_count; k++) {
-		if (t->rcpt[k].state == STANDING && !lmtp_reply(t, t->rcpt[k].index))
-			return;
+	if (content_take_replies(t, &err) < 0) {
+		pipeline_break(&t->pipe, &err);
+		return;
 	}
 	if (!further_code(t->s))
 		return;
@@ -394,38 +347,57 @@ static void lmtp_replies(struct transaction *t)
 	t->s->dead = true;
 }
 
-void content_reply(struct transaction *t, enum stage stage)
-{
-	if (t->try.prdr && t->s->reply.code == 353)
-		prdr_replies(t);
-	else if (!not_taken(t, stage))
-		transaction_finish(t, stage, &t->s->reply);
-}
-
-/* A server that says yes and no has not taken it for sure. */
-static void take_content_reply(struct transaction *t, enum stage stage)
+/*
+ * PRDR, behind 353: an answer for each, and the one for the whole. When that is
+ * no acceptance it counts for all; lost in between, nobody's end is known.
+ */
+static void prdr_replies(struct transaction *t)
 {
 	struct error err;
 
-	content_reply(t, stage);
-	if (!t->s->dead && reply_class(&t->s->reply) == 2 && wire_unread(t->s->wire) > 0 &&
-	    further_code(t->s) >= 400) {
-		error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the "
-			  "second time with %d", t->s->reply.code);
+	if (session_reply(t->s, STAGE_DOT, &err) < 0 || content_take_replies(t, &err) < 0 ||
+	    session_reply(t->s, STAGE_DOT, &err) < 0 || !is_decided(t, STAGE_DOT, &err)) {
 		transaction_lose(t, &err);
+		return;
 	}
+	transaction_note_reply(t, &t->s->reply);
+	if (reply_taken(&t->s->reply))
+		return;
+	reply_error(&t->s->reply, STAGE_DOT, &err);
+	transaction_fail_standing(t, &err);
 }
 
-void content_replies(struct transaction *t, enum stage stage)
+void content_reply(struct transaction *t, enum stage stage)
 {
 	struct error err;
 
 	if (t->s->protocol == SESSION_LMTP)
 		lmtp_replies(t);
-	else if (session_reply(t->s, stage, &err) < 0)
-		pipeline_break(&t->pipe, &err);
+	else if (t->try.prdr && t->s->reply.code == 353)
+		prdr_replies(t);
+	else if (is_decided(t, stage, &err))
+		transaction_finish(t, stage, &t->s->reply);
 	else
-		take_content_reply(t, stage);
+		pipeline_break(&t->pipe, &err);
+}
+
+void content_replies(struct transaction *t, enum stage stage)
+{
+	struct session *s = t->s;
+	struct error err;
+
+	if (session_reply(s, stage, &err) < 0) {
+		pipeline_break(&t->pipe, &err);
+		return;
+	}
+	content_reply(t, stage);
+	/* a server that says yes and no has not taken it for sure */
+	if (s->protocol == SESSION_LMTP || s->dead || reply_class(&s->reply) != 2 ||
+	    wire_unread(s->wire) == 0 || further_code(s) < 400)
+		return;
+	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
+		  "with %d", s->reply.code);
+	transaction_lose(t, &err);
 }
 
 void content_interrupted(struct transaction *t, enum stage stage)
@@ -450,24 +422,15 @@ void content_interrupted(struct transaction *t, enum stage stage)
 
 /* --- DATA ---------------------------------------------------------------- */
 
-/* Has the server said a word amid the content? It has no reason to but a refusal. */
-static bool line_heard(void *ctx, uint64_t left)
-{
-	(void)ctx;
-	(void)left;
-	return true;
-}
-
 /* The content behind DATA's 354, and the replies. */
 static void send_lines(struct transaction *t)
 {
 	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, t->try.from);
-	bool line_start;
 	struct error err;
 
 	t->try.begun = true;
-	enum data_end end = transfer_skip(x, &line_start, &err) < 0 ? DATA_FAILED :
-		transfer_put(x, 0, line_heard, NULL, &err);
+	enum data_end end = transfer_skip(x, &err) < 0 ? DATA_FAILED :
+		transfer_put(x, 0, NULL, NULL, &err);
 
 	transfer_free(x);
 	if (end == DATA_SENT)
@@ -491,10 +454,8 @@ static void dot_alone(struct transaction *t)
 
 	if (reply_class(&s->reply) != 3)
 		return;
-	strbuf_reset(&s->line);
-	strbuf_addch(&s->line, '.');
 	/* an LMTP server that says 354 here will say nothing after the dot */
-	if (s->protocol == SESSION_LMTP || session_command(s, STAGE_DOT, &ignored) < 0)
+	if (s->protocol == SESSION_LMTP || session_say(s, STAGE_DOT, ".", &ignored) < 0)
 		s->dead = true;
 }
 
@@ -528,9 +489,8 @@ static void ask_data(struct transaction *t)
 {
 	struct error err;
 
-	strbuf_reset(&t->s->line);
-	strbuf_addstr(&t->s->line, "DATA");
-	if (pipeline_add(&t->pipe, STAGE_DATA, 0, 0, false, &err) < 0)
+	session_line(t->s, "DATA", NULL);
+	if (pipeline_add(&t->pipe, STAGE_DATA, 0, 0, &err) < 0)
 		pipeline_break(&t->pipe, &err);
 	pipeline_finish(&t->pipe);
 	if (!t->pipe.broken)
@@ -550,40 +510,24 @@ static bool wants_chunks(const struct transaction *t)
 		(a->chunking == CHUNKING_ON || t->s->transid || t->e->size > a->chunk_size);
 }
 
-/* One refusal ends it for all. */
-static void refuse_all(struct transaction *t)
-{
-	struct error err = t->result->refusal;
-
-	error_prefix(&err, "not sent, as another recipient was refused");
-	abandon(t);
-	transaction_fail_standing(t, &err);
-	transaction_fail_open(t, &err);
-}
-
-/* A recipient has to be left out that the server has accepted: the others go without it. */
-static void start_over(struct transaction *t)
-{
-	abandon(t);
-	t->try.retry = true;
-}
-
 /* All replies are to be there before the content is offered. */
 static void send_later(struct transaction *t, bool chunked)
 {
 	pipeline_finish(&t->pipe);
 	if (t->pipe.broken || t->try.mail_refused)
 		return;
-	if (t->result->refusal.exit)
-		refuse_all(t);
-	else if (t->try.unfit)
-		start_over(t);
-	else if (t->try.standing == 0)
+	const bool refused = t->result->refusal.exit != 0;
+
+	if (refused || t->try.unfit || t->try.standing == 0)
 		abandon(t);
 	else if (chunked)
 		content_send_chunks(t);
 	else
 		ask_data(t);
+	if (refused)
+		transaction_refuse_all(t);
+	else if (t->try.unfit)		/* the others go without whom the server had accepted */
+		t->try.retry = true;
 }
 
 void content_send(struct transaction *t)

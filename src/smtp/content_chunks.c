@@ -2,7 +2,7 @@
  * The content by BDAT and BURL, in chunks, and their replies (RFC 3030, RFC 4468).
  */
 #include "config.h"
-#include "smtp/content.h"
+#include "smtp/transaction_state.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,7 +15,6 @@
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp/session.h"
-#include "smtp/transaction_state.h"
 #include "util/error.h"
 
 /* A chunk of which no more is left is sent to its end after a refusal, else we hang up. */
@@ -78,22 +77,18 @@ static int put_command(struct chunks *c, const struct chunk *chunk, struct error
 {
 	struct transaction *t = c->t;
 	struct strbuf *line = &t->s->line, shown = STRBUF_INIT(COMMAND_BUFFER_MAX);
-	const struct pipeline_expected what = { stage_of(chunk), chunk->last ? FINAL : MORE };
-	const char *url = chunk->part->url;
+	const char *url = chunk->part->url, *last = chunk->last ? " LAST" : "";
 
-	strbuf_reset(line);
-	strbuf_addstr(line, url ? "BURL " : "BDAT ");
-	if (url)
-		strbuf_addstr(line, url);
-	else
-		command_add_number(line, chunk->octets);
-	strbuf_addstr(line, chunk->last ? " LAST" : "");
+	session_line(t->s, url ? "BURL" : "BDAT", url ? url : "");
 	if (url) {
 		strbuf_addstr(&shown, "BURL ");
 		burl_mask(url, &shown);
-		strbuf_addstr(&shown, chunk->last ? " LAST" : "");
+		strbuf_addstr(&shown, last);
+	} else {
+		command_add_number(line, chunk->octets);
 	}
-	int rc = pipeline_say(&t->pipe, &what, url ? strlen(url) : 0, false,
+	strbuf_addstr(line, last);
+	int rc = pipeline_say(&t->pipe, stage_of(chunk), url ? strlen(url) : 0,
 			      url ? shown.buf : NULL, err);
 
 	strbuf_release(&shown);
@@ -140,12 +135,6 @@ static void wait_for_room(struct chunks *c)
 	pipeline_take_ready(p);
 }
 
-/* Is there a reason to send no further chunk? */
-static bool chunk_refused(const struct chunks *c)
-{
-	return c->t->pipe.broken || c->t->try.chunk_error.exit;
-}
-
 /* All chunks into the wire; DATA_ANSWERED as well when the server has refused one. */
 static enum data_end put_chunks(struct chunks *c, struct error *err)
 {
@@ -154,7 +143,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 
 	while (next_chunk(c, &chunk)) {
 		wait_for_room(c);
-		if (chunk_refused(c))
+		if (t->pipe.broken || t->try.chunk_error.exit)
 			return DATA_ANSWERED;
 		if (put_command(c, &chunk, err) < 0)
 			return DATA_FAILED;
@@ -168,8 +157,7 @@ static enum data_end put_chunks(struct chunks *c, struct error *err)
 			return end;
 		/* the reply to the last one is due when it is flushed: see send_all() */
 		if (!chunk.last)
-			pipeline_expect(&t->pipe, &(const struct pipeline_expected){
-				stage_of(&chunk), chunk.last ? FINAL : MORE });
+			pipeline_expect(&t->pipe, stage_of(&chunk), MORE);
 	}
 	return DATA_SENT;
 }
@@ -187,11 +175,18 @@ void content_chunk_reply(struct transaction *t, enum stage stage, const struct r
 	t->s->dead = t->s->dead || reply_class(r) == 3;
 }
 
+/* Can the message go with DATA after that reply, in the form that it has or another one? */
+static bool may_need_data(const struct transaction *t, enum stage stage, int code)
+{
+	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || !transaction_misread(code))
+		return false;
+	return !t->try.chunks_taken && !t->try.resumed &&
+		(!content_is_chunked(t) || body_binary_converts(t->s, t->e, t->m));
+}
+
 bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err)
 {
-	/* with LMTP each recipient has a reply of its own to the last chunk */
-	if ((stage != STAGE_CHUNK && stage != STAGE_BDAT) || t->try.chunks_taken ||
-	    t->try.resumed || content_is_chunked(t) || !transaction_misread(err->reply))
+	if (!may_need_data(t, stage, err->reply))
 		return false;
 	result_note(t->result, "the server announces CHUNKING and does not know BDAT (%d): the "
 		    "message goes with DATA, as with 'chunking = off'", err->reply);
@@ -231,9 +226,7 @@ static void confirm(struct transaction *t)
 	const enum stage stage = s->account->rset == RSET_NEVER ? STAGE_NOOP : STAGE_RSET;
 	struct error err;
 
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, stage_name(stage));
-	int rc = session_command(s, stage, &err);
+	int rc = session_say(s, stage, stage_name(stage), &err);
 
 	if (s->reply.code == 221 || s->reply.code == 421 ||
 	    (rc == 0 ? reply_class(&s->reply) == 2 : err.exit != EX_PROTOCOL))
@@ -242,7 +235,37 @@ static void confirm(struct transaction *t)
 	transaction_lose(t, &err);
 }
 
-/* All is sent, and every reply but LMTP's last ones has been read. */
+/*
+ * BDAT was not understood, and LMTP has a reply for each recipient: is that
+ * one of several, or the only one, or one for each line that was taken for a
+ * command? 221 to QUIT shows where they end. Where one of the first is a yes
+ * they are what they seem; else nobody has got the message.
+ */
+static void ask_further(struct transaction *t, enum stage stage)
+{
+	struct session *s = t->s;
+	struct deadline d = session_deadline(s, STAGE_QUIT);
+	struct error first, err;
+	bool taken = false;
+
+	reply_error(&s->reply, stage, &first);
+	session_line(s, "QUIT", NULL);
+	int rc = command_send(s->wire, &s->line, false, &d, &err);
+
+	s->dead = true;
+	if (rc == 0)
+		rc = content_take_replies(t, &err);
+	for (size_t k = 0; k < t->try.rcpt_count; k++)
+		taken |= t->result->rcpt[t->rcpt[k].index].outcome == OUTCOME_ACCEPTED;
+	if (rc < 0 && (taken || err.fault == FAULT_TIMEOUT)) {
+		pipeline_break(&t->pipe, &err);
+	} else if (!taken) {
+		transaction_forget(t, true);
+		content_needs_data(t, stage, &first);
+	}
+}
+
+/* All is sent, and every reply but those to LMTP's further recipients has been read. */
 static void take_result(struct transaction *t, enum stage stage)
 {
 	struct session *s = t->s;
@@ -252,19 +275,21 @@ static void take_result(struct transaction *t, enum stage stage)
 		give_up_chunks(t, false);
 		return;
 	}
-	if (s->protocol == SESSION_LMTP) {
-		content_replies(t, stage);
+	const bool data = may_need_data(t, stage, s->reply.code);
+
+	if (data && s->protocol == SESSION_LMTP && t->try.standing > 1) {
+		ask_further(t, stage);
+	} else if (data) {
+		reply_error(&s->reply, stage, &err);
+		content_needs_data(t, stage, &err);
 	} else {
-		if (transaction_misread(s->reply.code)) {
-			reply_error(&s->reply, stage, &err);
-			if (content_needs_data(t, stage, &err))
-				return;
-		}
 		content_reply(t, stage);
 	}
+	if (s->dead)
+		return;
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
 	s->need_reset = reply_class(&s->reply) != 2;
-	if (stage == STAGE_BDAT && !s->need_reset && !s->dead && s->protocol != SESSION_LMTP)
+	if (stage == STAGE_BDAT && !s->need_reset && s->protocol != SESSION_LMTP)
 		confirm(t);
 }
 
@@ -272,9 +297,8 @@ static void take_result(struct transaction *t, enum stage stage)
 static enum data_end send_all(struct chunks *c, enum stage stage, struct error *err)
 {
 	struct transaction *t = c->t;
-	bool line_start;
 
-	if (transfer_skip(c->transfer, &line_start, err) < 0)
+	if (transfer_skip(c->transfer, err) < 0)
 		return DATA_FAILED;
 	enum data_end end = put_chunks(c, err);
 
@@ -282,9 +306,9 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 		return end;
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
-	/* LMTP's replies are one for each recipient: see content.h */
-	if (!c->amid && t->s->protocol != SESSION_LMTP)
-		pipeline_expect(&t->pipe, &(const struct pipeline_expected){ stage, FINAL });
+	/* of LMTP's replies, one for each recipient, this is the first: see content.c */
+	if (!c->amid)
+		pipeline_expect(&t->pipe, stage, FINAL);
 	return end;
 }
 

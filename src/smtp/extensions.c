@@ -6,9 +6,9 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
+#include "message/request.h"
 #include "smtp/auth/auth.h"
 #include "smtp/ext/ext.h"
-#include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -32,14 +32,27 @@ const struct extension ext_PIPECONNECT = { .keyword = "PIPECONNECT" };
 const struct extension ext_X_PIPE_CONNECT = { .keyword = "X_PIPE_CONNECT" };
 const struct extension ext_XFORWARD = { .keyword = "XFORWARD" };
 
-const struct extension ext_SEND = {
-	.keyword = "SEND", .option = "send_mode", .level = LEVEL_TRY,
-	.check = send_mode_check
+/*
+ * PRDR (an expired draft; Exim and others): an answer per recipient after
+ * the content, over SMTP. Asked for when there is more than one recipient.
+ */
+bool prdr_used(const struct session *s, const struct envelope *e)
+{
+	return session_has(s, EXT_PRDR) && s->account->ext.prdr && e->rcpt_count > 1 &&
+		s->protocol == SESSION_ESMTP;
+}
+
+static void prdr_mail_params(const struct session *s, const struct envelope *e,
+			     struct strbuf *out)
+{
+	if (prdr_used(s, e))
+		strbuf_addstr(out, " PRDR");
+}
+
+const struct extension ext_PRDR = {
+	.keyword = "PRDR", .option = "prdr", .level = LEVEL_TRY,
+	.params = "PRDR", .mail_params = prdr_mail_params, .mail_octets = 5
 };
-
-const struct extension ext_SOML = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY };
-
-const struct extension ext_SAML = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY };
 
 #define ROW(id) [EXT_##id] = &ext_##id,
 const struct extension *const extensions[EXT_COUNT] = { EXTENSIONS(ROW) };
@@ -151,21 +164,18 @@ int extensions_check_account(const struct account *a, struct error *err)
 
 /* --- what the server announces ------------------------------------------ */
 
-static int note(struct session *s, enum extension_id id, const char *arguments, struct error *err)
+static void note(struct session *s, enum extension_id id, const char *arguments)
 {
-	const struct extension *x = extensions[id];
 	struct strvec words = STRVEC_INIT(ARGUMENTS_MAX);
-	int rc = 0;
 
 	if (!enabled(s, id))
-		return 0;
+		return;
 	s->announced[id] = true;
-	if (x->parse) {
-		strvec_split(&words, arguments, " \t");
-		rc = x->parse(s, &words, err);
-		strvec_release(&words);
-	}
-	return rc;
+	if (!extensions[id]->parse)
+		return;
+	strvec_split(&words, arguments, " \t");
+	extensions[id]->parse(s, &words);
+	strvec_release(&words);
 }
 
 /*
@@ -173,7 +183,7 @@ static int note(struct session *s, enum extension_id id, const char *arguments, 
  * *(ALPHA / DIGIT / "-") (RFC 5321, section 4.1.1.1). "=" ends a keyword as
  * well, for old servers' "AUTH=PLAIN".
  */
-int extensions_parse_line(struct session *s, const char *line, struct error *err)
+void extensions_parse_line(struct session *s, const char *line)
 {
 	size_t n = strcspn(line, " \t=");
 
@@ -183,11 +193,10 @@ int extensions_parse_line(struct session *s, const char *line, struct error *err
 		if (text_fold(line[0]) != text_fold(keyword[0]) ||
 		    strncasecmp(line, keyword, n) != 0 || keyword[n] != '\0')
 			continue;
-		if (line[n] == '=' && id != EXT_AUTH)
-			return 0;
-		return note(s, (enum extension_id)id, line[n] ? line + n + 1 : "", err);
+		if (line[n] != '=' || id == EXT_AUTH)
+			note(s, (enum extension_id)id, line[n] ? line + n + 1 : "");
+		return;
 	}
-	return 0;
 }
 
 /* The announced line of that keyword, from behind it; NULL if there is none. */
@@ -245,10 +254,22 @@ enum ehlo_next extensions_after_ehlo(struct session *s, struct error *err)
 
 /* --- what the envelope asks for ------------------------------------------ */
 
+static const char *value_of(const struct envelope *e, const struct extension *x)
+{
+	return *(const char *const *)(const void *)((const char *)e + x->value);
+}
+
+/* Does the envelope ask for it, where no hook tells? */
+static bool asked(const struct envelope *e, enum extension_id id)
+{
+	const struct extension *x = extensions[id];
+
+	return x->value ? value_of(e, x) != NULL : e->ext.asked[id];
+}
+
 static bool wanted(const struct session *s, const struct envelope *e, enum extension_id id)
 {
-	return extensions[id]->wanted ? extensions[id]->wanted(s, e) :
-					e->ext.asked[id];
+	return extensions[id]->wanted ? extensions[id]->wanted(s, e) : asked(e, id);
 }
 
 static int check_missing(const struct session *s, const struct envelope *e,
@@ -307,6 +328,16 @@ void extensions_left_out(const struct session *s, const struct envelope *e, stru
 	}
 }
 
+/* The parameter of a row without hooks, " KEY" or " KEY=value". */
+static void add_param(const struct extension *x, const struct envelope *e, struct strbuf *out)
+{
+	strbuf_addf(out, " %s%s", x->params, x->value ? "=" : "");
+	if (x->xtext)
+		xtext_add(out, value_of(e, x));
+	else if (x->value)
+		strbuf_addstr(out, value_of(e, x));
+}
+
 /* Appends what the row says on MAIL or, r not NULL, on RCPT. */
 static void add_params(const struct session *s, const struct envelope *e,
 		       const struct recipient *r, enum extension_id id, struct strbuf *out)
@@ -317,8 +348,8 @@ static void add_params(const struct session *s, const struct envelope *e,
 		x->rcpt_params(s, e, r, out);
 	else if (!r && x->mail_params)
 		x->mail_params(s, e, out);
-	else if (!r && !x->rcpt_params && e->ext.asked[id])
-		strbuf_addf(out, " %s", x->params);
+	else if (!r && !x->rcpt_params && asked(e, id))
+		add_param(x, e, out);
 }
 
 /* Does the row say something about this command? */
@@ -338,15 +369,13 @@ static bool has_params(const struct session *s, const struct envelope *e,
 static bool is_droppable(struct session *s, const struct envelope *e, const struct recipient *r,
 			 enum extension_id id)
 {
-	struct error ignored;
-
 	if (!s->announced[id] || !extensions[id]->option ||
 	    extensions_level(s, e, id) == LEVEL_REQUIRE || !has_params(s, e, r, id))
 		return false;
 	if (!r || !extensions[id]->rcpt_check)
 		return true;
 	s->announced[id] = false;
-	bool fine = extensions[id]->rcpt_check(s, e, r, &ignored) == 0;
+	bool fine = extensions[id]->rcpt_check(s, e, r, NULL) == 0;
 
 	s->announced[id] = true;
 	return fine;
@@ -379,9 +408,76 @@ bool extensions_give_up(struct session *s, const struct envelope *e, const struc
 	return any;
 }
 
-/* The announced rows' own on MAIL or RCPT: the octets by which they lengthen it. */
-static size_t add_all(const struct session *s, const struct envelope *e,
-		      const struct recipient *r, struct strbuf *out)
+/* --- parameters that the user adds ------------------------------------------ */
+
+/*
+ * KEYWORD[@EHLONAME][=VALUE], sent only when the server has announced a keyword
+ * of that name; the octets by which they lengthen the command.
+ */
+static size_t add_own(const struct session *s, const char *const *list, struct strbuf *out)
+{
+	const size_t before = out->len;
+
+	for (; list && *list; list++) {
+		const char *ehlo, *value;
+		size_t name, ehlo_len;
+
+		if (request_param(*list, &name, &ehlo, &ehlo_len, &value, NULL) < 0 ||
+		    !extensions_announced(s, ehlo, ehlo_len))
+			continue;
+		strbuf_addch(out, ' ');
+		strbuf_add(out, *list, name);
+		if (value)
+			strbuf_addf(out, "=%s", value);
+	}
+	return out->len - before;
+}
+
+/* Does a row of the table send a parameter of that name? Its keyword then. */
+static const char *sent_by(const char *name, size_t len)
+{
+	for (int id = 0; id < EXT_COUNT; id++) {
+		const char *p = extensions[id]->params;
+
+		while (p && *p) {
+			size_t n = strcspn(p, " ");
+
+			if (n == len && strncasecmp(p, name, n) == 0)
+				return extensions[id]->keyword;
+			p += n + strspn(p + n, " ");
+		}
+	}
+	return NULL;
+}
+
+static int check_own(const char *key, const char *const *list, struct error *err)
+{
+	for (; list && *list; list++) {
+		const char *ehlo, *value, *keyword;
+		size_t name, ehlo_len;
+
+		if (request_param(*list, &name, &ehlo, &ehlo_len, &value, err) < 0) {
+			error_recast(err, FAULT_CONFIG);
+			return error_prefix(err, "key '%s'", key);
+		}
+		keyword = sent_by(*list, name);
+		if (keyword)
+			return error_set(err, FAULT_CONFIG, "key '%s': '%.*s' belongs to %s, "
+					 "which has keys of its own", key, (int)name, *list,
+					 keyword);
+	}
+	return 0;
+}
+
+int params_check(const struct account *a, struct error *err)
+{
+	if (check_own("mail_param", a->ext.mail_param, err) < 0)
+		return -1;
+	return check_own("rcpt_param", a->ext.rcpt_param, err);
+}
+
+size_t extensions_params(const struct session *s, const struct envelope *e,
+			 const struct recipient *r, struct strbuf *out)
 {
 	size_t octets = 0;
 
@@ -393,23 +489,8 @@ static size_t add_all(const struct session *s, const struct envelope *e,
 		if (out->len != before)
 			octets += r ? extensions[id]->rcpt_octets : extensions[id]->mail_octets;
 	}
-	return octets;
-}
-
-size_t extensions_mail_params(const struct session *s, const struct envelope *e,
-			      struct strbuf *out)
-{
-	const size_t octets = add_all(s, e, NULL, out);
-
-	return octets + params_add(s, s->account->ext.mail_param, out);
-}
-
-size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
-			      const struct recipient *r, struct strbuf *out)
-{
-	const size_t octets = add_all(s, e, r, out);
-
-	return octets + params_add(s, s->account->ext.rcpt_param, out);
+	return octets + add_own(s, r ? s->account->ext.rcpt_param : s->account->ext.mail_param,
+				out);
 }
 
 /* xtext = *( xchar / "+" 2HEXDIG ); xchar = %x21-2A / %x2C-3C / %x3E-7E */

@@ -48,10 +48,17 @@ struct extension {
 	 * one of MAIL, without value, for ext.asked of the envelope.
 	 */
 	const char *params;
+	/*
+	 * Where struct envelope has the value of that parameter of MAIL, a string that
+	 * asks for it when it is not NULL; 0: there is none. Without hooks it is sent as
+	 * it is, or as xtext.
+	 */
+	size_t value;
+	bool xtext;
 	/* Octets by which its parameters raise the limit of the command line (A5). */
 	size_t mail_octets, rcpt_octets;
-	/* Takes the words behind the keyword; bad ones are ignored or an error. */
-	int (*parse)(struct session *, const struct strvec *args, struct error *);
+	/* Takes the words behind the keyword; bad ones are ignored. */
+	void (*parse)(struct session *, const struct strvec *args);
 	/* Work to do after EHLO; AGAIN forgets all and greets anew. Runs announced or not. */
 	enum ehlo_next (*after_ehlo)(struct session *, struct error *);
 	/*
@@ -78,7 +85,7 @@ EXTENSIONS(EXTENSION_ROW)
 extern const struct extension *const extensions[EXT_COUNT];
 
 /* Notes one EHLO line ("SIZE 1000"); unknown keywords are kept for --serverinfo only. */
-ATTR_CHECK int extensions_parse_line(struct session *s, const char *line, struct error *err);
+void extensions_parse_line(struct session *s, const char *line);
 
 /*
  * What stands behind the keyword in the server's announcement, "" for
@@ -132,14 +139,18 @@ ATTR_CHECK int extensions_check_rcpt(const struct session *s, const struct envel
 				     const struct recipient *r, struct error *err);
 
 /*
- * Parameters of MAIL and RCPT from the announced rows, in the order of
+ * Parameters of MAIL or (r not NULL) RCPT from the announced rows, in the order of
  * doc/protocol.md#parameters. Returns the octets by which they raise the limit of the
  * command line.
  */
-size_t extensions_mail_params(const struct session *s, const struct envelope *e,
-			      struct strbuf *out);
-size_t extensions_rcpt_params(const struct session *s, const struct envelope *e,
-			      const struct recipient *r, struct strbuf *out);
+size_t extensions_params(const struct session *s, const struct envelope *e,
+			 const struct recipient *r, struct strbuf *out);
+
+/* Is PRDR asked for in this session? */
+bool prdr_used(const struct session *s, const struct envelope *e);
+
+/* Are mail_param and rcpt_param well-formed, and none that an extension sends? EX_CONFIG. */
+ATTR_CHECK int params_check(const struct account *a, struct error *err);
 
 /* xtext (RFC 3461, section 4), appended. */
 void xtext_add(struct strbuf *out, const char *s);

@@ -9,15 +9,17 @@
 /* Replies are taken when so many octets of them have come; more than any one reply. */
 #define UNREAD_MAX (WIRE_INPUT_MAX / 4)
 
-static void expect(struct pipeline *p, const struct pipeline_expected *what)
+void pipeline_expect(struct pipeline *p, enum stage stage, size_t index)
 {
+	if (p->broken)
+		return;
 	if (p->head == p->count)
 		p->head = p->count = 0;
 	if (p->count == p->alloc) {
 		p->alloc = p->alloc ? p->alloc * 2 : 16;
 		p->queue = xrealloc(p->queue, p->alloc, sizeof(*p->queue));
 	}
-	p->queue[p->count++] = *what;
+	p->queue[p->count++] = (struct pipeline_expected){ stage, index };
 }
 
 void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void *ctx)
@@ -72,18 +74,13 @@ static void take_next_reply(struct pipeline *p)
 	answer(p, &p->queue[p->head - 1]);
 }
 
-static bool outstanding(const struct pipeline *p)
-{
-	return p->head < p->count && !p->broken;
-}
-
 size_t pipeline_outstanding(const struct pipeline *p)
 {
 	return p->broken ? 0 : p->count - p->head;
 }
 
 /* Nothing may have been said before the first command of a group. */
-static bool quiet(struct pipeline *p, const struct pipeline_expected *what)
+static bool quiet(struct pipeline *p, enum stage stage, size_t index)
 {
 	struct error err;
 	int early = session_quiet(p->session, &err);
@@ -91,58 +88,46 @@ static bool quiet(struct pipeline *p, const struct pipeline_expected *what)
 	if (early < 0)
 		pipeline_break(p, &err);
 	else if (early)
-		answer(p, what);
+		answer(p, &(const struct pipeline_expected){ stage, index });
 	return early == 0;
 }
 
 /* What the server said before it went is still worth reading. */
-static void write_failed(struct pipeline *p, const struct error *err)
-{
-	pipeline_finish(p);
-	pipeline_break(p, err);
-}
-
-int pipeline_say(struct pipeline *p, const struct pipeline_expected *what, size_t extra, bool utf8,
-		 const char *shown, struct error *err)
+static void put_line(struct pipeline *p, enum stage stage, const char *shown)
 {
 	struct session *s = p->session;
-	struct error failed;
-
-	if (command_check(&s->line, extra, utf8, err) < 0)
-		return -1;
-	if (p->broken || (!outstanding(p) && !quiet(p, what)))
-		return 0;
-	struct deadline d = session_deadline(s, what->stage);
+	struct deadline d = session_deadline(s, stage);
+	struct error err;
 
 	strbuf_add(&s->line, "\r\n", 2);
-	if (wire_put(s->wire, s->line.buf, s->line.len, shown, &d, &failed) < 0)
-		write_failed(p, &failed);
+	if (wire_put(s->wire, s->line.buf, s->line.len, shown, &d, &err) == 0)
+		return;
+	pipeline_finish(p);
+	pipeline_break(p, &err);
+}
+
+int pipeline_say(struct pipeline *p, enum stage stage, size_t extra, const char *shown,
+		 struct error *err)
+{
+	if (command_check(&p->session->line, extra, false, err) < 0)
+		return -1;
+	if (!p->broken && (pipeline_outstanding(p) || quiet(p, stage, 0)))
+		put_line(p, stage, shown);
 	return 0;
 }
 
-void pipeline_expect(struct pipeline *p, const struct pipeline_expected *what)
-{
-	if (!p->broken)
-		expect(p, what);
-}
-
-int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra, bool utf8,
+int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra,
 		 struct error *err)
 {
 	struct session *s = p->session;
-	const struct pipeline_expected what = { .stage = stage, .index = index };
 
-	if (command_check(&s->line, extra, utf8, err) < 0)
+	if (command_check(&s->line, extra, session_has(s, EXT_SMTPUTF8), err) < 0)
 		return -1;
-	if (p->broken || (!outstanding(p) && !quiet(p, &what)))
+	if (p->broken || (!pipeline_outstanding(p) && !quiet(p, stage, index)))
 		return 0;
-	struct deadline d = session_deadline(s, stage);
-	struct error failed;
-
-	expect(p, &what);
-	if (command_put(s->wire, &s->line, &d, &failed) < 0)
-		write_failed(p, &failed);
-	while (outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
+	pipeline_expect(p, stage, index);
+	put_line(p, stage, NULL);
+	while (pipeline_outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
 		take_next_reply(p);
 	if (!session_has(s, EXT_PIPELINING))
 		pipeline_finish(p);
@@ -151,18 +136,18 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 
 void pipeline_take(struct pipeline *p)
 {
-	if (outstanding(p))
+	if (pipeline_outstanding(p))
 		take_next_reply(p);
 }
 
 void pipeline_take_ready(struct pipeline *p)
 {
-	while (outstanding(p) && wire_unread_now(p->session->wire) > 0)
+	while (pipeline_outstanding(p) && wire_unread_now(p->session->wire) > 0)
 		take_next_reply(p);
 }
 
 void pipeline_finish(struct pipeline *p)
 {
-	while (outstanding(p))
+	while (pipeline_outstanding(p))
 		take_next_reply(p);
 }

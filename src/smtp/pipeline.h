@@ -42,21 +42,22 @@ void pipeline_init(struct pipeline *p, struct session *s, pipeline_fn *fn, void 
 void pipeline_release(struct pipeline *p);
 
 /*
- * Sends the command in the session's line buffer; extra and utf8 as in
- * command_check(). -1 only when the command is not fit to be sent; trouble
- * with the connection shows in broken, and then nothing is sent any more.
+ * Sends the command in the session's line buffer; extra as in command_check(),
+ * UTF-8 where the server has SMTPUTF8. -1 only when the command is not fit to be
+ * sent; trouble with the connection shows in broken, and then nothing is sent
+ * any more.
  */
 ATTR_CHECK int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extra,
-			    bool utf8, struct error *err);
+			    struct error *err);
 
 /*
  * The two halves of it for a command with content behind it: the line goes
  * out (the transcript has shown instead, if it is not NULL), and when all
  * octets have, its reply is expected.
  */
-ATTR_CHECK int pipeline_say(struct pipeline *p, const struct pipeline_expected *what, size_t extra,
-			    bool utf8, const char *shown, struct error *err);
-void pipeline_expect(struct pipeline *p, const struct pipeline_expected *what);
+ATTR_CHECK int pipeline_say(struct pipeline *p, enum stage stage, size_t extra, const char *shown,
+			    struct error *err);
+void pipeline_expect(struct pipeline *p, enum stage stage, size_t index);
 
 /* Replies that are still due. */
 size_t pipeline_outstanding(const struct pipeline *p);

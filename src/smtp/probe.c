@@ -61,14 +61,14 @@ static const struct meaning atrn_codes[] = {
 
 /* --- arguments ------------------------------------------------------------ */
 
-static int check_any(const char *arg, struct error *err)
-{
-	return arg && !*arg ? error_set(err, FAULT_USAGE, "the argument is empty") : 0;
-}
-
 static int check_string(const char *arg, struct error *err)
 {
-	return check_any(arg ? arg : "", err);
+	return arg && *arg ? 0 : error_set(err, FAULT_USAGE, "the argument is empty");
+}
+
+static int check_any(const char *arg, struct error *err)
+{
+	return arg ? check_string(arg, err) : 0;
 }
 
 /* What follows these on the line are no commands any more, and we would go on with commands. */
@@ -223,20 +223,6 @@ static void build(struct session *s, const struct probe_request *p, bool utf8)
 		strbuf_addstr(line, " SMTPUTF8");
 }
 
-/* As session_command(), for a line that may hold UTF-8. */
-static int say_probe(struct session *s, enum stage stage, bool utf8, struct error *err)
-{
-	struct deadline d = session_deadline(s, stage);
-	int early = session_quiet(s, err);
-
-	if (early)
-		return early < 0 ? -1 : 0;
-	if (command_check(&s->line, 0, utf8, err) < 0 ||
-	    command_put(s->wire, &s->line, &d, err) < 0)
-		return -1;
-	return session_reply(s, stage, err);
-}
-
 /* X.6.8: the answer is in UTF-8, and the server wants to hear that we can read it. */
 static bool wants_utf8(const struct session *s)
 {
@@ -261,12 +247,12 @@ static int ask(struct session *s, const struct probe_request *p, struct error *e
 		return session_named(s, err);
 	}
 	build(s, p, foreign);
-	if (say_probe(s, row->stage, foreign, err) < 0)
+	if (session_command(s, row->stage, err) < 0)
 		return -1;
 	if (foreign || !can || s->dead || !wants_utf8(s))
 		return 0;
 	build(s, p, true);
-	return say_probe(s, row->stage, true, err);
+	return session_command(s, row->stage, err);
 }
 
 /* --- the reply ------------------------------------------------------------ */
@@ -370,13 +356,9 @@ static int by_class(const struct session *s, const struct probe_request *p, enum
 
 	if (!table[p->id].codes && class <= 3)
 		return 0;
-	if (r->code == 530)
-		return probe_refused(s, p, FAULT_SIGN_IN_WANTED, err);
-	if (class == 4)
-		return probe_refused(s, p, FAULT_REFUSED_FOR_NOW, err);
-	if (otherwise || class <= 3)
-		return probe_refused(s, p, FAULT_PROTOCOL, err);
-	return probe_refused(s, p, FAULT_REFUSED, err);
+	return probe_refused(s, p, r->code == 530 ? FAULT_SIGN_IN_WANTED :
+			     class == 4 ? FAULT_REFUSED_FOR_NOW :
+			     otherwise || class <= 3 ? FAULT_PROTOCOL : FAULT_REFUSED, err);
 }
 
 static int judge_probe(const struct session *s, const struct probe_request *p,
@@ -406,28 +388,17 @@ static int judge_probe(const struct session *s, const struct probe_request *p,
 /* Was VRFY no answer: cannot tell, or no such command? */
 static bool told_nothing(const struct session *s)
 {
-	static const int codes[] = { 252, 500, 502, 504 };
+	const int code = s->reply.code;
 
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-		if (s->reply.code == codes[i])
-			return !s->dead;
-	}
-	return false;
+	return !s->dead && (code == 252 || code == 500 || code == 502 || code == 504);
 }
 
-/* Sends what is in s->line. */
-static int step(struct session *s, enum stage stage, const char *address, struct error *err)
+static int step(struct session *s, enum stage stage, const char *words, const char *address,
+		struct error *err)
 {
-	if (session_command(s, stage, err) < 0)
+	if (session_say(s, stage, words, err) < 0)
 		return -1;
 	return reply_class(&s->reply) == 2 ? 0 : reply_error_about(&s->reply, stage, address, err);
-}
-
-static int step_text(struct session *s, enum stage stage, const char *text, struct error *err)
-{
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, text);
-	return step(s, stage, NULL, err);
 }
 
 /* MAIL with the null path, RCPT, and nothing of it stays. */
@@ -440,14 +411,13 @@ static int ask_rcpt(struct session *s, const struct probe_request *p,
 	int rc = address_parse_one(a, p->arg, 0, &box, err);
 
 	if (rc == 0)
-		rc = step_text(s, STAGE_MAIL, "MAIL FROM:<>", err);
+		rc = step(s, STAGE_MAIL, "MAIL FROM:<>", NULL, err);
 	if (rc == 0) {
-		strbuf_reset(&s->line);
-		strbuf_addf(&s->line, "RCPT TO:<%s>", box.address);
-		rc = step(s, STAGE_RCPT, box.address, err);
+		rc = step(s, STAGE_RCPT, arena_printf(a, "RCPT TO:<%s>", box.address),
+			  box.address, err);
 		if (rc == 0)
 			show(&s->reply, p, opt, out);
-		if (!s->dead && step_text(s, STAGE_RSET, "RSET", &ignored) < 0)
+		if (!s->dead && step(s, STAGE_RSET, "RSET", NULL, &ignored) < 0)
 			s->dead = true;
 	}
 	arena_free(a);

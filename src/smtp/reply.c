@@ -15,32 +15,13 @@
 #define OUT_OF_PLACE "out of place: "
 #define HIDDEN_CODE 334		/* the code whose text may hold a secret, and may be long */
 
-struct stage_text {
-	const char *name;
-	const char *awaited;
+static const struct stage_text {
+	const char *name, *awaited;
 	const char *open, *close;	/* around the subject in texts */
-};
-
-static const struct stage_text stage_table[STAGE_COUNT] = {
-	[STAGE_GREETING] = { "greeting", "the greeting", " ", "" },
-	[STAGE_EHLO] = { "EHLO", "the reply to EHLO", " ", "" },
-	[STAGE_LHLO] = { "LHLO", "the reply to LHLO", " ", "" },
-	[STAGE_HELO] = { "HELO", "the reply to HELO", " ", "" },
-	[STAGE_STARTTLS] = { "STARTTLS", "the reply to STARTTLS", " ", "" },
-	[STAGE_AUTH] = { "AUTH", "the reply to AUTH", " ", "" },
-	[STAGE_MAIL] = { "MAIL FROM", "the reply to MAIL FROM", " <", ">" },
-	[STAGE_RCPT] = { "RCPT TO", "the reply to RCPT TO", " <", ">" },
-	[STAGE_XCLIENT] = { "XCLIENT", "the reply to XCLIENT", " ", "" },
-	[STAGE_XFORWARD] = { "XFORWARD", "the reply to XFORWARD", " ", "" },
-	[STAGE_DATA] = { "DATA", "the reply to DATA", " ", "" },
-	[STAGE_DOT] = { "the final dot", "the reply to the final dot", " for <", ">" },
-	[STAGE_BDAT] = { "BDAT", "the reply to BDAT", " for <", ">" },
-	[STAGE_CHUNK] = { "BDAT", "the reply to BDAT", " ", "" },
-	[STAGE_BURL] = { "BURL", "the reply to BURL", " ", "" },
-	[STAGE_RSET] = { "RSET", "the reply to RSET", " ", "" },
-	[STAGE_NOOP] = { "NOOP", "the reply to NOOP", " ", "" },
-	[STAGE_QUIT] = { "QUIT", "the reply to QUIT", " ", "" },
-	[STAGE_COMMAND] = { "command", "the reply to the command", " ", "" },
+} stage_table[] = {
+#define S(id, name, open, close, timeout) { name, "the reply to " name, open, close },
+	STAGES(S)
+#undef S
 };
 
 const char *stage_name(enum stage stage)
@@ -50,7 +31,8 @@ const char *stage_name(enum stage stage)
 
 const char *stage_awaited(enum stage stage)
 {
-	return stage_table[stage].awaited;
+	return stage == STAGE_GREETING ? "the greeting" :
+		stage == STAGE_COMMAND ? "the reply to the command" : stage_table[stage].awaited;
 }
 
 /* --- from a reply to a fault -------------------------------------- */
@@ -323,38 +305,6 @@ void reply_text(const struct reply *r, struct strbuf *out)
 	}
 }
 
-/*
- * The next line for the transcript only as far as it is no secret: as
- * wire_read_line(), whose transcript cannot be told to look away.
- */
-static int read_line_hidden(struct wire *w, struct strbuf *line, bool *cut_out,
-			    const struct deadline *d, struct error *err)
-{
-	const char *data, *lf = NULL;
-	size_t n;
-	bool cut = false;
-
-	strbuf_reset(line);
-	while (!lf) {
-		if (wire_peek(w, &data, &n, d, err) < 0)
-			return -1;
-		if (n == 0)
-			return 0;
-		lf = memchr(data, '\n', n);
-		size_t take = lf ? (size_t)(lf - data) : n, room = line->limit - line->len;
-
-		cut = cut || take > room;
-		strbuf_add(line, data, take < room ? take : room);
-		wire_consume(w, lf ? take + 1 : take);
-		if (!lf && deadline_passed(d))
-			return deadline_error(d, err);
-	}
-	if (line->len && line->buf[line->len - 1] == '\r')
-		strbuf_truncate(line, line->len - 1);
-	*cut_out = cut;
-	return 1;
-}
-
 static void note_hidden(struct wire *w, const struct strbuf *line)
 {
 	struct strbuf shown = STRBUF_INIT(REPLY_TOTAL_MAX);
@@ -456,8 +406,8 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 	return more;
 }
 
-static int read_reply(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
-		      struct error *err)
+int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
+	       struct error *err)
 {
 	struct strbuf line = STRBUF_INIT(REPLY_TOTAL_MAX);
 	size_t total = 0;
@@ -465,10 +415,10 @@ static int read_reply(struct wire *w, const struct deadline *d, bool hidden, str
 
 	reply_release(out);
 	strvec_init(&out->lines, REPLY_LINES_MAX);
+	wire_hide_lines(w, hidden);
 	do {
-		bool cut = false;
-		int got = hidden ? read_line_hidden(w, &line, &cut, d, err)
-			: wire_read_line(w, &line, &cut, d, err);
+		bool cut;
+		const int got = wire_read_line(w, &line, &cut, d, err);
 
 		if (got > 0 && hidden)
 			hide_token(&line);
@@ -480,21 +430,11 @@ static int read_reply(struct wire *w, const struct deadline *d, bool hidden, str
 		if (got > 0 && hidden)
 			note_hidden(w, &line);
 	} while (more > 0);
+	wire_hide_lines(w, false);
 	strbuf_release(&line);
 	if (more < 0)
 		reply_release(out);
 	return more;
-}
-
-int reply_read(struct wire *w, const struct deadline *d, struct reply *out, struct error *err)
-{
-	return read_reply(w, d, false, out, err);
-}
-
-int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *out,
-		      struct error *err)
-{
-	return read_reply(w, d, true, out, err);
 }
 
 /* --- what faults and enhanced status codes mean ------------------------------------- */

@@ -26,11 +26,36 @@ struct wire;
 #define REPLY_LINES_MAX 512
 #define REPLY_TOTAL_MAX 65536
 
-/* Where in the session a reply belongs; the row of stage_table in reply.c. */
+/*
+ * Where in the session a reply belongs: its name in texts, what stands around
+ * the subject of the command there, and the one of the account's timeouts that
+ * is its limit. CHUNK is a BDAT that is not the last.
+ */
+#define STAGES(S) \
+	S(GREETING, "greeting", " ", "", greeting) \
+	S(EHLO, "EHLO", " ", "", helo) \
+	S(LHLO, "LHLO", " ", "", helo) \
+	S(HELO, "HELO", " ", "", helo) \
+	S(STARTTLS, "STARTTLS", " ", "", starttls) \
+	S(AUTH, "AUTH", " ", "", auth) \
+	S(MAIL, "MAIL FROM", " <", ">", mail) \
+	S(RCPT, "RCPT TO", " <", ">", rcpt) \
+	S(XCLIENT, "XCLIENT", " ", "", helo) \
+	S(XFORWARD, "XFORWARD", " ", "", mail) \
+	S(DATA, "DATA", " ", "", data_init) \
+	S(DOT, "the final dot", " for <", ">", data_done) \
+	S(BDAT, "BDAT", " for <", ">", data_done) \
+	S(CHUNK, "BDAT", " ", "", data_xfer) \
+	S(BURL, "BURL", " ", "", data_done) \
+	S(RSET, "RSET", " ", "", rset) \
+	S(NOOP, "NOOP", " ", "", rset) \
+	S(QUIT, "QUIT", " ", "", quit) \
+	S(COMMAND, "command", " ", "", mail)
+
 enum stage {
-	STAGE_GREETING, STAGE_EHLO, STAGE_LHLO, STAGE_HELO, STAGE_STARTTLS, STAGE_AUTH, STAGE_MAIL,
-	STAGE_RCPT, STAGE_XCLIENT, STAGE_XFORWARD, STAGE_DATA, STAGE_DOT, STAGE_BDAT,
-	STAGE_CHUNK, STAGE_BURL, STAGE_RSET, STAGE_NOOP, STAGE_QUIT, STAGE_COMMAND,
+#define S(id, name, open, close, timeout) STAGE_##id,
+	STAGES(S)
+#undef S
 	STAGE_COUNT
 };
 
@@ -47,17 +72,12 @@ void reply_release(struct reply *r);
 
 /*
  * Reads one reply. EX_TEMPFAIL 4.4.2 when the connection is closed or the
- * deadline passes, EX_PROTOCOL 5.5.0 when it is no reply.
+ * deadline passes, EX_PROTOCOL 5.5.0 when it is no reply. hidden (AUTH, BURL):
+ * the transcript shows how long a challenge is, not what it says; the token of
+ * a URL is cut out of the reply.
  */
-ATTR_CHECK int reply_read(struct wire *w, const struct deadline *d, struct reply *out,
+ATTR_CHECK int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
 			  struct error *err);
-
-/*
- * The same for AUTH and BURL: the transcript shows how long a challenge is,
- * not what it says; the token of a URL is cut out of the reply.
- */
-ATTR_CHECK int reply_read_hidden(struct wire *w, const struct deadline *d, struct reply *out,
-				 struct error *err);
 
 /* 2, 3, 4 or 5. */
 int reply_class(const struct reply *r);

@@ -35,7 +35,8 @@ static const struct early_memory *memory(const struct session *s)
 	return s->protocol == SESSION_ESMTP ? s->opt.early : NULL;
 }
 
-bool early_hello(struct session *s)
+/* Puts EHLO into the wire, to go out before the greeting is read; false: it is not to. */
+static bool early_hello(struct session *s)
 {
 	const struct early_memory *m = memory(s);
 	struct deadline d = session_deadline(s, STAGE_EHLO);
@@ -43,13 +44,12 @@ bool early_hello(struct session *s)
 
 	if (!m || !m->invited(m->ctx))
 		return false;
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "EHLO ");
-	strbuf_addstr(&s->line, s->opt.ehlo_name);
-	return command_send(s->wire, &s->line, &d, &unfit) == 0;
+	session_line(s, "EHLO", s->opt.ehlo_name);
+	return command_send(s->wire, &s->line, false, &d, &unfit) == 0;
 }
 
-void early_note(const struct session *s)
+/* The first EHLO of the connection was answered: keeps whether the server invites. */
+static void early_note(const struct session *s)
 {
 	const struct early_memory *m = memory(s);
 
@@ -58,7 +58,12 @@ void early_note(const struct session *s)
 			(session_has(s, EXT_PIPECONNECT) || session_has(s, EXT_X_PIPE_CONNECT)));
 }
 
-bool early_refused(const struct session *s, const struct error *err)
+/*
+ * EHLO went ahead, and no session came of it, by err. True when that may be
+ * why: the server refused, hung up or left it unanswered. Then it is forgotten
+ * that it had invited.
+ */
+static bool early_refused(const struct session *s, const struct error *err)
 {
 	const struct early_memory *m = memory(s);
 
@@ -84,40 +89,34 @@ static void ehlo_note_name(struct session *s)
 static bool may_use_helo(const struct session *s)
 {
 	return s->protocol != SESSION_LMTP && !s->opt.needs_extensions && !s->authenticated &&
-		(!starttls_wanted(s) || s->account->tls.mode == TLS_MAY) && !auth_wanted(s);
+		(!starttls_wanted(s) || (s->account->tls.mode == TLS_MAY && !s->opt.keep_tls)) &&
+		!auth_wanted(s);
 }
 
 static int say_hello(struct session *s, enum stage stage, bool said, struct error *err)
 {
 	if (said)
 		return session_reply(s, stage, err);
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, stage_name(stage));
-	strbuf_addch(&s->line, ' ');
-	strbuf_addstr(&s->line, s->opt.ehlo_name);
+	session_line(s, stage_name(stage), s->opt.ehlo_name);
 	return session_command(s, stage, err);
 }
 
 /* RFC 2033, section 5, demands them of a server; it works without. */
 static int look_for_demanded(const struct session *s, struct error *err)
 {
-	static const struct {
-		enum extension_id id;
-		const char *name, *note;
-	} demanded[] = {
-		{ EXT_PIPELINING, "PIPELINING", "(no PIPELINING, which LMTP demands)" },
-		{ EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES",
-		  "(no ENHANCEDSTATUSCODES, which LMTP demands)" },
-	};
+	static const enum extension_id demanded[] = { EXT_PIPELINING, EXT_ENHANCEDSTATUSCODES };
 
 	for (size_t i = 0; s->protocol == SESSION_LMTP && i < ARRAY_LEN(demanded); i++) {
-		if (session_has(s, demanded[i].id))
+		const char *name = extensions[demanded[i]]->keyword;
+
+		if (session_has(s, demanded[i]))
 			continue;
-		wire_note(s->wire, WIRE_NOTE_IN, demanded[i].note);
+		wire_note(s->wire, WIRE_NOTE_IN,
+			  arena_printf(s->arena, "(no %s, which LMTP demands)", name));
 		if (s->account->lmtp_required && !s->opt.info_only)
 			return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer "
 					 "%s, which LMTP demands (RFC 2033), and lmtp_required = "
-					 "on", demanded[i].name);
+					 "on", name);
 	}
 	return 0;
 }
@@ -132,8 +131,7 @@ static int take_lines(struct session *s, struct error *err)
 	ehlo_note_name(s);
 	for (size_t i = 1; i < s->reply.lines.n; i++) {
 		strvec_add(&s->keywords, s->reply.lines.v[i]);
-		if (extensions_parse_line(s, s->reply.lines.v[i], err) < 0)
-			return -1;
+		extensions_parse_line(s, s->reply.lines.v[i]);
 	}
 	return look_for_demanded(s, err);
 }
@@ -193,19 +191,10 @@ static int ehlo_greet(struct session *s, bool helo_only, bool said, enum session
 #define KEYWORDS_MAX REPLY_LINES_MAX
 #define MECHANISMS_MAX 64
 
-#define TIMEOUT(field) offsetof(struct timeouts, field)
-
-static const size_t stage_timeout[STAGE_COUNT] = {
-	[STAGE_GREETING] = TIMEOUT(greeting),
-	[STAGE_EHLO] = TIMEOUT(helo), [STAGE_LHLO] = TIMEOUT(helo), [STAGE_HELO] = TIMEOUT(helo),
-	[STAGE_STARTTLS] = TIMEOUT(starttls), [STAGE_AUTH] = TIMEOUT(auth),
-	[STAGE_MAIL] = TIMEOUT(mail), [STAGE_RCPT] = TIMEOUT(rcpt),
-	[STAGE_DATA] = TIMEOUT(data_init), [STAGE_DOT] = TIMEOUT(data_done),
-	[STAGE_BDAT] = TIMEOUT(data_done), [STAGE_BURL] = TIMEOUT(data_done),
-	[STAGE_CHUNK] = TIMEOUT(data_xfer),	/* BDAT that is not the last */
-	[STAGE_RSET] = TIMEOUT(rset), [STAGE_NOOP] = TIMEOUT(rset), [STAGE_QUIT] = TIMEOUT(quit),
-	[STAGE_XCLIENT] = TIMEOUT(helo), [STAGE_XFORWARD] = TIMEOUT(mail),
-	[STAGE_COMMAND] = TIMEOUT(mail),
+static const size_t stage_timeout[] = {
+#define S(id, name, open, close, timeout) offsetof(struct timeouts, timeout),
+	STAGES(S)
+#undef S
 };
 
 /* RFC 8314, section 3.3: that port begins with TLS, and who does so waits for us. */
@@ -250,8 +239,7 @@ int session_reply(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
 	const bool hidden = stage == STAGE_AUTH || stage == STAGE_BURL;
-	int rc = hidden ? reply_read_hidden(s->wire, &d, &s->reply, err)
-		: reply_read(s->wire, &d, &s->reply, err);
+	int rc = reply_read(s->wire, &d, hidden, &s->reply, err);
 
 	if (rc < 0 || s->reply.code == 421)
 		s->dead = true;
@@ -282,6 +270,21 @@ int session_quiet(struct session *s, struct error *err)
 	return -1;
 }
 
+void session_line(struct session *s, const char *words, const char *further)
+{
+	strbuf_reset(&s->line);
+	strbuf_addstr(&s->line, words);
+	if (further)
+		strbuf_addch(&s->line, ' ');
+	strbuf_addstr(&s->line, further ? further : "");
+}
+
+int session_say(struct session *s, enum stage stage, const char *words, struct error *err)
+{
+	session_line(s, words, NULL);
+	return session_command(s, stage, err);
+}
+
 int session_command(struct session *s, enum stage stage, struct error *err)
 {
 	struct deadline d = session_deadline(s, stage);
@@ -289,7 +292,7 @@ int session_command(struct session *s, enum stage stage, struct error *err)
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (command_send(s->wire, &s->line, &d, err) < 0)
+	if (command_send(s->wire, &s->line, session_has(s, EXT_SMTPUTF8), &d, err) < 0)
 		return -1;
 	return session_reply(s, stage, err);
 }
@@ -303,14 +306,14 @@ int session_quit(struct session *s, bool wait)
 	if (s->dead)
 		return 0;
 	s->dead = true;
-	if (wire_unread_now(s->wire) > 0 && reply_read(s->wire, &d, &s->reply, &ignored) == 0)
+	if (wire_unread_now(s->wire) > 0 &&
+	    reply_read(s->wire, &d, false, &s->reply, &ignored) == 0)
 		code = s->reply.code;
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "QUIT");
+	session_line(s, "QUIT", NULL);
 	/* the end is the end, polite or not */
-	if (command_send(s->wire, &s->line, &d, &ignored) == 0 &&
+	if (command_send(s->wire, &s->line, false, &d, &ignored) == 0 &&
 	    wire_flush(s->wire, &d, &ignored) == 0 && wait)
-		(void)!reply_read(s->wire, &d, &s->reply, &ignored);
+		(void)!reply_read(s->wire, &d, false, &s->reply, &ignored);
 	return code == 221 || code == 421 ? 0 : code;
 }
 
@@ -379,7 +382,7 @@ int session_open(struct session *s, struct wire *wire, const struct session_opti
 		.keywords = STRVEC_INIT(KEYWORDS_MAX),
 		.clear_keywords = STRVEC_INIT(KEYWORDS_MAX),
 		.line = STRBUF_INIT(COMMAND_BUFFER_MAX) };
-	s->arena = arena_new();
+	s->arena = s->domains.arena = arena_new();
 	s->reply.line_max = opt->account->reply_max;
 	s->local = opt->account->socket != NULL;
 	s->protocol = opt->account->protocol == PROTOCOL_LMTP ? SESSION_LMTP : SESSION_ESMTP;
@@ -399,8 +402,6 @@ void session_release(struct session *s)
 	strvec_release(&s->clear_keywords);
 	reply_release(&s->reply);
 	strbuf_release(&s->line);
-	limits_domains_free(s->domains);
-	s->domains = NULL;
 	arena_free(s->arena);
 	s->arena = NULL;
 }

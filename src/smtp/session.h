@@ -16,19 +16,14 @@
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/strvec.h"
 
-struct account;
 struct arena;
 struct auth_memory;
 struct early_memory;
-struct envelope;
-struct error;
-struct limits_domains;
 struct observer;
 struct secret;
-struct session;
-struct wire;
 
 /*
  * Who wants to know how an attempt goes on: functions passed down from the
@@ -63,8 +58,7 @@ struct observer {
 	wire_trace_fn *tls_trace;
 	/*
 	 * These octets of the message go out, as they are sent: with DATA that is
-	 * with doubled dots and the last one, but what is left of a transfer that
-	 * is resumed comes without.
+	 * with doubled dots and the last one.
 	 */
 	void (*text)(void *ctx, const char *data, size_t n);
 	/* So many octets of the message have gone out. */
@@ -100,6 +94,7 @@ struct session_options {
 	const struct envelope *envelope;	/* what will be sent; NULL = not known */
 	bool needs_extensions;		/* false: a HELO session will do */
 	bool info_only;			/* --serverinfo: no AUTH, TLS verified as usual */
+	bool keep_tls;			/* a session before had TLS: never in clear text now */
 	const bool *without;		/* EXT_COUNT: as if not announced; NULL = none */
 	const struct early_memory *early;	/* may EHLO go before the greeting? NULL = never */
 	const struct auth_memory *auth_memory;	/* NULL = none */
@@ -117,7 +112,7 @@ struct session {
 	unsigned rcpt_max;		/* LIMITS RCPTMAX, 0 = none */
 	unsigned mail_max, domain_max;	/* the same: MAILMAX, RCPTDOMAINMAX */
 	unsigned mail_count;		/* MAIL commands of this connection */
-	struct limits_domains *domains;	/* of its recipients, when domain_max is set */
+	struct strmap domains;		/* of its recipients, when domain_max is set */
 	struct strvec mechanisms;	/* of AUTH */
 	struct strvec keywords;		/* every EHLO line as it came */
 	struct strvec clear_keywords;	/* those of the EHLO before STARTTLS: for --serverinfo */
@@ -198,8 +193,15 @@ ATTR_CHECK int session_reply(struct session *s, enum stage stage, struct error *
  */
 int session_named(const struct session *s, struct error *err);
 
+/* Makes s->line those words, with a blank and further behind them if that is not NULL. */
+void session_line(struct session *s, const char *words, const char *further);
+
 /* Sends s->line and reads the reply; an unasked 421 counts as the reply. */
 ATTR_CHECK int session_command(struct session *s, enum stage stage, struct error *err);
+
+/* The same for a line of these words. */
+ATTR_CHECK int session_say(struct session *s, enum stage stage, const char *words,
+			   struct error *err);
 
 /*
  * EHLO before the greeting, where the server has said on an earlier
@@ -215,18 +217,5 @@ struct early_memory {
 	void (*note)(void *ctx, bool invited);
 	void *ctx;
 };
-
-/* Puts EHLO into the wire, to go out before the greeting is read; false: it is not to. */
-bool early_hello(struct session *s);
-
-/* The first EHLO of the connection was answered: keeps whether the server invites. */
-void early_note(const struct session *s);
-
-/*
- * EHLO went ahead, and no session came of it, by err. True when that may be
- * why: the server refused, hung up or left it unanswered. Then it is forgotten
- * that it had invited.
- */
-bool early_refused(const struct session *s, const struct error *err);
 
 #endif

@@ -11,25 +11,19 @@
 
 static int key_password(void *ctx, struct secret *out, struct error *err)
 {
-	const struct tls_start *what = ctx;
+	const struct session_options *o = ctx;
 
-	if (!what->credential)
+	if (!o->credential)
 		return 0;
-	return what->credential(what->credential_ctx, CREDENTIAL_KEY_PASSWORD, out, err);
+	return o->credential(o->credential_ctx, CREDENTIAL_KEY_PASSWORD, out, err);
 }
 
 /* --- DANE --------------------------------------------------------------- */
 
-/* With may, a machine that cannot do DNSSEC has no DANE; a wrong setting is told. */
-static bool is_tolerable(const struct tls_settings *t, const struct error *err)
-{
-	return t->dane == TLS_DANE_MAY && err->exit == EX_CONFIG && !t->dnssec_anchor;
-}
-
-static int look_up(const struct tls_start *what, const struct deadline *d, struct dane *out,
+static int look_up(const struct session_options *o, const struct deadline *d, struct dane *out,
 		   struct error *err)
 {
-	const struct account *a = what->account;
+	const struct account *a = o->account;
 	const struct tls_settings *t = &a->tls;
 	const struct dnssec_source source = {
 		.trust_ad = t->dnssec == DNSSEC_TRUST_AD, .resolver = a->net.resolver,
@@ -40,23 +34,24 @@ static int look_up(const struct tls_start *what, const struct deadline *d, struc
 	*out = (struct dane){ .state = DANE_ABSENT };
 	if (t->dane == TLS_DANE_OFF)
 		return 0;
-	if (dane_lookup(&source, what->host, what->port, d, out, &reason) < 0 &&
-	    !is_tolerable(t, &reason)) {
+	/* with may, a machine that cannot do DNSSEC has no DANE; a wrong setting is told */
+	if (dane_lookup(&source, o->host, o->port, d, out, &reason) < 0 &&
+	    !(t->dane == TLS_DANE_MAY && reason.exit == EX_CONFIG && !t->dnssec_anchor)) {
 		*err = reason;
 		return -1;
 	}
 	return 0;
 }
 
-int tls_start_is_mandatory(const struct tls_start *what, const struct deadline *d,
+int tls_start_is_mandatory(const struct session_options *o, const struct deadline *d,
 			   struct error *err)
 {
 	struct dane dane;
 	int mandatory;
 
-	if (what->account->tls.dane == TLS_DANE_MUST)
+	if (o->account->tls.dane == TLS_DANE_MUST)
 		return 1;
-	if (look_up(what, d, &dane, err) < 0)
+	if (look_up(o, d, &dane, err) < 0)
 		return -1;
 	mandatory = dane.state != DANE_ABSENT;
 	dane_release(&dane);
@@ -72,78 +67,79 @@ static const char *session_cache(const struct tls_settings *t)
 	return cache && strcasecmp(cache, "off") != 0 ? cache : NULL;
 }
 
-static struct tls_client client_of(struct tls_start *what, struct arena *arena)
+static struct tls_client client_of(struct session_options *o, enum tls_start how,
+				    struct arena *arena)
 {
-	const struct account *a = what->account;
+	const struct account *a = o->account;
 	const struct tls_settings *t = &a->tls;
 
 	return (struct tls_client){
-		.host = t->host_override ? t->host_override : what->host,
-		.also_host = what->domain,
-		.verify = t->certcheck && !what->unverified,
+		.host = t->host_override ? t->host_override : o->host,
+		.also_host = o->tls_domain,
+		.verify = t->certcheck && how != TLS_UNVERIFIED,
 		.trust_file = t->trust_file, .trust_dir = t->trust_dir, .crl_file = t->crl_file,
 		.ocsp_required = t->ocsp == TLS_OCSP_REQUIRE,
 		.ocsp_ignored = t->ocsp == TLS_OCSP_OFF,
 		.fingerprint = t->fingerprint, .pins = t->pin,
 		.cert_file = t->cert_file, .key_file = t->key_file,
-		.key_text = t->key.data,
-		.pkcs12_file = t->pkcs12_file,
-		.key_password = key_password, .key_password_ctx = what,
+		.key_text = t->key.data, .pkcs12_file = t->pkcs12_file,
+		.key_password = key_password, .key_password_ctx = o,
 		.priorities = t->priorities, .min_dh_prime_bits = t->min_dh_prime_bits,
 		.only_tls13 = t->only_tls13, .alpn = t->alpn,
-		.trace = what->observer ? what->observer->tls_trace : NULL,
-		.trace_ctx = what->observer ? what->observer->ctx : NULL,
+		.trace = o->observer ? o->observer->tls_trace : NULL,
+		.trace_ctx = o->observer ? o->observer->ctx : NULL,
 		.cache = session_cache(t),
 		.cache_name = session_cache(t) ? arena_printf(arena, "%s %s %s", a->name,
 							      a->auth.user ? a->auth.user : "",
-							      what->host) : NULL,
-		.port = what->port, .starttls = what->starttls, .reasons_only = t->reasons_only,
+							      o->host) : NULL,
+		.port = o->port, .starttls = how != TLS_FROM_START, .reasons_only = t->reasons_only,
 	};
 }
 
 /* RFC 7672, section 3.2.2: the TLSA base domain is SNI, and one of the names that will do. */
-static void use_records(const struct tls_start *what, const struct dane *dane,
+static void use_records(const struct session_options *o, const struct dane *dane,
 			struct tls_client *client)
 {
 	client->tlsa = dane->records;
 	client->tlsa_n = dane->n;
-	if (what->account->tls.host_override || strcasecmp(dane->base, what->host) == 0)
+	if (o->account->tls.host_override || strcasecmp(dane->base, o->host) == 0)
 		return;
 	client->host = dane->base;
-	client->also_host = what->host;
+	client->also_host = o->host;
 }
 
-static int connect_with(struct stream *lower, struct tls_start *what, const struct dane *dane,
-			const struct deadline *d, struct stream **out, struct error *err)
+static int connect_with(struct stream *lower, struct session_options *o, enum tls_start how,
+			const struct dane *dane, const struct deadline *d, struct stream **out,
+			struct error *err)
 {
 	struct arena *arena = arena_new();
-	struct tls_client client = client_of(what, arena);
+	struct tls_client client = client_of(o, how, arena);
 
 	if (dane->state == DANE_USABLE)
-		use_records(what, dane, &client);
+		use_records(o, dane, &client);
 	int rc = tls_connect(lower, &client, d, out, err);
 
-	if (rc < 0 && strcasecmp(client.host, what->host) != 0)
+	if (rc < 0 && strcasecmp(client.host, o->host) != 0)
 		err->named = false;	/* not by the name that is asked for */
 	arena_free(arena);
 	return rc;
 }
 
-int tls_start(struct stream *lower, const struct tls_start *what, const struct deadline *d,
-	      struct stream **out, struct error *err)
+int tls_start(struct stream *lower, const struct session_options *o, enum tls_start how,
+	      const struct deadline *d, struct stream **out, struct error *err)
 {
-	struct tls_start copy = *what;
+	struct session_options copy = *o;
 	struct dane dane;
 	int rc;
 
-	if (look_up(what, d, &dane, err) < 0)
+	if (look_up(o, d, &dane, err) < 0)
 		return -1;
-	if (what->account->tls.dane == TLS_DANE_MUST && dane.state != DANE_USABLE)
+	if (o->account->tls.dane == TLS_DANE_MUST && dane.state != DANE_USABLE)
 		rc = error_set(err, FAULT_CERTIFICATE_DANE, "%s has no TLSA records%s (DANE), and "
-			       "tls_dane = must", what->host, dane.state == DANE_UNUSABLE ?
+			       "tls_dane = must", o->host, dane.state == DANE_UNUSABLE ?
 			       " that can be used" : ", or no DNSSEC");
 	else
-		rc = connect_with(lower, &copy, &dane, d, out, err);
+		rc = connect_with(lower, &copy, how, &dane, d, out, err);
 	dane_release(&dane);
 	return rc;
 }

@@ -12,32 +12,29 @@
 #include "smtp/session.h"
 #include "util/attr.h"
 
-struct account;
 struct deadline;
 struct error;
 struct stream;
 
-struct tls_start {
-	const struct account *account;
-	const char *host;		/* as connected to, ASCII */
-	const char *domain;		/* the certificate may have this name; NULL = none */
-	unsigned port;
-	bool starttls;			/* for hints in errors */
-	bool unverified;		/* TLS is better than none: tls = may */
-	credential_fn *credential;
-	void *credential_ctx;
-	const struct observer *observer;	/* NULL = nobody watches */
+enum tls_start {
+	TLS_FROM_START,		/* nothing was said in clear */
+	TLS_AFTER_STARTTLS,
+	TLS_UNVERIFIED		/* ... and any certificate is better than clear text */
 };
 
-/* As tls_connect(); EX_TEMPFAIL 4.7.5 too when tls_dane = must and there is nothing to it. */
-ATTR_CHECK int tls_start(struct stream *lower, const struct tls_start *what,
-			 const struct deadline *d, struct stream **out, struct error *err);
+/*
+ * As tls_connect(), by account, host, tls_domain, port, credential and observer
+ * of o. EX_TEMPFAIL 4.7.5 too when tls_dane = must and there is nothing to it.
+ */
+ATTR_CHECK int tls_start(struct stream *lower, const struct session_options *o,
+			 enum tls_start how, const struct deadline *d, struct stream **out,
+			 struct error *err);
 
 /*
  * Must this server speak TLS, whatever the account says? 1: by its TLSA
  * records (RFC 7672, section 2.2); 0; -1: that cannot be found out now.
  */
-ATTR_CHECK int tls_start_is_mandatory(const struct tls_start *what, const struct deadline *d,
+ATTR_CHECK int tls_start_is_mandatory(const struct session_options *o, const struct deadline *d,
 				      struct error *err);
 
 #endif

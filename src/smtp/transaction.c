@@ -10,9 +10,7 @@
 #include "message/result.h"
 #include "smtp/auth/auth.h"
 #include "smtp/command.h"
-#include "smtp/content.h"
 #include "smtp/ext/ext.h"
-#include "smtp/send_mode.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/arena.h"
@@ -90,14 +88,19 @@ static void fail_lost(struct transaction *t, const struct error *err)
 	transaction_fail_open(t, err);
 }
 
-void transaction_lose(struct transaction *t, const struct error *err)
+void transaction_forget(struct transaction *t, bool refusals)
 {
 	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
 
-		if (t->rcpt[k].state == STANDING && r->outcome == OUTCOME_ACCEPTED)
+		if (t->rcpt[k].state == STANDING && (refusals || r->outcome == OUTCOME_ACCEPTED))
 			*r = (struct rcpt_result){ .outcome = OUTCOME_NONE, .note = r->note };
 	}
+}
+
+void transaction_lose(struct transaction *t, const struct error *err)
+{
+	transaction_forget(t, false);
 	pipeline_break(&t->pipe, err);
 }
 
@@ -208,16 +211,6 @@ static bool give_up_transaction(struct transaction *t, const struct reply *r)
 	return given_up;
 }
 
-/*
- * A server that has not read the whole group answers its end as if the
- * beginning were missing, with too few replies.
- */
-static bool group_misread(const struct transaction *t, const struct reply *r)
-{
-	return misplaced(r->code) && !t->opt->repeat && !t->s->dead &&
-		pipeline_outstanding(&t->pipe);
-}
-
 static void mail_reply(struct transaction *t, const struct reply *r)
 {
 	struct error err;
@@ -231,7 +224,9 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 			t->result->mail_reply = reply_words(t, r);
 		return;
 	}
-	if (group_misread(t, r)) {
+	/* whoever has not read all of a group answers its end as if the beginning were missing */
+	if (misplaced(r->code) && !t->opt->repeat && !t->s->dead &&
+	    pipeline_outstanding(&t->pipe)) {
 		break_group(t, r, STAGE_MAIL, e->sender);
 		return;
 	}
@@ -318,6 +313,15 @@ void transaction_refuse(struct transaction *t, size_t i, const struct error *err
 		t->result->refusal = *err;
 }
 
+void transaction_refuse_all(struct transaction *t)
+{
+	struct error err = t->result->refusal;
+
+	error_prefix(&err, "not sent, as another recipient was refused");
+	transaction_fail_standing(t, &err);
+	transaction_fail_open(t, &err);
+}
+
 static void rcpt_reply(struct transaction *t, struct candidate *c, const struct reply *r)
 {
 	const struct recipient *rcpt = &t->e->rcpt[c->index];
@@ -336,7 +340,7 @@ static void rcpt_reply(struct transaction *t, struct candidate *c, const struct 
 	} else if (parameter_refused(r) && !t->s->dead &&
 		   extensions_droppable(t->s, t->e, rcpt)) {
 		c->state = STUMBLED;
-		t->try.drop_params = true;
+		t->try.retry = true;
 		t->try.left++;
 	} else if (misplaced(r->code) && !t->s->dead && session_has(t->s, EXT_PIPELINING)) {
 		t->try.slow = true;
@@ -381,29 +385,17 @@ static void take_reply(void *ctx, const struct pipeline_expected *what, const st
 
 /* --- commands ---------------------------------------------------------- */
 
-static int put(struct transaction *t, const char *command, enum stage stage, struct error *err)
-{
-	strbuf_reset(&t->s->line);
-	strbuf_addstr(&t->s->line, command);
-	return pipeline_add(&t->pipe, stage, 0, 0, false, err);
-}
-
 #define PATH_MAX_OCTETS 256	/* RFC 5321, section 4.5.3.1.3 */
 
-/* What a path has beyond the RFC's limit: it may be tried, the server judges. */
-static size_t path_excess(const char *address)
+/* What the path has beyond the RFC's limit: it may be tried, the server judges. */
+static size_t path(struct session *s, const char *command, const char *address)
 {
-	size_t len = strlen(address) + 2;
+	const size_t len = strlen(address) + 2;
 
+	session_line(s, command, NULL);
+	strbuf_addstr(&s->line, address);
+	strbuf_addch(&s->line, '>');
 	return len > PATH_MAX_OCTETS ? len - PATH_MAX_OCTETS : 0;
-}
-
-static void path(struct strbuf *line, const char *command, const char *address)
-{
-	strbuf_reset(line);
-	strbuf_addstr(line, command);
-	strbuf_addstr(line, address);
-	strbuf_addch(line, '>');
 }
 
 /* pipelining = first-no: one by one up to the reply to the first RCPT. */
@@ -419,14 +411,13 @@ static int put_mail(struct transaction *t, struct error *err)
 	t->s->mail_count++;
 	enum send_mode mode = t->try.null_sender ? SEND_MODE_MAIL : send_mode(t->s, t->e);
 
-	path(line, send_mode_open(mode), t->try.null_sender ? "" : t->e->sender);
-	size_t extra = mode == SEND_MODE_MAIL ? extensions_mail_params(t->s, t->e, line) :
-		send_mode_params(t->s, t->e, line);
+	size_t extra = path(t->s, send_mode_open(mode), t->try.null_sender ? "" : t->e->sender);
 
-	extra += path_excess(t->try.null_sender ? "" : t->e->sender);
+	extra += mode == SEND_MODE_MAIL ? extensions_params(t->s, t->e, NULL, line) :
+		send_mode_params(t->s, t->e, line);
 	t->try.prdr = prdr_used(t->s, t->e);
 
-	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, session_has(t->s, EXT_SMTPUTF8), err) < 0)
+	if (pipeline_add(&t->pipe, STAGE_MAIL, 0, extra, err) < 0)
 		return -1;
 	if (first_alone(t) || checkpoint_resumes(t) || send_mode_uncertain(t->s, mode))
 		pipeline_finish(&t->pipe);
@@ -437,7 +428,6 @@ static int put_mail(struct transaction *t, struct error *err)
 static void put_recipients(struct transaction *t)
 {
 	const bool plain = send_mode(t->s, t->e) == SEND_MODE_MAIL;
-	struct strbuf *line = &t->s->line;
 
 	for (size_t k = 0; k < t->try.rcpt_count; k++) {
 		const struct recipient *r = &t->e->rcpt[t->rcpt[k].index];
@@ -450,13 +440,11 @@ static void put_recipients(struct transaction *t)
 			t->try.left += t->try.rcpt_count - k;
 			return;
 		}
-		path(line, "RCPT TO:<", r->address);
-		size_t extra = plain ? extensions_rcpt_params(t->s, t->e, r, line) : 0;
+		size_t extra = path(t->s, "RCPT TO:<", r->address);
 
-		extra += path_excess(r->address);
+		extra += plain ? extensions_params(t->s, t->e, r, &t->s->line) : 0;
 		t->rcpt[k].state = ASKED;
-		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, session_has(t->s, EXT_SMTPUTF8),
-				 &err) < 0) {
+		if (pipeline_add(&t->pipe, STAGE_RCPT, k, extra, &err) < 0) {
 			error_prefix(&err, "'%.100s'", r->address);
 			transaction_refuse(t, t->rcpt[k].index, &err);
 		}
@@ -471,23 +459,22 @@ static int put_client(struct transaction *t, struct error *err)
 	if (!t->s->account->cmd.xforward)
 		return 0;
 	for (size_t at = 0; xforward_next(t->s, &at);) {
-		if (pipeline_add(&t->pipe, STAGE_XFORWARD, 0, 0, false, err) < 0)
+		if (pipeline_add(&t->pipe, STAGE_XFORWARD, 0, 0, err) < 0)
 			return -1;
 	}
 	pipeline_finish(&t->pipe);
 	return 0;
 }
 
-static bool rset_is_due(const struct session *s)
-{
-	return s->need_reset || (s->account->rset == RSET_ALWAYS && s->mail_count);
-}
-
 static void begin(struct transaction *t, struct error *err)
 {
 	struct session *s = t->s;
-	int rc = rset_is_due(s) ? put(t, "RSET", STAGE_RSET, err) : 0;
+	int rc = 0;
 
+	if (s->need_reset || (s->account->rset == RSET_ALWAYS && s->mail_count)) {
+		session_line(s, "RSET", NULL);
+		rc = pipeline_add(&t->pipe, STAGE_RSET, 0, 0, err);
+	}
 	s->need_reset = false;
 	if (rc == 0)
 		rc = put_client(t, err);
@@ -536,23 +523,14 @@ static int make_copy(struct transaction *t, struct error *err)
 	if (!r || !r->bcc || !a->bcc_copies || !a->remove_bcc_headers || t->e->burl ||
 	    t->opt->rehearsal)
 		return 0;
-	*t->own_e = *t->whole_e;
-	edits_copy(t->own_edits, t->whole_edits, t->result->arena);
-	if (edits_add(t->own_edits, "Bcc", r->original ? r->original : r->address, err) < 0)
+	t->own_e = *t->whole_e;
+	edits_copy(&t->own_edits, t->whole_edits, t->result->arena);
+	if (edits_add(&t->own_edits, "Bcc", r->original ? r->original : r->address, err) < 0)
 		return -1;
-	t->own_e->size = edits_wire_size(t->own_edits, t->m);
-	t->e = t->own_e;
-	t->edits = t->own_edits;
+	t->own_e.size = edits_wire_size(&t->own_edits, t->m);
+	t->e = &t->own_e;
+	t->edits = &t->own_edits;
 	return 0;
-}
-
-/* As often as it was named, where LMTP servers may do something else each time. */
-static void add_candidate(struct transaction *t, size_t i)
-{
-	const bool repeat = t->s->protocol == SESSION_LMTP && t->s->account->lmtp_keep_duplicates;
-
-	for (unsigned n = 0; n == 0 || (repeat && n <= t->e->rcpt[i].repeated); n++)
-		t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
 }
 
 /* Those without an outcome, as many as server and account allow at once. */
@@ -581,7 +559,7 @@ static void choose_recipients(struct transaction *t)
 		    !limits_take_domain(t->s, r->address))
 			t->try.left++;
 		else
-			add_candidate(t, i);
+			t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
 	}
 	t->try.set_aside = t->try.left;
 }
@@ -610,10 +588,7 @@ static bool run_once(struct transaction *t)
 	t->try = (struct try){ 0 };
 	choose_recipients(t);
 	if (t->result->refusal.exit) {
-		struct error all = t->result->refusal;
-
-		error_prefix(&all, "not sent, as another recipient was refused");
-		transaction_fail_open(t, &all);
+		transaction_refuse_all(t);
 		return false;
 	}
 	if (t->try.rcpt_count == 0 || limits_spent(s))
@@ -631,34 +606,14 @@ static bool run_once(struct transaction *t)
 	if (t->pipe.broken)
 		fail_lost(t, &t->pipe.error);
 	pipeline_release(&t->pipe);
-	if (t->try.drop_params)
-		drop_params(t);
+	drop_params(t);
 	if (t->try.slow)
 		session_give_up(s, EXT_PIPELINING);
-	if (t->next != TRANSACTION_DONE || s->dead ||
-	    !(t->try.retry || t->try.drop_params || t->try.slow))
+	if (t->next != TRANSACTION_DONE || s->dead || !(t->try.retry || t->try.slow))
 		return false;
 	if (stuck(s))
 		t->next = TRANSACTION_ANEW;
 	return !stuck(s);
-}
-
-static size_t count_candidates(const struct envelope *e)
-{
-	size_t n = e->rcpt_count;
-
-	for (size_t i = 0; i < e->rcpt_count; i++)
-		n += e->rcpt[i].repeated;
-	return n;
-}
-
-static bool anybody_left(const struct result *r)
-{
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		if (r->rcpt[i].outcome == OUTCOME_NONE)
-			return true;
-	}
-	return false;
 }
 
 enum transaction_next transaction_run(struct session *s, const struct envelope *e,
@@ -666,20 +621,17 @@ enum transaction_next transaction_run(struct session *s, const struct envelope *
 				      const struct transaction_options *opt, struct result *result,
 				      struct error *why)
 {
-	struct envelope own_e;
-	struct edits own_edits;
 	struct transaction t = { .s = s, .e = e, .m = m, .edits = edits, .opt = opt,
-		.result = result, .why = why, .whole_e = e, .whole_edits = edits, .own_e = &own_e,
-		.own_edits = &own_edits };
+		.result = result, .why = why, .whole_e = e, .whole_edits = edits };
 	struct error err;
 
 	if (!s->dead && extensions_check(s, e, &err) < 0)
 		transaction_fail_open(&t, &err);
-	t.rcpt = xcalloc(count_candidates(e), sizeof(*t.rcpt));
+	t.rcpt = xcalloc(e->rcpt_count, sizeof(*t.rcpt));
 	for (int i = 0; i <= RETRIES_MAX && !s->dead && run_once(&t); i++)
 		;
 	xfree(t.rcpt);
-	if (t.next != TRANSACTION_DONE || !anybody_left(result))
+	if (t.next != TRANSACTION_DONE || !result_count(result, OUTCOME_NONE))
 		return t.next;
 	return s->dead || stuck(s) || limits_spent(s) ? TRANSACTION_NEW_SESSION : TRANSACTION_AGAIN;
 }

@@ -12,16 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "message/edits.h"
+#include "message/envelope.h"
 #include "smtp/pipeline.h"
 #include "smtp/reply.h"
 #include "smtp/transaction.h"
+#include "util/attr.h"
 #include "util/error.h"
 
-struct edits;
-struct envelope;
-struct message;
-struct result;
-struct session;
+struct transfer;
 
 struct candidate {
 	size_t index;		/* in envelope and result */
@@ -42,7 +41,6 @@ struct try {
 	bool mail_refused;
 	bool unfit;		/* a recipient that stood must not get it as it is */
 	bool retry;		/* once more, with what was switched off in the session */
-	bool drop_params;	/* a recipient was refused for its parameters (STUMBLED) */
 	bool slow;		/* 503 within a group: no pipelining with this server */
 	bool resumed;		/* CHECKPOINT: the server has the envelope and "from" octets */
 	uint64_t from;		/* octets of the content that it has */
@@ -67,8 +65,8 @@ struct transaction {
 	enum transaction_next next;	/* DONE: as the outcomes say */
 	const struct envelope *whole_e;	/* e and edits, but for a copy of one recipient */
 	const struct edits *whole_edits;
-	struct envelope *own_e;	/* room for those */
-	struct edits *own_edits;
+	struct envelope own_e;	/* those of the copy */
+	struct edits own_edits;
 };
 
 /* The error of all that have no outcome yet, of this transaction and of those to come. */
@@ -77,7 +75,10 @@ void transaction_fail_open(struct transaction *t, const struct error *err);
 /* The same for those that stand. */
 void transaction_fail_standing(struct transaction *t, const struct error *err);
 
-/* What was said for those that stand does not count: breaks the pipeline, nobody knows. */
+/* The good news for those that stand does not count, nor, with refusals, the bad. */
+void transaction_forget(struct transaction *t, bool refusals);
+
+/* The good news does not count: breaks the pipeline, nobody knows. */
 void transaction_lose(struct transaction *t, const struct error *err);
 
 /*
@@ -92,6 +93,9 @@ bool transaction_strict(const struct transaction *t);
 /* One recipient (index in the envelope) is refused or deferred by err. */
 void transaction_refuse(struct transaction *t, size_t i, const struct error *err);
 
+/* One refusal ends it for all, and there is one. */
+void transaction_refuse_all(struct transaction *t);
+
 /* One recipient has got the message, by r. */
 void transaction_accept(struct transaction *t, size_t i, const struct reply *r);
 
@@ -100,5 +104,83 @@ void transaction_finish(struct transaction *t, enum stage stage, const struct re
 
 /* Keeps the words of r as the last ones of the transaction, for the log. */
 void transaction_note_reply(struct transaction *t, const struct reply *r);
+
+/*
+ * The message on its way: DATA's lines with dots doubled, or BDAT's octets
+ * as they are (RFC 5321, section 4.5.2; RFC 3030). A transfer hands it out
+ * in pieces of exactly the size that is asked for.
+ */
+
+enum data_form { DATA_LINES, DATA_CHUNK };
+
+enum data_end {
+	DATA_SENT,		/* all of it is put into the wire (and not yet flushed) */
+	DATA_ANSWERED,		/* a reply came before the end: take it, then close */
+	DATA_FAILED		/* err says why; the connection can only be closed */
+};
+
+/*
+ * Asked when the server has said something amid the content: true when that
+ * is a reason to stop. left: octets of the piece that are still to be put.
+ */
+typedef bool data_watch_fn(void *ctx, uint64_t left);
+
+/* From octet "from" of the canonical message on (RFC 1845); m and edits are borrowed. */
+struct transfer *transfer_new(struct session *s, const struct message *m,
+			      const struct edits *edits, enum data_form form, uint64_t from);
+void transfer_free(struct transfer *x);	/* accepts NULL */
+
+/* Octets that are not yet put; without the dots that are doubled. */
+uint64_t transfer_left(const struct transfer *x);
+
+/*
+ * Puts the next octets of a DATA_CHUNK, which are there, or all of a
+ * DATA_LINES into the wire, in large pieces. watch NULL: any word of the server
+ * is one to stop for, as it has no reason to but a refusal.
+ */
+enum data_end transfer_put(struct transfer *x, uint64_t octets, data_watch_fn *watch, void *ctx,
+			   struct error *err);
+
+/*
+ * Moves to the first octet that is to be sent: 1; 0 when DATA_LINES cannot begin
+ * there; -1 and err when the message cannot be read.
+ */
+ATTR_CHECK int transfer_skip(struct transfer *x, struct error *err);
+
+/* Flushes; DATA_ANSWERED when it fails but the server had said something before. */
+enum data_end data_flush(struct session *s, struct error *err);
+
+/*
+ * MAIL and RCPT are sent: offers the content where somebody stands or may
+ * stand, reads all replies and fills in the outcomes, or breaks the pipeline.
+ */
+void content_send(struct transaction *t);
+
+/* The reply to a chunk that is not the last. */
+void content_chunk_reply(struct transaction *t, enum stage stage, const struct reply *r);
+
+/* Must the content go in chunks, or not at all? */
+bool content_is_chunked(const struct transaction *t);
+
+/* A recipient stands: sends the content in chunks, and what content_send() does then. */
+void content_send_chunks(struct transaction *t);
+
+/* All is sent: reads the replies and fills in the outcomes, or breaks the pipeline. */
+void content_replies(struct transaction *t, enum stage stage);
+
+/* The same when the first reply has been read already: it is the session's last one. */
+void content_reply(struct transaction *t, enum stage stage);
+
+/* The server spoke while the content was being sent: a refusal, or nonsense. */
+void content_interrupted(struct transaction *t, enum stage stage);
+
+/*
+ * Does a refusal with that code say that the server has no BDAT, and nothing
+ * of the message? Then it goes with DATA in another session.
+ */
+bool content_needs_data(struct transaction *t, enum stage stage, const struct error *err);
+
+/* LMTP: takes a reply for each that stands; the first is the session's last one. */
+ATTR_CHECK int content_take_replies(struct transaction *t, struct error *err);
 
 #endif

@@ -148,15 +148,6 @@ static int open_session(struct attempt *t, struct error *err)
 	return -1;
 }
 
-static size_t count(const struct result *r, enum outcome outcome)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->rcpt_count; i++)
-		n += r->rcpt[i].outcome == outcome;
-	return n;
-}
-
 static void describe_session(const struct attempt *t, struct result *r)
 {
 	struct strbuf tls = STRBUF_INIT(1024);
@@ -230,14 +221,14 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 		.stop_on = a->stop_on, .repeat = t->repeat,
 		.checkpoint = checkpoint_of(t, r)
 	};
-	size_t open = count(r, OUTCOME_NONE), before;
+	size_t open = result_count(r, OUTCOME_NONE), before;
 	enum transaction_next next;
 
 	do {
 		before = open;
 		next = transaction_run(&t->o.session, &t->converted.envelope, t->converted.message,
 				       &t->converted.edits, &opt, r, &t->why);
-		open = count(r, OUTCOME_NONE);
+		open = result_count(r, OUTCOME_NONE);
 	} while (next == TRANSACTION_AGAIN && open < before);
 	return next;
 }
@@ -261,11 +252,11 @@ static void learn(struct attempt *t, bool taken)
 /* The transactions, with what is to be noted about them. */
 static enum transaction_next run_requests(struct attempt *t, struct result *r)
 {
-	const size_t accepted = count(r, OUTCOME_ACCEPTED);
+	const size_t accepted = result_count(r, OUTCOME_ACCEPTED);
 
 	requests_note(&t->o.session, t->o.envelope, r);
 	enum transaction_next next = run_transactions(t, r);
-	const bool taken = count(r, OUTCOME_ACCEPTED) > accepted;
+	const bool taken = result_count(r, OUTCOME_ACCEPTED) > accepted;
 
 	requests_settle(&t->o.session, t->o.envelope, r);
 	learn(t, taken);
@@ -370,7 +361,7 @@ static void take_back(int code, size_t accepted, struct result *r)
 {
 	struct error err;
 
-	if (code < 400 || accepted || !count(r, OUTCOME_ACCEPTED))
+	if (code < 400 || accepted || !result_count(r, OUTCOME_ACCEPTED))
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
 		  "with %d", code);
@@ -411,13 +402,13 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		}
 		name_target(&t, result);
 		describe_session(&t, result);
-		const size_t accepted = count(result, OUTCOME_ACCEPTED);
+		const size_t accepted = result_count(result, OUTCOME_ACCEPTED);
 		enum transaction_next next = serve(&t, m, edits, result);
 
 		take_back(session_quit(&t.o.session, false), accepted, result);
 		session_opening_close(&t.o);
 		moved = goes_on(&t, next, result);
-		open = count(result, OUTCOME_NONE);
+		open = result_count(result, OUTCOME_NONE);
 	} while (open > 0 && (moved || open < before));
 	converted_release(&t.converted);
 	if (open > 0) {

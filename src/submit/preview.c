@@ -7,7 +7,7 @@
 #include "message/envelope.h"
 #include "message/request.h"
 #include "smtp/extensions.h"
-#include "smtp/send_mode.h"
+#include "smtp/ext/ext.h"
 #include "smtp/session.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -42,7 +42,6 @@ static void announce_params(struct session *s, const char *const *list)
 /* A session with a server that does not exist; what the account switches off stays off. */
 static void assume(struct session *s, const struct account *a, struct arena *arena)
 {
-	struct error ignored;
 
 	*s = (struct session){ .account = a, .arena = arena, .encrypted = a->tls.mode != TLS_OFF,
 			       .verified = a->tls.mode != TLS_OFF,
@@ -56,7 +55,7 @@ static void assume(struct session *s, const struct account *a, struct arena *are
 	if (s->protocol == SESSION_SMTP)
 		return;
 	for (size_t i = 0; i < ARRAY_LEN(asked_for); i++)
-		(void)!extensions_parse_line(s, extensions[asked_for[i]]->keyword, &ignored);
+		extensions_parse_line(s, extensions[asked_for[i]]->keyword);
 	announce_params(s, a->ext.mail_param);
 	announce_params(s, a->ext.rcpt_param);
 }
@@ -69,7 +68,7 @@ static void add_commands(struct preview *p, const struct session *s)
 
 	strbuf_addf(&line, "%s%s>", send_mode_open(mode), e->sender);
 	if (mode == SEND_MODE_MAIL)
-		extensions_mail_params(s, e, &line);
+		extensions_params(s, e, NULL, &line);
 	else
 		send_mode_params(s, e, &line);
 	strvec_add(&p->command, line.buf);
@@ -77,7 +76,7 @@ static void add_commands(struct preview *p, const struct session *s)
 		strbuf_reset(&line);
 		strbuf_addf(&line, "RCPT TO:<%s>", e->rcpt[i].address);
 		if (mode == SEND_MODE_MAIL)
-			extensions_rcpt_params(s, e, &e->rcpt[i], &line);
+			extensions_params(s, e, &e->rcpt[i], &line);
 		strvec_add(&p->command, line.buf);
 	}
 	strbuf_release(&line);

@@ -68,7 +68,8 @@ static void tell_connected(const struct session_opening *o)
 	watch->connected(watch->ctx, session_opening_server(o), peer);
 }
 
-static int connect_wire(struct session_opening *o, struct error *err)
+static int connect_wire(struct session_opening *o, const struct session_options *opt,
+			struct error *err)
 {
 	const struct connect_request request = {
 		.account = o->account, .target = &o->target, .addresses = &o->addresses,
@@ -82,15 +83,10 @@ static int connect_wire(struct session_opening *o, struct error *err)
 	sandbox_connected();
 	if (is_implicit(o)) {
 		observer_step(o->opt->observer, STEP_TLS, NULL);
-		const struct tls_start start = {
-			.account = o->account, .host = o->target.host, .port = o->target.port,
-			.domain = o->target.domain, .credential = o->credential,
-			.credential_ctx = o->credential_ctx, .observer = o->opt->observer,
-		};
 		struct deadline d = deadline_first(
 			deadline_in(o->account->timeouts.starttls, "the TLS handshake"), o->whole);
 
-		if (tls_start(s, &start, &d, &top, err) < 0) {
+		if (tls_start(s, opt, TLS_FROM_START, &d, &top, err) < 0) {
 			stream_free(s);
 			return -1;
 		}
@@ -140,6 +136,7 @@ void session_opening_recall(struct session_opening *o)
 	memory_recall_server(o->account, o->target.host, o->target.port, until);
 	for (int id = 0; id < EXT_COUNT; id++)
 		o->without[id] = until[id] != 0;
+	o->secured = false;
 }
 
 void session_opening_close(struct session_opening *o)
@@ -154,24 +151,28 @@ void session_opening_close(struct session_opening *o)
 static int open_once(struct session_opening *o, bool helo_only, enum session_retry *retry,
 		     struct error *err)
 {
-	if (connect_wire(o, err) < 0) {
-		tell_failed(o, err);
-		return -1;
-	}
-	const char *name = ehlo_name(o);
-	const struct session_options opt = {
+	struct session_options opt = {
 		.account = o->account, .host = o->target.host, .port = o->target.port,
 		.tls_domain = o->target.domain,
 		.envelope = o->envelope, .credential = o->credential,
 		.credential_ctx = o->credential_ctx,
-		.ehlo_name = name, .info_only = o->info_only,
-		.early = early_of(o, name), .without = o->info_only ? NULL : o->without,
+		.info_only = o->info_only, .keep_tls = o->secured,
+		.without = o->info_only ? NULL : o->without,
 		.auth_memory = memory_of_mechanism(o->arena, o->account, o->target.host,
 						   o->target.port),
 		.observer = o->opt->observer,
 	};
 
-	if (session_open(&o->session, o->wire, &opt, helo_only, retry, err) == 0)
+	if (connect_wire(o, &opt, err) < 0) {
+		tell_failed(o, err);
+		return -1;
+	}
+	opt.ehlo_name = ehlo_name(o);
+	opt.early = early_of(o, opt.ehlo_name);
+	int rc = session_open(&o->session, o->wire, &opt, helo_only, retry, err);
+
+	o->secured |= o->session.encrypted;
+	if (rc == 0)
 		return 0;
 	session_opening_close(o);
 	return -1;

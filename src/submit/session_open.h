@@ -34,6 +34,7 @@ struct session_opening {
 	struct server target;		/* the server in use */
 	struct host_addresses addresses;	/* of it, left to try; the one in use in front */
 	bool polite;			/* EHLO waits for the greeting */
+	bool secured;			/* a session with this server has had TLS */
 	bool without[EXT_COUNT];	/* not to be used with this server, whatever it announces */
 	struct wire *wire;		/* the rest is filled in */
 	struct session session;
@@ -55,8 +56,8 @@ ATTR_CHECK int session_opening_run(struct session_opening *o, struct error *err)
 const char *session_opening_server(const struct session_opening *o);
 
 /*
- * Fills in o->without with what is remembered of o->target: to be called when
- * that has been chosen.
+ * Fills in o->without with what is remembered of o->target, and forgets what was
+ * learnt of another: to be called when that has been chosen.
  */
 void session_opening_recall(struct session_opening *o);
 

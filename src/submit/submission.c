@@ -287,6 +287,8 @@ static int settle_content(struct submission *s, struct error *err)
 	    convert_bare_cr(&s->message, &s->edits, e, a, err) < 0 ||
 	    convert_lines(&s->message, &s->edits, e, a, err) < 0)
 		return -1;
+	if (a->protocol == PROTOCOL_LMTP && a->lmtp_keep_duplicates)
+		envelope_repeat(e);
 	return burl_apply(e, &r->burl, a, err);
 }
 

@@ -193,11 +193,11 @@ static int upgrade(struct stream *lower, void *ctx, struct stream **out, struct 
 {
 	const struct mtqp *m = ctx;
 	struct deadline d = deadline_in(m->account->timeouts.starttls, "the TLS handshake");
-	const struct tls_start what = {
-		.account = m->account, .host = m->host, .port = m->port, .starttls = true,
+	const struct session_options what = {
+		.account = m->account, .host = m->host, .port = m->port,
 	};
 
-	return tls_start(lower, &what, &d, out, err);
+	return tls_start(lower, &what, TLS_AFTER_STARTTLS, &d, out, err);
 }
 
 /* What was heard in clear counts for nothing: after the handshake comes a new greeting. */

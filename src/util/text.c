@@ -296,3 +296,19 @@ unsigned names_distance(const char *a, const char *b, unsigned limit)
 	}
 	return least(last[lb], limit + 1);
 }
+
+size_t text_decimal(const char *s, uint64_t *out)
+{
+	uint64_t value = 0;
+	size_t n = 0;
+
+	for (; s[n] >= '0' && s[n] <= '9'; n++) {
+		const unsigned digit = (unsigned)(s[n] - '0');
+
+		if (value > (UINT64_MAX - digit) / 10)
+			return 0;
+		value = value * 10 + digit;
+	}
+	*out = value;
+	return n;
+}

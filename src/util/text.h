@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,6 +72,9 @@ static inline bool text_is_fws(char c)
 
 /* The value of a hexadecimal digit in either case; -1 = it is none. */
 ATTR_PURE int text_hex_value(char c);
+
+/* The digits that s begins with, their number; 0 when there are none or too many for *out. */
+size_t text_decimal(const char *s, uint64_t *out);
 
 /* Are the n octets of s that word, but for ASCII case? */
 static inline bool text_same(const char *s, size_t n, const char *word)

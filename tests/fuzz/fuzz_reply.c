@@ -70,8 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	do {
 		memset(&err_a, 0, sizeof(err_a));
 		memset(&err_b, 0, sizeof(err_b));
-		rc = reply_read(open, &d, &a, &err_a);
-		require(reply_read_hidden(hidden, &d, &b, &err_b) == rc);
+		rc = reply_read(open, &d, false, &a, &err_a);
+		require(reply_read(hidden, &d, true, &b, &err_b) == rc);
 		require(a.code == b.code && strcmp(a.status, b.status) == 0);
 		require(a.lines.n == b.lines.n);
 		if (rc == 0)

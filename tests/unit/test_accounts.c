@@ -797,8 +797,8 @@ static void wrong_options(void **state)
 		{ "hots=x", "command line: key 'hots': unknown; did you mean 'host'?" },
 		{ "password=x", "command line: key 'password': not on the command line" },
 		{ "oauth_token=x", "command line: key 'oauth_token': not on the command line" },
-		{ "proxy=socks5://joe:secret@h", "command line: key 'proxy': not on the command line" },
-		{ "allow_users=joe", "command line: key 'allow_users': only in a configuration file" },
+		{ "proxy=socks5://joe:secret@h", "command line: key 'proxy': not on the command" },
+		{ "allow_users=joe", "command line: key 'allow_users': only in a configuration" },
 		{ "max_clients=0", "command line: key 'max_clients': '0' is out of range" },
 		{ "qualify=maybe", "command line: key 'qualify': 'maybe' is not one of on, off" },
 	};

@@ -147,14 +147,14 @@ static void test_send(void **state)
 
 	begin(&s);
 	strbuf_addstr(&line, "NOOP");
-	assert_int_equal(command_send(s.wire, &line, &soon, &s.err), 0);
+	assert_int_equal(command_send(s.wire, &line, false, &soon, &s.err), 0);
 	assert_int_equal(s.written.len, 0);	/* until a reply is wanted */
 	assert_int_equal(wire_flush(s.wire, &soon, &s.err), 0);
 	assert_string_equal(s.written.buf, "NOOP\r\n");
 	assert_string_equal(s.seen.buf, "NOOP\n");
 	strbuf_reset(&line);
 	strbuf_addstr(&line, "NOOP\r\nQUIT");
-	assert_int_equal(command_send(s.wire, &line, &soon, &s.err), -1);
+	assert_int_equal(command_send(s.wire, &line, false, &soon, &s.err), -1);
 	assert_int_equal(wire_unsent(s.wire), 0);
 	assert_non_null(strstr(s.err.text, "cannot send NOOP"));
 	strbuf_release(&line);

@@ -29,7 +29,7 @@ struct resolver {
 	const unsigned char *tlsa;	/* the data of one record; NULL = none */
 	size_t tlsa_n;
 	bool authentic;
-	bool bare_tlsa;			/* ... but not of TLSA: "_tcp" is a zone of its own, unsigned */
+	bool bare_tlsa;			/* ... but not of TLSA, in a zone of its own */
 	char address[32];
 	pid_t pid;
 };
@@ -52,10 +52,11 @@ static size_t answer(const struct resolver *r, unsigned char *q, size_t n)
 {
 	static const unsigned char home[] = { 127, 0, 0, 1 };
 	unsigned type = q[n - 3];
+	const bool proven = r->authentic && !(r->bare_tlsa && type == TYPE_TLSA);
 	bool found = type == TYPE_A || (type == TYPE_TLSA && r->tlsa);
 
 	q[2] = 0x81;
-	q[3] = (unsigned char)(0x80 | (r->authentic && !(r->bare_tlsa && type == TYPE_TLSA) ? 0x20 : 0));
+	q[3] = (unsigned char)(0x80 | (proven ? 0x20 : 0));
 	q[7] = found;
 	if (type == TYPE_A)
 		return add_record(q, n, type, home, sizeof(home));

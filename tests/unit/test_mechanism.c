@@ -172,7 +172,7 @@ static int converse(const char *name, const struct mechanism_input *in, struct e
 		else if (rc == GSASL_OK && length == 0)
 			break;
 	}
-	if (mine == 0 && (rc != GSASL_OK || !exchange_complete(x)))
+	if (mine == 0 && (rc != GSASL_OK || !x->complete))
 		mine = error_set(err, FAULT_BUG, "no end: %d", rc);
 	lib.free(challenge);
 	lib.finish(s);
@@ -232,9 +232,9 @@ static void test_plain(void **state)
 	in.secret = "tanstaaftanstaaf";
 	struct exchange *x = begin("PLAIN", &in);
 
-	assert_false(exchange_complete(x));
+	assert_false(x->complete);
 	expect_answer(x, NULL, "\0tim\0tanstaaftanstaaf");
-	assert_true(exchange_complete(x));
+	assert_true(x->complete);
 	exchange_free(x);
 	in.authzid = "Ursel";
 	in.user = "Kurt";
@@ -255,9 +255,9 @@ static void test_login(void **state)
 		struct exchange *x = begin("LOGIN", &defaults);
 
 		expect_answer(x, prompts[i][0], "user");
-		assert_false(exchange_complete(x));
+		assert_false(x->complete);
 		expect_answer(x, prompts[i][1], "pencil");
-		assert_true(exchange_complete(x));
+		assert_true(x->complete);
 		exchange_free(x);
 	}
 }
@@ -273,7 +273,7 @@ static void test_cram_md5(void **state)
 
 	expect_answer(x, "<1896.697170952@postoffice.reston.mci.net>",
 		      "tim b913a602c7eda7a495b4e6e7334d3890");
-	assert_true(exchange_complete(x));
+	assert_true(x->complete);
 	exchange_free(x);
 }
 
@@ -284,7 +284,7 @@ static void test_external(void **state)
 	struct exchange *x = begin("EXTERNAL", &in);
 
 	expect_answer(x, NULL, "");
-	assert_true(exchange_complete(x));
+	assert_true(x->complete);
 	exchange_free(x);
 	in.authzid = "fred@example.com";
 	x = begin("EXTERNAL", &in);
@@ -299,7 +299,7 @@ static void test_anonymous(void **state)
 	struct exchange *x = begin("ANONYMOUS", &in);
 
 	expect_answer(x, NULL, "sirhc");	/* RFC 4505, section 4 */
-	assert_true(exchange_complete(x));
+	assert_true(x->complete);
 	exchange_free(x);
 	in.user = NULL;
 	x = begin("ANONYMOUS", &in);
@@ -425,12 +425,12 @@ static void test_ntlm(void **state)
 
 		assert_int_equal(exchange_step(x, NULL, 0, &answer, &err), 0);
 		assert_memory_equal(answer.buf, "NTLMSSP\0\1\0\0", 11);
-		assert_false(exchange_complete(x));
+		assert_false(x->complete);
 		strbuf_reset(&answer);
 		assert_int_equal(exchange_step(x, challenge, sizeof(challenge), &answer, &err), 0);
 		expect_field(&answer, 28, names[i].domain);
 		expect_field(&answer, 36, names[i].name);
-		assert_true(exchange_complete(x));
+		assert_true(x->complete);
 		strbuf_release(&answer);
 		exchange_free(x);
 	}
@@ -445,13 +445,13 @@ static void test_oauthbearer(void **state)
 
 	expect_answer(x, NULL, "n,a=user@example.com,\1host=server.example.com\1port=143\1"
 		      "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\1\1");
-	assert_true(exchange_complete(x));
+	assert_true(x->complete);
 	/* RFC 7628, section 4.2: the failure, and what is to be said to it */
 	expect_answer(x, "{\"status\":\"invalid_token\",\"scope\":\"example_scope\"}", "\1");
-	assert_false(exchange_complete(x));
-	assert_string_equal(exchange_detail(x), "the access token is not valid or has expired "
+	assert_false(x->complete);
+	assert_string_equal(x->detail, "the access token is not valid or has expired "
 			    "(status invalid_token, scope example_scope)");
-	assert_true(exchange_stale(x));
+	assert_true(x->stale);
 	expect_failure(x, "{}", EX_PROTOCOL, "does not come to an end");
 	exchange_free(x);
 
@@ -488,7 +488,7 @@ static void test_xoauth2(void **state)
 			    "dXNlcj1zb21ldXNlckBleGFtcGxlLmNvbQFhdXRoPUJlYXJlciB5YTI5LnZG"
 			    "OWRmdDRxbVRjMk52YjNSbGNrQmhkSFJoZG1semRHRXVZMjl0Q2cBAQ==");
 	expect_answer(x, "{ \"schemes\":\"bearer\", \"status\" : \"401\" }", "");
-	assert_string_equal(exchange_detail(x), "the access token is not valid or has expired "
+	assert_string_equal(x->detail, "the access token is not valid or has expired "
 			    "(status 401)");
 	exchange_free(x);
 	strbuf_release(&answer);
@@ -531,8 +531,8 @@ static void test_failure_json(void **state)
 
 		expect_answer(x, NULL, "user=u\1auth=Bearer t\1\1");
 		expect_answer(x, table[i].json, "");
-		assert_string_equal(exchange_detail(x), table[i].detail);
-		assert_int_equal(exchange_stale(x), table[i].stale);
+		assert_string_equal(x->detail, table[i].detail);
+		assert_int_equal(x->stale, table[i].stale);
 		exchange_free(x);
 	}
 	struct strbuf far = STRBUF_INIT(10000);
@@ -544,7 +544,7 @@ static void test_failure_json(void **state)
 
 	expect_answer(x, NULL, "n,a=u,\1host=h\1port=1\1auth=Bearer t\1\1");
 	expect_answer(x, far.buf, "\1");
-	assert_string_equal(exchange_detail(x), "");
+	assert_string_equal(x->detail, "");
 	exchange_free(x);
 	strbuf_release(&far);
 }
@@ -688,7 +688,7 @@ static void test_iterations(void **state)
 		if (counts[i].exit &&
 		    (err.exit != counts[i].exit || !strstr(err.text, counts[i].text)))
 			fail_msg("%s: %d %s", counts[i].behind_nonce, err.exit, err.text);
-		assert_false(exchange_complete(x));
+		assert_false(x->complete);
 		if (!counts[i].exit)	/* a signature that is none */
 			expect_failure(x, "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 				       EX_PROTOCOL,

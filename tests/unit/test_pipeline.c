@@ -55,7 +55,7 @@ static void add(struct group *g, enum stage stage, size_t index, const char *lin
 {
 	strbuf_reset(&g->peer->session.line);
 	strbuf_addstr(&g->peer->session.line, line);
-	assert_int_equal(pipeline_add(&g->pipe, stage, index, 0, false, &g->peer->err), 0);
+	assert_int_equal(pipeline_add(&g->pipe, stage, index, 0, &g->peer->err), 0);
 }
 
 static void test_order(void **state)
@@ -210,7 +210,7 @@ static void test_unfit(void **state)
 	add(&g, STAGE_MAIL, 0, "A");
 	strbuf_reset(&g.peer->session.line);
 	strbuf_addstr(&g.peer->session.line, "B\r\nX");
-	assert_int_equal(pipeline_add(&g.pipe, STAGE_RCPT, 1, 0, false, &g.peer->err), -1);
+	assert_int_equal(pipeline_add(&g.pipe, STAGE_RCPT, 1, 0, &g.peer->err), -1);
 	assert_int_equal(g.peer->err.exit, 65);
 	assert_false(g.pipe.broken);
 	add(&g, STAGE_RCPT, 2, "C");

@@ -38,8 +38,7 @@ static void end(struct reader *r)
 
 static int read_one(struct reader *r, bool hidden)
 {
-	return hidden ? reply_read_hidden(r->wire, &soon, &r->reply, &r->err)
-		: reply_read(r->wire, &soon, &r->reply, &r->err);
+	return reply_read(r->wire, &soon, hidden, &r->reply, &r->err);
 }
 
 /* --- good ones ----------------------------------------------------------- */

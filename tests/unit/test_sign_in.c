@@ -10,7 +10,6 @@
 
 #include "conf_scratch.h"
 #include "smtp/auth/auth.h"
-#include "smtp/auth/choice.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp_peer.h"
 #include "submit/memory.h"

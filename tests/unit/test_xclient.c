@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "smtp/ext/ext.h"
-#include "smtp/send_mode.h"
 #include "smtp_peer.h"
 
 #define words(...) ((const char *const[]){ __VA_ARGS__, NULL })

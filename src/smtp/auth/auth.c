@@ -7,7 +7,6 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "net/wire.h"
-#include "smtp/auth/choice.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
@@ -86,14 +85,12 @@ void auth_explain_refusal(const struct session *s, const struct reply *r, struct
 }
 
 /* "AUTH" *( SP mechanism ); a second line, or an old "AUTH=", adds to it */
-int auth_parse(struct session *s, const struct strvec *args, struct error *err)
+void auth_parse(struct session *s, const struct strvec *args)
 {
-	(void)err;
 	for (size_t i = 0; i < args->n; i++) {
 		if (!strvec_has(&s->mechanisms, args->v[i]))
 			strvec_add(&s->mechanisms, args->v[i]);
 	}
-	return 0;
 }
 
 /* "AUTH=" xtext / "AUTH=<>" (RFC 4954, section 5): announced is enough, used or not */
@@ -235,47 +232,33 @@ static int respond(struct sign_in *g, struct exchange *x, const char *in, size_t
 	return 0;
 }
 
+/* The coded response behind open, and the reply to it. */
 static int send_response(struct sign_in *g, const char *open, const char *coded, size_t n,
 			 struct error *err)
 {
 	struct deadline d = session_deadline(g->s, STAGE_AUTH);
 
 	if (command_send_secret(g->s->wire, open, coded, n, &d, err) == 0)
-		return 0;
+		return session_reply(g->s, STAGE_AUTH, err);
 	g->s->dead = true;
 	return -1;
-}
-
-/* " " initial-response behind the line; "=" is an empty one. */
-static int send_initial(struct sign_in *g, struct strbuf *line, struct error *err)
-{
-	strbuf_addch(line, ' ');
-	return send_response(g, line->buf, g->coded.len ? g->coded.buf : "=",
-			     g->coded.len ? g->coded.len : 1, err);
 }
 
 /* AUTH itself, with the initial response where there is one and it fits (RFC 4954, section 4). */
 static int send_auth(struct sign_in *g, const struct mechanism *m, bool initial, struct error *err)
 {
-	struct strbuf *line = &g->s->line;
+	const bool empty = g->coded.len == 0;
 
-	strbuf_reset(line);
-	strbuf_addstr(line, "AUTH ");
-	strbuf_addstr(line, m->name);
+	session_line(g->s, "AUTH", m->name);
 	if (!initial)
 		return session_command(g->s, STAGE_AUTH, err);
 	int early = session_quiet(g->s, err);
 
 	if (early)
 		return early < 0 ? -1 : 0;
-	if (send_initial(g, line, err) < 0)
-		return -1;
-	return session_reply(g->s, STAGE_AUTH, err);
-}
-
-static bool fits_line(const struct sign_in *g, const struct mechanism *m)
-{
-	return strlen("AUTH ") + strlen(m->name) + 1 + g->coded.len + 2 <= COMMAND_MAX;
+	strbuf_addch(&g->s->line, ' ');
+	return send_response(g, g->s->line.buf, empty ? "=" : g->coded.buf,
+			     empty ? 1 : g->coded.len, err);
 }
 
 /* "*" and the 501 for it, after which err still says why (RFC 4954, section 4). */
@@ -285,9 +268,7 @@ static enum auth_verdict cancel(struct sign_in *g)
 
 	if (g->s->dead)
 		return AUTH_FAILED;
-	strbuf_reset(&g->s->line);
-	strbuf_addch(&g->s->line, '*');
-	if (session_command(g->s, STAGE_AUTH, &ignored) < 0)
+	if (session_say(g->s, STAGE_AUTH, "*", &ignored) < 0)
 		return AUTH_FAILED;
 	if (reply_class(&g->s->reply) == 2 || reply_class(&g->s->reply) == 3)
 		g->s->dead = true;	/* it does not know what is going on: no more commands */
@@ -320,9 +301,7 @@ static int answer(struct sign_in *g, struct exchange *x, bool pending, struct er
 		cancel(g);
 		return -1;
 	}
-	if (send_response(g, "", g->coded.buf, g->coded.len, err) < 0)
-		return -1;
-	return session_reply(g->s, STAGE_AUTH, err);
+	return send_response(g, "", g->coded.buf, g->coded.len, err);
 }
 
 /* The last reply to AUTH; said: enum auth_said. */
@@ -330,7 +309,7 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 			       const struct exchange *x, unsigned said, struct error *err)
 {
 	const struct reply *r = &g->s->reply;
-	bool proved = !(m->flags & MECHANISM_PROOF) || exchange_complete(x);
+	bool proved = !(m->flags & MECHANISM_PROOF) || x->complete;
 
 	if (r->code == 235 && (proved || !g->s->account->auth.mutual))
 		return AUTH_DONE;
@@ -340,9 +319,9 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 							       : "that it knows the password");
 		return AUTH_FAILED;
 	}
-	auth_explain(g->s, r, m, said, exchange_detail(x), err);
+	auth_explain(g->s, r, m, said, x->detail, err);
 	/* some servers give no reason */
-	g->stale = exchange_stale(x) || (r->code == 535 && !*exchange_detail(x));
+	g->stale = x->stale || (r->code == 535 && !*x->detail);
 	if ((m->flags & MECHANISM_BINDING) && !(said & SAID_ALL) && auth_means_binding(r->code)) {
 		error_turn(err, FAULT_MECHANISM_UNKNOWN);
 		error_append(err, " (channel binding %s)", binding_name(g));
@@ -351,35 +330,33 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 	return auth_judge_code(r->code, said);
 }
 
-/* 334 without anything in it: a server that has not looked at the initial response. */
-static bool wants_it_again(const struct sign_in *g, const struct mechanism *m)
-{
-	const struct reply *r = &g->s->reply;
-
-	return !(m->flags & MECHANISM_TICKET) && r->lines.n == 1 && !*r->lines.v[0];
-}
-
 /* The dialogue after the exchange is made: "AUTH", challenges, the last reply. */
 static enum auth_verdict run(struct sign_in *g, const struct mechanism *m, struct exchange *x,
 			     bool want_initial, struct error *err)
 {
 	bool first = (m->flags & MECHANISM_INITIAL) != 0, initial = false;
+	const struct reply *r = &g->s->reply;
 
 	if (first && respond(g, x, NULL, 0, err) < 0)
 		return AUTH_NEXT;	/* nothing was sent yet */
+	const size_t line = strlen("AUTH ") + strlen(m->name) + 1 + g->coded.len + 2;
+
 	initial = first && want_initial &&
-		(fits_line(g, m) || g->s->account->auth.initial_response == AUTH_INITIAL_ALWAYS);
+		(line <= COMMAND_MAX ||
+		 g->s->account->auth.initial_response == AUTH_INITIAL_ALWAYS);
 	if (send_auth(g, m, initial, err) < 0)
 		return AUTH_FAILED;
 	bool pending = first && !initial;
 
-	for (int round = 0; g->s->reply.code == 334; round++) {
+	for (int round = 0; r->code == 334; round++) {
 		if (round == ROUNDS_MAX) {
 			error_set(err, FAULT_PROTOCOL, "AUTH %s: the server does not come "
 				  "to an end", m->name);
 			return cancel(g);
 		}
-		if (round == 0 && initial && wants_it_again(g, m))
+		/* nothing in it: a server that has not looked at the initial response */
+		if (round == 0 && initial && !(m->flags & MECHANISM_TICKET) &&
+		    r->lines.n == 1 && !*r->lines.v[0])
 			pending = true;
 		if (answer(g, x, pending, err) < 0)
 			return err->fault == FAULT_NO_MECHANISM ? AUTH_NEXT : AUTH_FAILED;

@@ -1,5 +1,9 @@
+/*
+ * Which mechanism a session may sign in with. What stands against one is told in
+ * words, so that a sign-in that cannot be has a reason for each that was offered.
+ */
 #include "config.h"
-#include "smtp/auth/choice.h"
+#include "smtp/auth/auth.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -8,7 +12,6 @@
 
 #include "conf/account.h"
 #include "net/wire.h"
-#include "smtp/auth/auth.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/reply.h"
 #include "smtp/session.h"
@@ -212,9 +215,10 @@ static bool bound_form_offered(const struct auth_choice *c, const struct mechani
 	return false;
 }
 
-static bool has_quote(const char *name)
+static bool has_quote(const struct auth_settings *a)
 {
-	return name && strpbrk(name, "\"\\");
+	return strpbrk(a->user ? a->user : "", "\"\\") ||
+		strpbrk(a->authzid ? a->authzid : "", "\"\\");
 }
 
 const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
@@ -237,7 +241,7 @@ const char *auth_hindrance(struct auth_choice *c, const struct mechanism *m)
 		return "no channel binding";
 	if (a->authzid && !(m->flags & MECHANISM_AUTHZID))
 		return "has no place for 'authzid'";
-	if ((m->flags & MECHANISM_UNQUOTED) && (has_quote(a->user) || has_quote(a->authzid)))
+	if ((m->flags & MECHANISM_UNQUOTED) && has_quote(a))
 		return "'user' or 'authzid' has a quote or backslash";
 	if ((m->flags & MECHANISM_READABLE) && !may_be_read(c->s, m))
 		return c->s->encrypted ? "needs a verified certificate" : "needs TLS";

@@ -3,6 +3,7 @@
 
 #include <strings.h>
 
+#include "util/error.h"
 #include "util/xalloc.h"
 
 #define AS MECHANISM_AUTHZID
@@ -76,14 +77,9 @@ int exchange_step(struct exchange *x, const char *in, size_t n, struct strbuf *o
 		  struct error *err)
 {
 	if (x->mechanism->kind->step(x, in, n, out, err) < 0)
-		return -1;
+		return error_prefix(err, "AUTH %s", x->mechanism->name);
 	x->steps++;
 	return 0;
-}
-
-bool exchange_complete(const struct exchange *x)
-{
-	return x->complete;
 }
 
 bool exchange_shown(const struct exchange *x)
@@ -93,16 +89,6 @@ bool exchange_shown(const struct exchange *x)
 
 	return x->complete || ((flags & proof) == proof &&
 			       x->steps >= (flags & MECHANISM_INITIAL ? 2 : 1));
-}
-
-const char *exchange_detail(const struct exchange *x)
-{
-	return x->detail;
-}
-
-bool exchange_stale(const struct exchange *x)
-{
-	return x->stale;
 }
 
 void exchange_free(struct exchange *x)

@@ -83,38 +83,25 @@ ATTR_CHECK int exchange_new(const struct mechanism *m, const struct mechanism_in
 ATTR_CHECK int exchange_step(struct exchange *x, const char *in, size_t n, struct strbuf *out,
 			     struct error *err);
 
-/* Has the client said all, and has it seen all that it must? */
-bool exchange_complete(const struct exchange *x);
-
 /*
  * Has the client said what the server judges by? With mechanisms in which the
  * server proves itself too that is before the end.
  */
 bool exchange_shown(const struct exchange *x);
 
-/* What a failure message of the server's means (OAuth), in words; "" if there was none. */
-const char *exchange_detail(const struct exchange *x);
-
-/* Did it say that the token is not valid (any more)? */
-bool exchange_stale(const struct exchange *x);
-
 void exchange_free(struct exchange *x);	/* accepts NULL */
-
-/*
- * What the kinds of mechanisms share: for mechanism.c, mechanism_gsasl.c and
- * mechanism_oauth.c only.
- */
 
 struct exchange {
 	const struct mechanism *mechanism;
 	const struct mechanism_input *in;
 	unsigned steps;		/* taken before this one */
-	bool complete;
-	bool stale;		/* see exchange_stale() */
-	char detail[MECHANISM_DETAIL];	/* see exchange_detail() */
+	bool complete;		/* the client has said all, and has seen all that it must */
+	bool stale;		/* the server said that the token is not valid (any more) */
+	char detail[MECHANISM_DETAIL];	/* what its failure message means (OAuth), or "" */
 	void *state;		/* of the kind */
 };
 
+/* For mechanism.c, mechanism_gsasl.c and mechanism_oauth.c only. */
 struct mechanism_kind {
 	int (*start)(struct exchange *x, struct error *err);	/* NULL = nothing to do */
 	int (*step)(struct exchange *x, const char *in, size_t n, struct strbuf *out,

@@ -150,42 +150,38 @@ static int check_iterations(const struct exchange *x, const char *in, size_t n, 
 		count = 0;
 	if (count == 0)
 		return error_set(err, FAULT_RESPONSE_REFUSED,
-				 "AUTH %s: the server sent no iteration "
-				 "count", x->mechanism->name);
+				 "the server sent no iteration count");
 	if (count > SCRAM_ITERATIONS_MAX)
-		return error_set(err, FAULT_MECHANISM_WEAK,
-				 "AUTH %s: the server wants more than %u "
-				 "iterations", x->mechanism->name, SCRAM_ITERATIONS_MAX);
+		return error_set(err, FAULT_MECHANISM_WEAK, "the server wants more than %u "
+				 "iterations", SCRAM_ITERATIONS_MAX);
 	if (count < x->in->scram_min_iterations)
-		return error_set(err, FAULT_MECHANISM_WEAK,
-				 "AUTH %s: the server stores the password "
-				 "with %lu iterations only, fewer than scram_min_iterations = %u",
-				 x->mechanism->name, count, x->in->scram_min_iterations);
+		return error_set(err, FAULT_MECHANISM_WEAK, "the server stores the password with "
+				 "%lu iterations only, fewer than scram_min_iterations = %u",
+				 count, x->in->scram_min_iterations);
 	return 0;
 }
 
 static int failed(const struct exchange *x, int rc, struct error *err)
 {
+	const unsigned flags = x->mechanism->flags;
 	bool first = x->steps == 0;
 
 	/* its tables are those of Unicode 3.2, and right passwords may be newer */
 	if (rc == GSASL_SASLPREP_ERROR)
-		return error_set(err, FAULT_NO_MECHANISM, "AUTH %s: user name or password has a "
-				 "character that SASLprep does not know (newer than Unicode 3.2)",
-				 x->mechanism->name);
-	if (rc == GSASL_AUTHENTICATION_ERROR && (x->mechanism->flags & MECHANISM_PROOF) && !first)
-		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
-				 "that it knows the password", x->mechanism->name);
+		return error_set(err, FAULT_NO_MECHANISM, "user name or password has a character "
+				 "that SASLprep does not know (newer than Unicode 3.2)");
+	if (rc == GSASL_AUTHENTICATION_ERROR && (flags & MECHANISM_PROOF) && !first)
+		return error_set(err, FAULT_SERVER_UNPROVEN,
+				 "the server could not prove that it knows the password");
 	/* tickets expire, and the server that gives them may be out of reach */
-	if ((x->mechanism->flags & MECHANISM_TICKET) && first)
-		return error_set(err, FAULT_NO_TICKET, "AUTH %s: no valid ticket for %s/%s "
-				 "(see klist and kinit; libgsasl: %s)", x->mechanism->name,
-				 x->in->service, x->in->host, gs.strerror(rc));
-	if (x->mechanism->flags & MECHANISM_TICKET)
-		return error_set(err, FAULT_SERVER_UNPROVEN, "AUTH %s: the server could not prove "
-				 "who it is (libgsasl: %s)", x->mechanism->name, gs.strerror(rc));
-	return error_set(err, FAULT_RESPONSE_REFUSED, "AUTH %s: libgsasl: %s", x->mechanism->name,
-			 gs.strerror(rc));
+	if ((flags & MECHANISM_TICKET) && first)
+		return error_set(err, FAULT_NO_TICKET, "no valid ticket for %s/%s (see klist and "
+				 "kinit; libgsasl: %s)", x->in->service, x->in->host,
+				 gs.strerror(rc));
+	if (flags & MECHANISM_TICKET)
+		return error_set(err, FAULT_SERVER_UNPROVEN, "the server could not prove who it "
+				 "is (libgsasl: %s)", gs.strerror(rc));
+	return error_set(err, FAULT_RESPONSE_REFUSED, "libgsasl: %s", gs.strerror(rc));
 }
 
 /*
@@ -225,8 +221,7 @@ static int step(struct exchange *x, const char *in, size_t n, struct strbuf *out
 	/* the library would say it all once more */
 	if (x->complete)
 		return error_set(err, FAULT_RESPONSE_REFUSED,
-				 "AUTH %s: the server does not come to "
-				 "an end", x->mechanism->name);
+				 "the server does not come to an end");
 	if (scram && x->steps == 1 && check_iterations(x, in, n, err) < 0)
 		return -1;
 	int rc = call_library(x, in, n, &answer, &length);

@@ -28,17 +28,15 @@ static void add_saslname(struct strbuf *out, const char *s)
 static int check(const struct exchange *x, struct error *err)
 {
 	const struct mechanism_input *in = x->in;
-	const char *name = x->mechanism->name;
 
 	if (!in->secret || !*in->secret)
-		return error_set(err, FAULT_SECRET_EMPTY, "AUTH %s: the access token is empty",
-				 name);
+		return error_set(err, FAULT_SECRET_EMPTY, "the access token is empty");
 	/* ^A would end the value: nobody may write fields of his own */
 	if (text_has_control(in->secret, strlen(in->secret)) ||
 	    (in->user && text_has_control(in->user, strlen(in->user))) ||
 	    (in->authzid && text_has_control(in->authzid, strlen(in->authzid))))
-		return error_set(err, FAULT_SECRET_MALFORMED, "AUTH %s: control character in user, "
-				 "authzid or token", name);
+		return error_set(err, FAULT_SECRET_MALFORMED,
+				 "control character in user, authzid or token");
 	return 0;
 }
 
@@ -107,8 +105,7 @@ static int after_token(struct exchange *x, const char *in, size_t n, const char 
 		       struct strbuf *out, struct error *err)
 {
 	if (x->steps > 1)
-		return error_set(err, FAULT_PROTOCOL, "AUTH %s: the server does not come to "
-				 "an end", x->mechanism->name);
+		return error_set(err, FAULT_PROTOCOL, "the server does not come to an end");
 	note_status(x, in, n);
 	strbuf_addstr(out, answer);
 	x->complete = false;
@@ -154,7 +151,7 @@ static int xoauth2_step(struct exchange *x, const char *in, size_t n, struct str
 	if (check(x, err) < 0)
 		return -1;
 	if (!x->in->user)
-		return error_set(err, FAULT_CONFIG, "AUTH XOAUTH2 needs 'user'");
+		return error_set(err, FAULT_CONFIG, "it needs 'user'");
 	strbuf_addstr(out, "user=");
 	strbuf_addstr(out, x->in->user);
 	strbuf_addstr(out, "\1auth=Bearer ");

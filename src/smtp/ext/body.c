@@ -13,6 +13,8 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
+#include "message/header.h"
+#include "message/message.h"
 #include "smtp/session.h"
 #include "util/attr.h"
 #include "util/error.h"
@@ -96,9 +98,8 @@ static int body_utf8_check(const struct session *s, const struct envelope *e, st
 	if (address)
 		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
 				 "server does not offer", address);
-	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9",
-				"the header has UTF-8 that needs SMTPUTF8, "
-			 "which the server does not offer");
+	return error_set_status(err, FAULT_UTF8_MISSING, "5.6.9", "the header has UTF-8 that needs "
+				"SMTPUTF8, which the server does not offer");
 }
 
 static void body_utf8_mail_params(const struct session *s, const struct envelope *e,
@@ -111,20 +112,33 @@ static void body_utf8_mail_params(const struct session *s, const struct envelope
 		strbuf_addstr(out, " SMTPUTF8");
 }
 
+/* May the content get another form, to go without that extension? */
+static bool converts(const struct session *s, const struct envelope *e, enum extension_id id)
+{
+	const enum ext_level level = extensions_level(s, e, id);
+
+	return !e->burl && s->account->convert.convert_8bit != CONVERT_8BIT_NO &&
+		level > LEVEL_TRY && level < LEVEL_REQUIRE;
+}
+
+bool body_binary_converts(const struct session *s, const struct envelope *e,
+			  const struct message *m)
+{
+	return converts(s, e, EXT_BINARYMIME) &&
+		(s->account->convert.signed_dkim || !header_is_signed(&m->header));
+}
+
 bool body_give_up(struct session *s, const struct envelope *e)
 {
 	static const enum extension_id ids[] = { EXT_8BITMIME, EXT_BINARYMIME, EXT_SMTPUTF8 };
 	bool any = false;
 
-	if (e->burl || utf8_address(e) || s->account->convert.convert_8bit == CONVERT_8BIT_NO)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
-		const enum ext_level level = extensions_level(s, e, ids[i]);
+	for (size_t i = 0; i < ARRAY_LEN(ids) && !utf8_address(e); i++) {
 		struct strbuf said = STRBUF_INIT(64);
 
 		if (session_has(s, ids[i]))
 			extensions[ids[i]]->mail_params(s, e, &said);
-		if (said.len && level > LEVEL_TRY && level < LEVEL_REQUIRE) {
+		if (said.len && converts(s, e, ids[i])) {
 			session_give_up(s, ids[i]);
 			any = true;
 		}

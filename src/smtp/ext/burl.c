@@ -34,20 +34,11 @@ void burl_mask(const char *url, struct strbuf *out)
 	strbuf_addf(out, "/<%zu octets hidden>", strlen(url));
 }
 
-static bool has_url(const struct burl *b)
+/* Has it parts that the server fetches (url), or octets of our own? BDAT is needed for those. */
+static bool has(const struct burl *b, bool url)
 {
 	for (size_t i = 0; b && i < b->n; i++) {
-		if (b->part[i].url)
-			return true;
-	}
-	return false;
-}
-
-/* Are there octets of our own? Then BDAT is needed as well. */
-static bool has_text(const struct burl *b)
-{
-	for (size_t i = 0; i < b->n; i++) {
-		if (!b->part[i].url)
+		if (!b->part[i].url != url)
 			return true;
 	}
 	return false;
@@ -80,23 +71,21 @@ static bool offered(const struct session *s, const struct burl *b)
 }
 
 /* Without any word it is only a hint that there is more for those who have signed in. */
-static int burl_parse(struct session *s, const struct strvec *args, struct error *err)
+static void burl_parse(struct session *s, const struct strvec *args)
 {
-	(void)err;
 	if (!args->n && !s->authenticated)
 		s->announced[EXT_BURL] = false;
-	return 0;
 }
 
 static bool burl_wanted(const struct session *s, const struct envelope *e)
 {
 	(void)s;
-	return has_url(e->burl);
+	return has(e->burl, true);
 }
 
 static int burl_check(const struct session *s, const struct envelope *e, struct error *err)
 {
-	if (!has_url(e->burl))
+	if (!has(e->burl, true))
 		return 0;
 	if (!s->encrypted && !s->local)
 		return error_set(err, FAULT_NOT_ENCRYPTED, "BURL is sent under TLS only: the "
@@ -110,7 +99,7 @@ static int burl_check(const struct session *s, const struct envelope *e, struct 
 	if (!offered(s, e->burl))
 		return error_set(err, FAULT_EXTENSION_MISSING, "the server does not offer BURL%s",
 				 session_has(s, EXT_BURL) ? " with IMAP URLs" : "");
-	if (has_text(e->burl) && !session_has(s, EXT_CHUNKING))
+	if (has(e->burl, false) && !session_has(s, EXT_CHUNKING))
 		return error_set(err, FAULT_EXTENSION_MISSING,
 				 "the server does not offer CHUNKING, without which BURL cannot be "
 				 "mixed with text");

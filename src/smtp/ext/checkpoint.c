@@ -13,11 +13,11 @@
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/result.h"
-#include "smtp/content.h"
 #include "smtp/session.h"
 #include "smtp/transaction_state.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/text.h"
 
 #define RESUME_CODE 355
 
@@ -88,35 +88,25 @@ bool checkpoint_resumes(const struct transaction *t)
 static bool read_offset(const struct reply *r, uint64_t *out)
 {
 	const char *p = r->lines.n ? r->lines.v[0] : "";
-	uint64_t n = 0;
+	const size_t n = text_decimal(p, out);
 
-	if (*p < '0' || *p > '9')
-		return false;
-	for (; *p >= '0' && *p <= '9'; p++) {
-		if (n > (UINT64_MAX - 9) / 10)
-			return false;
-		n = n * 10 + (uint64_t)(*p - '0');
-	}
-	*out = n;
-	return *p == '\0' || *p == ' ';
+	return n && (p[n] == '\0' || p[n] == ' ');
 }
 
 /* With DATA the rest has to begin a line; it is read once to see whether it does. */
 static bool usable(const struct transaction *t, uint64_t from)
 {
-	struct transfer *x;
-	bool line_start = true;
 	struct error unreadable;
 
 	if (from > edits_wire_size(t->edits, t->m))
 		return false;
 	if (session_has(t->s, EXT_CHUNKING))
 		return true;
-	x = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, from);
-	int rc = transfer_skip(x, &line_start, &unreadable);
+	struct transfer *x = transfer_new(t->s, t->m, t->edits, DATA_LINES, from);
+	const bool begins = transfer_skip(x, &unreadable) > 0;
 
 	transfer_free(x);
-	return rc == 0 && line_start;
+	return begins;
 }
 
 bool checkpoint_take(struct transaction *t, const struct reply *r)

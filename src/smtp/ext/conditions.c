@@ -27,11 +27,10 @@
  * goes on without it (section 5).
  */
 
-static int requiretls_parse(struct session *s, const struct strvec *args, struct error *err)
+static void requiretls_parse(struct session *s, const struct strvec *args)
 {
-	(void)args, (void)err;
+	(void)args;
 	s->announced[EXT_REQUIRETLS] = s->encrypted;
-	return 0;
 }
 
 static bool requiretls_wanted(const struct session *s, const struct envelope *e)
@@ -147,12 +146,6 @@ const struct extension ext_RRVS = {
  * server says it does not want is not sent to it (EX_NOPERM 5.7.1).
  */
 
-static bool solicit_wanted(const struct session *s, const struct envelope *e)
-{
-	(void)s;
-	return e->ext.solicit != NULL;
-}
-
 /* Is the word (of len octets) in the list, whose words commas or blanks separate? */
 static bool solicit_listed(const char *list, const char *word, size_t len)
 {
@@ -183,45 +176,18 @@ static int solicit_check(const struct session *s, const struct envelope *e, stru
 	return 0;
 }
 
-static void solicit_mail_params(const struct session *s, const struct envelope *e,
-				struct strbuf *out)
-{
-	(void)s;
-	if (e->ext.solicit) {
-		strbuf_addstr(out, " SOLICIT=");
-		strbuf_addstr(out, e->ext.solicit);
-	}
-}
-
 const struct extension ext_NO_SOLICITING = {
 	.keyword = "NO-SOLICITING", .option = "solicit",
-	.level = LEVEL_TRY, .params = "SOLICIT", .wanted = solicit_wanted,
-	.check = solicit_check, .mail_params = solicit_mail_params,
-	.mail_octets = 1007
+	.level = LEVEL_TRY, .params = "SOLICIT", .value = offsetof(struct envelope, ext.solicit),
+	.check = solicit_check, .mail_octets = 1007
 };
 
 /*
  * SUBMITTER (RFC 4405): the address that is responsible for the message.
  */
 
-static bool submitter_wanted(const struct session *s, const struct envelope *e)
-{
-	(void)s;
-	return e->ext.submitter != NULL;
-}
-
-static void submitter_mail_params(const struct session *s, const struct envelope *e,
-				  struct strbuf *out)
-{
-	(void)s;
-	if (e->ext.submitter) {
-		strbuf_addstr(out, " SUBMITTER=");
-		xtext_add(out, e->ext.submitter);
-	}
-}
-
 const struct extension ext_SUBMITTER = {
 	.keyword = "SUBMITTER", .option = "submitter", .level = LEVEL_TRY,
-	.params = "SUBMITTER", .wanted = submitter_wanted,
-	.mail_params = submitter_mail_params, .mail_octets = 500
+	.params = "SUBMITTER", .value = offsetof(struct envelope, ext.submitter), .xtext = true,
+	.mail_octets = 500
 };

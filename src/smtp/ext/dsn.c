@@ -36,26 +36,18 @@ static enum ext_level dsn_floor(const struct session *s, const struct envelope *
 	return s->account->dsn_required ? LEVEL_REQUIRE : LEVEL_FIXED;
 }
 
-/* Length of the value that xtext_add() makes. */
-static size_t xtext_length(const char *s)
-{
-	struct strbuf out = STRBUF_INIT(4096);
-
-	xtext_add(&out, s);
-	size_t n = strbuf_overflow(&out) ? out.limit : out.len;
-
-	strbuf_release(&out);
-	return n;
-}
-
 static int dsn_check(const struct session *s, const struct envelope *e, struct error *err)
 {
-	bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
+	const bool sent = session_has(s, EXT_DSN) || (e->ext.mtrk && session_has(s, EXT_MTRK));
+	struct strbuf id = STRBUF_INIT(DSN_ENVID_MAX);
 
-	if (sent && e->envid && xtext_length(e->envid) > DSN_ENVID_MAX)
-		return error_set(err, FAULT_ARGUMENT, "the envelope id is longer than %d "
-				 "octets", DSN_ENVID_MAX);
-	return 0;
+	if (sent && e->envid)
+		xtext_add(&id, e->envid);
+	const bool fits = !strbuf_overflow(&id);
+
+	strbuf_release(&id);
+	return fits ? 0 : error_set(err, FAULT_ARGUMENT, "the envelope id is longer than %d "
+				    "octets", DSN_ENVID_MAX);
 }
 
 static void dsn_mail_params(const struct session *s, const struct envelope *e, struct strbuf *out)

@@ -3,7 +3,8 @@
  *
  * A file of this folder holds the rows of a few extensions and their hooks;
  * what it is about, with the RFC, stands at its top. The rows' list is
- * EXTENSIONS in message/envelope.h.
+ * EXTENSIONS in message/envelope.h. A function is in the file that its name
+ * begins with; deliverby and priority are in schedule.c, requiretls in conditions.c.
  */
 #ifndef SMTP_EXT_EXT_H
 #define SMTP_EXT_EXT_H
@@ -11,21 +12,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "conf/account.h"
 #include "smtp/extensions.h"
 #include "util/attr.h"
 
 struct arena;
-struct limits_domains;
+struct message;
 struct reply;
 struct result;
 struct transaction;
 
-/* --- burl.c -------------------------------------------------------------- */
-
 /* Appends url as it may be shown: scheme and host. */
 void burl_mask(const char *url, struct strbuf *out);
-
-/* --- checkpoint.c -------------------------------------------------------- */
 
 /*
  * A transaction begins: chooses whether its MAIL has TRANSID. False: it must
@@ -46,8 +44,6 @@ bool checkpoint_take(struct transaction *t, const struct reply *r);
  */
 bool checkpoint_keep(struct transaction *t, const struct error *err);
 
-/* --- conneg.c ------------------------------------------------------------ */
-
 /* Is CONNEG said in this session? */
 bool conneg_used(const struct session *s, const struct envelope *e);
 
@@ -58,15 +54,11 @@ bool conneg_used(const struct session *s, const struct envelope *e);
 bool conneg_take(const struct session *s, const struct envelope *e, const struct reply *r,
 		 struct strbuf *filter);
 
-/* --- schedule.c: DELIVERBY, FUTURERELEASE, MT-PRIORITY ------------------- */
-
 /* NOTIFY of a recipient (enum dsn_notify), with what stands in for mode N. */
 unsigned deliverby_notify(const struct session *s, const struct envelope *e, unsigned notify);
 
 /* Does the reply say that the server changed the priority? */
 bool priority_changed(const struct session *s, const struct reply *r);
-
-/* --- dsn.c --------------------------------------------------------------- */
 
 #define DSN_ENVID_MAX 100	/* octets of xtext (RFC 3461, section 4.4) */
 #define DSN_ORCPT_MAX 500	/* octets of the value (section 4.2) */
@@ -76,8 +68,6 @@ bool priority_changed(const struct session *s, const struct reply *r);
 /* Appends " ORCPT=" of a recipient as it was asked for, unless it would be too long. */
 void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct strbuf *out);
 
-/* --- limits.c ------------------------------------------------------------ */
-
 /* Has the session had all the MAIL commands that it may have? */
 bool limits_spent(const struct session *s);
 
@@ -86,11 +76,6 @@ bool limits_spent(const struct session *s);
  * is counted then.
  */
 bool limits_take_domain(struct session *s, const char *address);
-
-/* Frees what the session holds for that; accepts NULL. */
-void limits_domains_free(struct limits_domains *d);
-
-/* --- mtrk.c -------------------------------------------------------------- */
 
 /* "TIME.PID.RANDOM", at most 38 characters, never twice. */
 const char *mtrk_id(struct arena *a);
@@ -104,45 +89,39 @@ ATTR_CHECK int mtrk_begin(struct envelope *e, struct error *err);
 /* "mtqp://HOST/track/ENVID/SECRET" (RFC 3887, section 9), appended. */
 void mtrk_uri(const struct envelope *e, const struct result *r, struct strbuf *out);
 
-/* --- params.c ------------------------------------------------------------ */
-
-/* Appends those that may go out; returns the octets by which they lengthen the command. */
-size_t params_add(const struct session *s, const char *const *list, struct strbuf *out);
-
-/* Are they well-formed, and none that an extension of ours sends? EX_CONFIG. */
-ATTR_CHECK int params_check(const struct account *a, struct error *err);
-
-/* --- body.c -------------------------------------------------------------- */
-
 /*
  * MAIL was refused for its parameters: gives up what the message can be
  * converted to go without, and SIZE with it. False: there is no such thing.
  */
 bool body_give_up(struct session *s, const struct envelope *e);
 
-/* --- prdr.c -------------------------------------------------------------- */
-
-/* Is it asked for in this session? */
-bool prdr_used(const struct session *s, const struct envelope *e);
-
-/*
- * The content was answered with 353: reads an answer for each recipient that
- * stands, in order, and the one for the whole. When that is no acceptance,
- * it counts for all; lost in between, nobody's end is known.
- */
-void prdr_replies(struct transaction *t);
-
-/* --- conditions.c: REQUIRETLS, RRVS, NO-SOLICITING, SUBMITTER ------------ */
+/* May binary content be converted, where BDAT cannot be used after all? Breaks no signature. */
+bool body_binary_converts(const struct session *s, const struct envelope *e,
+			  const struct message *m);
 
 /* Will MAIL have the parameter? Then notices bring back the header only. */
 bool requiretls_used(const struct session *s, const struct envelope *e);
 
-/* --- starttls.c ---------------------------------------------------------- */
+/* How this envelope begins in this session. */
+enum send_mode send_mode(const struct session *s, const struct envelope *e);
+
+/* "MAIL FROM:<", "SOML FROM:<". */
+const char *send_mode_open(enum send_mode mode);
+
+/*
+ * The only parameters these commands can have, SIZE and BODY; returns the
+ * octets by which they raise the limit of the line.
+ */
+size_t send_mode_params(const struct session *s, const struct envelope *e, struct strbuf *out);
+
+/* Must the reply be waited for, because the server may not know the verb? */
+bool send_mode_uncertain(const struct session *s, enum send_mode mode);
+
+/* Is r the answer of a server without the verb, and is MAIL to be tried instead? */
+bool send_mode_fall_back(struct session *s, const struct envelope *e, const struct reply *r);
 
 /* Is TLS still to be started in this session? */
 bool starttls_wanted(const struct session *s);
-
-/* --- xclient.c ----------------------------------------------------------- */
 
 /*
  * Can the account's attributes be sent? EX_CONFIG 5.3.5 for one that has no

@@ -18,36 +18,25 @@
 #include "message/envelope.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
+#include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"
-#include "util/xalloc.h"
 
 /* 1*max DIGIT to the end of s: the value, 0 if it is no such number or does not fit. */
 static uint64_t number(const char *s, size_t max)
 {
-	uint64_t value = 0;
-	size_t n = strlen(s);
+	uint64_t value;
+	const size_t n = text_decimal(s, &value);
 
-	if (n == 0 || n > max)
-		return 0;
-	for (; *s; s++) {
-		unsigned digit = (unsigned)(*s - '0');
-
-		if (digit > 9 || value > (UINT64_MAX - digit) / 10)
-			return 0;
-		value = value * 10 + digit;
-	}
-	return value;
+	return n && n <= max && !s[n] ? value : 0;
 }
 
 /* "SIZE" [SP 1*20DIGIT]; none or 0: no limit is told (RFC 1870, section 3). */
-static int size_parse(struct session *s, const struct strvec *args, struct error *err)
+static void size_parse(struct session *s, const struct strvec *args)
 {
-	(void)err;
 	s->size_limit = args->n ? number(args->v[0], 20) : 0;
-	return 0;
 }
 
 static int size_check(const struct session *s, const struct envelope *e, struct error *err)
@@ -76,7 +65,7 @@ static void size_mail_params(const struct session *s, const struct envelope *e,
 /* --- LIMITS ------------------------------------------------------------- */
 
 /* "LIMITS" 1*( SP name "=" value ); value = 1*6 DIGIT, no leading zero */
-static int limits_parse(struct session *s, const struct strvec *args, struct error *err)
+static void limits_parse(struct session *s, const struct strvec *args)
 {
 	const struct {
 		const char *name;
@@ -86,7 +75,6 @@ static int limits_parse(struct session *s, const struct strvec *args, struct err
 		{ "RCPTDOMAINMAX=", &s->domain_max },
 	};
 
-	(void)err;
 	for (size_t i = 0; i < args->n; i++) {
 		for (size_t k = 0; k < ARRAY_LEN(known); k++) {
 			const size_t n = strlen(known[k].name);
@@ -97,7 +85,6 @@ static int limits_parse(struct session *s, const struct strvec *args, struct err
 				*known[k].limit = (unsigned)number(value, 6);
 		}
 	}
-	return 0;
 }
 
 bool limits_spent(const struct session *s)
@@ -105,66 +92,15 @@ bool limits_spent(const struct session *s)
 	return s->mail_max && s->mail_count >= s->mail_max;
 }
 
-/* The domains of a session: open addressing, at most half full. */
-struct limits_domains {
-	char **slot;
-	size_t size;		/* a power of two */
-	size_t n;
-};
-
-/* The slot where the domain is, or would be. */
-static char **find(const struct limits_domains *d, const char *domain)
-{
-	size_t at = text_hash(domain) & (d->size - 1);
-
-	while (d->slot[at] && strcasecmp(d->slot[at], domain) != 0)
-		at = (at + 1) & (d->size - 1);
-	return &d->slot[at];
-}
-
-static void grow(struct limits_domains *d)
-{
-	const struct limits_domains old = *d;
-
-	d->size = old.size ? 2 * old.size : 16;
-	d->slot = xcalloc(d->size, sizeof(*d->slot));
-	for (size_t i = 0; i < old.size; i++) {
-		if (old.slot[i])
-			*find(d, old.slot[i]) = old.slot[i];
-	}
-	xfree(old.slot);
-}
-
 bool limits_take_domain(struct session *s, const char *address)
 {
 	const char *domain = address_domain(address);
 
-	if (!s->domain_max)
+	domain = domain ? domain : "";
+	if (!s->domain_max || strmap_find(&s->domains, domain, NULL))
 		return true;
-	if (!domain)
-		domain = "";
-	if (!s->domains)
-		s->domains = xcalloc(1, sizeof(*s->domains));
-	if (2 * (s->domains->n + 1) > s->domains->size)
-		grow(s->domains);
-	char **slot = find(s->domains, domain);
-
-	if (*slot)
-		return true;
-	if (s->domains->n >= s->domain_max)
-		return false;
-	*slot = xstrdup(domain);
-	s->domains->n++;
-	return true;
-}
-
-void limits_domains_free(struct limits_domains *d)
-{
-	for (size_t i = 0; d && i < d->size; i++)
-		xfree(d->slot[i]);
-	if (d)
-		xfree(d->slot);
-	xfree(d);
+	return s->domains.n < s->domain_max &&
+		strmap_add(&s->domains, arena_strdup(s->arena, domain), 0);
 }
 
 const struct extension ext_SIZE = {

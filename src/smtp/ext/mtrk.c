@@ -29,12 +29,6 @@
 
 /* --- the row of the table -------------------------------------------------------- */
 
-static bool mtrk_wanted(const struct session *s, const struct envelope *e)
-{
-	(void)s;
-	return e->ext.mtrk != NULL;
-}
-
 /* mtrk-parm = "MTRK=" certifier [ ":" mtrk-timeout ]; the base64 without its padding */
 static void mtrk_mail_params(const struct session *s, const struct envelope *e,
 			     struct strbuf *out)
@@ -149,14 +143,6 @@ static const char *host_of(struct arena *a, const struct result *r)
 	return arena_strndup(a, server, n);
 }
 
-static const char *envid_xtext(const struct envelope *e)
-{
-	struct strbuf out = STRBUF_INIT(1024);
-
-	xtext_add(&out, e->envid);
-	return arena_take(e->arena, &out);
-}
-
 /* What would end a part of the path is %XX (RFC 3887, section 9). */
 static void add_part(struct strbuf *out, const char *part)
 {
@@ -171,16 +157,19 @@ static void add_part(struct strbuf *out, const char *part)
 void mtrk_uri(const struct envelope *e, const struct result *r, struct strbuf *out)
 {
 	const char *host = host_of(e->arena, r);
+	struct strbuf envid = STRBUF_INIT(1024);
 
+	xtext_add(&envid, e->envid);
 	strbuf_addf(out, strchr(host, ':') ? "mtqp://[%s]/track/" : "mtqp://%s/track/", host);
-	add_part(out, envid_xtext(e));
+	add_part(out, envid.buf);
+	strbuf_release(&envid);
 	strbuf_addch(out, '/');
 	add_part(out, e->ext.mtrk_secret);
 }
 
 const struct extension ext_MTRK = {
 	.keyword = "MTRK", .option = "track", .level = LEVEL_TRY,
-	.params = "MTRK ENVID ORCPT", .wanted = mtrk_wanted,
+	.params = "MTRK ENVID ORCPT", .value = offsetof(struct envelope, ext.mtrk),
 	.mail_params = mtrk_mail_params, .mail_octets = 40 + 107,
 	.rcpt_params = mtrk_rcpt_params, .rcpt_octets = 507
 };

@@ -5,7 +5,6 @@
 #include "smtp/ext/ext.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf/account.h"
@@ -14,6 +13,8 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strvec.h"
+#include "util/text.h"
 
 /*
  * DELIVERBY (RFC 2852): what is to happen when the message is late.
@@ -48,13 +49,10 @@ static int64_t deliverby_left(const struct envelope *e)
 static int64_t deliverby_least(const struct session *s)
 {
 	const char *words = extensions_arguments(s, EXT_DELIVERBY);
-	char *end;
+	uint64_t least;
+	const size_t n = words ? text_decimal(words, &least) : 0;
 
-	if (!words || *words < '0' || *words > '9')
-		return 0;
-	unsigned long n = strtoul(words, &end, 10);
-
-	return (*end == '\0' || *end == ',' || *end == ' ') && end - words <= 9 ? (int64_t)n : 0;
+	return n && n <= 9 && strchr(", ", words[n]) ? (int64_t)least : 0;
 }
 
 static int deliverby_check(const struct session *s, const struct envelope *e, struct error *err)
@@ -126,22 +124,16 @@ static bool hold_wanted(const struct session *s, const struct envelope *e)
 static void hold_limits(const struct session *s, int64_t *interval, int64_t *moment)
 {
 	const char *words = extensions_arguments(s, EXT_FUTURERELEASE);
+	struct strvec list = STRVEC_INIT(2);
 	struct datetime t;
-	struct error ignored;
-	char word[64];
 
 	*interval = *moment = INT64_MAX;
-	for (int i = 0; words && i < 2; i++) {
-		size_t n = strcspn(words, " \t");
-
-		if (n > 0 && n < sizeof(word)) {
-			memcpy(word, words, n);
-			word[n] = '\0';
-			if (datetime_parse(word, 0, &t, &ignored) == 0 && t.ms > 0)
-				*(t.duration ? interval : moment) = t.duration ? t.seconds : t.ms;
-		}
-		words += n + strspn(words + n, " \t");
+	strvec_split(&list, words ? words : "", " \t");
+	for (size_t i = 0; i < list.n; i++) {
+		if (datetime_parse(list.v[i], 0, &t, NULL) == 0 && t.ms > 0)
+			*(t.duration ? interval : moment) = t.duration ? t.seconds : t.ms;
 	}
+	strvec_release(&list);
 }
 
 static int hold_check(const struct session *s, const struct envelope *e, struct error *err)

@@ -51,35 +51,23 @@ static bool tls_optional(const struct account *a)
 		!secret_is_set(&a->auth.token) && !a->auth.token_file && !a->auth.token_command;
 }
 
-/* The account's wishes for this session, for smtp/tls_start.h. */
-static struct tls_start start_of(const struct session *s)
-{
-	return (struct tls_start){
-		.account = s->account, .host = s->opt.host, .domain = s->opt.tls_domain,
-		.port = s->opt.port, .starttls = true, .unverified = tls_optional(s->account),
-		.credential = s->opt.credential, .credential_ctx = s->opt.credential_ctx,
-		.observer = s->opt.observer,
-	};
-}
-
 static int upgrade(struct stream *lower, void *ctx, struct stream **out, struct error *err)
 {
 	const struct session *s = ctx;
-	const struct tls_start start = start_of(s);
 	struct deadline d = deadline_in(s->account->timeouts.starttls, "the TLS handshake");
 
-	return tls_start(lower, &start, &d, out, err);
+	return tls_start(lower, &s->opt, tls_optional(s->account) ? TLS_UNVERIFIED :
+			 TLS_AFTER_STARTTLS, &d, out, err);
 }
 
 /* May the session go on in clear text? 1, 0, or -1: DANE has to be asked, and cannot be. */
 static int clear_allowed(const struct session *s, struct error *err)
 {
-	const struct tls_start start = start_of(s);
 	struct deadline d = deadline_in(s->account->timeouts.starttls, "DNS");
 
-	if (!tls_optional(s->account))
+	if (s->opt.keep_tls || !tls_optional(s->account))
 		return 0;
-	int mandatory = tls_start_is_mandatory(&start, &d, err);
+	int mandatory = tls_start_is_mandatory(&s->opt, &d, err);
 
 	return mandatory < 0 ? -1 : !mandatory;
 }
@@ -130,6 +118,9 @@ static int not_offered(const struct session *s, struct error *err)
 {
 	const char *name = s->server_name[0] ? s->server_name : "the server";
 
+	if (s->opt.keep_tls)
+		return error_set(err, FAULT_STARTTLS_LATER, "the server has offered STARTTLS "
+				 "before and does not now: nothing is sent in clear text");
 	if (is_masked(s))
 		return error_set(err, FAULT_STARTTLS_MASKED, "a firewall on the way hides STARTTLS "
 				 "(it writes over what the server says): nothing is sent in clear "
@@ -153,9 +144,7 @@ static enum ehlo_next starttls_after_ehlo(struct session *s, struct error *err)
 			not_offered(s, err);
 		return allowed > 0 ? EHLO_CONTINUE : EHLO_FAILED;
 	}
-	strbuf_reset(&s->line);
-	strbuf_addstr(&s->line, "STARTTLS");
-	if (session_command(s, STAGE_STARTTLS, err) < 0)
+	if (session_say(s, STAGE_STARTTLS, "STARTTLS", err) < 0)
 		return EHLO_FAILED;
 	if (s->reply.code != 220) {
 		reply_error(&s->reply, STAGE_STARTTLS, err);

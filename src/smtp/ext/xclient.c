@@ -70,29 +70,26 @@ static bool fits_port(const char *value)
 	return n > 0 && n <= 5 && !value[n];
 }
 
-static bool fits_protocol(const char *value)
-{
-	return strcasecmp(value, "SMTP") == 0 || strcasecmp(value, "ESMTP") == 0;
-}
-
-static bool fits_source(const char *value)
-{
-	return strcasecmp(value, "LOCAL") == 0 || strcasecmp(value, "REMOTE") == 0;
-}
-
-/* Attributes whose values have a form; others are any text. */
+/* Attributes whose values have a form, or are one of two words; others are any text. */
 static const struct attribute {
 	const char *name;
 	bool (*fits)(const char *value);
 	const char *want;
+	const char *words[2];
 } attributes[] = {
-	{ "ADDR", fits_address, "an IP address" },
-	{ "DESTADDR", fits_address, "an IP address" },
-	{ "PORT", fits_port, "a port number" },
-	{ "DESTPORT", fits_port, "a port number" },
-	{ "PROTO", fits_protocol, "SMTP or ESMTP" },
-	{ "SOURCE", fits_source, "LOCAL or REMOTE" },
+	{ "ADDR", fits_address, "an IP address", { NULL } },
+	{ "DESTADDR", fits_address, "an IP address", { NULL } },
+	{ "PORT", fits_port, "a port number", { NULL } },
+	{ "DESTPORT", fits_port, "a port number", { NULL } },
+	{ "PROTO", NULL, "SMTP or ESMTP", { "SMTP", "ESMTP" } },
+	{ "SOURCE", NULL, "LOCAL or REMOTE", { "LOCAL", "REMOTE" } },
 };
+
+static bool fits(const struct attribute *a, const char *value)
+{
+	return a->fits ? a->fits(value) : strcasecmp(value, a->words[0]) == 0 ||
+					  strcasecmp(value, a->words[1]) == 0;
+}
 
 static const struct attribute *find_attribute(const char *word, size_t len)
 {
@@ -136,7 +133,7 @@ static int check_value(const char *key, const char *word, size_t name, bool log_
 	if (log_only && (strchr(value, ' ') || !text_is_ascii(value, n) ||
 			 n > XFORWARD_VALUE_OCTETS))
 		return refuse(key, word, "is not up to 255 octets of ASCII without blanks", err);
-	if (a && !is_unknown(value) && !a->fits(value))
+	if (a && !is_unknown(value) && !fits(a, value))
 		return error_set(err, FAULT_CONFIG, "key '%s': the value of '%s' is not %s",
 				 key, word, a->want);
 	return 0;

@@ -1,6 +1,16 @@
+/*
+ * SEND, SOML, SAML (RFC 821, section 3.4): transactions that begin with
+ * another verb than MAIL and show the message on the recipient's terminal.
+ *
+ * Servers older than EHLO know them without announcing them, so they are
+ * tried; where they are not known, SOML and SAML become MAIL, which is the
+ * mailbox half of what they mean, and SEND fails. A message with the null
+ * reverse-path is a notice and always goes by MAIL.
+ */
 #include "config.h"
-#include "smtp/send_mode.h"
+#include "smtp/ext/ext.h"
 
+#include "conf/account.h"
 #include "message/envelope.h"
 #include "smtp/session.h"
 #include "util/error.h"
@@ -61,7 +71,7 @@ bool send_mode_fall_back(struct session *s, const struct envelope *e, const stru
 	return true;
 }
 
-int send_mode_check(const struct session *s, const struct envelope *e, struct error *err)
+static int send_mode_check(const struct session *s, const struct envelope *e, struct error *err)
 {
 	enum send_mode mode = send_mode(s, e);
 
@@ -72,3 +82,11 @@ int send_mode_check(const struct session *s, const struct envelope *e, struct er
 		  "by 'send_mode'", s->server_name, verbs[mode].open);
 	return session_named(s, err);
 }
+
+const struct extension ext_SEND = {
+	.keyword = "SEND", .option = "send_mode", .level = LEVEL_TRY,
+	.check = send_mode_check
+};
+
+const struct extension ext_SOML = { .keyword = "SOML", .option = "send_mode", .level = LEVEL_TRY };
+const struct extension ext_SAML = { .keyword = "SAML", .option = "send_mode", .level = LEVEL_TRY };
