@@ -297,12 +297,12 @@ def selected():
     return h.failures
 
 
-@tests.named('a try that fails puts the next one off; a refusal or the end of time is kept')
+@tests.named('a try that fails puts the next one off; what nobody can be told of is kept')
 def failed():
     sink = Sink()
     h = Home(closed_port(), 'queue = always')
     h.run('a@example.com')
-    h.run('unknown@example.com')
+    h.run('-f', '<>', 'unknown@example.com')
     h.check('no connection', h.run('-q') == 0 and len(h.entries()) == 2)
     waits = sorted(os.stat(p).st_mtime - time.time() for p in h.entries())
     h.check('one is put off, the other was not tried: %r' % waits,
@@ -313,7 +313,7 @@ def failed():
     h.check('the refused one is kept', len(h.entries('failed')) == 1 and 'failed' in h.err)
     h.check('log', h.log()[-1]['status'] in ('accepted', 'refused'))
     h.write(closed_port(), 'queue = always')
-    h.run('late@example.com')
+    h.run('-f', '<>', 'late@example.com')
     rewrite(h.entries()[0], expires=1)
     h.check('expired', h.run('-q') == 0 and not h.entries())
     h.check('it is kept', len(h.entries('failed')) == 2)

@@ -12,6 +12,7 @@
 #include "cli/archive.h"
 #include "cli/commands.h"
 #include "cli/events.h"
+#include "cli/local_mail.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"
@@ -112,7 +113,8 @@ static int find_queue(const struct invocation *inv, struct queue *q, struct erro
 static int run_once(struct running *r, const char *dir, const struct run_request *req)
 {
 	const struct run_observer watch = { .attempt = tell_attempt, .problem = tell_queue_problem,
-					    .options = set_options, .ctx = r };
+					    .options = set_options, .local = local_mail_deliver,
+					    .ctx = r };
 	struct queue q;
 	struct error err;
 	int rc = dir ? queue_open(&q, dir, false, &err) : find_queue(r->inv, &q, &err);

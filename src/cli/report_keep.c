@@ -11,8 +11,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,109 +20,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/mbox.h"
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"
-#include "message/edits.h"
 #include "message/envelope.h"
 #include "message/message.h"
-#include "message/writer.h"
-#include "util/arena.h"
 #include "util/error.h"
-#include "util/fs.h"
 #include "util/store.h"
 #include "util/strbuf.h"
 
 #define PATH_LIMIT 8192
 #define COMMAND_LIMIT ((size_t)1 << 20)
-#define BLOCK 16384
-#define LINE_WAIT ((size_t)1 << 20)	/* a line longer than that goes in pieces */
 #define LISTED_MAX 50		/* recipients that stand in the command itself */
 #define FIRST_USER 1000		/* numbers below are the system's */
 #define NOBODY 65534
 
-/* --- the text of the message --------------------------------------------------------- */
-
-/* Where the octets go, and what is done to them on the way. */
-struct sink {
-	int fd;
-	bool text;		/* lines end with LF alone */
-	bool mbox;		/* "From " at the beginning of a line gets a ">" */
-	bool line_start;
-	struct strbuf out;
-};
-
-/* mboxrd: every line that begins with any number of ">" and "From " gets one more. */
-static bool needs_mark(const char *line, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && line[i] == '>')
-		i++;
-	return n - i >= 5 && memcmp(line + i, "From ", 5) == 0;
-}
-
-static void put_kept(struct sink *s, const char *data, size_t n)
-{
-	while (n) {
-		const char *lf = memchr(data, '\n', n);
-		size_t line = lf ? (size_t)(lf - data) + 1 : n;
-		size_t kept = line;
-
-		if (s->mbox && s->line_start && needs_mark(data, line))
-			strbuf_addch(&s->out, '>');
-		if (s->text && lf && line > 1 && data[line - 2] == '\r')
-			kept = line - 2;
-		strbuf_add(&s->out, data, kept);
-		if (kept != line)
-			strbuf_addch(&s->out, '\n');
-		s->line_start = lf != NULL;
-		data += line;
-		n -= line;
-	}
-}
-
-/*
- * The message as it came, Bcc and all. Blocks are joined, so that no line
- * end is cut in two: what stands behind the last line end waits.
- */
-static int write_message(struct sink *s, const struct message *m, struct error *err)
-{
-	struct arena *a = arena_new();
-	struct strbuf pending = STRBUF_INIT((size_t)1 << 26);
-	struct edits none;
-	char block[BLOCK];
-	ssize_t n;
-	int rc = 0;
-
-	edits_init(&none, a, m);
-	struct writer *w = writer_new(m, &none, WRITER_PLAIN);
-
-	while (rc == 0 && (n = writer_read(w, block, sizeof(block), err)) != 0) {
-		if (n < 0) {
-			rc = -1;
-			break;
-		}
-		strbuf_add(&pending, block, (size_t)n);
-		const char *end = memrchr(pending.buf, '\n', pending.len);
-		size_t whole = end ? (size_t)(end - pending.buf) + 1 :
-			pending.len > LINE_WAIT ? pending.len - 1 : 0;
-
-		put_kept(s, pending.buf, whole);
-		strbuf_consume(&pending, whole);
-		if (fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
-			rc = error_errno(err, FAULT_IO, "cannot write");
-		strbuf_reset(&s->out);
-	}
-	put_kept(s, pending.buf, pending.len);
-	if (rc == 0 && fs_write_all(s->fd, s->out.buf, s->out.len) < 0)
-		rc = error_errno(err, FAULT_IO, "cannot write");
-	writer_free(w);
-	strbuf_release(&pending);
-	strbuf_release(&s->out);
-	arena_free(a);
-	return rc;
-}
+/* --- who has not got it ----------------------------------------------------------------- */
 
 /* The addresses of those who have not got it, with commas between them. */
 static void add_failed(struct strbuf *out, const struct report *r)
@@ -141,75 +53,24 @@ static void add_failed(struct strbuf *out, const struct report *r)
 
 /* --- dead.letter ------------------------------------------------------------------------- */
 
-/* The line between two messages of an mbox, and who it was for: arguments leave no trace. */
-static int write_head(int fd, const struct report *r, off_t at)
-{
-	struct strbuf head = STRBUF_INIT(COMMAND_LIMIT);
-	const char *sender = r->envelope && *r->envelope->sender ? r->envelope->sender :
-		"MAILER-DAEMON";
-	time_t now = time(NULL);
-	char when[64] = "", *end;
-	struct tm tm;
-
-	if (gmtime_r(&now, &tm) && asctime_r(&tm, when) && (end = strchr(when, '\n')))
-		*end = '\0';
-	strbuf_addf(&head, "%sFrom ", at ? "\n" : "");
-	for (; *sender; sender++)
-		strbuf_addch(&head, *sender == ' ' ? '_' : *sender);
-	strbuf_addf(&head, " %s\n", when);
-	if (report_recipients(r)) {
-		strbuf_addstr(&head, "X-Failed-Recipients: ");
-		add_failed(&head, r);
-		strbuf_addch(&head, '\n');
-	}
-	int rc = fs_write_all(fd, head.buf, head.len);
-
-	strbuf_release(&head);
-	return rc;
-}
-
-/* Behind what is there, which is as it was when anything goes wrong. */
-static int append(int fd, const char *path, const struct report *r, struct error *err)
-{
-	struct sink s = { .fd = fd, .text = true, .mbox = true, .line_start = true };
-
-	strbuf_init(&s.out, (size_t)1 << 27);
-	/* nobody else gets what we write, or has us write his file */
-	if (fs_lock(fd, path, FS_LOCK_MS, err) < 0 ||
-	    fs_check(fd, FS_REGULAR | FS_OWN | FS_ONE_NAME, path, err) < 0)
-		return -1;
-	off_t end = lseek(fd, 0, SEEK_END);
-
-	if (write_head(fd, r, end) < 0)
-		error_errno(err, FAULT_IO, "cannot write %s", path);
-	else if (write_message(&s, r->message, err) < 0)
-		error_prefix(err, "%s", path);
-	else if (fsync(fd) < 0 || (end == 0 && store_sync_above(path) < 0))
-		error_errno(err, FAULT_IO, "cannot write %s", path);
-	else
-		return 0;
-	(void)!ftruncate(fd, end);
-	return -1;
-}
-
+/* Arguments leave no trace in the message: who it was for is said in a field. */
 static void dead_letter(const struct report *r)
 {
 	const char *path = r->account->report.dead_letter;
+	struct strbuf fields = STRBUF_INIT(COMMAND_LIMIT);
 	struct error err;
-	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-		      O_NONBLOCK, 0600);
-	int rc = -1;
 
-	if (fd < 0) {
-		error_errno(&err, FAULT_CANNOT_WRITE, "cannot open %s", path);
-	} else {
-		rc = append(fd, path, r, &err);
-		close(fd);
+	if (report_recipients(r)) {
+		strbuf_addstr(&fields, "X-Failed-Recipients: ");
+		add_failed(&fields, r);
+		strbuf_addch(&fields, '\n');
 	}
-	if (rc == 0)
+	if (mbox_append(path, r->envelope ? r->envelope->sender : "", fields.buf, r->message,
+			&err) == 0)
 		report_line(r->inv, "the message is added to %s", path);
 	else
 		report_line(r->inv, "the message is not kept: %s", err.text);
+	strbuf_release(&fields);
 }
 
 /* --- one file for one message ---------------------------------------------------------------- */
@@ -232,14 +93,11 @@ static int make_name(char *out, size_t room)
 static int save_message(const struct store *s, const char *name, const struct report *r,
 			struct error *err)
 {
-	struct sink sink = { .text = !r->message->body_binary };
 	struct store_file f;
 
 	if (store_begin(&f, s->fd, NULL, 0600) < 0)
 		return store_fault(err, s->path, name);
-	sink.fd = f.fd;
-	strbuf_init(&sink.out, (size_t)1 << 27);
-	if (write_message(&sink, r->message, err) < 0) {
+	if (mbox_write_message(f.fd, r->message, err) < 0) {
 		store_abort(&f);
 		return error_prefix(err, "%s", s->path);
 	}

@@ -319,6 +319,11 @@ struct queue_settings {
 	unsigned direct_timeout;	/* seconds of a first try up to the end of its content */
 	unsigned lifetime;		/* seconds until it is given up */
 	uint64_t max_bytes;		/* of all entries, 0 = no limit */
+	/* what its sender is told: queue/bounce.h */
+	unsigned bounce_lifetime;	/* as lifetime, of mail from the null sender */
+	unsigned delay_warning;		/* seconds until he hears that it is late, 0 = never */
+	uint64_t bounce_size_limit;	/* larger messages do not go back whole, 0 = all do */
+	const char *notify_to;		/* who hears what no sender can; NULL = nobody */
 };
 
 /* Where addresses are rewritten: rewrite_classes. */

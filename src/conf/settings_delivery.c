@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "conf/account.h"
+#include "message/address.h"
 #include "message/envelope.h"
 #include "message/request.h"
 #include "util/arena.h"
@@ -112,6 +113,22 @@ WORD_CHECK(check_policy)
 	return known && colon != word ? 0 :
 		setting_refuse(s, word, "NAME:LEVEL, the level one of require, try, downgrade, "
 			       "local", err);
+}
+
+/* notify_to = "off" / address */
+SETTING_SETTER(set_notify_to)
+{
+	struct mailbox box;
+	int off;
+
+	if (names_find(s->names, value, &off) == 0) {
+		*TEXT_FIELD(target, s) = NULL;
+		return 0;
+	}
+	if (address_parse_one(arena, value, 0, &box, NULL) < 0 || !box.domain)
+		return setting_refuse(s, value, "off or an address with a domain", err);
+	*TEXT_FIELD(target, s) = box.address;
+	return 0;
 }
 
 #define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
@@ -295,6 +312,15 @@ const struct setting settings_delivery[] = {
   .help = "how long a message is tried" },
 { OWNER("queue_max_bytes"), SIZE(queue.max_bytes, UINT64_MAX), .def = "1G",
   .help = "what the queue may hold in all, 0 = no limit" },
+{ OWNER("bounce_queue_lifetime"), DURATION(queue.bounce_lifetime), .arg = "seconds", .min = 1,
+  .def = "5d", .help = "how long one from the null sender is tried" },
+{ OWNER("delay_warning_time"), LIMIT(queue.delay_warning), .def = "4h",
+  .help = "after that time the sender hears that it is late" },
+{ OWNER("bounce_size_limit"), SIZE(queue.bounce_size_limit, INT64_MAX), .def = "50000",
+  .help = "what is larger is not sent back whole, 0 = no limit" },
+{ OWNER("notify_to"), SPECIAL(const char *, queue.notify_to, set_notify_to, setting_print_text),
+  .names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 }), .arg = "off|address",
+  .help = "who hears what no sender can be told" },
 { .help = NULL }
 };
 

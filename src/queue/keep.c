@@ -37,7 +37,8 @@ static void fill(struct entry *e, const struct keep_request *r)
 	entry_init(e, s->arena);
 	entry_set_envelope(e, &s->envelope);
 	e->arrival_ms = datetime_now();
-	e->expires_ms = e->arrival_ms + (int64_t)s->account->queue.lifetime * 1000;
+	e->expires_ms = e->arrival_ms + 1000 * (int64_t)(*s->envelope.sender ?
+		s->account->queue.lifetime : s->account->queue.bounce_lifetime);
 	e->uid = getuid();
 	e->account = s->account->name;
 	e->config_file = whole_path(s->arena, config->file);

@@ -10,6 +10,7 @@
 #include "message/result.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "queue/tell.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/clock.h"
@@ -198,23 +199,19 @@ static bool was_interrupted(const struct trial *t)
 
 /* --- what has come of it ------------------------------------------------------------- */
 
-static bool is_untold(const struct entry *e)
+static void tell_of(struct trial *t, bool tried)
 {
-	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
-		if (e->rcpt[i].outcome == OUTCOME_REFUSED && !e->rcpt[i].told)
-			return true;
-	}
-	return false;
-}
-
-static void tell_sender(struct trial *t)
-{
-	const struct run_observer *w = t->run->watch;
+	const struct tell_request req = {
+		.queue = t->run->queue, .entry = &t->claim.entry, .account = t->account,
+		.message = t->message, .result = tried ? &t->result : NULL, .index = t->index,
+		.local = t->run->watch->local,
+	};
 	struct error err;
 
-	if (is_untold(&t->claim.entry) && w->tell &&
-	    w->tell(w->ctx, t->run->queue, &t->claim.entry, t->message, &err) < 0)
+	if (tell_sender(&req, &err) < 0) {
+		error_prefix(&err, "queue: %s", t->claim.entry.id);
 		tell_problem(t->run, &err);
+	}
 }
 
 /* The entry as it is now, on disk; and out of the queue when nothing is left to be done. */
@@ -224,7 +221,7 @@ static int settle(struct trial *t, struct error *err)
 
 	if (entry_open(&c->entry) > 0)
 		return queue_update(c, err);
-	if (!is_untold(&c->entry))
+	if (!tell_is_due(&c->entry))
 		return queue_remove(c, err);
 	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
 		return -1;
@@ -261,7 +258,7 @@ static void finish(struct trial *t)
 	pause_account(t);
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
-	tell_sender(t);
+	tell_of(t, true);
 	if (settle(t, &err) < 0)
 		tell_problem(t->run, &err);
 	const struct run_attempt done = {
@@ -299,7 +296,7 @@ static void end_entry(struct trial *t)
 {
 	struct error err;
 
-	tell_sender(t);
+	tell_of(t, false);
 	if (settle(t, &err) < 0)
 		tell_problem(t->run, &err);
 }
@@ -338,6 +335,17 @@ static bool is_due(const struct run *r, const struct trial *t)
 	return r->req->force || (t->claim.due_ms <= now && e->next_ms <= now);
 }
 
+static void process_claimed(struct trial *t)
+{
+	struct error err;
+	const bool found = find_account(t, &err) == 0;
+
+	if (entry_open(&t->claim.entry) == 0)
+		end_entry(t);
+	else
+		try_entry(t, found ? NULL : &err);
+}
+
 static void process(struct run *r, const char *id)
 {
 	struct trial t = { .run = r };
@@ -359,10 +367,8 @@ static void process(struct run *r, const char *id)
 			;
 		else if (queue_message(&t.claim, &t.message, &err) < 0)
 			tell_problem(r, &err);
-		else if (entry_open(e) == 0)
-			end_entry(&t);
 		else
-			try_entry(&t, find_account(&t, &err) < 0 ? &err : NULL);
+			process_claimed(&t);
 	}
 	message_free(t.message);
 	queue_release(&t.claim);

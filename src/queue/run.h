@@ -10,13 +10,14 @@
  * blame. Such a failure is never the end of a message; that is a refusal for
  * good, or expiry.
  *
- * Whoever is refused for good is told by the function "tell"; an entry whose
- * sender nobody can tell is not deleted but put into the folder "failed".
+ * The sender is told by tell_sender() (queue/tell.h); an entry whose sender
+ * nobody can tell is not deleted but put into the folder "failed".
  */
 #ifndef QUEUE_RUN_H
 #define QUEUE_RUN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "util/attr.h"
 
@@ -28,6 +29,7 @@ struct error;
 struct message;
 struct queue;
 struct result;
+struct strbuf;
 
 /* Which entries; texts are found anywhere in what they are about, NULL = all. */
 struct run_request {
@@ -52,12 +54,8 @@ struct run_observer {
 	void (*problem)(void *ctx, const struct error *);
 	/* May fill in who watches the session; "before" is the run's own. */
 	void (*options)(void *ctx, const struct account *, struct attempt_options *);
-	/*
-	 * Tells the sender who was refused, those not "told" yet, and notes
-	 * there whom it has told. It must be as safe on disk as an entry is.
-	 */
-	int (*tell)(void *ctx, struct queue *, struct entry *, const struct message *,
-		    struct error *);
+	/* Puts mail for a name of this host where its user reads it: queue/tell.h. */
+	int (*local)(uid_t uid, const struct message *, struct strbuf *where, struct error *);
 	void *ctx;
 };
 

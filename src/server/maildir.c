@@ -9,8 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "message/writer.h"
 #include "util/error.h"
 #include "util/fs.h"
+
+#define BLOCK 16384
 
 enum { PENDING_MAX = 65536, NAME_MAX_OCTETS = 220, HOST_MAX_OCTETS = 100, NAME_TRIES = 5 };
 
@@ -165,4 +168,26 @@ void maildir_close(struct maildir *m)
 	close_fd(&m->new);
 	strbuf_release(&m->name);
 	strbuf_release(&m->pending);
+}
+
+int maildir_store(struct maildir *box, const struct message *m, const struct edits *edits,
+		  struct error *err)
+{
+	struct writer *w = writer_new(m, edits, WRITER_PLAIN);
+	char block[BLOCK];
+	const char *id;
+	ssize_t n;
+	int rc = maildir_begin(&box->delivery, &id, err);
+
+	if (rc < 0) {
+		writer_free(w);
+		return -1;
+	}
+	while (rc == 0 && (n = writer_read(w, block, sizeof(block), err)) != 0)
+		rc = n < 0 ? -1 : maildir_write(&box->delivery, block, (size_t)n, err);
+	writer_free(w);
+	if (rc == 0)
+		return maildir_commit(&box->delivery, err);
+	maildir_abandon(&box->delivery);
+	return -1;
 }

@@ -18,7 +18,9 @@
 #include "util/store.h"
 #include "util/strbuf.h"
 
+struct edits;
 struct error;
+struct message;
 
 struct maildir {
 	struct delivery delivery;
@@ -38,6 +40,10 @@ struct maildir {
  */
 ATTR_CHECK int maildir_open(struct maildir *m, const char *path, const char *host,
 			    struct error *err);
+
+/* Stores a whole message as its edits make it; nothing is left of one that fails. */
+ATTR_CHECK int maildir_store(struct maildir *box, const struct message *m,
+			     const struct edits *edits, struct error *err);
 
 /* Gives the folders back; a message under way is abandoned. */
 void maildir_close(struct maildir *m);

@@ -3,6 +3,8 @@
 A Service says where a server listens and what it offers; cases() makes the same tests for
 each. What the server passed on to the sink, or stored, is compared with what was given.
 """
+import email
+import email.policy
 import os
 import re
 import smtplib
@@ -250,6 +252,34 @@ def case_null_sender(service, mode):
     return case
 
 
+def case_notification(service, mode):
+    """A message waits, is refused by -q, and its sender gets a notification through the server."""
+    def case():
+        sender = service.new_address()
+        with tempfile.TemporaryDirectory(dir=service.home) as home:
+            rc = os.path.join(home, 'rc')
+            with open(rc, 'w', encoding='utf-8') as f:
+                f.write(service.account(mode, dict(queue_dir=home + '/queue', queue='always',
+                                                   allow_from_override='on')))
+            os.chmod(rc, 0o600)
+            message = (HEADER % ('b@example.org', 'x', 'n')).encode() + b'Gr\xc3\xbc\xc3\x9fe\n.\n'
+            for words in (['-f', sender, '--', 'unknown@example.org'], ['-qf'], ['-qf']):
+                Run([harness.binary(), '-C', rc, '-i'] + words, message, home,
+                    (PASSWORD, TOKEN)).want(0)
+        mail = service.sink.wait(sender)
+        report = email.message_from_bytes(mail.data, policy=email.policy.SMTP)
+        text, status, original = report.get_payload()
+        fields = dict(status.get_payload()[1].items())
+        got = (mail.sender, report.get_content_type(), fields['Final-Recipient'],
+               fields['Action'], fields['Status'][0], original.get_payload()[0]['Message-ID'],
+               [e.defects for e in (report, text, status, original)],
+               'unknown@example.org' in text.get_content())
+        if got != (b'', 'multipart/report', 'rfc822; unknown@example.org', 'failed', '5',
+                   '<n@example.org>', [[]] * 4, True) or wire_form(message) not in mail.data:
+            raise Failure('%r\n%r' % (got, mail.data))
+    return case
+
+
 def case_header_recipients(service, mode):
     def case():
         to, cc, bcc = (service.new_address() for _ in range(3))
@@ -427,6 +457,7 @@ def cases(service):
     for name, make in (('unknown recipient', case_unknown), ('partial acceptance', case_partial),
                        ('partial acceptance forbidden', case_strict), ('size limit', case_size),
                        ('many recipients', case_many), ('null sender', case_null_sender),
+                       ('a notification from the queue', case_notification),
                        ('recipients from the header', case_header_recipients),
                        ('regular file, raw UTF-8 in the header', case_file),
                        ('quoted local part', case_quoted), ('international domain', case_idn),
