@@ -278,7 +278,7 @@ def many_servers():
     both = dict(host='localhost:{ports[0]}, localhost:{ports[1]}', port=None)
     yield Case('two servers, both well', [{}, {}],
                (('ok', 'recipient', ''),), settings=both, connections=[1, 1])
-    once = dict(both, password_file=None, password_command='sh -c "mkdir {home}/asked-by-$PPID && cat {home}/secret"')
+    once = dict(both, password_file=None, password_command="sh -c 'mkdir {home}/asked-by-$PPID && cat {home}/secret'")
     yield Case('two servers, and the password is asked for once', [{}, {}],
                (('ok', 'recipient', ''),), settings=once, connections=[1, 1])
     yield Case('two servers, the first is busy', [dict(greeting='421 busy'), {}],
