@@ -178,7 +178,7 @@ def harmless(room, upload, attacker, status, shown):
         return 'status %d' % status
     if status == 0 and (not mails or any(TO not in m.order for m in mails)):
         return 'sent to %r' % [m.order for m in mails]
-    if status == 1 and mails:
+    if status == 1 and mails and "refused: address '" not in shown:    # a bad word stops nobody else
         return 'sent, and failed'
     return None if status == 0 or 'sendmail: ' in shown else 'no reason given'
 

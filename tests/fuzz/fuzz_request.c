@@ -52,6 +52,10 @@ static void check_recipient(struct arena *a, const char *text)
 		require(err.exit == EX_USAGE && e.rcpt_count == 0);
 		return;
 	}
+	if (e.rcpt_count == 0) {	/* no address: the others get the message */
+		require(e.unsendable_n == 1);
+		return;
+	}
 	const struct recipient *r = &e.rcpt[0];
 
 	require(e.rcpt_count == 1 && r->address[0]);
