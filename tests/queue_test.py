@@ -103,6 +103,34 @@ def kept():
     return h.failures
 
 
+@tests.named('mailq, -bp, -bpc: who waits and why; --json')
+def listed():
+    h = Home(closed_port())
+    h.check('empty', h.run('-bp') == 0 and h.out == 'Mail queue is empty\n')
+    h.check('none', h.run('-bpc') == 0 and h.out == '0\n')
+    h.run('-i', 'a@example.com', 'b@example.com')
+    h.check('status', h.run('-bp') == 0 and not h.err)
+    lines = h.out.splitlines()
+    name = os.path.basename(h.entries()[0])
+    h.check('head: ' + h.out, lines[0].startswith('----Queue ID-----') and len(lines) == 7)
+    h.check('entry: ' + h.out, re.fullmatch(
+        name + r'  +\d+ \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d  sender@example\.org', lines[1]))
+    h.check('reason: ' + h.out, re.fullmatch(r' {37}\(.*refused.*\)', lines[2]))
+    h.check('recipients', [l.strip() for l in lines[3:5]] == ['a@example.com', 'b@example.com'])
+    h.check('sum: ' + h.out, lines[5] == '' and lines[6] == '-- 1 Kbytes in 1 Request.')
+    h.check('number', h.run('-bpc') == 0 and h.out == '1\n')
+    h.check('JSON', h.run('-bp', '--json') == 0)
+    found = json.loads(h.out)
+    h.check('members: ' + h.out, found['queue_id'] == name and found['sender'] == 'sender@example.org' and
+            [r['address'] for r in found['recipients']] == ['a@example.com', 'b@example.com'] and
+            'refused' in found['recipients'][0]['delay_reason'] and found['attempts'] == 1)
+    with open(h.entries()[0], 'r+b') as f:
+        f.seek(100)
+        f.write(b'#')
+    h.check('damaged', h.run('-bp') != 0 and name in h.err and 'in 0 Requests' in h.out)
+    return h.failures
+
+
 @tests.named('without a queue folder all is as it was')
 def no_folder():
     h = Home(closed_port(), '')

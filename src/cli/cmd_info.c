@@ -152,22 +152,7 @@ int cmd_print_config(const struct invocation *inv)
 	return report_print(inv, &out);
 }
 
-/* --- no queue, no database of aliases ------------------------------------------------- */
-
-/*
- * Every message is handed to the server while the caller waits, so there
- * never is a queue; programs that ask for it (-bp, -bpc) get the words they
- * look for (doc/sendmail.md#queue).
- */
-int cmd_queue_list(const struct invocation *inv)
-{
-	return report_output(inv, "Mail queue is empty\n");
-}
-
-int cmd_queue_count(const struct invocation *inv)
-{
-	return report_output(inv, "0\n");
-}
+/* --- no database of aliases ------------------------------------------------------------ */
 
 /* -bi: the aliases file is read afresh each time, so that nothing is to be rebuilt. */
 int cmd_nothing(const struct invocation *inv)

@@ -87,11 +87,8 @@ static void tell_attempt(void *ctx, const struct run_attempt *t)
 
 /* --- which queue ------------------------------------------------------------------------ */
 
-/*
- * The one of the account named, or of the default one; without any, that of
- * the user. It is made where it was written down that there is to be one.
- */
-static int find_queue(const struct invocation *inv, struct queue *q, struct error *err)
+/* It is made where it was written down that there is to be one. */
+int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err)
 {
 	struct config *config = NULL;
 	struct error ignored;
@@ -117,7 +114,7 @@ static int run_once(struct running *r, const char *dir, const struct run_request
 					    .ctx = r };
 	struct queue q;
 	struct error err;
-	int rc = dir ? queue_open(&q, dir, false, &err) : find_queue(r->inv, &q, &err);
+	int rc = dir ? queue_open(&q, dir, false, &err) : queue_of_caller(r->inv, &q, &err);
 
 	if (rc == 0)
 		rc = queue_run(&q, req, &watch, &err);
@@ -168,7 +165,7 @@ int cmd_queue_run(const struct invocation *inv)
 
 	if (o->nothing)
 		return EX_OK;
-	if (find_queue(inv, &q, &err) < 0)
+	if (queue_of_caller(inv, &q, &err) < 0)
 		return report_failure(inv, &err);
 	const bool there = queue_exists(&q);
 

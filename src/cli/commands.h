@@ -10,6 +10,7 @@
 
 struct error;
 struct invocation;
+struct queue;
 struct session;
 struct submission;
 
@@ -41,6 +42,12 @@ int show_message(const struct invocation *inv, const struct submission *s);
 
 /* The notes that were made before something failed, with --explain and without --json. */
 void show_notes(const struct invocation *inv, const struct submission *s);
+
+/*
+ * Opens the queue that the caller means: of the account named, or of the default one; without
+ * any, that of the user. Errors of queue_open(). queue_close() follows.
+ */
+ATTR_CHECK int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err);
 
 /*
  * -odb: tries that entry of the queue in the folder (NULL: the default one) at once, in a

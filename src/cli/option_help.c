@@ -160,7 +160,7 @@ static void find_topics(struct strvec *out)
 /* One screen: 24 lines of 80 columns (tests/help_test.py). */
 static const char summary[] =
 	"Usage: msubmit [OPTION]... RECIPIENT... < MESSAGE\n"
-	"Exit 0 means that the server has accepted the message for every recipient.\n"
+	"Exit 0: the server has accepted it for every recipient, or it is in your queue.\n"
 	"  -t                  take the recipients from To, Cc and Bcc\n"
 	"  -f ADDRESS          envelope sender         -F NAME   name for a missing From\n"
 	"  -a ACCOUNT          use this account        -C FILE   this configuration alone\n"
@@ -176,6 +176,7 @@ static const char summary[] =
 	"  --dry-run           show what would be sent --explain why to whom by whom\n"
 	"  --serverinfo        show what the server offers, and its certificate\n"
 	"  -v                  show the dialogue with the server\n"
+	"  -q                  send what waits in the queue (queue = auto)\n"
 	"  -bd --deliver=maildir:FOLDER                listen, and keep what comes\n"
 	"  --import FILE       the settings of msmtp, ssmtp, dma, nullmailer, Postfix...\n"
 	"  --version, -V       show the version        --list-options  list all\n"
