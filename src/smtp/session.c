@@ -23,6 +23,7 @@
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -297,6 +298,39 @@ int session_command(struct session *s, enum stage stage, struct error *err)
 	return session_reply(s, stage, err);
 }
 
+enum { AT_ONCE_MS = 2, GOODBYE_MS = 200 };
+
+static bool comes_within(struct session *s, int milliseconds, char *first_out)
+{
+	const struct deadline d = { .at = clock_ms() + milliseconds, .what = "the reply to QUIT" };
+	struct error ignored;
+	const char *data;
+	size_t n;
+
+	if (wire_peek(s->wire, &data, &n, &d, &ignored) < 0 || n == 0)
+		return false;
+	*first_out = data[0];
+	return true;
+}
+
+/*
+ * What comes at once behind QUIT: a refusal that another reply follows was
+ * one too many, and about what went before; a single one is QUIT's own, which
+ * says nothing. Its code, or 0.
+ */
+static int stray_refusal(struct session *s, const struct deadline *d)
+{
+	struct error ignored;
+	char first;
+
+	if (!comes_within(s, AT_ONCE_MS, &first) || (first != '4' && first != '5') ||
+	    reply_read(s->wire, d, false, &s->reply, &ignored) < 0)
+		return 0;
+	const int code = s->reply.code;
+
+	return comes_within(s, GOODBYE_MS, &first) ? code : 0;
+}
+
 int session_quit(struct session *s, bool wait)
 {
 	struct deadline d = session_deadline(s, STAGE_QUIT);
@@ -312,8 +346,12 @@ int session_quit(struct session *s, bool wait)
 	session_line(s, "QUIT", NULL);
 	/* the end is the end, polite or not */
 	if (command_send(s->wire, &s->line, false, &d, &ignored) == 0 &&
-	    wire_flush(s->wire, &d, &ignored) == 0 && wait)
-		(void)!reply_read(s->wire, &d, false, &s->reply, &ignored);
+	    wire_flush(s->wire, &d, &ignored) == 0) {
+		if (wait)
+			(void)!reply_read(s->wire, &d, false, &s->reply, &ignored);
+		else if (!code)
+			code = stray_refusal(s, &d);
+	}
 	return code == 221 || code == 421 ? 0 : code;
 }
 

@@ -149,8 +149,9 @@ ATTR_CHECK int session_open(struct session *s, struct wire *wire,
 
 /*
  * QUIT unless dead, which the session is then; does not wait longer than
- * timeouts.quit. The code of a reply that lay there before QUIT went out and
- * that nobody had asked for, a goodbye aside; else 0.
+ * timeouts.quit, and without wait only for what comes at once. The code of a
+ * reply that nobody had asked for, a goodbye aside: one that lay there before
+ * QUIT went out, or a refusal in front of QUIT's own reply; else 0.
  */
 int session_quit(struct session *s, bool wait);
 

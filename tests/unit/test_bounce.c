@@ -266,8 +266,8 @@ static void test_way(void **state)
 {
 	static const char *const reports[] = {
 		"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n",
-		"CONTENT-TYPE: Multipart/Report;\r\n boundary=\"x\";\r\n"
-		" report-type=\"Delivery-Status\"\r\n",
+		("CONTENT-TYPE: Multipart/Report;\r\n boundary=\"x\";\r\n"
+		 " report-type=\"Delivery-Status\"\r\n"),
 		"Content-Type: multipart/report (a) ; report-type=global-delivery-status\r\n",
 		"Content-Type: multipart/report;report-type=disposition-notification\r\n",
 	};
@@ -276,8 +276,8 @@ static void test_way(void **state)
 		"Content-Type: multipart/report; report-type=feedback-report\r\n",
 		"Content-Type: multipart/reporter; report-type=delivery-status\r\n",
 		"Subject: multipart/report; report-type=delivery-status\r\n",
-		"Resent-From: b@example.org\r\n"
-		"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n",
+		("Resent-From: b@example.org\r\n"
+		 "Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n"),
 	};
 
 	(void)state;
