@@ -422,10 +422,10 @@ def main():
                            capture_output=True, check=False)
     if built.returncode:
         print('1..0 # SKIP no compiler: %s' % built.stderr.decode().splitlines()[-1:])
-        return 77
+        return 0
     if b'__asan_init' in open(PROGRAM, 'rb').read():
         print('1..0 # SKIP the library cannot stand in front of that of a sanitizer')
-        return 77
+        return 0
     for s in SCENARIOS:
         tests.append((s.name, test_of(s)))
         tests.append((s.name + ', power cuts', power_test_of(s)))
