@@ -329,6 +329,6 @@ def anything():
 if __name__ == '__main__':
     if not os.access(PROGRAM, os.X_OK):
         print('1..0 # SKIP %s is not built' % PROGRAM)
-        sys.exit(77)
+        sys.exit(0)
     os.environ['TZ'] = 'UTC0'
     sys.exit(harness.run_tap(tests))
