@@ -87,40 +87,51 @@ static void tell_attempt(void *ctx, const struct run_attempt *t)
 
 /* --- which queue ------------------------------------------------------------------------ */
 
-/* It is made where it was written down that there is to be one. */
+bool queue_is_asked(const struct config *config, const struct account *a)
+{
+	return strcmp(config_origin(config, a, "queue"), "default") != 0 ||
+		strcmp(config_origin(config, a, "queue_dir"), "default") != 0;
+}
+
 int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err)
 {
 	struct config *config = NULL;
 	struct error ignored;
 	const struct account *a = NULL;
-	bool make = false;
 
 	if (config_load(&inv->request.config, &config, &ignored) == 0)
 		a = inv->request.account ? config_account(config, inv->request.account) :
 			config_default(config);
-	if (a && a->queue.mode != QUEUE_NEVER)
-		make = strcmp(config_origin(config, a, "queue"), "default") != 0 ||
-			strcmp(config_origin(config, a, "queue_dir"), "default") != 0;
+	const bool make = a && a->queue.mode != QUEUE_NEVER && queue_is_asked(config, a);
 	int rc = queue_open(q, a ? a->queue.dir : NULL, make, err);
 
 	config_free(config);
 	return rc;
 }
 
-static int run_once(struct running *r, const char *dir, const struct run_request *req)
+/* One run through the open queue, which is closed then. */
+static int run_through(struct running *r, struct queue *q, const struct run_request *req)
 {
 	const struct run_observer watch = { .attempt = tell_attempt, .problem = tell_queue_problem,
 					    .options = set_options, .local = local_mail_deliver,
 					    .ctx = r };
-	struct queue q;
 	struct error err;
-	int rc = dir ? queue_open(&q, dir, false, &err) : queue_of_caller(r->inv, &q, &err);
+	const int rc = queue_run(q, req, &watch, &err);
 
-	if (rc == 0)
-		rc = queue_run(&q, req, &watch, &err);
-	queue_close(&q);
+	queue_close(q);
 	if (rc == 0)
 		return EX_OK;
+	tell_queue_problem(r, &err);
+	return err.exit;
+}
+
+static int run_once(struct running *r, const char *dir, const struct run_request *req)
+{
+	struct queue q;
+	struct error err;
+
+	if ((dir ? queue_open(&q, dir, false, &err) : queue_of_caller(r->inv, &q, &err)) == 0)
+		return run_through(r, &q, req);
 	tell_queue_problem(r, &err);
 	return err.exit;
 }
@@ -169,7 +180,8 @@ int cmd_queue_run(const struct invocation *inv)
 		return report_failure(inv, &err);
 	const bool there = queue_exists(&q);
 
-	queue_close(&q);
+	if (!there || o->interval)	/* each run of many opens it anew */
+		queue_close(&q);
 	if (!there)
 		return EX_OK;
 	if (o->interval && !inv->foreground) {
@@ -177,10 +189,12 @@ int cmd_queue_run(const struct invocation *inv)
 			return EX_OK;
 		r.background = true;
 	}
-	if (events_open(inv, &r.events, &err) < 0)
+	if (events_open(inv, &r.events, &err) < 0) {
+		queue_close(&q);
 		return report_failure(inv, &err);
+	}
 	interrupt_heed();
-	status = o->interval ? run_again(&r, &req, o->interval) : run_once(&r, NULL, &req);
+	status = o->interval ? run_again(&r, &req, o->interval) : run_through(&r, &q, &req);
 	events_free(r.events);
 	return status;
 }

@@ -216,13 +216,6 @@ static int show_all(struct sending *s)
 
 /* --- the queue ------------------------------------------------------------------------ */
 
-/* Was it written down that there is to be a queue? */
-static bool queue_asked(const struct submission *s)
-{
-	return strcmp(config_origin(s->config, s->account, "queue"), "default") != 0 ||
-		strcmp(config_origin(s->config, s->account, "queue_dir"), "default") != 0;
-}
-
 static enum queue_mode queue_mode(const struct sending *s)
 {
 	const enum queue_mode set = s->submission.account->queue.mode;
@@ -248,7 +241,8 @@ static enum queue_mode queue_mode(const struct sending *s)
 static enum queue_mode open_queue(const struct sending *s, struct queue *q, struct error *err)
 {
 	const enum queue_mode mode = queue_mode(s);
-	const bool asked = mode != QUEUE_NEVER && queue_asked(&s->submission);
+	const bool asked = mode != QUEUE_NEVER &&
+		queue_is_asked(s->submission.config, s->submission.account);
 
 	*q = (struct queue)QUEUE_INIT;
 	if (mode == QUEUE_NEVER)

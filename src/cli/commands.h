@@ -6,8 +6,12 @@
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 
+#include <stdbool.h>
+
 #include "util/attr.h"
 
+struct account;
+struct config;
 struct error;
 struct invocation;
 struct queue;
@@ -43,9 +47,13 @@ int show_message(const struct invocation *inv, const struct submission *s);
 /* The notes that were made before something failed, with --explain and without --json. */
 void show_notes(const struct invocation *inv, const struct submission *s);
 
+/* Was it written down, in a file or option, that there is to be a queue for a? */
+bool queue_is_asked(const struct config *config, const struct account *a);
+
 /*
  * Opens the queue that the caller means: of the account named, or of the default one; without
- * any, that of the user. Errors of queue_open(). queue_close() follows.
+ * any, that of the user. It is made where it is asked for. Errors of queue_open().
+ * queue_close() follows.
  */
 ATTR_CHECK int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err);
 

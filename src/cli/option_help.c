@@ -157,7 +157,7 @@ static void find_topics(struct strvec *out)
 	strvec_add(out, "all");
 }
 
-/* One screen: 24 lines of 80 columns (tests/help_test.py). */
+/* One screen: 24 lines of 80 columns (tests/newcomer_test.py). */
 static const char summary[] =
 	"Usage: msubmit [OPTION]... RECIPIENT... < MESSAGE\n"
 	"Exit 0: the server has accepted it for every recipient, or it is in your queue.\n"

@@ -22,6 +22,9 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
+#include "../unit/message_model.h"
+#include "entry_lines.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(int truth)
@@ -33,16 +36,9 @@ static void require(int truth)
 static int read_lines(const char *data, size_t size, struct arena *a, struct entry *e)
 {
 	struct strbuf out = STRBUF_INIT(ENTRY_ENVELOPE_MAX);
-	char line[ENTRY_LINE_SIZE + 1];
 	struct error err;
 
-	snprintf(line, sizeof(line), "msubmit-queue %03d %010zu %019d %016d ", ENTRY_VERSION,
-		 size, 0, 0);
-	uint64_t sum = entry_sum(ENTRY_SUM_INIT, line, strlen(line) - 1);
-
-	sum = entry_sum(sum, data, size);
-	strbuf_addf(&out, "%s%016llx\n", line, (unsigned long long)sum);
-	strbuf_add(&out, data, size);
+	entry_of_lines(data, size, &out);
 	int rc = entry_parse(out.buf, out.len, a, e, &err);
 
 	strbuf_release(&out);
@@ -52,14 +48,9 @@ static int read_lines(const char *data, size_t size, struct arena *a, struct ent
 static struct message *read_message(const char *data, size_t size)
 {
 	static const struct message_options wire = { .dots_ignored = true, .wire = true };
-	struct message_reader *r = message_reader_new(&wire);
-	struct message *m = NULL;
+	struct error err;
 
-	if (message_reader_push(r, data, size, NULL) < 0) {
-		message_reader_free(r);
-		return NULL;
-	}
-	return message_reader_finish(r, &m, NULL) < 0 ? NULL : m;
+	return model_read(data, size, 0, &wire, &err);
 }
 
 static void check_header(const struct message *m)

@@ -18,6 +18,8 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
+#include "entry_lines.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require(int truth)
@@ -76,15 +78,8 @@ static void read_entry(const char *data, size_t size)
 static void read_lines(const char *data, size_t size)
 {
 	struct strbuf out = STRBUF_INIT(ENTRY_ENVELOPE_MAX);
-	char line[ENTRY_LINE_SIZE + 1];
 
-	snprintf(line, sizeof(line), "msubmit-queue %03d %010zu %019d %016d ", ENTRY_VERSION,
-		 size, 0, 0);
-	uint64_t sum = entry_sum(ENTRY_SUM_INIT, line, strlen(line) - 1);
-
-	sum = entry_sum(sum, data, size);
-	strbuf_addf(&out, "%s%016llx\n", line, (unsigned long long)sum);
-	strbuf_add(&out, data, size);
+	entry_of_lines(data, size, &out);
 	read_entry(out.buf, out.len);
 	strbuf_release(&out);
 }

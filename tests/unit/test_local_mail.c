@@ -12,6 +12,7 @@
 #include "cli/mbox.h"
 #include "conf_scratch.h"
 #include "message/message.h"
+#include "message_model.h"
 #include "util/strbuf.h"
 
 static struct strbuf where;
@@ -19,12 +20,10 @@ static struct strbuf where;
 static struct message *read_text(const char *text)
 {
 	static const struct message_options wire = { .dots_ignored = true, .wire = true };
-	struct message_reader *r = message_reader_new(&wire);
-	struct message *m = NULL;
 	struct error err;
+	struct message *m = model_read(text, strlen(text), 0, &wire, &err);
 
-	assert_int_equal(message_reader_push(r, text, strlen(text), &err), 0);
-	assert_int_equal(message_reader_finish(r, &m, &err), 0);
+	assert_non_null(m);
 	return m;
 }
 

@@ -19,6 +19,7 @@
 #include "message/edits.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "message_model.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 #include "util/clock.h"
@@ -51,12 +52,10 @@ static int teardown(void **state)
 static struct message *read_text(const char *text)
 {
 	const struct message_options opt = { .dots_ignored = true };
-	struct message_reader *r = message_reader_new(&opt);
-	struct message *m = NULL;
 	struct error err;
+	struct message *m = model_read(text, strlen(text), 0, &opt, &err);
 
-	assert_int_equal(message_reader_push(r, text, strlen(text), &err), 0);
-	assert_int_equal(message_reader_finish(r, &m, &err), 0);
+	assert_non_null(m);
 	return m;
 }
 

@@ -300,16 +300,23 @@ static void test_pinned(void **state)
 	xfree(cache);
 }
 
+static void read_whole(const char *path, struct strbuf *out)
+{
+	struct error err = { 0 };
+	int fd = fs_open_read(path);
+
+	assert_int_equal(fs_read_fd(fd, path, out, &err), 0);
+	close(fd);
+}
+
 /* The SHA-256 of the one certificate in a file. */
 static void hash_of(const char *name, unsigned char hash[32])
 {
 	struct strbuf text = STRBUF_INIT(1 << 20);
 	struct error err = { 0 };
 	size_t n = 32;
-	int fd = fs_open_read(certs_path(name));
 
-	assert_int_equal(fs_read_fd(fd, "cert", &text, &err), 0);
-	close(fd);
+	read_whole(certs_path(name), &text);
 	gnutls_datum_t pem = { (unsigned char *)text.buf, (unsigned)text.len }, der;
 
 	assert_int_equal(gnutls_rare_load(&err), 0);
@@ -352,7 +359,6 @@ static void test_until(void **state)
 {
 	static const char magic[] = "msubmit-tls 1 ";
 	struct strbuf text = STRBUF_INIT(1 << 20);
-	struct error err = { 0 };
 	char *cache, *file;
 
 	(void)state;
@@ -360,10 +366,7 @@ static void test_until(void **state)
 	cache = new_cache();
 	assert_false(resumed(usual(cache), "ok-half-a-day.pem", tls13));
 	file = only_file(cache);
-	int fd = fs_open_read(file);
-
-	assert_int_equal(fs_read_fd(fd, file, &text, &err), 0);
-	close(fd);
+	read_whole(file, &text);
 	assert_int_equal(strncmp(text.buf, magic, strlen(magic)), 0);
 	const time_t until = (time_t)strtoll(text.buf + strlen(magic), NULL, 10);
 
@@ -404,7 +407,6 @@ static void test_refused(void **state)
 static void test_damaged(void **state)
 {
 	struct strbuf text = STRBUF_INIT(1 << 20);
-	struct error err = { 0 };
 	char *cache, *file;
 
 	(void)state;
@@ -412,14 +414,11 @@ static void test_damaged(void **state)
 	cache = new_cache();
 	assert_false(resumed(usual(cache), "server.pem", tls12));
 	file = only_file(cache);
-	int fd = fs_open_read(file);
-
-	assert_int_equal(fs_read_fd(fd, file, &text, &err), 0);
-	close(fd);
+	read_whole(file, &text);
 	for (size_t i = 0; i < 12; i++) {
 		size_t n = i < 6 ? text.len * i / 6 : text.len;
 
-		fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		assert_int_equal(fs_write_all(fd, text.buf, n), 0);
 		if (i >= 6)	/* an octet of the session itself */
 			assert_int_equal(pwrite(fd, "\xff", 1, (off_t)(n - 1 - (i - 6) * 40)), 1);

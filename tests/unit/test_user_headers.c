@@ -14,6 +14,7 @@
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/message.h"
+#include "message_model.h"
 #include "prepare/prepare.h"
 #include "prepare/user_headers.h"
 #include "util/arena.h"
@@ -46,12 +47,10 @@ static int teardown(void **state)
 static struct message *message_of(const char *text)
 {
 	const struct message_options opt = { .dots_ignored = true };
-	struct message_reader *r = message_reader_new(&opt);
-	struct message *m = NULL;
 	struct error err;
+	struct message *m = model_read(text, strlen(text), 0, &opt, &err);
 
-	assert_int_equal(message_reader_push(r, text, strlen(text), &err), 0);
-	assert_int_equal(message_reader_finish(r, &m, &err), 0);
+	assert_non_null(m);
 	return m;
 }
 
