@@ -9,9 +9,11 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "queue/queue.h"
+#include "queue/run_private.h"
 #include "queue/schedule.h"
 #include "queue/tell.h"
 #include "submit/attempt.h"
+#include "submit/line.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -31,15 +33,23 @@ struct run {
 	const char *config_key;
 	const char **paused;		/* accounts, with their configuration, that wait */
 	size_t paused_n, paused_alloc;
+	struct line *line;		/* to the server of the entries under way */
+	const struct run_source *source;
+	struct trial *next;		/* claimed already; NULL = none is */
+	bool under_way;			/* a trial is: what does not come at once comes later */
 };
 
 /* One entry under way. */
 struct trial {
+	struct arena *arena;		/* of this struct */
 	struct run *run;
 	struct queue_claim claim;
-	const char *key;		/* configuration and account */
+	const char *config_key, *key;	/* configuration; and account */
 	const struct account *account;
 	struct message *message;
+	struct edits none;
+	struct attempt_options opt;
+	bool ready;			/* envelope, edits and result are made */
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
 	struct result result;
@@ -63,21 +73,19 @@ static void add_config_key(const struct entry *e, struct strbuf *key)
 		strbuf_addf(key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
 }
 
-static int load_config(struct run *r, const struct entry *e, struct error *err)
+static int load_config(struct run *r, const struct trial *t, struct error *err)
 {
-	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+	const struct entry *e = &t->claim.entry;
 	struct config_override *set = arena_calloc(e->arena, e->setting_n + 1, sizeof(*set));
 	struct config_request req = { .file = e->config_file, .no_files = e->no_files,
 				      .override = set, .override_n = e->setting_n };
 
-	add_config_key(e, &key);
-	if (r->config && strcmp(r->config_key, key.buf) == 0) {
-		strbuf_release(&key);
+	if (r->config && strcmp(r->config_key, t->config_key) == 0)
 		return 0;
-	}
+	line_close(r->line);		/* its account is one of the old ones */
 	config_free(r->config);
 	r->config = NULL;
-	r->config_key = arena_take(r->arena, &key);
+	r->config_key = arena_strdup(r->arena, t->config_key);
 	for (size_t i = 0; i < e->setting_n; i++)
 		set[i] = (struct config_override){ arena_strdup(r->arena, e->setting[i].key),
 						   arena_strdup(r->arena, e->setting[i].value) };
@@ -89,7 +97,7 @@ static int find_account(struct trial *t, struct error *err)
 	const struct entry *e = &t->claim.entry;
 	struct run *r = t->run;
 
-	if (load_config(r, e, err) < 0)
+	if (load_config(r, t, err) < 0)
 		return -1;
 	t->account = config_account(r->config, e->account);
 	if (!t->account)
@@ -165,24 +173,37 @@ static bool was_cut_off(const struct trial *t)
 	return t->claim.due_ms > planned + MTIME_SLACK_MS;
 }
 
+/* What submit_attempt() is to get. */
+static void make_ready(struct trial *t)
+{
+	if (t->ready)
+		return;
+	choose_recipients(t);
+	result_init(&t->result, t->claim.entry.arena, t->envelope.rcpt_count);
+	edits_init(&t->none, t->claim.entry.arena, t->message);
+	t->envelope.size = edits_wire_size(&t->none, t->message);
+	t->ready = true;
+}
+
+static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out);
+
 static void attempt(struct trial *t)
 {
 	const struct run_observer *w = t->run->watch;
-	struct attempt_options opt = { .trace = NULL };
-	struct edits none;
 
-	edits_init(&none, t->claim.entry.arena, t->message);
-	t->envelope.size = edits_wire_size(&none, t->message);
 	if (w->options)
-		w->options(w->ctx, t->account, &opt);
-	opt.before = put_off;
-	opt.before_ctx = &t->claim;
+		w->options(w->ctx, t->account, &t->opt);
+	t->opt.before = put_off;
+	t->opt.before_ctx = &t->claim;
+	t->opt.line = t->run->line;
+	t->opt.next = offer_next;
+	t->opt.next_ctx = t;
 	if (was_cut_off(t))
 		t->claim.entry.unknown_ms = t->claim.due_ms - QUEUE_UNKNOWN_SECONDS * 1000;
 	if (t->claim.entry.unknown_ms)
 		result_note(&t->result, "possible duplicate: an earlier try may have reached the "
 			    "server");
-	submit_attempt(t->account, &t->envelope, t->message, &none, &opt, &t->result);
+	submit_attempt(t->account, &t->envelope, t->message, &t->none, &t->opt, &t->result);
 }
 
 /* A signal has ended it before the server could have got anything: as if it had not been. */
@@ -275,8 +296,7 @@ static void try_entry(struct trial *t, const struct error *no_account)
 {
 	const int64_t start = clock_ms();
 
-	choose_recipients(t);
-	result_init(&t->result, t->claim.entry.arena, t->envelope.rcpt_count);
+	make_ready(t);
 	t->begun_ms = datetime_now();
 	if (t->account) {
 		attempt(t);
@@ -335,7 +355,79 @@ static bool is_due(const struct run *r, const struct trial *t)
 	return r->req->force || (t->claim.due_ms <= now && e->next_ms <= now);
 }
 
-static void process_claimed(struct trial *t)
+static struct trial *free_trial(struct trial *t)
+{
+	message_free(t->message);
+	queue_release(&t->claim);
+	arena_free(t->arena);
+	return NULL;
+}
+
+static const char *make_key(struct trial *t)
+{
+	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+	const struct entry *e = &t->claim.entry;
+
+	add_config_key(e, &key);
+	t->config_key = arena_strdup(t->arena, key.buf);
+	strbuf_addf(&key, "\n\n%s", e->account);
+	return arena_take(t->arena, &key);
+}
+
+/* The entry, when it is to be tried now; NULL: it is not, or cannot be. */
+static struct trial *claim(struct run *r, const char *id)
+{
+	struct arena *arena = arena_new();
+	struct trial *t = arena_calloc(arena, 1, sizeof(*t));
+	struct error err;
+
+	t->run = r;
+	t->arena = arena;
+	const int found = queue_claim(r->queue, id, &t->claim, &err);
+
+	if (found < 0)
+		tell_problem(r, &err);
+	if (found <= 0 || !is_due(r, t) || !is_wanted(r, &t->claim.entry))
+		return free_trial(t);
+	t->key = make_key(t);
+	if (is_paused(r, t->key))
+		return free_trial(t);
+	if (queue_message(&t->claim, &t->message, &err) < 0) {
+		tell_problem(r, &err);
+		return free_trial(t);
+	}
+	return t;
+}
+
+/* The next one that is to be tried; NULL = there is none any more. */
+static struct trial *claim_next(struct run *r)
+{
+	char id[ENTRY_ID_LEN + 1];
+	struct trial *t = r->next;
+
+	while (!t && !interrupt_noted() && r->source->next(r->source->ctx, !r->under_way, id))
+		t = claim(r, id);
+	r->next = NULL;
+	return t;
+}
+
+/* attempt_options.next: what comes behind the trial under way, if it is of the same account. */
+static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out)
+{
+	struct trial *now = ctx, *t;
+	struct run *r = now->run;
+	struct error err;
+
+	t = r->next = claim_next(r);
+	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
+	    find_account(t, &err) < 0 || t->account != a)
+		return false;
+	make_ready(t);
+	*out = (struct attempt_next){ &t->envelope, t->message, &t->none, &t->result };
+	return true;
+}
+
+static void process(struct trial *t)
 {
 	struct error err;
 	const bool found = find_account(t, &err) == 0;
@@ -346,56 +438,96 @@ static void process_claimed(struct trial *t)
 		try_entry(t, found ? NULL : &err);
 }
 
-static void process(struct run *r, const char *id)
+struct run *run_new(struct queue *q, const struct run_request *req,
+		    const struct run_observer *watch)
 {
-	struct trial t = { .run = r };
-	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
-	struct error err;
-	const int found = queue_claim(r->queue, id, &t.claim, &err);
+	struct arena *arena = arena_new();
+	struct run *r = arena_calloc(arena, 1, sizeof(*r));
 
-	if (found < 0)
-		tell_problem(r, &err);
-	if (found <= 0)
-		return;
-	const struct entry *e = &t.claim.entry;
+	*r = (struct run){ .queue = q, .req = req, .watch = watch, .arena = arena,
+			   .line = line_new() };
+	return r;
+}
 
-	if (is_due(r, &t) && is_wanted(r, e)) {
-		add_config_key(e, &key);
-		strbuf_addf(&key, "\n\n%s", e->account);
-		t.key = key.buf;
-		if (is_paused(r, t.key))
-			;
-		else if (queue_message(&t.claim, &t.message, &err) < 0)
-			tell_problem(r, &err);
-		else
-			process_claimed(&t);
+void run_free(struct run *r)
+{
+	line_free(r->line);
+	config_free(r->config);
+	arena_free(r->arena);
+}
+
+void run_all(struct run *r, const struct run_source *source)
+{
+	struct trial *t;
+
+	r->source = source;
+	while ((t = claim_next(r))) {
+		/* one before it may have shown that the way is no good */
+		r->under_way = true;
+		if (!is_paused(r, t->key))
+			process(t);
+		r->under_way = false;
+		if (r->next && is_paused(r, r->next->key)) {
+			line_close(r->line);	/* its envelope may be out: it ends here */
+			r->next = free_trial(r->next);
+		}
+		(void)free_trial(t);
 	}
-	message_free(t.message);
-	queue_release(&t.claim);
-	strbuf_release(&key);
+	line_close(r->line);
+}
+
+/* --- all of the queue ----------------------------------------------------------------- */
+
+/* The ids that are due. */
+struct batch {
+	struct run *run;
+	struct arena *arena;
+	char (*id)[ENTRY_ID_LEN + 1];
+	size_t n, alloc, at;
+};
+
+static bool next_of_batch(void *ctx, bool wait, char *id)
+{
+	struct batch *b = ctx;
+
+	(void)wait;
+	if (b->at == b->n)
+		return false;
+	memcpy(id, b->id[b->at++], sizeof(b->id[0]));
+	return true;
 }
 
 static int take(void *ctx, const struct queue_item *item)
 {
-	struct run *r = ctx;
+	struct batch *b = ctx;
+	struct run *r = b->run;
 
-	if ((r->req->force || item->due_ms <= datetime_now()) && has(item->id, r->req->id))
-		process(r, item->id);
+	if ((r->req->force || item->due_ms <= datetime_now()) && has(item->id, r->req->id)) {
+		b->id = arena_grow(b->arena, b->id, b->n, &b->alloc, sizeof(b->id[0]));
+		memcpy(b->id[b->n++], item->id, sizeof(item->id));
+	}
 	return interrupt_noted() ? 1 : 0;
 }
 
 int queue_run(struct queue *q, const struct run_request *req, const struct run_observer *watch,
 	      struct error *err)
 {
-	struct run r = { .queue = q, .req = req, .watch = watch, .arena = arena_new() };
+	struct run *r = run_new(q, req, watch);
+	struct batch b = { .run = r, .arena = arena_new() };
+	struct queue_item one = { .due_ms = 0 };
 	int rc = 0;
 
-	if (req->id && queue_is_id(req->id))
-		process(&r, req->id);
-	else
-		rc = queue_each(q, take, &r, err);
+	if (req->id && queue_is_id(req->id)) {
+		memcpy(one.id, req->id, sizeof(one.id));
+		(void)take(&b, &one);
+	} else {
+		rc = queue_each(q, take, &b, err);
+	}
+	const struct run_source source = { next_of_batch, &b };
+
+	run_all(r, &source);
 	queue_clean(q);
-	config_free(r.config);
-	arena_free(r.arena);
+	run_free(r);
+	arena_free(b.arena);
 	return rc < 0 ? -1 : 0;
 }
