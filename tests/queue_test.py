@@ -98,7 +98,11 @@ def kept():
     h.check('body', message.endswith(b'\r\n\r\nFrom here\r\n.\r\n..dots\r\n'))
     h.check('mode', os.stat(h.entries()[0]).st_mode & 0o777 == 0o600)
     h.check('tmp is empty', not h.entries('tmp'))
-    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()] ==
+    tmp = os.path.join(h.queue, 'tmp')
+    os.utime(tmp, (1, 1))
+    h.check('another', h.run('-i', 'a@example.com') == 0)
+    h.check('who watches tmp sees it', os.stat(tmp).st_mtime > 1)
+    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()][:2] ==
             [(name, 'queued', 'EX_OK')] * 2)
     return h.failures
 

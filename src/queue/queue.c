@@ -235,33 +235,30 @@ int64_t queue_due_of(const struct entry *e)
 	return e->held ? INT64_MAX : e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
 }
 
-/* The name that nobody has yet. */
+/* An id that nobody has, and the folder that it is for; -1 and errno. */
+static int choose_id(struct queue *q, struct entry *e)
+{
+	for (int i = 0; i < ID_TRIES; i++) {
+		const int folder = make_id(e->id) < 0 ? -1 : queue_folder(q, e->id, true);
+
+		if (folder < 0 || faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return folder;
+		close(folder);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
 static int commit(struct queue *q, struct store_file *f, struct entry *e)
 {
-	int rc = -1;
+	const int folder = choose_id(q, e);
 
-	for (int i = 0; i < ID_TRIES && rc < 0; i++) {
-		struct store_file once = *f;
-		int folder = -1;
+	if (folder < 0)
+		return -1;
+	const int rc = store_commit(f, folder, e->id, STORE_NEW), why = errno;
 
-		if (make_id(e->id) == 0)
-			folder = queue_folder(q, e->id, true);
-		if (folder < 0)
-			break;
-		if (faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-			close(folder);
-			continue;
-		}
-		rc = store_commit(&once, folder, e->id, STORE_NEW);
-		const int why = errno;
-
-		close(folder);
-		errno = why;
-		f->fd = once.fd;
-		if (rc < 0)
-			break;
-	}
-	store_abort(f);
+	close(folder);
+	errno = why;
 	return rc;
 }
 
@@ -281,7 +278,7 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	tmp = store_open_below(q->store.fd, "tmp");
 	if (tmp < 0)
 		return queue_fault(q, "tmp", err);
-	int rc = store_begin(&f, tmp, NULL, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
+	int rc = store_begin_locked(&f, tmp, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
 
 	if (rc == 0 && put_entry(f.fd, e, m, edits, err) < 0) {
 		rc = error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
@@ -290,6 +287,8 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	if (rc == 0 && (queue_set_due(f.fd, queue_due_of(e)) < 0 || commit(q, &f, e) < 0))
 		rc = queue_fault(q, *e->id ? e->id : NULL, err);
 	store_abort(&f);
+	if (rc == 0)
+		(void)futimens(tmp, NULL);	/* who watches the folder sees that there is work */
 	close(tmp);
 	if (rc == 0)
 		queue_count(q, (int64_t)(e->message_start + e->message_size));
