@@ -5,7 +5,8 @@
  * Counted are the system calls on files below QF_ROOT (F) and on sockets (N).
  * At call QF_AT ("F7", "N3") the process is killed before it (QF_KIND "kill"),
  * or the call fails with that errno ("5"), or it writes half ("short"); those
- * on sockets do not fail. With QF_NAMED no file is made without a name. Each call leaves a line in QF_LOG:
+ * on sockets do not fail. With QF_NAMED no file is made without a name, with
+ * QF_LATER the clock is that many seconds ahead. Each call leaves a line in QF_LOG:
  *
  *	NUMBER F|N CALL ...
  *
@@ -25,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *root;
@@ -393,6 +395,15 @@ ssize_t pread(int fd, void *data, size_t n, off_t offset)
 ssize_t pread64(int fd, void *data, size_t n, off_t offset)
 {
 	return pread(fd, data, n, offset);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	const char *later = clock == CLOCK_REALTIME ? getenv("QF_LATER") : NULL;
+	const int rc = (int)syscall(SYS_clock_gettime, clock, out);
+
+	out->tv_sec += later ? atol(later) : 0;
+	return rc;
 }
 
 /* --- sockets ----------------------------------------------------------------------- */
