@@ -299,44 +299,76 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 
 /* --- all entries ----------------------------------------------------------------- */
 
-/* What lies in a folder. */
+/*
+ * Names in a folder that may be ids, a heap with the smallest in front: who
+ * stops after a few has not paid for the order, nor for a look, of all.
+ */
 struct listing {
 	struct arena *arena;
-	struct queue_item *item;
+	struct name {
+		char c[ENTRY_ID_LEN];
+	} *name;
 	size_t n, alloc;
-	uint64_t octets;
 };
-
-static int by_id(const void *a, const void *b)
-{
-	return strcmp(((const struct queue_item *)a)->id, ((const struct queue_item *)b)->id);
-}
 
 int64_t queue_due_time(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 }
 
+static bool is_before(const struct name *a, const struct name *b)
+{
+	return memcmp(a->c, b->c, sizeof(a->c)) < 0;
+}
+
+/* Lets the name at place i sink to where it belongs. */
+static void sink(struct listing *l, size_t i)
+{
+	const struct name name = l->name[i];
+	size_t child;
+
+	while ((child = 2 * i + 1) < l->n) {
+		if (child + 1 < l->n && is_before(&l->name[child + 1], &l->name[child]))
+			child++;
+		if (!is_before(&l->name[child], &name))
+			break;
+		l->name[i] = l->name[child];
+		i = child;
+	}
+	l->name[i] = name;
+}
+
 static void list_folder(DIR *dir, struct listing *l)
 {
 	const struct dirent *d;
-	struct stat st;
 
 	while ((d = readdir(dir))) {
-		if (!queue_is_id(d->d_name) ||
-		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (strlen(d->d_name) != ENTRY_ID_LEN)
 			continue;
-		l->item = arena_grow(l->arena, l->item, l->n, &l->alloc, sizeof(*l->item));
-		struct queue_item *item = &l->item[l->n++];
-
-		memcpy(item->id, d->d_name, ENTRY_ID_LEN + 1);
-		item->due_ms = queue_due_time(&st);
-		item->size = (uint64_t)st.st_size;
-		l->octets += item->size;
+		if (l->n == l->alloc)
+			l->name = arena_grow(l->arena, l->name, l->n, &l->alloc, sizeof(*l->name));
+		memcpy(l->name[l->n++].c, d->d_name, ENTRY_ID_LEN);
 	}
+	for (size_t i = l->n / 2; i-- > 0; )
+		sink(l, i);
+}
+
+/* Takes the next one out: 1, and what the folder says of it; 0 when it is gone or no entry. */
+static int next_item(int folder, struct listing *l, struct queue_item *out)
+{
+	struct stat st;
+
+	memcpy(out->id, l->name[0].c, ENTRY_ID_LEN);
+	out->id[ENTRY_ID_LEN] = '\0';
+	l->name[0] = l->name[--l->n];
 	if (l->n)
-		qsort(l->item, l->n, sizeof(*l->item), by_id);
+		sink(l, 0);
+	if (!queue_is_id(out->id) || fstatat(folder, out->id, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return 0;
+	out->due_ms = queue_due_time(&st);
+	out->size = (uint64_t)st.st_size;
+	return 1;
 }
 
 /* A folder of the queue, to be read; NULL and errno. */
@@ -360,6 +392,7 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 			  struct error *err)
 {
 	struct listing l = { .arena = NULL };
+	struct queue_item item;
 	char name[3];
 	int rc = 0;
 
@@ -370,10 +403,13 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 		return cannot_list(q, name, err);
 	l.arena = arena_new();
 	list_folder(dir, &l);
+	while (rc == 0 && l.n) {
+		if (!next_item(dirfd(dir), &l, &item))
+			continue;
+		*octets += item.size;
+		rc = take(ctx, &item);
+	}
 	closedir(dir);
-	for (size_t i = 0; rc == 0 && i < l.n; i++)
-		rc = take(ctx, &l.item[i]);
-	*octets += l.octets;
 	arena_free(l.arena);
 	return rc;
 }
@@ -387,8 +423,13 @@ static int find_folders(const struct queue *q, bool there[FOLDERS], struct error
 	if (!dir)
 		return cannot_list(q, "", err);
 	while ((d = readdir(dir))) {
-		if (strlen(d->d_name) == 2 && strspn(d->d_name, ID_DIGITS) == 2)
-			there[strtoul(d->d_name, NULL, 16)] = true;
+		if (strlen(d->d_name) != 2)
+			continue;
+		const char *high = strchr(ID_DIGITS, d->d_name[0]);
+		const char *low = strchr(ID_DIGITS, d->d_name[1]);
+
+		if (high && low)
+			there[(high - ID_DIGITS) * 16 + (low - ID_DIGITS)] = true;
 	}
 	closedir(dir);
 	return 0;
