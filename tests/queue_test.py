@@ -374,6 +374,58 @@ def paused():
     return h.failures
 
 
+@tests.named('a pause is kept beside the queue, on_failure runs once for it, and a success ends it')
+def pause_kept():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    with open(os.path.join(h.folder, 'hook'), 'w') as f:
+        f.write('#!/bin/sh\ncat >> %s/told\n' % h.folder)
+    os.chmod(f.name, 0o700)
+    keys = 'queue = always\nnotify_interval = 0\non_failure = ' + f.name
+
+    def told():
+        try:
+            with open(os.path.join(h.folder, 'told')) as f:
+                return [json.loads(line) for line in f]
+        except FileNotFoundError:
+            return []
+
+    def run(port):
+        h.write(port, keys)
+        due(h)
+        for path in h.entries('paused'):
+            with open(path) as f:
+                text = f.read()
+            with open(path, 'w') as f:
+                f.write(re.sub('(?m)^next .*', 'next 1', text))
+        return h.run('-q') == 0
+
+    for n in range(3):
+        h.run('%d@example.com' % n)
+    port = closed_port()
+    h.check('run', run(port) and len(told()) == 1)
+    paused, = h.entries('paused')
+    with open(paused) as f:
+        lines = dict(line.rstrip('\n').split(' ', 1) for line in f)
+    h.check('what is kept: %r' % lines, lines['account'] == 'default' and
+            lines['failures'] == '1' and lines['fault'] == 'connect-refused' and
+            'refused' in lines['reason'] and lines['since'] == lines['last'] and
+            55000 < int(lines['next']) - int(lines['last']) < 70000)
+    h.check('what is told: %r' % told(), told()[0]['outcome'] == 'deferred' and
+            told()[0]['account'] == 'default')
+    h.check('no success so far', not os.path.exists(os.path.join(h.queue, 'success')))
+    h.check('again', run(port) and len(told()) == 1)
+    with open(paused) as f:
+        again = dict(line.rstrip('\n').split(' ', 1) for line in f)
+    h.check('one more: %r' % again, again['failures'] == '2' and again['since'] == lines['since'])
+    h.check('it works', run(sink.port) and len(sink.mails) == 3 and not h.entries('paused'))
+    h.check('when', abs(os.stat(os.path.join(h.queue, 'success')).st_mtime - time.time()) < 30)
+    h.run('4@example.com')
+    h.check('the next pause is told', run(port) and len(told()) == 2)
+    sink.close()
+    return h.failures
+
+
 @tests.named('no reply to the content: not again for ten minutes, and the log says so')
 def unknown():
     class Silent(Sink):

@@ -74,7 +74,7 @@ static void tell_attempt(void *ctx, const struct run_attempt *t)
 		tell_queue_problem(r, &err);
 	if (t->account)
 		archive_tell(&report, &r->archive);
-	if (t->result->outcome == OUTCOME_REFUSED)
+	if (t->result->outcome == OUTCOME_REFUSED || t->paused)
 		report_hook(&report);
 	if (!r->inv->verbose || r->background)
 		return;

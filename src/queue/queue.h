@@ -5,6 +5,8 @@
  *	FOLDER/tmp/	those being written; changed whenever one was added
  *	FOLDER/corrupt/	damaged ones
  *	FOLDER/failed/	those that nobody can be told about
+ *	FOLDER/paused/	accounts that are paused (queue/pause.h)
+ *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
  *
  * A message is in the queue once queue_add() has returned 0: the entry was
