@@ -5,12 +5,15 @@ A message that gets exit 0 is at the server or in the queue, and one that gets a
 nowhere: each case looks at both.
 """
 import atexit
+import fcntl
 import glob
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -604,7 +607,43 @@ def behind():
     return h.failures
 
 
+def runs_when_it_comes():
+    """In a network namespace whose loopback is down: who runs the queue sees it come up."""
+    port = harness.free_port()
+    h = Home(port)
+    h.check('kept: nothing can be reached', h.run('-i', 'a@example.com') == 0 and h.entries())
+    h.check('tried, and the account paused', h.run('-qf') == 0)
+    runner = subprocess.Popen([PROGRAM, '-q1h', '--foreground'], env=h.env, cwd=h.folder)
+    time.sleep(0.5)
+    ask = struct.pack('16sh14x', b'lo', 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        flags = struct.unpack('16sh14x', fcntl.ioctl(s, 0x8913, ask))[1]       # SIOCGIFFLAGS
+        fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags | 1))       # SIOCSIFFLAGS
+    sink = Sink(port=port)
+    sink.wait('a@example.com')
+    runner.terminate()
+    h.check('it ends', runner.wait(60) == 0)
+    h.check('it is gone', not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('-q1h: at once when the network comes')
+def network():
+    unshare = ['unshare', '-n'] if os.getuid() == 0 else ['unshare', '-r', '-n']
+    if subprocess.run(unshare + ['true'], capture_output=True, check=False).returncode:
+        print('# no network namespace here')
+        return []
+    end = subprocess.run(unshare + [sys.executable, os.path.abspath(__file__), '--inside'],
+                         capture_output=True, timeout=120 * harness.SCALE, check=False)
+    return [end.stdout.decode() + end.stderr.decode()] if end.returncode else []
+
+
 def main():
+    if sys.argv[1:] == ['--inside']:
+        failures = runs_when_it_comes()
+        print('\n'.join(failures))
+        return 1 if failures else 0
     return harness.run_tap(tests)
 
 
