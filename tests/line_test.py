@@ -9,14 +9,17 @@ broke with its final dot unanswered.
 import collections
 import glob
 import os
+import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
-from queue_test import Home, due, values                                # noqa: E402
+from queue_test import PROGRAM, Home, values                            # noqa: E402
 
 tests = harness.Tests()
 PIPE = ('PIPELINING', 'SIZE', 'ENHANCEDSTATUSCODES')
@@ -163,9 +166,9 @@ class Server:
         return self.hook('dot', c, who)
 
 
-def fill(server, n, keys=''):
+def fill(server, n, keys='', max_connections=1):
     """A queue of n messages to r0@... and on."""
-    h = Home(server.port, 'queue = always\n' + keys)
+    h = Home(server.port, 'queue = always\nmax_connections = %d\n%s' % (max_connections, keys))
     for i in range(n):
         assert h.run('-i', 'r%d@example.com' % i) == 0, h.err
     return h
@@ -409,13 +412,108 @@ def accounts():
     h = fill(a, 3)
     with open(os.path.join(h.folder, '.msmtprc'), 'a') as f:
         f.write('[account other]\nhost = 127.0.0.1\nport = %d\ntls = off\n'
-                'from = sender@example.org\nqueue = always\n' % b.port)
+                'from = sender@example.org\nqueue = always\nmax_connections = 1\n' % b.port)
     for i in range(3):
         h.check('enqueue', h.run('-i', '-a', 'other', 'o%d@example.com' % i) == 0)
     run(h, a)
     h.check('first: %s' % a.taken, a.taken == everybody(3))
     h.check('second: %s' % b.taken, sorted(b.taken) == ['o%d@example.com' % i for i in range(3)])
     h.check('none is left', not h.entries())
+    return h.failures
+
+
+class Crowd(Server):
+    """Notes how many clients there are at once, and answers a content after a while."""
+
+    def __init__(self, **hooks):
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+        super().__init__(**hooks)
+
+    def serve(self, sock):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        super().serve(sock)
+        with self.lock:
+            self.now -= 1
+
+
+@tests.named('max_connections at once, the first message alone')
+def at_once():
+    alone = []
+
+    def dot(c, who):
+        if not alone:
+            time.sleep(0.3)
+            alone.append(c.server.now)
+        time.sleep(0.01)
+    s = Crowd(dot=dot)
+    h = fill(s, 40, max_connections=3)
+    run(h, s)
+    h.check('all: %s' % s.taken, s.taken == everybody(40))
+    h.check('three at once: %d' % s.most, s.most == 3)
+    h.check('the first alone: %s' % alone, alone == [1])
+    h.check('connections: %d' % len(s.sessions), len(s.sessions) <= 4)
+    h.check('none is left', not h.entries())
+    h.check('log', len([x for x in h.log() if x['status'] == 'accepted']) == 40)
+    return h.failures
+
+
+@tests.named('a way that is no good is tried once, and the other account goes on')
+def one_probe():
+    s = Crowd()
+    bad = Server(mail=lambda c, line: '421 4.3.2 not now')
+    h = fill(s, 20, max_connections=3)
+    with open(os.path.join(h.folder, '.msmtprc'), 'a') as f:
+        f.write('[account bad]\nhost = 127.0.0.1\nport = %d\ntls = off\n'
+                'from = sender@example.org\nqueue = always\n' % bad.port)
+    for i in range(20):
+        h.check('enqueue', h.run('-i', '-a', 'bad', 'o%d@example.com' % i) == 0)
+    run(h, s)
+    h.check('the good one: %s' % s.taken, s.taken == everybody(20))
+    h.check('one try: %d' % len(bad.sessions), len(bad.sessions) == 1)
+    h.check('the others wait', len(h.entries()) == 20)
+    return h.failures
+
+
+@tests.named('two runs at once, and a worker that is killed: nothing twice, nothing lost')
+def killed():
+    s = Crowd(dot=lambda c, who: time.sleep(0.02))
+    h = fill(s, 60, max_connections=2)
+    runs = [subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder) for _ in range(2)]
+    while not sum(s.taken.values()) > 10:
+        time.sleep(0.01)
+    out = subprocess.run(['ps', '-o', 'pid=', '--ppid', str(runs[0].pid)], capture_output=True,
+                         check=False)
+    workers = [int(x) for x in out.stdout.split()]
+    if workers:
+        os.kill(workers[0], signal.SIGKILL)
+    h.check('both end', [r.wait(60 * harness.SCALE) for r in runs] == [0, 0])
+    h.check('it had workers', workers)
+    run(h, s)
+    left = waiting(h)
+    # what the killed one had at the server, or with its envelope out, waits its ten minutes
+    h.check('one waits: %s' % left, len(left) <= 1)
+    h.check('each once: %s' % s.taken, set(s.taken.values()) == {1} and
+            set(s.taken) | set(left) == set(everybody(60)))
+    return h.failures
+
+
+@tests.named('SIGTERM ends the run and its workers; the rest waits')
+def ended():
+    s = Crowd(dot=lambda c, who: time.sleep(0.05))
+    h = fill(s, 40, max_connections=2)
+    r = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    while not sum(s.taken.values()) > 4:
+        time.sleep(0.01)
+    r.send_signal(signal.SIGTERM)
+    r.wait(20 * harness.SCALE)
+    time.sleep(0.3)
+    taken = sum(s.taken.values())
+    h.check('no worker is left: %d' % s.now, s.now == 0)
+    h.check('not all', taken < 40 and set(s.taken.values()) == {1})
+    h.check('nothing is lost', set(waiting(h)) | set(s.taken) == set(everybody(40)))
     return h.failures
 
 

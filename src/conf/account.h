@@ -316,6 +316,7 @@ enum queue_mode {
 struct reuse_settings {
 	unsigned messages;		/* on one connection, 0 = any number */
 	unsigned idle;			/* seconds for which it is kept without one */
+	unsigned max_connections;	/* of a run through the queue at once */
 };
 
 /* What waits on disk: queue/queue.h. */

@@ -312,6 +312,8 @@ const struct setting settings_delivery[] = {
   .help = "how long a message is tried" },
 { OWNER("queue_max_bytes"), SIZE(queue.max_bytes, UINT64_MAX), .def = "1G",
   .help = "what the queue may hold in all, 0 = no limit" },
+{ OWNER("max_connections"), NUMBER(reuse.max_connections, 1, 100), .def = "4",
+  .help = "how many connections a run through the queue has at once" },
 { OWNER("messages_per_connection"), NUMBER(reuse.messages, 0, 1000000), .def = "100",
   .help = "how many messages go over one connection, 0 = any number" },
 { OWNER("connection_idle"), LIMIT(reuse.idle), .def = "2",

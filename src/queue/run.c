@@ -9,6 +9,7 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "queue/pause.h"
+#include "queue/pool.h"
 #include "queue/queue.h"
 #include "queue/run_private.h"
 #include "queue/schedule.h"
@@ -75,12 +76,21 @@ static void add_config_key(const struct entry *e, struct strbuf *key)
 		strbuf_addf(key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
 }
 
+/* What the entry's submission had; in arena a, as what is loaded refers to it. */
+static struct config_request config_request_of(const struct entry *e, struct arena *a)
+{
+	struct config_override *set = arena_calloc(a, e->setting_n + 1, sizeof(*set));
+
+	for (size_t i = 0; i < e->setting_n; i++)
+		set[i] = (struct config_override){ arena_strdup(a, e->setting[i].key),
+						   arena_strdup(a, e->setting[i].value) };
+	return (struct config_request){ .file = e->config_file, .no_files = e->no_files,
+					.override = set, .override_n = e->setting_n };
+}
+
 static int load_config(struct run *r, const struct trial *t, struct error *err)
 {
-	const struct entry *e = &t->claim.entry;
-	struct config_override *set = arena_calloc(e->arena, e->setting_n + 1, sizeof(*set));
-	struct config_request req = { .file = e->config_file, .no_files = e->no_files,
-				      .override = set, .override_n = e->setting_n };
+	struct config_request req;
 
 	if (r->config && strcmp(r->config_key, t->config_key) == 0)
 		return 0;
@@ -88,9 +98,7 @@ static int load_config(struct run *r, const struct trial *t, struct error *err)
 	config_free(r->config);
 	r->config = NULL;
 	r->config_key = arena_strdup(r->arena, t->config_key);
-	for (size_t i = 0; i < e->setting_n; i++)
-		set[i] = (struct config_override){ arena_strdup(r->arena, e->setting[i].key),
-						   arena_strdup(r->arena, e->setting[i].value) };
+	req = config_request_of(&t->claim.entry, r->arena);
 	return config_load(&req, &r->config, err);
 }
 
@@ -399,15 +407,53 @@ static struct trial *free_trial(struct trial *t)
 	return NULL;
 }
 
-static const char *make_key(struct trial *t)
+static const char *make_key(const struct entry *e, struct arena *a, const char **config_out)
 {
 	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
-	const struct entry *e = &t->claim.entry;
 
 	add_config_key(e, &key);
-	t->config_key = arena_strdup(t->arena, key.buf);
+	*config_out = arena_strdup(a, key.buf);
 	strbuf_addf(&key, "\n\n%s", e->account);
-	return arena_take(t->arena, &key);
+	return arena_take(a, &key);
+}
+
+/* How many connections the entry's account may have; what cannot be told fails alone. */
+static unsigned connections_of(const struct entry *e, struct arena *a)
+{
+	struct config_request req = config_request_of(e, a);
+	struct config *config = NULL;
+	struct error ignored;
+	const struct account *account = config_load(&req, &config, &ignored) < 0 ? NULL :
+		config_account(config, e->account);
+	const unsigned max = account ? account->reuse.max_connections : 1;
+
+	config_free(config);
+	return max;
+}
+
+const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *max_out)
+{
+	const char *config_key, *key = NULL;
+	struct error ignored;
+	struct entry e;
+
+	entry_init(&e, a);
+	if (queue_peek(r->queue, id, a, &e, &ignored) == 0) {
+		key = make_key(&e, a, &config_key);
+		if (max_out)
+			*max_out = connections_of(&e, a);
+	}
+	return key;
+}
+
+int run_idle_ms(const struct run *r)
+{
+	return line_idle_ms(r->line);
+}
+
+void run_close_line(struct run *r)
+{
+	line_close(r->line);
 }
 
 /* The entry, when it is to be tried now; NULL: it is not, or cannot be. */
@@ -425,7 +471,7 @@ static struct trial *claim(struct run *r, const char *id)
 		tell_problem(r, &err);
 	if (found <= 0 || !is_due(r, t) || !is_wanted(r, &t->claim.entry))
 		return free_trial(t);
-	t->key = make_key(t);
+	t->key = make_key(&t->claim.entry, t->arena, &t->config_key);
 	if (is_paused(r, t->key))
 		return free_trial(t);
 	if (queue_message(&t->claim, &t->message, &err) < 0) {
@@ -500,8 +546,11 @@ void run_all(struct run *r, const struct run_source *source)
 	while ((t = claim_next(r))) {
 		/* one before it may have shown that the way is no good */
 		r->under_way = true;
-		if (!is_paused(r, t->key))
+		if (!is_paused(r, t->key)) {
 			process(t);
+			if (source->done)
+				source->done(source->ctx, is_paused(r, t->key));
+		}
 		r->under_way = false;
 		if (r->next && is_paused(r, r->next->key)) {
 			line_close(r->line);	/* its envelope may be out: it ends here */
@@ -514,56 +563,76 @@ void run_all(struct run *r, const struct run_source *source)
 
 /* --- all of the queue ----------------------------------------------------------------- */
 
-/* The ids that are due. */
-struct batch {
-	struct run *run;
-	struct arena *arena;
-	char (*id)[ENTRY_ID_LEN + 1];
-	size_t n, alloc, at;
+#define HANDFUL 8		/* so many are sent by this process alone */
+
+/* The ids that are due: a handful, or the pool that has them. */
+struct due {
+	struct queue *queue;
+	const struct run_request *req;
+	const struct run_observer *watch;
+	struct pool *pool;
+	char id[HANDFUL][ENTRY_ID_LEN + 1];
+	size_t n, at;
 };
 
-static bool next_of_batch(void *ctx, bool wait, char *id)
+static bool next_of_handful(void *ctx, bool wait, char *id)
 {
-	struct batch *b = ctx;
+	struct due *d = ctx;
 
 	(void)wait;
-	if (b->at == b->n)
+	if (d->at == d->n)
 		return false;
-	memcpy(id, b->id[b->at++], sizeof(b->id[0]));
+	memcpy(id, d->id[d->at++], sizeof(d->id[0]));
 	return true;
+}
+
+static void add_due(struct due *d, const char *id)
+{
+	if (!d->pool && d->n < HANDFUL) {
+		memcpy(d->id[d->n++], id, sizeof(d->id[0]));
+		return;
+	}
+	if (!d->pool) {
+		d->pool = pool_new(d->queue, d->req, d->watch);
+		for (; d->at < d->n; d->at++)
+			pool_add(d->pool, d->id[d->at]);
+	}
+	pool_add(d->pool, id);
 }
 
 static int take(void *ctx, const struct queue_item *item)
 {
-	struct batch *b = ctx;
-	struct run *r = b->run;
+	struct due *d = ctx;
 
-	if ((r->req->force || item->due_ms <= datetime_now()) && has(item->id, r->req->id)) {
-		b->id = arena_grow(b->arena, b->id, b->n, &b->alloc, sizeof(b->id[0]));
-		memcpy(b->id[b->n++], item->id, sizeof(item->id));
-	}
+	if ((d->req->force || item->due_ms <= datetime_now()) && has(item->id, d->req->id))
+		add_due(d, item->id);
 	return interrupt_noted() ? 1 : 0;
+}
+
+/* What is due, and few. */
+static void run_handful(struct due *d)
+{
+	struct run *r = run_new(d->queue, d->req, d->watch);
+	const struct run_source source = { next_of_handful, NULL, d };
+
+	run_all(r, &source);
+	run_free(r);
 }
 
 int queue_run(struct queue *q, const struct run_request *req, const struct run_observer *watch,
 	      struct error *err)
 {
-	struct run *r = run_new(q, req, watch);
-	struct batch b = { .run = r, .arena = arena_new() };
-	struct queue_item one = { .due_ms = 0 };
+	struct due d = { .queue = q, .req = req, .watch = watch };
 	int rc = 0;
 
-	if (req->id && queue_is_id(req->id)) {
-		memcpy(one.id, req->id, sizeof(one.id));
-		(void)take(&b, &one);
-	} else {
-		rc = queue_each(q, take, &b, err);
-	}
-	const struct run_source source = { next_of_batch, &b };
-
-	run_all(r, &source);
+	if (req->id && queue_is_id(req->id))
+		add_due(&d, req->id);
+	else
+		rc = queue_each(q, take, &d, err);
+	if (d.pool)
+		pool_finish(d.pool);
+	else
+		run_handful(&d);
 	queue_clean(q);
-	run_free(r);
-	arena_free(b.arena);
 	return rc < 0 ? -1 : 0;
 }
