@@ -204,10 +204,21 @@ def partly():
     return h.failures
 
 
-@tests.named('what a refusal ends for all is not kept')
-def aborted():
-    h = Home(Sink().port, 'queue = auto\nrefused_recipients = abort')
-    h.check('status', h.run('a@example.com', 'unknown@example.com') == 67 and not h.entries())
+@tests.named('one is refused, and that ends it for all: nobody gets it later')
+def refused_for_all():
+    sink = Sink()
+    h = Home(sink.port, 'queue = auto\nrefused_recipients = abort')
+    for order in (['busy@example.com', 'unknown@example.com'],
+                  ['unknown@example.com', 'busy@example.com'],
+                  ['a@example.com', 'busy@example.com', 'unknown@example.com']):
+        h.check('status', h.run('-i', '--', *order) == 67)
+        h.check('nothing is kept of %s' % order, not h.entries())
+    # a deferral alone is kept for all
+    h.check('deferred', h.run('-i', 'a@example.com', 'busy@example.com') == 0)
+    h.check('for both', [values(p, 'rcpt') for p in h.entries()] ==
+            [['a@example.com', 'busy@example.com']])
+    h.check('nobody has got it', not sink.mails)
+    sink.close()
     return h.failures
 
 

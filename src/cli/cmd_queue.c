@@ -151,7 +151,7 @@ static bool go_behind(void)
 	return true;
 }
 
-static int found(void *ctx, const struct pause *p)
+static int is_one(void *ctx, const struct pause *p)
 {
 	(void)ctx;
 	(void)p;
@@ -166,7 +166,7 @@ static bool is_cut_off(const struct running *r)
 
 	if (queue_of_caller(r->inv, &q, &err) < 0)
 		return false;
-	const bool paused = queue_exists(&q) && pause_each(&q, found, NULL, &err) != 0;
+	const bool paused = queue_exists(&q) && pause_each(&q, is_one, NULL, &err) != 0;
 
 	queue_close(&q);
 	return paused;
