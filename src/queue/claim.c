@@ -341,10 +341,12 @@ int queue_remove_soon(struct queue_claim *c, struct error *err)
 {
 	struct queue *q = c->queue;
 	const unsigned folder = (unsigned)strtoul(c->entry.id + ENTRY_ID_LEN - 2, NULL, 16);
+	struct stat st;
 
 	if (unlinkat(c->folder, c->entry.id, 0) < 0)
 		return cannot_remove(q, c->entry.id, err);
-	count_out(c);
+	if (fstat(c->fd, &st) == 0)
+		q->removed_octets += (uint64_t)st.st_size;
 	q->unsynced[folder / 32] |= (uint32_t)1 << folder % 32;
 	if (q->removed++ == 0)
 		q->removed_ms = clock_ms();
@@ -368,8 +370,10 @@ int queue_sync(struct queue *q, struct error *err)
 		if (folder >= 0)
 			close(folder);
 	}
+	if (q->removed_octets)
+		queue_count(q, -(int64_t)q->removed_octets);
 	memset(q->unsynced, 0, sizeof(q->unsynced));
-	q->removed = 0;
+	q->removed_octets = q->removed = 0;
 	return rc;
 }
 

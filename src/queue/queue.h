@@ -50,6 +50,7 @@ struct queue {
 	struct store store;	/* store.fd is -1 when there is no queue */
 	/* entries taken out by this process, whose folders are to be synced */
 	unsigned removed;
+	uint64_t removed_octets;
 	int64_t removed_ms;		/* the first of them, on the monotonic clock */
 	uint32_t unsynced[8];		/* a bit for each of the 256 folders */
 };
