@@ -405,6 +405,11 @@ bool transaction_in_step(const struct transaction *t)
 		t->try.mail_taken && t->try.standing;
 }
 
+bool transaction_asked_data(const struct transaction *t)
+{
+	return t->try.data_asked;
+}
+
 const struct error *transaction_lost(const struct transaction *t)
 {
 	return t->pipe.broken ? &t->pipe.error : NULL;

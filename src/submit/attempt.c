@@ -41,6 +41,7 @@ struct attempt {
 	struct result *result;
 	struct arena *arena;		/* of the result */
 	bool reused;			/* the session has had other messages */
+	bool in_step;			/* ... and each of them one reply, for sure */
 	unsigned contents;		/* of the session, when this one came to it */
 	struct transaction_options how;
 	struct transaction *ahead;	/* its envelope went out behind the message before */
@@ -389,7 +390,7 @@ static enum line_step read_ahead(struct attempt *ahead)
 		return LINE_IN_STEP;
 	lost = transaction_lost(x);
 	if (!lost)
-		return line_confirm(ahead->line);
+		return line_confirm(ahead->line, transaction_asked_data(x));
 	return lost->exit == EX_PROTOCOL || lost->fault == FAULT_GROUP ||
 		(lost->reply && lost->reply != 421 && lost->reply != 221) ?
 		LINE_OUT_OF_STEP : LINE_LOST;
@@ -402,7 +403,13 @@ static enum line_step read_followed(struct attempt *t)
 	if (t->followed == FOLLOWED_BY_RESET)
 		return line_read_reset(t->line);
 	/* the message need not wait for a server that takes its time over the next one */
-	return session_hears(s, AHEAD_MS) ? read_ahead(*line_ahead(t->line)) : LINE_LOST;
+	if (!session_hears(s, AHEAD_MS))
+		return LINE_LOST;
+	struct attempt *ahead = *line_ahead(t->line);
+	const enum line_step step = read_ahead(ahead);
+
+	ahead->in_step = step == LINE_IN_STEP;
+	return step;
 }
 
 /*
@@ -657,7 +664,7 @@ static bool is_void(struct attempt *t, struct error *refusal)
 
 	if (!t->reused || s->content_count > t->contents)
 		return false;
-	if (!s->dead && line_confirm(t->line) == LINE_IN_STEP)
+	if (!s->dead && (t->in_step || line_confirm(t->line, false) == LINE_IN_STEP))
 		return false;
 	result_clear(t->result);
 	t->result->refusal = *refusal;
