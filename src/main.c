@@ -30,6 +30,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_TRACK_QUERY] = cmd_track_query,
 	[COMMAND_CONFIGURE] = cmd_configure,
 	[COMMAND_IMPORT] = cmd_import,
+	[COMMAND_QUEUE_TOOL] = cmd_queue_tool,
 };
 
 /* The command line is wrong. */

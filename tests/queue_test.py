@@ -561,7 +561,7 @@ def damaged():
         f.write(b'?')
     with open(second, 'r+b') as f:
         f.seek(14)
-        f.write(b'002')
+        f.write(b'003')
     h.check('run', h.run('-q') == 0 and len(sink.mails) == 1)
     h.check('told', 'damaged' in h.err and 'another version' in h.err)
     h.check('where they are', [os.path.basename(p) for p in h.entries('corrupt')] ==

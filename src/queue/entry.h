@@ -18,7 +18,9 @@
  *
  * What is read here may be anybody's octets: it is bounded, every key, number
  * and word must be one that entry_write() could have written, and nothing
- * that goes into a command has a control character. Whoever reads an entry
+ * that goes into a command has a control character. A key that came later has
+ * the VERSION that has it first: who knows only older ones leaves such an entry
+ * alone, and an entry that does without is of the old version. Whoever reads an entry
  * finds plain data in the arena of the entry, const for all but the queue.
  * Moments are milliseconds since 1970 (datetime_now()), 0 = never.
  */
@@ -39,7 +41,8 @@ struct arena;
 struct error;
 struct strbuf;
 
-#define ENTRY_VERSION 1
+#define ENTRY_VERSION_FIRST 1
+#define ENTRY_VERSION 2			/* the last one; an entry has the first that will do */
 #define ENTRY_LINE_SIZE 83		/* octets of the first line, with its LF */
 #define ENTRY_ID_LEN 16
 #define ENTRY_ENVELOPE_MAX ((size_t)64 * 1024 * 1024)
@@ -76,6 +79,9 @@ struct entry {
 	int64_t warned_ms;	/* the sender was told of the delay; 0 = not yet */
 	unsigned attempts;	/* tries so far, the one of the submission among them */
 	bool held;		/* not tried until it is released */
+	int64_t held_ms;	/* ... since then: its time does not pass */
+	int64_t undo_ms;	/* not tried before, whatever is asked for: it may be taken back */
+	unsigned notices;	/* kinds (1 << enum bounce_kind) that lie in pending/: queue.h */
 	bool binary;		/* the message is no text: read octet for octet */
 	uid_t uid;		/* who submitted it */
 

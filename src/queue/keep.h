@@ -9,6 +9,8 @@
 
 #include "util/attr.h"
 
+struct config_request;
+struct entry;
 struct error;
 struct queue;
 struct result;
@@ -34,5 +36,8 @@ ATTR_PURE bool keep_possible(const struct submission *s);
  */
 ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
 			       struct error *err);
+
+/* Notes in e how its account is made: files and options, as they are found from anywhere. */
+void keep_note_config(struct entry *e, const struct config_request *config);
 
 #endif

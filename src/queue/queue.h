@@ -5,6 +5,7 @@
  *	FOLDER/tmp/	those being written
  *	FOLDER/corrupt/	damaged ones
  *	FOLDER/failed/	those that nobody can be told about
+ *	FOLDER/sent/	those that came to their end, with keep_queue
  *	FOLDER/paused/	accounts that are paused (queue/pause.h)
  *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
@@ -107,7 +108,7 @@ ATTR_CHECK int queue_update(struct queue_claim *c, struct error *err);
 /* Takes the entry out of the queue for good. */
 ATTR_CHECK int queue_remove(struct queue_claim *c, struct error *err);
 
-/* Moves it, as it is on disk, to folder "failed" or "corrupt" of the queue. */
+/* Moves it, as it is on disk, to folder "failed", "corrupt" or "sent" of the queue. */
 ATTR_CHECK int queue_set_aside(struct queue_claim *c, const char *folder, struct error *err);
 
 /* Gives it back; for a claim of nothing, too. */

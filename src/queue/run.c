@@ -248,6 +248,12 @@ static void tell_of(struct trial *t, bool tried)
 	}
 }
 
+/* keep_queue: it stays, as it has ended. */
+static int keep_sent(struct queue_claim *c, struct error *err)
+{
+	return queue_update(c, err) < 0 ? -1 : queue_set_aside(c, "sent", err);
+}
+
 /* The entry as it is now, on disk; and out of the queue when nothing is left to be done. */
 static int settle(struct trial *t, struct error *err)
 {
@@ -256,7 +262,8 @@ static int settle(struct trial *t, struct error *err)
 	if (entry_open(&c->entry) > 0)
 		return queue_update(c, err);
 	if (!tell_is_due(&c->entry))
-		return queue_remove(c, err);
+		return t->account && t->account->queue.keep ? keep_sent(c, err) :
+			queue_remove(c, err);
 	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
 		return -1;
 	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
@@ -364,7 +371,8 @@ static bool is_due(const struct run *r, const struct trial *t)
 	const struct entry *e = &t->claim.entry;
 	const int64_t now = datetime_now();
 
-	if (e->held || (e->unknown_ms && now < e->unknown_ms + QUEUE_UNKNOWN_SECONDS * 1000))
+	if (e->held || now < e->undo_ms ||
+	    (e->unknown_ms && now < e->unknown_ms + QUEUE_UNKNOWN_SECONDS * 1000))
 		return false;
 	if (was_cut_off(t) && t->claim.due_ms > now)
 		return false;
