@@ -31,6 +31,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_CONFIGURE] = cmd_configure,
 	[COMMAND_IMPORT] = cmd_import,
 	[COMMAND_QUEUE_TOOL] = cmd_queue_tool,
+	[COMMAND_STATUS] = cmd_status,
 };
 
 /* The command line is wrong. */

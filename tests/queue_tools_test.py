@@ -383,6 +383,145 @@ def at():
     return h.failures
 
 
+def sample_lines(text):
+    """The samples of Prometheus' text format, strictly: name and labels to value."""
+    assert text.endswith('\n'), text
+    seen, typed, samples = [], None, {}
+    for line in text.splitlines():
+        head = re.fullmatch(r'# (HELP|TYPE) (msubmit_[a-z_]+) (.+)', line)
+        if head:
+            if head.group(1) == 'HELP':
+                assert head.group(2) not in seen, line
+                seen.append(head.group(2))
+            else:
+                assert head.group(2) == seen[-1] and head.group(3) == 'gauge', line
+                typed = head.group(2)
+            continue
+        label = r'[a-z]+="(?:[^"\\\n]|\\["\\n])*"'
+        found = re.fullmatch(r'([a-z_]+)(\{%s(?:,%s)*\})? (-?\d+)' % (label, label), line)
+        assert found and found.group(1) == typed, line
+        key = found.group(1) + (found.group(2) or '')
+        assert key not in samples, line
+        samples[key] = int(found.group(3))
+    return samples
+
+
+def pause_file(h, account, **values_of):
+    """As if that account were paused."""
+    now = int(time.time() * 1000)
+    lines = dict({'since': now, 'last': now, 'next': now + 60000, 'failures': 1,
+                  'account': account, 'fault': 'tls', 'reason': 'it | is "down"'}, **values_of)
+    os.makedirs(os.path.join(h.queue, 'paused'), 0o700, exist_ok=True)
+    with open(os.path.join(h.queue, 'paused', '%016x' % abs(hash((account, str(values_of))))), 'w') as f:
+        f.writelines('%s %s\n' % item for item in lines.items())
+    os.chmod(f.name, 0o600)
+
+
+def perfdata(h):
+    return dict(item.split('=') for item in h.out.splitlines()[0].split('| ')[1].split())
+
+
+@tests.named('--status: numbers, the oldest, paused accounts; 0, 1, 2, 3')
+def status():
+    h = Home(closed_port(), 'queue = always')
+    h.check('no queue', h.run('--status') == 0 and h.out.startswith('msubmit OK: 0 in the queue |'))
+    for n in range(3):
+        h.run('%d@example.com' % n)
+    h.run('--hold-for=9h', '-odq', 'later@example.com')
+    h.run('held@example.com')
+    h.run('--queue-hold=held@*')
+    h.check('well: ' + h.out, h.run('--status') == 0 and not h.err)
+    # what asks the server to hold it has not been held back yet
+    h.check('numbers: ' + h.out, [perfdata(h)[k] for k in (
+        'active', 'deferred', 'held', 'scheduled', 'failed', 'corrupt', 'sent')] ==
+            ['0', '4', '1', '0', '0', '0', '0'])
+    size = sum(os.path.getsize(p) for p in h.entries())
+    h.check('octets', perfdata(h)['size'] == '%dB' % size and perfdata(h)['oldest'].endswith('s;14400'))
+    later = entry_of(h, 'later@example.com')
+    rewrite(later, next=int(values(later, 'hold-until')[0]))
+    os.utime(later, (time.time() + 9 * 3600, ) * 2)
+    h.check('scheduled', h.run('--status') == 0 and perfdata(h)['scheduled'] == '1' and
+            perfdata(h)['deferred'] == '3')
+    oldest = entry_of(h, '0@example.com')
+    rewrite(oldest, arrival=int((time.time() - 5 * 3600) * 1000))
+    h.check('late', h.run('--status') == 1 and 'msubmit WARNING: 5 in the queue, the oldest for 5 h' in h.out and
+            'the oldest: ' + name(oldest) in h.out)
+    h.check('as long as it is said', h.run('--status', '--delay-warning-time=6h') == 0 and
+            h.run('--status', '--delay-warning-time=off') == 0)
+    rewrite(oldest, arrival=int(time.time() * 1000))
+    for folder, word in ('failed', 'failed'), ('corrupt', 'damaged'):
+        path = os.path.join(h.queue, folder)
+        os.makedirs(path, 0o700, exist_ok=True)
+        os.rename(h.entries()[-1], os.path.join(path, '0' * 16))
+        h.check(folder, h.run('--status') == 1 and '1 ' + word in h.out)
+        os.remove(os.path.join(path, '0' * 16))
+    h.check('well again', h.run('--status') == 0)
+    pause_file(h, 'work')
+    pause_file(h, 'work', failures=3)
+    pause_file(h, 'old', next=1)
+    h.check('paused: ' + h.out, h.run('--status') == 1 and h.out.count('is paused') == 1 and
+            "account 'work' is paused: it / is " in h.out and '3 attempts' in h.out)
+    hours = int((time.time() - 5 * 3600) * 1000)
+    pause_file(h, 'work', since=hours)
+    h.check('for long', h.run('--status') == 2 and 'CRITICAL' in h.out and 'for 5 h' in h.out)
+    for path in h.entries():
+        h.run('--queue-remove=' + name(path))
+    h.check('nobody waits', h.run('--status') == 0 and 'paused' not in h.out)
+    os.chmod(h.queue, 0o777)
+    h.check('unknown', h.run('--status') == 3 and 'UNKNOWN' in h.out and 'chmod' in h.err)
+    h.check('usage', h.run('--status=nagios') == 64 and 'prometheus' in h.err)
+    h.check('alone', h.run('--status', 'a@example.com') == 64)
+    return h.failures
+
+
+@tests.named('--status: the same as an object, and for Prometheus')
+def status_forms():
+    sink = Sink()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    h.check('run', h.run('-q') == 0)
+    h.run('b@example.com')
+    pause_file(h, 'wo"r\\k')
+    h.check('JSON', h.run('--status', '--json') == 1)
+    o = json.loads(h.out)
+    h.check('members: ' + h.out, o['status'] == 'warning' and o['deferred'] == 1 and
+            abs(o['last_success'] - time.time()) < 30 and o['oldest_id'] == name(h.entries()[0]) and
+            abs(o['oldest_since'] - time.time()) < 30)
+    h.check('pause: ' + h.out, o['paused'][0]['account'] == 'wo"r\\k' and
+            o['paused'][0]['reason'] == 'it | is "down"' and o['paused'][0]['fault'] == 'tls')
+    h.check('prometheus', h.run('--status=prometheus') == 0)
+    samples = sample_lines(h.out)
+    h.check('samples: %r' % samples, samples['msubmit_queue_messages{state="deferred"}'] == 1 and
+            samples['msubmit_account_paused{account="wo\\"r\\\\k",fault="tls"}'] == 1 and
+            samples['msubmit_queue_health'] == 1 and
+            abs(samples['msubmit_last_success_timestamp_seconds'] - time.time()) < 30)
+    h.check('direct', h.run('-odi', 'c@example.com') == 0)
+    os.utime(os.path.join(h.queue, 'success'), (1, 1))
+    h.check('a direct success counts', h.run('-odi', 'c@example.com') == 0 and
+            os.stat(os.path.join(h.queue, 'success')).st_mtime > 1)
+    sink.close()
+    return h.failures
+
+
+@tests.named('--status knows what is being sent')
+def status_active():
+    class Slow(Sink):
+        def talk(self, lines, say):
+            time.sleep(2)
+            Sink.talk(self, lines, say)
+    sink = Slow()
+    h = Home(sink.port, 'queue = always')
+    h.run('a@example.com')
+    runner = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
+    while not sink.connections:
+        time.sleep(0.05)
+    h.check('active', h.run('--status') == 0 and perfdata(h)['active'] == '1' and
+            perfdata(h)['deferred'] == '0')
+    h.check('it is sent', runner.wait() == 0 and len(sink.mails) == 1)
+    sink.close()
+    return h.failures
+
+
 def main():
     return harness.run_tap(tests)
 

@@ -20,6 +20,7 @@
 #include "message/result.h"
 #include "mime/compose.h"
 #include "queue/keep.h"
+#include "queue/pause.h"
 #include "queue/queue.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
@@ -349,6 +350,8 @@ static int submit(struct sending *s, struct queue *q)
 	interrupt_defer();
 	struct report report = make_report(s);
 
+	if (result.outcome == OUTCOME_ACCEPTED)
+		pause_note_success(q, datetime_now());
 	keep_rest(s, q, &result, begun_ms, &report);
 	add_unsendable(e, &result);
 	report.result = &result;

@@ -24,7 +24,7 @@ command_fn cmd_check, cmd_check_config;
 command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_verify, cmd_serve,
 	cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options,
 	cmd_list_extensions, cmd_version, cmd_help, cmd_nothing, cmd_smtp, cmd_track_query,
-	cmd_configure, cmd_import, cmd_queue_tool;
+	cmd_configure, cmd_import, cmd_queue_tool, cmd_status;
 
 /*
  * Checks the new account of s and prints what is found to standard output; returns

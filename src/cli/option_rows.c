@@ -209,6 +209,8 @@ const struct option options[] = {
 	  "id|pattern,...", "take them out of the queue; nobody is told" },
 	{ OWNER(0, "queue-requeue"), OPTION_REQUIRED, option_queue_tool, QUEUE_TOOL_REQUEUE,
 	  "id|pattern,...", "begin anew with them; with -a: for that account" },
+	{ OWNER(0, "status"), OPTION_ATTACHED, option_command, COMMAND_STATUS, "prometheus",
+	  "is the queue well? For monitoring; 0 if it is, see msubmit(1)" },
 	{ ANYONE('I', NULL), COMMAND(COMMAND_ALIASES), "the same as -bi" },
 	{ OWNER('P', "print-config"), COMMAND(COMMAND_PRINT_CONFIG),
 	  "show what the configuration sets, and where" },

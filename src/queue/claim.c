@@ -144,6 +144,19 @@ static int lock_entry(int folder, const char *id)
 	return -1;
 }
 
+bool queue_is_claimed(const struct queue *q, const char *id)
+{
+	int folder = queue_exists(q) && queue_is_id(id) ? queue_folder(q, id, false) : -1;
+	int fd = folder < 0 ? -1 : open_entry(folder, id);
+	const bool claimed = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	if (folder >= 0)
+		close(folder);
+	return claimed;
+}
+
 int queue_claim(struct queue *q, const char *id, struct queue_claim *out, struct error *err)
 {
 	struct queue_claim c = { .queue = q, .folder = -1, .fd = -1 };

@@ -334,6 +334,7 @@ static void list_folder(DIR *dir, struct listing *l)
 		memcpy(item->id, d->d_name, ENTRY_ID_LEN + 1);
 		item->due_ms = queue_due_time(&st);
 		item->size = (uint64_t)st.st_size;
+		item->inode = (uint64_t)st.st_ino;
 		l->octets += item->size;
 	}
 	if (l->n)

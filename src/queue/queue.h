@@ -85,6 +85,9 @@ struct queue_claim {
 ATTR_CHECK int queue_claim(struct queue *q, const char *id, struct queue_claim *out,
 			   struct error *err);
 
+/* Has somebody taken it? It is looked at for a moment only. */
+bool queue_is_claimed(const struct queue *q, const char *id);
+
 /* Reads an entry's envelope without taking it; as queue_claim(), but nothing is moved. */
 ATTR_CHECK int queue_peek(struct queue *q, const char *id, struct arena *a, struct entry *out,
 			  struct error *err);
@@ -120,7 +123,7 @@ void queue_release(struct queue_claim *c);
 struct queue_item {
 	char id[ENTRY_ID_LEN + 1];
 	int64_t due_ms;
-	uint64_t size;
+	uint64_t size, inode;
 };
 
 /*
