@@ -563,7 +563,8 @@ def damaged():
         f.seek(14)
         f.write(b'003')
     h.check('run', h.run('-q') == 0 and len(sink.mails) == 1)
-    h.check('told', 'damaged' in h.err and 'another version' in h.err)
+    h.check('told', 'damaged' in h.err and 'another version' in h.err and
+            'it is kept in %s/corrupt' % h.queue in h.err)
     h.check('where they are', [os.path.basename(p) for p in h.entries('corrupt')] ==
             [os.path.basename(first)] and h.entries() == [second])
     sink.close()

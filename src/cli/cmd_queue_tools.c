@@ -20,6 +20,7 @@
 #include "queue/manage.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "queue/tell.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -160,7 +161,9 @@ static void change(struct tool_run *t, const char *id)
 	const int claimed = queue_claim(&t->queue, id, &c, &err);
 	int rc = claimed < 0 ? -1 : 0;
 
-	if (claimed > 0) {
+	if (claimed > 0 && tell_send_off(&t->queue, &c.entry, &err) < 0) {
+		rc = -1;
+	} else if (claimed > 0) {
 		const int what = t->tool->change(t, &c.entry, &said);
 
 		if (what && t->tool->removes)

@@ -157,10 +157,22 @@ bool queue_is_claimed(const struct queue *q, const char *id)
 	return claimed;
 }
 
+/* If it was found damaged it is not tried again, but kept, and err says where. */
+static void set_damaged_aside(struct queue_claim *c, struct error *err)
+{
+	struct error why;
+
+	if (!error_is(err, FAULT_QUEUE_DAMAGED))
+		return;
+	if (queue_set_aside(c, "corrupt", &why) < 0)
+		error_append(err, "; %s", why.text);
+	else
+		error_append(err, "; it is kept in %s/corrupt", c->queue->store.path);
+}
+
 int queue_claim(struct queue *q, const char *id, struct queue_claim *out, struct error *err)
 {
 	struct queue_claim c = { .queue = q, .folder = -1, .fd = -1 };
-	struct error why;
 	struct stat st;
 
 	*out = (struct queue_claim)QUEUE_CLAIM_INIT;
@@ -182,12 +194,7 @@ int queue_claim(struct queue *q, const char *id, struct queue_claim *out, struct
 		*out = c;
 		return 1;
 	}
-	if (err && err->fault == FAULT_QUEUE_DAMAGED) {
-		if (queue_set_aside(&c, "corrupt", &why) < 0)
-			error_append(err, "; %s", why.text);
-		else
-			error_append(err, "; it is kept in %s/corrupt", q->store.path);
-	}
+	set_damaged_aside(&c, err);
 	queue_release(&c);
 	return -1;
 }
@@ -231,12 +238,9 @@ int queue_message(struct queue_claim *c, struct message **out, struct error *err
 {
 	const struct message_options opt = { .dots_ignored = true, .wire = true,
 					     .binary = c->entry.binary };
-	struct error why;
 
 	if (check_sum(c, err) < 0) {
-		if (err && err->fault == FAULT_QUEUE_DAMAGED &&
-		    queue_set_aside(c, "corrupt", &why) < 0)
-			error_append(err, "; %s", why.text);
+		set_damaged_aside(c, err);
 		return -1;
 	}
 	if (lseek(c->fd, (off_t)c->entry.message_start, SEEK_SET) < 0)

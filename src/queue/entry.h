@@ -81,7 +81,7 @@ struct entry {
 	bool held;		/* not tried until it is released */
 	int64_t held_ms;	/* ... since then: its time does not pass */
 	int64_t undo_ms;	/* not tried before, whatever is asked for: it may be taken back */
-	unsigned notices;	/* kinds (1 << enum bounce_kind) that lie in pending/: queue.h */
+	unsigned notices;	/* kinds (1 << enum bounce_kind) told that may lie in pending/ */
 	bool binary;		/* the message is no text: read octet for octet */
 	uid_t uid;		/* who submitted it */
 

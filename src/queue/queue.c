@@ -27,6 +27,7 @@
 #define USAGE_SIZE 21			/* digits and LF */
 #define STALE_SECONDS (36 * 3600L)
 #define FOLDERS 256
+#define PENDING "pending"
 
 enum { ID_TRIES = 5, RANDOM_BITS = 20 };
 
@@ -235,6 +236,18 @@ int64_t queue_due_of(const struct entry *e)
 	return e->held ? INT64_MAX : e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
 }
 
+/* A new file in tmp/, whole but for its name; the caller aborts it when that is not given. */
+static int write_new(const struct queue *q, struct entry *e, const struct message *m,
+		     const struct edits *edits, struct store_file *f, int tmp, struct error *err)
+{
+	*f = (struct store_file){ .fd = -1 };
+	if (tmp < 0 || store_begin(f, tmp, NULL, 0600) < 0)
+		return queue_fault(q, "tmp", err);
+	if (put_entry(f->fd, e, m, edits, err) < 0)
+		return error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
+	return queue_set_due(f->fd, queue_due_of(e)) < 0 ? queue_fault(q, "tmp", err) : 0;
+}
+
 /* The name that nobody has yet. */
 static int commit(struct queue *q, struct store_file *f, struct entry *e)
 {
@@ -269,8 +282,7 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	      const struct edits *edits, uint64_t max_bytes, struct error *err)
 {
 	const uint64_t size = edits_wire_size(edits, m);
-	struct store_file f = { .fd = -1 };
-	int tmp;
+	struct store_file f;
 
 	if (size - m->body_size > MESSAGE_HEADER_MAX)
 		return error_set(err, FAULT_INPUT_TOO_LARGE, "the header is too large for the "
@@ -278,24 +290,118 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	if (check_room(q, size, max_bytes, err) < 0)
 		return -1;
 	e->binary = m->body_binary;
-	tmp = store_open_below(q->store.fd, "tmp");
-	if (tmp < 0)
-		return queue_fault(q, "tmp", err);
-	int rc = store_begin(&f, tmp, NULL, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
+	int tmp = store_open_below(q->store.fd, "tmp");
+	int rc = write_new(q, e, m, edits, &f, tmp, err);
 
-	if (rc == 0 && put_entry(f.fd, e, m, edits, err) < 0) {
-		rc = error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
-		store_abort(&f);
-	}
-	if (rc == 0 && (queue_set_due(f.fd, queue_due_of(e)) < 0 || commit(q, &f, e) < 0))
+	if (rc == 0 && commit(q, &f, e) < 0)
 		rc = queue_fault(q, *e->id ? e->id : NULL, err);
 	store_abort(&f);
-	close(tmp);
+	if (tmp >= 0)
+		close(tmp);
 	if (rc == 0)
 		queue_count(q, (int64_t)(e->message_start + e->message_size));
 	else
 		*e->id = '\0';
 	return rc;
+}
+
+/* A folder of the queue, to be read; NULL and errno. */
+static DIR *open_folder(const struct queue *q, const char *name)
+{
+	int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+/* --- notifications under way ------------------------------------------------------- */
+
+int queue_stage(struct queue *q, struct entry *e, const struct message *m,
+		const struct edits *edits, const char *name, struct error *err)
+{
+	struct store_file f;
+	int tmp = store_open_below(q->store.fd, "tmp");
+	int pending = store_open_below(q->store.fd, PENDING);
+	int rc;
+
+	e->binary = m->body_binary;
+	rc = write_new(q, e, m, edits, &f, tmp, err);
+	if (rc == 0 && (pending < 0 || store_commit(&f, pending, name, STORE_REPLACE) < 0))
+		rc = queue_fault(q, PENDING, err);
+	store_abort(&f);
+	if (pending >= 0)
+		close(pending);
+	if (tmp >= 0)
+		close(tmp);
+	return rc;
+}
+
+/* To a name that nobody has; -1 and errno. */
+static int give_id(const struct queue *q, int pending, const char *name)
+{
+	char id[ENTRY_ID_LEN + 1];
+
+	for (int i = 0; i < ID_TRIES; i++) {
+		int folder = make_id(id) == 0 ? queue_folder(q, id, true) : -1;
+
+		if (folder < 0)
+			return -1;
+		const bool taken = faccessat(folder, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+		/* there first: what is in both places after a power cut is told twice, not never */
+		const int rc = taken || renameat(pending, name, folder, id) < 0 ||
+			fsync(folder) < 0 || fsync(pending) < 0 ? -1 : 0;
+		const int why = errno;
+
+		close(folder);
+		errno = why;
+		if (!taken)
+			return rc;
+	}
+	errno = EEXIST;
+	return -1;
+}
+
+int queue_admit(struct queue *q, const char *name, struct error *err)
+{
+	struct stat st;
+	int pending = openat(q->store.fd, PENDING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rc = pending < 0 ? -1 : fstatat(pending, name, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (rc < 0 && errno == ENOENT)
+		rc = 0;
+	else if (rc < 0 || give_id(q, pending, name) < 0)
+		rc = queue_fault(q, PENDING, err);
+	else
+		queue_count(q, st.st_size);
+	if (pending >= 0)
+		close(pending);
+	return rc;
+}
+
+/* Those of entries that are gone are nobody's: they were written, and the entry was not. */
+static void clean_pending(const struct queue *q)
+{
+	DIR *dir = queue_exists(q) ? open_folder(q, PENDING) : NULL;
+	const struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		char id[ENTRY_ID_LEN + 1] = "";
+		int folder;
+
+		memcpy(id, d->d_name, strnlen(d->d_name, ENTRY_ID_LEN));
+		if (!queue_is_id(id))
+			continue;
+		folder = queue_folder(q, id, false);
+		if (folder < 0 ? errno == ENOENT :
+		    faccessat(folder, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+		if (folder >= 0)
+			close(folder);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* --- all entries ----------------------------------------------------------------- */
@@ -339,17 +445,6 @@ static void list_folder(DIR *dir, struct listing *l)
 	}
 	if (l->n)
 		qsort(l->item, l->n, sizeof(*l->item), by_id);
-}
-
-/* A folder of the queue, to be read; NULL and errno. */
-static DIR *open_folder(const struct queue *q, const char *name)
-{
-	int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
 }
 
 static int cannot_list(const struct queue *q, const char *name, struct error *err)
@@ -431,4 +526,5 @@ void queue_clean(struct queue *q)
 	if (tmp.fd >= 0)
 		store_clean(&tmp, STALE_SECONDS);
 	store_close(&tmp);
+	clean_pending(q);
 }

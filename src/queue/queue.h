@@ -3,6 +3,7 @@
  *
  *	FOLDER/XX/ID	entries, by the last two digits of their ids
  *	FOLDER/tmp/	those being written
+ *	FOLDER/pending/	notifications that are not entries yet: queue_stage()
  *	FOLDER/corrupt/	damaged ones
  *	FOLDER/failed/	those that nobody can be told about
  *	FOLDER/sent/	those that came to their end, with keep_queue
@@ -65,6 +66,19 @@ bool queue_exists(const struct queue *q);
  */
 ATTR_CHECK int queue_add(struct queue *q, struct entry *e, const struct message *m,
 			 const struct edits *edits, uint64_t max_bytes, struct error *err);
+
+/*
+ * Writes an entry under that name (the id of the entry that it is about, a dot
+ * and more) into pending/, in place of one that is there. It becomes an entry
+ * with queue_admit(), and is removed when the one that it is about is gone: a
+ * notification is written, then it is noted that it was told, and then it is
+ * sent off; who ends in between neither forgets it nor does it twice.
+ */
+ATTR_CHECK int queue_stage(struct queue *q, struct entry *e, const struct message *m,
+			   const struct edits *edits, const char *name, struct error *err);
+
+/* Makes it an entry; one that is not there was made one before. EX_CANTCREAT. */
+ATTR_CHECK int queue_admit(struct queue *q, const char *name, struct error *err);
 
 /* --- one entry -------------------------------------------------------------------- */
 
@@ -138,7 +152,7 @@ ATTR_CHECK int queue_each(struct queue *q, int (*take)(void *ctx, const struct q
 /* Could that be the id of an entry? */
 ATTR_PURE bool queue_is_id(const char *id);
 
-/* Removes what was left in tmp/ by who has not come to an end. */
+/* Removes what was left in tmp/ and pending/ by who has not come to an end. */
 void queue_clean(struct queue *q);
 
 #endif

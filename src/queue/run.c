@@ -233,7 +233,8 @@ static bool was_interrupted(const struct trial *t)
 
 /* --- what has come of it ------------------------------------------------------------- */
 
-static void tell_of(struct trial *t, bool tried)
+/* True if it has failed here, for now: it is told with another run. */
+static bool tell_of(struct trial *t, bool tried)
 {
 	const struct tell_request req = {
 		.queue = t->run->queue, .entry = &t->claim.entry, .account = t->account,
@@ -242,29 +243,35 @@ static void tell_of(struct trial *t, bool tried)
 	};
 	struct error err;
 
-	if (tell_sender(&req, &err) < 0) {
-		error_prefix(&err, "queue: %s", t->claim.entry.id);
-		tell_problem(t->run, &err);
-	}
+	if (tell_sender(&req, &err) == 0)
+		return false;
+	const bool later = error_is_temporary(&err);
+
+	error_prefix(&err, "queue: %s", t->claim.entry.id);
+	tell_problem(t->run, &err);
+	return later;
 }
 
-/* keep_queue: it stays, as it has ended. */
-static int keep_sent(struct queue_claim *c, struct error *err)
-{
-	return queue_update(c, err) < 0 ? -1 : queue_set_aside(c, "sent", err);
-}
-
-/* The entry as it is now, on disk; and out of the queue when nothing is left to be done. */
-static int settle(struct trial *t, struct error *err)
+/*
+ * The entry as it is now, on disk; and out of the queue when nothing is left
+ * to be done. later: nothing but to tell its sender, another time.
+ */
+static int settle(struct trial *t, bool later, struct error *err)
 {
 	struct queue_claim *c = &t->claim;
+	const bool untold = tell_is_due(&c->entry);
+	const bool open = entry_open(&c->entry) > 0 || (untold && later);
+	const bool kept = t->account && t->account->queue.keep;
 
-	if (entry_open(&c->entry) > 0)
-		return queue_update(c, err);
-	if (!tell_is_due(&c->entry))
-		return t->account && t->account->queue.keep ? keep_sent(c, err) :
-			queue_remove(c, err);
-	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
+	/* what is told is noted before it is sent off */
+	if ((open || untold || kept || c->entry.notices) &&
+	    (queue_update(c, err) < 0 || tell_send_off(c->queue, &c->entry, err) < 0))
+		return -1;
+	if (open)
+		return 0;
+	if (!untold)
+		return kept ? queue_set_aside(c, "sent", err) : queue_remove(c, err);
+	if (queue_set_aside(c, "failed", err) < 0)
 		return -1;
 	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
 		  "is kept in %s/failed", c->entry.id, t->run->queue->store.path);
@@ -300,8 +307,7 @@ static void finish(struct trial *t)
 
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
-	tell_of(t, true);
-	if (settle(t, &err) < 0)
+	if (settle(t, tell_of(t, true), &err) < 0)
 		tell_problem(t->run, &err);
 	const struct run_attempt done = {
 		.entry = e, .account = t->account, .envelope = &t->envelope,
@@ -337,10 +343,13 @@ static void try_entry(struct trial *t, const struct error *no_account)
 /* Nobody is left to be sent to: whoever came so far did not come to its end. */
 static void end_entry(struct trial *t)
 {
+	struct entry *e = &t->claim.entry;
 	struct error err;
+	const bool later = tell_of(t, false);
 
-	tell_of(t, false);
-	if (settle(t, &err) < 0)
+	if (later)
+		e->next_ms = datetime_now() + 1000 * (int64_t)schedule_delay(e->attempts);
+	if (settle(t, later, &err) < 0)
 		tell_problem(t->run, &err);
 }
 
@@ -381,9 +390,14 @@ static bool is_due(const struct run *r, const struct trial *t)
 
 static void process_claimed(struct trial *t)
 {
-	struct error err;
+	struct error err, why;
 	const bool found = find_account(t, &err) == 0;
 
+	/* of a run that did not come to its end */
+	if (t->claim.entry.notices && tell_send_off(t->run->queue, &t->claim.entry, &why) < 0) {
+		tell_problem(t->run, &why);
+		return;
+	}
 	if (entry_open(&t->claim.entry) == 0)
 		end_entry(t);
 	else
