@@ -162,7 +162,7 @@ static void set_damaged_aside(struct queue_claim *c, struct error *err)
 {
 	struct error why;
 
-	if (!error_is(err, FAULT_QUEUE_DAMAGED))
+	if (!err || !error_is(err, FAULT_QUEUE_DAMAGED))
 		return;
 	if (queue_set_aside(c, "corrupt", &why) < 0)
 		error_append(err, "; %s", why.text);
