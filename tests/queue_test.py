@@ -5,12 +5,15 @@ A message that gets exit 0 is at the server or in the queue, and one that gets a
 nowhere: each case looks at both.
 """
 import atexit
+import fcntl
 import glob
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -98,7 +101,11 @@ def kept():
     h.check('body', message.endswith(b'\r\n\r\nFrom here\r\n.\r\n..dots\r\n'))
     h.check('mode', os.stat(h.entries()[0]).st_mode & 0o777 == 0o600)
     h.check('tmp is empty', not h.entries('tmp'))
-    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()] ==
+    tmp = os.path.join(h.queue, 'tmp')
+    os.utime(tmp, (1, 1))
+    h.check('another', h.run('-i', 'a@example.com') == 0)
+    h.check('who watches tmp sees it', os.stat(tmp).st_mtime > 1)
+    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()][:2] ==
             [(name, 'queued', 'EX_OK')] * 2)
     return h.failures
 
@@ -197,10 +204,21 @@ def partly():
     return h.failures
 
 
-@tests.named('what a refusal ends for all is not kept')
-def aborted():
-    h = Home(Sink().port, 'queue = auto\nrefused_recipients = abort')
-    h.check('status', h.run('a@example.com', 'unknown@example.com') == 67 and not h.entries())
+@tests.named('one is refused, and that ends it for all: nobody gets it later')
+def refused_for_all():
+    sink = Sink()
+    h = Home(sink.port, 'queue = auto\nrefused_recipients = abort')
+    for order in (['busy@example.com', 'unknown@example.com'],
+                  ['unknown@example.com', 'busy@example.com'],
+                  ['a@example.com', 'busy@example.com', 'unknown@example.com']):
+        h.check('status', h.run('-i', '--', *order) == 67)
+        h.check('nothing is kept of %s' % order, not h.entries())
+    # a deferral alone is kept for all
+    h.check('deferred', h.run('-i', 'a@example.com', 'busy@example.com') == 0)
+    h.check('for both', [values(p, 'rcpt') for p in h.entries()] ==
+            [['a@example.com', 'busy@example.com']])
+    h.check('nobody has got it', not sink.mails)
+    sink.close()
     return h.failures
 
 
@@ -601,7 +619,43 @@ def behind():
     return h.failures
 
 
+def runs_when_it_comes():
+    """In a network namespace whose loopback is down: who runs the queue sees it come up."""
+    port = harness.free_port()
+    h = Home(port)
+    h.check('kept: nothing can be reached', h.run('-i', 'a@example.com') == 0 and h.entries())
+    h.check('tried, and the account paused', h.run('-qf') == 0)
+    runner = subprocess.Popen([PROGRAM, '-q1h', '--foreground'], env=h.env, cwd=h.folder)
+    time.sleep(0.5)
+    ask = struct.pack('16sh14x', b'lo', 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        flags = struct.unpack('16sh14x', fcntl.ioctl(s, 0x8913, ask))[1]       # SIOCGIFFLAGS
+        fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags | 1))       # SIOCSIFFLAGS
+    sink = Sink(port=port)
+    sink.wait('a@example.com')
+    runner.terminate()
+    h.check('it ends', runner.wait(60) == 0)
+    h.check('it is gone', not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('-q1h: at once when the network comes')
+def network():
+    unshare = ['unshare', '-n'] if os.getuid() == 0 else ['unshare', '-r', '-n']
+    if subprocess.run(unshare + ['true'], capture_output=True, check=False).returncode:
+        print('# no network namespace here')
+        return []
+    end = subprocess.run(unshare + [sys.executable, os.path.abspath(__file__), '--inside'],
+                         capture_output=True, timeout=120 * harness.SCALE, check=False)
+    return [end.stdout.decode() + end.stderr.decode()] if end.returncode else []
+
+
 def main():
+    if sys.argv[1:] == ['--inside']:
+        failures = runs_when_it_comes()
+        print('\n'.join(failures))
+        return 1 if failures else 0
     return harness.run_tap(tests)
 
 
