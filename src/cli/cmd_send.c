@@ -304,12 +304,13 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 }
 
 /* What the try has not brought to an end goes into the queue. */
-static void keep_rest(struct sending *s, struct queue *q, struct result *r, int64_t begun_ms,
+static void keep_rest(struct sending *s, struct queue *q, struct result *r,
+		      const struct attempt_transfer *transfer, int64_t begun_ms,
 		      struct report *report)
 {
 	const struct keep_request keep = { .submission = &s->submission, .result = r,
 					   .message_id = report->message_id, .tried = true,
-					   .begun_ms = begun_ms };
+					   .begun_ms = begun_ms, .transfer = transfer };
 	const struct error why = r->error;
 	char at[DATETIME_UTC_SIZE];
 	struct error err;
@@ -336,6 +337,7 @@ static int submit(struct sending *s, struct queue *q)
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
 	struct attempt_options opt = events_options(s->events);
+	struct attempt_transfer transfer = { .transid = NULL };
 	struct result result;
 	const int64_t start = clock_ms(), begun_ms = datetime_now();
 
@@ -343,6 +345,7 @@ static int submit(struct sending *s, struct queue *q)
 	opt.before_ctx = &s->inv;
 	opt.sent = archived ? archive_message : NULL;
 	opt.sent_ctx = &archive;
+	opt.transfer = &transfer;
 	opt.direct_timeout = queue_exists(q) ? sub->account->queue.direct_timeout : 0;
 	result_init(&result, sub->arena, e->rcpt_count);
 	interrupt_heed();
@@ -352,7 +355,7 @@ static int submit(struct sending *s, struct queue *q)
 
 	if (result.outcome == OUTCOME_ACCEPTED)
 		pause_note_success(q, datetime_now());
-	keep_rest(s, q, &result, begun_ms, &report);
+	keep_rest(s, q, &result, &transfer, begun_ms, &report);
 	add_unsendable(e, &result);
 	report.result = &result;
 	report.attempt = 1;

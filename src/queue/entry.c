@@ -105,6 +105,7 @@ static const struct row entry_rows[] = {
 	{ "account", TEXT(struct entry, account) },
 	{ "config", RAW(struct entry, config_file) },
 	{ "no-config", FLAG(struct entry, no_files) },
+	{ "transid", TEXT(struct entry, transid), SINCE(2) },
 	{ "message-id", TEXT(struct entry, message_id) },
 	{ "sender", TEXT(struct entry, envelope.sender) },
 	{ "orig-sender", TEXT(struct entry, envelope.orig_sender) },
@@ -148,6 +149,7 @@ static const struct row rcpt_rows[] = {
 	{ "rrvs-since", MOMENT(struct one, r.rrvs_ms) },
 	{ "outcome", WORD(struct one, enum outcome, s.outcome, outcomes) },
 	{ "told", FLAG(struct one, s.told) },
+	{ "standing", FLAG(struct one, s.standing), SINCE(2) },
 	{ "at", MOMENT(struct one, s.at_ms) },
 	{ "fault", .kind = KIND_FAULT, FIELD(struct one, enum fault, s.fault) },
 	{ "exit", WORD(struct one, int, s.exit, NULL), .max = 255 },
@@ -344,7 +346,7 @@ static unsigned put_rows(struct strbuf *out, const struct row *rows, size_t n, c
 
 static unsigned put_envelope(const struct entry *e, struct strbuf *out)
 {
-	const unsigned version = put_rows(out, entry_rows, ARRAY_LEN(entry_rows), e);
+	unsigned version = put_rows(out, entry_rows, ARRAY_LEN(entry_rows), e), needed;
 
 	for (const struct name_value *x = extensions; x->name; x++) {
 		if (e->envelope.ext.asked[x->value])
@@ -359,7 +361,8 @@ static unsigned put_envelope(const struct entry *e, struct strbuf *out)
 		const struct one one = { e->envelope.rcpt[i], e->rcpt[i] };
 
 		put_line(out, "rcpt", one.r.address);
-		(void)put_rows(out, rcpt_rows, ARRAY_LEN(rcpt_rows), &one);
+		needed = put_rows(out, rcpt_rows, ARRAY_LEN(rcpt_rows), &one);
+		version = needed > version ? needed : version;
 	}
 	return version;
 }
@@ -716,6 +719,8 @@ static int check_whole(const struct entry *e, struct error *err)
 		return damaged(err, "there is no sender, recipient, account or time of arrival");
 	if (!is_path(v->sender))
 		return damaged(err, "its sender is no address");
+	if (e->transid && strpbrk(e->transid, " "))
+		return damaged(err, "the id of a transaction is none");
 	for (size_t i = 0; i < v->rcpt_count; i++) {
 		if (!is_path(v->rcpt[i].address))
 			return damaged(err, "a recipient is no address");

@@ -20,8 +20,8 @@
  * and word must be one that entry_write() could have written, and nothing
  * that goes into a command has a control character. A key that came later has
  * the VERSION that has it first: who knows only older ones leaves such an entry
- * alone, and an entry that does without is of the old version. Whoever reads an entry
- * finds plain data in the arena of the entry, const for all but the queue.
+ * alone, and an entry that does without is of the old version. Whoever reads
+ * an entry finds plain data in the arena of the entry, const for all but the queue.
  * Moments are milliseconds since 1970 (datetime_now()), 0 = never.
  */
 #ifndef QUEUE_ENTRY_H
@@ -52,6 +52,7 @@ struct strbuf;
 struct entry_rcpt {
 	enum outcome outcome;	/* NONE: not tried yet; DEFERRED: tried; others: nothing to do */
 	bool told;		/* REFUSED, and the sender has been told */
+	bool standing;		/* accepted in the transfer that transid is of */
 	int64_t at_ms;		/* of the last reply or failure */
 	/* the last reply, or what went wrong here; all empty before the first try */
 	enum fault fault;
@@ -92,6 +93,7 @@ struct entry {
 	struct entry_setting *setting;
 	size_t setting_n, setting_alloc;
 
+	const char *transid;	/* of a transfer that broke and can be resumed (CHECKPOINT); NULL */
 	const char *message_id;	/* as it stands in the message; NULL = none */
 	struct envelope envelope;	/* everybody's, those too that have got it */
 	struct entry_rcpt *rcpt;	/* envelope.rcpt_count of them */

@@ -88,6 +88,9 @@ static void note_try(struct entry *e, const struct keep_request *r)
 		e->rcpt[i].outcome = OUTCOME_REFUSED;
 		e->rcpt[i].told = true;
 	}
+	if (r->transfer)
+		schedule_note_transfer(e, r->submission->account, r->transfer, r->result, NULL,
+				       datetime_now());
 }
 
 int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,

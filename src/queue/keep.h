@@ -9,6 +9,7 @@
 
 #include "util/attr.h"
 
+struct attempt_transfer;
 struct config_request;
 struct entry;
 struct error;
@@ -22,6 +23,7 @@ struct keep_request {
 	struct result *result;		/* of the try, for its recipients */
 	bool tried;			/* false: there was none */
 	int64_t begun_ms;		/* when it began */
+	const struct attempt_transfer *transfer;	/* ... one that broke; NULL = none */
 };
 
 /* Can this submission be sent later? Not when the server is to fetch parts of it (BURL). */

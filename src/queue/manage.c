@@ -88,6 +88,7 @@ void manage_requeue(struct entry *e, int64_t now, int64_t lifetime_ms)
 		if (entry_rcpt_open(e, i))
 			e->rcpt[i] = (struct entry_rcpt){ .outcome = OUTCOME_NONE };
 	}
+	e->transid = NULL;
 	e->attempts = 0;
 	e->last_ms = 0;
 	e->next_ms = now;

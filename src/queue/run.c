@@ -45,6 +45,7 @@ struct trial {
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
 	struct result result;
+	struct attempt_transfer transfer;	/* one that broke: before it, then behind it */
 	int64_t begun_ms;
 	long milliseconds;
 };
@@ -176,6 +177,10 @@ static void choose_recipients(struct trial *t)
 		t->envelope.rcpt[n++] = e->envelope.rcpt[i];
 	}
 	t->envelope.rcpt_count = t->envelope.rcpt_alloc = n;
+	t->transfer = (struct attempt_transfer){ .transid = e->transid };
+	t->transfer.standing = arena_calloc(e->arena, n + 1, sizeof(bool));
+	for (size_t i = 0; i < n; i++)
+		t->transfer.standing[i] = e->rcpt[t->index[i]].standing;
 }
 
 /*
@@ -211,6 +216,7 @@ static void attempt(struct trial *t)
 		w->options(w->ctx, t->account, &opt);
 	opt.before = put_off;
 	opt.before_ctx = &t->claim;
+	opt.transfer = &t->transfer;
 	if (was_cut_off(t))
 		t->claim.entry.unknown_ms = t->claim.due_ms - QUEUE_UNKNOWN_SECONDS * 1000;
 	if (t->claim.entry.unknown_ms)
@@ -303,6 +309,7 @@ static void finish(struct trial *t)
 	struct error err;
 
 	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
+	schedule_note_transfer(e, t->account, &t->transfer, &t->result, t->index, datetime_now());
 	const bool paused = judge_account(t);
 
 	(void)schedule_expire(e, datetime_now());

@@ -317,7 +317,9 @@ static void test_version(void **state)
 /* Who knows the first version only can still read what needs no more. */
 static void test_first_that_will_do(void **state)
 {
-	static const char *const keys[] = { "held-since 7\n", "undo-until 7\n", "notices 5\n" };
+	static const char *const keys[] = {
+		"held-since 7\n", "undo-until 7\n", "notices 5\n", "transid <a@b>\n", "standing\n",
+	};
 	struct error err;
 	struct entry e;
 
@@ -326,7 +328,10 @@ static void test_first_that_will_do(void **state)
 		const char *key = i < ARRAY_LEN(keys) ? keys[i] : "";
 		struct strbuf out = STRBUF_INIT(4096), again = STRBUF_INIT(4096), text = out;
 
-		strbuf_addf(&text, "arrival 1\n%saccount x\nsender a@b\nrcpt c@d\n", key);
+		const bool of_rcpt = strcmp(key, "standing\n") == 0;
+
+		strbuf_addf(&text, "arrival 1\n%saccount x\n%ssender a@b\nrcpt c@d\n%s",
+			    i < 3 ? key : "", i == 3 ? key : "", of_rcpt ? key : "");
 		seal_as(&out, ENTRY_VERSION_FIRST, text.buf);
 		assert_int_equal(entry_parse(out.buf, out.len, arena, &e, &err), *key ? -1 : 0);
 		if (*key)
@@ -337,6 +342,8 @@ static void test_first_that_will_do(void **state)
 		assert_int_equal(e.held_ms, i == 0 ? 7 : 0);
 		assert_int_equal(e.undo_ms, i == 1 ? 7 : 0);
 		assert_int_equal(e.notices, i == 2 ? 5 : 0);
+		assert_same("transid", e.transid, i == 3 ? "<a@b>" : NULL);
+		assert_int_equal(e.rcpt[0].standing, of_rcpt);
 		assert_int_equal(entry_write(&e, &again, &err), 0);
 		assert_memory_equal(again.buf, *key ? "msubmit-queue 002 " : "msubmit-queue 001 ",
 				    18);

@@ -135,11 +135,13 @@ static void anew(void **state)
 
 	(void)state;
 	e.attempts = 7;
+	e.transid = "<a@b>";
 	e.last_ms = e.unknown_ms = e.warned_ms = NOW - 5;
 	e.rcpt[0] = (struct entry_rcpt){ .outcome = OUTCOME_DEFERRED, .text = "x", .exit = 75 };
 	e.rcpt[1] = (struct entry_rcpt){ .outcome = OUTCOME_REFUSED, .told = true, .text = "y" };
 	manage_requeue(&e, NOW, 0);
 	assert_int_equal(e.attempts, 0);
+	assert_null(e.transid);
 	assert_int_equal(e.last_ms, 0);
 	assert_int_equal(e.next_ms, NOW);
 	assert_int_equal(e.expires_ms, NOW + 11 * HOUR);
