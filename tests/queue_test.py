@@ -633,6 +633,10 @@ def runs_when_it_comes():
         fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags | 1))       # SIOCSIFFLAGS
     sink = Sink(port=port)
     sink.wait('a@example.com')
+    for _ in range(200):        # a signal in front of the last reply leaves it there
+        if not h.entries():
+            break
+        time.sleep(0.05)
     runner.terminate()
     h.check('it ends', runner.wait(60) == 0)
     h.check('it is gone', not h.entries())
