@@ -99,7 +99,7 @@ static const struct row entry_rows[] = {
 	{ "held", FLAG(struct entry, held) },
 	{ "held-since", MOMENT(struct entry, held_ms), SINCE(2) },
 	{ "undo-until", MOMENT(struct entry, undo_ms), SINCE(2) },
-	{ "notices", NUMBER(struct entry, notices, 15), SINCE(2) },
+	{ "notices", NUMBER(struct entry, notices, 31), SINCE(2) },
 	{ "binary", FLAG(struct entry, binary) },
 	{ "uid", NUMBER(struct entry, uid, UINT32_MAX) },
 	{ "account", TEXT(struct entry, account) },

@@ -240,7 +240,7 @@ static bool was_interrupted(const struct trial *t)
 /* --- what has come of it ------------------------------------------------------------- */
 
 /* True if it has failed here, for now: it is told with another run. */
-static bool tell_of(struct trial *t, bool tried)
+static bool tell_of(struct trial *t, bool tried, bool paused)
 {
 	const struct tell_request req = {
 		.queue = t->run->queue, .entry = &t->claim.entry, .account = t->account,
@@ -249,6 +249,8 @@ static bool tell_of(struct trial *t, bool tried)
 	};
 	struct error err;
 
+	if (paused && tell_pause(&req, &err) < 0)
+		tell_problem(t->run, &err);
 	if (tell_sender(&req, &err) == 0)
 		return false;
 	const bool later = error_is_temporary(&err);
@@ -314,7 +316,7 @@ static void finish(struct trial *t)
 
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
-	if (settle(t, tell_of(t, true), &err) < 0)
+	if (settle(t, tell_of(t, true, paused), &err) < 0)
 		tell_problem(t->run, &err);
 	const struct run_attempt done = {
 		.entry = e, .account = t->account, .envelope = &t->envelope,
@@ -352,7 +354,7 @@ static void end_entry(struct trial *t)
 {
 	struct entry *e = &t->claim.entry;
 	struct error err;
-	const bool later = tell_of(t, false);
+	const bool later = tell_of(t, false, false);
 
 	if (later)
 		e->next_ms = datetime_now() + 1000 * (int64_t)schedule_delay(e->attempts);

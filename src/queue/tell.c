@@ -128,18 +128,27 @@ static void note_told(const struct tell_request *t, const struct bounce *b, bool
 	}
 }
 
-/* Nobody can be told but who looks after this host. */
-static int tell_admin(const struct tell_request *t, struct bounce *b, struct error *err)
+/* Who looks after this host, if he is to hear about that message; else NULL. */
+static const char *admin_of(const struct tell_request *t)
 {
 	const struct account *a = t->account;
-	struct error trouble;
 
 	if (!a || !a->queue.notify_to || bounce_is_notice(t->message))
+		return NULL;
+	return a->queue.notify_to;
+}
+
+/* Nobody can be told but he. */
+static int tell_admin(const struct tell_request *t, struct bounce *b, struct error *err)
+{
+	struct error trouble;
+
+	b->to = admin_of(t);
+	if (!b->to)
 		return error_set(err, FAULT_DELIVERY_FAILED, "nobody can be told");
-	b->to = a->queue.notify_to;
 	if (bounce_count(b) == 0)
 		return 0;
-	if (!bounce_notice_due(b, a->report.notify_interval, &trouble))
+	if (!bounce_notice_due(b, t->account->report.notify_interval, &trouble))
 		return error_set(err, FAULT_DELIVERY_FAILED, "%s was told of such a failure "
 				 "not long ago", b->to);
 	return tell(t, b, false, err);
@@ -167,6 +176,14 @@ static int tell_failed(const struct tell_request *t, struct error *err)
 	}
 	note_told(t, &b, true);
 	return 0;
+}
+
+int tell_pause(const struct tell_request *t, struct error *err)
+{
+	struct bounce b = bounce_begin(t, BOUNCE_PAUSED);
+
+	b.to = admin_of(t);
+	return b.to && bounce_count(&b) > 0 ? tell(t, &b, false, err) : 0;
 }
 
 /* --- delays, and what was handed over ---------------------------------------------------- */

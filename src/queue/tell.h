@@ -49,6 +49,9 @@ ATTR_PURE bool tell_is_due(const struct entry *e);
  */
 ATTR_CHECK int tell_sender(const struct tell_request *t, struct error *err);
 
+/* Tells notify_to, if there is one, that the account is paused. As tell_sender(). */
+ATTR_CHECK int tell_pause(const struct tell_request *t, struct error *err);
+
 /*
  * Sends off the notices of an entry that says on disk that they were told: they
  * become entries of the queue, those that have not yet. EX_CANTCREAT.
