@@ -174,10 +174,17 @@ static const char *transid(const struct attempt *t)
 	return strlen(id) <= TRANSID_MAX ? id : ident_message_id(t->o.arena, NULL);
 }
 
+/* That of an attempt before and behind; NULL = there is none. */
+static struct attempt_transfer *transfer_of(const struct attempt *t)
+{
+	return t->targets.mx_domain ? NULL : t->o.opt->transfer;
+}
+
 /* The transfer that can be resumed, with an id of its own for each message. */
 static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *r)
 {
 	struct checkpoint *c = &t->checkpoint;
+	const struct attempt_transfer *x = transfer_of(t);
 
 	if (!t->o.account->checkpoint)
 		return NULL;
@@ -185,8 +192,28 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
 		c->standing = arena_calloc(t->o.arena, r->rcpt_count, sizeof(bool));
 		c->id = transid(t);
 		c->spare = transid(t);
+		if (x && x->transid) {
+			c->id = x->transid;
+			memcpy(c->standing, x->standing, r->rcpt_count * sizeof(bool));
+			c->resume = true;
+		}
 	}
 	return c;
+}
+
+/* What another attempt can resume: someone whom the server has accepted has not got it. */
+static void keep_transfer(const struct attempt *t, const struct result *r)
+{
+	const struct checkpoint *c = &t->checkpoint;
+	struct attempt_transfer *x = transfer_of(t);
+	bool any = false;
+
+	if (!x)
+		return;
+	for (size_t i = 0; c->resume && i < r->rcpt_count; i++)
+		any |= c->standing[i] && r->rcpt[i].outcome != OUTCOME_ACCEPTED;
+	*x = any ? (struct attempt_transfer){ c->id, c->standing } :
+		(struct attempt_transfer){ .transid = NULL };
 }
 
 /*
@@ -415,6 +442,7 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		error_set(&err, FAULT_TOO_MANY_RECIPIENTS, "the server took no more recipients");
 		result_set_rest(result, &err);
 	}
+	keep_transfer(&t, result);
 	prefix_results(&t, result);
 	result_settle(result);
 }

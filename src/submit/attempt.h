@@ -4,6 +4,8 @@
 #ifndef SUBMIT_ATTEMPT_H
 #define SUBMIT_ATTEMPT_H
 
+#include <stdbool.h>
+
 #include "net/wire.h"
 #include "util/attr.h"
 
@@ -15,6 +17,12 @@ struct message;
 struct observer;
 struct result;
 struct session;
+
+/* What an attempt must know to resume a transfer that broke in the one before (CHECKPOINT). */
+struct attempt_transfer {
+	const char *transid;	/* with its brackets; NULL = there is nothing to resume */
+	bool *standing;		/* of each recipient: the server had accepted him */
+};
 
 struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
@@ -32,6 +40,11 @@ struct attempt_options {
 	/* A server has taken this message, with these edits, for at least one. NULL = nothing. */
 	void (*sent)(void *ctx, const struct message *, const struct edits *);
 	void *sent_ctx;
+	/*
+	 * A transfer to resume, and behind the attempt one for the next, in the
+	 * result's arena. NULL = a later attempt begins anew. Not in direct delivery.
+	 */
+	struct attempt_transfer *transfer;
 };
 
 /*
