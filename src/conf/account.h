@@ -326,6 +326,8 @@ struct queue_settings {
 	unsigned direct_timeout;	/* seconds of a first try up to the end of its content */
 	unsigned lifetime;		/* seconds until it is given up */
 	uint64_t max_bytes;		/* of all entries, 0 = no limit */
+	unsigned undo_window;		/* seconds in which it can be taken back, 0 = none */
+	bool keep;			/* what was sent stays, in folder "sent" */
 	/* what its sender is told: queue/bounce.h */
 	unsigned bounce_lifetime;	/* as lifetime, of mail from the null sender */
 	unsigned delay_warning;		/* seconds until he hears that it is late, 0 = never */

@@ -89,7 +89,7 @@ static int put_address(struct composer *c, const char *name, const char *address
 
 static const char *const actions[] = {
 	[BOUNCE_FAILED] = "failed", [BOUNCE_DELAYED] = "delayed", [BOUNCE_RELAYED] = "relayed",
-	[BOUNCE_DELIVERED] = "delivered",
+	[BOUNCE_DELIVERED] = "delivered", [BOUNCE_PAUSED] = "delayed",
 };
 
 /* subject, detail = 1*3DIGIT without zeros in front; NULL: it is none of that class */
@@ -116,6 +116,7 @@ static const char *recipient_status(struct composer *c, size_t i)
 	} fitting[] = {
 		[BOUNCE_FAILED] = { "54", "5.0.0" }, [BOUNCE_DELAYED] = { "4", "4.4.7" },
 		[BOUNCE_RELAYED] = { "2", "2.0.0" }, [BOUNCE_DELIVERED] = { "2", "2.0.0" },
+		[BOUNCE_PAUSED] = { "4", "4.4.7" },
 	};
 	const enum bounce_kind kind = c->b->kind;
 
@@ -169,7 +170,7 @@ static int put_recipient(struct composer *c, size_t i, struct error *err)
 	    put_server(c, i, err) < 0 || put_diagnostic(c, i, err) < 0 ||
 	    put_date(c, "Last-Attempt-Date", at, err) < 0)
 		return -1;
-	if (c->b->kind == BOUNCE_DELAYED)
+	if (c->b->kind == BOUNCE_DELAYED || c->b->kind == BOUNCE_PAUSED)
 		return put_date(c, "Will-Retry-Until", e->expires_ms, err);
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/account.h"
+#include "conf/accounts.h"
 #include "message/result.h"
 #include "queue/entry.h"
 #include "queue/queue.h"
@@ -29,22 +30,30 @@ static const char *whole_path(struct arena *a, const char *path)
 	return path && realpath(path, whole) ? arena_strdup(a, whole) : path;
 }
 
+void keep_note_config(struct entry *e, const struct config_request *config)
+{
+	e->config_file = whole_path(e->arena, config->file);
+	e->no_files = config->no_files;
+	e->setting_n = 0;
+	for (size_t i = 0; i < config->override_n; i++)
+		entry_add_setting(e, config->override[i].key, config->override[i].value);
+}
+
 static void fill(struct entry *e, const struct keep_request *r)
 {
 	const struct submission *s = r->submission;
-	const struct config_request *config = &s->request->config;
 
 	entry_init(e, s->arena);
 	entry_set_envelope(e, &s->envelope);
 	e->arrival_ms = datetime_now();
 	e->expires_ms = e->arrival_ms + 1000 * (int64_t)(*s->envelope.sender ?
 		s->account->queue.lifetime : s->account->queue.bounce_lifetime);
+	if (!r->tried && s->account->queue.undo_window)
+		e->next_ms = e->undo_ms = e->arrival_ms +
+			1000 * (int64_t)s->account->queue.undo_window;
 	e->uid = getuid();
 	e->account = s->account->name;
-	e->config_file = whole_path(s->arena, config->file);
-	e->no_files = config->no_files;
-	for (size_t i = 0; i < config->override_n; i++)
-		entry_add_setting(e, config->override[i].key, config->override[i].value);
+	keep_note_config(e, &s->request->config);
 	e->message_id = r->message_id;
 }
 
@@ -79,6 +88,9 @@ static void note_try(struct entry *e, const struct keep_request *r)
 		e->rcpt[i].outcome = OUTCOME_REFUSED;
 		e->rcpt[i].told = true;
 	}
+	if (r->transfer)
+		schedule_note_transfer(e, r->submission->account, r->transfer, r->result, NULL,
+				       datetime_now());
 }
 
 int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,

@@ -9,6 +9,9 @@
 
 #include "util/attr.h"
 
+struct attempt_transfer;
+struct config_request;
+struct entry;
 struct error;
 struct queue;
 struct result;
@@ -20,6 +23,7 @@ struct keep_request {
 	struct result *result;		/* of the try, for its recipients */
 	bool tried;			/* false: there was none */
 	int64_t begun_ms;		/* when it began */
+	const struct attempt_transfer *transfer;	/* ... one that broke; NULL = none */
 };
 
 /* Can this submission be sent later? Not when the server is to fetch parts of it (BURL). */
@@ -34,5 +38,8 @@ ATTR_PURE bool keep_possible(const struct submission *s);
  */
 ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
 			       struct error *err);
+
+/* Notes in e how its account is made: files and options, as they are found from anywhere. */
+void keep_note_config(struct entry *e, const struct config_request *config);
 
 #endif

@@ -189,23 +189,6 @@ static int open_session(struct attempt *t, struct error *err)
 	return -1;
 }
 
-static void describe_session(const struct attempt *t, struct result *r)
-{
-	struct strbuf tls = STRBUF_INIT(1024);
-	char peer[128];
-
-	socket_peer_name(wire_stream(t->o->wire), peer, sizeof(peer));
-	r->address = arena_strdup(r->arena, peer);
-	r->mechanism = t->o->session.mechanism ?
-		arena_strdup(r->arena, t->o->session.mechanism) : NULL;
-	r->binding = t->o->session.binding;
-	if (tls_is(wire_stream(t->o->wire))) {
-		tls_describe(wire_stream(t->o->wire), &tls);
-		r->tls = arena_strdup(r->arena, tls.buf);
-	}
-	strbuf_release(&tls);
-}
-
 /* atoms with dots between them, at most TRANSID_MAX characters */
 static const char *transid(const struct attempt *t)
 {
@@ -215,10 +198,17 @@ static const char *transid(const struct attempt *t)
 	return strlen(id) <= TRANSID_MAX ? id : ident_message_id(t->arena, NULL);
 }
 
+/* That of an attempt before and behind; NULL = there is none. */
+static struct attempt_transfer *transfer_of(const struct attempt *t)
+{
+	return t->targets->mx_domain ? NULL : t->opt->transfer;
+}
+
 /* The transfer that can be resumed, with an id of its own for each message. */
 static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *r)
 {
 	struct checkpoint *c = &t->checkpoint;
+	const struct attempt_transfer *x = transfer_of(t);
 
 	if (!t->o->account->checkpoint)
 		return NULL;
@@ -226,8 +216,28 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
 		c->standing = arena_calloc(t->arena, r->rcpt_count, sizeof(bool));
 		c->id = transid(t);
 		c->spare = transid(t);
+		if (x && x->transid) {
+			c->id = x->transid;
+			memcpy(c->standing, x->standing, r->rcpt_count * sizeof(bool));
+			c->resume = true;
+		}
 	}
 	return c;
+}
+
+/* What another attempt can resume: someone whom the server has accepted has not got it. */
+static void keep_transfer(const struct attempt *t, const struct result *r)
+{
+	const struct checkpoint *c = &t->checkpoint;
+	struct attempt_transfer *x = transfer_of(t);
+	bool any = false;
+
+	if (!x)
+		return;
+	for (size_t i = 0; c->resume && i < r->rcpt_count; i++)
+		any |= c->standing[i] && r->rcpt[i].outcome != OUTCOME_ACCEPTED;
+	*x = any ? (struct attempt_transfer){ c->id, c->standing } :
+		(struct attempt_transfer){ .transid = NULL };
 }
 
 /*
@@ -253,16 +263,6 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 	return !interrupt_pending();
 }
 
-/* Nobody knows about those who seemed to have got it. */
-static void doubt(struct result *r, struct error *err)
-{
-	result_doubt(r, err);
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
-			result_set_error(r, i, err);
-	}
-}
-
 /*
  * A server that has said yes says no behind it, with nobody asking: the yes
  * may have been about something else. Nobody knows then.
@@ -275,7 +275,7 @@ static void take_back(int code, size_t accepted, struct result *r)
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
 		  "with %d", code);
-	doubt(r, &err);
+	result_take_back(r, &err);
 }
 
 /* --- what goes out behind the dot ------------------------------------------------------ */
@@ -436,7 +436,7 @@ static void settle_followed(struct attempt *t, size_t accepted)
 		error_set(&err, FAULT_PROTOCOL, "the server answered more often than it was "
 			  "asked: the message, or what stood behind it");
 		if (!accepted && result_count(t->result, OUTCOME_ACCEPTED))
-			doubt(t->result, &err);
+			result_take_back(t->result, &err);
 	}
 	t->followed = FOLLOWED_NOT;
 }
@@ -705,7 +705,7 @@ static bool run_session(struct attempt *t, const struct message *m, const struct
 		return false;
 	}
 	name_target(t, r);
-	describe_session(t, r);
+	session_opening_describe(t->o, r);
 	const size_t accepted = result_count(r, OUTCOME_ACCEPTED);
 
 	*next_out = serve(t, m, edits, r);
@@ -747,6 +747,7 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		error_set(&err, FAULT_TOO_MANY_RECIPIENTS, "the server took no more recipients");
 		result_set_rest(result, &err);
 	}
+	keep_transfer(t, result);
 	prefix_results(t, result);
 	result_settle(result);
 	xfree(t);

@@ -28,6 +28,12 @@ struct attempt_next {
 	struct result *result;		/* initialised */
 };
 
+/* What an attempt must know to resume a transfer that broke in the one before (CHECKPOINT). */
+struct attempt_transfer {
+	const char *transid;	/* with its brackets; NULL = there is nothing to resume */
+	bool *standing;		/* of each recipient: the server had accepted him */
+};
+
 struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
 	void *trace_ctx;
@@ -55,6 +61,11 @@ struct attempt_options {
 	 */
 	bool (*next)(void *ctx, const struct account *a, struct attempt_next *out);
 	void *next_ctx;
+	/*
+	 * A transfer to resume, and behind the attempt one for the next, in the
+	 * result's arena. NULL = a later attempt begins anew. Not in direct delivery.
+	 */
+	struct attempt_transfer *transfer;
 };
 
 /*
