@@ -368,8 +368,8 @@ static void mail(struct smtpd *s, const char *arg)
 		if (needs_utf8(s, sender) || !fits_size(s, params.size))
 			return;
 		s->envelope.sender = sender;
-		s->state = SMTPD_MAIL;
-		smtpd_reply(s, 250, "2.1.0", "sender ok");
+		if (smtpd_take_sender(s))
+			s->state = SMTPD_MAIL;
 	}
 }
 
@@ -426,9 +426,12 @@ static bool rcpt(struct smtpd *s, const char *arg)
 	}
 	if (needs_utf8(s, address) || !wants_domain(s, address))
 		return false;
-	(void)envelope_add(&s->envelope, address, NULL);	/* one told twice is one */
+	const struct recipient recipient = { .address = address };
+
+	if (!smtpd_take_recipient(s, &recipient))
+		return false;
+	(void)envelope_add_as(&s->envelope, address, NULL, &recipient);	/* one told twice is one */
 	s->rcpt_accepted++;
-	smtpd_reply(s, 250, "2.1.5", "recipient ok");
 	return true;
 }
 

@@ -8,9 +8,11 @@
 #include <time.h>
 
 #include "message/ident.h"
+#include "message/result.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "tls/tls.h"
 #include "util/arena.h"
@@ -55,6 +57,9 @@ void smtpd_init_take(struct smtpd *s, const struct server_options *options, stru
 
 void smtpd_release(struct smtpd *s)
 {
+	smtpd_reset(s);
+	if (s->delivery->ops->end)
+		s->delivery->ops->end(s->delivery);
 	wire_free(s->wire);
 	arena_free(s->arena);
 	strbuf_release(&s->helo);
@@ -64,6 +69,9 @@ void smtpd_release(struct smtpd *s)
 
 void smtpd_reset(struct smtpd *s)
 {
+	if (s->begun && s->delivery->ops->reset)
+		s->delivery->ops->reset(s->delivery);
+	s->begun = false;
 	arena_free(s->arena);
 	s->arena = arena_new();
 	envelope_init(&s->envelope, s->arena);
@@ -146,6 +154,46 @@ void smtpd_reply(struct smtpd *s, int code, const char *status, const char *fmt,
 void smtpd_reply_error(struct smtpd *s, int code, const struct error *err)
 {
 	smtpd_reply(s, code, err->status, "%s", err->text);
+}
+
+static struct delivery_client client_of(const struct smtpd *s)
+{
+	return (struct delivery_client){
+		.peer = s->peer, .helo = s->helo.len ? s->helo.buf : "",
+		.user = smtpd_signed_in(s) ? s->user.buf : NULL, .server_name = smtpd_name(s),
+		.tls = s->tls, .esmtp = s->esmtp, .uid = -1, .pid = -1,
+	};
+}
+
+static bool say_taken(struct smtpd *s, int rc, const struct delivery_reply *reply)
+{
+	s->begun = true;
+	smtpd_reply(s, reply->code, reply->status, "%s", reply->text);
+	return rc == 0;
+}
+
+bool smtpd_take_sender(struct smtpd *s)
+{
+	const struct delivery_client client = client_of(s);
+	struct delivery_reply reply;
+	int rc = 0;
+
+	delivery_say(&reply, 250, "2.1.0", "sender ok");
+	if (s->delivery->ops->mail)
+		rc = s->delivery->ops->mail(s->delivery, &client, &s->envelope, &reply);
+	return say_taken(s, rc, &reply);
+}
+
+bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r)
+{
+	const struct delivery_client client = client_of(s);
+	struct delivery_reply reply;
+	int rc = 0;
+
+	delivery_say(&reply, 250, "2.1.5", "recipient ok");
+	if (s->delivery->ops->rcpt)
+		rc = s->delivery->ops->rcpt(s->delivery, &client, &s->envelope, r, &reply);
+	return say_taken(s, rc, &reply);
 }
 
 void smtpd_flush(struct smtpd *s)
@@ -436,16 +484,17 @@ static void store(struct smtpd *s, struct incoming *m, const char *data, size_t 
 }
 
 /*
- * The fields of a final delivery: where it came from, for whom, and how. The
- * folder takes the mail of all recipients, so who they were is kept here.
+ * How it came here; of a final delivery also where it came from and for whom:
+ * a folder takes the mail of all recipients, so who they were is kept here.
  */
 static void store_trace(struct smtpd *s, struct incoming *m)
 {
 	const struct envelope *e = &s->envelope;
 	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
 
-	strbuf_addf(&trace, "Return-Path: <%s>\r\n", e->sender);
-	for (size_t i = 0; i < e->rcpt_count; i++) {
+	if (s->delivery->final)
+		strbuf_addf(&trace, "Return-Path: <%s>\r\n", e->sender);
+	for (size_t i = 0; s->delivery->final && i < e->rcpt_count; i++) {
 		strbuf_addf(&trace, "Delivered-To: %s\r\n", e->rcpt[i].address);
 		store(s, m, trace.buf, trace.len);
 		strbuf_reset(&trace);
@@ -472,30 +521,20 @@ static bool read_message(struct smtpd *s, struct incoming *m)
 	return m->in.state == INDATA_DONE;
 }
 
-/* What the form of the message itself is refused for; 0 = nothing. */
+/* Is the form of the message itself what it must be? */
 static int check_form(const struct smtpd *s, const struct indata *in, struct error *err)
 {
-	if (in->nul) {
-		error_set(err, FAULT_MESSAGE, "the message holds NUL octets");
-		return 554;
-	}
-	if (s->options->set.strict && (in->bare_lf || in->bare_cr)) {
-		error_set(err, FAULT_BARE_LINE_END,
-			  "lines end with CRLF: the message holds a bare %s",
-			  in->bare_lf ? "LF" : "CR");
-		return 550;
-	}
+	if (in->nul)
+		return error_set(err, FAULT_MESSAGE, "the message holds NUL octets");
+	if (s->options->set.strict && (in->bare_lf || in->bare_cr))
+		return error_set(err, FAULT_BARE_LINE_END,
+				 "lines end with CRLF: the message holds a bare %s",
+				 in->bare_lf ? "LF" : "CR");
 	return 0;
 }
 
-static int storage_code(const struct error *err)
-{
-	if (err->fault == FAULT_TOO_LARGE)
-		return 552;
-	return err->fault == FAULT_DISK_FULL ? 452 : 451;
-}
-
-static void log_message(struct smtpd *s, const struct incoming *m, int code)
+static void log_message(struct smtpd *s, const struct incoming *m,
+			const struct delivery_reply *reply)
 {
 	const struct envelope *e = &s->envelope;
 	struct strbuf rcpts = STRBUF_INIT(4096);
@@ -503,46 +542,49 @@ static void log_message(struct smtpd *s, const struct incoming *m, int code)
 	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX; i++)
 		strbuf_addf(&rcpts, "%s<%s>", i ? "," : "", e->rcpt[i].address);
 	smtpd_log(s, "from=<%s> recipients=%zu to=%s size=%" PRIu64 " id=%s reply=%d result=%s",
-		  e->sender, e->rcpt_count, rcpts.buf, m->in.size, m->id, code,
-		  code == 250 ? "stored" : m->error.text);
+		  e->sender, e->rcpt_count, rcpts.buf, m->in.size, m->id, reply->code,
+		  m->error.exit ? m->error.text : reply->text);
 	strbuf_release(&rcpts);
 }
 
-/* The reply to the dot: 250 only behind a commit. */
+/* The reply to the end of data: 2xx only behind a commit. */
 static void conclude(struct smtpd *s, struct incoming *m)
 {
+	struct delivery_reply reply;
+	struct result result;
 	struct error err;
-	int code = check_form(s, &m->in, &err);
 
-	if (code && !m->error.exit)
-		give_up(s, m, &err);
-	else if (code)
+	result_init(&result, s->arena, s->envelope.rcpt_count);
+	if (check_form(s, &m->in, &err) < 0) {
+		if (!m->error.exit)
+			s->delivery->ops->abandon(s->delivery);
 		m->error = err;
-	else if (!m->error.exit && s->delivery->ops->commit(s->delivery, &err) < 0)
-		m->error = err;
-	if (!m->error.exit)
-		code = 250;
-	else if (!code)
-		code = storage_code(&m->error);
-	log_message(s, m, code);
-	if (code == 250)
-		smtpd_reply(s, 250, "2.0.0", "stored as %s", m->id);
-	else if (code / 10 == 45)	/* what is wrong with our disk is for the log */
-		smtpd_reply(s, code, m->error.status, "cannot store the message, try again later");
-	else
-		smtpd_reply_error(s, code, &m->error);
-	s->messages += code == 250;
+	}
+	if (m->error.exit) {
+		delivery_settle(&result, NULL, &m->error);
+	} else {
+		s->delivery->ops->commit(s->delivery, &result);
+		result_settle(&result);
+		m->error = result.error;
+	}
+	delivery_reply_all(&reply, &result);
+	log_message(s, m, &reply);
+	smtpd_reply(s, reply.code, reply.status, "%s", reply.text);
+	s->messages += reply.code / 100 == 2;
 }
 
 void receive_data(struct smtpd *s)
 {
+	const struct delivery_client client = client_of(s);
 	struct incoming m = { .id = "" };
+	struct delivery_reply reply;
 	struct error err;
 
-	if (s->delivery->ops->begin(s->delivery, &m.id, &err) < 0) {
+	s->begun = true;
+	if (s->delivery->ops->begin(s->delivery, &client, &s->envelope, &m.id, &err) < 0) {
 		smtpd_log(s, "from=<%s> result=%s", s->envelope.sender, err.text);
-		smtpd_reply(s, storage_code(&err), err.status,
-			    "cannot store messages, try again later");
+		delivery_reply_error(&reply, &err);
+		smtpd_reply(s, reply.code, reply.status, "%s", reply.text);
 		smtpd_reset(s);
 		return;
 	}

@@ -1,6 +1,6 @@
 /*
  * One session of the listener: RFC 5321 as a server for submission, over any
- * stream (tests use memory), into any place (struct delivery).
+ * stream (tests use memory), with any delivery (server/delivery.h).
  *
  * Guarantees: 250 to the final dot only when the message is stored for good;
  * nothing is stored when the client goes away inside DATA; nothing of one
@@ -28,29 +28,6 @@ struct delivery;
 struct server_options;
 struct smtpd;
 struct wire;
-
-/*
- * Where the listener puts a message: one table of operations per kind of
- * place, so that the session does not know whether it is a folder or a queue.
- *
- * begin, any number of writes, then commit or abandon. The octets are
- * canonical (lines end with CRLF and nothing else, no NUL). When begin fails
- * there is nothing to abandon; when write fails abandon follows; when commit
- * fails nothing is left behind. Commit returns 0 only when the message would
- * survive a loss of power.
- */
-struct delivery_ops {
-	/* *id_out names the message in replies and trace fields; valid until the next begin */
-	int (*begin)(struct delivery *, const char **id_out, struct error *);
-	int (*write)(struct delivery *, const char *data, size_t n, struct error *);
-	int (*commit)(struct delivery *, struct error *);
-	void (*abandon)(struct delivery *);
-};
-
-/* First member of each kind of place. */
-struct delivery {
-	const struct delivery_ops *ops;
-};
 
 /* One bit each: the table of commands holds sets of them. */
 enum smtpd_state {
@@ -91,6 +68,7 @@ struct smtpd {
 	bool utf8;			/* SMTPUTF8 was given with MAIL */
 	bool refused_rcpt;		/* a recipient was refused */
 	unsigned rcpt_accepted;		/* RCPT commands, repeated ones too */
+	bool begun;			/* the delivery was told of the transaction */
 };
 
 /*
@@ -149,6 +127,13 @@ ATTR_CHECK bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_
 
 /* Forgets the transaction; the state goes back to READY. */
 void smtpd_reset(struct smtpd *s);
+
+/*
+ * Asks the delivery, where it wants to be asked, about the sender of the
+ * envelope or one recipient more (which is not in it yet), and replies.
+ */
+ATTR_CHECK bool smtpd_take_sender(struct smtpd *s);
+ATTR_CHECK bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r);
 
 /* Puts a stream on top of the session's; ends the session on failure. */
 ATTR_CHECK bool smtpd_start_tls(struct smtpd *s);

@@ -10,6 +10,7 @@
 
 #include "memory_stream.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
@@ -38,8 +39,11 @@ static int maybe_fail(const struct store *s, int step, struct error *err)
 	return error_set(err, s->fail_fault, "scripted: /secret/path is full");
 }
 
-static int store_begin(struct delivery *d, const char **id_out, struct error *err)
+static int store_begin(struct delivery *d, const struct delivery_client *client,
+		       const struct envelope *e, const char **id_out, struct error *err)
 {
+	(void)client;
+	(void)e;
 	struct store *s = (struct store *)d;
 
 	assert_false(s->open);
@@ -66,17 +70,20 @@ static int store_write(struct delivery *d, const char *data, size_t n, struct er
 	return 0;
 }
 
-static int store_commit(struct delivery *d, struct error *err)
+static void store_commit(struct delivery *d, struct result *result)
 {
 	struct store *s = (struct store *)d;
+	struct error err;
 
 	assert_true(s->open);
 	s->open = false;
-	if (maybe_fail(s, FAIL_COMMIT, err) < 0)
-		return -1;
+	if (maybe_fail(s, FAIL_COMMIT, &err) < 0) {
+		delivery_settle(result, NULL, &err);
+		return;
+	}
 	assert_null(memchr(s->current.buf, '\0', s->current.len));
 	strvec_add(&s->messages, s->current.buf);
-	return 0;
+	delivery_settle(result, "stored as ID", NULL);
 }
 
 static void store_abandon(struct delivery *d)
@@ -124,7 +131,7 @@ ATTR_UNUSED static void run_init(struct run *r)
 {
 	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = true,
 				       .message_size_limit = 100000 },
-			   .store.delivery.ops = &store_ops };
+			   .store.delivery = { &store_ops, .final = true } };
 	strbuf_init(&r->written, 1 << 22);
 	strbuf_init(&r->log, 1 << 20);
 	strbuf_init(&r->store.current, 1 << 22);

@@ -292,7 +292,7 @@ static void test_stored_text(void **state)
 	assert_string_equal(text + strlen(text) - (sizeof(tail) - 1), tail);
 	assert_null(strstr(text, " for <"));
 	assert_non_null(strstr(r.log.buf, "from=<a@x.example> recipients=2 to=<b@y.example>,"
-			       "<c@y.example> size=23 id=ID reply=250 result=stored\n"));
+			       "<c@y.example> size=23 id=ID reply=250 result=stored as ID\n"));
 	run_release(&r);
 }
 
