@@ -36,7 +36,9 @@ const char *smtpd_name(const struct smtpd *s)
 
 bool smtpd_offers_auth(const struct smtpd *s)
 {
-	return s->options->set.auth_file && (s->tls || s->options->set.auth_plain_loopback);
+	const struct listen_settings *set = &s->options->set;
+
+	return (set->auth_file || set->on_auth) && (s->tls || set->auth_plain_loopback);
 }
 
 bool smtpd_signed_in(const struct smtpd *s)

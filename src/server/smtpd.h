@@ -25,6 +25,7 @@
 
 struct arena;
 struct delivery;
+struct listen_settings;
 struct server_options;
 struct smtpd;
 struct wire;
@@ -209,6 +210,15 @@ ATTR_CHECK int auth_set_password(struct auth_login *login, const struct strbuf *
  * not; any other error is a local fault (454 4.7.0, the text is for the log).
  */
 ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, struct error *err);
+
+/*
+ * Says set->on_auth that this is the password of that user? It is told by
+ * descriptor 3: authzid, user, password, mechanism, peer, each with a NUL
+ * behind it. Exit 0 is yes, 1 is no (EX_NOPERM); all else, and a program that
+ * fails or hangs, is an error of another exit code: 454.
+ */
+ATTR_CHECK int auth_hook(const struct listen_settings *set, const struct auth_login *login,
+			 const char *mechanism, const char *peer, struct error *err);
 
 /* Can the file be read, and is it closed to others? EX_CONFIG if not. */
 ATTR_CHECK int auth_check_file(const char *path, struct error *err);
