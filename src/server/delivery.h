@@ -85,6 +85,7 @@ struct delivery_ops {
 struct delivery {
 	const struct delivery_ops *ops;
 	bool final;			/* mail ends here: it gets Return-Path and Delivered-To */
+	bool completes;			/* it gives addresses without a domain one of its own */
 };
 
 /* Frees a delivery with its free(); accepts NULL. */
