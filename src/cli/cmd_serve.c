@@ -33,8 +33,10 @@ static int serve(const struct invocation *inv, const struct listen_settings *l,
 		.log = log_event, .log_ctx = (void *)inv,
 	};
 	struct arena *arena = arena_new();
-	const struct deliver_request place = { .deliver = l->deliver, .key = "deliver",
-					       .server_name = l->server_name, .arena = arena };
+	const struct deliver_request place = {
+		.deliver = l->deliver, .key = "deliver", .server_name = l->server_name,
+		.on_message = l->on_message, .hook_timeout = l->hook_timeout, .arena = arena,
+	};
 	int rc = deliver_open(&place, &opt.delivery, err);
 
 	if (rc == 0)

@@ -11,7 +11,9 @@
 struct listen_settings {
 	const char *name;
 	const char *listen;		/* ADDRESS:PORT, loopback; port 0 = any free one */
-	const char *deliver;		/* maildir:PATH */
+	const char *deliver;		/* SCHEME:PLACE, see deliver/deliver.c */
+	const char *const *on_message, *const *on_auth;	/* argv of hooks; NULL = none */
+	unsigned hook_timeout;		/* seconds a hook or command: may take; 0 = any time */
 	const char *server_name;	/* NULL = the host's name */
 	const char *server_cert, *server_key;	/* PEM; both or none */
 	const char *auth_file;		/* lines USER:{scheme}HASH or USER:crypt(3) hash */

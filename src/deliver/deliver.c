@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/settings.h"
+#include "deliver/deliver_kinds.h"
 #include "deliver/maildir.h"
 #include "message/ident.h"
 #include "server/delivery.h"
@@ -25,6 +27,17 @@ static int open_maildir(const struct deliver_request *r, const char *place,
 	return 0;
 }
 
+int deliver_split(const struct deliver_request *r, const char *command,
+		  const char *const **argv_out, struct error *err)
+{
+	const struct setting words = { .key = r->key, .type = SETTING_ARGV,
+				       .flags = SETTING_COMMAND };
+
+	if (setting_set(argv_out, &words, r->arena, command, err) < 0)
+		return -1;
+	return *argv_out ? 0 : error_set(err, FAULT_CONFIG, "key '%s': no command", r->key);
+}
+
 static const struct kind {
 	const char *scheme;	/* with its ':' */
 	const char *form;	/* for texts */
@@ -32,18 +45,41 @@ static const struct kind {
 		    struct error *err);
 } kinds[] = {
 	{ "maildir:", "maildir:PATH", open_maildir },
+	{ "command:", "command:PROGRAM ARGUMENT...", deliver_to_command },
 };
 
-int deliver_open(const struct deliver_request *r, struct delivery **out, struct error *err)
+static const struct kind *find_kind(const char *deliver, const char **place_out)
 {
-	const char *deliver = r->deliver ? r->deliver : "";
-
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const size_t n = strlen(kinds[i].scheme);
 
-		if (strncmp(deliver, kinds[i].scheme, n) == 0 && deliver[n])
-			return kinds[i].open(r, deliver + n, out, err);
+		if (strncmp(deliver, kinds[i].scheme, n) == 0 && deliver[n]) {
+			*place_out = deliver + n;
+			return &kinds[i];
+		}
 	}
-	return error_set(err, FAULT_CONFIG, "key '%s': '%s' is not of the form maildir:PATH",
-			 r->key, deliver);
+	return NULL;
+}
+
+static int no_kind(const struct deliver_request *r, struct error *err)
+{
+	error_set(err, FAULT_CONFIG, "key '%s': '%s' is not of the form", r->key,
+		  r->deliver ? r->deliver : "");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		error_append(err, "%s %s", i ? "," : "", kinds[i].form);
+	return -1;
+}
+
+int deliver_open(const struct deliver_request *r, struct delivery **out, struct error *err)
+{
+	const char *place;
+	const struct kind *kind = find_kind(r->deliver ? r->deliver : "", &place);
+	struct delivery *d = NULL;
+
+	if (!kind)
+		return no_kind(r, err);
+	if (kind->open(r, place, &d, err) < 0)
+		return -1;
+	*out = r->on_message ? deliver_behind_hook_take(r, d) : d;
+	return 0;
 }

@@ -19,6 +19,8 @@ struct deliver_request {
 	const char *deliver;	/* SCHEME:PLACE */
 	const char *key;	/* the setting that says so, for texts */
 	const char *server_name;	/* NULL = the host's name */
+	const char *const *on_message;	/* argv of who judges each message; NULL = nobody */
+	unsigned hook_timeout;	/* seconds a program may take; 0 = any time */
 	struct arena *arena;		/* what lives as long as the delivery is made there */
 };
 

@@ -372,9 +372,9 @@ static int check_settings(const struct listen_settings *set, struct error *err)
 	if (set->require_tls && !set->server_cert)
 		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
-	if (set->auth_required && !set->auth_file)
+	if (set->auth_required && !set->auth_file && !set->on_auth)
 		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
-				 "there is no password file");
+				 "there is no password file, nor on_auth");
 	if (set->server_name && (!*set->server_name || strchr(set->server_name, ' ') ||
 				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",

@@ -35,8 +35,10 @@ const char *smtpd_name(const struct smtpd *s)
 
 bool smtpd_offers_auth(const struct smtpd *s)
 {
-	return s->options->set.auth_file && !s->stdio &&
-		(s->tls || s->local || s->options->set.auth_plain_loopback);
+	const struct listen_settings *set = &s->options->set;
+
+	return (set->auth_file || set->on_auth) && !s->stdio &&
+		(s->tls || s->local || (s->loopback && set->auth_plain_loopback));
 }
 
 bool smtpd_signed_in(const struct smtpd *s)
@@ -49,7 +51,8 @@ void smtpd_init_take(struct smtpd *s, const struct server_options *options, stru
 {
 	*s = (struct smtpd){ .options = options, .delivery = delivery, .wire = wire, .peer = peer,
 			     .stop_fd = -1, .pause_ms = 1000, .state = SMTPD_START,
-			     .lmtp = options->set.lmtp, .uid = -1, .pid = -1 };
+			     .lmtp = options->set.lmtp, .uid = -1, .pid = -1,
+			     .loopback = strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 };
 	strbuf_init(&s->helo, NAME_OCTETS);
 	strbuf_init(&s->user, NAME_OCTETS);
 	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);

@@ -27,6 +27,7 @@ struct arena;
 struct delivery;
 struct delivery_client;
 struct incoming;
+struct listen_settings;
 struct server_options;
 struct smtpd;
 struct wire;
@@ -64,6 +65,7 @@ struct smtpd {
 	struct deadline stop_limit;	/* grace for a message under way */
 	struct error error;		/* why it ended, if not by QUIT; exit 0 otherwise */
 	bool tls, esmtp, lmtp;
+	bool loopback;			/* the client is on this host */
 	bool local;			/* the client is a process of this host, for sure */
 	bool stdio;			/* it has started us: -bs */
 	bool lf_only;			/* each line so far had a bare LF; set with stdio */
@@ -228,6 +230,15 @@ ATTR_CHECK int auth_set_password(struct auth_login *login, const struct strbuf *
  * not; any other error is a local fault (454 4.7.0, the text is for the log).
  */
 ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, struct error *err);
+
+/*
+ * Says set->on_auth that this is the password of that user? It is told by
+ * descriptor 3: authzid, user, password, mechanism, peer, each with a NUL
+ * behind it. Exit 0 is yes, 1 is no (EX_NOPERM); all else, and a program that
+ * fails or hangs, is an error of another exit code: 454.
+ */
+ATTR_CHECK int auth_hook(const struct listen_settings *set, const struct auth_login *login,
+			 const char *mechanism, const char *peer, struct error *err);
 
 /* Can the file be read, and is it closed to others? EX_CONFIG if not. */
 ATTR_CHECK int auth_check_file(const char *path, struct error *err);

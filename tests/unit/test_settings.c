@@ -321,6 +321,7 @@ static void listener_defaults(void **state)
 	static const char *const expected[][2] = {
 		{ "listen", "127.0.0.1:2525" }, { "deliver", "" }, { "server_name", "" },
 		{ "protocol", "smtp" }, { "max_messages", "1000" }, { "max_hold", "2592000" },
+		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
 		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
