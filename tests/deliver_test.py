@@ -222,7 +222,7 @@ def command(folder):
     with open(out, encoding='utf-8') as f:
         arguments, message = json.load(f)
     expect(arguments, ['a  b', '$HOME;x'])
-    expect_start(message, 'Received: from me ')
+    expect_start(message, 'Return-Path: <a@x.example>\nDelivered-To: b@y.example\nReceived: from me ')
     for text, wanted in (('print("project is closed"); sys.exit(67)', '550 5.1.1 project is closed'),
                          ('sys.exit(75)', '451 4.3.0 try again later'), ('sys.exit(3)', '451 4.3.0 cannot store'),
                          ('print("552 5.2.2 full")', '552 5.2.2 full')):

@@ -23,6 +23,9 @@ struct listen_settings {
 	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
 	unsigned max_clients;
 	unsigned max_rcpt;
+	unsigned max_messages;		/* of one session */
+	unsigned max_hold;		/* seconds, of FUTURERELEASE */
+	bool lmtp;			/* protocol = lmtp */
 	uint64_t message_size_limit;	/* octets */
 	unsigned idle_timeout;		/* seconds */
 	const char *port_file;		/* the address and port in use are written here */

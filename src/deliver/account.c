@@ -37,8 +37,7 @@
 
 enum {
 	ID_LEN = 16,
-	TEXT_MAX = 1024,
-	HOPS_MAX = 50		/* Received fields; more is a loop (RFC 5321, section 6.3) */
+	TEXT_MAX = 1024
 };
 
 /* One recipient of the client, and those whom the account makes of him. */
@@ -254,18 +253,6 @@ static void through_abandon(struct delivery *d)
 		relay_abandon(t->relay);
 }
 
-static int check_hops(const struct message *m, struct error *err)
-{
-	unsigned hops = 0;
-
-	for (size_t i = 0; i < m->header.n; i++)
-		hops += m->header.field[i].id == HEADER_RECEIVED;
-	if (hops <= HOPS_MAX)
-		return 0;
-	return error_set(err, FAULT_MX_LOOP, "the message goes round in circles: it has %u fields "
-			 "Received", hops);
-}
-
 /* Where it came by stands above what is added (RFC 5321, section 4.4): our field is the first. */
 static void put_trace_first(struct submission *s)
 {
@@ -290,7 +277,7 @@ static int finish_message(struct through *t, struct error *err)
 	t->reader = NULL;
 	if (message_reader_finish(reader, &s->message, err) < 0)
 		return -1;
-	if (check_hops(s->message, err) < 0 || submission_finish(s, err) < 0)
+	if (submission_finish(s, err) < 0)
 		return -1;
 	put_trace_first(s);
 	return 0;
@@ -331,6 +318,7 @@ static int keep(struct through *t, bool tried, struct error *err)
 	const struct submission *s = &t->submission;
 	const struct keep_request r = {
 		.submission = s, .result = &t->result, .tried = tried, .tell = tried,
+		.hold = !tried,
 		.begun_ms = t->begun_ms, .message_id = submission_message_id(s),
 	};
 	struct queue q = QUEUE_INIT;
@@ -470,7 +458,8 @@ static struct through *make(const struct deliver_request *r)
 {
 	struct through *t = xcalloc(1, sizeof(*t));
 
-	t->delivery = (struct delivery){ .ops = &through_ops, .completes = true };
+	t->delivery = (struct delivery){ .ops = &through_ops, .completes = true,
+					 .exact = true };
 	if (r->config_request)
 		t->request.config = *r->config_request;
 	t->config = r->config;
@@ -494,7 +483,7 @@ static int open_account(const struct deliver_request *r, const char *name, bool 
 	struct through *t = make(r);
 
 	t->request.account = name;
-	t->queue_only = queue_only;
+	t->queue_only = t->delivery.holds = queue_only;
 	*out = &t->delivery;
 	return 0;
 }

@@ -306,6 +306,13 @@ static const struct mechanism mechanisms[] = {
 	{ "LOGIN", login_dialogue },
 };
 
+void signin_mechanisms(const struct smtpd *s, struct strbuf *out)
+{
+	(void)s;
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		strbuf_addf(out, "%s%s", i ? " " : "", mechanisms[i].name);
+}
+
 static const struct mechanism *find_mechanism(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)

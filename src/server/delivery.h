@@ -86,6 +86,8 @@ struct delivery {
 	const struct delivery_ops *ops;
 	bool final;			/* mail ends here: it gets Return-Path and Delivered-To */
 	bool completes;			/* it gives addresses without a domain one of its own */
+	bool holds;			/* it keeps a message till the time of its release */
+	bool exact;			/* lines or not, the octets stay as they are (BINARYMIME) */
 };
 
 /* Frees a delivery with its free(); accepts NULL. */

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "memory_stream.h"
+#include "message/envelope.h"
+#include "message/result.h"
 #include "net/wire.h"
 #include "server/delivery.h"
 #include "server/listener.h"
@@ -28,6 +30,8 @@ struct store {
 	int begun;
 	enum fault fail_fault;		/* with it the next step of kind fail_at fails */
 	int fail_at;
+	const char *full;		/* with it in their address they do not get it; LMTP */
+	const struct envelope *envelope;
 };
 
 enum { FAIL_NEVER, FAIL_BEGIN, FAIL_WRITE, FAIL_COMMIT };
@@ -43,9 +47,9 @@ static int store_begin(struct delivery *d, const struct delivery_client *client,
 		       const struct envelope *e, const char **id_out, struct error *err)
 {
 	(void)client;
-	(void)e;
 	struct store *s = (struct store *)d;
 
+	s->envelope = e;
 	assert_false(s->open);
 	if (maybe_fail(s, FAIL_BEGIN, err) < 0)
 		return -1;
@@ -84,6 +88,12 @@ static void store_commit(struct delivery *d, struct result *result)
 	assert_null(memchr(s->current.buf, '\0', s->current.len));
 	strvec_add(&s->messages, s->current.buf);
 	delivery_settle(result, "stored as ID", NULL);
+	for (size_t i = 0; s->full && i < result->rcpt_count; i++) {
+		if (!strstr(s->envelope->rcpt[i].address, s->full))
+			continue;
+		error_set(&result->rcpt[i].error, FAULT_NO_READER, "over quota");
+		result->rcpt[i].outcome = OUTCOME_REFUSED;
+	}
 }
 
 static void store_abandon(struct delivery *d)

@@ -144,7 +144,9 @@ static void rows_are_sound(void **state)
 		for (; (s = settings_next((enum setting_scope)scope, &w)); n++) {
 			check_row(s);
 			assert_ptr_equal(setting_find((enum setting_scope)scope, s->key), s);
-			assert_null(setting_find((enum setting_scope)!scope, s->key));
+			/* on the command line it would mean either */
+			if (strcmp(s->key, "protocol") != 0)
+				assert_null(setting_find((enum setting_scope)!scope, s->key));
 		}
 		assert_true(n > 10);
 	}
@@ -318,6 +320,8 @@ static void listener_defaults(void **state)
 {
 	static const char *const expected[][2] = {
 		{ "listen", "127.0.0.1:2525" }, { "deliver", "" }, { "server_name", "" },
+		{ "protocol", "smtp" }, { "max_messages", "1000" }, { "max_hold", "2592000" },
+		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
 		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
