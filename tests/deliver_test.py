@@ -384,8 +384,8 @@ def through(folder):
         replies = converse(server, ['EHLO me', 'MAIL FROM:<a-550@x.example>', 'MAIL FROM:<a@x.example>',
                                     'RCPT TO:<b-550@y.example>', 'RCPT TO:<c-450@y.example>', 'RCPT TO:<d@y.example>'],
                            b'Subject: x\r\nBcc: hidden@z.example\r\n\r\n..dot\r\n')
-        expect(replies[1:], ['550 5.1.0 next says no to it', '250 2.1.0 sender ok', '550 5.1.0 next says no to it',
-                             '450 4.1.0 next says no to it', '250 2.1.5 recipient ok', '250 2.0.0 next has it as 0'])
+        expect(replies[1:], ['550 5.1.0 next says no to it', '250 2.0.0 ok', '550 5.1.0 next says no to it',
+                             '450 4.1.0 next says no to it', '250 2.1.5 next takes <d@y.example', '250 2.0.0 next has it as 0'])
         message, = peer.messages
         expect(message['rcpt'], ['RCPT TO:<d@y.example>'])
         expect_start(message['mail'], 'MAIL FROM:<a@x.example>')

@@ -73,8 +73,7 @@ static size_t status_length(const char *p, size_t n)
 	return dots == 2 && i >= 5 && i < sizeof(((struct delivery_reply *)0)->status) ? i : 0;
 }
 
-/* "250 2.0.0 text", n octets: as a reply; false when it is none. */
-static bool read_words(const char *words, size_t n, struct delivery_reply *reply)
+bool delivery_pass_on(struct delivery_reply *reply, const char *words, size_t n)
 {
 	const int code = n >= 3 ? (int)strtol(words, NULL, 10) : 0;
 
@@ -145,7 +144,7 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 	int code = v && v->code ? v->code : later ? 451 : 554;
 	const char *status = v && v->status ? v->status : err->status;
 
-	if (v && v->first >= FAULT_SENDER_REFUSED && words && read_words(words, n, reply) &&
+	if (v && v->first >= FAULT_SENDER_REFUSED && words && delivery_pass_on(reply, words, n) &&
 	    reply->code >= 400 && reply->code != 421)
 		return;
 	if (!v || v->flags & HIDDEN) {
@@ -160,7 +159,7 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 /* text is the next server's reply, or a text of ours; NULL = there is none. */
 static void say_accepted(struct delivery_reply *reply, const char *text)
 {
-	const bool is_reply = text && read_words(text, strlen(text), reply);
+	const bool is_reply = text && delivery_pass_on(reply, text, strlen(text));
 
 	if (!is_reply)
 		delivery_say(reply, 250, "2.0.0", "%s", text ? text : "accepted");

@@ -8,11 +8,13 @@
 #include "message/result.h"
 #include "prepare/convert.h"
 #include "prepare/requests.h"
+#include "smtp/reply.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -206,6 +208,18 @@ int relay_rcpt(struct relay *r, struct error *err)
 		result_set_error(r->result, i, err);
 	promise(r, rc == 0);
 	return rc;
+}
+
+const char *relay_words(const struct relay *r)
+{
+	const struct reply *said = r->t ? &submit_opened(r->line)->reply : NULL;
+	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+
+	if (!said || reply_class(said) != 2)
+		return NULL;
+	strbuf_addf(&text, "%d %s%s", said->code, said->status, *said->status ? " " : "");
+	reply_text(said, &text);
+	return arena_take(r->result->arena, &text);
 }
 
 /* --- the content ------------------------------------------------------------------ */
