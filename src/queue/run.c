@@ -8,6 +8,7 @@
 #include "message/edits.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "queue/pause.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 #include "queue/tell.h"
@@ -31,6 +32,7 @@ struct run {
 	const char *config_key;
 	const char **paused;		/* accounts, with their configuration, that wait */
 	size_t paused_n, paused_alloc;
+	int64_t success_ms;		/* when it was last noted that a server took a message */
 };
 
 /* One entry under way. */
@@ -107,20 +109,52 @@ static bool is_paused(const struct run *r, const char *key)
 	return false;
 }
 
-/* Where each domain has servers of its own, one that fails says nothing of the others. */
-static void pause_account(struct trial *t)
+/* Noted on disk once a second: thousands may go out in one. */
+static void note_success(struct run *r)
+{
+	const int64_t now = datetime_now();
+
+	if (r->success_ms && now >= r->success_ms && now < r->success_ms + 1000)
+		return;
+	pause_note_success(r->queue, now);
+	r->success_ms = now;
+}
+
+/* True if the pause has begun with this try: somebody is to be told. */
+static bool pause_account(struct trial *t)
 {
 	struct run *r = t->run;
-	const struct error *err = &t->result.error;
-	const enum verdict v = t->result.outcome == OUTCOME_ACCEPTED ? VERDICT_DONE :
-		schedule_verdict(t->account, err);
+	struct pause p;
+	struct error err;
 
-	if ((v != VERDICT_ROUTE && v != VERDICT_HERE) || is_paused(r, t->key) ||
-	    (t->account && t->account->net.mx && v == VERDICT_ROUTE))
-		return;
+	if (is_paused(r, t->key))
+		return false;
 	r->paused = arena_grow(r->arena, r->paused, r->paused_n, &r->paused_alloc,
 			       sizeof(*r->paused));
 	r->paused[r->paused_n++] = arena_strdup(r->arena, t->key);
+	if (pause_fail(r->queue, t->key, t->claim.entry.account, &t->result.error, datetime_now(),
+		       t->claim.entry.arena, &p, &err) < 0)
+		tell_problem(r, &err);
+	return p.failures == 1;
+}
+
+/*
+ * What the try says of the account. Where each domain has servers of its own,
+ * one that fails says nothing of the others.
+ */
+static bool judge_account(struct trial *t)
+{
+	const bool accepted = t->result.outcome == OUTCOME_ACCEPTED;
+	const enum verdict v = accepted ? VERDICT_DONE :
+		schedule_verdict(t->account, &t->result.error);
+
+	if (accepted)
+		note_success(t->run);
+	if (v == VERDICT_HERE || (v == VERDICT_ROUTE && !(t->account && t->account->net.mx)))
+		return pause_account(t);
+	if (v != VERDICT_ROUTE)
+		pause_clear(t->run->queue, t->key);
+	return false;
 }
 
 /* --- the try ---------------------------------------------------------------------- */
@@ -255,7 +289,8 @@ static void finish(struct trial *t)
 	struct error err;
 
 	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
-	pause_account(t);
+	const bool paused = judge_account(t);
+
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
 	tell_of(t, true);
@@ -264,6 +299,7 @@ static void finish(struct trial *t)
 	const struct run_attempt done = {
 		.entry = e, .account = t->account, .envelope = &t->envelope,
 		.message = t->message, .result = &t->result, .milliseconds = t->milliseconds,
+		.paused = paused,
 	};
 
 	if (w->attempt)
