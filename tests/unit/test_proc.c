@@ -252,7 +252,8 @@ static void answers(void **state)
 	(void)state;
 	assert_int_equal(proc_input("in", 2, &input, &err), 0);
 	assert_int_equal(proc_input("more", 4, &third, &err), 0);
-	assert_int_equal(answer("cat; cat <&3; echo $A$HOME; exit 67", 60, input, third, &status), 0);
+	assert_int_equal(answer("cat; cat <&3; echo $A$HOME; exit 67", 60, input, third,
+				&status), 0);
 	assert_int_equal(status, 67);
 	assert_string_equal(out.buf, "inmoreb\n");
 	/* the descriptor with the number 3 is no other then, and none is left without one */
