@@ -455,6 +455,22 @@ def through_closed(folder):
 
 
 @test
+def through_closed_late(folder):
+    """a next server that hangs up, or says 421, before it has the content is called again"""
+    for said in (None, '421 4.4.2 too slow'):
+        seen = []
+
+        def leaves(line, _session, said=said, seen=seen):
+            if line == 'DATA' and not seen:
+                seen.append(line)
+                return said
+            return ''
+        with Next(leaves) as peer, Through(folder, peer.port) as server:
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 next has it as 0')
+            expect((len(peer.messages), peer.sessions), (1, 2))
+
+
+@test
 def through_content(folder):
     """what is said to the content is the reply; a broken line behind it is 451 and not sent again"""
     for said, wanted in (('554 5.6.0 spam', '554 5.6.0 spam'), ('451 4.3.0 later', '451 4.3.0 later'),

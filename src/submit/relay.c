@@ -265,8 +265,8 @@ static int deliver_here(struct relay *r, const struct message *m, const struct e
 }
 
 /*
- * Whoever was promised and has no answer to the content: nothing has gone out
- * for him, but where nobody knows.
+ * Whoever was promised and has no answer to the content, 421 aside: nothing
+ * has gone out for him, but where nobody knows.
  */
 static bool is_open(const struct relay *r, size_t i)
 {
@@ -275,7 +275,8 @@ static bool is_open(const struct relay *r, size_t i)
 	if (i < r->promised_n && !r->promised[i])
 		return false;
 	return one->outcome == OUTCOME_NONE ||
-		(one->outcome == OUTCOME_DEFERRED && !one->error.reply && !r->result->unknown);
+		(one->outcome == OUTCOME_DEFERRED && !r->result->unknown &&
+		 (!one->error.reply || one->error.reply == 421));
 }
 
 /* An attempt of their own for those who are left. */
