@@ -128,6 +128,15 @@ static int ask_sender(struct through *t, struct error *err)
 	return relay_mail(t->relay, &t->submission.envelope, &t->result, err);
 }
 
+/* What the next server has said to it is what the client hears. */
+static void pass_on_words(const struct through *t, struct delivery_reply *reply)
+{
+	const char *words = t->relay ? relay_words(t->relay) : NULL;
+
+	if (words)
+		(void)delivery_pass_on(reply, words, strlen(words));
+}
+
 static int through_mail(struct delivery *d, const struct delivery_client *client,
 			const struct envelope *e, struct delivery_reply *reply)
 {
@@ -142,8 +151,10 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 	result_init(&t->result, t->submission.arena, 0);
 	if (rc == 0)
 		rc = ask_sender(t, &err);
-	if (rc == 0)
+	if (rc == 0) {
+		pass_on_words(t, reply);
 		return 0;
+	}
 	delivery_reply_error(reply, &err);
 	through_reset(d);
 	return -1;
@@ -213,6 +224,8 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 		delivery_reply_error(reply, &err);
 		return -1;
 	}
+	if (standing)
+		pass_on_words(t, reply);
 	for (size_t i = 0; i < asked.n; i++)
 		t->owed[asked.target[i]] = true;
 	t->asked = arena_grow(a, t->asked, t->asked_n, &t->asked_alloc, sizeof(*t->asked));

@@ -108,6 +108,9 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 void delivery_reply_one(struct delivery_reply *reply, const struct result *r, size_t i);
 void delivery_reply_all(struct delivery_reply *reply, const struct result *r);
 
+/* "250 2.1.5 ok", n octets of the next server, as a reply; false when it is none. */
+bool delivery_pass_on(struct delivery_reply *reply, const char *words, size_t n);
+
 /* A reply of its own; what cannot be printed becomes '?', and what is too long is cut. */
 ATTR_PRINTF(4, 5)
 void delivery_say(struct delivery_reply *reply, int code, const char *status, const char *fmt, ...);
