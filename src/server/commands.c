@@ -357,7 +357,7 @@ static void mail(struct smtpd *s, const char *arg)
 		smtpd_reply_error(s, err.reply, &err);
 	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size)) {
 		/* RFC 4954, section 5: who is not known may not say on whose behalf he sends */
-		if (e->ext.mail_auth && !smtpd_signed_in(s) && !s->local)
+		if (e->ext.mail_auth && !smtpd_proven(s) && !s->local)
 			e->ext.mail_auth = "";
 		if (smtpd_take_sender(s))
 			s->state = SMTPD_MAIL;
@@ -366,7 +366,7 @@ static void mail(struct smtpd *s, const char *arg)
 
 static void run_mail(struct smtpd *s, const char *arg)
 {
-	if (s->options->set.auth_required && !smtpd_signed_in(s)) {
+	if (s->options->set.auth_required && !smtpd_proven(s) && !s->stdio) {
 		smtpd_reply(s, 530, "5.7.0", "sign in first");
 		return;
 	}

@@ -326,7 +326,10 @@ static void listener_defaults(void **state)
 		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
-		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
+		{ "auth_plain_loopback", "off" }, { "strict", "auto" },
+		{ "allow_remote", "off" }, { "socket_mode", "0600" }, { "socket_owner", "" },
+		{ "server_client_ca", "" }, { "implicit_tls", "off" }, { "helo_required", "on" },
+		{ "early_talker", "auto" }, { "max_clients", "50" },
 		{ "max_rcpt", "1000" }, { "message_size_limit", "52428800" },
 		{ "idle_timeout", "300" }, { "port_file", "" }, { "pid_file", "" },
 	};
