@@ -1,5 +1,5 @@
 #include "config.h"
-#include "submit/attempt_private.h"
+#include "submit/attempt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "prepare/requests.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "submit/attempt_private.h"
 #include "submit/line.h"
 #include "submit/memory.h"
 #include "submit/server_list.h"
