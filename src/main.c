@@ -32,6 +32,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_IMPORT] = cmd_import,
 	[COMMAND_QUEUE_TOOL] = cmd_queue_tool,
 	[COMMAND_STATUS] = cmd_status,
+	[COMMAND_SESSION] = cmd_session,
 };
 
 /* The command line is wrong. */

@@ -245,6 +245,19 @@ int cmd_queue_run(const struct invocation *inv)
 	return status;
 }
 
+void queue_run_now(const struct invocation *inv)
+{
+	const struct run_request req = { .force = inv->queue.force };
+	struct running r = { .inv = inv, .background = !inv->foreground };
+	struct error err;
+
+	if (events_open(inv, &r.events, &err) < 0)
+		return;
+	interrupt_heed();
+	(void)run_once(&r, NULL, &req);
+	events_free(r.events);
+}
+
 int queue_retry(const struct invocation *inv, struct queue *q, const char *id, struct error *err)
 {
 	const struct run_request req = { .force = true, .id = id };

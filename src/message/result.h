@@ -20,6 +20,7 @@ enum outcome {
 struct rcpt_result {
 	enum outcome outcome;
 	struct error error;	/* why not; for ACCEPTED: reply and status */
+	const char *words;	/* of the reply that took it for him alone (LMTP); NULL = none */
 	const char *note;	/* 251, 252: the server's words for the user; NULL = none */
 };
 

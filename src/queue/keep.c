@@ -39,6 +39,19 @@ void keep_note_config(struct entry *e, const struct config_request *config)
 		entry_add_setting(e, config->override[i].key, config->override[i].value);
 }
 
+/* Its time begins with its release (RFC 4865). */
+static void hold(struct entry *e)
+{
+	struct ext_request *x = &e->envelope.ext;
+
+	if (x->hold == HOLD_NONE || x->hold_ms <= e->arrival_ms)
+		return;
+	e->next_ms = x->hold_ms;
+	e->expires_ms += x->hold_ms - e->arrival_ms;
+	x->hold = HOLD_NONE;
+	x->hold_ms = 0;
+}
+
 static void fill(struct entry *e, const struct keep_request *r)
 {
 	const struct submission *s = r->submission;
@@ -51,6 +64,8 @@ static void fill(struct entry *e, const struct keep_request *r)
 	if (!r->tried && s->account->queue.undo_window)
 		e->next_ms = e->undo_ms = e->arrival_ms +
 			1000 * (int64_t)s->account->queue.undo_window;
+	if (r->hold)
+		hold(e);
 	e->uid = getuid();
 	e->account = s->account->name;
 	keep_note_config(e, &s->request->config);
@@ -65,12 +80,14 @@ static bool is_kept(const struct keep_request *r, size_t i)
 			     schedule_keeps(r->submission->account, &one->error));
 }
 
-/* The number of those who are to get it later. */
+/* The number of those who are to get it later, or are to be told of. */
 static size_t count_kept(const struct keep_request *r)
 {
 	const struct error *refusal = &r->result->refusal;
 	size_t n = 0;
 
+	if (r->tell)
+		return r->result->rcpt_count - result_count(r->result, OUTCOME_ACCEPTED);
 	if (r->tried && refusal->exit && !schedule_keeps(r->submission->account, refusal))
 		return 0;
 	for (size_t i = 0; i < r->result->rcpt_count; i++)
@@ -78,7 +95,7 @@ static size_t count_kept(const struct keep_request *r)
 	return n;
 }
 
-/* Who is not kept has been told already, or is being told. */
+/* Who is not kept has been told already, or is being told; or the queue is to do it. */
 static void note_try(struct entry *e, const struct keep_request *r)
 {
 	schedule_note(e, r->submission->account, r->result, NULL, r->begun_ms, datetime_now());
@@ -86,7 +103,7 @@ static void note_try(struct entry *e, const struct keep_request *r)
 		if (is_kept(r, i) || r->result->rcpt[i].outcome == OUTCOME_ACCEPTED)
 			continue;
 		e->rcpt[i].outcome = OUTCOME_REFUSED;
-		e->rcpt[i].told = true;
+		e->rcpt[i].told = !r->tell;
 	}
 	if (r->transfer)
 		schedule_note_transfer(e, r->submission->account, r->transfer, r->result, NULL,

@@ -17,6 +17,7 @@
 #include "prepare/requests.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "submit/attempt_private.h"
 #include "submit/line.h"
 #include "submit/memory.h"
 #include "submit/server_list.h"
@@ -31,35 +32,6 @@
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
 #define RESUMES_MAX 5		/* of one transfer */
 
-/* One attempt: everything between the account and the result. */
-struct attempt {
-	struct session_opening *o;	/* the session, and how to come by it */
-	struct session_opening own;	/* ... without a line */
-	struct line *line;
-	const struct attempt_options *opt;
-	const struct envelope *envelope;
-	struct result *result;
-	struct arena *arena;		/* of the result */
-	bool reused;			/* the session has had other messages */
-	bool in_step;			/* ... and each of them one reply, for sure */
-	unsigned contents;		/* of the session, when this one came to it */
-	struct transaction_options how;
-	struct transaction *ahead;	/* its envelope went out behind the message before */
-	enum { FOLLOWED_NOT, FOLLOWED_BY_RESET, FOLLOWED_BY_NEXT } followed;
-	bool suspect;			/* refused with something behind it, and sent once more */
-	struct server_list *targets, own_targets;
-	bool chosen;			/* there is a server in use */
-	struct error failure;		/* of the servers before it; exit 0 = none */
-	struct checkpoint checkpoint;
-	unsigned resumed;		/* how often */
-	bool repeat;			/* nothing was taken, and the server gets it once more */
-	bool learnt[EXT_COUNT];		/* of the server: announced, and not what it can do */
-	bool told;			/* ... and it is remembered */
-	bool gave_up;			/* the last session has shown some of that */
-	struct error why;		/* the last session came to no end; see transaction_run() */
-	struct converted converted;	/* the message in the form for this server */
-};
-
 /* The servers of the account, from the first one on. */
 static void begin_list(struct attempt *t, const char *mx_domain)
 {
@@ -72,7 +44,7 @@ static void begin_list(struct attempt *t, const char *mx_domain)
 }
 
 /* From here on time counts, and what happens is told to who watches this one. */
-static void attempt_begin(struct attempt *t, const struct account *a)
+void attempt_begin(struct attempt *t, const struct account *a)
 {
 	struct session_opening *o = t->o;
 
@@ -88,8 +60,8 @@ static void attempt_begin(struct attempt *t, const struct account *a)
 }
 
 /* One without line and message. */
-static void attempt_init(struct attempt *t, const struct account *a,
-			 const struct attempt_options *opt, struct arena *arena)
+void attempt_init(struct attempt *t, const struct account *a, const struct attempt_options *opt,
+		  struct arena *arena)
 {
 	t->o = &t->own;
 	t->o->arena = t->arena = arena;
@@ -100,7 +72,7 @@ static void attempt_init(struct attempt *t, const struct account *a,
 }
 
 /* "mail.example.org:587: what happened", unless the text names the server already. */
-static int name_server(const struct attempt *t, struct error *err)
+int attempt_name_server(const struct attempt *t, struct error *err)
 {
 	const char *where = session_opening_server(t->o);
 
@@ -113,7 +85,7 @@ static int name_server(const struct attempt *t, struct error *err)
 /* Keeps why this server was of no use, for the case that no other is. */
 static void note_server_failure(struct attempt *t, struct error *err)
 {
-	(void)name_server(t, err);
+	(void)attempt_name_server(t, err);
 	session_opening_note_failure(&t->failure, err);
 }
 
@@ -165,7 +137,7 @@ static bool choose_target(struct attempt *t)
 }
 
 /* A session with the server in use, or with the first of those behind it that works. */
-static int open_session(struct attempt *t, struct error *err)
+int attempt_open_session(struct attempt *t, struct error *err)
 {
 	bool more = true;
 
@@ -540,7 +512,7 @@ static void prefix_results(const struct attempt *t, struct result *r)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		if (r->rcpt[i].outcome != OUTCOME_ACCEPTED && r->rcpt[i].error.exit)
-			(void)name_server(t, &r->rcpt[i].error);
+			(void)attempt_name_server(t, &r->rcpt[i].error);
 	}
 }
 
@@ -698,7 +670,7 @@ static bool run_session(struct attempt *t, const struct message *m, const struct
 	const char *mx_domain = t->targets->mx_domain;
 	struct error refusal = r->refusal, err;
 
-	if (!t->reused && open_session(t, &err) < 0) {
+	if (!t->reused && attempt_open_session(t, &err) < 0) {
 		checkpoint_lost(&t->checkpoint, r, &err);
 		name_target(t, r);
 		result_set_rest(r, &err);
@@ -751,44 +723,4 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 	prefix_results(t, result);
 	result_settle(result);
 	xfree(t);
-}
-
-int submit_info(const struct account *a, const struct attempt_options *opt,
-		void (*show)(void *ctx, const struct session *), void *ctx, struct error *err)
-{
-	struct arena *arena = arena_new();
-	struct attempt t = { .chosen = false };
-	int rc;
-
-	attempt_init(&t, a, opt, arena);
-	t.own.info_only = true;
-	rc = open_session(&t, err);
-	if (rc == 0) {
-		show(ctx, &t.o->session);
-		session_quit(&t.o->session, true);
-		session_opening_close(t.o);
-	}
-	arena_free(arena);
-	return rc;
-}
-
-int submit_session(const struct account *a, const struct attempt_options *opt,
-		   int (*run)(void *ctx, struct session *, struct error *), void *ctx,
-		   struct error *err)
-{
-	struct arena *arena = arena_new();
-	struct attempt t = { .chosen = false };
-	int rc;
-
-	attempt_init(&t, a, opt, arena);
-	rc = extensions_check_account(a, err);
-	if (rc == 0)
-		rc = open_session(&t, err);
-	if (rc == 0) {
-		rc = run(ctx, &t.o->session, err);
-		session_quit(&t.o->session, true);
-		session_opening_close(t.o);
-	}
-	arena_free(arena);
-	return rc;
 }

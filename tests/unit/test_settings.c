@@ -144,7 +144,9 @@ static void rows_are_sound(void **state)
 		for (; (s = settings_next((enum setting_scope)scope, &w)); n++) {
 			check_row(s);
 			assert_ptr_equal(setting_find((enum setting_scope)scope, s->key), s);
-			assert_null(setting_find((enum setting_scope)!scope, s->key));
+			/* on the command line it would mean either */
+			if (strcmp(s->key, "protocol") != 0)
+				assert_null(setting_find((enum setting_scope)!scope, s->key));
 		}
 		assert_true(n > 10);
 	}
@@ -321,9 +323,15 @@ static void listener_defaults(void **state)
 {
 	static const char *const expected[][2] = {
 		{ "listen", "127.0.0.1:2525" }, { "deliver", "" }, { "server_name", "" },
+		{ "protocol", "smtp" }, { "max_messages", "1000" }, { "max_hold", "2592000" },
+		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
-		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
+		{ "auth_plain_loopback", "off" }, { "strict", "auto" },
+		{ "allow_remote", "off" },
+		{ "auth_scram", "off" }, { "socket_mode", "0600" }, { "socket_owner", "" },
+		{ "server_client_ca", "" }, { "implicit_tls", "off" }, { "helo_required", "on" },
+		{ "early_talker", "auto" }, { "max_clients", "50" },
 		{ "max_rcpt", "1000" }, { "message_size_limit", "52428800" },
 		{ "idle_timeout", "300" }, { "port_file", "" }, { "pid_file", "" },
 	};
