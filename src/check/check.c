@@ -643,6 +643,9 @@ static void check_secret(struct check *c)
 	const struct auth_settings *auth = &c->account.auth;
 	const bool token = credentials_has_token(&c->account);
 
+	if (c->account.via == VIA_SERVICE)
+		check_ok(c, "secret", "none here: the service has it, and signs in; as root "
+			 "'msubmit -C " SYSCONFDIR "/msubmit/msubmit.conf --check' tries that");
 	if (auth->mode == AUTH_OFF || c->account.net.mx ||
 	    !mechanism_needs(auth, token ? MECHANISM_TOKEN : MECHANISM_PASSWORD) ||
 	    !(token || auth->user || auth_has_password(auth)))

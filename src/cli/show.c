@@ -28,7 +28,7 @@
 
 /* The settings that say where it goes and as whom. */
 static const char *const keys_shown[] = {
-	"host", "socket", "port", "protocol", "tls", "auth", "user"
+	"via", "host", "socket", "port", "protocol", "tls", "auth", "user"
 };
 
 /* --- text ---------------------------------------------------------------------- */
@@ -60,6 +60,8 @@ static void add_settings(struct strbuf *out, const struct submission *s)
 
 	for (size_t i = 0; i < ARRAY_LEN(keys_shown); i++) {
 		strbuf_reset(&value);
+		if (i == 0 && s->account->via == VIA_DIRECT)
+			continue;	/* as without the key */
 		setting_print(s->account, setting_find(SCOPE_ACCOUNT, keys_shown[i]), &value);
 		if (value.len)
 			line(out, keys_shown[i], value.buf,
