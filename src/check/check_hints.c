@@ -85,7 +85,8 @@ static const struct hint table[] = {
 { "secret", { FAULT_FILE_MISSING }, .text =
   "write the password into that file, mode 0600: (umask 077; cat > FILE)" },
 { "secret", { FAULT_FILE_DENIED }, .text = "the user that sends must be able to read it: "
-  "'namei -l FILE' shows which folder or file is in the way" },
+  "'namei -l FILE' shows which folder or file is in the way; 'msubmit --configure ADDRESS' as "
+  "root sets up a service that has the password and sends for all users" },
 { "secret", { FAULT_SECRET_EMPTY }, .text = "the first line must be the password" },
 { "secret", { FAULT_NO_PASSWORD }, .text = "for example: (umask 077; cat > ~/.password), and "
   "in the account password_file = ~/.password" },

@@ -16,18 +16,20 @@
 #define MOUNTS_MAX ((size_t)1 << 20)
 #define MOUNT_FIELDS 5	/* id, parent, device, root, mount point: proc(5) */
 
-#define FOREGROUND "setpriv --reuid=msubmit --regid=msubmit --init-groups msubmit -bD -C " \
+#define FOREGROUND "STATE_DIRECTORY=/var/spool/msubmit setpriv --reuid=msubmit --regid=msubmit --init-groups msubmit -bD -C " \
 	SYSCONFDIR "/msubmit/msubmit.conf"
 
 const struct service_manager *service_manager(void)
 {
 	static const struct service_manager managers[] = {
-		{ "systemd", "/run/systemd/system", "systemctl enable --now msubmit.socket" },
+		{ "systemd", "/run/systemd/system", "systemctl enable --now msubmit.socket", NULL },
 		{ "OpenRC", "/run/openrc", "rc-update add msubmit default && rc-service msubmit "
-		  "start" },
-		{ "runit", "/run/runit", "ln -s /etc/sv/msubmit /var/service/" },
-		{ "s6", "/run/s6-rc", "s6-rc -u change msubmit" },
-		{ "no service manager", NULL, FOREGROUND },
+		  "start", "contrib/openrc/msubmit as /etc/init.d/msubmit" },
+		{ "runit", "/run/runit", "ln -s /etc/sv/msubmit /var/service/",
+		  "contrib/runit/msubmit as /etc/sv/msubmit" },
+		{ "s6", "/run/s6-rc", "s6-rc -u change msubmit",
+		  "contrib/s6/msubmit in the folder of s6-rc-compile" },
+		{ "no service manager", NULL, FOREGROUND, NULL },
 	};
 	const struct service_manager *m = managers;
 	struct stat st;

@@ -21,6 +21,7 @@ struct service_manager {
 	const char *name;
 	const char *mark;	/* a folder that is there when it runs; NULL: there is none */
 	const char *start;	/* makes the service run, now and after a restart */
+	const char *needs;	/* what has to be there for that; NULL: it is installed */
 };
 
 /* The one that runs here, never NULL. */
