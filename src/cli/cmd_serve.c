@@ -8,7 +8,10 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/accounts.h"
+#include "deliver/deliver.h"
+#include "server/delivery.h"
 #include "server/listener.h"
+#include "util/arena.h"
 #include "util/error.h"
 
 /* A foreground listener talks to its terminal or supervisor, a daemon to syslog. */
@@ -20,6 +23,27 @@ static void log_event(void *ctx, const char *line)
 		report_line(inv, "%s", line);
 	else
 		report_log_syslog(inv, LOG_MAIL, LOG_INFO, line);
+}
+
+static int serve(const struct invocation *inv, const struct listen_settings *l,
+		 struct error *err)
+{
+	struct server_options opt = {
+		.set = *l, .foreground = inv->foreground,
+		.log = log_event, .log_ctx = (void *)inv,
+	};
+	struct arena *arena = arena_new();
+	const struct deliver_request place = {
+		.deliver = l->deliver, .key = "deliver", .server_name = l->server_name,
+		.on_message = l->on_message, .hook_timeout = l->hook_timeout, .arena = arena,
+	};
+	int rc = deliver_open(&place, &opt.delivery, err);
+
+	if (rc == 0)
+		rc = listener_run(&opt, err);
+	delivery_free(opt.delivery);
+	arena_free(arena);
+	return rc;
 }
 
 int cmd_serve(const struct invocation *inv)
@@ -37,14 +61,8 @@ int cmd_serve(const struct invocation *inv)
 			  inv->request.account ? inv->request.account : "NAME",
 			  config_searched(config));
 		status = report_failure(inv, &err);
-	} else {
-		const struct server_options opt = {
-			.set = *l, .foreground = inv->foreground,
-			.log = log_event, .log_ctx = (void *)inv,
-		};
-
-		if (listener_run(&opt, &err) < 0)
-			status = report_failure(inv, &err);
+	} else if (serve(inv, l, &err) < 0) {
+		status = report_failure(inv, &err);
 	}
 	config_free(config);
 	return status;

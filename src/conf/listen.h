@@ -11,7 +11,9 @@
 struct listen_settings {
 	const char *name;
 	const char *listen;		/* ADDRESS:PORT, loopback; port 0 = any free one */
-	const char *deliver;		/* maildir:PATH */
+	const char *deliver;		/* SCHEME:PLACE, see deliver/deliver.c */
+	const char *const *on_message, *const *on_auth;	/* argv of hooks; NULL = none */
+	unsigned hook_timeout;		/* seconds a hook or command: may take; 0 = any time */
 	const char *server_name;	/* NULL = the host's name */
 	const char *server_cert, *server_key;	/* PEM; both or none */
 	const char *auth_file;		/* lines USER:{scheme}HASH or USER:crypt(3) hash */
@@ -21,6 +23,9 @@ struct listen_settings {
 	bool strict;			/* bare LF refused, syntax as in RFC 5321 */
 	unsigned max_clients;
 	unsigned max_rcpt;
+	unsigned max_messages;		/* of one session */
+	unsigned max_hold;		/* seconds, of FUTURERELEASE */
+	bool lmtp;			/* protocol = lmtp */
 	uint64_t message_size_limit;	/* octets */
 	unsigned idle_timeout;		/* seconds */
 	/* of clients by a local socket: server/caller.h; NULL = all may */

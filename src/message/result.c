@@ -46,11 +46,16 @@ void result_set_error(struct result *r, size_t i, const struct error *err)
 	r->rcpt[i].error = *err;
 }
 
-void result_add(struct result *r, const struct error *err)
+void result_grow(struct result *r)
 {
 	r->rcpt = arena_grow(r->arena, r->rcpt, r->rcpt_count, &r->rcpt_alloc, sizeof(*r->rcpt));
-	r->rcpt[r->rcpt_count] = (struct rcpt_result){ .outcome = OUTCOME_NONE };
-	result_set_error(r, r->rcpt_count++, err);
+	r->rcpt[r->rcpt_count++] = (struct rcpt_result){ .outcome = OUTCOME_NONE };
+}
+
+void result_add(struct result *r, const struct error *err)
+{
+	result_grow(r);
+	result_set_error(r, r->rcpt_count - 1, err);
 }
 
 size_t result_count(const struct result *r, enum outcome outcome)

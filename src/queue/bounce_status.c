@@ -87,6 +87,14 @@ static int put_address(struct composer *c, const char *name, const char *address
 	return put_field(c, name, arena_printf(c->arena, "%s; %s", type, address), err);
 }
 
+static int put_orcpt(struct composer *c, const struct recipient *r, struct error *err)
+{
+	if (!r->orcpt_type)
+		return put_address(c, "Original-Recipient", bare_address(r->orcpt), err);
+	return put_field(c, "Original-Recipient", arena_printf(c->arena, "%s; %s", r->orcpt_type,
+							       r->orcpt), err);
+}
+
 static const char *const actions[] = {
 	[BOUNCE_FAILED] = "failed", [BOUNCE_DELAYED] = "delayed", [BOUNCE_RELAYED] = "relayed",
 	[BOUNCE_DELIVERED] = "delivered",
@@ -162,7 +170,7 @@ static int put_recipient(struct composer *c, size_t i, struct error *err)
 	const int64_t at = e->rcpt[i].at_ms ? e->rcpt[i].at_ms : e->last_ms;
 
 	if (bounce_put(c, "\r\n", 2, err) < 0 ||
-	    (r->orcpt && put_address(c, "Original-Recipient", bare_address(r->orcpt), err) < 0) ||
+	    (r->orcpt && put_orcpt(c, r, err) < 0) ||
 	    put_address(c, "Final-Recipient", r->address, err) < 0 ||
 	    put_field(c, "Action", actions[c->b->kind], err) < 0 ||
 	    put_field(c, "Status", recipient_status(c, i), err) < 0 ||

@@ -133,6 +133,7 @@ struct one {
 
 static const struct row rcpt_rows[] = {
 	{ "orcpt", TEXT(struct one, r.orcpt) },
+	{ "orcpt-type", TEXT(struct one, r.orcpt_type) },
 	{ "original", TEXT(struct one, r.original) },
 	{ "notify", NUMBER(struct one, r.notify, 15) },
 	{ "source", WORD(struct one, enum rcpt_source, r.source, sources) },

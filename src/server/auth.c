@@ -306,6 +306,13 @@ static const struct mechanism mechanisms[] = {
 	{ "LOGIN", login_dialogue },
 };
 
+void signin_mechanisms(const struct smtpd *s, struct strbuf *out)
+{
+	(void)s;
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		strbuf_addf(out, "%s%s", i ? " " : "", mechanisms[i].name);
+}
+
 static const struct mechanism *find_mechanism(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
@@ -314,11 +321,20 @@ static const struct mechanism *find_mechanism(const char *name, size_t len)
 	return NULL;
 }
 
+static int ask_who_knows(const struct smtpd *s, const char *mechanism,
+			 const struct auth_login *login, struct error *err)
+{
+	const struct listen_settings *set = &s->options->set;
+
+	return set->on_auth ? auth_hook(set, login, mechanism, s->peer, err) :
+		auth_check(set->auth_file, login, err);
+}
+
 static void verify(struct smtpd *s, const char *mechanism, const struct auth_login *login)
 {
 	struct error err;
 
-	if (auth_check(s->options->set.auth_file, login, &err) == 0) {
+	if (ask_who_knows(s, mechanism, login, &err) == 0) {
 		strbuf_reset(&s->user);
 		strbuf_add(&s->user, login->user.data, login->user.len);
 		smtpd_log(s, "mechanism=%s result=signed-in", mechanism);
@@ -338,7 +354,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 /* What speaks against signing in at all; true when it was answered. */
 static bool refuse_now(struct smtpd *s)
 {
-	if (!s->options->set.auth_file)
+	if (!s->options->set.auth_file && !s->options->set.on_auth)
 		refuse_auth(s, 502, "5.5.1", "AUTH is not offered");
 	else if (!smtpd_offers_auth(s))
 		refuse_auth(s, 538, "5.7.11", "sign-in needs TLS: send STARTTLS first");

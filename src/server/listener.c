@@ -23,7 +23,6 @@
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/wire.h"
-#include "server/maildir.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -113,7 +112,6 @@ enum {
 
 struct listener {
 	const struct server_options *opt;
-	struct maildir maildir;
 	int fd;
 	pid_t *worker;		/* max_clients of them, 0 = free */
 	size_t workers_max, workers;
@@ -228,7 +226,7 @@ static void serve_client(struct listener *l, int fd)
 	char peer[ADDRESS_TEXT];
 
 	socket_peer_name(stream, peer, sizeof(peer));
-	smtpd_init_take(&session, l->opt, wire_new_take(stream), &l->maildir.delivery, peer);
+	smtpd_init_take(&session, l->opt, wire_new_take(stream), l->opt->delivery, peer);
 	session.stop_fd = signal_fd;
 	if (smtpd_run(&session, &err) < 0)
 		smtpd_log(&session, "result=broken reason='%s'", err.text);
@@ -363,30 +361,20 @@ static void serve_until_told(struct listener *l)
 
 /* --- start and end -------------------------------------------------------- */
 
-static const char maildir[] = "maildir:";
-
-static bool is_maildir(const char *deliver)
-{
-	return strncmp(deliver, maildir, strlen(maildir)) == 0 && deliver[strlen(maildir)];
-}
-
 /* What can be known to be wrong before the first client comes. */
 static int check_settings(const struct listen_settings *set, struct error *err)
 {
 	if (!set->listen || !*set->listen)
 		return error_set(err, FAULT_CONFIG, "no address to listen on: set 'listen'");
-	if (!set->deliver || !is_maildir(set->deliver))
-		return error_set(err, FAULT_CONFIG, "key 'deliver': '%s' is not of the "
-				 "form maildir:PATH", set->deliver ? set->deliver : "");
 	if (!set->server_cert != !set->server_key)
 		return error_set(err, FAULT_KEY_MISMATCH, "certificate and key belong together: "
 				 "set both or none");
 	if (set->require_tls && !set->server_cert)
 		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
-	if (set->auth_required && !set->auth_file)
+	if (set->auth_required && !set->auth_file && !set->on_auth)
 		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
-				 "there is no password file");
+				 "there is no password file, nor on_auth");
 	if (set->server_name && (!*set->server_name || strchr(set->server_name, ' ') ||
 				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
@@ -487,8 +475,6 @@ static int run_listener(struct listener *l, struct error *err)
 {
 	const struct listen_settings *set = &l->opt->set;
 
-	if (maildir_open(&l->maildir, set->deliver + strlen(maildir), set->server_name, err) < 0)
-		return -1;
 	l->workers_max = set->max_clients ? set->max_clients : CLIENTS_DEFAULT;
 	l->worker = xcalloc(l->workers_max, sizeof(*l->worker));
 	l->fd = open_socket(set->listen, err);
@@ -497,7 +483,6 @@ static int run_listener(struct listener *l, struct error *err)
 	if (l->fd >= 0)
 		close(l->fd);
 	xfree(l->worker);
-	maildir_close(&l->maildir);
 	return rc;
 }
 
@@ -530,47 +515,22 @@ int listener_run(const struct server_options *opt, struct error *err)
 
 enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
 
-static int open_box(struct maildir *box, const struct server_options *opt, struct error *err)
-{
-	const char *deliver = opt->set.deliver ? opt->set.deliver : "";
-
-	if (!is_maildir(deliver))
-		return error_set(err, FAULT_CONFIG, "delivery '%s' is not of the form "
-				 "maildir:PATH: set 'atrn_deliver'", deliver);
-	return maildir_open(box, deliver + strlen(maildir), opt->set.server_name, err);
-}
-
-int atrn_check(const struct server_options *opt, struct error *err)
-{
-	struct maildir box;
-
-	if (open_box(&box, opt, err) < 0)
-		return -1;
-	maildir_close(&box);
-	return 0;
-}
-
 int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, const char *peer,
 	     unsigned *messages_out, struct error *err)
 {
 	struct arena *arena = arena_new();
 	struct server_options complete = with_name(opt, arena);
-	struct maildir box;
 	struct smtpd session;
-	int rc = open_box(&box, &complete, err);
 
-	*messages_out = 0;
 	complete.set.strict = true;
 	complete.set.idle_timeout = REVERSED_IDLE;
-	if (rc == 0) {
-		smtpd_init_take(&session, &complete, wire, &box.delivery, peer);
-		session.tls = tls;
-		rc = smtpd_run(&session, err);
-		*messages_out = session.messages;
-		session.wire = NULL;		/* the caller's */
-		smtpd_release(&session);
-		maildir_close(&box);
-	}
+	smtpd_init_take(&session, &complete, wire, opt->delivery, peer);
+	session.tls = tls;
+	int rc = smtpd_run(&session, err);
+
+	*messages_out = session.messages;
+	session.wire = NULL;		/* the caller's */
+	smtpd_release(&session);
 	arena_free(arena);
 	return rc;
 }

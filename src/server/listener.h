@@ -17,6 +17,7 @@
 #include "conf/listen.h"
 #include "util/attr.h"
 
+struct delivery;
 struct error;
 struct wire;
 
@@ -26,6 +27,7 @@ struct server_options {
 	 * 300 seconds, any size.
 	 */
 	struct listen_settings set;
+	struct delivery *delivery;	/* where messages go; the caller's */
 	const char *const *domains;	/* of the recipients taken; NULL = any */
 	bool foreground;
 	void (*log)(void *ctx, const char *line);	/* one line per session event; or NULL */
@@ -37,22 +39,16 @@ struct server_options {
  * process once the server stands with its files written, and again in the
  * server's own process when it has ended. Both files are removed at the end.
  * EX_CONFIG for settings, EX_OSERR when socket or process cannot be had,
- * EX_CANTCREAT for the files and the Maildir.
+ * EX_CANTCREAT for the files.
  */
 ATTR_CHECK int listener_run(const struct server_options *opt, struct error *err);
 
 /*
  * On-demand mail relay (RFC 2645): after ATRN the client of a session is its
  * server. One session of the listener runs on the connection that is there,
- * inside its TLS, without sign-in and STARTTLS, into a Maildir. Of the
- * options domains, log and the settings server_name, deliver and
- * message_size_limit count.
- */
-
-/* Can mail be put there? EX_CONFIG for another form than maildir:PATH, EX_CANTCREAT. */
-ATTR_CHECK int atrn_check(const struct server_options *opt, struct error *err);
-
-/*
+ * inside its TLS, without sign-in and STARTTLS. Of the options delivery,
+ * domains, log and the settings server_name and message_size_limit count.
+ *
  * Greets and serves until the peer's QUIT; *messages_out are stored for good
  * even when it fails. The wire, encrypted with tls, stays the caller's, and is
  * of no use any more.

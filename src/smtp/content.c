@@ -257,8 +257,7 @@ enum data_end data_flush(struct session *s, struct error *err)
 	return wire_flush(s->wire, &d, err) == 0 ? DATA_SENT : broken(s);
 }
 
-/* Nothing of this transaction is wanted any more: RSET, which is answered with 2xx or else. */
-static void abandon(struct transaction *t)
+void content_abandon(struct transaction *t)
 {
 	struct session *s = t->s;
 	struct error ignored;
@@ -338,7 +337,7 @@ static void lmtp_replies(struct transaction *t)
 		pipeline_break(&t->pipe, &err);
 		return;
 	}
-	if (!further_code(t->s))
+	if (t->try.followed || !further_code(t->s))
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server sent more than %zu replies to a message "
 		  "for %zu recipients: it is not known who has got it", standing, standing);
@@ -393,11 +392,19 @@ void content_replies(struct transaction *t, enum stage stage)
 	content_reply(t, stage);
 	/* a server that says yes and no has not taken it for sure */
 	if (s->protocol == SESSION_LMTP || s->dead || reply_class(&s->reply) != 2 ||
-	    wire_unread(s->wire) == 0 || further_code(s) < 400)
+	    t->try.followed || wire_unread(s->wire) == 0 || further_code(s) < 400)
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
 		  "with %d", s->reply.code);
 	transaction_lose(t, &err);
+}
+
+void content_end(struct transaction *t)
+{
+	const struct transaction_options *opt = t->opt;
+
+	if (opt->behind && !t->try.left && !t->try.retry && !t->pipe.broken)
+		t->try.followed = opt->behind(opt->behind_ctx);
 }
 
 void content_interrupted(struct transaction *t, enum stage stage)
@@ -433,8 +440,10 @@ static void send_lines(struct transaction *t)
 		transfer_put(x, 0, NULL, NULL, &err);
 
 	transfer_free(x);
-	if (end == DATA_SENT)
+	if (end == DATA_SENT) {
+		content_end(t);
 		end = data_flush(t->s, &err);
+	}
 	if (end == DATA_ANSWERED) {
 		content_interrupted(t, STAGE_DOT);
 	} else if (end == DATA_FAILED) {
@@ -452,35 +461,47 @@ static void dot_alone(struct transaction *t)
 	struct session *s = t->s;
 	struct error ignored;
 
-	if (reply_class(&s->reply) != 3)
+	if (t->try.data_code / 100 != 3)
 		return;
 	/* an LMTP server that says 354 here will say nothing after the dot */
 	if (s->protocol == SESSION_LMTP || session_say(s, STAGE_DOT, ".", &ignored) < 0)
 		s->dead = true;
 }
 
-/* The reply to DATA is the session's last one. */
+/* Was DATA not understood behind the other commands? Then it may be without pipelining. */
+static bool stumbles(const struct transaction *t, int code)
+{
+	return transaction_misread(code) && session_has(t->s, EXT_PIPELINING) && !t->s->dead;
+}
+
+void content_data_reply(struct transaction *t, const struct reply *r)
+{
+	t->try.data_code = r->code;
+	if (reply_class(r) == 3)
+		return;
+	reply_error(r, STAGE_DATA, &t->try.data_error);
+	if (t->try.standing && !t->s->dead && !stumbles(t, r->code))
+		transaction_note_reply(t, r);
+}
+
 static void after_data(struct transaction *t)
 {
 	struct session *s = t->s;
-	struct error err;
+	const int code = t->try.data_code;
 
 	if (t->try.standing == 0) {
 		dot_alone(t);
-	} else if (reply_class(&s->reply) == 3 && wire_unread_now(s->wire) > 0) {
+	} else if (code / 100 == 3 && wire_unread_now(s->wire) > 0) {
 		content_interrupted(t, STAGE_DOT);
-	} else if (reply_class(&s->reply) == 3) {
+	} else if (code / 100 == 3) {
 		send_lines(t);
-	} else if (transaction_misread(s->reply.code) && session_has(s, EXT_PIPELINING) &&
-		   !s->dead) {
+	} else if (stumbles(t, code)) {
 		t->try.slow = true;
 		s->need_reset = true;
 	} else {
-		transaction_note_reply(t, &s->reply);
-		reply_error(&s->reply, STAGE_DATA, &err);
-		transaction_fail_standing(t, &err);
+		transaction_fail_standing(t, &t->try.data_error);
 		s->need_reset = true;
-		if (reply_class(&s->reply) == 2)
+		if (code / 100 == 2)
 			s->dead = true;
 	}
 }
@@ -489,9 +510,15 @@ static void ask_data(struct transaction *t)
 {
 	struct error err;
 
+	t->try.data_asked = true;
 	session_line(t->s, "DATA", NULL);
 	if (pipeline_add(&t->pipe, STAGE_DATA, 0, 0, &err) < 0)
 		pipeline_break(&t->pipe, &err);
+}
+
+/* DATA is out, and the content waits for its reply and all before it. */
+static void send_after_data(struct transaction *t)
+{
 	pipeline_finish(&t->pipe);
 	if (!t->pipe.broken)
 		after_data(t);
@@ -518,16 +545,28 @@ static void send_later(struct transaction *t, bool chunked)
 		return;
 	const bool refused = t->result->refusal.exit != 0;
 
-	if (refused || t->try.unfit || t->try.standing == 0)
-		abandon(t);
-	else if (chunked)
+	if (refused || t->try.unfit || t->try.standing == 0) {
+		content_abandon(t);
+	} else if (chunked) {
 		content_send_chunks(t);
-	else
+	} else {
 		ask_data(t);
+		send_after_data(t);
+	}
 	if (refused)
 		transaction_refuse_all(t);
 	else if (t->try.unfit)		/* the others go without whom the server had accepted */
 		t->try.retry = true;
+}
+
+void content_ask(struct transaction *t)
+{
+	/* all replies are there, and nobody is left to send it to */
+	const bool nobody = !pipeline_outstanding(&t->pipe) && t->try.standing == 0;
+
+	if (t->m && !t->opt->rehearsal && !wants_chunks(t) && !nobody && !transaction_strict(t) &&
+	    !conneg_used(t->s, t->e) && session_has(t->s, EXT_PIPELINING))
+		ask_data(t);
 }
 
 void content_send(struct transaction *t)
@@ -536,19 +575,14 @@ void content_send(struct transaction *t)
 		/* everybody has an outcome: what the server was asked for is taken back */
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken)
-			abandon(t);
+			content_abandon(t);
 		return;
 	}
-	const bool chunked = wants_chunks(t);
-	/* all replies are there, and nobody is left to send it to */
-	bool nobody = !pipeline_outstanding(&t->pipe) && t->try.standing == 0;
-
-	if (chunked || nobody || transaction_strict(t) || conneg_used(t->s, t->e) ||
-	    !session_has(t->s, EXT_PIPELINING)) {
-		send_later(t, chunked);
+	if (!t->try.data_asked) {
+		send_later(t, wants_chunks(t));
 		return;
 	}
-	ask_data(t);
+	send_after_data(t);
 	if (!t->pipe.broken && !t->try.mail_refused && t->try.standing == 0)
-		abandon(t);
+		content_abandon(t);
 }

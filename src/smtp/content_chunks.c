@@ -288,8 +288,9 @@ static void take_result(struct transaction *t, enum stage stage)
 	if (s->dead)
 		return;
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
-	s->need_reset = reply_class(&s->reply) != 2;
-	if (stage == STAGE_BDAT && !s->need_reset && s->protocol != SESSION_LMTP)
+	s->need_reset = !t->try.followed && reply_class(&s->reply) != 2;
+	if (stage == STAGE_BDAT && !s->need_reset && !t->try.followed &&
+	    s->protocol != SESSION_LMTP)
 		confirm(t);
 }
 
@@ -304,6 +305,9 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 
 	if (end != DATA_SENT)
 		return end;
+	/* what follows a refused chunk begins with RSET (RFC 3030, section 2) */
+	t->s->need_reset = t->opt->behind != NULL;
+	content_end(t);
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
 	/* of LMTP's replies, one for each recipient, this is the first: see content.c */

@@ -102,7 +102,8 @@ static void put_line(struct pipeline *p, enum stage stage, const char *shown)
 	strbuf_add(&s->line, "\r\n", 2);
 	if (wire_put(s->wire, s->line.buf, s->line.len, shown, &d, &err) == 0)
 		return;
-	pipeline_finish(p);
+	if (!p->behind)
+		pipeline_finish(p);
 	pipeline_break(p, &err);
 }
 
@@ -123,11 +124,11 @@ int pipeline_add(struct pipeline *p, enum stage stage, size_t index, size_t extr
 
 	if (command_check(&s->line, extra, session_has(s, EXT_SMTPUTF8), err) < 0)
 		return -1;
-	if (p->broken || (!pipeline_outstanding(p) && !quiet(p, stage, index)))
+	if (p->broken || (!pipeline_outstanding(p) && !p->behind && !quiet(p, stage, index)))
 		return 0;
 	pipeline_expect(p, stage, index);
 	put_line(p, stage, NULL);
-	while (pipeline_outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
+	while (!p->behind && pipeline_outstanding(p) && wire_unread(s->wire) > UNREAD_MAX)
 		take_next_reply(p);
 	if (!session_has(s, EXT_PIPELINING))
 		pipeline_finish(p);

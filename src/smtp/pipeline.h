@@ -32,6 +32,7 @@ struct pipeline {
 	void *ctx;
 	struct pipeline_expected *queue;
 	size_t head, count, alloc;	/* queue[head..count) is unanswered */
+	bool behind;			/* other replies come before its own: it reads none yet */
 	bool broken;			/* no more replies will come: see error */
 	bool lost;			/* ... and the connection with it, not by a 421 */
 	struct error error;

@@ -39,13 +39,21 @@ struct try {
 	bool null_sender;	/* these recipients want no notice, and the server has no DSN */
 	bool prdr;		/* asked for PRDR */
 	bool mail_refused;
+	bool mail_taken;	/* MAIL was answered with 2xx */
 	bool unfit;		/* a recipient that stood must not get it as it is */
 	bool retry;		/* once more, with what was switched off in the session */
 	bool slow;		/* 503 within a group: no pipelining with this server */
 	bool resumed;		/* CHECKPOINT: the server has the envelope and "from" octets */
 	uint64_t from;		/* octets of the content that it has */
+	size_t seen;		/* recipients of the envelope that were looked at */
+	size_t put;		/* of the candidates: asked for, or left */
+	bool asked;		/* MAIL is out: the content may follow */
+	bool data_asked;	/* so is DATA */
+	int data_code;		/* its reply; 0 = none yet */
+	struct error data_error;	/* ... what it means, when it is not 3xx */
 	bool begun;		/* some of the content may have gone out */
 	bool sent;		/* the content was written whole */
+	bool followed;		/* more stands behind it, in the same flight */
 	bool last_begun;	/* the last chunk's command was sent */
 	bool chunks_taken;	/* a chunk before it was accepted */
 	struct error chunk_error;	/* a chunk was refused; exit 0 = none */
@@ -61,6 +69,8 @@ struct transaction {
 	struct error *why;
 	struct pipeline pipe;
 	struct candidate *rcpt;	/* try.rcpt_count */
+	size_t rcpt_alloc;
+	bool under_way;		/* a try was begun and has not come to its end */
 	struct try try;
 	enum transaction_next next;	/* DONE: as the outcomes say */
 	const struct envelope *whole_e;	/* e and edits, but for a copy of one recipient */
@@ -101,6 +111,13 @@ void transaction_accept(struct transaction *t, size_t i, const struct reply *r);
 
 /* The reply to the content, which counts for all that stand. */
 void transaction_finish(struct transaction *t, enum stage stage, const struct reply *r);
+
+/* The connection has come to its end before the transaction has: what that means for all. */
+void transaction_fail_lost(struct transaction *t, const struct error *err);
+
+/* Takes the next reply: a pipeline_fn, with the transaction as its ctx. */
+void transaction_take_reply(void *ctx, const struct pipeline_expected *what,
+			    const struct reply *r);
 
 /* Keeps the words of r as the last ones of the transaction, for the log. */
 void transaction_note_reply(struct transaction *t, const struct reply *r);
@@ -151,10 +168,26 @@ ATTR_CHECK int transfer_skip(struct transfer *x, struct error *err);
 enum data_end data_flush(struct session *s, struct error *err);
 
 /*
- * MAIL and RCPT are sent: offers the content where somebody stands or may
- * stand, reads all replies and fills in the outcomes, or breaks the pipeline.
+ * MAIL and RCPT are put: DATA as well, where the content need not wait for
+ * their replies. Reads nothing where the server has PIPELINING.
+ */
+void content_ask(struct transaction *t);
+
+/* The reply to DATA. */
+void content_data_reply(struct transaction *t, const struct reply *r);
+
+/*
+ * All that content_ask() is about is put: offers the content where somebody
+ * stands or may stand, reads all replies and fills in the outcomes, or breaks
+ * the pipeline.
  */
 void content_send(struct transaction *t);
+
+/* Nothing of this transaction is wanted any more: RSET, which is answered with 2xx or else. */
+void content_abandon(struct transaction *t);
+
+/* The end of the content is put and not flushed: more may go out with it (see opt->behind). */
+void content_end(struct transaction *t);
 
 /* The reply to a chunk that is not the last. */
 void content_chunk_reply(struct transaction *t, enum stage stage, const struct reply *r);

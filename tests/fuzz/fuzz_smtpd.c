@@ -8,6 +8,7 @@
 
 #include "../unit/memory_stream.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/strbuf.h"
@@ -25,10 +26,13 @@ struct sink {
 	size_t stored;
 };
 
-static int sink_begin(struct delivery *d, const char **id_out, struct error *err)
+static int sink_begin(struct delivery *d, const struct delivery_client *client,
+		      const struct envelope *e, const char **id_out, struct error *err)
 {
 	struct sink *s = (struct sink *)d;
 
+	(void)client;
+	(void)e;
 	(void)err;
 	MUST(!s->open);
 	s->open = true;
@@ -52,15 +56,14 @@ static int sink_write(struct delivery *d, const char *data, size_t n, struct err
 	return 0;
 }
 
-static int sink_commit(struct delivery *d, struct error *err)
+static void sink_commit(struct delivery *d, struct result *result)
 {
 	struct sink *s = (struct sink *)d;
 
-	(void)err;
 	MUST(s->open && s->last == '\n');
 	s->open = false;
 	s->stored++;
-	return 0;
+	delivery_settle(result, "stored as ID", NULL);
 }
 
 static void sink_abandon(struct delivery *d)
@@ -111,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 2 || size > 65536)
 		return 0;
-	struct sink sink = { .delivery.ops = &sink_ops };
+	struct sink sink = { .delivery = { &sink_ops, .final = true } };
 	struct strbuf out = STRBUF_INIT((size_t)1 << 24);
 	const struct server_options opt = {
 		.set.server_name = "srv.example",

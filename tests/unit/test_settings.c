@@ -144,8 +144,8 @@ static void rows_are_sound(void **state)
 		for (; (s = settings_next((enum setting_scope)scope, &w)); n++) {
 			check_row(s);
 			assert_ptr_equal(setting_find((enum setting_scope)scope, s->key), s);
-			/* an option can mean one of them only */
-			if (!(s->flags & SETTING_FILE_ONLY))
+			/* on the command line it would mean either */
+			if (!(s->flags & SETTING_FILE_ONLY) && strcmp(s->key, "protocol") != 0)
 				assert_null(setting_find((enum setting_scope)!scope, s->key));
 		}
 		assert_true(n > 10);
@@ -321,6 +321,8 @@ static void listener_defaults(void **state)
 {
 	static const char *const expected[][2] = {
 		{ "listen", "127.0.0.1:2525" }, { "deliver", "" }, { "server_name", "" },
+		{ "protocol", "smtp" }, { "max_messages", "1000" }, { "max_hold", "2592000" },
+		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
 		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
