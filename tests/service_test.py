@@ -294,6 +294,300 @@ def libraries():
     return [] if not loaded and 'libc.so' in text else ['%r: %s' % (loaded, text[-300:])]
 
 
+# --- with the service --------------------------------------------------------------------------
+
+
+class Service:
+    """The service as its user, in the foreground, until it is stopped."""
+
+    def __init__(self, *options):
+        self.log = harness.Folder()
+        folder = self.log.__enter__()
+        self.path = os.path.join(folder, 'log')
+        self.out = open(self.path, 'wb')
+        entry = pwd.getpwnam('msubmit')
+        self.process = subprocess.Popen(
+            ['setpriv', '--reuid=%d' % entry.pw_uid, '--regid=%d' % entry.pw_gid, '--clear-groups', PROGRAM, '-bD',
+             '-C', OWN] + list(options), stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out, cwd='/',
+            env={'PATH': os.environ['PATH'], 'STATE_DIRECTORY': '/var/spool/msubmit', 'NOTE': PASSWORD[:0]})
+        end = time.monotonic() + 20 * harness.SCALE
+        while not os.path.exists(SOCKET) and self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def text(self):
+        with open(self.path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(20 * harness.SCALE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.out.close()
+        self.log.__exit__()
+
+
+def point_at(world):
+    """The service's accounts use the resolver, proxy and certificates of this world."""
+    with open(OWN, encoding='utf-8') as f:
+        text = f.read()
+    for key in ('resolver', 'proxy', 'tls-trust-file'):
+        value = [a for a in world.args if a.startswith('--%s=' % key)][0].split('=', 1)[1]
+        text = re.sub('(?m)^%s = .*' % key.replace('-', '_'), lambda m, k=key, v=value: '%s = %s' %
+                      (k.replace('-', '_'), v), text)
+    with open(OWN, 'w', encoding='utf-8') as f:
+        f.write(text)
+
+
+def listen_keys(*lines):
+    """These keys, and no others of before, in the listener's section."""
+    with open(OWN, encoding='utf-8') as f:
+        text = f.read()
+    text = re.sub('(?m)^(allow|deny|user_rate|local_login).*\n', '', text)
+    with open(OWN, 'w', encoding='utf-8') as f:
+        f.write(text.replace('[listen service]\n', '[listen service]\n' + ''.join(line + '\n' for line in lines)))
+
+
+def transaction(sender=USER, rcpts=('b@example.net',), answers=None, mail='', data=True):
+    """What the real server hears and says."""
+    text = auth() + 'C: MAIL FROM:<%s>%s\nS: 250 2.1.0 ok\n' % (sender, mail)
+    for rcpt in rcpts:
+        text += 'C: RCPT TO:<%s>*\nS: %s\n' % (rcpt, (answers or {}).get(rcpt, '250 2.1.5 ok'))
+    return text + ('C: DATA\nS: 354 go\nC: <message>\nS: 250 2.0.0 taken\n' if data else '')
+
+
+@test('anybody sends, and gets the real server\'s answer for each recipient')
+def sends():
+    rcpts = ('b@example.net', 'c@example.net')
+    server = smtp(transaction(rcpts=rcpts, answers={rcpts[1]: '550 5.1.1 no such user'}, mail='*'))
+    with World({'smtp.example.org': {465: server}}) as w:
+        point_at(w)
+        with Service() as service:
+            status, text, _ = run_as(33, '-t', data=b'To: b@example.net, c@example.net\nBcc: x@example.net\nBcc:\n'
+                                     b'Subject: x\n\nbody\n'.replace(b'Bcc: x@example.net\n', b''))
+            if status != 67 or "'c@example.net'" not in text or 'no such user' not in text:
+                w.failures.append('%d: %s' % (status, text))
+            message = server.messages[0] if server.messages else b''
+            head = message.decode().split('\r\n\r\n')[0]
+            for field in ('From', 'Date', 'Message-ID', 'Received', 'Subject'):
+                if len(re.findall('(?m)^%s:' % field, head)) != 1:
+                    w.failures.append('%s: %s' % (field, head))
+            if 'Bcc' in head:
+                w.failures.append(head)
+            log = service.text()
+            for word in ('uid=33', 'user=' + pwd.getpwuid(33).pw_name, 'program=msubmit'):
+                if word not in log:
+                    w.failures.append('no %s in: %s' % (word, log))
+            if PASSWORD in log:
+                w.failures.append('the password is in the log')
+        return w.end()
+
+
+@test('--check goes through it up to the real server, and needs no secret')
+def checked():
+    server = smtp(auth() + CHECK)
+    with World({'smtp.example.org': {465: server}}) as w:
+        point_at(w)
+        with Service():
+            status, text, _ = run_as(NOBODY, '--check', data=b'')
+            if status or 'FAIL' in text or 'the service has it' not in text:
+                w.failures.append('%d: %s' % (status, text))
+        return w.end()
+
+
+@test('who may not is told so: 77, and the server hears nothing')
+def not_allowed():
+    failures = []
+    name = pwd.getpwuid(33).pw_name
+    for keys, args, words in (
+            (['deny_users = %s' % name], [], 'user %s may not submit mail' % name),
+            (['allow_users = root'], [], 'user %s may not submit mail' % name),
+            (['allow_groups = adm'], [], 'user %s may not submit mail' % name),
+            (['local_login_sender_maps = %s=*@shop.example' % name], [],
+             'user %s may not submit mail as <you@example.org>' % name)):
+        with World() as w:
+            listen_keys(*keys)
+            with Service() as service:
+                status, text, _ = run_as(33, 'b@example.net', *args)
+                if status != 77 or words not in text or w.socks.asked:
+                    w.failures.append('%r: %d %s, log %s' % (keys, status, text, service.text()))
+            failures += w.end()
+    listen_keys()
+    return failures
+
+
+@test('user_rate: the third of two is for later, and others have their own')
+def rate():
+    server = smtp(*[transaction(mail='*')] * 3)
+    with World({'smtp.example.org': {465: server}}) as w:
+        point_at(w)
+        listen_keys('user_rate = 2/1h')
+        with Service() as service:
+            got = [run_as(uid, 'b@example.net')[:2] for uid in (33, 33, 33, NOBODY)]
+            if [status for status, _ in got] != [0, 0, 75, 0] or 'within 3600 s' not in got[2][1]:
+                w.failures.append('%r, log %s' % (got, service.text()))
+        listen_keys()
+        w.servers = []
+        return w.end()
+
+
+# --- who wants the secret ----------------------------------------------------------------------
+
+
+class Thief:
+    """A server without TLS that takes everything and keeps what it hears."""
+
+    def __init__(self):
+        self.heard = b''
+        self.listener = harness.Listener(self.session)
+        self.port = self.listener.port
+
+    def session(self, client):
+        try:
+            client.sendall(b'220 x\r\n')
+            while True:
+                data = client.recv(65536)
+                if not data:
+                    break
+                self.heard += data
+                for line in data.splitlines():
+                    word = line[:4].upper()
+                    if word in (b'EHLO', b'LHLO'):
+                        client.sendall(b'250-x\r\n250 AUTH PLAIN LOGIN\r\n')
+                    elif word == b'DATA':
+                        client.sendall(b'354 go\r\n')
+                    elif word in (b'AUTH', b'MAIL', b'RCPT', b'QUIT', b'RSET') or line == b'.':
+                        client.sendall(b'235 ok\r\n' if word == b'AUTH' else b'250 ok\r\n')
+        except OSError:
+            pass
+        client.close()
+
+
+def attempts(port, home):
+    """(what is tried, arguments, environment): none may show the secret to a user."""
+    to = ['--via=direct', '--host=127.0.0.1', '--port=%d' % port, '--tls=off', '--auth=plain', '--auth-plaintext=always',
+          '--user=x', '--from=a@example.org', '--syslog=off']
+    yield 'the file as a configuration', ['-C', SECRET, 'b@x.example'], {}
+    yield 'that of the service', ['-C', OWN, 'b@x.example'], {}
+    yield 'shown', ['-C', OWN, '--print-config', '--all'], {}
+    yield 'shown of users', ['--print-config', '--all'], {}
+    yield 'explained', ['--via=direct', '--explain', '--dry-run', 'b@x.example'], {}
+    yield 'as password file', to + ['--password-file=' + SECRET, 'b@x.example'], {}
+    yield 'by a command', to + ['--password-command=cat ' + SECRET, 'b@x.example'], {}
+    yield 'by a shell', to + ['--passwordeval=cat ' + SECRET, 'b@x.example'], {}
+    yield 'as netrc', to + ['--netrc=' + SECRET, 'b@x.example'], {}
+    yield 'as a token', to + ['--oauth-token-file=' + SECRET, 'b@x.example'], {}
+    yield 'as a credential', to + ['--password-credential=default.password', 'b@x.example'], \
+        {'CREDENTIALS_DIRECTORY': SECRETS}
+    yield 'by the environment', ['b@x.example'], {'MSUBMIT_HOST': '127.0.0.1', 'MSUBMIT_PORT': str(port),
+                                                  'MSUBMIT_TLS': 'off', 'MSUBMIT_PASSWORD_FILE': SECRET,
+                                                  'MSUBMIT_USER': 'x', 'MSUBMIT_AUTH_PLAINTEXT': 'always'}
+    yield 'attached', to[:5] + ['--auth=off', '--compose', '--to=b@x.example', '--subject=x', '--attach=' + SECRET], {}
+    yield 'as the body', to[:5] + ['--auth=off', '--compose', '--to=b@x.example', '--body-file=' + SECRET], {}
+    yield 'as aliases', to[:5] + ['--auth=off', '--aliases=' + SECRET, 'b@x.example'], {}
+    yield 'as rules', to[:5] + ['--auth=off', '--rewrite-map=' + SECRET, 'b@x.example'], {}
+    yield 'as certificates', to[:5] + ['--auth=off', '--tls-trust-file=' + SECRET, 'b@x.example'], {}
+    yield 'as a key', to[:5] + ['--tls=on', '--tls-key-file=' + SECRET, '--tls-cert-file=' + SECRET, 'b@x.example'], {}
+    yield 'with a link of the user\'s', ['-C', home + '/link', 'b@x.example'], {}
+    yield 'as an import', ['--import', OWN], {}
+    yield 'as a log', to[:5] + ['--auth=off', '--logfile=' + SECRET, 'b@x.example'], {}
+    yield 'checked', ['-C', OWN, '--check'], {}
+    yield 'all mistakes of it', ['-C', SECRET, '--check-config'], {}
+    yield 'as sendmail', ['-C', OWN, '-t', '-i'], {}
+    yield 'the state of the service', ['-bp'], {'STATE_DIRECTORY': '/var/spool/msubmit'}
+
+
+@test('an unprivileged user gets at the secret by no option and no environment')
+def no_option():
+    failures = []
+    thief = Thief()
+    with harness.Folder() as home:
+        os.chmod(home, 0o755)
+        os.symlink(SECRET, home + '/link')
+        for what, args, env in attempts(thief.port, home):
+            status, text, _ = run_as(33, *args, env=dict(env, HOME=home))
+            if PASSWORD in text or status == 70 or status < 0:
+                failures.append('%s: %d %s' % (what, status, text))
+            # what leads to the file itself is refused, with nothing of it said
+            if what not in ('shown of users', 'as a log', 'the state of the service', 'as certificates') and not status:
+                failures.append('%s: taken: %s' % (what, text))
+    thief.listener.close()
+    for word in (PASSWORD.encode(), configure_world.plain().encode(), configure_world.plain('x').encode()):
+        if word in thief.heard:
+            failures.append('sent: %r' % thief.heard[-300:])
+    return failures
+
+
+@test('... nor by the files, a link in place of the socket, or another socket')
+def no_file():
+    failures = []
+
+    def look_for(paths):
+        for path in paths:
+            code = 'import sys\nprint(open(sys.argv[1], "rb").read())'
+            done = subprocess.run([sys.executable, '-c', code, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  preexec_fn=drop(33), cwd='/')
+            if done.returncode == 0 or PASSWORD in done.stdout.decode():
+                failures.append('%s: %s' % (path, done.stdout.decode()))
+    look_for([SECRET, OWN, SECRETS, '/var/spool/msubmit'])
+    for path in (SECRETS + '/x', '/etc/msubmit/x', '/run/msubmit/x', '/var/spool/msubmit/x'):
+        done = subprocess.run(['sh', '-c', ': > ' + path], stderr=subprocess.DEVNULL, preexec_fn=drop(33), cwd='/')
+        if done.returncode == 0:
+            failures.append('written: ' + path)
+    return failures
+
+
+def ptrace_attach(pid):
+    """In a child of another user: 0 when it could attach."""
+    child = os.fork()
+    if child == 0:
+        drop(33)()
+        libc = ctypes.CDLL(None, use_errno=True)
+        os._exit(0 if libc.ptrace(16, pid, None, None) == 0 else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@test('... nor from the service\'s process: /proc, ptrace, core')
+def no_process():
+    failures = []
+    with World() as w:
+        with Service() as service:
+            pid = service.process.pid
+            # a session that is open, so that a worker is there as well
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(SOCKET)
+            client.recv(100)
+            children = subprocess.run(['pgrep', '-P', str(pid)], stdout=subprocess.PIPE).stdout.split()
+            for one in [pid] + [int(c) for c in children]:
+                if os.stat('/proc/%d' % one).st_uid == 33:
+                    failures.append('of the wrong user')
+                for name in ('environ', 'mem', 'maps', 'fd', 'cwd', 'exe', 'auxv'):
+                    code = 'import os, sys\np = sys.argv[1]\nos.readlink(p) if os.path.islink(p) else ' \
+                           'os.listdir(p) if os.path.isdir(p) else open(p, "rb").read(1)'
+                    done = subprocess.run([sys.executable, '-c', code, '/proc/%d/%s' % (one, name)],
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=drop(33),
+                                          cwd='/')
+                    if done.returncode == 0:
+                        failures.append('/proc/PID/%s can be read' % name)
+                with open('/proc/%d/limits' % one, encoding='ascii') as f:
+                    if not re.search('^Max core file size +0 +0 ', f.read(), re.M):
+                        failures.append('a core can be written')
+                for name in ('environ', 'cmdline'):
+                    with open('/proc/%d/%s' % (one, name), 'rb') as f:
+                        if PASSWORD.encode() in f.read():
+                            failures.append('the password is in ' + name)
+                if ptrace_attach(one) == 0:
+                    failures.append('ptrace attaches')
+            client.close()
+        failures += w.end()
+    return failures
+
+
 # --- files for service managers ----------------------------------------------------------------
 
 
