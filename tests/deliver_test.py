@@ -3,16 +3,21 @@
 
 MSUBMIT names the program; prints TAP. No root, no network, free ports only."""
 import base64
+import contextlib
+import glob
 import json
 import os
+import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import SCALE, run_tap
+from harness import SCALE, Listener, binary, environment, free_port, run_tap
 import listener_test
 from listener_test import LIMIT, MESSAGE, Server, expect, expect_start, wait_until
 
+PROGRAM = binary()
 TESTS = listener_test.TESTS = []
 test = listener_test.test
 HELLO = ['EHLO me', 'MAIL FROM:<a@x.example>', 'RCPT TO:<b@y.example>']
@@ -268,6 +273,297 @@ def on_auth_fails(folder):
             replies = sign_in(server, 'joe', 'yes')
             expect_start(replies[0], '454 4.7.0')
             expect_start(replies[1], '530')
+
+
+# --- the next server ---------------------------------------------------------------------
+
+
+class Next:
+    """A server behind the listener; says(line, session) may give another reply, or None to hang up."""
+
+    def __init__(self, says=None, keywords=('PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'SIZE 9999999'), lmtp=False,
+                 unix=None):
+        self.says, self.keywords, self.lmtp = says or (lambda line, session: ''), keywords, lmtp
+        self.messages, self.lines, self.lock = [], [], threading.Lock()
+        self.listener = Listener(self.serve, unix=unix)
+        self.port = self.listener.port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    @property
+    def sessions(self):
+        return self.listener.connections
+
+    def serve(self, sock):
+        with sock, sock.makefile('rb') as lines, contextlib.suppress(OSError):
+            sock.sendall(b'220 next\r\n')
+            session = {'rcpt': [], 'mail': '', 'data': b''}
+            for line in lines:
+                line = line.decode('utf-8', 'replace').rstrip('\r\n')
+                with self.lock:
+                    self.lines.append(line)
+                reply = self.reply(line, session, lines, sock)
+                if reply is None:
+                    return
+                sock.sendall(reply.encode() + b'\r\n')
+                if line == 'QUIT':
+                    return
+
+    def reply(self, line, session, lines, sock):
+        verb = line[:4].upper()
+        reply = self.says(line, session)
+        if reply == '' and verb in ('EHLO', 'LHLO'):
+            return ''.join('250-%s\r\n' % k for k in ('next', ) + self.keywords) + '250 ENHANCEDSTATUSCODES'
+        if verb == 'MAIL' and reply == '':
+            session.update(mail=line, rcpt=[], data=b'')
+        if verb == 'RCPT' and reply == '':
+            session['rcpt'].append(line)
+            return '250 2.1.5 next takes ' + line[8:].split('>')[0]
+        if verb == 'DATA' and reply == '':
+            return self.data(session, lines, sock)
+        return '250 2.0.0 ok' if reply == '' else reply
+
+    def data(self, session, lines, sock):
+        sock.sendall(b'354 go\r\n')
+        for line in lines:
+            if line == b'.\r\n':
+                break
+            session['data'] += line[1:] if line.startswith(b'.') else line
+        replies = []
+        for rcpt in session['rcpt'] if self.lmtp else ['']:
+            reply = self.says('.' + rcpt, session)
+            if reply is None:
+                return None
+            replies.append(reply or '250 2.0.0 next has it as %d' % len(self.messages))
+        if any(r.startswith('2') for r in replies):
+            with self.lock:
+                self.messages.append(dict(session, rcpt=list(session['rcpt'])))
+        return '\r\n'.join(replies)
+
+
+def account(folder, port, more=''):
+    """The file of an account that sends there."""
+    path = os.path.join(folder, 'rc')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write('[account next]\nhost = 127.0.0.1\nport = %d\ntls = off\nauth = off\naliases = %s/aliases\nsyslog = off\n'
+                'domain = client.example\nfrom = me@own.example\nqueue_dir = %s/queue\ntimeout = 10\n%s\n'
+                '[listen here]\n' % (port, folder, folder, more))
+    with open(os.path.join(folder, 'aliases'), 'w', encoding='utf-8') as f:
+        f.write('team: one@y.example, two-550@y.example\nnull: /dev/null\nroot: admin@own.example\n')
+    os.chmod(path, 0o600)
+    return path
+
+
+class Through(Server):
+    """A listener in front of it."""
+
+    def __init__(self, folder, port, deliver='account:next', more='', **options):
+        super().__init__(folder, deliver=deliver, strict='off', **options)
+        self.args += ['-C', account(folder, port, more)]
+
+    def entries(self):
+        return sorted(glob.glob(os.path.join(self.folder, 'queue', '??', '*')))
+
+
+def by_address(line, session):
+    """What the address says: x-550@ is refused, x-450@ later; .x at the dot."""
+    for code in ('550', '450', '552'):
+        if '-' + code + '@' in line and not line.startswith('.'):
+            return '%s %s.1.%s next says no to it' % (code, code[0], code[2])
+    return ''
+
+
+@test
+def through(folder):
+    """account: sender, recipients and content are answered by the next server itself"""
+    with Next(by_address) as peer, Through(folder, peer.port) as server:
+        replies = converse(server, ['EHLO me', 'MAIL FROM:<a-550@x.example>', 'MAIL FROM:<a@x.example>',
+                                    'RCPT TO:<b-550@y.example>', 'RCPT TO:<c-450@y.example>', 'RCPT TO:<d@y.example>'],
+                           b'Subject: x\r\nBcc: hidden@z.example\r\n\r\n..dot\r\n')
+        expect(replies[1:], ['550 5.1.0 next says no to it', '250 2.1.0 sender ok', '550 5.1.0 next says no to it',
+                             '450 4.1.0 next says no to it', '250 2.1.5 recipient ok', '250 2.0.0 next has it as 0'])
+        message, = peer.messages
+        expect(message['rcpt'], ['RCPT TO:<d@y.example>'])
+        expect_start(message['mail'], 'MAIL FROM:<a@x.example>')
+        text = message['data'].decode()
+        assert 'hidden' not in text and 'Received: from me ([127.0.0.1])' in text, text
+        for field in ('\r\nDate: ', '\r\nMessage-ID: <', '\r\nFrom: a@x.example\r\n'):
+            assert field in '\r\n' + text, (field, text)
+        assert text.endswith('\r\n\r\n.dot\r\n'), text
+        expect_start(text, 'Received: from me ')
+        expect((peer.sessions, server.entries()), (1, []))
+
+
+@test
+def through_again(folder):
+    """one session of the client needs one of the next server, and RSET leaves nothing behind"""
+    with Next() as peer, Through(folder, peer.port) as server, server.connect() as c:
+        c.reply()
+        for line in ('EHLO me', 'MAIL FROM:<a@x.example>', 'RCPT TO:<b@y.example>', 'RSET', 'MAIL FROM:<c@x.example>',
+                     'RCPT TO:<d@y.example>'):
+            expect_start(c.say(line), '250')
+        for k in range(2):
+            expect_start(c.say('DATA'), '354')
+            c.send(MESSAGE + b'.\r\n')
+            expect(c.reply(), '250 2.0.0 next has it as %d' % k)
+            expect_start(c.say('MAIL FROM:<e@x.example>'), '250')
+            expect_start(c.say('RCPT TO:<f@y.example>'), '250')
+        expect_start(c.say('QUIT'), '221')
+        expect([m['rcpt'] for m in peer.messages], [['RCPT TO:<d@y.example>'], ['RCPT TO:<f@y.example>']])
+        expect(peer.sessions, 1)
+
+
+@test
+def through_nobody(folder):
+    """a next server that is not there is 451 4.4.1 to MAIL, a sign-in that it refuses 550 5.7.1"""
+    with Through(folder, free_port()) as server:
+        expect_start(converse(server, HELLO[:2], None)[1], '451 4.4.1 ')
+
+    def refuses(line, _session):
+        return '535 5.7.8 wrong password' if line.startswith('AUTH') else ''
+    with Next(refuses, keywords=('AUTH PLAIN', )) as peer:
+        more = 'auth = plain\nauth_plaintext = always\nuser = u\npassword = secret\n'
+        with Through(folder, peer.port, more=more) as server:
+            reply = converse(server, HELLO[:2], None)[1]
+            expect_start(reply, '550 5.7.1 ')
+            assert '535 5.7.8 wrong password' in reply and 'secret' not in reply, reply
+
+
+@test
+def through_closed(folder):
+    """a next server that has hung up meanwhile is called again, and what was promised is kept"""
+    gone = []
+
+    def hangs_up(line, session):
+        if line.startswith('RSET') or (line.startswith('RCPT TO:<late') and not gone):
+            gone.append(line)
+            return None
+        return ''
+    with Next(hangs_up) as peer, Through(folder, peer.port) as server:
+        replies = converse(server, HELLO + ['RSET'] + HELLO[1:])
+        expect_start(replies[-1], '250 2.0.0 next has it')
+        del gone[:]
+        replies = converse(server, HELLO + ['RCPT TO:<late@y.example>'])
+        expect_start(replies[-2], '451 4.4.1')
+        expect_start(replies[-1], '250 2.0.0 next has it')
+        expect(peer.messages[-1]['rcpt'], ['RCPT TO:<b@y.example>'])
+
+
+@test
+def through_content(folder):
+    """what is said to the content is the reply; a broken line behind it is 451 and not sent again"""
+    for said, wanted in (('554 5.6.0 spam', '554 5.6.0 spam'), ('451 4.3.0 later', '451 4.3.0 later'),
+                         ('421 4.3.2 bye', '451 4.4.1'), ('552 5.2.2 full', '552 5.2.2 full'), (None, '451 4.4.1')):
+        with Next(lambda line, _, said=said: said if line[0] == '.' else '') as peer:
+            with Through(folder, peer.port) as server:
+                expect_start(converse(server, HELLO)[-1], wanted)
+                expect((peer.messages, server.entries()), ([], []))
+                expect(len([x for x in peer.lines if x == 'DATA']), 1)
+
+
+@test
+def through_rules(folder):
+    """the rules of the account count: sender, aliases, completing, who may not be sent to"""
+    with Next(by_address) as peer, Through(folder, peer.port, more='default_domain = own.example') as server:
+        replies = converse(server, ['EHLO me', 'MAIL FROM:<root>', 'RCPT TO:<root@localhost>', 'RCPT TO:<null@localhost>'])
+        expect_start(replies[-1], '250 2.0.0 next has it')
+        expect_start(peer.messages[0]['mail'], 'MAIL FROM:<me@own.example>')
+        expect_start(peer.messages[0]['rcpt'][0], 'RCPT TO:<admin@own.example>')
+        # everybody's mail is thrown away: as the alias says
+        expect_start(converse(server, HELLO[:2] + ['RCPT TO:<null@localhost>'])[-1], '250')
+        expect(len(peer.messages), 1)
+
+
+@test
+def through_alias(folder):
+    """of an alias one has it and one is refused: the sender is told of that by a bounce"""
+    with Next(by_address) as peer, Through(folder, peer.port) as server:
+        replies = converse(server, HELLO[:2] + ['RCPT TO:<team@localhost>'])
+        expect_start(replies[-1], '250 ')
+        expect(peer.messages[0]['rcpt'], ['RCPT TO:<one@y.example> ORCPT=rfc822;team@localhost'])
+        expect(len(server.entries()), 1)
+        with open(server.entries()[0], 'rb') as f:
+            entry = f.read()
+        assert b'two-550@y.example' in entry and b'next says no to it' in entry, entry
+        # the queue does the rest
+        status = subprocess.run([PROGRAM, '-C', folder + '/rc', '-qf'], env=environment(folder), check=False,
+                                timeout=LIMIT, capture_output=True)
+        expect(status.returncode, 0)
+        subprocess.run([PROGRAM, '-C', folder + '/rc', '-qf'], env=environment(folder), check=False, timeout=LIMIT)
+        bounce = peer.messages[-1]
+        expect(bounce['rcpt'][0].split()[1], 'TO:<a@x.example>')
+        assert b'two-550@y.example' in bounce['data'] and b'one@y.example' not in bounce['data'], bounce['data']
+
+
+@test
+def through_parameters(folder):
+    """8 bit content goes to a server without 8BITMIME, and what it has not asked for is not sent"""
+    message = 'Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\u00e4\r\n'.encode()
+    for keywords, mail, body in ((('8BITMIME', ), ' BODY=8BITMIME', '\u00e4'), ((), '', 'w6QNCg==')):
+        with Next(keywords=keywords) as peer, Through(folder, peer.port) as server:
+            lines = ['EHLO me', 'MAIL FROM:<a@x.example> BODY=8BITMIME', 'RCPT TO:<b@y.example>']
+            expect_start(converse(server, lines, message)[-1], '250')
+            expect(peer.messages[0]['mail'], 'MAIL FROM:<a@x.example>' + mail)
+            assert body.encode() in peer.messages[0]['data'], peer.messages
+
+
+@test
+def queue(folder):
+    """queue: the message lies in the queue, as the account wants it, when 250 is said"""
+    with Next() as peer, Through(folder, peer.port, deliver='queue:next') as server:
+        replies = converse(server, HELLO + ['RCPT TO:<team@localhost>'])
+        expect_start(replies[-1], '250 2.0.0 queued as ')
+        entry, = server.entries()
+        expect(os.path.basename(entry), replies[-1].split()[-1])
+        expect(peer.sessions, 0)
+        subprocess.run([PROGRAM, '-C', folder + '/rc', '-q'], env=environment(folder), check=True, timeout=LIMIT)
+        expect([r.split()[1] for r in peer.messages[0]['rcpt']],
+               ['TO:<b@y.example>', 'TO:<one@y.example>', 'TO:<two-550@y.example>'])
+        expect(server.entries(), [])
+
+
+@test
+def queue_fails(folder):
+    """a queue that cannot be written is 452 or 451, and nothing of the message is left"""
+    with Through(folder, 1, deliver='queue:next', more='queue_max_bytes = 10') as server:
+        expect_start(converse(server, HELLO)[-1], '452 4.3.1')
+        expect(server.entries() + glob.glob(folder + '/queue/tmp/*'), [])
+    with Through(folder, 1, deliver='queue') as server:
+        os.rename(folder + '/queue', folder + '/gone')
+        with open(folder + '/queue', 'w', encoding='ascii'):
+            pass
+        expect_start(converse(server, HELLO)[-1], '451 4.3.0 cannot store')
+
+
+@test
+def lmtp(folder):
+    """lmtp: the replies for each recipient; an SMTP client hears one, and the queue is not there"""
+    def dots(line, session):
+        return '552 5.2.2 box is full' if line.startswith('.') and 'full' in line else by_address(line, session)
+    with Next(dots, lmtp=True, unix=folder + '/lmtp') as peer, Next(dots, lmtp=True) as tcp:
+        for place, next_server in ((folder + '/lmtp', peer), ('127.0.0.1:%d' % tcp.port, tcp)):
+            with Server(folder, deliver='lmtp:' + place) as server:
+                replies = converse(server, HELLO + ['RCPT TO:<c-550@y.example>'])
+                expect_start(replies[-2], '550 5.1.0 next says no')
+                expect_start(replies[-1], '250 2.0.0 next has it as 0')
+                expect_start(next_server.lines[0], 'LHLO ')
+                expect_start(converse(server, HELLO[:2] + ['RCPT TO:<full@y.example>'])[-1], '552 5.2.2 box is full')
+                reply = converse(server, HELLO + ['RCPT TO:<full@y.example>'])[-1]
+                expect_start(reply, '554 5.3.0 others have the message, <full@y.example> has not')
+
+
+@test
+def places(folder):
+    """a place that is wrong is told before the first client comes"""
+    for deliver in ('account:other', 'queue:other', 'lmtp:', 'lmtp:here', 'lmtp:host:0', 'lmtp:h x:24', 'account:',
+                    'smtp:x', 'command:', 'command:   ', "command:'x", 'maildir'):
+        server = Through(folder, 1, deliver=deliver)
+        expect((deliver, server.popen().wait(LIMIT)), (deliver, 78))
+        assert "key 'deliver'" in server.stderr(), server.stderr()
 
 
 if __name__ == '__main__':

@@ -57,22 +57,6 @@ static void tell_note(void *ctx, const char *text)
 
 /* --- the result --------------------------------------------------------------------- */
 
-/* The Message-ID that goes out: the message's own or the one added. */
-static const char *message_id(const struct submission *s)
-{
-	static const char name[] = "Message-ID: ";
-	const struct header_field *f = header_find(&s->message->header, HEADER_MESSAGE_ID);
-
-	for (size_t i = 0; i < s->edits.added_n; i++) {
-		const char *text = s->edits.added[i];
-
-		if (strncmp(text, name, strlen(name)) == 0)
-			return arena_strndup(s->arena, text + strlen(name),
-					     strcspn(text + strlen(name), "\r\n"));
-	}
-	return f ? header_value(s->arena, f) : NULL;
-}
-
 /* The message is sent: what is wrong here is only said. */
 static void keep_track(const struct sending *s, const struct result *r)
 {
@@ -96,7 +80,7 @@ static struct report make_report(struct sending *s)
 
 	return (struct report){
 		.inv = told(s), .account = sub->account, .envelope = &sub->envelope,
-		.message = sub->message, .message_id = sub->message ? message_id(sub) : NULL,
+		.message = sub->message, .message_id = submission_message_id(sub),
 		.orig_sender = asked ? asked : s->inv.request.sender,
 	};
 }

@@ -25,8 +25,8 @@ static void log_event(void *ctx, const char *line)
 		report_log_syslog(inv, LOG_MAIL, LOG_INFO, line);
 }
 
-static int serve(const struct invocation *inv, const struct listen_settings *l,
-		 struct error *err)
+static int serve(const struct invocation *inv, const struct config *config,
+		 const struct listen_settings *l, struct error *err)
 {
 	struct server_options opt = {
 		.set = *l, .foreground = inv->foreground,
@@ -36,6 +36,7 @@ static int serve(const struct invocation *inv, const struct listen_settings *l,
 	const struct deliver_request place = {
 		.deliver = l->deliver, .key = "deliver", .server_name = l->server_name,
 		.on_message = l->on_message, .hook_timeout = l->hook_timeout, .arena = arena,
+		.config = config, .config_request = &inv->request.config,
 	};
 	int rc = deliver_open(&place, &opt.delivery, err);
 
@@ -61,7 +62,7 @@ int cmd_serve(const struct invocation *inv)
 			  inv->request.account ? inv->request.account : "NAME",
 			  config_searched(config));
 		status = report_failure(inv, &err);
-	} else if (serve(inv, l, &err) < 0) {
+	} else if (serve(inv, config, l, &err) < 0) {
 		status = report_failure(inv, &err);
 	}
 	config_free(config);

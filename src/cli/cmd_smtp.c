@@ -68,7 +68,8 @@ static int prepare_reversed(struct commands *c, const struct probe_request *p, s
 	const struct deliver_request place = {
 		.deliver = a.cmd.atrn_deliver ? a.cmd.atrn_deliver : l ? l->deliver : NULL,
 		.key = "atrn_deliver", .server_name = r->set.server_name,
-		.arena = c->submission.arena,
+		.arena = c->submission.arena, .config = c->submission.config,
+		.config_request = &c->inv->request.config,
 	};
 
 	return deliver_open(&place, &r->delivery, err);

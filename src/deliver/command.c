@@ -156,13 +156,14 @@ static const struct delivery_ops command_ops = {
 	.reset = command_reset, .end = command_end, .free = command_free,
 };
 
-static struct delivery *make(const struct deliver_request *r, const char *key,
-			     const char *const *argv, struct delivery *next)
+static struct delivery *make_command(const struct deliver_request *r, const char *key,
+				     const char *const *argv, struct delivery *next)
 {
 	struct command *c = xcalloc(1, sizeof(*c));
 
 	*c = (struct command){
-		.delivery = { &command_ops, .final = next && next->final }, .next = next,
+		.delivery = { &command_ops, .final = next && next->final,
+			      .completes = next && next->completes }, .next = next,
 		.program = { .key = key, .argv = argv, .seconds = r->hook_timeout },
 		.message = KEPT_INIT,
 	};
@@ -176,11 +177,11 @@ int deliver_to_command(const struct deliver_request *r, const char *place, struc
 
 	if (deliver_split(r, place, &argv, err) < 0)
 		return -1;
-	*out = make(r, r->key, argv, NULL);
+	*out = make_command(r, r->key, argv, NULL);
 	return 0;
 }
 
 struct delivery *deliver_behind_hook_take(const struct deliver_request *r, struct delivery *next)
 {
-	return make(r, "on_message", r->on_message, next);
+	return make_command(r, "on_message", r->on_message, next);
 }

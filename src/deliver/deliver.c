@@ -1,7 +1,7 @@
 #include "config.h"
 #include "deliver/deliver.h"
 
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "conf/settings.h"
@@ -11,6 +11,7 @@
 #include "server/delivery.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/text.h"
 #include "util/xalloc.h"
 
 static int open_maildir(const struct deliver_request *r, const char *place,
@@ -39,24 +40,27 @@ int deliver_split(const struct deliver_request *r, const char *command,
 }
 
 static const struct kind {
-	const char *scheme;	/* with its ':' */
+	const char *scheme;
 	const char *form;	/* for texts */
 	int (*open)(const struct deliver_request *r, const char *place, struct delivery **out,
 		    struct error *err);
+	bool bare;		/* it needs no place */
 } kinds[] = {
-	{ "maildir:", "maildir:PATH", open_maildir },
-	{ "command:", "command:PROGRAM ARGUMENT...", deliver_to_command },
+	{ "account", "account:NAME", deliver_to_account, true },
+	{ "queue", "queue:ACCOUNT", deliver_to_queue, true },
+	{ "maildir", "maildir:PATH", open_maildir, false },
+	{ "lmtp", "lmtp:HOST:PORT, lmtp:/PATH", deliver_to_lmtp, false },
+	{ "command", "command:PROGRAM ARGUMENT...", deliver_to_command, false },
 };
 
 static const struct kind *find_kind(const char *deliver, const char **place_out)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		const size_t n = strlen(kinds[i].scheme);
+	const size_t n = strcspn(deliver, ":");
 
-		if (strncmp(deliver, kinds[i].scheme, n) == 0 && deliver[n]) {
-			*place_out = deliver + n;
-			return &kinds[i];
-		}
+	*place_out = deliver[n] && deliver[n + 1] ? deliver + n + 1 : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (text_same(deliver, n, kinds[i].scheme))
+			return *place_out || (kinds[i].bare && !deliver[n]) ? &kinds[i] : NULL;
 	}
 	return NULL;
 }

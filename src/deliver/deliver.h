@@ -11,6 +11,8 @@
 #include "util/attr.h"
 
 struct arena;
+struct config;
+struct config_request;
 struct delivery;
 struct error;
 
@@ -21,6 +23,8 @@ struct deliver_request {
 	const char *server_name;	/* NULL = the host's name */
 	const char *const *on_message;	/* argv of who judges each message; NULL = nobody */
 	unsigned hook_timeout;	/* seconds a program may take; 0 = any time */
+	const struct config *config;	/* where accounts are; NULL = there are none */
+	const struct config_request *config_request;	/* what has made it; NULL with it */
 	struct arena *arena;		/* what lives as long as the delivery is made there */
 };
 

@@ -12,6 +12,20 @@
 ATTR_CHECK int deliver_to_command(const struct deliver_request *r, const char *place,
 				  struct delivery **out, struct error *err);
 
+/*
+ * account:NAME, queue:NAME; place NULL: the account is chosen for each message.
+ * EX_CONFIG when there is none, EX_CANTCREAT when nothing can be put into the
+ * queue.
+ */
+ATTR_CHECK int deliver_to_account(const struct deliver_request *r, const char *place,
+				  struct delivery **out, struct error *err);
+ATTR_CHECK int deliver_to_queue(const struct deliver_request *r, const char *place,
+				struct delivery **out, struct error *err);
+
+/* lmtp:HOST:PORT, lmtp:/PATH. EX_CONFIG for another form. */
+ATTR_CHECK int deliver_to_lmtp(const struct deliver_request *r, const char *place,
+			       struct delivery **out, struct error *err);
+
 /* The words of a command, as those of every other setting that names one. EX_CONFIG. */
 ATTR_CHECK int deliver_split(const struct deliver_request *r, const char *command,
 			     const char *const **argv_out, struct error *err);

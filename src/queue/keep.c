@@ -56,12 +56,14 @@ static bool is_kept(const struct keep_request *r, size_t i)
 			     schedule_keeps(r->submission->account, &one->error));
 }
 
-/* The number of those who are to get it later. */
+/* The number of those who are to get it later, or are to be told of. */
 static size_t count_kept(const struct keep_request *r)
 {
 	const struct error *refusal = &r->result->refusal;
 	size_t n = 0;
 
+	if (r->tell)
+		return r->result->rcpt_count - result_count(r->result, OUTCOME_ACCEPTED);
 	if (r->tried && refusal->exit && !schedule_keeps(r->submission->account, refusal))
 		return 0;
 	for (size_t i = 0; i < r->result->rcpt_count; i++)
@@ -69,7 +71,7 @@ static size_t count_kept(const struct keep_request *r)
 	return n;
 }
 
-/* Who is not kept has been told already, or is being told. */
+/* Who is not kept has been told already, or is being told; or the queue is to do it. */
 static void note_try(struct entry *e, const struct keep_request *r)
 {
 	schedule_note(e, r->submission->account, r->result, NULL, r->begun_ms, datetime_now());
@@ -77,7 +79,7 @@ static void note_try(struct entry *e, const struct keep_request *r)
 		if (is_kept(r, i) || r->result->rcpt[i].outcome == OUTCOME_ACCEPTED)
 			continue;
 		e->rcpt[i].outcome = OUTCOME_REFUSED;
-		e->rcpt[i].told = true;
+		e->rcpt[i].told = !r->tell;
 	}
 }
 

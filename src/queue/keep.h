@@ -19,6 +19,7 @@ struct keep_request {
 	const char *message_id;		/* as it goes out; NULL = none */
 	struct result *result;		/* of the try, for its recipients */
 	bool tried;			/* false: there was none */
+	bool tell;			/* ... and who is not kept has to be told of by a bounce */
 	int64_t begun_ms;		/* when it began */
 };
 
@@ -27,7 +28,8 @@ ATTR_PURE bool keep_possible(const struct submission *s);
 
 /*
  * Adds what has to be sent later: everything, or, of one that was tried, what
- * schedule_keeps() says, unless a refusal ended it for all. 1: it is in the
+ * schedule_keeps() says, unless a refusal ended it for all; to tell somebody
+ * an entry is made as well, which the next run of the queue does. 1: it is in the
  * queue, *id_out (in the submission's arena) names it, and in the result those
  * who wait are OUTCOME_QUEUED. 0: there is nothing to be kept. -1 as
  * queue_add(): nothing is kept, and the result is as it was.

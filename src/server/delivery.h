@@ -87,6 +87,7 @@ struct delivery {
 	bool final;			/* mail ends here: it gets Return-Path and Delivered-To */
 	bool holds;			/* it keeps a message till the time of its release */
 	bool exact;			/* lines or not, the octets stay as they are (BINARYMIME) */
+	bool completes;			/* it gives addresses without a domain one of its own */
 };
 
 /* Frees a delivery with its free(); accepts NULL. */

@@ -251,7 +251,10 @@ static bool begin_try(struct transaction *t, bool behind)
 		transaction_refuse_all(t);
 		return false;
 	}
-	if (t->try.rcpt_count == 0 || limits_spent(t->s))
+	/* MAIL may go first where everything comes step by step */
+	const bool nobody = t->try.rcpt_count == 0 && (t->m || t->e->rcpt_count);
+
+	if (nobody || limits_spent(t->s))
 		return false;
 	if (make_copy(t, &err) < 0) {
 		transaction_refuse(t, t->rcpt[0].index, &err);

@@ -25,6 +25,7 @@
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/strbuf.h"
+#include "util/xalloc.h"
 
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
 #define RESUMES_MAX 5		/* of one transfer */
@@ -435,6 +436,59 @@ int submit_info(const struct account *a, const struct attempt_options *opt,
 	}
 	arena_free(arena);
 	return rc;
+}
+
+int submit_open(const struct account *a, const struct attempt_options *opt,
+		struct attempt **out, struct error *err)
+{
+	struct attempt *t = xcalloc(1, sizeof(*t));
+
+	t->o.opt = opt;
+	attempt_init(t, a, NULL, arena_new());
+	if (extensions_check_account(a, err) == 0 && open_session(t, err) == 0) {
+		*out = t;
+		return 0;
+	}
+	arena_free(t->o.arena);
+	xfree(t);
+	return -1;
+}
+
+struct session *submit_opened(struct attempt *t)
+{
+	return &t->o.session;
+}
+
+void submit_renew(struct attempt *t)
+{
+	t->o.total = deadline_in(t->o.account->timeouts.total, "the server");
+	t->o.total.whole = true;
+	t->o.whole = t->o.total;
+	wire_set_limit(t->o.wire, t->o.total);
+	wire_set_early_limit(t->o.wire, t->o.whole);
+}
+
+int submit_blame(const struct attempt *t, struct error *err)
+{
+	return name_server(t, err);
+}
+
+void submit_describe(const struct attempt *t, struct result *r)
+{
+	const char *where = session_opening_server(&t->o);
+
+	r->server = where ? arena_strdup(r->arena, where) : NULL;
+	describe_session(t, r);
+}
+
+void submit_shut(struct attempt *t)
+{
+	if (!t)
+		return;
+	(void)session_quit(&t->o.session, false);
+	session_opening_close(&t->o);
+	arena_free(t->o.arena);
+	xfree(t);
 }
 
 int submit_session(const struct account *a, const struct attempt_options *opt,

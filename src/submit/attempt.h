@@ -66,6 +66,28 @@ ATTR_CHECK int submit_info(const struct account *a, const struct attempt_options
 			   struct error *err);
 
 /*
+ * A session with the first of the account's servers that works, signed in,
+ * which stays open until submit_shut(): for transactions that come step by
+ * step (submit/relay.h). opt is borrowed until then.
+ */
+struct attempt;
+ATTR_CHECK int submit_open(const struct account *a, const struct attempt_options *opt,
+			   struct attempt **out, struct error *err);
+struct session *submit_opened(struct attempt *t);
+
+/* Its time begins anew: for a further transaction. */
+void submit_renew(struct attempt *t);
+
+/* "host:port" in front of a failure that does not name the server; returns -1. */
+int submit_blame(const struct attempt *t, struct error *err);
+
+/* What result tells about server and session; strings of t's arena and of result's. */
+void submit_describe(const struct attempt *t, struct result *r);
+
+/* QUIT, where that is still of use; accepts NULL. */
+void submit_shut(struct attempt *t);
+
+/*
  * Opens a session with sign-in and hands it to run, which may send commands
  * of its own, and make it dead when QUIT is not to follow. Without message.
  */
