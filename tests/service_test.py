@@ -297,6 +297,13 @@ def libraries():
 # --- with the service --------------------------------------------------------------------------
 
 
+def silent_world(*args):
+    """A world in which nothing was run by itself."""
+    w = World(*args)
+    w.err = w.out = ''
+    return w
+
+
 class Service:
     """The service as its user, in the foreground, until it is stopped."""
 
@@ -309,7 +316,7 @@ class Service:
         self.process = subprocess.Popen(
             ['setpriv', '--reuid=%d' % entry.pw_uid, '--regid=%d' % entry.pw_gid, '--clear-groups', PROGRAM, '-bD',
              '-C', OWN] + list(options), stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out, cwd='/',
-            env={'PATH': os.environ['PATH'], 'STATE_DIRECTORY': '/var/spool/msubmit', 'NOTE': PASSWORD[:0]})
+            env={'PATH': os.environ['PATH'], 'STATE_DIRECTORY': '/var/spool/msubmit'})
         end = time.monotonic() + 20 * harness.SCALE
         while not os.path.exists(SOCKET) and self.process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
@@ -365,11 +372,11 @@ def transaction(sender=USER, rcpts=('b@example.net',), answers=None, mail='', da
 def sends():
     rcpts = ('b@example.net', 'c@example.net')
     server = smtp(transaction(rcpts=rcpts, answers={rcpts[1]: '550 5.1.1 no such user'}, mail='*'))
-    with World({'smtp.example.org': {465: server}}) as w:
+    with silent_world({'smtp.example.org': {465: server}}) as w:
         point_at(w)
         with Service() as service:
-            status, text, _ = run_as(33, '-t', data=b'To: b@example.net, c@example.net\nBcc: x@example.net\nBcc:\n'
-                                     b'Subject: x\n\nbody\n'.replace(b'Bcc: x@example.net\n', b''))
+            status, text, _ = run_as(33, '-t', data=b'To: b@example.net, c@example.net\nBcc:\n'
+                                     b'Subject: x\n\nbody\n')
             if status != 67 or "'c@example.net'" not in text or 'no such user' not in text:
                 w.failures.append('%d: %s' % (status, text))
             message = server.messages[0] if server.messages else b''
@@ -380,7 +387,7 @@ def sends():
             if 'Bcc' in head:
                 w.failures.append(head)
             log = service.text()
-            for word in ('uid=33', 'user=' + pwd.getpwuid(33).pw_name, 'program=msubmit'):
+            for word in ('uid=33', 'login=' + pwd.getpwuid(33).pw_name, 'program=msubmit'):
                 if word not in log:
                     w.failures.append('no %s in: %s' % (word, log))
             if PASSWORD in log:
@@ -391,7 +398,7 @@ def sends():
 @test('--check goes through it up to the real server, and needs no secret')
 def checked():
     server = smtp(auth() + CHECK)
-    with World({'smtp.example.org': {465: server}}) as w:
+    with silent_world({'smtp.example.org': {465: server}}) as w:
         point_at(w)
         with Service():
             status, text, _ = run_as(NOBODY, '--check', data=b'')
@@ -410,7 +417,7 @@ def not_allowed():
             (['allow_groups = adm'], [], 'user %s may not submit mail' % name),
             (['local_login_sender_maps = %s=*@shop.example' % name], [],
              'user %s may not submit mail as <you@example.org>' % name)):
-        with World() as w:
+        with silent_world() as w:
             listen_keys(*keys)
             with Service() as service:
                 status, text, _ = run_as(33, 'b@example.net', *args)
@@ -424,7 +431,7 @@ def not_allowed():
 @test('user_rate: the third of two is for later, and others have their own')
 def rate():
     server = smtp(*[transaction(mail='*')] * 3)
-    with World({'smtp.example.org': {465: server}}) as w:
+    with silent_world({'smtp.example.org': {465: server}}) as w:
         point_at(w)
         listen_keys('user_rate = 2/1h')
         with Service() as service:
@@ -448,6 +455,7 @@ class Thief:
         self.port = self.listener.port
 
     def session(self, client):
+        client.settimeout(10)
         try:
             client.sendall(b'220 x\r\n')
             while True:
@@ -514,7 +522,8 @@ def no_option():
             if PASSWORD in text or status == 70 or status < 0:
                 failures.append('%s: %d %s' % (what, status, text))
             # what leads to the file itself is refused, with nothing of it said
-            if what not in ('shown of users', 'as a log', 'the state of the service', 'as certificates') and not status:
+            if what not in ('shown of users', 'as a log', 'the state of the service', 'as certificates', 'as aliases') \
+                    and not status:
                 failures.append('%s: taken: %s' % (what, text))
     thief.listener.close()
     for word in (PASSWORD.encode(), configure_world.plain().encode(), configure_world.plain('x').encode()):
@@ -529,8 +538,8 @@ def no_file():
 
     def look_for(paths):
         for path in paths:
-            code = 'import sys\nprint(open(sys.argv[1], "rb").read())'
-            done = subprocess.run([sys.executable, '-c', code, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            done = subprocess.run(['find', path, '-type', 'f', '-exec', 'cat', '{}', '+'] if os.path.isdir(path) else
+                                  ['cat', path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   preexec_fn=drop(33), cwd='/')
             if done.returncode == 0 or PASSWORD in done.stdout.decode():
                 failures.append('%s: %s' % (path, done.stdout.decode()))
@@ -555,7 +564,7 @@ def ptrace_attach(pid):
 @test('... nor from the service\'s process: /proc, ptrace, core')
 def no_process():
     failures = []
-    with World() as w:
+    with silent_world() as w:
         with Service() as service:
             pid = service.process.pid
             # a session that is open, so that a worker is there as well
@@ -567,11 +576,9 @@ def no_process():
                 if os.stat('/proc/%d' % one).st_uid == 33:
                     failures.append('of the wrong user')
                 for name in ('environ', 'mem', 'maps', 'fd', 'cwd', 'exe', 'auxv'):
-                    code = 'import os, sys\np = sys.argv[1]\nos.readlink(p) if os.path.islink(p) else ' \
-                           'os.listdir(p) if os.path.isdir(p) else open(p, "rb").read(1)'
-                    done = subprocess.run([sys.executable, '-c', code, '/proc/%d/%s' % (one, name)],
-                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=drop(33),
-                                          cwd='/')
+                    words = {'cwd': ['readlink'], 'exe': ['readlink'], 'fd': ['ls']}.get(name, ['head', '-c1'])
+                    done = subprocess.run(words + ['/proc/%d/%s' % (one, name)], stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL, preexec_fn=drop(33), cwd='/')
                     if done.returncode == 0:
                         failures.append('/proc/PID/%s can be read' % name)
                 with open('/proc/%d/limits' % one, encoding='ascii') as f:

@@ -117,7 +117,7 @@ static void add_pair(struct strbuf *out, const char *key, const char *value)
 void caller_describe(const struct caller *w, struct strbuf *out)
 {
 	strbuf_addf(out, " uid=%lu", (unsigned long)w->uid);
-	add_pair(out, "user", w->user);
+	add_pair(out, "login", w->user);
 	add_pair(out, "program", w->program);
 	add_pair(out, "exe", w->exe);
 }

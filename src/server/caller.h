@@ -64,7 +64,7 @@ struct caller_rates *caller_rates_new(const struct listen_settings *set);
 ATTR_CHECK int caller_count(struct caller_rates *rates, const struct caller *w, long long now_ms,
 			 struct error *err);
 
-/* " uid=33 user=www-data program=php-fpm exe=/usr/sbin/php-fpm", for a line of the log. */
+/* " uid=33 login=www-data program=php-fpm exe=/usr/sbin/php-fpm", for a line of the log. */
 void caller_describe(const struct caller *w, struct strbuf *out);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "conf/listen.h"
 #include "server/caller.h"
+#include "smtpd_run.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -215,6 +216,66 @@ static void workers_share_it(void **state)
 	assert_int_equal(sent, 5);
 }
 
+/* --- in a session ---------------------------------------------------------------------- */
+
+static void session_of(struct run *r, const struct caller *who, const char *input)
+{
+	struct stream *peer = memory_new(&r->written);
+	struct smtpd s;
+
+	strbuf_reset(&r->written);
+	memory_say_bytes(peer, input, strlen(input));
+	memory_end(peer);
+	smtpd_init_take(&s, &r->opt, wire_new_take(peer), &r->store.delivery, "local");
+	s.caller = who;
+	r->rc = smtpd_run(&s, &r->err);
+	smtpd_release(&s);
+}
+
+#define SENDING HELLO TO "DATA\r\n" BODY
+
+static void asked_at_mail(void **state)
+{
+	struct run r;
+
+	(void)state;
+	run_init(&r);
+	session_of(&r, &www, SENDING);
+	assert_string_equal(codes(&r), "220 250 250/2.1.0 250/2.1.5 354 250/2.0.0");
+	assert_non_null(strstr(r.log.buf, " uid=33 login=www-data "));
+	r.opt.set.deny_users = LIST("www-data");
+	session_of(&r, &www, SENDING "QUIT\r\n");
+	assert_non_null(strstr(r.written.buf,
+			       "\r\n550 5.7.1 user www-data may not submit mail\r\n503 "));
+	assert_int_equal(r.store.messages.n, 1);
+	/* nobody that the kernel knows */
+	session_of(&r, NULL, SENDING);
+	assert_int_equal(r.store.messages.n, 2);
+	r.opt.set.deny_users = NULL;
+	r.opt.set.local_login_sender_maps = LIST("www-data=*@shop.example");
+	session_of(&r, &www, SENDING);
+	assert_non_null(strstr(r.written.buf, "\r\n550 5.7.1 user www-data may not submit mail "
+			       "as <a@x.example>\r\n"));
+	assert_int_equal(r.store.messages.n, 2);
+	run_release(&r);
+}
+
+static void counted_at_mail(void **state)
+{
+	struct run r;
+
+	(void)state;
+	run_init(&r);
+	r.opt.set.user_rate = 1;
+	r.opt.set.user_rate_time = 3600;
+	r.opt.rates = caller_rates_new(&r.opt.set);
+	session_of(&r, &www, SENDING TO "DATA\r\n" BODY);
+	assert_non_null(strstr(r.written.buf, "\r\n450 4.7.1 user www-data has sent 1 messages "
+			       "within 3600 s"));
+	assert_int_equal(r.store.messages.n, 1);
+	run_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +288,8 @@ int main(void)
 		cmocka_unit_test(no_rate),
 		cmocka_unit_test(many_users),
 		cmocka_unit_test(workers_share_it),
+		cmocka_unit_test(asked_at_mail),
+		cmocka_unit_test(counted_at_mail),
 	};
 
 	return cmocka_run_group_tests_name("caller", tests, NULL, NULL);
