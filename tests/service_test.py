@@ -395,6 +395,37 @@ def sends():
         return w.end()
 
 
+@test('what is asked of the server travels: DSN reaches the real one')
+def requests():
+    text = transaction(mail=' RET=HDRS ENVID=id1*').replace('250-peer', '250-peer / 250-DSN').replace(
+        'RCPT TO:<b@example.net>*', 'RCPT TO:<b@example.net> NOTIFY=SUCCESS*')
+    with silent_world({'smtp.example.org': {465: smtp(text)}}) as w:
+        point_at(w)
+        with Service() as service:
+            status, text, _ = run_as(33, '-N', 'success', '-R', 'hdrs', '-V', 'id1', 'b@example.net')
+            if status:
+                w.failures.append('%d: %s, log %s' % (status, text, service.text()))
+        return w.end()
+
+
+@test('a sandbox with a user without name, no new privileges, a /tmp of its own and nothing to write to sends')
+def sandboxed():
+    server = smtp(transaction(mail='*'))
+    with silent_world({'smtp.example.org': {465: server}}) as w:
+        point_at(w)
+        with Service() as service:
+            done = subprocess.run(['unshare', '--mount', '--propagation', 'private', 'sh', '-c',
+                                   'mount -t tmpfs -o ro tmpfs %s; mount -o remount,bind,ro /; '
+                                   'mount -o remount,bind,ro /run; '
+                                   'exec setpriv --no-new-privs --reuid=64321 --regid=64321 --clear-groups --bounding-set=-all '
+                                   '"$0" b@example.net' % ('/mnt' if PROGRAM.startswith('/tmp/') else '/tmp'),
+                                   PROGRAM], input=MESSAGE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=60, env={'PATH': os.environ['PATH']})
+            if done.returncode or 'login=uid64321' not in service.text():
+                w.failures.append('%d: %s, log %s' % (done.returncode, done.stdout.decode(), service.text()))
+        return w.end()
+
+
 @test('--check goes through it up to the real server, and needs no secret')
 def checked():
     server = smtp(auth() + CHECK)

@@ -180,6 +180,7 @@ const char *service_setup_head(const struct service_setup *s)
 	return "# The service of this machine, for all its users: A WHOLE MACHINE in msubmit(1).\n"
 	       "[listen service]\n"
 	       "listen = unix:" MACHINE_RUN "/submit\n"
+	       "socket_mode = 0666\n"
 	       "protocol = lmtp\n"
 	       "deliver = account\n"
 	       "\n";
