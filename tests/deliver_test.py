@@ -222,7 +222,7 @@ def command(folder):
     with open(out, encoding='utf-8') as f:
         arguments, message = json.load(f)
     expect(arguments, ['a  b', '$HOME;x'])
-    expect_start(message, 'Received: from me ')
+    expect_start(message, 'Return-Path: <a@x.example>\nDelivered-To: b@y.example\nReceived: from me ')
     for text, wanted in (('print("project is closed"); sys.exit(67)', '550 5.1.1 project is closed'),
                          ('sys.exit(75)', '451 4.3.0 try again later'), ('sys.exit(3)', '451 4.3.0 cannot store'),
                          ('print("552 5.2.2 full")', '552 5.2.2 full')):
@@ -384,8 +384,8 @@ def through(folder):
         replies = converse(server, ['EHLO me', 'MAIL FROM:<a-550@x.example>', 'MAIL FROM:<a@x.example>',
                                     'RCPT TO:<b-550@y.example>', 'RCPT TO:<c-450@y.example>', 'RCPT TO:<d@y.example>'],
                            b'Subject: x\r\nBcc: hidden@z.example\r\n\r\n..dot\r\n')
-        expect(replies[1:], ['550 5.1.0 next says no to it', '250 2.1.0 sender ok', '550 5.1.0 next says no to it',
-                             '450 4.1.0 next says no to it', '250 2.1.5 recipient ok', '250 2.0.0 next has it as 0'])
+        expect(replies[1:], ['550 5.1.0 next says no to it', '250 2.0.0 ok', '550 5.1.0 next says no to it',
+                             '450 4.1.0 next says no to it', '250 2.1.5 next takes <d@y.example', '250 2.0.0 next has it as 0'])
         message, = peer.messages
         expect(message['rcpt'], ['RCPT TO:<d@y.example>'])
         expect_start(message['mail'], 'MAIL FROM:<a@x.example>')
@@ -395,6 +395,7 @@ def through(folder):
             assert field in '\r\n' + text, (field, text)
         assert text.endswith('\r\n\r\n.dot\r\n'), text
         expect_start(text, 'Received: from me ')
+        expect(text.count('Received: '), 1)
         expect((peer.sessions, server.entries()), (1, []))
 
 
@@ -454,6 +455,22 @@ def through_closed(folder):
 
 
 @test
+def through_closed_late(folder):
+    """a next server that hangs up, or says 421, before it has the content is called again"""
+    for said in (None, '421 4.4.2 too slow'):
+        seen = []
+
+        def leaves(line, _session, said=said, seen=seen):
+            if line == 'DATA' and not seen:
+                seen.append(line)
+                return said
+            return ''
+        with Next(leaves) as peer, Through(folder, peer.port) as server:
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 next has it as 0')
+            expect((len(peer.messages), peer.sessions), (1, 2))
+
+
+@test
 def through_content(folder):
     """what is said to the content is the reply; a broken line behind it is 451 and not sent again"""
     for said, wanted in (('554 5.6.0 spam', '554 5.6.0 spam'), ('451 4.3.0 later', '451 4.3.0 later'),
@@ -509,6 +526,90 @@ def through_parameters(folder):
             expect_start(converse(server, lines, message)[-1], '250')
             expect(peer.messages[0]['mail'], 'MAIL FROM:<a@x.example>' + mail)
             assert body.encode() in peer.messages[0]['data'], peer.messages
+
+
+PARAMETERS = ('MAIL FROM:<a@x.example> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=Q+2B1 MT-PRIORITY=3',
+              'RCPT TO:<b@y.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Bob+3Dx@z.example')
+
+
+@test
+def replayed(folder):
+    """what the client asks for with MAIL and RCPT is asked of the next server, where that has it"""
+    full = ('SMTPUTF8', 'DSN', '8BITMIME', 'MT-PRIORITY')
+    for keywords, mail, rcpt in (
+            (full, {'BODY=8BITMIME', 'RET=HDRS', 'ENVID=Q+2B1', 'MT-PRIORITY=3'},
+             ['NOTIFY=SUCCESS,DELAY', 'ORCPT=rfc822;Bob+3Dx@z.example']),
+            (full[:1], set(), [])):
+        for deliver in ('account:next', 'queue:next'):
+            with Next(keywords=keywords) as peer, Through(folder, peer.port, deliver=deliver) as server:
+                expect_start(converse(server, ('EHLO me', ) + PARAMETERS)[-1], '250 2.0.0')
+                if deliver == 'queue:next':
+                    subprocess.run([PROGRAM, '-C', folder + '/rc', '-q'], env=environment(folder), check=True, timeout=LIMIT)
+                message, = peer.messages
+                expect(set(message['mail'].split()[2:]) - {'SMTPUTF8', 'BODY=8BITMIME'}, mail - {'BODY=8BITMIME'})
+                expect(message['rcpt'][0].split()[2:], rcpt)
+
+
+@test
+def utf8_address(folder):
+    """an address outside ASCII is refused where the next server cannot take it"""
+    lines = ['EHLO me', 'MAIL FROM:<a@x.example> SMTPUTF8', 'RCPT TO:<b@y.example>', 'RCPT TO:<j\u00f6rg@y.example>']
+    with Next(keywords=('8BITMIME', )) as peer, Through(folder, peer.port) as server:
+        replies = converse(server, lines)
+        expect_start(replies[-2], '553 5.6.7')
+        expect_start(replies[-1], '250')
+        expect(peer.messages[0]['mail'].split()[2:], ['BODY=8BITMIME'])
+    with Next() as peer, Through(folder, peer.port) as server:
+        expect_start(converse(server, lines)[-1], '250')
+        assert 'SMTPUTF8' in peer.messages[0]['mail'], peer.messages
+        expect(len(peer.messages[0]['rcpt']), 2)
+
+
+@test
+def lmtp_client(folder):
+    """an LMTP client hears what the next server says about each recipient, and its message is not touched"""
+    def dots(line, _session):
+        return '452 4.2.2 box is full' if line.startswith('.') and 'full' in line else ''
+    with Next(dots, lmtp=True) as peer:
+        server = Through(folder, peer.port, deliver='lmtp:127.0.0.1:%d' % peer.port)
+        with open(folder + '/rc', 'a', encoding='ascii') as f:
+            f.write('protocol = lmtp\n')
+        with server, server.connect() as c:
+            c.reply()
+            for line in ['LHLO me'] + HELLO[1:] + ['RCPT TO:<full@y.example>', HELLO[2]]:
+                expect_start(c.say(line), '250')
+            expect_start(c.say('DATA'), '354')
+            c.send(b'Bcc: z@z.example\r\n\r\nx\r\n.\r\n')
+            for wanted in ('250 2.0.0 next has it', '452 4.2.2 box is full', '250 2.0.0 next has it'):
+                expect_start(c.reply(), wanted)
+            expect_start(c.say('QUIT'), '221')
+            text = peer.messages[0]['data'].decode()
+            assert '\r\nBcc: z@z.example\r\n\r\nx' in text and 'From:' not in text, text
+            expect(peer.messages[0]['rcpt'], ['RCPT TO:<b@y.example>', 'RCPT TO:<full@y.example>'])
+
+
+@test
+def queue_hold(folder):
+    """queue: holds a message until its release (FUTURERELEASE)"""
+    with Next() as peer, Through(folder, peer.port, deliver='queue:next') as server:
+        reply = converse(server, ['EHLO me', 'MAIL FROM:<a@x.example> HOLDFOR=3600', HELLO[2]])[-1]
+        expect_start(reply, '250 2.0.0 queued')
+        subprocess.run([PROGRAM, '-C', folder + '/rc', '-q'], env=environment(folder), check=True, timeout=LIMIT)
+        expect((len(server.entries()), peer.sessions), (1, 0))
+        assert 3500 < os.stat(server.entries()[0]).st_mtime - time.time() < 3700
+
+
+@test
+def judged_through(folder):
+    """on_message stands in front of every delivery: what it refuses the next server never gets"""
+    with Next(by_address) as peer:
+        for text, wanted, messages in (('print("550 5.7.1 no")', '550 5.7.1 no', 0), ('', '250 2.0.0 next has it', 1)):
+            with Through(folder, peer.port, on_message=script(folder, text)) as server:
+                replies = converse(server, HELLO + ['RCPT TO:<c-550@y.example>'])
+                expect_start(replies[-2], '550 5.1.0 next says no')
+                expect_start(replies[-1], wanted)
+                expect(len(peer.messages), messages)
+        expect([x for x in peer.lines if x == 'DATA'], ['DATA'])
 
 
 @test

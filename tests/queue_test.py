@@ -5,12 +5,15 @@ A message that gets exit 0 is at the server or in the queue, and one that gets a
 nowhere: each case looks at both.
 """
 import atexit
+import fcntl
 import glob
 import json
 import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -98,7 +101,11 @@ def kept():
     h.check('body', message.endswith(b'\r\n\r\nFrom here\r\n.\r\n..dots\r\n'))
     h.check('mode', os.stat(h.entries()[0]).st_mode & 0o777 == 0o600)
     h.check('tmp is empty', not h.entries('tmp'))
-    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()] ==
+    tmp = os.path.join(h.queue, 'tmp')
+    os.utime(tmp, (1, 1))
+    h.check('another', h.run('-i', 'a@example.com') == 0)
+    h.check('who watches tmp sees it', os.stat(tmp).st_mtime > 1)
+    h.check('log', [(x['id'], x['status'], x['exitcode']) for x in h.log()][:2] ==
             [(name, 'queued', 'EX_OK')] * 2)
     return h.failures
 
@@ -197,10 +204,21 @@ def partly():
     return h.failures
 
 
-@tests.named('what a refusal ends for all is not kept')
-def aborted():
-    h = Home(Sink().port, 'queue = auto\nrefused_recipients = abort')
-    h.check('status', h.run('a@example.com', 'unknown@example.com') == 67 and not h.entries())
+@tests.named('one is refused, and that ends it for all: nobody gets it later')
+def refused_for_all():
+    sink = Sink()
+    h = Home(sink.port, 'queue = auto\nrefused_recipients = abort')
+    for order in (['busy@example.com', 'unknown@example.com'],
+                  ['unknown@example.com', 'busy@example.com'],
+                  ['a@example.com', 'busy@example.com', 'unknown@example.com']):
+        h.check('status', h.run('-i', '--', *order) == 67)
+        h.check('nothing is kept of %s' % order, not h.entries())
+    # a deferral alone is kept for all
+    h.check('deferred', h.run('-i', 'a@example.com', 'busy@example.com') == 0)
+    h.check('for both', [values(p, 'rcpt') for p in h.entries()] ==
+            [['a@example.com', 'busy@example.com']])
+    h.check('nobody has got it', not sink.mails)
+    sink.close()
     return h.failures
 
 
@@ -366,6 +384,58 @@ def paused():
     h.write(sink.port, 'queue = always\nsource_ip = nowhere')
     due(h)
     h.check('a wrong setting', h.run('-q') == 0 and len(h.entries()) == 4)
+    sink.close()
+    return h.failures
+
+
+@tests.named('a pause is kept beside the queue, on_failure runs once for it, and a success ends it')
+def pause_kept():
+    sink = Sink()
+    h = Home(closed_port(), 'queue = always')
+    with open(os.path.join(h.folder, 'hook'), 'w') as f:
+        f.write('#!/bin/sh\ncat >> %s/told\n' % h.folder)
+    os.chmod(f.name, 0o700)
+    keys = 'queue = always\nnotify_interval = 0\non_failure = ' + f.name
+
+    def told():
+        try:
+            with open(os.path.join(h.folder, 'told')) as f:
+                return [json.loads(line) for line in f]
+        except FileNotFoundError:
+            return []
+
+    def run(port):
+        h.write(port, keys)
+        due(h)
+        for path in h.entries('paused'):
+            with open(path) as f:
+                text = f.read()
+            with open(path, 'w') as f:
+                f.write(re.sub('(?m)^next .*', 'next 1', text))
+        return h.run('-q') == 0
+
+    for n in range(3):
+        h.run('%d@example.com' % n)
+    port = closed_port()
+    h.check('run', run(port) and len(told()) == 1)
+    paused, = h.entries('paused')
+    with open(paused) as f:
+        lines = dict(line.rstrip('\n').split(' ', 1) for line in f)
+    h.check('what is kept: %r' % lines, lines['account'] == 'default' and
+            lines['failures'] == '1' and lines['fault'] == 'connect-refused' and
+            'refused' in lines['reason'] and lines['since'] == lines['last'] and
+            55000 < int(lines['next']) - int(lines['last']) < 70000)
+    h.check('what is told: %r' % told(), told()[0]['outcome'] == 'deferred' and
+            told()[0]['account'] == 'default')
+    h.check('no success so far', not os.path.exists(os.path.join(h.queue, 'success')))
+    h.check('again', run(port) and len(told()) == 1)
+    with open(paused) as f:
+        again = dict(line.rstrip('\n').split(' ', 1) for line in f)
+    h.check('one more: %r' % again, again['failures'] == '2' and again['since'] == lines['since'])
+    h.check('it works', run(sink.port) and len(sink.mails) == 3 and not h.entries('paused'))
+    h.check('when', abs(os.stat(os.path.join(h.queue, 'success')).st_mtime - time.time()) < 30)
+    h.run('4@example.com')
+    h.check('the next pause is told', run(port) and len(told()) == 2)
     sink.close()
     return h.failures
 
@@ -548,7 +618,43 @@ def behind():
     return h.failures
 
 
+def runs_when_it_comes():
+    """In a network namespace whose loopback is down: who runs the queue sees it come up."""
+    port = harness.free_port()
+    h = Home(port)
+    h.check('kept: nothing can be reached', h.run('-i', 'a@example.com') == 0 and h.entries())
+    h.check('tried, and the account paused', h.run('-qf') == 0)
+    runner = subprocess.Popen([PROGRAM, '-q1h', '--foreground'], env=h.env, cwd=h.folder)
+    time.sleep(0.5)
+    ask = struct.pack('16sh14x', b'lo', 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        flags = struct.unpack('16sh14x', fcntl.ioctl(s, 0x8913, ask))[1]       # SIOCGIFFLAGS
+        fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', flags | 1))       # SIOCSIFFLAGS
+    sink = Sink(port=port)
+    sink.wait('a@example.com')
+    runner.terminate()
+    h.check('it ends', runner.wait(60) == 0)
+    h.check('it is gone', not h.entries())
+    sink.close()
+    return h.failures
+
+
+@tests.named('-q1h: at once when the network comes')
+def network():
+    unshare = ['unshare', '-n'] if os.getuid() == 0 else ['unshare', '-r', '-n']
+    if subprocess.run(unshare + ['true'], capture_output=True, check=False).returncode:
+        print('# no network namespace here')
+        return []
+    end = subprocess.run(unshare + [sys.executable, os.path.abspath(__file__), '--inside'],
+                         capture_output=True, timeout=120 * harness.SCALE, check=False)
+    return [end.stdout.decode() + end.stderr.decode()] if end.returncode else []
+
+
 def main():
+    if sys.argv[1:] == ['--inside']:
+        failures = runs_when_it_comes()
+        print('\n'.join(failures))
+        return 1 if failures else 0
     return harness.run_tap(tests)
 
 

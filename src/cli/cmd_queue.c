@@ -4,7 +4,6 @@
 #include "config.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -18,7 +17,9 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "message/result.h"
+#include "net/netwatch.h"
 #include "queue/entry.h"
+#include "queue/pause.h"
 #include "queue/queue.h"
 #include "queue/run.h"
 #include "submit/attempt.h"
@@ -74,7 +75,7 @@ static void tell_attempt(void *ctx, const struct run_attempt *t)
 		tell_queue_problem(r, &err);
 	if (t->account)
 		archive_tell(&report, &r->archive);
-	if (t->result->outcome == OUTCOME_REFUSED)
+	if (t->result->outcome == OUTCOME_REFUSED || t->paused)
 		report_hook(&report);
 	if (!r->inv->verbose || r->background)
 		return;
@@ -150,17 +151,46 @@ static bool go_behind(void)
 	return true;
 }
 
+static int is_one(void *ctx, const struct pause *p)
+{
+	(void)ctx;
+	(void)p;
+	return 1;
+}
+
+/* Does an account wait for its server? */
+static bool is_cut_off(const struct running *r)
+{
+	struct queue q;
+	struct error err;
+
+	if (queue_of_caller(r->inv, &q, &err) < 0)
+		return false;
+	const bool paused = queue_exists(&q) && pause_each(&q, is_one, NULL, &err) != 0;
+
+	queue_close(&q);
+	return paused;
+}
+
+/* Again and again; at once when the network comes back, or the clock was set. */
 static int run_again(struct running *r, const struct run_request *req, unsigned seconds)
 {
-	int status = EX_OK;
+	struct run_request now = *req;
+	struct netwatch watch;
+	enum netwatch_reason why;
+	int status;
 
-	while (!interrupt_noted()) {
+	netwatch_open(&watch);
+	do {
 		const struct deadline next = deadline_in(seconds, "the next run");
 
-		status = run_once(r, NULL, req);
-		while (!interrupt_noted() && !deadline_passed(&next))
-			(void)poll(NULL, 0, deadline_poll_ms(&next));
-	}
+		status = run_once(r, NULL, &now);
+		do
+			why = netwatch_wait(&watch, &next);
+		while (why == NETWATCH_NETWORK && !is_cut_off(r));
+		now.force = req->force || why == NETWATCH_NETWORK;
+	} while (why != NETWATCH_SIGNAL);
+	netwatch_close(&watch);
 	return status;
 }
 
@@ -197,6 +227,19 @@ int cmd_queue_run(const struct invocation *inv)
 	status = o->interval ? run_again(&r, &req, o->interval) : run_through(&r, &q, &req);
 	events_free(r.events);
 	return status;
+}
+
+void queue_run_now(const struct invocation *inv)
+{
+	const struct run_request req = { .force = inv->queue.force };
+	struct running r = { .inv = inv, .background = !inv->foreground };
+	struct error err;
+
+	if (events_open(inv, &r.events, &err) < 0)
+		return;
+	interrupt_heed();
+	(void)run_once(&r, NULL, &req);
+	events_free(r.events);
 }
 
 void queue_run_behind(const struct invocation *inv, const char *dir, const char *id)

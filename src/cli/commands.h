@@ -24,7 +24,7 @@ command_fn cmd_check, cmd_check_config;
 command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_verify, cmd_serve,
 	cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options,
 	cmd_list_extensions, cmd_version, cmd_help, cmd_nothing, cmd_smtp, cmd_track_query,
-	cmd_configure, cmd_import;
+	cmd_configure, cmd_import, cmd_session;
 
 /*
  * Checks the new account of s and prints what is found to standard output; returns
@@ -49,6 +49,9 @@ void show_notes(const struct invocation *inv, const struct submission *s);
 
 /* Was it written down, in a file or option, that there is to be a queue for a? */
 bool queue_is_asked(const struct config *config, const struct account *a);
+
+/* One run through the queue of the caller, in this process, with its log. */
+void queue_run_now(const struct invocation *inv);
 
 /*
  * Opens the queue that the caller means: of the account named, or of the default one; without

@@ -158,7 +158,7 @@ OPTION_FUNCTION(option_debug)
 static int refuse_mode(const char *value, struct error *err)
 {
 	static const char *const known[][2] = {
-		{ "s", "SMTP on standard input: give recipients or -t" }, { "S", "batch SMTP" },
+		{ "S", "batch SMTP" },
 		{ "t", "address test mode" }, { "a", "ARPANET mode" },
 		{ "P", "number of entries in the queue: that is -bpc" },
 	};
@@ -177,7 +177,8 @@ OPTION_FUNCTION(option_mode)
 	static const struct name_value modes[] = {
 		{ "m", COMMAND_SEND }, { "p", COMMAND_QUEUE_LIST }, { "pc", COMMAND_QUEUE_COUNT },
 		{ "i", COMMAND_ALIASES }, { "v", COMMAND_VERIFY }, { "d", COMMAND_SERVE },
-		{ "D", COMMAND_SERVE }, { "l", COMMAND_SERVE }, { "df", COMMAND_SERVE },
+		{ "D", COMMAND_SERVE }, { "s", COMMAND_SESSION }, { "l", COMMAND_SERVE },
+		{ "df", COMMAND_SERVE },
 		{ "h", COMMAND_NOTHING }, { "H", COMMAND_NOTHING }, { "V", COMMAND_VERSION },
 		{ NULL, 0 },
 	};

@@ -390,6 +390,7 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_QUEUE_RUN] = "running the queue",
 		[COMMAND_QUEUE_COUNT] = "counting the queue",
 		[COMMAND_SERVE] = "the listener",
+		[COMMAND_SESSION] = "-bs (SMTP on standard input)",
 		[COMMAND_VERSION] = "--version",
 		[COMMAND_HELP] = "--help",
 		[COMMAND_TRACK_QUERY] = "--track-query",

@@ -28,7 +28,7 @@ enum command {
 	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
 	COMMAND_VERSION, COMMAND_HELP,
 	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_CONFIGURE,
-	COMMAND_IMPORT, COMMAND_COUNT
+	COMMAND_IMPORT, COMMAND_SESSION, COMMAND_COUNT
 };
 
 /* -q: which entries of the queue, and how often. */
@@ -75,6 +75,7 @@ struct invocation {
 	enum delivery_time delivery;	/* -od */
 	struct queue_options queue;	/* -q */
 	bool foreground;		/* -bD */
+	bool once;			/* --once: one session */
 	bool json;			/* --json: the result on standard output */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */
 	bool trace_tls;			/* --trace-tls: records and handshake messages */

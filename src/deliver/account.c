@@ -37,8 +37,7 @@
 
 enum {
 	ID_LEN = 16,
-	TEXT_MAX = 1024,
-	HOPS_MAX = 50		/* Received fields; more is a loop (RFC 5321, section 6.3) */
+	TEXT_MAX = 1024
 };
 
 /* One recipient of the client, and those whom the account makes of him. */
@@ -129,6 +128,15 @@ static int ask_sender(struct through *t, struct error *err)
 	return relay_mail(t->relay, &t->submission.envelope, &t->result, err);
 }
 
+/* What the next server has said to it is what the client hears. */
+static void pass_on_words(const struct through *t, struct delivery_reply *reply)
+{
+	const char *words = t->relay ? relay_words(t->relay) : NULL;
+
+	if (words)
+		(void)delivery_pass_on(reply, words, strlen(words));
+}
+
 static int through_mail(struct delivery *d, const struct delivery_client *client,
 			const struct envelope *e, struct delivery_reply *reply)
 {
@@ -143,8 +151,10 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 	result_init(&t->result, t->submission.arena, 0);
 	if (rc == 0)
 		rc = ask_sender(t, &err);
-	if (rc == 0)
+	if (rc == 0) {
+		pass_on_words(t, reply);
 		return 0;
+	}
 	delivery_reply_error(reply, &err);
 	through_reset(d);
 	return -1;
@@ -214,6 +224,8 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 		delivery_reply_error(reply, &err);
 		return -1;
 	}
+	if (standing)
+		pass_on_words(t, reply);
 	for (size_t i = 0; i < asked.n; i++)
 		t->owed[asked.target[i]] = true;
 	t->asked = arena_grow(a, t->asked, t->asked_n, &t->asked_alloc, sizeof(*t->asked));
@@ -254,18 +266,6 @@ static void through_abandon(struct delivery *d)
 		relay_abandon(t->relay);
 }
 
-static int check_hops(const struct message *m, struct error *err)
-{
-	unsigned hops = 0;
-
-	for (size_t i = 0; i < m->header.n; i++)
-		hops += m->header.field[i].id == HEADER_RECEIVED;
-	if (hops <= HOPS_MAX)
-		return 0;
-	return error_set(err, FAULT_MX_LOOP, "the message goes round in circles: it has %u fields "
-			 "Received", hops);
-}
-
 /* Where it came by stands above what is added (RFC 5321, section 4.4): our field is the first. */
 static void put_trace_first(struct submission *s)
 {
@@ -290,7 +290,7 @@ static int finish_message(struct through *t, struct error *err)
 	t->reader = NULL;
 	if (message_reader_finish(reader, &s->message, err) < 0)
 		return -1;
-	if (check_hops(s->message, err) < 0 || submission_finish(s, err) < 0)
+	if (submission_finish(s, err) < 0)
 		return -1;
 	put_trace_first(s);
 	return 0;
@@ -331,6 +331,7 @@ static int keep(struct through *t, bool tried, struct error *err)
 	const struct submission *s = &t->submission;
 	const struct keep_request r = {
 		.submission = s, .result = &t->result, .tried = tried, .tell = tried,
+		.hold = !tried,
 		.begun_ms = t->begun_ms, .message_id = submission_message_id(s),
 	};
 	struct queue q = QUEUE_INIT;
@@ -470,7 +471,8 @@ static struct through *make(const struct deliver_request *r)
 {
 	struct through *t = xcalloc(1, sizeof(*t));
 
-	t->delivery = (struct delivery){ .ops = &through_ops, .completes = true };
+	t->delivery = (struct delivery){ .ops = &through_ops, .completes = true,
+					 .exact = true };
 	if (r->config_request)
 		t->request.config = *r->config_request;
 	t->config = r->config;
@@ -494,7 +496,7 @@ static int open_account(const struct deliver_request *r, const char *name, bool 
 	struct through *t = make(r);
 
 	t->request.account = name;
-	t->queue_only = queue_only;
+	t->queue_only = t->delivery.holds = queue_only;
 	*out = &t->delivery;
 	return 0;
 }

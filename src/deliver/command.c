@@ -162,11 +162,13 @@ static struct delivery *make_command(const struct deliver_request *r, const char
 	struct command *c = xcalloc(1, sizeof(*c));
 
 	*c = (struct command){
-		.delivery = { &command_ops, .final = next && next->final,
-			      .completes = next && next->completes }, .next = next,
+		.delivery = { .final = true }, .next = next,
 		.program = { .key = key, .argv = argv, .seconds = r->hook_timeout },
 		.message = KEPT_INIT,
 	};
+	if (next)
+		c->delivery = *next;
+	c->delivery.ops = &command_ops;
 	return &c->delivery;
 }
 

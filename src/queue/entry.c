@@ -452,6 +452,9 @@ int entry_head_size(const char *data, size_t n, size_t *size_out, struct error *
 {
 	uint64_t version, size;
 
+	if (n == 0)
+		return damaged(err, "it is empty, as when the machine stops before a submission "
+			       "has come to its end");
 	if (n < AT_ENVELOPE || memcmp(data, MAGIC, strlen(MAGIC)) != 0 ||
 	    !fixed_number(data + AT_VERSION, VERSION_DIGITS, 10, &version) ||
 	    data[AT_ENVELOPE - 1] != ' ')

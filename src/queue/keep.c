@@ -29,6 +29,19 @@ static const char *whole_path(struct arena *a, const char *path)
 	return path && realpath(path, whole) ? arena_strdup(a, whole) : path;
 }
 
+/* Its time begins with its release (RFC 4865). */
+static void hold(struct entry *e)
+{
+	struct ext_request *x = &e->envelope.ext;
+
+	if (x->hold == HOLD_NONE || x->hold_ms <= e->arrival_ms)
+		return;
+	e->next_ms = x->hold_ms;
+	e->expires_ms += x->hold_ms - e->arrival_ms;
+	x->hold = HOLD_NONE;
+	x->hold_ms = 0;
+}
+
 static void fill(struct entry *e, const struct keep_request *r)
 {
 	const struct submission *s = r->submission;
@@ -39,6 +52,8 @@ static void fill(struct entry *e, const struct keep_request *r)
 	e->arrival_ms = datetime_now();
 	e->expires_ms = e->arrival_ms + 1000 * (int64_t)(*s->envelope.sender ?
 		s->account->queue.lifetime : s->account->queue.bounce_lifetime);
+	if (r->hold)
+		hold(e);
 	e->uid = getuid();
 	e->account = s->account->name;
 	e->config_file = whole_path(s->arena, config->file);

@@ -21,6 +21,7 @@ struct keep_request {
 	bool tried;			/* false: there was none */
 	bool tell;			/* ... and who is not kept has to be told of by a bounce */
 	int64_t begun_ms;		/* when it began */
+	bool hold;			/* it waits here till its release, no server is asked to */
 };
 
 /* Can this submission be sent later? Not when the server is to fetch parts of it (BURL). */

@@ -235,33 +235,30 @@ int64_t queue_due_of(const struct entry *e)
 	return e->held ? INT64_MAX : e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
 }
 
-/* The name that nobody has yet. */
+/* An id that nobody has, and the folder that it is for; -1 and errno. */
+static int choose_id(struct queue *q, struct entry *e)
+{
+	for (int i = 0; i < ID_TRIES; i++) {
+		const int folder = make_id(e->id) < 0 ? -1 : queue_folder(q, e->id, true);
+
+		if (folder < 0 || faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			return folder;
+		close(folder);
+	}
+	errno = EEXIST;
+	return -1;
+}
+
 static int commit(struct queue *q, struct store_file *f, struct entry *e)
 {
-	int rc = -1;
+	const int folder = choose_id(q, e);
 
-	for (int i = 0; i < ID_TRIES && rc < 0; i++) {
-		struct store_file once = *f;
-		int folder = -1;
+	if (folder < 0)
+		return -1;
+	const int rc = store_commit(f, folder, e->id, STORE_NEW), why = errno;
 
-		if (make_id(e->id) == 0)
-			folder = queue_folder(q, e->id, true);
-		if (folder < 0)
-			break;
-		if (faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-			close(folder);
-			continue;
-		}
-		rc = store_commit(&once, folder, e->id, STORE_NEW);
-		const int why = errno;
-
-		close(folder);
-		errno = why;
-		f->fd = once.fd;
-		if (rc < 0)
-			break;
-	}
-	store_abort(f);
+	close(folder);
+	errno = why;
 	return rc;
 }
 
@@ -281,7 +278,7 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	tmp = store_open_below(q->store.fd, "tmp");
 	if (tmp < 0)
 		return queue_fault(q, "tmp", err);
-	int rc = store_begin(&f, tmp, NULL, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
+	int rc = store_begin_locked(&f, tmp, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
 
 	if (rc == 0 && put_entry(f.fd, e, m, edits, err) < 0) {
 		rc = error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
@@ -290,6 +287,8 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	if (rc == 0 && (queue_set_due(f.fd, queue_due_of(e)) < 0 || commit(q, &f, e) < 0))
 		rc = queue_fault(q, *e->id ? e->id : NULL, err);
 	store_abort(&f);
+	if (rc == 0)
+		(void)futimens(tmp, NULL);	/* who watches the folder sees that there is work */
 	close(tmp);
 	if (rc == 0)
 		queue_count(q, (int64_t)(e->message_start + e->message_size));
@@ -300,44 +299,76 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 
 /* --- all entries ----------------------------------------------------------------- */
 
-/* What lies in a folder. */
+/*
+ * Names in a folder that may be ids, a heap with the smallest in front: who
+ * stops after a few has not paid for the order, nor for a look, of all.
+ */
 struct listing {
 	struct arena *arena;
-	struct queue_item *item;
+	struct name {
+		char c[ENTRY_ID_LEN];
+	} *name;
 	size_t n, alloc;
-	uint64_t octets;
 };
-
-static int by_id(const void *a, const void *b)
-{
-	return strcmp(((const struct queue_item *)a)->id, ((const struct queue_item *)b)->id);
-}
 
 int64_t queue_due_time(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 }
 
+static bool is_before(const struct name *a, const struct name *b)
+{
+	return memcmp(a->c, b->c, sizeof(a->c)) < 0;
+}
+
+/* Lets the name at place i sink to where it belongs. */
+static void sink(struct listing *l, size_t i)
+{
+	const struct name name = l->name[i];
+	size_t child;
+
+	while ((child = 2 * i + 1) < l->n) {
+		if (child + 1 < l->n && is_before(&l->name[child + 1], &l->name[child]))
+			child++;
+		if (!is_before(&l->name[child], &name))
+			break;
+		l->name[i] = l->name[child];
+		i = child;
+	}
+	l->name[i] = name;
+}
+
 static void list_folder(DIR *dir, struct listing *l)
 {
 	const struct dirent *d;
-	struct stat st;
 
 	while ((d = readdir(dir))) {
-		if (!queue_is_id(d->d_name) ||
-		    fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (strlen(d->d_name) != ENTRY_ID_LEN)
 			continue;
-		l->item = arena_grow(l->arena, l->item, l->n, &l->alloc, sizeof(*l->item));
-		struct queue_item *item = &l->item[l->n++];
-
-		memcpy(item->id, d->d_name, ENTRY_ID_LEN + 1);
-		item->due_ms = queue_due_time(&st);
-		item->size = (uint64_t)st.st_size;
-		l->octets += item->size;
+		if (l->n == l->alloc)
+			l->name = arena_grow(l->arena, l->name, l->n, &l->alloc, sizeof(*l->name));
+		memcpy(l->name[l->n++].c, d->d_name, ENTRY_ID_LEN);
 	}
+	for (size_t i = l->n / 2; i-- > 0; )
+		sink(l, i);
+}
+
+/* Takes the next one out: 1, and what the folder says of it; 0 when it is gone or no entry. */
+static int next_item(int folder, struct listing *l, struct queue_item *out)
+{
+	struct stat st;
+
+	memcpy(out->id, l->name[0].c, ENTRY_ID_LEN);
+	out->id[ENTRY_ID_LEN] = '\0';
+	l->name[0] = l->name[--l->n];
 	if (l->n)
-		qsort(l->item, l->n, sizeof(*l->item), by_id);
+		sink(l, 0);
+	if (!queue_is_id(out->id) || fstatat(folder, out->id, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode))
+		return 0;
+	out->due_ms = queue_due_time(&st);
+	out->size = (uint64_t)st.st_size;
+	return 1;
 }
 
 /* A folder of the queue, to be read; NULL and errno. */
@@ -361,6 +392,7 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 			  struct error *err)
 {
 	struct listing l = { .arena = NULL };
+	struct queue_item item;
 	char name[3];
 	int rc = 0;
 
@@ -371,10 +403,13 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 		return cannot_list(q, name, err);
 	l.arena = arena_new();
 	list_folder(dir, &l);
+	while (rc == 0 && l.n) {
+		if (!next_item(dirfd(dir), &l, &item))
+			continue;
+		*octets += item.size;
+		rc = take(ctx, &item);
+	}
 	closedir(dir);
-	for (size_t i = 0; rc == 0 && i < l.n; i++)
-		rc = take(ctx, &l.item[i]);
-	*octets += l.octets;
 	arena_free(l.arena);
 	return rc;
 }
@@ -388,8 +423,13 @@ static int find_folders(const struct queue *q, bool there[FOLDERS], struct error
 	if (!dir)
 		return cannot_list(q, "", err);
 	while ((d = readdir(dir))) {
-		if (strlen(d->d_name) == 2 && strspn(d->d_name, ID_DIGITS) == 2)
-			there[strtoul(d->d_name, NULL, 16)] = true;
+		if (strlen(d->d_name) != 2)
+			continue;
+		const char *high = strchr(ID_DIGITS, d->d_name[0]);
+		const char *low = strchr(ID_DIGITS, d->d_name[1]);
+
+		if (high && low)
+			there[(high - ID_DIGITS) * 16 + (low - ID_DIGITS)] = true;
 	}
 	closedir(dir);
 	return 0;

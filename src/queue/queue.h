@@ -2,16 +2,19 @@
  * The folder in which messages wait, and what is done there.
  *
  *	FOLDER/XX/ID	entries, by the last two digits of their ids
- *	FOLDER/tmp/	those being written
+ *	FOLDER/tmp/	those being written; changed whenever one was added
  *	FOLDER/corrupt/	damaged ones
  *	FOLDER/failed/	those that nobody can be told about
+ *	FOLDER/paused/	accounts that are paused (queue/pause.h)
+ *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
  *
  * A message is in the queue once queue_add() has returned 0: the entry was
- * written under another name, synced, given its name, and the folder synced.
- * Whatever ends the program before has left nothing that would ever be sent;
- * whatever ends it later has left an entry that will be. A change of an entry
- * takes the place of the old one in the same way.
+ * written, given its name while it was locked, and it and the folder synced.
+ * Who ends before it has its name has left nothing that would ever be sent;
+ * who ends later has left an entry that will be, but for a power cut before
+ * the sync, which may leave a damaged one. A change of an entry is written
+ * under another name, synced, renamed, and the folder synced.
  *
  * Whoever works with an entry holds a lock on its file (flock(), not waited
  * for), and on nothing else: others add, list and send meanwhile. The lock

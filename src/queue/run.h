@@ -8,7 +8,11 @@
  * server has failed, or a setting is wrong, all other entries of that account
  * wait for the next run: the first one was the probe, and no message is to
  * blame. Such a failure is never the end of a message; that is a refusal for
- * good, or expiry.
+ * good, or expiry. That the account is paused, and why, is kept beside the
+ * entries (queue/pause.h).
+ *
+ * More than a handful of entries is sent by several processes (queue/pool.h),
+ * whose observer functions are called in them.
  *
  * The sender is told by tell_sender() (queue/tell.h); an entry whose sender
  * nobody can tell is not deleted but put into the folder "failed".
@@ -45,6 +49,7 @@ struct run_attempt {
 	const struct message *message;
 	const struct result *result;	/* with their outcomes: REFUSED, too, when time is over */
 	long milliseconds;
+	bool paused;	/* the account is paused from now on: to be told once (queue/pause.h) */
 };
 
 /* Who wants to hear of it; each function may be NULL. */

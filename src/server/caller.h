@@ -52,7 +52,8 @@ ATTR_CHECK int caller_may_send_as(const struct listen_settings *set, const struc
 /*
  * What users have sent of late, in memory that the workers share: made before
  * the first of them, it needs no lock, and one that dies leaves nothing
- * behind. NULL where user_rate is off. Ends with the process.
+ * behind. NULL where user_rate is off, and, with errno, where there is no memory.
+ * Ends with the process.
  */
 struct caller_rates *caller_rates_new(const struct listen_settings *set);
 

@@ -273,6 +273,13 @@ static const char *path_end(const char *p, bool strict)
 	return bracket || quoted ? NULL : p;
 }
 
+/* With the domain of this server, unless the delivery knows a better one. */
+static const char *complete_address(struct smtpd *s, const struct mailbox *box)
+{
+	return s->delivery->completes ? box->address :
+		address_format(s->arena, box->local, smtpd_name(s));
+}
+
 /*
  * Reads "FROM:<path>" or "TO:<path>" and *rest_out behind it. The address,
  * with a domain unless it is that of a postmaster, or NULL and err.
@@ -302,7 +309,7 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 			      strcasecmp(box.local, "postmaster") == 0))
 		return box.address;
 	if (!box.domain && !strict)
-		return address_format(s->arena, box.local, smtpd_name(s));
+		return complete_address(s, &box);
 	if (box.domain && address_domain_valid(box.domain))
 		return box.address;
 	error_set(err, FAULT_ADDRESS_SYNTAX, "the address needs a %sdomain",
@@ -367,7 +374,7 @@ static void mail(struct smtpd *s, const char *arg)
 	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size) &&
 		   caller_may(s, e->sender)) {
 		/* RFC 4954, section 5: who is not known may not say on whose behalf he sends */
-		if (e->ext.mail_auth && !smtpd_signed_in(s) && !s->local)
+		if (e->ext.mail_auth && !smtpd_proven(s) && !s->local)
 			e->ext.mail_auth = "";
 		if (smtpd_take_sender(s))
 			s->state = SMTPD_MAIL;
@@ -376,7 +383,7 @@ static void mail(struct smtpd *s, const char *arg)
 
 static void run_mail(struct smtpd *s, const char *arg)
 {
-	if (s->options->set.auth_required && !smtpd_signed_in(s)) {
+	if (s->options->set.auth_required && !smtpd_proven(s) && !s->stdio) {
 		smtpd_reply(s, 530, "5.7.0", "sign in first");
 		return;
 	}

@@ -73,8 +73,7 @@ static size_t status_length(const char *p, size_t n)
 	return dots == 2 && i >= 5 && i < sizeof(((struct delivery_reply *)0)->status) ? i : 0;
 }
 
-/* "250 2.0.0 text", n octets: as a reply; false when it is none. */
-static bool read_words(const char *words, size_t n, struct delivery_reply *reply)
+bool delivery_pass_on(struct delivery_reply *reply, const char *words, size_t n)
 {
 	const int code = n >= 3 ? (int)strtol(words, NULL, 10) : 0;
 
@@ -145,7 +144,7 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 	int code = v && v->code ? v->code : later ? 451 : 554;
 	const char *status = v && v->status ? v->status : err->status;
 
-	if (v && v->first >= FAULT_SENDER_REFUSED && words && read_words(words, n, reply) &&
+	if (v && v->first >= FAULT_SENDER_REFUSED && words && delivery_pass_on(reply, words, n) &&
 	    reply->code >= 400 && reply->code != 421)
 		return;
 	if (!v || v->flags & HIDDEN) {
@@ -157,13 +156,15 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 	fit_status(reply);
 }
 
-static void say_accepted(struct delivery_reply *reply, const struct result *r, const char *status)
+/* text is the next server's reply, or a text of ours; NULL = there is none. */
+static void say_accepted(struct delivery_reply *reply, const char *text)
 {
-	if (r->reply_text && read_words(r->reply_text, strlen(r->reply_text), reply) &&
-	    reply->code / 100 == 2)
-		return;
-	delivery_say(reply, 250, *status ? status : "2.0.0", "%s",
-		     r->reply_text ? r->reply_text : "accepted");
+	const bool is_reply = text && delivery_pass_on(reply, text, strlen(text));
+
+	if (!is_reply)
+		delivery_say(reply, 250, "2.0.0", "%s", text ? text : "accepted");
+	else if (reply->code / 100 != 2)	/* it is about somebody else */
+		delivery_say(reply, 250, "2.0.0", "accepted");
 }
 
 void delivery_reply_one(struct delivery_reply *reply, const struct result *r, size_t i)
@@ -171,15 +172,21 @@ void delivery_reply_one(struct delivery_reply *reply, const struct result *r, si
 	const struct rcpt_result *one = &r->rcpt[i];
 
 	if (one->outcome == OUTCOME_ACCEPTED || one->outcome == OUTCOME_QUEUED)
-		say_accepted(reply, r, one->outcome == OUTCOME_ACCEPTED ? one->error.status : "");
+		say_accepted(reply, one->words ? one->words : r->reply_text);
 	else
 		delivery_reply_error(reply, &one->error);
 }
 
 void delivery_reply_all(struct delivery_reply *reply, const struct result *r)
 {
-	if (result_count(r, OUTCOME_ACCEPTED) || result_count(r, OUTCOME_QUEUED))
-		say_accepted(reply, r, "");
-	else
-		delivery_reply_error(reply, &r->error);
+	const struct error *why = &r->error;
+
+	if (result_count(r, OUTCOME_ACCEPTED) || result_count(r, OUTCOME_QUEUED)) {
+		say_accepted(reply, r->reply_text);
+		return;
+	}
+	/* whom it may reach later would be lost by a refusal of all */
+	for (size_t i = 0; i < r->rcpt_count && !error_is_temporary(why); i++)
+		why = r->rcpt[i].outcome == OUTCOME_DEFERRED ? &r->rcpt[i].error : &r->error;
+	delivery_reply_error(reply, why);
 }

@@ -85,9 +85,9 @@ struct delivery_ops {
 struct delivery {
 	const struct delivery_ops *ops;
 	bool final;			/* mail ends here: it gets Return-Path and Delivered-To */
+	bool completes;			/* it gives addresses without a domain one of its own */
 	bool holds;			/* it keeps a message till the time of its release */
 	bool exact;			/* lines or not, the octets stay as they are (BINARYMIME) */
-	bool completes;			/* it gives addresses without a domain one of its own */
 };
 
 /* Frees a delivery with its free(); accepts NULL. */
@@ -107,6 +107,9 @@ void delivery_reply_error(struct delivery_reply *reply, const struct error *err)
 /* What he is told about recipient i (LMTP), about all (one reply, result_settle() was called). */
 void delivery_reply_one(struct delivery_reply *reply, const struct result *r, size_t i);
 void delivery_reply_all(struct delivery_reply *reply, const struct result *r);
+
+/* "250 2.1.5 ok", n octets of the next server, as a reply; false when it is none. */
+bool delivery_pass_on(struct delivery_reply *reply, const char *words, size_t n);
 
 /* A reply of its own; what cannot be printed becomes '?', and what is too long is cut. */
 ATTR_PRINTF(4, 5)

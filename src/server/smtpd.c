@@ -21,6 +21,7 @@
 
 enum {
 	IDLE_DEFAULT = 300,	/* seconds: RFC 5321, section 4.5.3.2.7 */
+	EARLY_MS = 50,		/* so long does a client wait for the greeting at least */
 	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
 	HANDSHAKE_LIMIT = 60,
 	STOP_GRACE = 20,	/* seconds for the rest of a message when told to stop */
@@ -47,13 +48,24 @@ bool smtpd_signed_in(const struct smtpd *s)
 	return s->user.len > 0;
 }
 
+bool smtpd_proven(const struct smtpd *s)
+{
+	return smtpd_signed_in(s) || s->certified;
+}
+
+static bool is_loopback_text(const char *peer)
+{
+	return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0;
+}
+
 void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct wire *wire,
 		     struct delivery *delivery, const char *peer)
 {
 	*s = (struct smtpd){ .options = options, .delivery = delivery, .wire = wire, .peer = peer,
-			     .stop_fd = -1, .pause_ms = 1000, .state = SMTPD_START,
+			     .stop_fd = -1, .pause_ms = 1000, 
+			     .state = options->set.helo_required ? SMTPD_START : SMTPD_READY,
 			     .lmtp = options->set.lmtp, .uid = -1, .pid = -1,
-			     .loopback = strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0 };
+			     .loopback = is_loopback_text(peer) };
 	strbuf_init(&s->helo, NAME_OCTETS);
 	strbuf_init(&s->user, NAME_OCTETS);
 	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);
@@ -316,7 +328,8 @@ bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t
 	}
 	if (*n_out == 0) {
 		error_set(&err, FAULT_CONNECTION_LOST, "client went away without QUIT");
-		smtpd_end(s, &err);
+		/* whoever closes our standard input may have all he wanted */
+		smtpd_end(s, s->stdio && s->state & (SMTPD_START | SMTPD_READY) ? NULL : &err);
 		return false;
 	}
 	return true;
@@ -369,7 +382,8 @@ static int put_tls_on(struct stream *lower, void *ctx, struct stream **out, stru
 {
 	struct smtpd *s = ctx;
 	struct tls_server settings = { .cert_file = s->options->set.server_cert,
-				       .key_file = s->options->set.server_key };
+				       .key_file = s->options->set.server_key,
+				       .client_ca = s->options->set.server_client_ca };
 	struct deadline d = deadline_in(HANDSHAKE_LIMIT, "the TLS handshake");
 
 	return tls_accept(lower, &settings, &d, out, err);
@@ -380,12 +394,13 @@ bool smtpd_start_tls(struct smtpd *s)
 	struct error err;
 
 	if (wire_upgrade(s->wire, put_tls_on, s, &err) < 0) {
-		error_prefix(&err, "STARTTLS");
+		error_prefix(&err, "TLS");
 		smtpd_end(s, &err);
 		return false;
 	}
 	s->tls = true;
-	s->state = SMTPD_START;
+	s->certified = tls_verified(wire_stream(s->wire));
+	s->state = s->options->set.helo_required ? SMTPD_START : SMTPD_READY;
 	s->esmtp = false;
 	strbuf_reset(&s->helo);
 	strbuf_reset(&s->user);
@@ -396,10 +411,13 @@ bool smtpd_start_tls(struct smtpd *s)
 /* A line that cannot be a command; true when it was answered. */
 static bool refuse_line(struct smtpd *s, bool cut, bool bare)
 {
+	struct error err;
+
 	if (s->errors >= SMTPD_ERRORS_MAX) {
 		smtpd_reply(s, 421, "4.7.0", "too many errors, closing the connection");
 		smtpd_log(s, "result=closed reason='too many errors'");
-		smtpd_end(s, NULL);
+		error_set(&err, FAULT_PROTOCOL, "too many errors of the client");
+		smtpd_end(s, s->stdio ? &err : NULL);
 	} else if (cut) {
 		smtpd_reply(s, 500, commands_is_auth(&s->line) ? "5.5.6" : "5.5.2",
 			    "line too long");
@@ -413,6 +431,22 @@ static bool refuse_line(struct smtpd *s, bool cut, bool bare)
 	return true;
 }
 
+/*
+ * Commands behind EHLO, or behind HELO, that did not wait for its reply (RFC
+ * 2920, section 3.1). Scripts of this host may.
+ */
+static bool refuse_pipelining(struct smtpd *s)
+{
+	const bool held = s->network && !s->loopback && s->options->set.strict && !s->esmtp;
+
+	if (!held || wire_unread(s->wire) == 0)
+		return false;
+	smtpd_reply(s, 554, "5.5.0", "PIPELINING was not offered yet");
+	smtpd_log(s, "result=closed reason='pipelining before EHLO'");
+	smtpd_end(s, NULL);
+	return true;
+}
+
 static void serve_one(struct smtpd *s)
 {
 	const size_t most = s->options->set.strict ? SMTPD_LINE_MAX : SMTPD_LOOSE_LINE_MAX;
@@ -422,15 +456,42 @@ static void serve_one(struct smtpd *s)
 		return;
 	if (!commands_is_auth(&s->line) && s->line.len > most)
 		cut = true;
-	if (!refuse_line(s, cut, bare))
+	if (!refuse_pipelining(s) && !refuse_line(s, cut, bare))
 		commands_run(s);
 	if (!s->ended && stop_wanted(s))
 		say_stop(s);
 }
 
+/* Octets before the greeting come from those who send whatever the answers are. */
+static bool talks_early(struct smtpd *s)
+{
+	const enum early_talker set = s->options->set.early_talker;
+	const bool refused = set == EARLY_REJECT || (set == EARLY_AUTO && !s->loopback);
+	struct pollfd p = { .fd = socket_fd(wire_stream(s->wire)), .events = POLLIN };
+
+	if (!s->network || s->tls || !(refused || set == EARLY_LOG) ||
+	    poll(&p, 1, EARLY_MS) <= 0 || wire_unread_now(s->wire) <= 0)
+		return false;
+	smtpd_log(s, "result=%s reason='spoke before the greeting'", refused ? "closed" : "noted");
+	if (refused) {
+		smtpd_reply(s, 554, "5.5.0", "wait for the greeting");
+		smtpd_end(s, NULL);
+	}
+	return refused;
+}
+
+static void greet_client(struct smtpd *s)
+{
+	if (s->options->set.implicit_tls && !s->tls && !s->stdio && !smtpd_start_tls(s))
+		return;
+	if (!talks_early(s))
+		smtpd_reply_line(s, 220, ' ', "%s %s msubmit", smtpd_name(s),
+				 s->lmtp ? "LMTP" : "ESMTP");
+}
+
 int smtpd_run(struct smtpd *s, struct error *err)
 {
-	smtpd_reply_line(s, 220, ' ', "%s ESMTP msubmit", smtpd_name(s));
+	greet_client(s);
 	while (!s->ended)
 		serve_one(s);
 	smtpd_reset(s);

@@ -67,6 +67,8 @@ struct smtpd {
 	struct error error;		/* why it ended, if not by QUIT; exit 0 otherwise */
 	bool tls, esmtp, lmtp;
 	bool loopback;			/* the client is on this host */
+	bool network;			/* it comes by TCP */
+	bool certified;			/* it has shown a certificate of server_client_ca */
 	bool local;			/* the client is a process of this host, for sure */
 	bool stdio;			/* it has started us: -bs */
 	bool lf_only;			/* each line so far had a bare LF; set with stdio */
@@ -174,6 +176,9 @@ const char *smtpd_name(const struct smtpd *s);
 /* Is AUTH offered now, and was it used? */
 bool smtpd_offers_auth(const struct smtpd *s);
 bool smtpd_signed_in(const struct smtpd *s);
+
+/* Has the client proven itself, by AUTH or by a certificate? */
+bool smtpd_proven(const struct smtpd *s);
 
 /* --- AUTH (auth.c) -------------------------------------------------------- */
 

@@ -121,6 +121,7 @@ void transaction_accept(struct transaction *t, size_t i, const struct reply *r)
 	struct rcpt_result *out = &t->result->rcpt[i];
 
 	out->outcome = OUTCOME_ACCEPTED;
+	out->words = t->s->protocol == SESSION_LMTP ? reply_words(t, r) : NULL;
 	out->error.exit = 0;
 	out->error.reply = r->code;
 	memcpy(out->error.status, r->status[0] ? r->status : "2.0.0",
@@ -307,7 +308,11 @@ void transaction_refuse(struct transaction *t, size_t i, const struct error *err
 		t->opt->stop_on & 1U << t->e->rcpt[i].source;
 
 	result_set_error(t->result, i, err);
-	if (counts && !t->result->refusal.exit)
+	if (!counts)
+		return;
+	/* what is for good ends it for good, whoever was deferred before */
+	if (!t->result->refusal.exit ||
+	    (error_is_temporary(&t->result->refusal) && !error_is_temporary(err)))
 		t->result->refusal = *err;
 }
 

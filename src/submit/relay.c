@@ -8,11 +8,13 @@
 #include "message/result.h"
 #include "prepare/convert.h"
 #include "prepare/requests.h"
+#include "smtp/reply.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/error.h"
+#include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -208,6 +210,18 @@ int relay_rcpt(struct relay *r, struct error *err)
 	return rc;
 }
 
+const char *relay_words(const struct relay *r)
+{
+	const struct reply *said = r->t ? &submit_opened(r->line)->reply : NULL;
+	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+
+	if (!said || reply_class(said) != 2)
+		return NULL;
+	strbuf_addf(&text, "%d %s%s", said->code, said->status, *said->status ? " " : "");
+	reply_text(said, &text);
+	return arena_take(r->result->arena, &text);
+}
+
 /* --- the content ------------------------------------------------------------------ */
 
 /* Is the message no more than what MAIL said? */
@@ -251,8 +265,8 @@ static int deliver_here(struct relay *r, const struct message *m, const struct e
 }
 
 /*
- * Whoever was promised and has no answer to the content: nothing has gone out
- * for him, but where nobody knows.
+ * Whoever was promised and has no answer to the content, 421 aside: nothing
+ * has gone out for him, but where nobody knows.
  */
 static bool is_open(const struct relay *r, size_t i)
 {
@@ -261,7 +275,8 @@ static bool is_open(const struct relay *r, size_t i)
 	if (i < r->promised_n && !r->promised[i])
 		return false;
 	return one->outcome == OUTCOME_NONE ||
-		(one->outcome == OUTCOME_DEFERRED && !one->error.reply && !r->result->unknown);
+		(one->outcome == OUTCOME_DEFERRED && !r->result->unknown &&
+		 (!one->error.reply || one->error.reply == 421));
 }
 
 /* An attempt of their own for those who are left. */

@@ -48,6 +48,12 @@ ATTR_CHECK int relay_mail(struct relay *r, const struct envelope *e, struct resu
  */
 ATTR_CHECK int relay_rcpt(struct relay *r, struct error *err);
 
+/*
+ * The reply that accepted what was asked last, "250 2.1.5 ok", in the arena
+ * of result; NULL when no server has given one.
+ */
+const char *relay_words(const struct relay *r);
+
 /* Ends it without content. */
 void relay_abandon(struct relay *r);
 

@@ -405,5 +405,7 @@ int submission_settle(const struct submission *s, const struct recipient *r,
 int submission_finish(struct submission *s, struct error *err)
 {
 	recipients_add_copies(&s->envelope, s->account);
+	/* as far as it is needed, whatever the client has said */
+	s->envelope.utf8 = s->envelope.header_utf8 = false;
 	return settle_content(s, err);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -302,13 +303,35 @@ int store_begin(struct store_file *f, int folder, const char *temporary, mode_t 
 	return rc;
 }
 
+/* Its name is made of its descriptor: without /proc there is no way to that. */
+static int create_unnamed(struct store_file *f)
+{
+#ifdef O_TMPFILE
+	if (access("/proc/self/fd", X_OK) == 0)
+		f->fd = openat(f->folder, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+#endif
+	return f->fd < 0 ? -1 : 0;
+}
+
+int store_begin_locked(struct store_file *f, int folder, mode_t mode)
+{
+	*f = (struct store_file){ .fd = -1, .folder = folder, .mode = mode };
+	if (create_unnamed(f) < 0 && store_begin(f, folder, NULL, mode) < 0)
+		return -1;
+	if (flock(f->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	store_abort(f);
+	return -1;
+}
+
 void store_abort(struct store_file *f)
 {
 	const int why = errno;
 
 	if (f->fd >= 0) {
 		close(f->fd);
-		(void)unlinkat(f->folder, f->temporary, 0);
+		if (*f->temporary)
+			(void)unlinkat(f->folder, f->temporary, 0);
 	}
 	f->fd = -1;
 	errno = why;
@@ -332,20 +355,34 @@ static int put_new(const struct store_file *f, int folder, const char *name)
 	return renameat(f->folder, f->temporary, folder, name);
 }
 
-int store_commit(struct store_file *f, int folder, const char *name, enum store_way way)
+/* The name first: one wait for the disk may then do for both syncs. */
+static int commit_unnamed(struct store_file *f, int folder, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	if ((f->mode != 0600 && fchmod(f->fd, f->mode) < 0) ||
+	    linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW) < 0)
+		return -1;
+	if (fsync(f->fd) == 0 && fsync(folder) == 0)
+		return 0;
+	const int why = errno;
+
+	/* still locked: nobody has looked at it */
+	(void)unlinkat(folder, name, 0);
+	errno = why;
+	return -1;
+}
+
+static int commit_named(struct store_file *f, int folder, const char *name, enum store_way way)
 {
 	const bool synced = way != STORE_CACHE;
-	int rc = fchmod(f->fd, f->mode) < 0 || (synced && fsync(f->fd) < 0) ? -1 : 0;
 
-	if (rc == 0)
-		rc = way == STORE_NEW ? put_new(f, folder, name) :
-			renameat(f->folder, f->temporary, folder, name);
-	if (rc < 0) {
-		store_abort(f);
+	if (fchmod(f->fd, f->mode) < 0 || (synced && fsync(f->fd) < 0) ||
+	    (way == STORE_NEW ? put_new(f, folder, name) :
+	     renameat(f->folder, f->temporary, folder, name)) < 0)
 		return -1;
-	}
-	close(f->fd);	/* synced: nothing is left that could fail */
-	f->fd = -1;
+	*f->temporary = '\0';
 	if (!synced || fsync(folder) == 0)
 		return 0;
 	const int why = errno;
@@ -354,6 +391,15 @@ int store_commit(struct store_file *f, int folder, const char *name, enum store_
 		(void)unlinkat(folder, name, 0);
 	errno = why;
 	return -1;
+}
+
+int store_commit(struct store_file *f, int folder, const char *name, enum store_way way)
+{
+	const int rc = *f->temporary ? commit_named(f, folder, name, way) :
+		commit_unnamed(f, folder, name);
+
+	store_abort(f);		/* what has its name has no other any more */
+	return rc;
 }
 
 int store_fault(struct error *err, const char *path, const char *name)

@@ -110,7 +110,7 @@ struct store_file {
 	int fd;			/* -1 = none */
 	int folder;		/* borrowed: where it lies until it is committed */
 	mode_t mode;
-	char temporary[256];	/* its name there */
+	char temporary[256];	/* its name there, "" = it has none */
 };
 
 /*
@@ -119,6 +119,15 @@ struct store_file {
  * is one; NULL for a name that is made up. -1 and errno.
  */
 ATTR_CHECK int store_begin(struct store_file *f, int folder, const char *temporary, mode_t mode);
+
+/*
+ * The same for STORE_NEW alone: the file has no name until it is committed,
+ * where the file system can do that, and is locked until it is closed (flock()).
+ * It gets its name before it is synced, which spares waiting for the disk
+ * twice: others see it early, and must leave a locked one alone; after a power
+ * cut it may be there broken, which its reader must notice.
+ */
+ATTR_CHECK int store_begin_locked(struct store_file *f, int folder, mode_t mode);
 
 /*
  * Syncs the file, gives it its name in folder (which may be another than it

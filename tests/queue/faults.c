@@ -5,7 +5,8 @@
  * Counted are the system calls on files below QF_ROOT (F) and on sockets (N).
  * At call QF_AT ("F7", "N3") the process is killed before it (QF_KIND "kill"),
  * or the call fails with that errno ("5"), or it writes half ("short"); those
- * on sockets do not fail. Each call leaves a line in QF_LOG:
+ * on sockets do not fail. With QF_NAMED no file is made without a name, with
+ * QF_LATER the clock is that many seconds ahead. Each call leaves a line in QF_LOG:
  *
  *	NUMBER F|N CALL ...
  *
@@ -25,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *root;
@@ -149,10 +151,16 @@ static int open_any(int folder, const char *name, int flags, mode_t mode)
 
 	if (ours && reach('F') < 0)
 		return -1;
+	if (ours && (flags & O_TMPFILE) == O_TMPFILE && getenv("QF_NAMED")) {
+		say('F', "nothing");
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	const int fd = (int)syscall(SYS_openat, folder, name, flags, mode);
 
 	if (ours && fd >= 0)
-		say('F', "open %llu %d %s", inode(fd), (flags & O_CREAT) != 0, path + root_len);
+		say('F', "open %llu %d %s", inode(fd), (flags & O_TMPFILE) == O_TMPFILE ? 2 :
+		    (flags & O_CREAT) != 0, path + root_len);
 	else if (ours)
 		say('F', "nothing");
 	return fd;
@@ -299,8 +307,28 @@ int rename(const char *from, const char *to)
 	return change("rename", SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
+/* Of a file that has no name yet, the first one is its number. */
+static int name_file(const char *from, int b, const char *to, int flags)
+{
+	char path[4096];
+	struct stat st = { .st_ino = 0 };
+
+	if (!find(b, to, path, sizeof(path)))
+		return (int)syscall(SYS_linkat, AT_FDCWD, from, b, to, flags);
+	if (reach('F') < 0)
+		return -1;
+	(void)stat(from, &st);
+	const int rc = (int)syscall(SYS_linkat, AT_FDCWD, from, b, to, flags);
+
+	say('F', "%s #%llu %s", rc == 0 ? "link" : "nothing", (unsigned long long)st.st_ino,
+	    path + root_len);
+	return rc;
+}
+
 int linkat(int a, const char *from, int b, const char *to, int flags)
 {
+	if (strncmp(from, "/proc/self/fd/", 14) == 0)
+		return name_file(from, b, to, flags);
 	return change("link", SYS_linkat, a, from, b, to, flags);
 }
 
@@ -367,6 +395,15 @@ ssize_t pread(int fd, void *data, size_t n, off_t offset)
 ssize_t pread64(int fd, void *data, size_t n, off_t offset)
 {
 	return pread(fd, data, n, offset);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+	const char *later = clock == CLOCK_REALTIME ? getenv("QF_LATER") : NULL;
+	const int rc = (int)syscall(SYS_clock_gettime, clock, out);
+
+	out->tv_sec += later ? atol(later) : 0;
+	return rc;
 }
 
 /* --- sockets ----------------------------------------------------------------------- */

@@ -93,11 +93,11 @@ class Sink:
     EXTENSIONS = ('PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'SIZE %d' % SIZE_LIMIT,
                   'ENHANCEDSTATUSCODES')
 
-    def __init__(self, extensions=EXTENSIONS):
+    def __init__(self, extensions=EXTENSIONS, port=0):
         self.extensions, self.mails, self.faults = extensions, [], []
         self.logins = []
         self.changed = threading.Condition()
-        self.listener = harness.Listener(self.session)
+        self.listener = harness.Listener(self.session, port=port)
         self.port = self.listener.port
 
     @property

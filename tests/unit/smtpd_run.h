@@ -139,7 +139,8 @@ ATTR_UNUSED static void run_release(struct run *r)
 
 ATTR_UNUSED static void run_init(struct run *r)
 {
-	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = true,
+	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = STRICT_ON,
+				       .helo_required = true,
 				       .message_size_limit = 100000 },
 			   .store.delivery = { &store_ops, .final = true } };
 	strbuf_init(&r->written, 1 << 22);

@@ -290,6 +290,75 @@ static void test_header_limits(void **state)
 	run_release(&r);
 }
 
+static const char one_data[] = HELLO TO "DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n";
+static const char one_bdat[] = HELLO TO "BDAT 7\r\nA: b\r\n\rBDAT 5 LAST\r\n\nxy\r\n";
+
+/* The client goes at each octet: nothing is taken but the whole message. */
+static void test_prefixes(void **state)
+{
+	static const char *const sessions[] = { one_data, one_bdat };
+	struct run r;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
+		for (size_t n = 0; n <= strlen(sessions[i]); n++) {
+			run_init(&r);
+			run_bytes(&r, sessions[i], n);
+			assert_int_equal(r.store.messages.n, n == strlen(sessions[i]));
+			assert_int_equal(count_of(r.written.buf, "stored as"), r.store.messages.n);
+			run_release(&r);
+		}
+	}
+}
+
+/* A NUL before each octet: it is never in a message that is taken. */
+static void test_nul_everywhere(void **state)
+{
+	static const char *const sessions[] = { one_data, one_bdat };
+	struct run r;
+
+	(void)state;
+	for (size_t i = 0; i < 4 * ARRAY_LEN(sessions); i++) {
+		const char *session = sessions[i / 4];
+
+		for (size_t at = 0; at < strlen(session); at++) {
+			struct strbuf in = STRBUF_INIT(1000);
+
+			strbuf_add(&in, session, at);
+			strbuf_addch(&in, '\0');
+			strbuf_addstr(&in, session + at);
+			run_init(&r);
+			r.opt.set.strict = i % 2 ? STRICT_ON : STRICT_OFF;
+			r.read_max = i % 4 / 2;
+			run_bytes(&r, in.buf, in.len);
+			assert_int_equal(r.store.messages.n, 0);
+			run_release(&r);
+			strbuf_release(&in);
+		}
+	}
+}
+
+/* As many empty chunks as one likes cost nothing but their replies. */
+static void test_empty_chunks(void **state)
+{
+	enum { CHUNKS = 100000 };
+	struct strbuf in = STRBUF_INIT((size_t)1 << 22);
+	struct run r;
+
+	(void)state;
+	run_init(&r);
+	strbuf_addstr(&in, HELLO TO);
+	for (int i = 0; i < CHUNKS; i++)
+		strbuf_addstr(&in, "BDAT 0\r\n");
+	strbuf_addstr(&in, "BDAT 3 LAST\r\nx\r\n");
+	run(&r, in.buf);
+	assert_int_equal(count_of(r.written.buf, "250 2.0.0 0 octets"), CHUNKS);
+	assert_int_equal(r.store.messages.n, 1);
+	assert_string_equal(content(&r), "x\r\n");
+	strbuf_release(&in);
+	run_release(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +371,9 @@ int main(void)
 		cmocka_unit_test(test_helo),
 		cmocka_unit_test(test_messages_max),
 		cmocka_unit_test(test_header_limits),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_nul_everywhere),
+		cmocka_unit_test(test_empty_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -514,6 +514,47 @@ static void step_by_step(void **state)
 	close(new);
 }
 
+/* It has its name before it is safe: who finds it locked leaves it alone. */
+static void without_a_name(void **state)
+{
+	struct store_file f;
+
+	(void)state;
+	int new = store_open_below(AT_FDCWD, scratch_path("new"));
+
+	for (int fail = 0; fail <= 3; fail++) {
+		record[0] = '\0';
+		assert_int_equal(store_begin_locked(&f, new, 0600), 0);
+		if (*f.temporary)
+			skip();	/* the file system has no such files */
+		assert_int_equal(files(scratch_path("new")), 0);
+		assert_true(fcntl(f.fd, F_GETFD) & FD_CLOEXEC);
+		assert_int_equal(fs_write_all(f.fd, "text", 4), 0);
+		fail_at = fail;
+		assert_int_equal(store_commit(&f, new, "entry", STORE_NEW), fail ? -1 : 0);
+		assert_int_equal(f.fd, -1);
+		assert_int_equal(files(scratch_path("new")), fail ? 0 : 1);
+		fail_at = 0;
+		if (!fail) {
+			assert_string_equal(record, "LFD");
+			assert_true(is_synced_last(scratch_path("new")));
+			assert_mode(scratch_path("new/entry"), 0600);
+			assert_holds("new/entry", "text");
+			unlink(scratch_path("new/entry"));
+		}
+	}
+	assert_int_equal(store_begin_locked(&f, new, 0640), 0);
+	assert_int_equal(flock(f.fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(store_commit(&f, new, "entry", STORE_NEW), 0);
+	assert_mode(scratch_path("new/entry"), 0640);
+	/* nothing is taken from who has the name */
+	assert_int_equal(store_begin_locked(&f, new, 0600), 0);
+	assert_int_equal(store_commit(&f, new, "entry", STORE_NEW), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(files(scratch_path("new")), 1);
+	close(new);
+}
+
 /* As it was when the files were made that are there. */
 static void a_name_for_a_key(void **state)
 {
@@ -556,6 +597,7 @@ int main(void)
 		CASE(no_place), CASE(the_folder_above), CASE(the_lock_is_bounded),
 		CASE(what_is_read), CASE(the_order_of_calls), CASE(nothing_is_lost_or_left),
 		CASE(no_room), CASE(a_new_file_replaces_nothing), CASE(step_by_step),
+		CASE(without_a_name),
 		CASE(a_name_for_a_key), CASE(old_files_are_cleaned),
 	};
 
