@@ -318,7 +318,7 @@ class Service:
              '-C', OWN] + list(options), stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out, cwd='/',
             env={'PATH': os.environ['PATH'], 'STATE_DIRECTORY': '/var/spool/msubmit'})
         end = time.monotonic() + 20 * harness.SCALE
-        while not os.path.exists(SOCKET) and self.process.poll() is None and time.monotonic() < end:
+        while 'listening on' not in self.text() and self.process.poll() is None and time.monotonic() < end:
             time.sleep(0.02)
 
     def text(self):

@@ -155,7 +155,8 @@ static int add_options(struct setup *s, struct error *err)
 
 		for (size_t k = i + 1; k < c->override_n && last; k++)
 			last = strcmp(c->override[k].key, o->key) != 0;
-		if (last && !is_ours(s, o->key) && add(s, o->key, o->value ? o->value : "on", err) < 0)
+		if (last && !is_ours(s, o->key) &&
+		    add(s, o->key, o->value ? o->value : "on", err) < 0)
 			return -1;
 	}
 	return 0;
