@@ -419,6 +419,24 @@ def through_again(folder):
 
 
 @test
+def through_others(folder):
+    """the session with the next server is there for the next clients, and ends with QUIT when idle"""
+    with Next() as peer, Through(folder, peer.port, more='connection_idle = 2') as server:
+        for k in range(12):
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 next has it as %d' % k)
+        sessions = peer.sessions
+        assert sessions < 12, sessions
+        wait_until(lambda: peer.lines.count('QUIT') == sessions, 'QUIT of all %d' % sessions)
+        expect_start(converse(server, HELLO)[-1], '250 2.0.0')
+        expect(peer.sessions, sessions + 1)
+    wait_until(lambda: peer.lines.count('QUIT') == sessions + 1, 'the last QUIT')
+    with Next() as peer, Through(folder, peer.port, more='messages_per_connection = 1') as server:
+        for k in range(3):
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 next has it as %d' % k)
+        expect(peer.sessions, 3)
+
+
+@test
 def through_nobody(folder):
     """a next server that is not there is 451 4.4.1 to MAIL, a sign-in that it refuses 550 5.7.1"""
     with Through(folder, free_port()) as server:

@@ -109,6 +109,22 @@ def nmh(folder):
         expect(len(server.messages()), 2)
 
 
+@test
+def scram(folder):
+    """our own client signs in by SCRAM: the right password, a wrong one, a crypt(3) hash, nobody"""
+    with open(os.path.join(folder, 'pw'), 'w', encoding='ascii') as f:
+        f.write('other')
+    os.chmod(folder + '/pw', 0o600)
+    server, _ = secure(folder, auth_required='on', auth_plain_loopback='on', auth_scram='on')
+    with server:
+        for mechanism in ('scram-sha-256', 'scram-sha-1'):
+            for user, wanted in (('ann', 0), ('joe', 77), ('nobody', 77), ('ann', 0)):
+                run(folder, PROGRAM, '-C', '/dev/null', '--host=127.0.0.1', '--port=%d' % server.address[1],
+                    '--tls=off', '--auth=' + mechanism, '--user=' + user, '--password-file=' + folder + '/pw',
+                    '--from=a@x.example', 'b@y.example', wanted=wanted)
+        expect(len(server.messages()), 4)
+
+
 if_there('curl', curl)
 if_there('msmtp', msmtp)
 if_there('swaks', swaks)

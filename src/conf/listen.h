@@ -23,6 +23,7 @@ struct listen_settings {
 	const char *server_name;	/* NULL = the host's name */
 	const char *server_cert, *server_key;	/* PEM; both or none */
 	const char *auth_file;		/* lines USER:{scheme}HASH or USER:crypt(3) hash */
+	bool auth_scram;		/* SCRAM as well: the file has passwords in clear */
 	bool auth_required;		/* 530 to MAIL without sign-in */
 	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
 	bool auth_plain_loopback;	/* offer AUTH on loopback without TLS */

@@ -87,6 +87,8 @@ const struct setting settings_listen[] = {
   .help = "TLS from the first octet, as on port 465" },
 { OWNER("auth_file"), FILE_NAME(auth_file),
   .help = "who may sign in: lines USER:{scheme}HASH" },
+{ OWNER("auth_scram"), SWITCH(auth_scram), .def = "off",
+  .help = "offer SCRAM, for auth_file with {PLAIN} entries" },
 { OWNER("auth_required"), SWITCH(auth_required), .def = "off",
   .help = "take mail after sign-in only" },
 { OWNER("require_tls"), SWITCH(require_tls), .def = "off", .help = "take mail under TLS only" },

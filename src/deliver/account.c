@@ -443,20 +443,20 @@ static void through_commit(struct delivery *d, struct result *result)
 
 /* --- opening ------------------------------------------------------------------------ */
 
-static void through_end(struct delivery *d)
+/* The session with the next server is for the next client as well. */
+static int through_idle(struct delivery *d, bool leaving)
 {
 	struct through *t = (struct through *)d;
 
-	through_reset(d);
-	relay_free(t->relay);
-	t->relay = NULL;
+	return t->relay ? relay_idle(t->relay, leaving) : -1;
 }
 
 static void through_free(struct delivery *d)
 {
 	struct through *t = (struct through *)d;
 
-	through_end(d);
+	through_reset(d);
+	relay_free(t->relay);
 	config_free(t->own_config);
 	xfree(t);
 }
@@ -464,7 +464,7 @@ static void through_free(struct delivery *d)
 static const struct delivery_ops through_ops = {
 	.mail = through_mail, .rcpt = through_rcpt, .begin = through_begin,
 	.write = through_write, .commit = through_commit, .abandon = through_abandon,
-	.reset = through_reset, .end = through_end, .free = through_free,
+	.reset = through_reset, .idle = through_idle, .free = through_free,
 };
 
 static struct through *make(const struct deliver_request *r)

@@ -141,6 +141,13 @@ static void command_end(struct delivery *d)
 		next->ops->end(next);
 }
 
+static int command_idle(struct delivery *d, bool leaving)
+{
+	struct delivery *next = ((struct command *)d)->next;
+
+	return next && next->ops->idle ? next->ops->idle(next, leaving) : -1;
+}
+
 static void command_free(struct delivery *d)
 {
 	struct command *c = (struct command *)d;
@@ -153,7 +160,7 @@ static void command_free(struct delivery *d)
 static const struct delivery_ops command_ops = {
 	.mail = command_mail, .rcpt = command_rcpt, .begin = command_begin,
 	.write = command_write, .commit = command_commit, .abandon = command_abandon,
-	.reset = command_reset, .end = command_end, .free = command_free,
+	.reset = command_reset, .end = command_end, .idle = command_idle, .free = command_free,
 };
 
 static struct delivery *make_command(const struct deliver_request *r, const char *key,

@@ -94,6 +94,7 @@ static bool next_of_parent(void *ctx, bool wait, char *id)
 	ssize_t n = recv(w->fd, id, sizeof(id_text), MSG_DONTWAIT);
 
 	if (n < 0 && wait && errno == EAGAIN) {
+		run_sync(w->run);
 		tell_parent(w->fd, WORD_WAITING);
 		if (wait_for_id(w))
 			n = recv(w->fd, id, sizeof(id_text), 0);

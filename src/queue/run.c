@@ -22,6 +22,7 @@
 #include "util/interrupt.h"
 #include "util/strbuf.h"
 
+#define SYNC_MS 100		/* so long a delivery may wait for the disk */
 #define KEY_LIMIT ((size_t)1 << 20)
 #define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
 
@@ -285,7 +286,7 @@ static int settle(struct trial *t, struct error *err)
 	if (entry_open(&c->entry) > 0)
 		return queue_update(c, err);
 	if (!tell_is_due(&c->entry))
-		return queue_remove(c, err);
+		return queue_remove_soon(c, err);
 	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
 		return -1;
 	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
@@ -335,10 +336,21 @@ static void finish(struct trial *t)
 		w->attempt(w->ctx, &done);
 }
 
+/* What was delivered is to be out of the queue for good, before much more is sent. */
+static void sync_removed(struct run *r, int milliseconds)
+{
+	struct error err;
+
+	if (queue_sync_older(r->queue, milliseconds, &err) < 0)
+		tell_problem(r, &err);
+}
+
 /* The account is known, or why it is not. */
 static void try_entry(struct trial *t, const struct error *no_account)
 {
 	const int64_t start = clock_ms();
+
+	sync_removed(t->run, SYNC_MS);
 
 	make_ready(t);
 	t->begun_ms = datetime_now();
@@ -456,6 +468,11 @@ void run_close_line(struct run *r)
 	line_close(r->line);
 }
 
+void run_sync(struct run *r)
+{
+	sync_removed(r, 0);
+}
+
 /* The entry, when it is to be tried now; NULL: it is not, or cannot be. */
 static struct trial *claim(struct run *r, const char *id)
 {
@@ -558,6 +575,7 @@ void run_all(struct run *r, const struct run_source *source)
 		}
 		(void)free_trial(t);
 	}
+	sync_removed(r, 0);
 	line_close(r->line);
 }
 

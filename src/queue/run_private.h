@@ -40,6 +40,9 @@ const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *ma
 int run_idle_ms(const struct run *r);
 void run_close_line(struct run *r);
 
+/* There is nothing to do for a while: what was delivered is synced. */
+void run_sync(struct run *r);
+
 /* Tries what source gives, one after the other, over one line where that can be. */
 void run_all(struct run *r, const struct run_source *source);
 

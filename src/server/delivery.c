@@ -17,6 +17,11 @@ void delivery_free(struct delivery *d)
 		d->ops->free(d);
 }
 
+int delivery_idle(struct delivery *d, bool leaving)
+{
+	return d->ops->idle ? d->ops->idle(d, leaving) : -1;
+}
+
 void delivery_settle(struct result *r, const char *text, const struct error *err)
 {
 	if (!text) {

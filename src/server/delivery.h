@@ -77,6 +77,12 @@ struct delivery_ops {
 	void (*reset)(struct delivery *);
 	/* Optional: the client has gone. */
 	void (*end)(struct delivery *);
+	/*
+	 * Optional, for a process that waits for another client: milliseconds
+	 * until this is to be called again, -1 = need not. leaving: there will be
+	 * none, and what is open to others is to be closed.
+	 */
+	int (*idle)(struct delivery *, bool leaving);
 	/* Optional: gives back all that belongs to it. */
 	void (*free)(struct delivery *);
 };
@@ -92,6 +98,9 @@ struct delivery {
 
 /* Frees a delivery with its free(); accepts NULL. */
 void delivery_free(struct delivery *d);
+
+/* Its idle(); -1 where it has none. */
+int delivery_idle(struct delivery *d, bool leaving);
 
 /* One end for all recipients: they have it, as text says, or, text NULL, err is why not. */
 void delivery_settle(struct result *r, const char *text, const struct error *err);

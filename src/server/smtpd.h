@@ -247,6 +247,24 @@ ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, stru
 ATTR_CHECK int auth_hook(const struct listen_settings *set, const struct auth_login *login,
 			 const char *mechanism, const char *peer, struct error *err);
 
+/*
+ * The password of a user whose entry holds it ({PLAIN}); *out stays unset for
+ * all others. A local fault as above.
+ */
+ATTR_CHECK int auth_find_password(const char *path, const char *user, struct secret *out,
+				  struct error *err);
+
+/* Asks with a challenge in base64 and adds the answer to out; -1: the client was answered. */
+ATTR_CHECK int signin_ask(struct smtpd *s, const char *challenge, struct strbuf *out);
+
+/*
+ * SCRAM by its name, first being the client's first message (auth_scram.c):
+ * the user in login when he has proven himself. -1 and EX_NOPERM when not; any
+ * other error is a local fault; with exit 0 the client was answered already.
+ */
+ATTR_CHECK int scram_converse(struct smtpd *s, const char *name, struct strbuf *first,
+			      struct auth_login *login, struct error *err);
+
 /* Can the file be read, and is it closed to others? EX_CONFIG if not. */
 ATTR_CHECK int auth_check_file(const char *path, struct error *err);
 

@@ -16,6 +16,7 @@
 #include "net/socket.h"
 #include "net/wire.h"
 #include "server/caller.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
@@ -131,11 +132,12 @@ static int next_client(const struct worker *w)
 	};
 
 	for (;;) {
-		const int ready = poll(p, 3, SPARE_MS);
+		const int idle = delivery_idle(w->pool->opt->delivery, false);
+		const int ready = poll(p, 3, idle >= 0 && idle < SPARE_MS ? idle : SPARE_MS);
 
 		if (p[1].revents || p[2].revents)
 			return -1;
-		if (ready == 0 && count_slots(w->pool, SLOT_IDLE) > SPARE_MAX)
+		if (ready == 0 && idle < 0 && count_slots(w->pool, SLOT_IDLE) > SPARE_MAX)
 			return -1;
 		if (ready <= 0 || !p[0].revents)
 			continue;
@@ -173,6 +175,7 @@ static void be_worker(struct worker_pool *pool, struct worker_slot *slot)
 		(void)!worker_serve(pool->opt, fd, w.stop_fd, &err);
 		tell_state(&w, SLOT_IDLE);
 	}
+	(void)delivery_idle(pool->opt->delivery, true);
 	_exit(0);
 }
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "submit/attempt_private.h"
+#include "submit/attempt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "prepare/requests.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "submit/attempt_private.h"
 #include "submit/line.h"
 #include "submit/memory.h"
 #include "submit/server_list.h"
@@ -379,18 +380,21 @@ static enum line_step read_followed(struct attempt *t)
 
 /*
  * The reply to the content is read: reads what comes behind it, and whether
- * that was the one reply to it. asked: whether the server serves anything
- * there. accepted: before this transaction.
+ * that was the one reply to it. accepted: before this transaction.
  */
-static void settle_followed(struct attempt *t, bool asked, size_t accepted)
+static void settle_followed(struct attempt *t, size_t accepted)
 {
 	struct error err;
 
 	if (t->followed == FOLLOWED_NOT)
 		return;
 	if (t->o->session.dead) {
-		/* a server that hangs up at what stands behind a dot is to get nothing there */
-		if (asked && t->result->unknown)
+		/*
+		 * A server that hangs up at what stands behind a dot is to get nothing
+		 * there: RSET may be served and MAIL not (Dovecot's submission service).
+		 * If it was the network, all that is lost is a wait a message.
+		 */
+		if (t->result->unknown)
 			line_note_alone(t->line);
 	} else if (read_followed(t) == LINE_OUT_OF_STEP) {
 		t->o->session.dead = true;
@@ -433,7 +437,7 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 		const bool asked = t->followed == FOLLOWED_BY_RESET &&
 			!line_serves_behind(t->line);
 
-		settle_followed(t, asked, accepted);
+		settle_followed(t, accepted);
 		again = refused_for_it(t, x, asked);
 		transaction_free(x);
 		open = result_count(r, OUTCOME_NONE);

@@ -13,6 +13,7 @@
 #include "smtp/transaction.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -23,6 +24,8 @@ struct relay {
 	struct attempt_options attempt;
 	struct transaction_options transaction;
 	struct attempt *line;		/* the session; NULL = none is open */
+	unsigned messages;		/* that it has had */
+	int64_t used_ms;		/* when it had the last one: clock_ms() */
 	struct transaction *t;		/* NULL = none is under way */
 	const struct envelope *e;	/* the caller's, as are those in result */
 	struct result *result;
@@ -50,6 +53,7 @@ static void forget(struct relay *r)
 {
 	transaction_free(r->t);
 	r->t = NULL;
+	r->used_ms = clock_ms();
 	r->promised = NULL;
 	r->promised_n = r->promised_alloc = 0;
 }
@@ -70,6 +74,15 @@ void relay_free(struct relay *r)
 	xfree(r);
 }
 
+int relay_idle(struct relay *r, bool leaving)
+{
+	const int64_t left = r->used_ms + 1000 * (int64_t)r->account->reuse.idle - clock_ms();
+
+	if (r->line && !r->t && (leaving || left <= 0))
+		hang_up(r);
+	return r->line && left > 0 ? (int)left : -1;
+}
+
 static bool is_direct(const struct relay *r)
 {
 	return r->account->net.mx && !r->account->socket;
@@ -83,7 +96,10 @@ static bool is_fit(struct relay *r)
 	struct session *s = submit_opened(r->line);
 	struct error ignored;
 
-	return !s->dead && !s->xclient_sent && session_quiet(s, &ignored) == 0;
+	const unsigned most = r->account->reuse.messages;
+
+	return !s->dead && !s->xclient_sent && (!most || r->messages < most) &&
+		session_quiet(s, &ignored) == 0;
 }
 
 /*
@@ -110,6 +126,7 @@ static int try_mail(struct relay *r, struct error *err)
 
 	offer(r);
 	r->why.exit = 0;
+	r->messages++;
 	result_grow(all);	/* for what is wrong with all of it */
 	r->t = transaction_new(s, &r->offered, NULL, NULL, &r->transaction, all, &r->why);
 	const bool stands = all->rcpt[0].outcome == OUTCOME_NONE && transaction_ask(r->t, false) &&
@@ -135,6 +152,7 @@ int relay_mail(struct relay *r, const struct envelope *e, struct result *result,
 	r->result = result;
 	if (is_direct(r))
 		return 0;
+	(void)relay_idle(r, false);
 	if (r->line && !is_fit(r))
 		hang_up(r);
 	if (r->line) {
@@ -146,6 +164,7 @@ int relay_mail(struct relay *r, const struct envelope *e, struct result *result,
 			return -1;
 		hang_up(r);
 	}
+	r->messages = 0;
 	if (submit_open(r->account, &r->attempt, &r->line, err) < 0)
 		return -1;
 	if (try_mail(r, err) == 0)

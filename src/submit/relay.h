@@ -15,7 +15,7 @@
 #ifndef SUBMIT_RELAY_H
 #define SUBMIT_RELAY_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #include "util/attr.h"
 
@@ -32,6 +32,12 @@ struct relay *relay_new(const struct account *account);
 
 /* Ends transaction and session; accepts NULL. */
 void relay_free(struct relay *r);
+
+/*
+ * Milliseconds until the session that is open has been idle for as long as it
+ * may (connection_idle); then, and with leaving, it is closed. -1: none is open.
+ */
+int relay_idle(struct relay *r, bool leaving);
 
 /*
  * Asks about e's sender; e and result, which have no recipients yet, are

@@ -150,7 +150,7 @@ static void test_sessions(void **state)
 static void test_settings(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { NULL, "", "maildir:", "lmtp:/x", "Maildir" };
+	static const char *const bad[] = { NULL, "", "maildir:", "mbox:/x", "Maildir" };
 	struct delivery *d = NULL;
 	struct error err;
 
