@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "conf/accounts.h"
 #include "deliver/deliver.h"
+#include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
 #include "util/arena.h"
@@ -89,6 +90,9 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 		.arena = r->arena,
 	};
 
+	opt->rates = caller_rates_new(&opt->set);
+	if (opt->set.user_rate && !opt->rates)
+		return error_errno(err, FAULT_SYSTEM, "key 'user_rate': no memory");
 	if (deliver_open(&place, &opt->delivery, err) < 0)
 		return -1;
 	r->n++;

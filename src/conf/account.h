@@ -26,6 +26,9 @@ struct rewrite_map;
 
 enum protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
 
+/* Who sends: this process, or the service of the machine, which alone has the secret. */
+enum via { VIA_DIRECT, VIA_SERVICE };
+
 /*
  * TLS_AUTO: implicit on port 465, none on a local socket or for LMTP, else STARTTLS required.
  * TLS_MAY: STARTTLS where it is offered, with any certificate; else in clear.
@@ -379,6 +382,8 @@ struct account {
 	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
+	enum via via;			/* VIA_SERVICE: socket is service_socket, no secret */
+	const char *service_socket;
 	bool lmtp_required;		/* no LMTP without what RFC 2033 demands of a server */
 	enum address_family address_family;
 	const char *proxy_host;		/* NULL = none */

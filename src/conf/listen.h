@@ -41,6 +41,10 @@ struct listen_settings {
 	bool lmtp;			/* protocol = lmtp */
 	uint64_t message_size_limit;	/* octets */
 	unsigned idle_timeout;		/* seconds */
+	/* of clients by a local socket: server/caller.h; NULL = all may */
+	const char *const *allow_users, *const *deny_users, *const *allow_groups;
+	const char *const *local_login_sender_maps;	/* words USER=PATTERN */
+	unsigned user_rate, user_rate_time;	/* messages, seconds; 0 = no limit */
 	const char *port_file;		/* the address and port in use are written here */
 	const char *pid_file;
 };

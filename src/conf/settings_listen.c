@@ -6,8 +6,56 @@
 #include "conf/settings_rows.h"
 
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "conf/listen.h"
+#include "util/strbuf.h"
+
+#define RATE_MAX 1000000
+
+/* user_rate = "off" / number "/" time */
+SETTING_SETTER(set_user_rate)
+{
+	struct listen_settings *l = target;
+	char *end = NULL;
+	unsigned seconds;
+
+	l->user_rate = l->user_rate_time = 0;
+	if (strcasecmp(value, "off") == 0)
+		return 0;
+	const unsigned long n = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+
+	if (n == 0 || n > RATE_MAX || *end != '/')
+		return setting_refuse(s, value, "off, or a number of messages and a time, as "
+				      "100/1h", err);
+	if (setting_read_time(s, end + 1, &seconds, err) < 0)
+		return -1;
+	if (!seconds)
+		return setting_refuse(s, value, "a number of messages in a time", err);
+	l->user_rate = (unsigned)n;
+	l->user_rate_time = seconds;
+	return 0;
+}
+
+SETTING_PRINTER(print_user_rate)
+{
+	const struct listen_settings *l = target;
+
+	if (l->user_rate)
+		strbuf_addf(out, "%u/%us", l->user_rate, l->user_rate_time);
+	else
+		strbuf_addstr(out, "off");
+}
+
+WORD_CHECK(check_sender_map)
+{
+	const char *equal = strchr(word, '=');
+
+	return equal && equal != word && equal[1] ? 0 :
+		setting_refuse(s, word, "USER=PATTERN", err);
+}
 
 const struct setting settings_listen[] = {
 { HEADING("listener", "Settings of the listener (-bd)") },
@@ -67,6 +115,16 @@ const struct setting settings_listen[] = {
   .help = "largest message to take; 0 = no limit" },
 { OWNER("idle_timeout"), LIMIT(idle_timeout), .def = "300",
   .help = "a client may be silent that long" },
+{ OWNER("allow_users"), LIST(allow_users), .flags = SETTING_FILE_ONLY, .arg = "login,...",
+  .help = "of the users of this machine only these may submit" },
+{ OWNER("allow_groups"), LIST(allow_groups), .flags = SETTING_FILE_ONLY, .arg = "group,...",
+  .help = "... and who is in one of these groups" },
+{ OWNER("deny_users"), LIST(deny_users), .flags = SETTING_FILE_ONLY, .arg = "login,...",
+  .help = "these may not" },
+{ OWNER("local_login_sender_maps"), WORDS(local_login_sender_maps, check_sender_map),
+  .arg = "user=pattern,...", .help = "which senders a user of this machine may use" },
+{ OWNER("user_rate"), SPECIAL(unsigned, user_rate, set_user_rate, print_user_rate),
+  .max = MONTH, .def = "off", .arg = "number/time", .help = "messages of one user in a time" },
 { OWNER_FIRST("port_file"), FILE_NAME(port_file),
   .help = "file to write the address and port in use to" },
 { OWNER_FIRST("pid_file"), FILE_NAME(pid_file), .help = "file to write the process id to" },

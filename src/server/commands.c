@@ -13,6 +13,7 @@
 #include "message/address.h"
 #include "message/params.h"
 #include "net/wire.h"
+#include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
@@ -343,6 +344,21 @@ static bool fits_size(struct smtpd *s, uint64_t size)
 	return false;
 }
 
+/* What the kernel says of a client by a local socket decides, and counts. */
+static bool caller_may(struct smtpd *s, const char *sender)
+{
+	const struct listen_settings *set = &s->options->set;
+	struct error err;
+
+	if (!s->caller || (caller_may_submit(set, s->caller, &err) == 0 &&
+			   caller_may_send_as(set, s->caller, sender, &err) == 0 &&
+			   caller_count(s->options->rates, s->caller, clock_ms(), &err) == 0))
+		return true;
+	smtpd_reply_error(s, error_is_temporary(&err) ? 450 : 550, &err);
+	smtpd_log(s, "result=refused reason='%s'", err.text);
+	return false;
+}
+
 static void mail(struct smtpd *s, const char *arg)
 {
 	const struct params_reading reading = announced(s);
@@ -355,7 +371,8 @@ static void mail(struct smtpd *s, const char *arg)
 		refuse_path(s, &err, "5.1.7");
 	} else if (params_read_mail(&reading, rest, e, &err) < 0) {
 		smtpd_reply_error(s, err.reply, &err);
-	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size)) {
+	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size) &&
+		   caller_may(s, e->sender)) {
 		/* RFC 4954, section 5: who is not known may not say on whose behalf he sends */
 		if (e->ext.mail_auth && !smtpd_proven(s) && !s->local)
 			e->ext.mail_auth = "";

@@ -20,6 +20,7 @@
 #include "conf/listen.h"
 #include "util/attr.h"
 
+struct caller_rates;
 struct delivery;
 struct error;
 struct wire;
@@ -31,6 +32,7 @@ struct server_options {
 	 */
 	struct listen_settings set;
 	struct delivery *delivery;	/* where messages go; the caller's */
+	struct caller_rates *rates;	/* of user_rate; NULL = none */
 	const char *const *domains;	/* of the recipients taken; NULL = any */
 	void (*log)(void *ctx, const char *line);	/* one line per session event; or NULL */
 	void *log_ctx;

@@ -12,6 +12,7 @@
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
+#include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
 #include "tls/tls.h"
@@ -109,9 +110,11 @@ void smtpd_log(struct smtpd *s, const char *fmt, ...)
 	if (!s->options->log)
 		return;
 	strbuf_addf(&line, "host=%s tls=%s", s->peer, s->tls ? "on" : "off");
-	if (s->uid >= 0)
+	if (s->caller)
+		caller_describe(s->caller, &line);
+	else if (s->uid >= 0)
 		strbuf_addf(&line, " uid=%ld", s->uid);
-	if (s->program)
+	if (s->program && !s->caller)
 		strbuf_addf(&line, " program=%s", s->program);
 	if (smtpd_signed_in(s))
 		strbuf_addf(&line, " user=%s", s->user.buf);

@@ -24,6 +24,7 @@
 #include "util/strbuf.h"
 
 struct arena;
+struct caller;
 struct delivery;
 struct delivery_client;
 struct incoming;
@@ -71,6 +72,7 @@ struct smtpd {
 	bool local;			/* the client is a process of this host, for sure */
 	bool stdio;			/* it has started us: -bs */
 	bool lf_only;			/* each line so far had a bare LF; set with stdio */
+	const struct caller *caller;	/* of a local socket; NULL = none, or not known */
 	long uid, pid;			/* of a local client; -1 = unknown */
 	const char *program;		/* of that pid; NULL = unknown */
 	struct deadline limit;		/* for what is being read; at 0 = none */

@@ -2,7 +2,6 @@
 #include "server/workers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,14 +15,14 @@
 #include "net/resolve.h"
 #include "net/socket.h"
 #include "net/wire.h"
+#include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
+#include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/fs.h"
 #include "util/sandbox.h"
-#include "util/strbuf.h"
 #include "util/xalloc.h"
 
 enum {
@@ -31,8 +30,7 @@ enum {
 	SPARE_MAX = 4,			/* workers without a client that may stay */
 	SPARE_MS = 60000,
 	SESSIONS_MAX = 10000,		/* of one worker */
-	ACCEPT_PAUSE_MS = 100,		/* no descriptors or memory: others may give some back */
-	COMMAND_NAME_MAX = 64
+	ACCEPT_PAUSE_MS = 100		/* no descriptors or memory: others may give some back */
 };
 
 enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_BUSY };
@@ -79,35 +77,22 @@ static void drain(int fd)
 }
 
 /* Who is at the other end of a Unix socket: the kernel knows. */
-static void identify(struct smtpd *s, int fd, struct strbuf *program)
+static void identify(struct smtpd *s, int fd, struct arena *arena, struct caller *caller)
 {
-	struct ucred who;
-	socklen_t len = sizeof(who);
-	struct strbuf path = STRBUF_INIT(COMMAND_NAME_MAX);
-	struct error ignored;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.pid <= 0)
+	if (!caller_read(fd, arena, caller))
 		return;
 	s->local = true;
-	s->uid = (long)who.uid;
-	s->pid = (long)who.pid;
-	strbuf_addf(&path, "/proc/%ld/comm", s->pid);
-	int comm = open(path.buf, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (comm >= 0 && fs_read_fd(comm, "", program, &ignored) == 0) {
-		while (program->len && program->buf[program->len - 1] == '\n')
-			strbuf_truncate(program, program->len - 1);
-		s->program = program->buf;
-	}
-	if (comm >= 0)
-		close(comm);
-	strbuf_release(&path);
+	s->caller = caller;
+	s->uid = (long)caller->uid;
+	s->pid = caller->pid > 0 ? (long)caller->pid : -1;
+	s->program = caller->program;
 }
 
 int worker_serve(const struct server_options *opt, int fd, int stop_fd, struct error *err)
 {
 	struct stream *stream = socket_stream_take(fd);
-	struct strbuf program = STRBUF_INIT(COMMAND_NAME_MAX);
+	struct arena *arena = arena_new();
+	struct caller caller;
 	struct smtpd session;
 	char peer[ADDRESS_TEXT];
 
@@ -115,7 +100,7 @@ int worker_serve(const struct server_options *opt, int fd, int stop_fd, struct e
 	smtpd_init_take(&session, opt, wire_new_take(stream), opt->delivery, peer);
 	session.stop_fd = stop_fd;
 	if (strcmp(peer, "local") == 0)
-		identify(&session, fd, &program);
+		identify(&session, fd, arena, &caller);
 	else
 		session.network = true;
 	int rc = smtpd_run(&session, err);
@@ -126,7 +111,7 @@ int worker_serve(const struct server_options *opt, int fd, int stop_fd, struct e
 		smtpd_log(&session, "result=ended messages=%u", session.messages);
 	drain(fd);
 	smtpd_release(&session);
-	strbuf_release(&program);
+	arena_free(arena);
 	return rc;
 }
 
