@@ -40,14 +40,16 @@ static void warn(const struct walk *w, const struct section *s, const char *fmt,
 enum when {
 	ALWAYS, NOBODY, NO_SIGN_IN, PASSWORD, PASSWORD_FILE, PASSWORD_FD, PASSWORD_CREDENTIAL,
 	PASSWORD_COMMAND, NO_TLS, UNCHECKED, PINNED, NO_CERTIFICATE, TWO_KEYS, TWO_CERTIFICATES,
-	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, ON_SERVICE, TUNNELLED, DIRECT, NO_PROXY_USER, NO_LOGFILE
+	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, ON_SERVICE, TUNNELLED, DIRECT, NO_PROXY_USER,
+	NO_LOGFILE
 };
 
 static bool is_so(const struct account *a, enum when when)
 {
 	const struct auth_settings *auth = &a->auth;
 	const bool service = a->via == VIA_SERVICE;
-	const bool tls = a->tls.mode != TLS_OFF || service, password = secret_is_set(&auth->password),
+	const bool tls = a->tls.mode != TLS_OFF || service,
+		password = secret_is_set(&auth->password),
 		file = password || auth->password_file, fd = file || auth->password_fd >= 0,
 		credential = fd || auth->password_credential;
 	const bool now[] = {

@@ -155,8 +155,8 @@ static bool is_about(struct arena *a, const char *word, const char *user,
 	return address_match(arena_strndup(a, word, (size_t)(equal - word)), user);
 }
 
-int caller_may_send_as(const struct listen_settings *set, const struct caller *w, const char *sender,
-		    struct error *err)
+int caller_may_send_as(const struct listen_settings *set, const struct caller *w,
+		       const char *sender, struct error *err)
 {
 	struct arena *scratch = arena_new();
 	bool bound = false, allowed = false;
@@ -242,7 +242,8 @@ static bool take(struct cell *c, int64_t cost_ms, int64_t whole_ms, int64_t now_
 	return true;
 }
 
-int caller_count(struct caller_rates *r, const struct caller *w, long long now_ms, struct error *err)
+int caller_count(struct caller_rates *r, const struct caller *w, long long now_ms,
+		 struct error *err)
 {
 	if (!r)
 		return 0;
