@@ -9,7 +9,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
-from line_test import Server, fill, run                                 # noqa: E402
+from line_test import Server, everybody, fill, run                                 # noqa: E402
 from queue_test import rewrite, values                                  # noqa: E402
 
 tests = harness.Tests()
@@ -52,6 +52,46 @@ def offered_and_left():
         h.check('it waits', [values(p, 'rcpt')[0] for p in h.entries()] == [who])
         failures += h.failures
     return failures
+
+
+def spoil(h, kind):
+    """Puts what is no folder of a queue at all places of folders that are not there."""
+    elsewhere = os.path.join(h.folder, 'elsewhere')
+    os.makedirs(elsewhere, 0o700, exist_ok=True)
+    for i in range(256):
+        path = os.path.join(h.queue, '%02X' % i)
+        if os.path.exists(path):
+            continue
+        if kind == 'link':
+            os.symlink(elsewhere, path)
+        else:
+            with open(path, 'w', encoding='ascii'):
+                pass
+    return elsewhere
+
+
+@tests.named('a folder that cannot be read keeps the others from nothing')
+def bad_folders():
+    s = Server()
+    h = fill(s, 6)
+    spoil(h, 'file')
+    h.check('mailq says so', h.run('-bp') != 0 and 'queue: cannot read' in h.err)
+    h.check('and shows all: ' + h.out, all('r%d@example.com' % i in h.out for i in range(6)))
+    h.check('-q says so', h.run('-q') != 0 and 'queue: cannot read' in h.err)
+    h.check('and sends all: %s' % s.taken, s.taken == everybody(6))
+    return h.failures
+
+
+@tests.named('nothing is queued where no run would find it')
+def linked_folders():
+    s = Server()
+    h = fill(s, 1)
+    elsewhere = spoil(h, 'link')
+    ends = [h.run('-i', 'a@example.com') for _ in range(3)]
+    here = len(h.entries()) - 1
+    h.check('%s: not behind a link: %s' % (ends, os.listdir(elsewhere)),
+            not os.listdir(elsewhere) and ends.count(0) == here)
+    return h.failures
 
 
 if __name__ == '__main__':
