@@ -19,7 +19,7 @@ def in_a_row(h):
     """All entries in one folder and, by new names, in the order in which they are taken."""
     folder = os.path.join(h.queue, '00')
     os.makedirs(folder, 0o700, exist_ok=True)
-    row = [os.path.join(folder, '%014X00' % i) for i in range(len(h.entries()))]
+    row = [os.path.join(folder, '%014X00' % (i + (1 << 30))) for i in range(len(h.entries()))]
     for old, new in zip(h.entries(), row):
         os.rename(old, new)
     return row
@@ -52,6 +52,20 @@ def offered_and_left():
         h.check('it waits', [values(p, 'rcpt')[0] for p in h.entries()] == [who])
         failures += h.failures
     return failures
+
+
+@tests.named('messages that no run can read are late like others')
+def unreadable():
+    s = Server()
+    h = fill(s, 6, 'delay_warning_time = 1m')
+    for path in in_a_row(h)[:-1]:
+        os.chmod(path, 0o666)
+    h.check('-q says why', h.run('-q') == 0 and 'can be changed by others' in h.err)
+    h.check('and sends the other one: %s' % s.taken, len(s.taken) == 1)
+    # they were made in 1970, by their names
+    h.check('late: %s' % h.out, h.run('--status') == 1 and '5 in the queue, the oldest for ' in h.out)
+    h.check('mailq says so', h.run('-bp') != 0 and 'can be changed by others' in h.err)
+    return h.failures
 
 
 def spoil(h, kind):

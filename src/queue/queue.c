@@ -29,7 +29,7 @@
 #define FOLDERS 256
 #define PENDING "pending"
 
-enum { ID_TRIES = 5, RANDOM_BITS = 20 };
+enum { ID_TRIES = 5 };
 
 /* --- opening ----------------------------------------------------------------- */
 
@@ -148,9 +148,9 @@ static int make_id(char id[ENTRY_ID_LEN + 1])
 
 	if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
 		return -1;
-	salt &= ((uint64_t)1 << RANDOM_BITS) - 1;
+	salt &= ((uint64_t)1 << QUEUE_ID_RANDOM_BITS) - 1;
 	snprintf(id, ENTRY_ID_LEN + 1, "%016" PRIX64,
-		 (uint64_t)datetime_now() << RANDOM_BITS | salt);
+		 (uint64_t)datetime_now() << QUEUE_ID_RANDOM_BITS | salt);
 	return 0;
 }
 
