@@ -312,6 +312,13 @@ enum queue_mode {
 	QUEUE_NEVER
 };
 
+/* Sessions that are kept for many messages: submit/line.h. */
+struct reuse_settings {
+	unsigned messages;		/* on one connection, 0 = any number */
+	unsigned idle;			/* seconds for which it is kept without one */
+	unsigned max_connections;	/* of a run through the queue at once */
+};
+
 /* What waits on disk: queue/queue.h. */
 struct queue_settings {
 	enum queue_mode mode;
@@ -437,6 +444,7 @@ struct account {
 	const char *logfile_time_format;	/* strftime() */
 	int syslog;			/* facility of syslog.h, -1 = off */
 	struct report_settings report;
+	struct reuse_settings reuse;
 	struct queue_settings queue;
 
 	bool classic;			/* written in msmtp's own syntax */

@@ -46,6 +46,16 @@ void result_set_error(struct result *r, size_t i, const struct error *err)
 	r->rcpt[i].error = *err;
 }
 
+void result_clear(struct result *r)
+{
+	for (size_t i = 0; i < r->rcpt_count; i++)
+		r->rcpt[i] = (struct rcpt_result){ .outcome = OUTCOME_NONE };
+	r->outcome = OUTCOME_NONE;
+	r->error.exit = r->refusal.exit = 0;
+	r->unknown = false;
+	r->reply_text = NULL;
+}
+
 void result_grow(struct result *r)
 {
 	r->rcpt = arena_grow(r->arena, r->rcpt, r->rcpt_count, &r->rcpt_alloc, sizeof(*r->rcpt));

@@ -65,6 +65,9 @@ void result_set_rest(struct result *r, const struct error *err);
 /* One recipient refused or deferred by err (its status says which). */
 void result_set_error(struct result *r, size_t i, const struct error *err);
 
+/* As result_init() left it, but for the notes. */
+void result_clear(struct result *r);
+
 /* A recipient more at the end, OUTCOME_NONE. */
 void result_grow(struct result *r);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -331,13 +332,55 @@ static void count_out(const struct queue_claim *c)
 		queue_count(c->queue, -(int64_t)st.st_size);
 }
 
+static int cannot_remove(const struct queue *q, const char *id, struct error *err)
+{
+	return error_errno(err, FAULT_IO, "queue: cannot remove %s/%s", q->store.path, id);
+}
+
+int queue_remove_soon(struct queue_claim *c, struct error *err)
+{
+	struct queue *q = c->queue;
+	const unsigned folder = (unsigned)strtoul(c->entry.id + ENTRY_ID_LEN - 2, NULL, 16);
+
+	if (unlinkat(c->folder, c->entry.id, 0) < 0)
+		return cannot_remove(q, c->entry.id, err);
+	count_out(c);
+	q->unsynced[folder / 32] |= (uint32_t)1 << folder % 32;
+	if (q->removed++ == 0)
+		q->removed_ms = clock_ms();
+	return q->removed < QUEUE_UNSYNCED_MAX ? 0 : queue_sync(q, err);
+}
+
+int queue_sync(struct queue *q, struct error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; q->removed && i < 256; i++) {
+		char name[ENTRY_ID_LEN + 1];
+
+		if (!(q->unsynced[i / 32] >> i % 32 & 1))
+			continue;
+		snprintf(name, sizeof(name), "%0*X", ENTRY_ID_LEN, i);
+		const int folder = queue_folder(q, name, false);
+
+		if (folder < 0 || fsync(folder) < 0)
+			rc = cannot_remove(q, name + ENTRY_ID_LEN - 2, err);
+		if (folder >= 0)
+			close(folder);
+	}
+	memset(q->unsynced, 0, sizeof(q->unsynced));
+	q->removed = 0;
+	return rc;
+}
+
+int queue_sync_older(struct queue *q, int milliseconds, struct error *err)
+{
+	return q->removed && clock_ms() - q->removed_ms >= milliseconds ? queue_sync(q, err) : 0;
+}
+
 int queue_remove(struct queue_claim *c, struct error *err)
 {
-	if (unlinkat(c->folder, c->entry.id, 0) < 0 || fsync(c->folder) < 0)
-		return error_errno(err, FAULT_IO, "queue: cannot remove %s/%s",
-				   c->queue->store.path, c->entry.id);
-	count_out(c);
-	return 0;
+	return queue_remove_soon(c, err) < 0 ? -1 : queue_sync(c->queue, err);
 }
 
 int queue_set_aside(struct queue_claim *c, const char *folder, struct error *err)

@@ -23,6 +23,12 @@
  * without opening what is in it. It is put off before a try (queue_put_off()),
  * so that a try that has never ended is not repeated at once.
  *
+ * An entry that was delivered is taken out before the end of the next message
+ * goes to the server. Its folder is synced with those of up to
+ * QUEUE_UNSYNCED_MAX entries, at the latest before the first message that
+ * begins a tenth of a second later, and when there is nothing to do: what a
+ * power cut may bring back, and double, are those alone.
+ *
  * Folders and files are the caller's or root's, nobody else may write there,
  * and no link is followed (util/store.h).
  */
@@ -42,6 +48,10 @@ struct message;
 
 struct queue {
 	struct store store;	/* store.fd is -1 when there is no queue */
+	/* entries taken out by this process, whose folders are to be synced */
+	unsigned removed;
+	int64_t removed_ms;		/* the first of them, on the monotonic clock */
+	uint32_t unsynced[8];		/* a bit for each of the 256 folders */
 };
 
 #define QUEUE_INIT { .store = STORE_INIT }
@@ -107,6 +117,19 @@ ATTR_CHECK int queue_update(struct queue_claim *c, struct error *err);
 
 /* Takes the entry out of the queue for good. */
 ATTR_CHECK int queue_remove(struct queue_claim *c, struct error *err);
+
+/*
+ * The same, but that a power cut may bring it back until queue_sync(), which is
+ * due at the latest when QUEUE_UNSYNCED_MAX of them were taken out, and is
+ * done then: one wait for the disk for many. The end of the process alone
+ * brings nothing back. EX_IOERR, for this entry or for those before.
+ */
+#define QUEUE_UNSYNCED_MAX 16
+ATTR_CHECK int queue_remove_soon(struct queue_claim *c, struct error *err);
+
+/* Syncs the folders of all that were taken out, or when the first of them was so long ago. */
+ATTR_CHECK int queue_sync(struct queue *q, struct error *err);
+ATTR_CHECK int queue_sync_older(struct queue *q, int milliseconds, struct error *err);
 
 /* Moves it, as it is on disk, to folder "failed" or "corrupt" of the queue. */
 ATTR_CHECK int queue_set_aside(struct queue_claim *c, const char *folder, struct error *err);

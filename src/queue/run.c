@@ -9,16 +9,20 @@
 #include "message/message.h"
 #include "message/result.h"
 #include "queue/pause.h"
+#include "queue/pool.h"
 #include "queue/queue.h"
+#include "queue/run_private.h"
 #include "queue/schedule.h"
 #include "queue/tell.h"
 #include "submit/attempt.h"
+#include "submit/line.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/strbuf.h"
 
+#define SYNC_MS 100		/* so long a delivery may wait for the disk */
 #define KEY_LIMIT ((size_t)1 << 20)
 #define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
 
@@ -32,16 +36,24 @@ struct run {
 	const char *config_key;
 	const char **paused;		/* accounts, with their configuration, that wait */
 	size_t paused_n, paused_alloc;
+	struct line *line;		/* to the server of the entries under way */
+	const struct run_source *source;
+	struct trial *next;		/* claimed already; NULL = none is */
+	bool under_way;			/* a trial is: what does not come at once comes later */
 	int64_t success_ms;		/* when it was last noted that a server took a message */
 };
 
 /* One entry under way. */
 struct trial {
+	struct arena *arena;		/* of this struct */
 	struct run *run;
 	struct queue_claim claim;
-	const char *key;		/* configuration and account */
+	const char *config_key, *key;	/* configuration; and account */
 	const struct account *account;
 	struct message *message;
+	struct edits none;
+	struct attempt_options opt;
+	bool ready;			/* envelope, edits and result are made */
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
 	struct result result;
@@ -65,24 +77,29 @@ static void add_config_key(const struct entry *e, struct strbuf *key)
 		strbuf_addf(key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
 }
 
-static int load_config(struct run *r, const struct entry *e, struct error *err)
+/* What the entry's submission had; in arena a, as what is loaded refers to it. */
+static struct config_request config_request_of(const struct entry *e, struct arena *a)
 {
-	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
-	struct config_override *set = arena_calloc(e->arena, e->setting_n + 1, sizeof(*set));
-	struct config_request req = { .file = e->config_file, .no_files = e->no_files,
-				      .override = set, .override_n = e->setting_n };
+	struct config_override *set = arena_calloc(a, e->setting_n + 1, sizeof(*set));
 
-	add_config_key(e, &key);
-	if (r->config && strcmp(r->config_key, key.buf) == 0) {
-		strbuf_release(&key);
+	for (size_t i = 0; i < e->setting_n; i++)
+		set[i] = (struct config_override){ arena_strdup(a, e->setting[i].key),
+						   arena_strdup(a, e->setting[i].value) };
+	return (struct config_request){ .file = e->config_file, .no_files = e->no_files,
+					.override = set, .override_n = e->setting_n };
+}
+
+static int load_config(struct run *r, const struct trial *t, struct error *err)
+{
+	struct config_request req;
+
+	if (r->config && strcmp(r->config_key, t->config_key) == 0)
 		return 0;
-	}
+	line_close(r->line);		/* its account is one of the old ones */
 	config_free(r->config);
 	r->config = NULL;
-	r->config_key = arena_take(r->arena, &key);
-	for (size_t i = 0; i < e->setting_n; i++)
-		set[i] = (struct config_override){ arena_strdup(r->arena, e->setting[i].key),
-						   arena_strdup(r->arena, e->setting[i].value) };
+	r->config_key = arena_strdup(r->arena, t->config_key);
+	req = config_request_of(&t->claim.entry, r->arena);
 	return config_load(&req, &r->config, err);
 }
 
@@ -91,7 +108,7 @@ static int find_account(struct trial *t, struct error *err)
 	const struct entry *e = &t->claim.entry;
 	struct run *r = t->run;
 
-	if (load_config(r, e, err) < 0)
+	if (load_config(r, t, err) < 0)
 		return -1;
 	t->account = config_account(r->config, e->account);
 	if (!t->account)
@@ -199,24 +216,37 @@ static bool was_cut_off(const struct trial *t)
 	return t->claim.due_ms > planned + MTIME_SLACK_MS;
 }
 
+/* What submit_attempt() is to get. */
+static void make_ready(struct trial *t)
+{
+	if (t->ready)
+		return;
+	choose_recipients(t);
+	result_init(&t->result, t->claim.entry.arena, t->envelope.rcpt_count);
+	edits_init(&t->none, t->claim.entry.arena, t->message);
+	t->envelope.size = edits_wire_size(&t->none, t->message);
+	t->ready = true;
+}
+
+static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out);
+
 static void attempt(struct trial *t)
 {
 	const struct run_observer *w = t->run->watch;
-	struct attempt_options opt = { .trace = NULL };
-	struct edits none;
 
-	edits_init(&none, t->claim.entry.arena, t->message);
-	t->envelope.size = edits_wire_size(&none, t->message);
 	if (w->options)
-		w->options(w->ctx, t->account, &opt);
-	opt.before = put_off;
-	opt.before_ctx = &t->claim;
+		w->options(w->ctx, t->account, &t->opt);
+	t->opt.before = put_off;
+	t->opt.before_ctx = &t->claim;
+	t->opt.line = t->run->line;
+	t->opt.next = offer_next;
+	t->opt.next_ctx = t;
 	if (was_cut_off(t))
 		t->claim.entry.unknown_ms = t->claim.due_ms - QUEUE_UNKNOWN_SECONDS * 1000;
 	if (t->claim.entry.unknown_ms)
 		result_note(&t->result, "possible duplicate: an earlier try may have reached the "
 			    "server");
-	submit_attempt(t->account, &t->envelope, t->message, &none, &opt, &t->result);
+	submit_attempt(t->account, &t->envelope, t->message, &t->none, &t->opt, &t->result);
 }
 
 /* A signal has ended it before the server could have got anything: as if it had not been. */
@@ -256,7 +286,7 @@ static int settle(struct trial *t, struct error *err)
 	if (entry_open(&c->entry) > 0)
 		return queue_update(c, err);
 	if (!tell_is_due(&c->entry))
-		return queue_remove(c, err);
+		return queue_remove_soon(c, err);
 	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
 		return -1;
 	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
@@ -306,13 +336,23 @@ static void finish(struct trial *t)
 		w->attempt(w->ctx, &done);
 }
 
+/* What was delivered is to be out of the queue for good, before much more is sent. */
+static void sync_removed(struct run *r, int milliseconds)
+{
+	struct error err;
+
+	if (queue_sync_older(r->queue, milliseconds, &err) < 0)
+		tell_problem(r, &err);
+}
+
 /* The account is known, or why it is not. */
 static void try_entry(struct trial *t, const struct error *no_account)
 {
 	const int64_t start = clock_ms();
 
-	choose_recipients(t);
-	result_init(&t->result, t->claim.entry.arena, t->envelope.rcpt_count);
+	sync_removed(t->run, SYNC_MS);
+
+	make_ready(t);
 	t->begun_ms = datetime_now();
 	if (t->account) {
 		attempt(t);
@@ -371,7 +411,122 @@ static bool is_due(const struct run *r, const struct trial *t)
 	return r->req->force || (t->claim.due_ms <= now && e->next_ms <= now);
 }
 
-static void process_claimed(struct trial *t)
+static struct trial *free_trial(struct trial *t)
+{
+	message_free(t->message);
+	queue_release(&t->claim);
+	arena_free(t->arena);
+	return NULL;
+}
+
+static const char *make_key(const struct entry *e, struct arena *a, const char **config_out)
+{
+	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+
+	add_config_key(e, &key);
+	*config_out = arena_strdup(a, key.buf);
+	strbuf_addf(&key, "\n\n%s", e->account);
+	return arena_take(a, &key);
+}
+
+/* How many connections the entry's account may have; what cannot be told fails alone. */
+static unsigned connections_of(const struct entry *e, struct arena *a)
+{
+	struct config_request req = config_request_of(e, a);
+	struct config *config = NULL;
+	struct error ignored;
+	const struct account *account = config_load(&req, &config, &ignored) < 0 ? NULL :
+		config_account(config, e->account);
+	const unsigned max = account ? account->reuse.max_connections : 1;
+
+	config_free(config);
+	return max;
+}
+
+const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *max_out)
+{
+	const char *config_key, *key = NULL;
+	struct error ignored;
+	struct entry e;
+
+	entry_init(&e, a);
+	if (queue_peek(r->queue, id, a, &e, &ignored) == 0) {
+		key = make_key(&e, a, &config_key);
+		if (max_out)
+			*max_out = connections_of(&e, a);
+	}
+	return key;
+}
+
+int run_idle_ms(const struct run *r)
+{
+	return line_idle_ms(r->line);
+}
+
+void run_close_line(struct run *r)
+{
+	line_close(r->line);
+}
+
+void run_sync(struct run *r)
+{
+	sync_removed(r, 0);
+}
+
+/* The entry, when it is to be tried now; NULL: it is not, or cannot be. */
+static struct trial *claim(struct run *r, const char *id)
+{
+	struct arena *arena = arena_new();
+	struct trial *t = arena_calloc(arena, 1, sizeof(*t));
+	struct error err;
+
+	t->run = r;
+	t->arena = arena;
+	const int found = queue_claim(r->queue, id, &t->claim, &err);
+
+	if (found < 0)
+		tell_problem(r, &err);
+	if (found <= 0 || !is_due(r, t) || !is_wanted(r, &t->claim.entry))
+		return free_trial(t);
+	t->key = make_key(&t->claim.entry, t->arena, &t->config_key);
+	if (is_paused(r, t->key))
+		return free_trial(t);
+	if (queue_message(&t->claim, &t->message, &err) < 0) {
+		tell_problem(r, &err);
+		return free_trial(t);
+	}
+	return t;
+}
+
+/* The next one that is to be tried; NULL = there is none any more. */
+static struct trial *claim_next(struct run *r)
+{
+	char id[ENTRY_ID_LEN + 1];
+	struct trial *t = r->next;
+
+	while (!t && !interrupt_noted() && r->source->next(r->source->ctx, !r->under_way, id))
+		t = claim(r, id);
+	r->next = NULL;
+	return t;
+}
+
+/* attempt_options.next: what comes behind the trial under way, if it is of the same account. */
+static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out)
+{
+	struct trial *now = ctx, *t;
+	struct run *r = now->run;
+	struct error err;
+
+	t = r->next = claim_next(r);
+	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
+	    find_account(t, &err) < 0 || t->account != a)
+		return false;
+	make_ready(t);
+	*out = (struct attempt_next){ &t->envelope, t->message, &t->none, &t->result };
+	return true;
+}
+
+static void process(struct trial *t)
 {
 	struct error err;
 	const bool found = find_account(t, &err) == 0;
@@ -382,56 +537,120 @@ static void process_claimed(struct trial *t)
 		try_entry(t, found ? NULL : &err);
 }
 
-static void process(struct run *r, const char *id)
+struct run *run_new(struct queue *q, const struct run_request *req,
+		    const struct run_observer *watch)
 {
-	struct trial t = { .run = r };
-	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
-	struct error err;
-	const int found = queue_claim(r->queue, id, &t.claim, &err);
+	struct arena *arena = arena_new();
+	struct run *r = arena_calloc(arena, 1, sizeof(*r));
 
-	if (found < 0)
-		tell_problem(r, &err);
-	if (found <= 0)
-		return;
-	const struct entry *e = &t.claim.entry;
+	*r = (struct run){ .queue = q, .req = req, .watch = watch, .arena = arena,
+			   .line = line_new() };
+	return r;
+}
 
-	if (is_due(r, &t) && is_wanted(r, e)) {
-		add_config_key(e, &key);
-		strbuf_addf(&key, "\n\n%s", e->account);
-		t.key = key.buf;
-		if (is_paused(r, t.key))
-			;
-		else if (queue_message(&t.claim, &t.message, &err) < 0)
-			tell_problem(r, &err);
-		else
-			process_claimed(&t);
+void run_free(struct run *r)
+{
+	line_free(r->line);
+	config_free(r->config);
+	arena_free(r->arena);
+}
+
+void run_all(struct run *r, const struct run_source *source)
+{
+	struct trial *t;
+
+	r->source = source;
+	while ((t = claim_next(r))) {
+		/* one before it may have shown that the way is no good */
+		r->under_way = true;
+		if (!is_paused(r, t->key)) {
+			process(t);
+			if (source->done)
+				source->done(source->ctx, is_paused(r, t->key));
+		}
+		r->under_way = false;
+		if (r->next && is_paused(r, r->next->key)) {
+			line_close(r->line);	/* its envelope may be out: it ends here */
+			r->next = free_trial(r->next);
+		}
+		(void)free_trial(t);
 	}
-	message_free(t.message);
-	queue_release(&t.claim);
-	strbuf_release(&key);
+	sync_removed(r, 0);
+	line_close(r->line);
+}
+
+/* --- all of the queue ----------------------------------------------------------------- */
+
+#define HANDFUL 8		/* so many are sent by this process alone */
+
+/* The ids that are due: a handful, or the pool that has them. */
+struct due {
+	struct queue *queue;
+	const struct run_request *req;
+	const struct run_observer *watch;
+	struct pool *pool;
+	char id[HANDFUL][ENTRY_ID_LEN + 1];
+	size_t n, at;
+};
+
+static bool next_of_handful(void *ctx, bool wait, char *id)
+{
+	struct due *d = ctx;
+
+	(void)wait;
+	if (d->at == d->n)
+		return false;
+	memcpy(id, d->id[d->at++], sizeof(d->id[0]));
+	return true;
+}
+
+static void add_due(struct due *d, const char *id)
+{
+	if (!d->pool && d->n < HANDFUL) {
+		memcpy(d->id[d->n++], id, sizeof(d->id[0]));
+		return;
+	}
+	if (!d->pool) {
+		d->pool = pool_new(d->queue, d->req, d->watch);
+		for (; d->at < d->n; d->at++)
+			pool_add(d->pool, d->id[d->at]);
+	}
+	pool_add(d->pool, id);
 }
 
 static int take(void *ctx, const struct queue_item *item)
 {
-	struct run *r = ctx;
+	struct due *d = ctx;
 
-	if ((r->req->force || item->due_ms <= datetime_now()) && has(item->id, r->req->id))
-		process(r, item->id);
+	if ((d->req->force || item->due_ms <= datetime_now()) && has(item->id, d->req->id))
+		add_due(d, item->id);
 	return interrupt_noted() ? 1 : 0;
+}
+
+/* What is due, and few. */
+static void run_handful(struct due *d)
+{
+	struct run *r = run_new(d->queue, d->req, d->watch);
+	const struct run_source source = { next_of_handful, NULL, d };
+
+	run_all(r, &source);
+	run_free(r);
 }
 
 int queue_run(struct queue *q, const struct run_request *req, const struct run_observer *watch,
 	      struct error *err)
 {
-	struct run r = { .queue = q, .req = req, .watch = watch, .arena = arena_new() };
+	struct due d = { .queue = q, .req = req, .watch = watch };
 	int rc = 0;
 
 	if (req->id && queue_is_id(req->id))
-		process(&r, req->id);
+		add_due(&d, req->id);
 	else
-		rc = queue_each(q, take, &r, err);
+		rc = queue_each(q, take, &d, err);
+	if (d.pool)
+		pool_finish(d.pool);
+	else
+		run_handful(&d);
 	queue_clean(q);
-	config_free(r.config);
-	arena_free(r.arena);
 	return rc < 0 ? -1 : 0;
 }

@@ -11,6 +11,9 @@
  * good, or expiry. That the account is paused, and why, is kept beside the
  * entries (queue/pause.h).
  *
+ * More than a handful of entries is sent by several processes (queue/pool.h),
+ * whose observer functions are called in them.
+ *
  * The sender is told by tell_sender() (queue/tell.h); an entry whose sender
  * nobody can tell is not deleted but put into the folder "failed".
  */

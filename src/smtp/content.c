@@ -436,6 +436,7 @@ static void send_lines(struct transaction *t)
 	struct error err;
 
 	t->try.begun = true;
+	t->s->content_count++;
 	enum data_end end = transfer_skip(x, &err) < 0 ? DATA_FAILED :
 		transfer_put(x, 0, NULL, NULL, &err);
 

@@ -228,6 +228,7 @@ static void confirm(struct transaction *t)
 
 	int rc = session_say(s, stage, stage_name(stage), &err);
 
+	s->chunk_once = rc == 0 && reply_class(&s->reply) == 2;
 	if (s->reply.code == 221 || s->reply.code == 421 ||
 	    (rc == 0 ? reply_class(&s->reply) == 2 : err.exit != EX_PROTOCOL))
 		return;
@@ -305,9 +306,11 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 
 	if (end != DATA_SENT)
 		return end;
-	/* what follows a refused chunk begins with RSET (RFC 3030, section 2) */
-	t->s->need_reset = t->opt->behind != NULL;
-	content_end(t);
+	if (t->s->chunk_once) {
+		/* what follows a refused chunk begins with RSET (RFC 3030, section 2) */
+		t->s->need_reset = t->opt->behind != NULL;
+		content_end(t);
+	}
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
 	/* of LMTP's replies, one for each recipient, this is the first: see content.c */
@@ -342,6 +345,7 @@ void content_send_chunks(struct transaction *t)
 	struct error err;
 
 	t->try.begun = true;
+	t->s->content_count++;
 	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->try.from);
 	enum data_end end = send_all(&c, stage, &err);
 

@@ -313,6 +313,25 @@ static bool comes_within(struct session *s, int milliseconds, char *first_out)
 	return true;
 }
 
+bool session_hears(struct session *s, int milliseconds)
+{
+	char first;
+
+	return comes_within(s, milliseconds, &first);
+}
+
+int session_stray(struct session *s)
+{
+	struct error ignored;
+
+	if (s->dead || !session_hears(s, AT_ONCE_MS))
+		return 0;
+	const int rc = session_reply(s, STAGE_QUIT, &ignored);
+
+	s->dead = true;
+	return rc == 0 ? s->reply.code : 0;
+}
+
 /*
  * What comes at once behind QUIT: a refusal that another reply follows was
  * one too many, and about what went before; a single one is QUIT's own, which

@@ -120,6 +120,8 @@ struct session {
 	bool encrypted, verified, authenticated;
 	bool local;			/* on a local socket */
 	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */
+	bool chunk_once;		/* BDAT LAST was answered once, as far as was looked */
+	unsigned content_count;		/* messages whose content was begun */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
 	bool hasty;			/* a group is out, and nobody stands: see GROUP_SECONDS */
 	bool xclient_sent;		/* we are somebody else now: never for another message */
@@ -154,6 +156,15 @@ ATTR_CHECK int session_open(struct session *s, struct wire *wire,
  * QUIT went out, or a refusal in front of QUIT's own reply; else 0.
  */
 int session_quit(struct session *s, bool wait);
+
+/* Does the server say anything within so many milliseconds? Nothing is read; false at its end. */
+bool session_hears(struct session *s, int milliseconds);
+
+/*
+ * What comes at once behind a reply that was the last one due: its code, and
+ * the session is dead then; 0 = nothing does.
+ */
+int session_stray(struct session *s);
 
 /* Frees what the session holds; not the wire. Harmless when called twice. */
 void session_release(struct session *s);

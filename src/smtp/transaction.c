@@ -405,6 +405,11 @@ bool transaction_in_step(const struct transaction *t)
 		t->try.mail_taken && t->try.standing;
 }
 
+const struct error *transaction_lost(const struct transaction *t)
+{
+	return t->pipe.broken ? &t->pipe.error : NULL;
+}
+
 enum transaction_next transaction_deliver(struct transaction *t)
 {
 	bool again = true;
@@ -420,6 +425,20 @@ enum transaction_next transaction_deliver(struct transaction *t)
 		again = end_try(t);
 	}
 	return what_next(t);
+}
+
+bool transaction_reopen(struct transaction *t)
+{
+	const size_t open = result_count(t->result, OUTCOME_NONE);
+
+	if (!t->try.sent)
+		return false;
+	for (size_t k = 0; k < t->try.rcpt_count; k++) {
+		if (t->result->rcpt[t->rcpt[k].index].outcome == OUTCOME_ACCEPTED)
+			return false;
+	}
+	transaction_forget(t, true);
+	return result_count(t->result, OUTCOME_NONE) > open;
 }
 
 void transaction_abandon(struct transaction *t)

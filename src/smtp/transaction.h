@@ -135,8 +135,17 @@ bool transaction_stands(const struct transaction *t, size_t i);
  */
 bool transaction_in_step(const struct transaction *t);
 
+/* Why the connection was given up before the content; NULL = it was not. */
+const struct error *transaction_lost(const struct transaction *t);
+
 /* The content, its reply, and what transaction_run() does behind them; returns what that does. */
 enum transaction_next transaction_deliver(struct transaction *t);
+
+/*
+ * After transaction_deliver(), in a session that goes on: those to whom the
+ * content was refused or deferred are open again; true if there are any.
+ */
+bool transaction_reopen(struct transaction *t);
 
 /* Ends it without content: RSET, if anything is under way; nobody gets an outcome by it. */
 void transaction_abandon(struct transaction *t);

@@ -4,17 +4,29 @@
 #ifndef SUBMIT_ATTEMPT_H
 #define SUBMIT_ATTEMPT_H
 
+#include <stdbool.h>
+
 #include "net/wire.h"
 #include "util/attr.h"
 
 struct account;
+struct attempt;
 struct edits;
 struct envelope;
 struct error;
+struct line;
 struct message;
 struct observer;
 struct result;
 struct session;
+
+/* One message more: what submit_attempt() will be called with next, for the same account. */
+struct attempt_next {
+	const struct envelope *envelope;
+	const struct message *message;
+	const struct edits *edits;
+	struct result *result;		/* initialised */
+};
 
 struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
@@ -32,6 +44,17 @@ struct attempt_options {
 	/* A server has taken this message, with these edits, for at least one. NULL = nothing. */
 	void (*sent)(void *ctx, const struct message *, const struct edits *);
 	void *sent_ctx;
+	/* The session is kept in it for messages to come, or comes from it. NULL = QUIT. */
+	struct line *line;
+	/*
+	 * With a line: is there one more message for account a? It is asked for when
+	 * the content of this one is on its way and the server lets the envelope of
+	 * the next follow. What it gives stays in place until it has been given to
+	 * submit_attempt(), with the same line, or line_close() was called. "before"
+	 * is called when it has. False, or NULL: there is none.
+	 */
+	bool (*next)(void *ctx, const struct account *a, struct attempt_next *out);
+	void *next_ctx;
 };
 
 /*
@@ -72,5 +95,8 @@ ATTR_CHECK int submit_info(const struct account *a, const struct attempt_options
 ATTR_CHECK int submit_session(const struct account *a, const struct attempt_options *opt,
 			      int (*run)(void *ctx, struct session *, struct error *), void *ctx,
 			      struct error *err);
+
+/* Forgets a message whose envelope alone is out: nobody has an outcome by it (submit/line.c). */
+void attempt_drop(struct attempt *t);
 
 #endif

@@ -302,3 +302,34 @@ void memory_note_server(const struct account *account, const char *host, unsigne
 	strbuf_release(&key);
 	strbuf_release(&line);
 }
+
+/* --- servers: what stands behind the dot ------------------------------------------ */
+
+static const char dot[] = "DOT";
+
+bool memory_dot_is_last(const struct account *account, const char *host, unsigned port)
+{
+	struct strbuf text = STRBUF_INIT(FILE_MAX), key = STRBUF_INIT(4096);
+	struct error ignored;
+	struct line l;
+	const bool is = load(&servers, &text, &ignored) == 0 && text.len &&
+		server_key(account, host, port, &key) &&
+		find(&servers, &text, dot, key.buf, &l);
+
+	strbuf_release(&text);
+	strbuf_release(&key);
+	return is;
+}
+
+void memory_note_dot_is_last(const struct account *account, const char *host, unsigned port)
+{
+	struct strbuf key = STRBUF_INIT(4096), line = STRBUF_INIT(8192);
+
+	if (server_key(account, host, port, &key)) {
+		strbuf_addf(&line, "%s %lld %s", dot, (long long)(time(NULL) + SERVER_TTL),
+			    key.buf);
+		change(&servers, dot, key.buf, line.buf);
+	}
+	strbuf_release(&key);
+	strbuf_release(&line);
+}

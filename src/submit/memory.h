@@ -8,8 +8,10 @@
  * - "servers": WORD UNTIL HOST PORT, an extension that the server announces
  *   and cannot do, for a day; WORD UNTIL ADDRESS PORT NAME with the word
  *   "EARLY", a server that invites to speak before the greeting
- *   (pipe_connect), for pipe_connect_ttl. Nothing that is switched off by it
- *   makes anything less secure, so one that cannot be read is as an empty one.
+ *   (pipe_connect), for pipe_connect_ttl; WORD UNTIL HOST PORT with the word
+ *   "DOT", one that serves nothing behind a final dot (submit/line.h), for a
+ *   day. Nothing that is switched off by it makes anything less secure, so one
+ *   that cannot be read is as an empty one.
  *
  * Each is replaced as a whole under a lock: processes do not undo each other's
  * lines. UNTIL is seconds since 1970.
@@ -47,5 +49,11 @@ void memory_recall_server(const struct account *account, const char *host, unsig
 /* Notes those of learnt[EXT_COUNT] for a day. What cannot be kept is learnt again. */
 void memory_note_server(const struct account *account, const char *host, unsigned port,
 			const bool *learnt);
+
+/* Is that server known to serve nothing that stands behind a final dot? */
+bool memory_dot_is_last(const struct account *account, const char *host, unsigned port);
+
+/* Notes it, for a day. */
+void memory_note_dot_is_last(const struct account *account, const char *host, unsigned port);
 
 #endif

@@ -8,6 +8,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/result.h"
+#include "submit/line.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -82,10 +83,13 @@ static void submit_direct(const struct account *a, const struct envelope *e,
 			  const struct message *m, const struct edits *edits,
 			  const struct attempt_options *opt, struct result *result)
 {
-	const struct account direct = attempt_direct_account(a);
+	struct account own;
+	const struct account *direct = opt->line ? line_direct(opt->line, a) : &own;
 	struct envelope part = *e;
 	size_t *index = arena_calloc(result->arena, e->rcpt_count + 1, sizeof(*index));
 
+	if (!opt->line)
+		own = attempt_direct_account(a);
 	part.rcpt = arena_calloc(result->arena, e->rcpt_count + 1, sizeof(*part.rcpt));
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		const char *domain = domain_of(&e->rcpt[i]);
@@ -97,7 +101,7 @@ static void submit_direct(const struct account *a, const struct envelope *e,
 		result_init(&some, result->arena, select_domain(e, i, domain, &part, index));
 		some.refusal = result->refusal;
 		if (*domain) {
-			submit_to(&direct, domain, &part, m, edits, opt, &some);
+			submit_to(direct, domain, &part, m, edits, opt, &some);
 		} else {
 			error_set(&err, FAULT_NO_DOMAIN,
 				  "recipient '%s' has no domain to send to", part.rcpt->address);

@@ -68,6 +68,14 @@ static void tell_connected(const struct session_opening *o)
 	watch->connected(watch->ctx, session_opening_server(o), peer);
 }
 
+/* The limits of this attempt, and who looks on. */
+static void watch_wire(struct session_opening *o)
+{
+	wire_set_limit(o->wire, o->total);
+	wire_set_early_limit(o->wire, o->whole);
+	wire_set_trace(o->wire, o->opt->trace, o->opt->trace_ctx);
+}
+
 static int connect_wire(struct session_opening *o, const struct session_options *opt,
 			struct error *err)
 {
@@ -96,9 +104,7 @@ static int connect_wire(struct session_opening *o, const struct session_options 
 	o->closed = o->opt->observer ? o->opt->observer->closed : NULL;
 	o->closed_ctx = o->opt->observer ? o->opt->observer->ctx : NULL;
 	tell_connected(o);
-	wire_set_limit(o->wire, o->total);
-	wire_set_early_limit(o->wire, o->whole);
-	wire_set_trace(o->wire, o->opt->trace, o->opt->trace_ctx);
+	watch_wire(o);
 	if (top)
 		observer_secured(o->opt->observer, o->wire);
 	return 0;
@@ -137,6 +143,13 @@ void session_opening_recall(struct session_opening *o)
 	for (int id = 0; id < EXT_COUNT; id++)
 		o->without[id] = until[id] != 0;
 	o->secured = false;
+}
+
+void session_opening_reuse(struct session_opening *o)
+{
+	o->session.opt.envelope = o->envelope;
+	o->session.opt.observer = o->opt->observer;
+	watch_wire(o);
 }
 
 void session_opening_close(struct session_opening *o)

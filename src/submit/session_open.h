@@ -61,6 +61,9 @@ const char *session_opening_server(const struct session_opening *o);
  */
 void session_opening_recall(struct session_opening *o);
 
+/* A session that is open is for another message now: o->opt, o->envelope, o->total, o->whole. */
+void session_opening_reuse(struct session_opening *o);
+
 /* Lets go of session and connection; QUIT is the caller's to send. */
 void session_opening_close(struct session_opening *o);
 

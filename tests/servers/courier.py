@@ -4,6 +4,7 @@ sign in is said by a service of ours, in the words of Courier's authdaemond."""
 import os
 
 import common
+import line
 import signin
 import suite
 from common import Instance, PASSWORD, Sink, USER, harness
@@ -82,7 +83,8 @@ def run(certs, home):
         service = Service('courier', Sink(), certs, home, ports=ports, mechanisms=MECHANISMS,
                           root=instance.root)
         return common.run_cases(
-            instance, [suite.check_offered(service)] + signin.Signin(
+            instance, [suite.check_offered(service), line.check(
+                service, serves=False, mailbox='home/mail/Maildir/new')] + signin.Signin(
                 service, mailbox='home/mail/Maildir/new').cases(
                 login_only='one sign-in service for both', down='535 for whatever is wrong'))
 

@@ -8,6 +8,7 @@ import threading
 import urllib.parse
 
 import common
+import line
 import signin
 import suite
 from common import Failure, Instance, PASSWORD, Sink, TOKEN, USER
@@ -207,7 +208,8 @@ def run(certs, home):
         own = signin.Signin(service)
         tests = own.cases(closed='530 without sign-in', login_only=LOGIN_ONLY,
                           down=dict(user='down@example.org', auth_mechanisms='plain, login'))
-        tests += [suite.check_offered(service)] + suite.cases(service)
+        tests += [suite.check_offered(service), line.check(
+            service, serves=False, breaks=True)] + suite.cases(service)
         service.ports['lmtp'] = 0
         for name, body in suite.BODIES.items():
             tests.append(('dovecot: LMTP: octets: ' + name, case_lmtp(service, instance, body)))

@@ -2,6 +2,7 @@
 """Exim: submission by STARTTLS and by implicit TLS, plain relay; its own authenticators. A port
 where sign-in is wanted from relayers only, as it comes."""
 import common
+import line
 import signin
 import suite
 from common import Instance, PASSWORD, Sink, USER
@@ -116,7 +117,7 @@ def run(certs, home):
         return common.run_cases(instance, own.cases(
             login_only=(535, dict(user='login@example.org')),
             down=dict(user='down@example.org')) +
-            [suite.check_offered(service)] + suite.cases(service))
+            [suite.check_offered(service), line.check(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ import json
 import os
 
 import common
+import line
 import signin
 import suite
 from common import PASSWORD, Sink
@@ -67,7 +68,8 @@ def run(certs, home):
         node.start(ports, os.path.join(node.modules, 'Haraka/bin/haraka'), '-c', node.root)
         service = Service('haraka', sink, certs, home, ports=ports, mechanisms=MECHANISMS,
                           root=node.root)
-        return common.run_cases(node, [suite.check_offered(service)] + signin.Signin(service).cases(
+        return common.run_cases(node, [
+            suite.check_offered(service), line.check(service)] + signin.Signin(service).cases(
             login_only=(504, dict(user='login@example.org')),
             down=dict(user='down@example.org')))
 

@@ -4,6 +4,7 @@ wanted from relayers only, as it comes."""
 import subprocess
 
 import common
+import line
 import signin
 import suite
 from common import Instance, PASSWORD, Sink, USER
@@ -58,7 +59,8 @@ def run(certs, home):
         return common.run_cases(instance, own.cases(
             login_only='one table of users for both',
             down='a table that is not there stops the server') + [
-                suite.check_offered(service)] + suite.cases(service))
+                suite.check_offered(service), line.check(service, serves=None)] +
+            suite.cases(service))
 
 
 if __name__ == '__main__':

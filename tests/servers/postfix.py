@@ -4,6 +4,7 @@ A port where sign-in is wanted from relayers only, as it comes."""
 import os
 
 import common
+import line
 import dovecot
 import signin
 import suite
@@ -173,7 +174,7 @@ def run(certs, home):
                           utf8=True, chunking=True, root=instance.root)
         return common.run_cases(instance, own.cases(
             dovecot.LOGIN_ONLY, down) + [
-            suite.check_offered(service)] + suite.cases(service))
+            suite.check_offered(service), line.check(service)] + suite.cases(service))
 
 
 if __name__ == '__main__':

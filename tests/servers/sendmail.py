@@ -4,6 +4,7 @@ example.org from everybody, and passes it on at once."""
 import subprocess
 
 import common
+import line
 import kerberos
 import signin
 import suite
@@ -81,7 +82,7 @@ def run(certs, home):
         service = Service('sendmail', sink, certs, home, ports=ports, mechanisms=MECHANISMS,
                           root=instance.root)
         return common.run_cases(
-            instance, [suite.check_offered(service)] + signin.Signin(service).cases(
+            instance, [suite.check_offered(service), line.check(service)] + signin.Signin(service).cases(
                 login_only='one store of passwords for both', down='535 for whatever is wrong'))
 
 

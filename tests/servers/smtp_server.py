@@ -4,6 +4,7 @@ import json
 import os
 
 import common
+import line
 import signin
 import suite
 from common import PASSWORD, Sink
@@ -63,7 +64,9 @@ def run(certs, home):
         node.start(ports, 'server.js')
         service = Service('smtp-server', Sink(), certs, home, ports=ports, mechanisms=MECHANISMS,
                           root=node.root)
-        return common.run_cases(node, [suite.check_offered(service)] + signin.Signin(service, mailbox='mail').cases(
+        return common.run_cases(node, [
+            suite.check_offered(service), line.check(service, mailbox='mail')] + signin.Signin(
+                service, mailbox='mail').cases(
             login_only=(504, dict(user='login@example.org')),
             down=dict(user='down@example.org')))
 

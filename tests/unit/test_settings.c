@@ -281,6 +281,8 @@ static const char *const defaults[][3] = {
 	{ "dead_letter", "off", NULL }, { "keep_failed", "on", NULL }, { "archive_dir", "", NULL },
 	{ "queue", "auto", NULL }, { "queue_dir", "", NULL }, { "direct_timeout", "10", NULL },
 	{ "queue_lifetime", "432000", NULL }, { "queue_max_bytes", "1073741824", NULL },
+	{ "max_connections", "4", NULL },
+	{ "messages_per_connection", "100", NULL }, { "connection_idle", "2", NULL },
 	{ "bounce_queue_lifetime", "432000", NULL }, { "delay_warning_time", "14400", NULL },
 	{ "bounce_size_limit", "50000", NULL }, { "notify_to", "off", NULL },
 	{ "send_mode", "mail", NULL }, { "xclient", "", NULL },

@@ -518,6 +518,7 @@ static void step_by_step(void **state)
 static void without_a_name(void **state)
 {
 	struct store_file f;
+	char by_number[64];
 
 	(void)state;
 	int new = store_open_below(AT_FDCWD, scratch_path("new"));
@@ -544,8 +545,12 @@ static void without_a_name(void **state)
 		}
 	}
 	assert_int_equal(store_begin_locked(&f, new, 0640), 0);
-	assert_int_equal(flock(f.fd, LOCK_EX | LOCK_NB), 0);
+	snprintf(by_number, sizeof(by_number), "/proc/self/fd/%d", f.fd);
+	int other = open(by_number, O_RDWR);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
 	assert_int_equal(store_commit(&f, new, "entry", STORE_NEW), 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
 	assert_mode(scratch_path("new/entry"), 0640);
 	/* nothing is taken from who has the name */
 	assert_int_equal(store_begin_locked(&f, new, 0600), 0);

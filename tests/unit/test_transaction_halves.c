@@ -308,6 +308,7 @@ static void test_behind_chunks(void **state)
 	struct second n = { .t = NULL };
 
 	p->account.chunking = CHUNKING_ON;
+	p->session.chunk_once = true;
 	script(p, "C: RCPT TO:<b@example.org>\r\n", "S: 250 ok", "S: 250 ok",
 	       "C: " CHUNK_TEXT "RSET\r\nMAIL FROM:<x@example.org> SIZE=20\r\n"
 	       "RCPT TO:<y@example.org>\r\n", "S: 554 5.6.0 no", "S: 250 ok", "S: 250 ok",
