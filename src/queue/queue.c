@@ -477,16 +477,19 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 
 	if (!queue_exists(q))
 		return 0;
-	const int usage = usage_open(q);
+	/* not kept open: what take starts would share it, and the lock with it */
+	int usage = usage_open(q);
 
 	(void)usage_read(usage, &before);
+	usage_close(usage);
 	rc = find_folders(q, there, err);
 	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++) {
 		if (there[(first + i) % FOLDERS])
 			rc = each_of_folder(q, first + i, &octets, take, ctx, err);
 	}
 	/* what has come and gone meanwhile, seen or not; exact when nothing has */
-	if (rc == 0 && usage_lock(usage, &now) == 0)
+	usage = rc == 0 ? usage_open(q) : -1;
+	if (usage_lock(usage, &now) == 0)
 		usage_write(usage, now > before ? octets + (now - before) :
 			    octets > before - now ? octets - (before - now) : 0);
 	usage_close(usage);
