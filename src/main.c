@@ -30,6 +30,9 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_TRACK_QUERY] = cmd_track_query,
 	[COMMAND_CONFIGURE] = cmd_configure,
 	[COMMAND_IMPORT] = cmd_import,
+	[COMMAND_QUEUE_TOOL] = cmd_queue_tool,
+	[COMMAND_STATUS] = cmd_status,
+	[COMMAND_SESSION] = cmd_session,
 };
 
 /* The command line is wrong. */

@@ -189,8 +189,8 @@ def cases():
     yield Case('secret shown by cat', [{}], (('ok', 'secret', 'password_command'),
                                              ('warn', 'secret', 'others may read', 'chmod 600')),
                prepare=secret_shown_to(0o644))
-    yield Case('secret shown to the group by cat', [{}], (('warn', 'secret', 'others may read', 'chmod 600'),),
-               prepare=secret_shown_to(0o640))
+    yield Case('secret shown to all but the group by cat', [{}], (('warn', 'secret', 'others may read', 'chmod 600'),),
+               prepare=secret_shown_to(0o604))
     yield Case('command that fails', [{}], (('FAIL', 'secret', 'ended with status 1', 'by hand'),), 78,
                dict(password_file=None, password_command='false'), never=('AUTH',))
     yield Case('command that is not there', [{}], (('FAIL', 'secret', 'cannot run', 'whole path'),), 78,

@@ -313,7 +313,7 @@ def system_wide():
         return []
     with World() as w:
         w.run('--host=relay.example.org', '--print', '--no-check', password=None, output=None, world=False)
-        w.check(0, out='password_file = /etc/msubmit/default')
+        w.check(0, out='password_file = /etc/msubmit/secrets/default.password')
         if 'default_domain = example.org' not in w.out:
             w.failures.append('no default_domain')
         failures += w.end()

@@ -341,6 +341,25 @@ def answered_twice():
     return h.failures
 
 
+@tests.named('without PIPELINING, the second answer late: it is not that to the next message')
+def late():
+    def dot(c, who):
+        if c is not c.server.sessions[0] or c.count != 2:
+            return None
+        c.say('250 2.0.0 taken')
+        c.server.taken.update(who)
+        c.sock.sendall(''.join(c.out).encode())
+        c.out = []
+        time.sleep(0.1)
+        return ('554 5.7.1 refused', )
+    s = Server(('SIZE', ), dot=dot)
+    h = fill(s, 5)
+    run(h, s)
+    h.check('each once: %s' % s.taken, s.taken == everybody(5))
+    h.check('nobody is told of a failure: %s' % waiting(h), not h.entries())
+    return h.failures
+
+
 @tests.named('the same in chunks, and with two yeses')
 def chunks_twice():
     for second in ('554 5.7.1 refused', '250 ok'):

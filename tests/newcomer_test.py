@@ -203,7 +203,8 @@ def as_nobody():
 
 
 VALUES = ('a b', '/x', 'x', '1', 'on', 'a@b.example', '127.0.0.1', '127.0.0.1/8', 'off',
-          'maildir:/x', 'subject', 'never', 'a.example:ADV', '00' * 32, 'spki-sha256:' + 'A' * 43 + '=', 'DSN:require')
+          'maildir:/x', 'subject', 'never', 'a.example:ADV', '00' * 32, 'spki-sha256:' + 'A' * 43 + '=', 'DSN:require',
+          'www-data=*')
 
 
 def sections(values, form):

@@ -64,8 +64,13 @@ class Server:
             writer.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                                        struct.pack('ii', 1, 0))
             writer.transport.abort()
-        await asyncio.sleep(0.02)
-        await self.listen()
+        # somebody may have got the port for a connection of his own
+        while True:
+            await asyncio.sleep(0.02)
+            try:
+                return await self.listen()
+            except OSError:
+                pass
 
     def restart(self):
         self.call(self.again())

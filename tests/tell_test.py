@@ -12,7 +12,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
-from queue_test import Home                                             # noqa: E402
+from queue_test import Home, closed_port                                # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
 tests = harness.Tests()
@@ -115,6 +115,30 @@ def null_sender():
     w.check('group %r' % group, group.get('Final-Recipient') == 'rfc822; unknown@example.com')
     w.is_empty(failed=2)
     return failures + w.failures
+
+
+@tests.named('an account that is paused: notify_to hears it once')
+def paused():
+    w = World('notify_to = admin@example.org\nnotify_interval = 0\n')
+    works = w.server.port
+    keys = KEYS + 'notify_to = admin@example.org\n'
+    for n in range(3):
+        w.send('%d@example.com' % n)
+    w.write(closed_port(), keys)
+    w.runs(times=3)
+    w.check('nothing was sent', not w.server.mails)
+    w.check('one notice waits', len(w.entries()) == 4 and not w.entries('failed'))
+    w.write(works, keys)
+    w.runs()
+    notice = [m for m in w.server.mails if not m.sender]
+    w.check('one came: %r' % [m.data for m in notice], len(notice) == 1 and
+            list(notice[0].rcpts) == [b'admin@example.org'] and
+            b"The account 'default' is paused." in notice[0].data and
+            b'Subject: Account paused: all its mail waits' in notice[0].data and
+            b'refused' in notice[0].data and b'Action: delayed' in notice[0].data)
+    w.check('the mail, too', len(w.server.mails) == 4)
+    w.is_empty()
+    return w.failures
 
 
 @tests.named('a notification that is refused is the last one')

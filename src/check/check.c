@@ -534,8 +534,10 @@ static void warn_open_file(struct check *c, const char *key, const char *word)
 {
 	char *path = fs_expand_home(word);
 	struct stat st;
+	struct error ignored;
 
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_mode & (S_IRWXG | S_IRWXO))
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    fs_check_stat(&st, FS_CONFIDED, path, &ignored) < 0)
 		check_warn(c, step, arena_printf(c->arena, "chmod 600 %s", path),
 			   "%s shows %s, which others may read (mode %04o)", key, path,
 			   (unsigned)(st.st_mode & 07777));
@@ -568,10 +570,11 @@ static void look_at_echo(struct check *c, const char *key, const char *program)
 {
 	const char *slash = strrchr(program, '/'), *name = slash ? slash + 1 : program;
 	struct stat st;
+	struct error ignored;
 
 	if ((strncmp(name, "echo", 4) != 0 && strncmp(name, "printf", 6) != 0) ||
 	    !c->account.file || stat(c->account.file, &st) < 0 ||
-	    !(st.st_mode & (S_IRWXG | S_IRWXO)))
+	    fs_check_stat(&st, FS_CONFIDED, c->account.file, &ignored) == 0)
 		return;
 	check_warn(c, step, arena_printf(c->arena, "chmod 600 %s", c->account.file),
 		   "the password stands in %s, in %s, and others may read that (mode %04o)",
@@ -643,6 +646,9 @@ static void check_secret(struct check *c)
 	const struct auth_settings *auth = &c->account.auth;
 	const bool token = credentials_has_token(&c->account);
 
+	if (c->account.via == VIA_SERVICE)
+		check_ok(c, "secret", "none here: the service has it, and signs in; as root "
+			 "'msubmit -C " SYSCONFDIR "/msubmit/msubmit.conf --check' tries that");
 	if (auth->mode == AUTH_OFF || c->account.net.mx ||
 	    !mechanism_needs(auth, token ? MECHANISM_TOKEN : MECHANISM_PASSWORD) ||
 	    !(token || auth->user || auth_has_password(auth)))

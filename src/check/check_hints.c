@@ -24,7 +24,8 @@ enum {
 	WHEN_SIGNED_IN = 1, WHEN_NOT_SIGNED_IN = 2, WHEN_LOCAL = 4,
 	WHEN_BARE_USER = 8,	/* the user is no mail address */
 	WHEN_NAMES = 16,	/* the certificate has names */
-	WHEN_PROXIED = 32	/* through a proxy */
+	WHEN_PROXIED = 32,	/* through a proxy */
+	WHEN_SERVICE = 64	/* through the service of this machine */
 };
 
 /*
@@ -84,7 +85,8 @@ static const struct hint table[] = {
 { "secret", { FAULT_FILE_MISSING }, .text =
   "write the password into that file, mode 0600: (umask 077; cat > FILE)" },
 { "secret", { FAULT_FILE_DENIED }, .text = "the user that sends must be able to read it: "
-  "'namei -l FILE' shows which folder or file is in the way" },
+  "'namei -l FILE' shows which folder or file is in the way; 'msubmit --configure ADDRESS' as "
+  "root sets up a service that has the password and sends for all users" },
 { "secret", { FAULT_SECRET_EMPTY }, .text = "the first line must be the password" },
 { "secret", { FAULT_NO_PASSWORD }, .text = "for example: (umask 077; cat > ~/.password), and "
   "in the account password_file = ~/.password" },
@@ -114,6 +116,9 @@ static const struct hint table[] = {
 { "dns", .exit = EX_TEMPFAIL, .text = "no name server answers: is the network up, is "
   "/etc/resolv.conf right? try 'getent ahosts %h'" },
 /* connection */
+{ "connect", { FAULT_SOCKET_MISSING, FAULT_CONNECT_REFUSED }, .when = WHEN_SERVICE, .text =
+  "'journalctl -u msubmit' or its log says why it does not run; where it was never set up, "
+  "'msubmit --configure ADDRESS' as root does that" },
 { "connect", { FAULT_SOCKET_MISSING }, .when = WHEN_LOCAL, .text = "there is no such socket: "
   "is the server running, and is 'socket' the path in its configuration?" },
 { "connect", { FAULT_CONNECT_DENIED }, .when = WHEN_LOCAL, .text =
@@ -253,6 +258,9 @@ static const struct hint table[] = {
 { "sender", .exit = EX_TEMPFAIL, .text = "the server says it may pass: try later" },
 { "sender", { FAULT_SENDER_DOMAIN }, .text =
   "the domain of '%s' is not known to DNS: set 'from' to an address that exists" },
+{ "sender", { FAULT_USER_NOT_ALLOWED }, .when = WHEN_SERVICE, .text =
+  "'allow_users', 'allow_groups', 'deny_users' and 'local_login_sender_maps' of the service "
+  "(msubmit.conf) say who may send, and as whom" },
 { "sender", { FAULT_EXTENSION_MISSING, FAULT_UTF8_MISSING, FAULT_CONVERSION }, .text =
   "the account asks for what this server does not have: see the key that is named" },
 { "sender", .when = WHEN_SIGNED_IN, .text =
@@ -304,7 +312,8 @@ static bool faults_fit(const enum fault *faults, const struct error *err)
 static bool circumstances_fit(unsigned when, const struct hint_query *q)
 {
 	const unsigned holds = (q->signed_in ? WHEN_SIGNED_IN : WHEN_NOT_SIGNED_IN) |
-		(q->local ? WHEN_LOCAL : 0) | (q->proxied ? WHEN_PROXIED : 0) |
+		(q->local ? WHEN_LOCAL : 0) |
+		(q->service ? WHEN_SERVICE : 0) | (q->proxied ? WHEN_PROXIED : 0) |
 		(q->tls && q->tls->first_name ? WHEN_NAMES : 0) |
 		(q->user && !strchr(q->user, '@') ? WHEN_BARE_USER : 0);
 

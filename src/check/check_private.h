@@ -27,6 +27,7 @@ struct hint_query {
 	const char *user, *sender, *to;
 	const char *server_name;	/* what the server calls itself */
 	bool signed_in, local;		/* local: a socket in the file system */
+	bool service;			/* ... of the service of this machine */
 	bool proxied;			/* it is reached through a proxy, or not at all */
 	const struct tls_facts *tls;	/* of the certificate; NULL = none seen */
 };

@@ -605,6 +605,7 @@ static void visit_server(struct check *c, const struct server *t)
 	c->facts.host = t->host;
 	c->facts.port = t->port;
 	c->facts.local = t->path != NULL;
+	c->facts.service = c->account.via == VIA_SERVICE;
 	int known = connect_addresses(&request, &c->facts.proxied, &err);
 
 	v.o.account = &c->account;

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli/report.h"
-#include "server/maildir.h"
+#include "deliver/maildir.h"
 
 void archive_message(void *ctx, const struct message *m, const struct edits *edits)
 {

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/configure_private.h"
+#include "cli/configure_service.h"
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
@@ -32,27 +34,10 @@
 #include "util/strbuf.h"
 #include "util/xalloc.h"
 
-#define SECTION_MAX ((size_t)1 << 20)
 #define FILE_MAX ((size_t)8 << 20)
 #define PASSWORDS_TYPED 3	/* before a wrong one is final: servers lock accounts */
 #define SYSTEM_FILE SYSCONFDIR "/msmtprc"
 #define SECRETS_MAX 100		/* files that are tried for one account */
-
-/* The account that is made: where it goes, what it is called, and its text. */
-struct setup {
-	const struct invocation *inv;
-	struct arena *arena;
-	struct found_address who;
-	struct config_append *file;	/* where the account goes */
-	bool system;			/* that is the file of the whole host */
-	const char *name;		/* of the account */
-	struct config *base_config;	/* the options of the command line alone */
-	const struct account *base;
-	struct found_server server;
-	struct secret secret, token;	/* to sign in with; unset = the account knows itself */
-	const char *secret_path;	/* where the secret is to be kept; NULL = nowhere */
-	struct strbuf text;		/* the section */
-};
 
 /* Where a password comes from. */
 enum source {
@@ -65,38 +50,6 @@ enum source {
 static void note(void *ctx, const char *line)
 {
 	report_line(ctx, "%s", line);
-}
-
-/* Was the setting given on the command line? */
-static bool setup_has(const struct setup *s, const char *key)
-{
-	const struct config_request *c = &s->inv->request.config;
-
-	for (size_t i = 0; i < c->override_n; i++) {
-		if (strcmp(c->override[i].key, key) == 0)
-			return true;
-	}
-	return false;
-}
-
-#define SHELL_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+@%-"
-
-/* A path as a word of a shell: as it stands, with its "~", or whole and in single quotes. */
-static const char *shell_word(struct arena *a, const char *path)
-{
-	const char *rest = *path == '~' ? path + 1 : path;
-
-	if (!rest[strspn(rest, SHELL_PLAIN)])
-		return path;
-	struct strbuf word = STRBUF_INIT(1 << 17);
-	char *full = fs_expand_home(path);
-
-	strbuf_addch(&word, '\'');
-	for (const char *c = full; *c; c++)
-		strbuf_addf(&word, *c == '\'' ? "'\\''" : "%c", *c);
-	strbuf_addch(&word, '\'');
-	xfree(full);
-	return arena_take(a, &word);
 }
 
 /* --- place ------------------------------------------------------------------------ */
@@ -224,14 +177,12 @@ static int check_folder(const struct setup *s, struct error *err)
  * or for that address, or cannot be read; EX_CANTCREAT when nothing can be
  * written there.
  */
-static int setup_place(struct setup *s, struct error *err)
+static int setup_file(struct setup *s, const char *path, struct error *err)
 {
-	const char *path = choose_file(s);
 	const bool named = s->inv->configure.output || s->inv->request.config.file;
 	const struct config_request req = { .file = named ? path : NULL };
 	struct config *config = NULL;
 
-	s->system = strcmp(path, SYSTEM_FILE) == 0;
 	/* of the system's file everybody reads what is no secret */
 	if (config_append_open(path, s->system ? 0644 : 0600, &s->file, err) < 0)
 		return -1;
@@ -245,6 +196,26 @@ static int setup_place(struct setup *s, struct error *err)
 		rc = check_folder(s, err);
 	config_free(config);
 	return rc;
+}
+
+static int setup_place(struct setup *s, struct error *err)
+{
+	const char *path = choose_file(s);
+	int through = 0;
+
+	s->system = strcmp(path, SYSTEM_FILE) == 0;
+	s->service = (struct service_setup){
+		.inv = s->inv, .arena = s->arena, .address = s->who.address,
+		.machine = { .note = note, .ctx = (void *)s->inv },
+	};
+	if (s->system && geteuid() == 0)
+		through = service_setup_open(&s->service, err);
+	if (through <= 0)
+		return through < 0 ? -1 : setup_file(s, path, err);
+	s->through = true;
+	s->name = s->service.name;
+	s->file = s->service.own;
+	return 0;
 }
 
 /* --- the options alone ------------------------------------------------------------ */
@@ -293,7 +264,7 @@ static const char *file_name(struct arena *a, const char *name)
 /* A path for the secret that nothing has yet; into s->secret_path. */
 static int setup_secret_path(struct setup *s, struct error *err)
 {
-	const char *folder = s->system ? SYSCONFDIR "/msubmit" :
+	const char *folder = s->through ? MACHINE_SECRETS : s->system ? SYSCONFDIR "/msubmit" :
 		arena_printf(s->arena, "%s/msubmit", config_home(s->arena));
 	const char *name = file_name(s->arena, s->name);
 
@@ -419,6 +390,10 @@ static bool is_named(const struct setup *s)
  */
 static int fetch_named(struct setup *s, struct error *err)
 {
+	/* root's file is not one that the service could read: it gets what is in it */
+	if (s->through && setup_has(s, "password_file") && !s->inv->configure.print)
+		return setup_secret_path(s, err) < 0 ? -1 :
+			credentials_password(s->base, false, &s->secret, err);
 	if (s->inv->configure.print || s->inv->configure.no_check)
 		return 0;
 	if (has_token(s))
@@ -459,7 +434,7 @@ static int find_password(struct setup *s, enum source *out, struct error *err)
 		*out = SOURCE_GIVEN;
 		return take_secret(s, false, err);
 	}
-	if (!c->print && is_kept_elsewhere(s)) {
+	if (!c->print && !s->through && is_kept_elsewhere(s)) {
 		report_line(s->inv, "its password is in netrc or the key ring already");
 		return 0;
 	}
@@ -470,132 +445,6 @@ static int find_password(struct setup *s, enum source *out, struct error *err)
 	if (take_secret(s, true, err) == 0)
 		return 0;
 	return error_append(err, "; with --no-check the account is written without it");
-}
-
-/* --- text ------------------------------------------------------------------------- */
-
-/* Written by the search, or of no use in a file. */
-static bool is_ours(const char *key)
-{
-	static const char *const keys[] = { "host", "port", "tls", "tls_starttls", "user",
-					    "password_fd" };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(keys[i], key) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * What we write into a file in msmtp's syntax must be what msmtp reads: a
- * password comes there by a command of the shell alone.
- */
-static int add_classic(struct setup *s, const char *key, const char *value, struct error *err)
-{
-	if (strcmp(key, "password_file") == 0 && *value)
-		value = arena_printf(s->arena, "cat %s", shell_word(s->arena, value));
-	if (strcmp(key, "password_file") == 0 || strcmp(key, "password_command") == 0)
-		key = "passwordeval";
-	return config_write_setting(&s->text, true, key, value, err);
-}
-
-static int add(struct setup *s, const char *key, const char *value, struct error *err)
-{
-	if (config_append_is_classic(s->file))
-		return add_classic(s, key, value, err);
-	return config_write_setting(&s->text, false, key, value, err);
-}
-
-/* msmtp has two switches where we have one word. */
-static int add_tls(struct setup *s, struct error *err)
-{
-	static const char *const modes[] = {
-		[TLS_AUTO] = "starttls", [TLS_STARTTLS] = "starttls",
-		[TLS_IMPLICIT] = "implicit", [TLS_OFF] = "off", [TLS_MAY] = "may",
-	};
-	const enum tls_mode mode = s->server.mode;
-
-	if (!config_append_is_classic(s->file))
-		return add(s, "tls", modes[mode], err);
-	if (add(s, "tls", mode == TLS_OFF ? "off" : "on", err) < 0)
-		return -1;
-	return mode == TLS_OFF ? 0 :
-		add(s, "tls_starttls", mode == TLS_IMPLICIT ? "off" : "on", err);
-}
-
-static int add_server(struct setup *s, struct error *err)
-{
-	char port[16];
-
-	(void)snprintf(port, sizeof(port), "%u", s->server.port);
-	if (add(s, "host", s->server.host, err) < 0 || add(s, "port", port, err) < 0 ||
-	    add_tls(s, err) < 0)
-		return -1;
-	if (!setup_has(s, "auth") && add(s, "auth", "on", err) < 0)
-		return -1;
-	return s->base->auth.mode == AUTH_OFF ? 0 : add(s, "user", s->server.user, err);
-}
-
-/* A local part in quotes may hold commas; without quotes it is as it stands. */
-static int add_identity(struct setup *s, struct error *err)
-{
-	if (!setup_has(s, "from") && add(s, "from", s->who.address, err) < 0)
-		return -1;
-	if (s->secret_path && add(s, "password_file", s->secret_path, err) < 0)
-		return -1;
-	if (!s->system)
-		return 0;
-	if (!setup_has(s, "aliases") && access("/etc/aliases", F_OK) == 0 &&
-	    add(s, "aliases", "/etc/aliases", err) < 0)
-		return -1;
-	/* "root" at a provider's domain would be a stranger */
-	if (config_append_is_classic(s->file) || setup_has(s, "default_domain") ||
-	    public_domain(s->who.domain))
-		return 0;
-	return add(s, "default_domain", s->who.domain, err);
-}
-
-/* What the user has said besides: the last word on each key. */
-static int add_options(struct setup *s, struct error *err)
-{
-	const struct config_request *c = &s->inv->request.config;
-
-	for (size_t i = 0; i < c->override_n; i++) {
-		const struct config_override *o = &c->override[i];
-		bool last = true;
-
-		for (size_t k = i + 1; k < c->override_n && last; k++)
-			last = strcmp(c->override[k].key, o->key) != 0;
-		if (last && !is_ours(o->key) && add(s, o->key, o->value ? o->value : "on", err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* The section into s->text, from all of the above. */
-static int setup_text(struct setup *s, struct error *err)
-{
-	const bool classic = config_append_is_classic(s->file);
-	const char *comment = arena_printf(s->arena, "%s, found by %s", s->who.address,
-					   s->server.source);
-
-	strbuf_reset(&s->text);
-	config_write_comment(&s->text, comment);
-	if (s->server.unproven)
-		config_write_comment(&s->text, "only DNS, which can be forged, names this server");
-	if (s->server.hint)
-		config_write_comment(&s->text, arena_printf(s->arena, "%s %s", s->server.host,
-							    s->server.hint));
-	/* the comment belongs to the heading: no empty line between them */
-	struct strbuf heading = STRBUF_INIT(4096);
-	int rc = config_write_heading(&heading, classic, s->name, err);
-
-	strbuf_addstr(&s->text, heading.buf);
-	strbuf_release(&heading);
-	if (rc < 0 || add_server(s, err) < 0 || add_identity(s, err) < 0)
-		return -1;
-	return add_options(s, err);
 }
 
 /* --- the check ------------------------------------------------------------------- */
@@ -682,6 +531,19 @@ static int write_all(struct setup *s, struct error *err)
 	return rc;
 }
 
+/* The machine is set up: what every user can do now. */
+static void tell_service(const struct setup *s, enum source source)
+{
+	if (source == SOURCE_MISSING)
+		report_line(s->inv, "put its password into %s (one line; the file must belong to "
+			    "user '" MACHINE_USER "', mode 0600) before you send", s->secret_path);
+	if (setup_has(s, "password_command") || setup_has(s, "oauth_token_command"))
+		report_line(s->inv, "the service runs the command for the password as user '"
+			    MACHINE_USER "'");
+	report_line(s->inv, "try it, as any user: msubmit --check; echo hello | msubmit %s",
+		    setup_shell_word(s->arena, s->who.address));
+}
+
 static void tell(const struct setup *s, enum source source)
 {
 	const char *path = config_append_path(s->file);
@@ -693,35 +555,83 @@ static void tell(const struct setup *s, enum source source)
 		report_line(s->inv, "put its password into %s (one line; folder of mode 0700, file "
 			    "of mode 0600) before you send", s->secret_path);
 	if (s->system && s->secret_path)
-		report_line(s->inv, "only root can read the password: a program of another user "
-			    "needs one of its own, see SETTING UP in msubmit(1)");
+		report_line(s->inv, "only root can read the password: for all users move %s away "
+			    "and run this again, see A WHOLE MACHINE in msubmit(1)", path);
+	const char *address = setup_shell_word(s->arena, s->who.address);
+
 	report_line(s->inv, "try it: echo hello | msubmit %s%s-a %s %s",
 		    s->inv->configure.output || s->inv->request.config.file ? "-C " : "",
 		    s->inv->configure.output || s->inv->request.config.file ?
-		    arena_printf(s->arena, "%s ", shell_word(s->arena, path)) : "",
-		    shell_word(s->arena, s->name), shell_word(s->arena, s->who.address));
+		    arena_printf(s->arena, "%s ", setup_shell_word(s->arena, path)) : "",
+		    setup_shell_word(s->arena, s->name), address);
 }
 
 /* --- the command ------------------------------------------------------------------ */
 
+/* The account, with a server that has been found and signed in to. */
+static int make_account(struct setup *s, const struct attempt_options *opt,
+			enum source *source, struct error *err)
+{
+	if (fetch_named(s, err) < 0 || find_server(s, opt, err) < 0 ||
+	    find_password(s, source, err) < 0 || setup_text(s, err) < 0)
+		return -1;
+	if (s->inv->configure.print || s->inv->configure.no_check)
+		return 0;
+	return check_new_account(s, *source, err);
+}
+
+static int show_files(struct setup *s, struct error *err)
+{
+	struct strbuf out = STRBUF_INIT(2 * SECTION_MAX);
+
+	if (s->through) {
+		config_write_comment(&out, MACHINE_CONFIG);
+		strbuf_add(&out, s->text.buf, s->text.len);
+		strbuf_addch(&out, '\n');
+		config_write_comment(&out, SYSTEM_FILE);
+		strbuf_add(&out, s->service.text.buf, s->service.text.len);
+	} else {
+		strbuf_add(&out, s->text.buf, s->text.len);
+	}
+	int rc = report_output(s->inv, out.buf) == EX_OK ? 0 :
+		error_set(err, FAULT_IO, "the account was not shown");
+
+	strbuf_release(&out);
+	return rc;
+}
+
+static int write_machine(struct setup *s, enum source source, struct error *err)
+{
+	const char *slash = s->secret_path ? strrchr(s->secret_path, '/') : NULL;
+
+	if (service_setup_write(&s->service, &s->text, slash ? slash + 1 : NULL, &s->secret,
+				err) < 0)
+		return -1;
+	tell_service(s, source);
+	return 0;
+}
+
 static int configure(struct setup *s, const struct attempt_options *opt, struct error *err)
 {
-	const struct configure_options *c = &s->inv->configure;
-	enum source source;
+	enum source source = SOURCE_NAMED;
+	int rc;
 
-	if (read_address(s, err) < 0 || setup_base(s, err) < 0 || setup_place(s, err) < 0 ||
-	    fetch_named(s, err) < 0 || find_server(s, opt, err) < 0 ||
-	    find_password(s, &source, err) < 0 || setup_text(s, err) < 0)
+	if (read_address(s, err) < 0 || setup_base(s, err) < 0 || setup_place(s, err) < 0)
 		return -1;
-	if (c->print)
-		return report_output(s->inv, s->text.buf) == EX_OK ? 0 :
-			error_set(err, FAULT_IO, "the account was not shown");
-	if (!c->no_check && check_new_account(s, source, err) < 0)
+	if (!(s->through && s->service.in_own) && make_account(s, opt, &source, err) < 0)
 		return -1;
-	if (write_all(s, err) < 0)
+	if (s->through && service_setup_text(&s->service, setup_from(s),
+					     public_domain(s->who.domain) ? NULL : s->who.domain,
+					     err) < 0)
 		return -1;
-	tell(s, source);
-	return 0;
+	if (s->inv->configure.print)
+		return show_files(s, err);
+	if (s->through)
+		return write_machine(s, source, err);
+	rc = write_all(s, err);
+	if (rc == 0)
+		tell(s, source);
+	return rc;
 }
 
 int cmd_configure(const struct invocation *inv)
@@ -742,7 +652,10 @@ int cmd_configure(const struct invocation *inv)
 	secret_release(&s.secret);
 	secret_release(&s.token);
 	strbuf_release(&s.text);
-	config_append_close(s.file);
+	if (s.through)
+		service_setup_close(&s.service);
+	else
+		config_append_close(s.file);
 	config_free(s.base_config);
 	events_free(events);
 	return status;

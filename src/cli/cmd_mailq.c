@@ -11,12 +11,12 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/queue_view.h"
 #include "cli/report.h"
 #include "queue/entry.h"
 #include "queue/queue.h"
 #include "util/arena.h"
 #include "util/error.h"
-#include "util/json.h"
 #include "util/strbuf.h"
 
 #define ENTRY_TEXT_MAX ((size_t)256 * 1024 * 1024)
@@ -70,34 +70,6 @@ static void add_text(struct strbuf *out, const struct entry *e, bool first)
 	strbuf_addch(out, '\n');
 }
 
-static void add_object(struct strbuf *out, const struct entry *e)
-{
-	struct json j = { .out = out };
-
-	json_begin(&j, NULL, '{');
-	json_string(&j, "queue_name", e->held ? "hold" : "deferred");
-	json_string(&j, "queue_id", e->id);
-	json_number(&j, "arrival_time", e->arrival_ms / 1000);
-	json_number(&j, "message_size", (int64_t)e->message_size);
-	json_string(&j, "sender", e->envelope.sender);
-	json_string(&j, "account", e->account);
-	json_number(&j, "attempts", e->attempts);
-	json_number(&j, "next_try", e->next_ms / 1000);
-	json_begin(&j, "recipients", '[');
-	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
-		if (!entry_rcpt_open(e, i))
-			continue;
-		json_begin(&j, NULL, '{');
-		json_string(&j, "address", e->envelope.rcpt[i].address);
-		if (e->rcpt[i].text)
-			json_string(&j, "delay_reason", e->rcpt[i].text);
-		json_end(&j, '}');
-	}
-	json_end(&j, ']');
-	json_end(&j, '}');
-	strbuf_addch(out, '\n');
-}
-
 /* One that has just been sent is passed over; a damaged one is named. */
 static int list_entry(void *ctx, const struct queue_item *item)
 {
@@ -110,7 +82,7 @@ static int list_entry(void *ctx, const struct queue_item *item)
 
 	if (queue_peek(l->queue, item->id, a, &e, &err) == 0) {
 		if (l->inv->json)
-			add_object(&text, &e);
+			view_add_object(&text, &e, false);
 		else
 			add_text(&text, &e, l->entries == 0);
 		l->entries++;

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 #include "cli/options.h"
 #include "cli/report.h"
 #include "conf/account.h"
-#include "conf/accounts.h"
 #include "message/result.h"
 #include "net/netwatch.h"
 #include "queue/entry.h"
@@ -27,6 +27,9 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
+#include "util/strbuf.h"
+
+#define LINES_MAX ((size_t)64 * 1024 * 1024)
 
 /* Who looks on. */
 struct running {
@@ -34,6 +37,9 @@ struct running {
 	struct events *events;
 	struct archive archive;		/* of the entry under way */
 	bool background;		/* nobody reads what is said on stderr */
+	bool shown;			/* --queue-retry: what becomes of it goes to stdout */
+	size_t attempts;
+	struct error last;		/* of the last one: exit 0 if nothing has failed */
 };
 
 /* --- what is told of it -------------------------------------------------------------- */
@@ -58,6 +64,27 @@ static void set_options(void *ctx, const struct account *a, struct attempt_optio
 	opt->sent_ctx = &r->archive;
 }
 
+/* A line for each recipient. */
+static void show_outcomes(const struct running *r, const struct run_attempt *t,
+			    const struct report *report)
+{
+	struct strbuf out = STRBUF_INIT(LINES_MAX);
+
+	for (size_t i = 0; i < t->result->rcpt_count; i++) {
+		const char *why = t->result->rcpt[i].error.text;
+
+		strbuf_addf(&out, "%s: '%s': %s%s%s\n", t->entry->id, t->envelope->rcpt[i].address,
+			    report_recipient_status(report, i), *why ? ": " : "", why);
+		if (!r->shown) {
+			report_line(r->inv, "%.*s", (int)out.len - 1, out.buf);
+			strbuf_reset(&out);
+		}
+	}
+	if (r->shown)
+		(void)report_output(r->inv, out.buf);
+	strbuf_release(&out);
+}
+
 static void tell_attempt(void *ctx, const struct run_attempt *t)
 {
 	struct running *r = ctx;
@@ -77,47 +104,29 @@ static void tell_attempt(void *ctx, const struct run_attempt *t)
 		archive_tell(&report, &r->archive);
 	if (t->result->outcome == OUTCOME_REFUSED || t->paused)
 		report_hook(&report);
-	if (!r->inv->verbose || r->background)
-		return;
-	for (size_t i = 0; i < t->result->rcpt_count; i++)
-		report_line(r->inv, "%s: '%s': %s%s%s", t->entry->id, t->envelope->rcpt[i].address,
-			    report_recipient_status(&report, i),
-			    *t->result->rcpt[i].error.text ? ": " : "",
-			    t->result->rcpt[i].error.text);
+	r->attempts++;
+	r->last = t->result->error;
+	if ((r->inv->verbose || r->shown) && !r->background)
+		show_outcomes(r, t, &report);
 }
 
-/* --- which queue ------------------------------------------------------------------------ */
+/* --- the runs ------------------------------------------------------------------------- */
 
-bool queue_is_asked(const struct config *config, const struct account *a)
+static int run_watched(struct running *r, struct queue *q, const struct run_request *req,
+		       struct error *err)
 {
-	return strcmp(config_origin(config, a, "queue"), "default") != 0 ||
-		strcmp(config_origin(config, a, "queue_dir"), "default") != 0;
-}
+	const struct run_observer watch = { .attempt = tell_attempt, .problem = tell_queue_problem,
+					    .options = set_options, .local = local_mail_deliver,
+					    .ctx = r };
 
-int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err)
-{
-	struct config *config = NULL;
-	struct error ignored;
-	const struct account *a = NULL;
-
-	if (config_load(&inv->request.config, &config, &ignored) == 0)
-		a = inv->request.account ? config_account(config, inv->request.account) :
-			config_default(config);
-	const bool make = a && a->queue.mode != QUEUE_NEVER && queue_is_asked(config, a);
-	int rc = queue_open(q, a ? a->queue.dir : NULL, make, err);
-
-	config_free(config);
-	return rc;
+	return queue_run(q, req, &watch, err);
 }
 
 /* One run through the open queue, which is closed then. */
 static int run_through(struct running *r, struct queue *q, const struct run_request *req)
 {
-	const struct run_observer watch = { .attempt = tell_attempt, .problem = tell_queue_problem,
-					    .options = set_options, .local = local_mail_deliver,
-					    .ctx = r };
 	struct error err;
-	const int rc = queue_run(q, req, &watch, &err);
+	const int rc = run_watched(r, q, req, &err);
 
 	queue_close(q);
 	if (rc == 0)
@@ -149,6 +158,13 @@ static bool go_behind(void)
 	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
 		(void)dup2(null, fd);
 	return true;
+}
+
+/* Until then, or until a signal. */
+static void wait_until(const struct deadline *then)
+{
+	while (!interrupt_noted() && !deadline_passed(then))
+		(void)poll(NULL, 0, deadline_poll_ms(then));
 }
 
 static int is_one(void *ctx, const struct pause *p)
@@ -229,14 +245,52 @@ int cmd_queue_run(const struct invocation *inv)
 	return status;
 }
 
-void queue_run_behind(const struct invocation *inv, const char *dir, const char *id)
+void queue_run_now(const struct invocation *inv)
 {
+	const struct run_request req = { .force = inv->queue.force };
+	struct running r = { .inv = inv, .background = !inv->foreground };
+	struct error err;
+
+	if (events_open(inv, &r.events, &err) < 0)
+		return;
+	interrupt_heed();
+	(void)run_once(&r, NULL, &req);
+	events_free(r.events);
+}
+
+int queue_retry(const struct invocation *inv, struct queue *q, const char *id, struct error *err)
+{
+	const struct run_request req = { .force = true, .id = id };
+	struct running r = { .inv = inv, .shown = true };
+	int rc = events_open(inv, &r.events, err);
+
+	interrupt_heed();
+	if (rc == 0)
+		rc = run_watched(&r, q, &req, err);
+	events_free(r.events);
+	if (rc < 0)
+		return -1;
+	if (r.attempts == 0)
+		return error_set(err, FAULT_BUSY, "queue: %s: it was not tried: it is being sent "
+				 "just now, or was; see --queue-show=%s", id, id);
+	*err = r.last;
+	return r.last.exit ? error_prefix(err, "queue: %s", id) : 0;
+}
+
+void queue_run_behind(const struct invocation *inv, const char *dir, const char *id,
+		      unsigned seconds)
+{
+	const struct deadline then = deadline_in(seconds, "the message");
 	const struct run_request req = { .id = id };
 	struct running r = { .inv = inv, .background = true };
 	struct error err;
 
 	if (!go_behind())
 		return;
+	if (seconds) {
+		interrupt_heed();
+		wait_until(&then);
+	}
 	if (events_open(inv, &r.events, &err) == 0)
 		(void)run_once(&r, dir, &req);
 	_exit(EX_OK);

@@ -20,6 +20,7 @@
 #include "message/result.h"
 #include "mime/compose.h"
 #include "queue/keep.h"
+#include "queue/pause.h"
 #include "queue/queue.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
@@ -57,22 +58,6 @@ static void tell_note(void *ctx, const char *text)
 
 /* --- the result --------------------------------------------------------------------- */
 
-/* The Message-ID that goes out: the message's own or the one added. */
-static const char *message_id(const struct submission *s)
-{
-	static const char name[] = "Message-ID: ";
-	const struct header_field *f = header_find(&s->message->header, HEADER_MESSAGE_ID);
-
-	for (size_t i = 0; i < s->edits.added_n; i++) {
-		const char *text = s->edits.added[i];
-
-		if (strncmp(text, name, strlen(name)) == 0)
-			return arena_strndup(s->arena, text + strlen(name),
-					     strcspn(text + strlen(name), "\r\n"));
-	}
-	return f ? header_value(s->arena, f) : NULL;
-}
-
 /* The message is sent: what is wrong here is only said. */
 static void keep_track(const struct sending *s, const struct result *r)
 {
@@ -96,7 +81,7 @@ static struct report make_report(struct sending *s)
 
 	return (struct report){
 		.inv = told(s), .account = sub->account, .envelope = &sub->envelope,
-		.message = sub->message, .message_id = sub->message ? message_id(sub) : NULL,
+		.message = sub->message, .message_id = submission_message_id(sub),
 		.orig_sender = asked ? asked : s->inv.request.sender,
 	};
 }
@@ -231,7 +216,16 @@ static enum queue_mode queue_mode(const struct sending *s)
 	case DELIVERY_AS_SET:
 		break;
 	}
-	return set;
+	return s->submission.account->queue.undo_window ? QUEUE_ALWAYS : set;
+}
+
+/* Is it sent by a process of our own, behind us? Whoever sends what is kept anyway does it else. */
+static bool sends_behind(const struct sending *s)
+{
+	const struct queue_settings *q = &s->submission.account->queue;
+
+	return s->inv.delivery == DELIVERY_BACKGROUND ||
+		(s->inv.delivery == DELIVERY_AS_SET && q->mode == QUEUE_AUTO && q->undo_window);
 }
 
 /*
@@ -254,6 +248,20 @@ static enum queue_mode open_queue(const struct sending *s, struct queue *q, stru
 	return asked && mode == QUEUE_ALWAYS ? mode : QUEUE_NEVER;
 }
 
+/* Its id, and when it can no longer be taken back. */
+static void note_kept(const struct sending *s, struct result *r, const char *id)
+{
+	const unsigned window = s->submission.account->queue.undo_window;
+	char at[DATETIME_UTC_SIZE];
+
+	if (!window)
+		result_note(r, "in the queue as %s", id);
+	else
+		result_note(r, "in the queue as %s, not sent before %s: --queue-remove=%s takes it "
+			    "back", id, datetime_utc(at, datetime_now() + 1000 * (int64_t)window),
+			    id);
+}
+
 /* No try: it is in the queue, or it is nowhere. */
 static int enqueue(struct sending *s, struct queue *q, struct error *err)
 {
@@ -266,32 +274,40 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	result_init(&result, sub->arena, sub->envelope.rcpt_count);
 	if (err->exit || keep_submission(q, &keep, &report.queue_id, err) < 0)
 		return give_up(s, err);
-	result_note(&result, "in the queue as %s", report.queue_id);
+	note_kept(s, &result, report.queue_id);
 	result_settle(&result);
 	add_unsendable(&s->submission.envelope, &result);
 	events_result(s->events, &s->submission.envelope, &result);
 	report.result = &result;
 	const int status = report_end(&report);
 
-	if (s->inv.delivery == DELIVERY_BACKGROUND)
-		queue_run_behind(&s->inv, sub->account->queue.dir, report.queue_id);
+	if (sends_behind(s))
+		queue_run_behind(&s->inv, sub->account->queue.dir, report.queue_id,
+				 sub->account->queue.undo_window);
 	return status;
 }
 
 /* What the try has not brought to an end goes into the queue. */
-static void keep_rest(struct sending *s, struct queue *q, struct result *r, int64_t begun_ms,
+static void keep_rest(struct sending *s, struct queue *q, struct result *r,
+		      const struct attempt_transfer *transfer, int64_t begun_ms,
 		      struct report *report)
 {
 	const struct keep_request keep = { .submission = &s->submission, .result = r,
 					   .message_id = report->message_id, .tried = true,
-					   .begun_ms = begun_ms };
+					   .begun_ms = begun_ms, .transfer = transfer };
 	const struct error why = r->error;
+	char at[DATETIME_UTC_SIZE];
 	struct error err;
 	const int kept = queue_exists(q) && !interrupt_noted() ?
 		keep_submission(q, &keep, &report->queue_id, &err) : 0;
 
-	if (kept > 0) {
+	if (kept > 0 && why.fault == FAULT_HOLD_HERE)
+		result_note(r, "in the queue as %s, to be sent at %s: the server does not hold "
+			    "messages back", report->queue_id,
+			    datetime_utc(at, s->submission.envelope.ext.hold_ms));
+	else if (kept > 0)
 		result_note(r, "in the queue as %s: %s", report->queue_id, why.text);
+	if (kept > 0) {
 		result_settle(r);
 	} else if (kept < 0) {
 		report_line(told(s), "the message cannot be kept: %s", err.text);
@@ -305,6 +321,7 @@ static int submit(struct sending *s, struct queue *q)
 	struct archive archive = { .path = sub->account->report.archive_dir };
 	const bool archived = archive.path && !e->burl;
 	struct attempt_options opt = events_options(s->events);
+	struct attempt_transfer transfer = { .transid = NULL };
 	struct result result;
 	const int64_t start = clock_ms(), begun_ms = datetime_now();
 
@@ -312,6 +329,7 @@ static int submit(struct sending *s, struct queue *q)
 	opt.before_ctx = &s->inv;
 	opt.sent = archived ? archive_message : NULL;
 	opt.sent_ctx = &archive;
+	opt.transfer = &transfer;
 	opt.direct_timeout = queue_exists(q) ? sub->account->queue.direct_timeout : 0;
 	result_init(&result, sub->arena, e->rcpt_count);
 	interrupt_heed();
@@ -319,7 +337,9 @@ static int submit(struct sending *s, struct queue *q)
 	interrupt_defer();
 	struct report report = make_report(s);
 
-	keep_rest(s, q, &result, begun_ms, &report);
+	if (result.outcome == OUTCOME_ACCEPTED)
+		pause_note_success(q, datetime_now());
+	keep_rest(s, q, &result, &transfer, begun_ms, &report);
 	add_unsendable(e, &result);
 	report.result = &result;
 	report.attempt = 1;

@@ -15,8 +15,10 @@
 #include "conf/accounts.h"
 #include "conf/listen.h"
 #include "conf/settings.h"
+#include "deliver/deliver.h"
 #include "net/socket.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "smtp/probe.h"
 #include "smtp/reply.h"
@@ -58,13 +60,19 @@ static int prepare_reversed(struct commands *c, const struct probe_request *p, s
 	if (p->arg && setting_set(&a, setting_find(SCOPE_ACCOUNT, "atrn_domains"),
 				  c->submission.arena, p->arg, err) < 0)
 		return -1;
-	r->set.deliver = a.cmd.atrn_deliver ? a.cmd.atrn_deliver : l ? l->deliver : NULL;
 	r->domains = a.cmd.atrn_domains;
 	r->set.server_name = a.domain && strcmp(a.domain, "auto") != 0 ? a.domain : NULL;
 	r->set.message_size_limit = l ? l->message_size_limit : 0;
 	r->log = c->inv->verbose ? log_message : NULL;
 	r->log_ctx = (void *)c->inv;
-	return atrn_check(r, err);
+	const struct deliver_request place = {
+		.deliver = a.cmd.atrn_deliver ? a.cmd.atrn_deliver : l ? l->deliver : NULL,
+		.key = "atrn_deliver", .server_name = r->set.server_name,
+		.arena = c->submission.arena, .config = c->submission.config,
+		.config_request = &c->inv->request.config,
+	};
+
+	return deliver_open(&place, &r->delivery, err);
 }
 
 static int serve_reversed(struct commands *c, struct session *s, struct error *err)
@@ -279,6 +287,7 @@ int cmd_smtp(const struct invocation *inv)
 		report_worst(inv, &err, &c.worst);
 	}
 	events_free(events);
+	delivery_free(c.reversed.delivery);
 	submission_release(&c.submission);
 	return c.worst.exit;
 }

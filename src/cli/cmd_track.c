@@ -8,6 +8,7 @@
 #include "cli/events.h"
 #include "cli/options.h"
 #include "cli/report.h"
+#include "message/request.h"
 #include "smtp/extensions.h"
 #include "submit/attempt.h"
 #include "submit/submission.h"

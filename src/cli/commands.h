@@ -24,7 +24,7 @@ command_fn cmd_check, cmd_check_config;
 command_fn cmd_send, cmd_queue_list, cmd_queue_count, cmd_queue_run, cmd_verify, cmd_serve,
 	cmd_serverinfo, cmd_print_config, cmd_list_settings, cmd_list_options,
 	cmd_list_extensions, cmd_version, cmd_help, cmd_nothing, cmd_smtp, cmd_track_query,
-	cmd_configure, cmd_import;
+	cmd_configure, cmd_import, cmd_queue_tool, cmd_status, cmd_session;
 
 /*
  * Checks the new account of s and prints what is found to standard output; returns
@@ -50,6 +50,9 @@ void show_notes(const struct invocation *inv, const struct submission *s);
 /* Was it written down, in a file or option, that there is to be a queue for a? */
 bool queue_is_asked(const struct config *config, const struct account *a);
 
+/* One run through the queue of the caller, in this process, with its log. */
+void queue_run_now(const struct invocation *inv);
+
 /*
  * Opens the queue that the caller means: of the account named, or of the default one; without
  * any, that of the user. It is made where it is asked for. Errors of queue_open().
@@ -58,10 +61,24 @@ bool queue_is_asked(const struct config *config, const struct account *a);
 ATTR_CHECK int queue_of_caller(const struct invocation *inv, struct queue *q, struct error *err);
 
 /*
- * -odb: tries that entry of the queue in the folder (NULL: the default one) at once, in a
- * process of its own. Whatever becomes of it, the entry is in the queue.
+ * The same for who looks after what is in it: root works in the queue of another user as that
+ * user, so that what is written there stays his, and has his rights only from then on.
  */
-void queue_run_behind(const struct invocation *inv, const char *dir, const char *id);
+ATTR_CHECK int queue_of_owner(const struct invocation *inv, struct queue *q, struct error *err);
+
+/*
+ * Tries that entry now, due or not, and prints what has become of each recipient. -1: not all
+ * have got it, and err says why; FAULT_BUSY when somebody else has it.
+ */
+ATTR_CHECK int queue_retry(const struct invocation *inv, struct queue *q, const char *id,
+			   struct error *err);
+
+/*
+ * -odb, undo_window: tries that entry of the queue in the folder (NULL: the default one) after
+ * so many seconds, in a process of its own. Whatever becomes of it, the entry is in the queue.
+ */
+void queue_run_behind(const struct invocation *inv, const char *dir, const char *id,
+		      unsigned seconds);
 
 /*
  * --smtp-command in front of a message, for struct attempt_options; ctx is

@@ -7,7 +7,7 @@
 
 #include "cli/mbox.h"
 #include "message/edits.h"
-#include "server/maildir.h"
+#include "deliver/maildir.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"

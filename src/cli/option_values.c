@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "conf/account.h"
 #include "conf/settings.h"
@@ -158,7 +159,7 @@ OPTION_FUNCTION(option_debug)
 static int refuse_mode(const char *value, struct error *err)
 {
 	static const char *const known[][2] = {
-		{ "s", "SMTP on standard input: give recipients or -t" }, { "S", "batch SMTP" },
+		{ "S", "batch SMTP" },
 		{ "t", "address test mode" }, { "a", "ARPANET mode" },
 		{ "P", "number of entries in the queue: that is -bpc" },
 	};
@@ -177,7 +178,8 @@ OPTION_FUNCTION(option_mode)
 	static const struct name_value modes[] = {
 		{ "m", COMMAND_SEND }, { "p", COMMAND_QUEUE_LIST }, { "pc", COMMAND_QUEUE_COUNT },
 		{ "i", COMMAND_ALIASES }, { "v", COMMAND_VERIFY }, { "d", COMMAND_SERVE },
-		{ "D", COMMAND_SERVE }, { "l", COMMAND_SERVE }, { "df", COMMAND_SERVE },
+		{ "D", COMMAND_SERVE }, { "s", COMMAND_SESSION }, { "l", COMMAND_SERVE },
+		{ "df", COMMAND_SERVE },
 		{ "h", COMMAND_NOTHING }, { "H", COMMAND_NOTHING }, { "V", COMMAND_VERSION },
 		{ NULL, 0 },
 	};
@@ -256,6 +258,49 @@ OPTION_FUNCTION(option_command)
 	inv->command = (enum command)o->data;
 	inv->command_given = true;
 	return 0;
+}
+
+/* Ids and patterns with commas between them. */
+static void add_entries(struct invocation *inv, const char *list)
+{
+	struct queue_options *q = &inv->queue;
+
+	for (const char *p = list; *p;) {
+		const size_t n = strcspn(p, ",");
+
+		q->word = arena_grow(inv->arena, q->word, q->words, &q->word_alloc,
+				     sizeof(*q->word));
+		if (n)
+			q->word[q->words++] = arena_strndup(inv->arena, p, n);
+		p += n + (p[n] == ',');
+	}
+}
+
+/* data: which one. */
+OPTION_FUNCTION(option_queue_tool)
+{
+	if (inv->command_given && (inv->command != COMMAND_QUEUE_TOOL ||
+				   inv->queue.tool != (enum queue_tool)o->data))
+		return error_set(err, FAULT_USAGE, "'--%s' does not go with another command",
+				 o->name);
+	inv->queue.tool = (enum queue_tool)o->data;
+	inv->command = COMMAND_QUEUE_TOOL;
+	inv->command_given = true;
+	add_entries(inv, value);
+	return 0;
+}
+
+int options_choose_entries(struct invocation *inv, struct error *err)
+{
+	struct submission_request *r = &inv->request;
+
+	if (inv->command != COMMAND_QUEUE_TOOL)
+		return 0;
+	for (size_t i = 0; i < r->words; i++)
+		add_entries(inv, r->word[i]);
+	r->words = 0;
+	return inv->queue.words ? 0 : error_set(err, FAULT_USAGE, "which entries of the queue? "
+						"Their ids are shown by 'msubmit -bp'; '*' is all");
 }
 
 /* m, w and e ask for mail to the sender: the server is what failed, so print. */
@@ -369,10 +414,52 @@ OPTION_FUNCTION(option_rcpt)
 	return 0;
 }
 
-/* Other names of settings: data is 0 for the release time, 1 for TLS all the way. */
+/* Is it, whole, of that form for strptime()? */
+static bool has_form(const char *value, const char *form, struct tm *out)
+{
+	const char *end = strptime(value, form, out);
+
+	return end && !*end;
+}
+
+/*
+ * "2026-12-01T08:00" and "08:00", as one says it here: in the zone of this
+ * host; a time of the day is the next one. NULL when it is nothing of that.
+ */
+static const char *local_moment(struct arena *a, const char *value)
+{
+	static const char *const forms[] = {
+		"%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S",
+	};
+	const time_t now = time(NULL);
+	struct tm tm = { .tm_isdst = -1 };
+	char at[DATETIME_UTC_SIZE];
+	bool of_day, found = false;
+
+	if (!localtime_r(&now, &tm))
+		return NULL;
+	of_day = has_form(value, "%H:%M", &tm);
+	for (size_t i = 0; !of_day && !found && i < ARRAY_LEN(forms); i++) {
+		tm = (struct tm){ .tm_isdst = -1 };
+		found = has_form(value, forms[i], &tm);
+	}
+	if (!of_day && !found)
+		return NULL;
+	tm.tm_isdst = -1;
+	tm.tm_sec = of_day ? 0 : tm.tm_sec;
+	if (of_day && mktime(&tm) <= now) {
+		tm.tm_mday++;
+		tm.tm_isdst = -1;
+	}
+	return arena_strdup(a, datetime_utc(at, 1000 * (int64_t)mktime(&tm)));
+}
+
+/* hold_until, and times as one says them at the clock on the wall. */
 OPTION_FUNCTION(option_at)
 {
-	option_override(inv, "hold_until", value);
+	const char *local = local_moment(inv->arena, value);
+
+	option_override(inv, "hold_until", local ? local : value);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ option_fn option_flag, option_string, option_sender, option_config, option_notif
 	option_error_mode, option_letter, option_long_name, option_tag, option_traffic,
 	option_ignore, option_events, option_rcpt, option_at, option_require_tls, option_param,
 	option_body, option_burl, option_burl_size, option_probe, option_rset,
-	option_verify_with, option_terminal, option_xclient;
+	option_verify_with, option_terminal, option_xclient, option_queue_tool;
 
 option_fn option_address, option_text, option_part, option_charset, option_header, option_field,
 	option_importance, option_receipt, option_disposition, option_solicitation;
@@ -72,6 +72,9 @@ ATTR_CHECK int options_choose_probes(struct invocation *inv, struct error *err);
 
 /* Do all options of a message go together, and with the others? EX_USAGE. */
 ATTR_CHECK int options_check_compose(const struct invocation *inv, struct error *err);
+
+/* Arguments of --queue-show and the like are ids and patterns, too. EX_USAGE. */
+ATTR_CHECK int options_choose_entries(struct invocation *inv, struct error *err);
 
 /* Notes a setting given on the command line. */
 void option_override(struct invocation *inv, const char *key, const char *value);

@@ -390,11 +390,14 @@ static int check_together(const struct invocation *inv, struct error *err)
 		[COMMAND_QUEUE_RUN] = "running the queue",
 		[COMMAND_QUEUE_COUNT] = "counting the queue",
 		[COMMAND_SERVE] = "the listener",
+		[COMMAND_SESSION] = "-bs (SMTP on standard input)",
 		[COMMAND_VERSION] = "--version",
 		[COMMAND_HELP] = "--help",
 		[COMMAND_TRACK_QUERY] = "--track-query",
 		[COMMAND_CONFIGURE] = "--configure",
 		[COMMAND_IMPORT] = "--import",
+		[COMMAND_QUEUE_TOOL] = "work on the queue",
+		[COMMAND_STATUS] = "--status",
 	};
 	const char *what = alone[inv->command];
 
@@ -472,7 +475,7 @@ static int parse_all(struct invocation *inv, struct arena *a, int argc, char **a
 	inv->request.config.override = inv->override;
 	if (options_choose_probes(inv, err) < 0)
 		return -1;
-	if (check_together(inv, err) < 0)
+	if (options_choose_entries(inv, err) < 0 || check_together(inv, err) < 0)
 		return -1;
 	return options_check_compose(inv, err);
 }

@@ -28,7 +28,13 @@ enum command {
 	COMMAND_LIST_SETTINGS, COMMAND_LIST_OPTIONS, COMMAND_LIST_EXTENSIONS,
 	COMMAND_VERSION, COMMAND_HELP,
 	COMMAND_NOTHING, COMMAND_SMTP, COMMAND_TRACK_QUERY, COMMAND_CONFIGURE,
-	COMMAND_IMPORT, COMMAND_COUNT
+	COMMAND_IMPORT, COMMAND_QUEUE_TOOL, COMMAND_STATUS, COMMAND_SESSION, COMMAND_COUNT
+};
+
+/* --queue-show and the like. */
+enum queue_tool {
+	QUEUE_TOOL_SHOW, QUEUE_TOOL_HOLD, QUEUE_TOOL_RELEASE, QUEUE_TOOL_RETRY, QUEUE_TOOL_REMOVE,
+	QUEUE_TOOL_REQUEUE, QUEUE_TOOL_COUNT
 };
 
 /* -q: which entries of the queue, and how often. */
@@ -37,6 +43,9 @@ struct queue_options {
 	bool force;			/* -qf */
 	unsigned interval;		/* -q15m: seconds; 0 = once */
 	const char *id, *sender, *rcpt;	/* -qI, -qS, -qR: NULL = all */
+	enum queue_tool tool;		/* COMMAND_QUEUE_TOOL */
+	const char **word;		/* ... ids and patterns, of its option and of arguments */
+	size_t words, word_alloc;
 };
 
 /* -od: when the message is sent; where there is no queue, always now. */
@@ -75,6 +84,7 @@ struct invocation {
 	enum delivery_time delivery;	/* -od */
 	struct queue_options queue;	/* -q */
 	bool foreground;		/* -bD */
+	bool once;			/* --once: one session */
 	bool json;			/* --json: the result on standard output */
 	bool dry_run;			/* --dry-run: show what would be sent, and send nothing */
 	bool trace_tls;			/* --trace-tls: records and handshake messages */

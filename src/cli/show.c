@@ -28,8 +28,16 @@
 
 /* The settings that say where it goes and as whom. */
 static const char *const keys_shown[] = {
-	"host", "socket", "port", "protocol", "tls", "auth", "user"
+	"via", "host", "socket", "port", "protocol", "tls", "auth", "user"
 };
+
+/* The value of one of them; without a service nothing is said of it. */
+static void print_shown(const struct account *a, const char *key, struct strbuf *out)
+{
+	strbuf_reset(out);
+	if (a->via == VIA_SERVICE || strcmp(key, "via") != 0)
+		setting_print(a, setting_find(SCOPE_ACCOUNT, key), out);
+}
 
 /* --- text ---------------------------------------------------------------------- */
 
@@ -59,8 +67,7 @@ static void add_settings(struct strbuf *out, const struct submission *s)
 	struct strbuf value = STRBUF_INIT(BLOCK);
 
 	for (size_t i = 0; i < ARRAY_LEN(keys_shown); i++) {
-		strbuf_reset(&value);
-		setting_print(s->account, setting_find(SCOPE_ACCOUNT, keys_shown[i]), &value);
+		print_shown(s->account, keys_shown[i], &value);
 		if (value.len)
 			line(out, keys_shown[i], value.buf,
 			     config_origin(s->config, s->account, keys_shown[i]));
@@ -147,8 +154,7 @@ static void json_settings(struct json *j, const struct submission *s)
 
 	json_begin(j, "settings", '{');
 	for (size_t i = 0; i < ARRAY_LEN(keys_shown); i++) {
-		strbuf_reset(&value);
-		setting_print(s->account, setting_find(SCOPE_ACCOUNT, keys_shown[i]), &value);
+		print_shown(s->account, keys_shown[i], &value);
 		if (!value.len)
 			continue;
 		json_begin(j, keys_shown[i], '{');

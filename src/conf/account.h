@@ -26,6 +26,9 @@ struct rewrite_map;
 
 enum protocol { PROTOCOL_SMTP, PROTOCOL_LMTP };
 
+/* Who sends: this process, or the service of the machine, which alone has the secret. */
+enum via { VIA_DIRECT, VIA_SERVICE };
+
 /*
  * TLS_AUTO: implicit on port 465, none on a local socket or for LMTP, else STARTTLS required.
  * TLS_MAY: STARTTLS where it is offered, with any certificate; else in clear.
@@ -326,6 +329,8 @@ struct queue_settings {
 	unsigned direct_timeout;	/* seconds of a first try up to the end of its content */
 	unsigned lifetime;		/* seconds until it is given up */
 	uint64_t max_bytes;		/* of all entries, 0 = no limit */
+	unsigned undo_window;		/* seconds in which it can be taken back, 0 = none */
+	bool keep;			/* what was sent stays, in folder "sent" */
 	/* what its sender is told: queue/bounce.h */
 	unsigned bounce_lifetime;	/* as lifetime, of mail from the null sender */
 	unsigned delay_warning;		/* seconds until he hears that it is late, 0 = never */
@@ -377,6 +382,8 @@ struct account {
 	struct proxy_settings proxy;
 	const char *socket;		/* path of a local socket, instead of host */
 	enum protocol protocol;
+	enum via via;			/* VIA_SERVICE: socket is service_socket, no secret */
+	const char *service_socket;
 	bool lmtp_required;		/* no LMTP without what RFC 2033 demands of a server */
 	enum address_family address_family;
 	const char *proxy_host;		/* NULL = none */

@@ -180,20 +180,42 @@ static struct section *find_listener(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct listen_settings *config_listen_nth(const struct config *c, size_t i)
+{
+	bool any = false;
+
+	for (const struct config_file *f = c->file; f && !any; f = f->next) {
+		for (struct section *s = f->first; s; s = s->next) {
+			if (s->scope != SCOPE_LISTEN || s->shadowed)
+				continue;
+			any = true;
+			if (i-- == 0)
+				return &s->listen;
+		}
+	}
+	return NULL;
+}
+
+const struct listen_settings *config_listen_plain(const struct config *c)
+{
+	struct section *s = c->made_listener;
+
+	if (!s) {
+		/* nothing but defaults: it cannot fail; the arena is not const */
+		struct config only = { .arena = c->arena };
+		struct error ignored;
+
+		s = make_listener(&only, &ignored);
+	}
+	return &s->listen;
+}
+
 const struct listen_settings *config_listen(const struct config *c, const char *name)
 {
 	struct section *s = find_listener(c, name);
 
-	if (!s && !name) {
-		s = c->made_listener;
-		if (!s) {
-			/* nothing but defaults: it cannot fail; the arena is not const */
-			struct config only = { .arena = c->arena };
-			struct error ignored;
-
-			s = make_listener(&only, &ignored);
-		}
-	}
+	if (!s && !name)
+		return config_listen_plain(c);
 	return s ? &s->listen : NULL;
 }
 

@@ -79,6 +79,12 @@ const struct account *config_nth(const struct config *c, size_t i);
 /* Listener by name (NULL: the first, or one made of defaults and overrides); NULL if none. */
 const struct listen_settings *config_listen(const struct config *c, const char *name);
 
+/* One that no section is for: defaults, and what the command line says. */
+const struct listen_settings *config_listen_plain(const struct config *c);
+
+/* The i-th listener of the first file that has any; NULL = there are no more. */
+const struct listen_settings *config_listen_nth(const struct config *c, size_t i);
+
 /* "~/.msmtprc (HOME unset), /etc/msmtprc (read)": for errors. */
 const char *config_searched(const struct config *c);
 

@@ -30,7 +30,7 @@ bool config_names_server(const struct assignments *list)
 		const char *key = a->row->key;
 
 		if (strcmp(key, "host") == 0 || strcmp(key, "socket") == 0 ||
-		    strcmp(key, "mx") == 0)
+		    strcmp(key, "mx") == 0 || strcmp(key, "via") == 0)
 			return true;
 	}
 	return false;
@@ -232,12 +232,52 @@ static int replace_patterns(struct config *c, struct account *a, struct error *e
 	return 0;
 }
 
+/* Longest waits for a service on this machine; it may have to be started first. */
+#define SERVICE_CONNECT 5
+#define SERVICE_GREETING 60
+
+static unsigned sooner(unsigned seconds, unsigned limit)
+{
+	return seconds && seconds < limit ? seconds : limit;
+}
+
+/*
+ * The service has the server and signs in. All that is left here is its
+ * socket, LMTP on it so that each recipient gets an answer of its own, and no
+ * secret.
+ */
+static void lead_to_service(struct account *a)
+{
+	a->socket = a->service_socket;
+	a->protocol = PROTOCOL_LMTP;
+	a->host = a->proxy_host = NULL;
+	a->port = 0;
+	a->servers = NULL;
+	a->server_n = 0;
+	a->net.mx = a->proxy.from_env = a->lmtp_required = false;
+	a->net.tunnel = NULL;
+	a->tls.mode = TLS_OFF;
+	a->tls.cert_file = a->tls.key_file = a->tls.pkcs12_file = NULL;
+	a->auth.mode = AUTH_OFF;
+	a->auth.user = NULL;
+	forget_password(&a->auth);
+	secret_release(&a->auth.token);
+	secret_release(&a->tls.key);
+	secret_release(&a->proxy.password);
+	a->auth.token_file = NULL;
+	a->auth.token_command = NULL;
+	a->timeouts.connect = sooner(a->timeouts.connect, SERVICE_CONNECT);
+	a->timeouts.greeting = sooner(a->timeouts.greeting, SERVICE_GREETING);
+}
+
 /* What can be judged only when every key is known. */
 static int finish(const struct source *src, const struct section *s, struct account *a,
 		  struct error *err)
 {
 	int rc = replace_patterns(src->config, a, err);
 
+	if (a->via == VIA_SERVICE)
+		lead_to_service(a);
 	if (rc == 0 && a->protocol == PROTOCOL_LMTP && !a->socket && a->host && a->port == 25)
 		rc = error_set(err, FAULT_CONFIG,
 			       "account '%s': LMTP must not be spoken on port 25 (RFC 2033)",

@@ -40,19 +40,20 @@ static void warn(const struct walk *w, const struct section *s, const char *fmt,
 enum when {
 	ALWAYS, NOBODY, NO_SIGN_IN, PASSWORD, PASSWORD_FILE, PASSWORD_FD, PASSWORD_CREDENTIAL,
 	PASSWORD_COMMAND, NO_TLS, UNCHECKED, PINNED, NO_CERTIFICATE, TWO_KEYS, TWO_CERTIFICATES,
-	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, TUNNELLED, DIRECT, NO_PROXY_USER, NO_LOGFILE
+	STARTTLS_ON_465, IMPLICIT_ON_587, ON_SOCKET, ON_SERVICE, TUNNELLED, DIRECT, NO_PROXY_USER, NO_LOGFILE
 };
 
 static bool is_so(const struct account *a, enum when when)
 {
 	const struct auth_settings *auth = &a->auth;
-	const bool tls = a->tls.mode != TLS_OFF, password = secret_is_set(&auth->password),
+	const bool service = a->via == VIA_SERVICE;
+	const bool tls = a->tls.mode != TLS_OFF || service, password = secret_is_set(&auth->password),
 		file = password || auth->password_file, fd = file || auth->password_fd >= 0,
 		credential = fd || auth->password_credential;
 	const bool now[] = {
 		[ALWAYS] = true,
 		[NOBODY] = !auth->user && auth->mode != AUTH_OFF,
-		[NO_SIGN_IN] = auth->mode == AUTH_OFF,
+		[NO_SIGN_IN] = auth->mode == AUTH_OFF && !service,
 		[PASSWORD] = password,	/* this or one before it, in the order that counts */
 		[PASSWORD_FILE] = file,
 		[PASSWORD_FD] = fd,
@@ -67,7 +68,8 @@ static bool is_so(const struct account *a, enum when when)
 		[STARTTLS_ON_465] = a->port == 465 && a->tls.mode == TLS_STARTTLS,
 		[IMPLICIT_ON_587] = (a->port == 587 || a->port == 25) &&
 				    a->tls.mode == TLS_IMPLICIT,
-		[ON_SOCKET] = a->socket != NULL,
+		[ON_SOCKET] = a->socket != NULL && !service,
+		[ON_SERVICE] = service,
 		[TUNNELLED] = a->net.tunnel != NULL,
 		[DIRECT] = a->net.mx && !a->socket,
 		[NO_PROXY_USER] = !a->proxy.user,
@@ -79,6 +81,9 @@ static bool is_so(const struct account *a, enum when when)
 
 static const char other_password[] = "not used: another key in this account gives the password, "
 				     "and goes before it";
+
+static const char in_service[] = "not used: with 'via = service' the service has the server and "
+				 "signs in";
 
 /* Keys of an account that are of no use with the others; of one key, all that hold are told. */
 static const struct conflict {
@@ -113,6 +118,10 @@ static const struct conflict {
 	  "belongs to it", { "port" } },
 	{ ON_SOCKET, "not used: 'socket' goes before it",
 	  { "host", "port", "proxy", "proxy_host", "tunnel" } },
+	{ ON_SERVICE, in_service, { "host", "port", "socket", "protocol", "mx", "proxy",
+	  "proxy_host", "tunnel", "tls", "auth" } },
+	{ ON_SERVICE, in_service, { "user", "password", "password_file", "password_credential",
+	  "password_command", "passwordeval", "oauth_token_command" } },
 	{ TUNNELLED, "not used: 'tunnel' goes before it", { "proxy", "proxy_host" } },
 	{ DIRECT, "not used: with 'mx = on' the recipient's domain says the server", { "host" } },
 	{ DIRECT, "not used: with 'mx = on' nobody signs in", { "user" } },

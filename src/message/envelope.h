@@ -48,6 +48,7 @@ enum rcpt_source {
 struct recipient {
 	const char *address;	/* local@domain as RCPT TO:<...> takes it */
 	const char *orcpt;	/* address before aliasing, NULL = none */
+	const char *orcpt_type;	/* of it (RFC 3461, 4.2), NULL = one of mail */
 	const char *original;	/* as it was asked for, where that is another; NULL = the same */
 	unsigned notify;	/* enum dsn_notify bits, 0 = not asked for */
 	enum rcpt_source source;

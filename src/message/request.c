@@ -117,7 +117,8 @@ int request_mt_priority(const char *text, int64_t now, struct envelope *e, struc
 }
 
 /* rrvs-param = date-time [ ";" ( "C" / "R" ) ] (RFC 7293, section 3.1) */
-static int read_rrvs(struct recipient *out, const char *text, int64_t now, struct error *err)
+int request_rcpt_rrvs(struct recipient *out, const char *text, int64_t now,
+		      struct error *err)
 {
 	const char *letters;
 	struct datetime t;
@@ -136,7 +137,7 @@ int request_rrvs(const char *text, int64_t now, struct envelope *e, struct error
 {
 	struct recipient asked;
 
-	if (read_rrvs(&asked, text, now, err) < 0)
+	if (request_rcpt_rrvs(&asked, text, now, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->rcpt_count; i++) {
 		struct recipient *r = &e->rcpt[i];
@@ -253,6 +254,50 @@ int request_param(const char *text, size_t *name_len_out, const char **ehlo_out,
 	return 0;
 }
 
+/* --- xtext ----------------------------------------------------------------- */
+
+/* xtext = *( xchar / "+" 2HEXDIG ); xchar = %x21-2A / %x2C-3C / %x3E-7E */
+static bool is_xchar(char c)
+{
+	return c > 32 && c < 127 && c != '+' && c != '=';
+}
+
+static const char xtext_digits[] = "0123456789ABCDEF";
+
+void xtext_add(struct strbuf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (is_xchar(*s)) {
+			strbuf_addch(out, *s);
+		} else {
+			strbuf_addch(out, '+');
+			strbuf_addch(out, xtext_digits[c >> 4]);
+			strbuf_addch(out, xtext_digits[c & 15]);
+		}
+	}
+}
+
+int xtext_decode(struct strbuf *out, const char *xtext)
+{
+	for (; *xtext; xtext++) {
+		if (is_xchar(*xtext)) {
+			strbuf_addch(out, *xtext);
+			continue;
+		}
+		const char *high = *xtext == '+' && xtext[1] ?
+			strchr(xtext_digits, xtext[1]) : NULL;
+		const char *low = high && xtext[2] ? strchr(xtext_digits, xtext[2]) : NULL;
+
+		if (!low || (high == xtext_digits && low == xtext_digits))
+			return -1;
+		strbuf_addch(out, (char)((high - xtext_digits) << 4 | (low - xtext_digits)));
+		xtext += 2;
+	}
+	return 0;
+}
+
 /* --- notify ---------------------------------------------------------------- */
 
 static unsigned notify_bit(const char *word, size_t len)
@@ -270,8 +315,7 @@ static unsigned notify_bit(const char *word, size_t len)
 	return 0;
 }
 
-/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
-static unsigned notify_bits(const char *text)
+unsigned request_notify(const char *text)
 {
 	unsigned bits = 0;
 
@@ -321,8 +365,20 @@ static size_t value_length(const char *key, const char *value)
 static int set_notify(struct recipient *r, const char *value, int64_t now, struct error *err)
 {
 	(void)now;
-	r->notify = notify_bits(value);
+	r->notify = request_notify(value);
 	return r->notify ? 0 : refuse(value, "never, or a list of success, failure, delay", err);
+}
+
+bool request_is_type(const char *text, size_t n)
+{
+	static const char others[] = "!#$%&'*+-/=?^_`{|}~";
+
+	if (n > ORCPT_TYPE_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)text[i]) && !strchr(others, text[i]))
+			return false;
+	return n > 0;
 }
 
 /* Only addresses of type rfc822 are made here; the type may be written (RFC 3461, 4.2). */
@@ -344,7 +400,9 @@ static int set_orcpt(struct recipient *r, const char *value, int64_t now, struct
 static const struct {
 	const char *key;
 	int (*set)(struct recipient *, const char *value, int64_t now, struct error *);
-} recipient_keys[] = { { "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", read_rrvs } };
+} recipient_keys[] = {
+	{ "notify=", set_notify }, { "orcpt=", set_orcpt }, { "rrvs=", request_rcpt_rrvs },
+};
 
 /* "notify=success,failure": sets it, returns the octets that it took; 0 and err. */
 static size_t take_option(struct arena *a, struct recipient *r, const char *p, int64_t now,

@@ -8,6 +8,7 @@
 #ifndef MESSAGE_REQUEST_H
 #define MESSAGE_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@
 
 struct envelope;
 struct error;
+struct recipient;
+struct strbuf;
 
 /*
  * The readers of settings, each named like its key: what text asks for goes
@@ -51,6 +54,22 @@ REQUEST_READER(request_mail_auth);
 
 /* What may stand behind a field name, on one line; nothing is kept of it. */
 REQUEST_READER(request_field);
+
+/* TIME[;C|;R] (RFC 7293) for one recipient. */
+ATTR_CHECK int request_rcpt_rrvs(struct recipient *r, const char *text, int64_t now,
+				 struct error *err);
+
+/* never, or success,failure,delay: the bits of enum dsn_notify; 0 when it is neither. */
+unsigned request_notify(const char *text);
+
+/* Are the n octets the type of an address (RFC 3461, section 4.2): an atom? */
+bool request_is_type(const char *text, size_t n);
+
+/* xtext (RFC 3461, section 4) of s, appended. */
+void xtext_add(struct strbuf *out, const char *s);
+
+/* What xtext stands for, appended; -1 when it is none, or stands for NUL. */
+ATTR_CHECK int xtext_decode(struct strbuf *out, const char *xtext);
 
 /*
  * KEYWORD[@EHLONAME][=VALUE] (RFC 5321, section 4.1.2). *name_len_out and

@@ -46,6 +46,15 @@ void result_set_error(struct result *r, size_t i, const struct error *err)
 	r->rcpt[i].error = *err;
 }
 
+void result_take_back(struct result *r, struct error *err)
+{
+	result_doubt(r, err);
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
+			result_set_error(r, i, err);
+	}
+}
+
 void result_clear(struct result *r)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++)

@@ -20,6 +20,7 @@ enum outcome {
 struct rcpt_result {
 	enum outcome outcome;
 	struct error error;	/* why not; for ACCEPTED: reply and status */
+	const char *words;	/* of the reply that took it for him alone (LMTP); NULL = none */
 	const char *note;	/* 251, 252: the server's words for the user; NULL = none */
 };
 
@@ -64,6 +65,9 @@ void result_set_rest(struct result *r, const struct error *err);
 
 /* One recipient refused or deferred by err (its status says which). */
 void result_set_error(struct result *r, size_t i, const struct error *err);
+
+/* Nobody knows about those who seemed to have got it: result_doubt(), and err for each of them. */
+void result_take_back(struct result *r, struct error *err);
 
 /* As result_init() left it, but for the notes. */
 void result_clear(struct result *r);

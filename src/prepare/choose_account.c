@@ -151,7 +151,8 @@ static int no_account(const struct config *c, const char *name, struct error *er
 		return -1;
 	return error_append(err, config_nth(c, 0) ?
 			    "; write [account default : NAME], or use -a NAME" :
-			    "; 'msubmit --configure ADDRESS' writes one, or give --host=NAME");
+			    "; 'msubmit --configure ADDRESS' writes one (as root: for all users "
+			    "of the machine), or give --host=NAME");
 }
 
 /* What may choose the account: words of account_match. */

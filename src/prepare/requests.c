@@ -411,6 +411,35 @@ int requests_apply(struct edits *edits, struct envelope *e, const struct message
 	return 0;
 }
 
+void requests_prefer(struct envelope *e, const struct ext_request *asked)
+{
+	struct ext_request *to = &e->ext;
+
+	if (asked->by != BY_NONE) {
+		to->by = asked->by;
+		to->by_trace = asked->by_trace;
+		to->by_ms = asked->by_ms;
+	}
+	if (asked->hold != HOLD_NONE) {
+		to->hold = asked->hold;
+		to->hold_ms = asked->hold_ms;
+	}
+	if (asked->priority_given) {
+		to->priority_given = true;
+		to->priority = asked->priority;
+	}
+	to->requiretls = to->requiretls || asked->requiretls;
+	to->solicit = asked->solicit ? asked->solicit : to->solicit;
+	to->submitter = asked->submitter ? asked->submitter : to->submitter;
+	if (asked->mtrk) {
+		to->mtrk = asked->mtrk;
+		to->mtrk_secret = asked->mtrk_secret;
+		to->mtrk_timeout = asked->mtrk_timeout;
+	}
+	for (int id = 0; id < EXT_COUNT; id++)
+		to->asked[id] = to->asked[id] || asked->asked[id];
+}
+
 /* --- for one session ------------------------------------------------------------- */
 
 int requests_adapt(const struct session *s, struct edits *edits, struct envelope *e,

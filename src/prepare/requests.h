@@ -15,6 +15,7 @@ struct arena;
 struct edits;
 struct envelope;
 struct error;
+struct ext_request;
 struct message;
 struct result;
 struct session;
@@ -25,6 +26,9 @@ struct session;
  */
 ATTR_CHECK int requests_apply(struct edits *edits, struct envelope *e, const struct message *m,
 			      const struct account *a, struct error *err);
+
+/* What a client of ours has asked for with its message goes before what the account asks for. */
+void requests_prefer(struct envelope *e, const struct ext_request *asked);
 
 /*
  * Before a transaction of this session: what has another form for a server

@@ -46,6 +46,7 @@ static bool is_of_kind(const struct bounce *b, size_t i)
 	case BOUNCE_FAILED:
 		return (s->outcome == OUTCOME_REFUSED && !s->told) || bounce_expired(b, i);
 	case BOUNCE_DELAYED:
+	case BOUNCE_PAUSED:
 		return entry_rcpt_open(b->entry, i) && !bounce_expired(b, i);
 	case BOUNCE_RELAYED:
 	case BOUNCE_DELIVERED:
@@ -65,6 +66,7 @@ static bool is_asked_for(const struct bounce *b, size_t i)
 		[BOUNCE_DELAYED] = { DSN_NOTIFY_DELAY, true },
 		[BOUNCE_RELAYED] = { DSN_NOTIFY_SUCCESS, false },
 		[BOUNCE_DELIVERED] = { DSN_NOTIFY_SUCCESS, false },
+		[BOUNCE_PAUSED] = { 0, false },
 	};
 	const unsigned notify = b->entry->envelope.rcpt[i].notify;
 	const struct ext_request *x = &b->entry->envelope.ext;
@@ -250,6 +252,7 @@ static void add_header(struct composer *c, const char *report, bool eight)
 		[BOUNCE_DELAYED] = "Delayed mail: your message is still being tried",
 		[BOUNCE_RELAYED] = "Relayed mail: your message was handed over",
 		[BOUNCE_DELIVERED] = "Delivered mail: your message has arrived",
+		[BOUNCE_PAUSED] = "Account paused: all its mail waits",
 	};
 	struct strbuf *out = &c->out;
 	const struct bounce *b = c->b;
@@ -258,7 +261,8 @@ static void add_header(struct composer *c, const char *report, bool eight)
 	strbuf_addf(out, "Date: %s\r\n", ident_date(c->arena, (time_t)(b->now_ms / 1000)));
 	strbuf_addf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", c->host);
 	bounce_add_field(out, "To", bounce_address(b, c->arena), true);
-	strbuf_addf(out, "Subject: %s\r\n", b->to ? "Undelivered mail: nobody else can be told" :
+	strbuf_addf(out, "Subject: %s\r\n", b->to && b->kind != BOUNCE_PAUSED ?
+		    "Undelivered mail: nobody else can be told" :
 		    subjects[b->kind]);
 	strbuf_addf(out, "Message-ID: %s\r\n", ident_message_id(c->arena, c->host));
 	if (is_message_id(id)) {

@@ -28,6 +28,7 @@ struct message;
 enum bounce_kind {
 	BOUNCE_FAILED,		/* they are refused, or their time is over */
 	BOUNCE_DELAYED,		/* it is still tried */
+	BOUNCE_PAUSED,		/* the same, of all mail of the account: for b.to alone */
 	BOUNCE_RELAYED,		/* a server has it that will send no notifications */
 	BOUNCE_DELIVERED	/* it lies in their mailboxes (LMTP) */
 };

@@ -87,9 +87,17 @@ static int put_address(struct composer *c, const char *name, const char *address
 	return put_field(c, name, arena_printf(c->arena, "%s; %s", type, address), err);
 }
 
+static int put_orcpt(struct composer *c, const struct recipient *r, struct error *err)
+{
+	if (!r->orcpt_type)
+		return put_address(c, "Original-Recipient", bare_address(r->orcpt), err);
+	return put_field(c, "Original-Recipient", arena_printf(c->arena, "%s; %s", r->orcpt_type,
+							       r->orcpt), err);
+}
+
 static const char *const actions[] = {
 	[BOUNCE_FAILED] = "failed", [BOUNCE_DELAYED] = "delayed", [BOUNCE_RELAYED] = "relayed",
-	[BOUNCE_DELIVERED] = "delivered",
+	[BOUNCE_DELIVERED] = "delivered", [BOUNCE_PAUSED] = "delayed",
 };
 
 /* subject, detail = 1*3DIGIT without zeros in front; NULL: it is none of that class */
@@ -116,6 +124,7 @@ static const char *recipient_status(struct composer *c, size_t i)
 	} fitting[] = {
 		[BOUNCE_FAILED] = { "54", "5.0.0" }, [BOUNCE_DELAYED] = { "4", "4.4.7" },
 		[BOUNCE_RELAYED] = { "2", "2.0.0" }, [BOUNCE_DELIVERED] = { "2", "2.0.0" },
+		[BOUNCE_PAUSED] = { "4", "4.4.7" },
 	};
 	const enum bounce_kind kind = c->b->kind;
 
@@ -162,14 +171,14 @@ static int put_recipient(struct composer *c, size_t i, struct error *err)
 	const int64_t at = e->rcpt[i].at_ms ? e->rcpt[i].at_ms : e->last_ms;
 
 	if (bounce_put(c, "\r\n", 2, err) < 0 ||
-	    (r->orcpt && put_address(c, "Original-Recipient", bare_address(r->orcpt), err) < 0) ||
+	    (r->orcpt && put_orcpt(c, r, err) < 0) ||
 	    put_address(c, "Final-Recipient", r->address, err) < 0 ||
 	    put_field(c, "Action", actions[c->b->kind], err) < 0 ||
 	    put_field(c, "Status", recipient_status(c, i), err) < 0 ||
 	    put_server(c, i, err) < 0 || put_diagnostic(c, i, err) < 0 ||
 	    put_date(c, "Last-Attempt-Date", at, err) < 0)
 		return -1;
-	if (c->b->kind == BOUNCE_DELAYED)
+	if (c->b->kind == BOUNCE_DELAYED || c->b->kind == BOUNCE_PAUSED)
 		return put_date(c, "Will-Retry-Until", e->expires_ms, err);
 	return 0;
 }

@@ -36,6 +36,11 @@ static const struct {
 		"Your message was delivered to:",
 		"This was told because you asked for it."
 	},
+	[BOUNCE_PAUSED] = {
+		"The way to its server has failed, or a setting is wrong. All its mail waits, and "
+		"is tried again by and by. The first message that has found it out is for:",
+		"You are told once, until the account works again."
+	},
 };
 
 /* A word at the end of the line, or on the next one; *column is where that ends. */
@@ -146,7 +151,11 @@ void bounce_write_text(struct composer *c, struct strbuf *out)
 	add_wrapped(out, arena_printf(c->arena, "This is the mail program msubmit on %s.",
 				      c->host), 0);
 	strbuf_addstr(out, "\r\n");
-	if (b->to) {
+	if (b->kind == BOUNCE_PAUSED) {
+		add_wrapped(out, arena_printf(c->arena, "The account '%s' is paused.", e->account),
+			    0);
+		strbuf_addstr(out, "\r\n");
+	} else if (b->to) {
 		add_wrapped(out, arena_printf(c->arena, "The message below is from %s. Nobody "
 					      "else can be told what has become of it.",
 					      *e->envelope.sender ?
@@ -158,7 +167,8 @@ void bounce_write_text(struct composer *c, struct strbuf *out)
 						      b->suppressed), 0);
 		strbuf_addstr(out, "\r\n");
 	}
-	add_wrapped(out, b->to ? "It could not be delivered to:" : words[b->kind].begin, 0);
+	add_wrapped(out, b->to && b->kind != BOUNCE_PAUSED ? "It could not be delivered to:" :
+		    words[b->kind].begin, 0);
 	strbuf_addstr(out, "\r\n");
 	add_recipients(c, out);
 	if (b->kind == BOUNCE_DELAYED && e->expires_ms)

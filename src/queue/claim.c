@@ -145,10 +145,35 @@ static int lock_entry(int folder, const char *id)
 	return -1;
 }
 
+bool queue_is_claimed(const struct queue *q, const char *id)
+{
+	int folder = queue_exists(q) && queue_is_id(id) ? queue_folder(q, id, false) : -1;
+	int fd = folder < 0 ? -1 : open_entry(folder, id);
+	const bool claimed = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	if (folder >= 0)
+		close(folder);
+	return claimed;
+}
+
+/* If it was found damaged it is not tried again, but kept, and err says where. */
+static void set_damaged_aside(struct queue_claim *c, struct error *err)
+{
+	struct error why;
+
+	if (!err || !error_is(err, FAULT_QUEUE_DAMAGED))
+		return;
+	if (queue_set_aside(c, "corrupt", &why) < 0)
+		error_append(err, "; %s", why.text);
+	else
+		error_append(err, "; it is kept in %s/corrupt", c->queue->store.path);
+}
+
 int queue_claim(struct queue *q, const char *id, struct queue_claim *out, struct error *err)
 {
 	struct queue_claim c = { .queue = q, .folder = -1, .fd = -1 };
-	struct error why;
 	struct stat st;
 
 	*out = (struct queue_claim)QUEUE_CLAIM_INIT;
@@ -170,12 +195,7 @@ int queue_claim(struct queue *q, const char *id, struct queue_claim *out, struct
 		*out = c;
 		return 1;
 	}
-	if (err && err->fault == FAULT_QUEUE_DAMAGED) {
-		if (queue_set_aside(&c, "corrupt", &why) < 0)
-			error_append(err, "; %s", why.text);
-		else
-			error_append(err, "; it is kept in %s/corrupt", q->store.path);
-	}
+	set_damaged_aside(&c, err);
 	queue_release(&c);
 	return -1;
 }
@@ -219,12 +239,9 @@ int queue_message(struct queue_claim *c, struct message **out, struct error *err
 {
 	const struct message_options opt = { .dots_ignored = true, .wire = true,
 					     .binary = c->entry.binary };
-	struct error why;
 
 	if (check_sum(c, err) < 0) {
-		if (err && err->fault == FAULT_QUEUE_DAMAGED &&
-		    queue_set_aside(c, "corrupt", &why) < 0)
-			error_append(err, "; %s", why.text);
+		set_damaged_aside(c, err);
 		return -1;
 	}
 	if (lseek(c->fd, (off_t)c->entry.message_start, SEEK_SET) < 0)
@@ -341,10 +358,12 @@ int queue_remove_soon(struct queue_claim *c, struct error *err)
 {
 	struct queue *q = c->queue;
 	const unsigned folder = (unsigned)strtoul(c->entry.id + ENTRY_ID_LEN - 2, NULL, 16);
+	struct stat st;
 
 	if (unlinkat(c->folder, c->entry.id, 0) < 0)
 		return cannot_remove(q, c->entry.id, err);
-	count_out(c);
+	if (fstat(c->fd, &st) == 0)
+		q->removed_octets += (uint64_t)st.st_size;
 	q->unsynced[folder / 32] |= (uint32_t)1 << folder % 32;
 	if (q->removed++ == 0)
 		q->removed_ms = clock_ms();
@@ -368,8 +387,10 @@ int queue_sync(struct queue *q, struct error *err)
 		if (folder >= 0)
 			close(folder);
 	}
+	if (q->removed_octets)
+		queue_count(q, -(int64_t)q->removed_octets);
 	memset(q->unsynced, 0, sizeof(q->unsynced));
-	q->removed = 0;
+	q->removed_octets = q->removed = 0;
 	return rc;
 }
 

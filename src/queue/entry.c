@@ -45,6 +45,7 @@ struct row {
 	size_t offset;
 	unsigned max;
 	const struct name_value *words;
+	unsigned version;		/* of the form that has it first; 0 = the first */
 };
 
 static const struct name_value bodies[] = {
@@ -83,6 +84,7 @@ static const struct name_value extensions[] = { EXTENSIONS(EXTENSION_NAME) { NUL
 #define MOMENT(in, m) .kind = KIND_MOMENT, FIELD(in, int64_t, m)
 #define TEXT(in, m) .kind = KIND_TEXT, FIELD(in, const char *, m)
 #define RAW(in, m) .kind = KIND_RAW, FIELD(in, const char *, m)
+#define SINCE(n) .version = (n)
 #define WORD(in, type, m, names) .kind = KIND_WORD, FIELD(in, type, m), .words = (names)
 
 /* What is of the whole entry; those that may occur again are in special[]. */
@@ -95,11 +97,15 @@ static const struct row entry_rows[] = {
 	{ "warned", MOMENT(struct entry, warned_ms) },
 	{ "attempts", NUMBER(struct entry, attempts, 1000000000) },
 	{ "held", FLAG(struct entry, held) },
+	{ "held-since", MOMENT(struct entry, held_ms), SINCE(2) },
+	{ "undo-until", MOMENT(struct entry, undo_ms), SINCE(2) },
+	{ "notices", NUMBER(struct entry, notices, 31), SINCE(2) },
 	{ "binary", FLAG(struct entry, binary) },
 	{ "uid", NUMBER(struct entry, uid, UINT32_MAX) },
 	{ "account", TEXT(struct entry, account) },
 	{ "config", RAW(struct entry, config_file) },
 	{ "no-config", FLAG(struct entry, no_files) },
+	{ "transid", TEXT(struct entry, transid), SINCE(2) },
 	{ "message-id", TEXT(struct entry, message_id) },
 	{ "sender", TEXT(struct entry, envelope.sender) },
 	{ "orig-sender", TEXT(struct entry, envelope.orig_sender) },
@@ -133,6 +139,7 @@ struct one {
 
 static const struct row rcpt_rows[] = {
 	{ "orcpt", TEXT(struct one, r.orcpt) },
+	{ "orcpt-type", TEXT(struct one, r.orcpt_type) },
 	{ "original", TEXT(struct one, r.original) },
 	{ "notify", NUMBER(struct one, r.notify, 15) },
 	{ "source", WORD(struct one, enum rcpt_source, r.source, sources) },
@@ -143,6 +150,7 @@ static const struct row rcpt_rows[] = {
 	{ "rrvs-since", MOMENT(struct one, r.rrvs_ms) },
 	{ "outcome", WORD(struct one, enum outcome, s.outcome, outcomes) },
 	{ "told", FLAG(struct one, s.told) },
+	{ "standing", FLAG(struct one, s.standing), SINCE(2) },
 	{ "at", MOMENT(struct one, s.at_ms) },
 	{ "fault", .kind = KIND_FAULT, FIELD(struct one, enum fault, s.fault) },
 	{ "exit", WORD(struct one, int, s.exit, NULL), .max = 255 },
@@ -322,15 +330,25 @@ static void put_row(struct strbuf *out, const struct row *row, const void *objec
 	}
 }
 
-static void put_rows(struct strbuf *out, const struct row *rows, size_t n, const void *object)
+/* Returns the version of the form that has all that was written. */
+static unsigned put_rows(struct strbuf *out, const struct row *rows, size_t n, const void *object)
 {
-	for (size_t i = 0; i < n; i++)
+	unsigned version = ENTRY_VERSION_FIRST;
+
+	for (size_t i = 0; i < n; i++) {
+		const size_t before = out->len;
+
 		put_row(out, &rows[i], object);
+		if (out->len > before && rows[i].version > version)
+			version = rows[i].version;
+	}
+	return version;
 }
 
-static void put_envelope(const struct entry *e, struct strbuf *out)
+static unsigned put_envelope(const struct entry *e, struct strbuf *out)
 {
-	put_rows(out, entry_rows, ARRAY_LEN(entry_rows), e);
+	unsigned version = put_rows(out, entry_rows, ARRAY_LEN(entry_rows), e), needed;
+
 	for (const struct name_value *x = extensions; x->name; x++) {
 		if (e->envelope.ext.asked[x->value])
 			put_line(out, "asked", x->name);
@@ -344,8 +362,10 @@ static void put_envelope(const struct entry *e, struct strbuf *out)
 		const struct one one = { e->envelope.rcpt[i], e->rcpt[i] };
 
 		put_line(out, "rcpt", one.r.address);
-		put_rows(out, rcpt_rows, ARRAY_LEN(rcpt_rows), &one);
+		needed = put_rows(out, rcpt_rows, ARRAY_LEN(rcpt_rows), &one);
+		version = needed > version ? needed : version;
 	}
+	return version;
 }
 
 /* The sum of a first line and an envelope behind it, n octets in all. */
@@ -398,15 +418,15 @@ int entry_write(struct entry *e, struct strbuf *out, struct error *err)
 
 	memset(line, ' ', ENTRY_LINE_SIZE);
 	strbuf_add(out, line, ENTRY_LINE_SIZE);
-	put_envelope(e, out);
+	const unsigned version = put_envelope(e, out);
 	const size_t size = out->len - start - ENTRY_LINE_SIZE;
 
 	if (strbuf_overflow(out) || size > ENTRY_ENVELOPE_MAX)
 		return error_set(err, FAULT_INPUT_TOO_LARGE, "the envelope is too large for the "
 				 "queue: %zu recipients", e->envelope.rcpt_count);
 	e->message_start = ENTRY_LINE_SIZE + size;
-	snprintf(line, sizeof(line), MAGIC "%0*d %0*zu %0*" PRIu64 " %0*" PRIx64 " ",
-		 VERSION_DIGITS, ENTRY_VERSION, ENVELOPE_DIGITS, size, MESSAGE_DIGITS,
+	snprintf(line, sizeof(line), MAGIC "%0*u %0*zu %0*" PRIu64 " %0*" PRIx64 " ",
+		 VERSION_DIGITS, version, ENVELOPE_DIGITS, size, MESSAGE_DIGITS,
 		 e->message_size, SUM_DIGITS, e->message_sum);
 	line[AT_LINE_END] = '\n';
 	memcpy(out->buf + start, line, ENTRY_LINE_SIZE);
@@ -423,6 +443,7 @@ struct reading {
 	uint64_t seen, rcpt_seen;	/* rows that were there, one bit each */
 	struct one one;			/* the recipient being read */
 	bool done;			/* ... and it has got the message */
+	unsigned version;		/* of the form */
 	size_t rcpt_alloc;		/* room in e->rcpt */
 };
 
@@ -458,7 +479,7 @@ int entry_head_size(const char *data, size_t n, size_t *size_out, struct error *
 	    !fixed_number(data + AT_VERSION, VERSION_DIGITS, 10, &version) ||
 	    data[AT_ENVELOPE - 1] != ' ')
 		return damaged(err, "it does not begin as an entry of the queue");
-	if (version != ENTRY_VERSION)
+	if (version < ENTRY_VERSION_FIRST || version > ENTRY_VERSION)
 		return error_set(err, FAULT_QUEUE_VERSION, "written by another version of this "
 				 "program (%d instead of %d)", (int)version, ENTRY_VERSION);
 	if (n < ENTRY_LINE_SIZE || data[AT_LINE_END] != '\n' ||
@@ -569,14 +590,14 @@ static bool read_row(const struct row *row, char *value, void *object)
 
 /* The row of that key, noted as seen; NULL when there is none or it was there before. */
 static const struct row *find_row(const struct row *rows, size_t n, const char *key,
-				  uint64_t *seen)
+				  unsigned version, uint64_t *seen)
 {
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t bit = (uint64_t)1 << i;
 
 		if (strcmp(rows[i].key, key) != 0)
 			continue;
-		if (*seen & bit)
+		if (*seen & bit || rows[i].version > version)
 			return NULL;
 		*seen |= bit;
 		return &rows[i];
@@ -668,8 +689,8 @@ static bool read_line(struct reading *r, char *line)
 			return special[i].read(r, value);
 	}
 	const struct row *row = of_rcpt ?
-		find_row(rcpt_rows, ARRAY_LEN(rcpt_rows), line, &r->rcpt_seen) :
-		find_row(entry_rows, ARRAY_LEN(entry_rows), line, &r->seen);
+		find_row(rcpt_rows, ARRAY_LEN(rcpt_rows), line, r->version, &r->rcpt_seen) :
+		find_row(entry_rows, ARRAY_LEN(entry_rows), line, r->version, &r->seen);
 
 	return row && read_row(row, value, object);
 }
@@ -699,6 +720,8 @@ static int check_whole(const struct entry *e, struct error *err)
 		return damaged(err, "there is no sender, recipient, account or time of arrival");
 	if (!is_path(v->sender))
 		return damaged(err, "its sender is no address");
+	if (e->transid && strpbrk(e->transid, " "))
+		return damaged(err, "the id of a transaction is none");
 	for (size_t i = 0; i < v->rcpt_count; i++) {
 		if (!is_path(v->rcpt[i].address))
 			return damaged(err, "a recipient is no address");
@@ -709,12 +732,14 @@ static int check_whole(const struct entry *e, struct error *err)
 	return 0;
 }
 
-static int read_numbers(const char *data, size_t n, struct entry *e, struct error *err)
+static int read_numbers(const char *data, size_t n, struct reading *r, struct error *err)
 {
 	const uint64_t sum = head_sum(data, n);
-	uint64_t wanted;
+	struct entry *e = r->e;
+	uint64_t wanted, version;
 
-	if (!fixed_number(data + AT_MESSAGE, MESSAGE_DIGITS, 10, &e->message_size) ||
+	if (!fixed_number(data + AT_VERSION, VERSION_DIGITS, 10, &version) ||
+	    !fixed_number(data + AT_MESSAGE, MESSAGE_DIGITS, 10, &e->message_size) ||
 	    data[AT_SUM - 1] != ' ' ||
 	    !fixed_number(data + AT_SUM, SUM_DIGITS, 16, &e->message_sum) ||
 	    data[AT_HEADSUM - 1] != ' ' ||
@@ -723,6 +748,7 @@ static int read_numbers(const char *data, size_t n, struct entry *e, struct erro
 	if (sum != wanted)
 		return damaged(err, "the envelope has not the sum that it was written with");
 	e->message_start = n;
+	r->version = (unsigned)version;
 	return 0;
 }
 
@@ -738,7 +764,7 @@ int entry_parse(const char *data, size_t n, struct arena *a, struct entry *out, 
 		return damaged(err, "its envelope is cut off");
 	entry_init(&e, a);
 	e.envelope.sender = NULL;	/* it must be said */
-	if (read_numbers(data, size, &e, err) < 0)
+	if (read_numbers(data, size, &r, err) < 0)
 		return -1;
 	/* strings stay where they are in this copy */
 	char *at = arena_strndup(a, data + ENTRY_LINE_SIZE, size - ENTRY_LINE_SIZE);

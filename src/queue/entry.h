@@ -18,8 +18,10 @@
  *
  * What is read here may be anybody's octets: it is bounded, every key, number
  * and word must be one that entry_write() could have written, and nothing
- * that goes into a command has a control character. Whoever reads an entry
- * finds plain data in the arena of the entry, const for all but the queue.
+ * that goes into a command has a control character. A key that came later has
+ * the VERSION that has it first: who knows only older ones leaves such an entry
+ * alone, and an entry that does without is of the old version. Whoever reads
+ * an entry finds plain data in the arena of the entry, const for all but the queue.
  * Moments are milliseconds since 1970 (datetime_now()), 0 = never.
  */
 #ifndef QUEUE_ENTRY_H
@@ -39,7 +41,8 @@ struct arena;
 struct error;
 struct strbuf;
 
-#define ENTRY_VERSION 1
+#define ENTRY_VERSION_FIRST 1
+#define ENTRY_VERSION 2			/* the last one; an entry has the first that will do */
 #define ENTRY_LINE_SIZE 83		/* octets of the first line, with its LF */
 #define ENTRY_ID_LEN 16
 #define ENTRY_ENVELOPE_MAX ((size_t)64 * 1024 * 1024)
@@ -49,6 +52,7 @@ struct strbuf;
 struct entry_rcpt {
 	enum outcome outcome;	/* NONE: not tried yet; DEFERRED: tried; others: nothing to do */
 	bool told;		/* REFUSED, and the sender has been told */
+	bool standing;		/* accepted in the transfer that transid is of */
 	int64_t at_ms;		/* of the last reply or failure */
 	/* the last reply, or what went wrong here; all empty before the first try */
 	enum fault fault;
@@ -76,6 +80,9 @@ struct entry {
 	int64_t warned_ms;	/* the sender was told of the delay; 0 = not yet */
 	unsigned attempts;	/* tries so far, the one of the submission among them */
 	bool held;		/* not tried until it is released */
+	int64_t held_ms;	/* ... since then: its time does not pass */
+	int64_t undo_ms;	/* not tried before, whatever is asked for: it may be taken back */
+	unsigned notices;	/* kinds (1 << enum bounce_kind) told that may lie in pending/ */
 	bool binary;		/* the message is no text: read octet for octet */
 	uid_t uid;		/* who submitted it */
 
@@ -86,6 +93,7 @@ struct entry {
 	struct entry_setting *setting;
 	size_t setting_n, setting_alloc;
 
+	const char *transid;	/* of a transfer that broke and can be resumed (CHECKPOINT); NULL */
 	const char *message_id;	/* as it stands in the message; NULL = none */
 	struct envelope envelope;	/* everybody's, those too that have got it */
 	struct entry_rcpt *rcpt;	/* envelope.rcpt_count of them */

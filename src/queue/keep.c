@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/account.h"
+#include "conf/accounts.h"
 #include "message/result.h"
 #include "queue/entry.h"
 #include "queue/queue.h"
@@ -29,22 +30,45 @@ static const char *whole_path(struct arena *a, const char *path)
 	return path && realpath(path, whole) ? arena_strdup(a, whole) : path;
 }
 
+void keep_note_config(struct entry *e, const struct config_request *config)
+{
+	e->config_file = whole_path(e->arena, config->file);
+	e->no_files = config->no_files;
+	e->setting_n = 0;
+	for (size_t i = 0; i < config->override_n; i++)
+		entry_add_setting(e, config->override[i].key, config->override[i].value);
+}
+
+/* Its time begins with its release (RFC 4865). */
+static void hold(struct entry *e)
+{
+	struct ext_request *x = &e->envelope.ext;
+
+	if (x->hold == HOLD_NONE || x->hold_ms <= e->arrival_ms)
+		return;
+	e->next_ms = x->hold_ms;
+	e->expires_ms += x->hold_ms - e->arrival_ms;
+	x->hold = HOLD_NONE;
+	x->hold_ms = 0;
+}
+
 static void fill(struct entry *e, const struct keep_request *r)
 {
 	const struct submission *s = r->submission;
-	const struct config_request *config = &s->request->config;
 
 	entry_init(e, s->arena);
 	entry_set_envelope(e, &s->envelope);
 	e->arrival_ms = datetime_now();
 	e->expires_ms = e->arrival_ms + 1000 * (int64_t)(*s->envelope.sender ?
 		s->account->queue.lifetime : s->account->queue.bounce_lifetime);
+	if (!r->tried && s->account->queue.undo_window)
+		e->next_ms = e->undo_ms = e->arrival_ms +
+			1000 * (int64_t)s->account->queue.undo_window;
+	if (r->hold)
+		hold(e);
 	e->uid = getuid();
 	e->account = s->account->name;
-	e->config_file = whole_path(s->arena, config->file);
-	e->no_files = config->no_files;
-	for (size_t i = 0; i < config->override_n; i++)
-		entry_add_setting(e, config->override[i].key, config->override[i].value);
+	keep_note_config(e, &s->request->config);
 	e->message_id = r->message_id;
 }
 
@@ -56,12 +80,14 @@ static bool is_kept(const struct keep_request *r, size_t i)
 			     schedule_keeps(r->submission->account, &one->error));
 }
 
-/* The number of those who are to get it later. */
+/* The number of those who are to get it later, or are to be told of. */
 static size_t count_kept(const struct keep_request *r)
 {
 	const struct error *refusal = &r->result->refusal;
 	size_t n = 0;
 
+	if (r->tell)
+		return r->result->rcpt_count - result_count(r->result, OUTCOME_ACCEPTED);
 	if (r->tried && refusal->exit && !schedule_keeps(r->submission->account, refusal))
 		return 0;
 	for (size_t i = 0; i < r->result->rcpt_count; i++)
@@ -69,7 +95,7 @@ static size_t count_kept(const struct keep_request *r)
 	return n;
 }
 
-/* Who is not kept has been told already, or is being told. */
+/* Who is not kept has been told already, or is being told; or the queue is to do it. */
 static void note_try(struct entry *e, const struct keep_request *r)
 {
 	schedule_note(e, r->submission->account, r->result, NULL, r->begun_ms, datetime_now());
@@ -77,8 +103,11 @@ static void note_try(struct entry *e, const struct keep_request *r)
 		if (is_kept(r, i) || r->result->rcpt[i].outcome == OUTCOME_ACCEPTED)
 			continue;
 		e->rcpt[i].outcome = OUTCOME_REFUSED;
-		e->rcpt[i].told = true;
+		e->rcpt[i].told = !r->tell;
 	}
+	if (r->transfer)
+		schedule_note_transfer(e, r->submission->account, r->transfer, r->result, NULL,
+				       datetime_now());
 }
 
 int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,

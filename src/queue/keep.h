@@ -9,6 +9,9 @@
 
 #include "util/attr.h"
 
+struct attempt_transfer;
+struct config_request;
+struct entry;
 struct error;
 struct queue;
 struct result;
@@ -19,7 +22,10 @@ struct keep_request {
 	const char *message_id;		/* as it goes out; NULL = none */
 	struct result *result;		/* of the try, for its recipients */
 	bool tried;			/* false: there was none */
+	bool tell;			/* ... and who is not kept has to be told of by a bounce */
 	int64_t begun_ms;		/* when it began */
+	const struct attempt_transfer *transfer;	/* ... one that broke; NULL = none */
+	bool hold;			/* it waits here till its release, no server is asked to */
 };
 
 /* Can this submission be sent later? Not when the server is to fetch parts of it (BURL). */
@@ -27,12 +33,16 @@ ATTR_PURE bool keep_possible(const struct submission *s);
 
 /*
  * Adds what has to be sent later: everything, or, of one that was tried, what
- * schedule_keeps() says, unless a refusal ended it for all. 1: it is in the
+ * schedule_keeps() says, unless a refusal ended it for all; to tell somebody
+ * an entry is made as well, which the next run of the queue does. 1: it is in the
  * queue, *id_out (in the submission's arena) names it, and in the result those
  * who wait are OUTCOME_QUEUED. 0: there is nothing to be kept. -1 as
  * queue_add(): nothing is kept, and the result is as it was.
  */
 ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
 			       struct error *err);
+
+/* Notes in e how its account is made: files and options, as they are found from anywhere. */
+void keep_note_config(struct entry *e, const struct config_request *config);
 
 #endif

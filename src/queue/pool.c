@@ -245,7 +245,7 @@ static void drop_groups(struct pool *p)
 	}
 }
 
-/* --- handing out --------------------------------------------------------------------------------- */
+/* --- handing out --------------------------------------------------------------- */
 
 static void feed(struct pool *p, struct worker *w)
 {

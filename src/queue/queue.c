@@ -29,6 +29,7 @@
 #define USAGE_SIZE 21			/* digits and LF */
 #define STALE_SECONDS (36 * 3600L)
 #define FOLDERS 256
+#define PENDING "pending"
 
 enum { ID_TRIES = 5, RANDOM_BITS = 20 };
 
@@ -256,13 +257,22 @@ int64_t queue_due_of(const struct entry *e)
 	return e->held ? INT64_MAX : e->next_ms > e->arrival_ms ? e->next_ms : e->arrival_ms;
 }
 
+/* All of it, and when it is due, into a file that has no name yet. */
+static int write_entry(const struct queue *q, struct entry *e, const struct message *m,
+		       const struct edits *edits, struct store_file *f, struct error *err)
+{
+	if (put_entry(f->fd, e, m, edits, err) < 0)
+		return error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
+	return queue_set_due(f->fd, queue_due_of(e)) < 0 ? queue_fault(q, "tmp", err) : 0;
+}
+
 /* An id that nobody has, and the folder that it is for; -1 and errno. */
-static int choose_id(struct queue *q, struct entry *e)
+static int choose_id(const struct queue *q, char id[ENTRY_ID_LEN + 1])
 {
 	for (int i = 0; i < ID_TRIES; i++) {
-		const int folder = make_id(e->id) < 0 ? -1 : queue_folder(q, e->id, true);
+		const int folder = make_id(id) < 0 ? -1 : queue_folder(q, id, true);
 
-		if (folder < 0 || faccessat(folder, e->id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		if (folder < 0 || faccessat(folder, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 			return folder;
 		close(folder);
 	}
@@ -272,7 +282,7 @@ static int choose_id(struct queue *q, struct entry *e)
 
 static int commit(struct queue *q, struct store_file *f, struct entry *e)
 {
-	const int folder = choose_id(q, e);
+	const int folder = choose_id(q, e->id);
 
 	if (folder < 0)
 		return -1;
@@ -283,50 +293,147 @@ static int commit(struct queue *q, struct store_file *f, struct entry *e)
 	return rc;
 }
 
-static int add(struct queue *q, int tmp, struct entry *e, const struct message *m,
-	       const struct edits *edits, struct error *err)
+/* So many octets more, and who watches the folder "tmp" sees that there is work. */
+static void note_work(const struct queue *q, int usage, int64_t octets)
 {
-	struct store_file f = { .fd = -1 };
-	int rc = store_begin_locked(&f, tmp, 0600) < 0 ? queue_fault(q, "tmp", err) : 0;
-
-	if (rc == 0 && put_entry(f.fd, e, m, edits, err) < 0) {
-		rc = error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
-		store_abort(&f);
-	}
-	if (rc == 0 && (queue_set_due(f.fd, queue_due_of(e)) < 0 || commit(q, &f, e) < 0))
-		rc = queue_fault(q, *e->id ? e->id : NULL, err);
-	store_abort(&f);
-	if (rc < 0)
-		*e->id = '\0';
-	return rc;
+	(void)utimensat(q->store.fd, "tmp", NULL, AT_SYMLINK_NOFOLLOW);
+	usage_change(usage, octets);
 }
 
 int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	      const struct edits *edits, uint64_t max_bytes, struct error *err)
 {
 	const uint64_t size = edits_wire_size(edits, m);
-	int rc = -1;
+	struct store_file f = { .fd = -1 };
 
 	if (size - m->body_size > MESSAGE_HEADER_MAX)
 		return error_set(err, FAULT_INPUT_TOO_LARGE, "the header is too large for the "
 				 "queue");
 	const int usage = usage_open(q);
 
-	if (check_room(q, usage, size, max_bytes, err) == 0) {
-		const int tmp = store_open_below(q->store.fd, "tmp");
-
-		e->binary = m->body_binary;
-		rc = tmp < 0 ? queue_fault(q, "tmp", err) : add(q, tmp, e, m, edits, err);
-		if (rc == 0) {
-			/* who watches the folder sees that there is work */
-			(void)futimens(tmp, NULL);
-			usage_change(usage, (int64_t)(e->message_start + e->message_size));
-		}
-		if (tmp >= 0)
-			close(tmp);
+	if (check_room(q, usage, size, max_bytes, err) < 0) {
+		usage_close(usage);
+		return -1;
 	}
+	e->binary = m->body_binary;
+	int tmp = store_open_below(q->store.fd, "tmp");
+	int rc = tmp < 0 || store_begin_locked(&f, tmp, 0600) < 0 ? queue_fault(q, "tmp", err) :
+		write_entry(q, e, m, edits, &f, err);
+
+	if (rc == 0 && commit(q, &f, e) < 0)
+		rc = queue_fault(q, *e->id ? e->id : NULL, err);
+	store_abort(&f);
+	if (tmp >= 0)
+		close(tmp);
+	if (rc == 0)
+		note_work(q, usage, (int64_t)(e->message_start + e->message_size));
+	else
+		*e->id = '\0';
 	usage_close(usage);
 	return rc;
+}
+
+/* A folder of the queue, to be read; NULL and errno. */
+static DIR *open_folder(const struct queue *q, const char *name)
+{
+	int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+/* --- notifications under way ------------------------------------------------------- */
+
+int queue_stage(struct queue *q, struct entry *e, const struct message *m,
+		const struct edits *edits, const char *name, struct error *err)
+{
+	struct store_file f = { .fd = -1 };
+	int tmp = store_open_below(q->store.fd, "tmp");
+	int pending = store_open_below(q->store.fd, PENDING);
+
+	e->binary = m->body_binary;
+	int rc = tmp < 0 || store_begin(&f, tmp, NULL, 0600) < 0 ? queue_fault(q, "tmp", err) :
+		write_entry(q, e, m, edits, &f, err);
+
+	if (rc == 0 && (pending < 0 || store_commit(&f, pending, name, STORE_REPLACE) < 0))
+		rc = queue_fault(q, PENDING, err);
+	store_abort(&f);
+	if (pending >= 0)
+		close(pending);
+	if (tmp >= 0)
+		close(tmp);
+	return rc;
+}
+
+/*
+ * To a name that nobody has; -1 and errno. Synced there first: what is in both
+ * places after a power cut is told twice, and not never.
+ */
+static int give_id(const struct queue *q, int pending, const char *name)
+{
+	char id[ENTRY_ID_LEN + 1];
+	const int folder = choose_id(q, id);
+
+	if (folder < 0)
+		return -1;
+	const int rc = renameat(pending, name, folder, id) < 0 || fsync(folder) < 0 ||
+		fsync(pending) < 0 ? -1 : 0;
+	const int why = errno;
+
+	close(folder);
+	errno = why;
+	return rc;
+}
+
+static void note_admitted(const struct queue *q, int64_t octets)
+{
+	const int usage = usage_open(q);
+
+	note_work(q, usage, octets);
+	usage_close(usage);
+}
+
+int queue_admit(struct queue *q, const char *name, struct error *err)
+{
+	struct stat st;
+	int pending = openat(q->store.fd, PENDING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rc = pending < 0 ? -1 : fstatat(pending, name, &st, AT_SYMLINK_NOFOLLOW);
+
+	if (rc < 0 && errno == ENOENT)
+		rc = 0;
+	else if (rc < 0 || give_id(q, pending, name) < 0)
+		rc = queue_fault(q, PENDING, err);
+	else
+		note_admitted(q, st.st_size);
+	if (pending >= 0)
+		close(pending);
+	return rc;
+}
+
+/* Those of entries that are gone are nobody's: they were written, and the entry was not. */
+static void clean_pending(const struct queue *q)
+{
+	DIR *dir = queue_exists(q) ? open_folder(q, PENDING) : NULL;
+	const struct dirent *d;
+
+	while (dir && (d = readdir(dir))) {
+		char id[ENTRY_ID_LEN + 1] = "";
+		int folder;
+
+		memcpy(id, d->d_name, strnlen(d->d_name, ENTRY_ID_LEN));
+		if (!queue_is_id(id))
+			continue;
+		folder = queue_folder(q, id, false);
+		if (folder < 0 ? errno == ENOENT :
+		    faccessat(folder, id, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+		if (folder >= 0)
+			close(folder);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 /* --- all entries ----------------------------------------------------------------- */
@@ -400,18 +507,8 @@ static int next_item(int folder, struct listing *l, struct queue_item *out)
 		return 0;
 	out->due_ms = queue_due_time(&st);
 	out->size = (uint64_t)st.st_size;
+	out->inode = (uint64_t)st.st_ino;
 	return 1;
-}
-
-/* A folder of the queue, to be read; NULL and errno. */
-static DIR *open_folder(const struct queue *q, const char *name)
-{
-	int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
 }
 
 static int cannot_list(const struct queue *q, const char *name, struct error *err)
@@ -505,4 +602,5 @@ void queue_clean(struct queue *q)
 	if (tmp.fd >= 0)
 		store_clean(&tmp, STALE_SECONDS);
 	store_close(&tmp);
+	clean_pending(q);
 }

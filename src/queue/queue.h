@@ -3,8 +3,10 @@
  *
  *	FOLDER/XX/ID	entries, by the last two digits of their ids
  *	FOLDER/tmp/	those being written; changed whenever one was added
+ *	FOLDER/pending/	notifications that are not entries yet: queue_stage()
  *	FOLDER/corrupt/	damaged ones
  *	FOLDER/failed/	those that nobody can be told about
+ *	FOLDER/sent/	those that came to their end, with keep_queue
  *	FOLDER/paused/	accounts that are paused (queue/pause.h)
  *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
@@ -50,6 +52,7 @@ struct queue {
 	struct store store;	/* store.fd is -1 when there is no queue */
 	/* entries taken out by this process, whose folders are to be synced */
 	unsigned removed;
+	uint64_t removed_octets;
 	int64_t removed_ms;		/* the first of them, on the monotonic clock */
 	uint32_t unsynced[8];		/* a bit for each of the 256 folders */
 };
@@ -76,6 +79,19 @@ bool queue_exists(const struct queue *q);
 ATTR_CHECK int queue_add(struct queue *q, struct entry *e, const struct message *m,
 			 const struct edits *edits, uint64_t max_bytes, struct error *err);
 
+/*
+ * Writes an entry under that name (the id of the entry that it is about, a dot
+ * and more) into pending/, in place of one that is there. It becomes an entry
+ * with queue_admit(), and is removed when the one that it is about is gone: a
+ * notification is written, then it is noted that it was told, and then it is
+ * sent off; who ends in between neither forgets it nor does it twice.
+ */
+ATTR_CHECK int queue_stage(struct queue *q, struct entry *e, const struct message *m,
+			   const struct edits *edits, const char *name, struct error *err);
+
+/* Makes it an entry; one that is not there was made one before. EX_CANTCREAT. */
+ATTR_CHECK int queue_admit(struct queue *q, const char *name, struct error *err);
+
 /* --- one entry -------------------------------------------------------------------- */
 
 struct queue_claim {
@@ -94,6 +110,9 @@ struct queue_claim {
  */
 ATTR_CHECK int queue_claim(struct queue *q, const char *id, struct queue_claim *out,
 			   struct error *err);
+
+/* Has somebody taken it? It is looked at for a moment only. */
+bool queue_is_claimed(const struct queue *q, const char *id);
 
 /* Reads an entry's envelope without taking it; as queue_claim(), but nothing is moved. */
 ATTR_CHECK int queue_peek(struct queue *q, const char *id, struct arena *a, struct entry *out,
@@ -131,7 +150,7 @@ ATTR_CHECK int queue_remove_soon(struct queue_claim *c, struct error *err);
 ATTR_CHECK int queue_sync(struct queue *q, struct error *err);
 ATTR_CHECK int queue_sync_older(struct queue *q, int milliseconds, struct error *err);
 
-/* Moves it, as it is on disk, to folder "failed" or "corrupt" of the queue. */
+/* Moves it, as it is on disk, to folder "failed", "corrupt" or "sent" of the queue. */
 ATTR_CHECK int queue_set_aside(struct queue_claim *c, const char *folder, struct error *err);
 
 /* Gives it back; for a claim of nothing, too. */
@@ -143,7 +162,7 @@ void queue_release(struct queue_claim *c);
 struct queue_item {
 	char id[ENTRY_ID_LEN + 1];
 	int64_t due_ms;
-	uint64_t size;
+	uint64_t size, inode;
 };
 
 /*
@@ -158,7 +177,7 @@ ATTR_CHECK int queue_each(struct queue *q, int (*take)(void *ctx, const struct q
 /* Could that be the id of an entry? */
 ATTR_PURE bool queue_is_id(const char *id);
 
-/* Removes what was left in tmp/ by who has not come to an end. */
+/* Removes what was left in tmp/ and pending/ by who has not come to an end. */
 void queue_clean(struct queue *q);
 
 #endif

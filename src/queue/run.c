@@ -57,6 +57,7 @@ struct trial {
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
 	struct result result;
+	struct attempt_transfer transfer;	/* one that broke: before it, then behind it */
 	int64_t begun_ms;
 	long milliseconds;
 };
@@ -193,6 +194,10 @@ static void choose_recipients(struct trial *t)
 		t->envelope.rcpt[n++] = e->envelope.rcpt[i];
 	}
 	t->envelope.rcpt_count = t->envelope.rcpt_alloc = n;
+	t->transfer = (struct attempt_transfer){ .transid = e->transid };
+	t->transfer.standing = arena_calloc(e->arena, n + 1, sizeof(bool));
+	for (size_t i = 0; i < n; i++)
+		t->transfer.standing[i] = e->rcpt[t->index[i]].standing;
 }
 
 /*
@@ -241,6 +246,7 @@ static void attempt(struct trial *t)
 	t->opt.line = t->run->line;
 	t->opt.next = offer_next;
 	t->opt.next_ctx = t;
+	t->opt.transfer = &t->transfer;
 	if (was_cut_off(t))
 		t->claim.entry.unknown_ms = t->claim.due_ms - QUEUE_UNKNOWN_SECONDS * 1000;
 	if (t->claim.entry.unknown_ms)
@@ -263,7 +269,8 @@ static bool was_interrupted(const struct trial *t)
 
 /* --- what has come of it ------------------------------------------------------------- */
 
-static void tell_of(struct trial *t, bool tried)
+/* True if it has failed here, for now: it is told with another run. */
+static bool tell_of(struct trial *t, bool tried, bool paused)
 {
 	const struct tell_request req = {
 		.queue = t->run->queue, .entry = &t->claim.entry, .account = t->account,
@@ -272,22 +279,37 @@ static void tell_of(struct trial *t, bool tried)
 	};
 	struct error err;
 
-	if (tell_sender(&req, &err) < 0) {
-		error_prefix(&err, "queue: %s", t->claim.entry.id);
+	if (paused && tell_pause(&req, &err) < 0)
 		tell_problem(t->run, &err);
-	}
+	if (tell_sender(&req, &err) == 0)
+		return false;
+	const bool later = error_is_temporary(&err);
+
+	error_prefix(&err, "queue: %s", t->claim.entry.id);
+	tell_problem(t->run, &err);
+	return later;
 }
 
-/* The entry as it is now, on disk; and out of the queue when nothing is left to be done. */
-static int settle(struct trial *t, struct error *err)
+/*
+ * The entry as it is now, on disk; and out of the queue when nothing is left
+ * to be done. later: nothing but to tell its sender, another time.
+ */
+static int settle(struct trial *t, bool later, struct error *err)
 {
 	struct queue_claim *c = &t->claim;
+	const bool untold = tell_is_due(&c->entry);
+	const bool open = entry_open(&c->entry) > 0 || (untold && later);
+	const bool kept = t->account && t->account->queue.keep;
 
-	if (entry_open(&c->entry) > 0)
-		return queue_update(c, err);
-	if (!tell_is_due(&c->entry))
-		return queue_remove_soon(c, err);
-	if (queue_update(c, err) < 0 || queue_set_aside(c, "failed", err) < 0)
+	/* what is told is noted before it is sent off */
+	if ((open || untold || kept || c->entry.notices) &&
+	    (queue_update(c, err) < 0 || tell_send_off(c->queue, &c->entry, err) < 0))
+		return -1;
+	if (open)
+		return 0;
+	if (!untold)
+		return kept ? queue_set_aside(c, "sent", err) : queue_remove_soon(c, err);
+	if (queue_set_aside(c, "failed", err) < 0)
 		return -1;
 	error_set(err, FAULT_DELIVERY_FAILED, "queue: %s: the sender cannot be told; the message "
 		  "is kept in %s/failed", c->entry.id, t->run->queue->store.path);
@@ -319,12 +341,12 @@ static void finish(struct trial *t)
 	struct error err;
 
 	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
+	schedule_note_transfer(e, t->account, &t->transfer, &t->result, t->index, datetime_now());
 	const bool paused = judge_account(t);
 
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
-	tell_of(t, true);
-	if (settle(t, &err) < 0)
+	if (settle(t, tell_of(t, true, paused), &err) < 0)
 		tell_problem(t->run, &err);
 	const struct run_attempt done = {
 		.entry = e, .account = t->account, .envelope = &t->envelope,
@@ -370,10 +392,13 @@ static void try_entry(struct trial *t, const struct error *no_account)
 /* Nobody is left to be sent to: whoever came so far did not come to its end. */
 static void end_entry(struct trial *t)
 {
+	struct entry *e = &t->claim.entry;
 	struct error err;
+	const bool later = tell_of(t, false, false);
 
-	tell_of(t, false);
-	if (settle(t, &err) < 0)
+	if (later)
+		e->next_ms = datetime_now() + 1000 * (int64_t)schedule_delay(e->attempts);
+	if (settle(t, later, &err) < 0)
 		tell_problem(t->run, &err);
 }
 
@@ -404,7 +429,8 @@ static bool is_due(const struct run *r, const struct trial *t)
 	const struct entry *e = &t->claim.entry;
 	const int64_t now = datetime_now();
 
-	if (e->held || (e->unknown_ms && now < e->unknown_ms + QUEUE_UNKNOWN_SECONDS * 1000))
+	if (e->held || now < e->undo_ms ||
+	    (e->unknown_ms && now < e->unknown_ms + QUEUE_UNKNOWN_SECONDS * 1000))
 		return false;
 	if (was_cut_off(t) && t->claim.due_ms > now)
 		return false;
@@ -528,9 +554,14 @@ static bool offer_next(void *ctx, const struct account *a, struct attempt_next *
 
 static void process(struct trial *t)
 {
-	struct error err;
+	struct error err, why;
 	const bool found = find_account(t, &err) == 0;
 
+	/* of a run that did not come to its end */
+	if (t->claim.entry.notices && tell_send_off(t->run->queue, &t->claim.entry, &why) < 0) {
+		tell_problem(t->run, &why);
+		return;
+	}
 	if (entry_open(&t->claim.entry) == 0)
 		end_entry(t);
 	else

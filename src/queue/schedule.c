@@ -9,6 +9,7 @@
 #include "conf/account.h"
 #include "message/result.h"
 #include "queue/entry.h"
+#include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -132,6 +133,27 @@ void schedule_note(struct entry *e, const struct account *a, const struct result
 	if (r->unknown && delay < QUEUE_UNKNOWN_SECONDS * 1000)
 		e->next_ms = now + with_jitter(QUEUE_UNKNOWN_SECONDS * 1000);
 	hold_here(e, r, planned_ms);
+}
+
+void schedule_note_transfer(struct entry *e, const struct account *a,
+			    const struct attempt_transfer *x, const struct result *r,
+			    const unsigned *index, int64_t now)
+{
+	const int64_t noticed = a ? now + (int64_t)a->checkpoint_wait * 1000 : now;
+
+	e->transid = x->transid ? arena_strdup(e->arena, x->transid) : NULL;
+	for (size_t i = 0; i < e->envelope.rcpt_count; i++)
+		e->rcpt[i].standing = false;
+	if (!x->transid)
+		return;
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		const size_t at = index ? index[i] : i;
+
+		if (at < e->envelope.rcpt_count)
+			e->rcpt[at].standing = x->standing[i];
+	}
+	if (e->next_ms < noticed)
+		e->next_ms = noticed;
 }
 
 /* "5 days", "2 hours", "90 seconds" */

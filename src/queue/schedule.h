@@ -10,6 +10,7 @@
 #include "util/attr.h"
 
 struct account;
+struct attempt_transfer;
 struct entry;
 struct error;
 struct result;
@@ -50,6 +51,14 @@ ATTR_PURE unsigned schedule_delay(unsigned attempts);
  */
 void schedule_note(struct entry *e, const struct account *a, const struct result *r,
 		   const unsigned *index, int64_t begun_ms, int64_t now);
+
+/*
+ * Behind schedule_note(): what is kept of a transfer that broke, which is not
+ * resumed before the server has noticed (checkpoint_wait). Strings are copied.
+ */
+void schedule_note_transfer(struct entry *e, const struct account *a,
+			    const struct attempt_transfer *x, const struct result *r,
+			    const unsigned *index, int64_t now);
 
 /* Refuses those who are still open because the time is over: true if it is. */
 bool schedule_expire(struct entry *e, int64_t now);

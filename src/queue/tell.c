@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/account.h"
+#include "conf/settings.h"
 #include "message/edits.h"
 #include "message/envelope.h"
 #include "message/ident.h"
@@ -19,9 +20,6 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-/* Without an account. */
-#define SIZE_LIMIT 50000
-#define LIFETIME (5 * 86400U)
 #define PATH_LIMIT 8192
 
 /* The name that the account says in EHLO, else that of the host. */
@@ -32,14 +30,32 @@ static const char *own_name(const struct tell_request *t, struct arena *a)
 	return own && *own && strcmp(own, "auto") != 0 ? own : ident_host(a);
 }
 
+/* Those of the account; without one the defaults. */
+static const struct queue_settings *settings_of(const struct tell_request *t)
+{
+	struct account *defaults;
+
+	if (t->account)
+		return &t->account->queue;
+	defaults = arena_calloc(t->entry->arena, 1, sizeof(*defaults));
+	settings_defaults(SCOPE_ACCOUNT, defaults, t->entry->arena, false);
+	return &defaults->queue;
+}
+
 static struct bounce bounce_begin(const struct tell_request *t, enum bounce_kind kind)
 {
 	return (struct bounce){
 		.entry = t->entry, .original = t->message, .kind = kind,
 		.host = own_name(t, t->entry->arena),
-		.size_limit = t->account ? t->account->queue.bounce_size_limit : SIZE_LIMIT,
+		.size_limit = settings_of(t)->bounce_size_limit,
 		.now_ms = datetime_now(),
 	};
+}
+
+/* Of the folder "pending": one that a try has written is none of the next one's. */
+static const char *notice_name(const struct entry *e, unsigned kind)
+{
+	return arena_printf(e->arena, "%s.%u.%u", e->id, kind, e->attempts);
 }
 
 static int mail(const struct tell_request *t, const struct bounce *b, const struct message *m,
@@ -49,9 +65,21 @@ static int mail(const struct tell_request *t, const struct bounce *b, const stru
 	struct entry e;
 
 	edits_init(&none, b->entry->arena, m);
-	bounce_entry(b, m, t->account ? t->account->queue.bounce_lifetime : LIFETIME,
-		     b->entry->arena, &e);
-	return queue_add(t->queue, &e, m, &none, 0, err);
+	bounce_entry(b, m, settings_of(t)->bounce_lifetime, b->entry->arena, &e);
+	if (queue_stage(t->queue, &e, m, &none, notice_name(t->entry, b->kind), err) < 0)
+		return -1;
+	t->entry->notices |= 1U << b->kind;
+	return 0;
+}
+
+int tell_send_off(struct queue *q, struct entry *e, struct error *err)
+{
+	for (unsigned kind = 0; e->notices >> kind; kind++) {
+		if (e->notices & 1U << kind && queue_admit(q, notice_name(e, kind), err) < 0)
+			return -1;
+	}
+	e->notices = 0;
+	return 0;
 }
 
 static int put_locally(const struct tell_request *t, const struct message *m, struct error *err)
@@ -100,18 +128,27 @@ static void note_told(const struct tell_request *t, const struct bounce *b, bool
 	}
 }
 
-/* Nobody can be told but who looks after this host. */
-static int tell_admin(const struct tell_request *t, struct bounce *b, struct error *err)
+/* Who looks after this host, if he is to hear about that message; else NULL. */
+static const char *admin_of(const struct tell_request *t)
 {
 	const struct account *a = t->account;
-	struct error trouble;
 
 	if (!a || !a->queue.notify_to || bounce_is_notice(t->message))
+		return NULL;
+	return a->queue.notify_to;
+}
+
+/* Nobody can be told but he. */
+static int tell_admin(const struct tell_request *t, struct bounce *b, struct error *err)
+{
+	struct error trouble;
+
+	b->to = admin_of(t);
+	if (!b->to)
 		return error_set(err, FAULT_DELIVERY_FAILED, "nobody can be told");
-	b->to = a->queue.notify_to;
 	if (bounce_count(b) == 0)
 		return 0;
-	if (!bounce_notice_due(b, a->report.notify_interval, &trouble))
+	if (!bounce_notice_due(b, t->account->report.notify_interval, &trouble))
 		return error_set(err, FAULT_DELIVERY_FAILED, "%s was told of such a failure "
 				 "not long ago", b->to);
 	return tell(t, b, false, err);
@@ -128,14 +165,25 @@ static int tell_failed(const struct tell_request *t, struct error *err)
 			return -1;
 	} else {
 		note_told(t, &b, false);
-		if (bounce_count(&b) > 0 && tell(t, &b, way == BOUNCE_TO_USER, &why) < 0 &&
-		    (way == BOUNCE_TO_SENDER || tell_admin(t, &b, err) < 0)) {
-			*err = why;
-			return -1;
+		if (bounce_count(&b) > 0 && tell(t, &b, way == BOUNCE_TO_USER, &why) < 0) {
+			if (way == BOUNCE_TO_SENDER) {
+				*err = why;
+				return -1;
+			}
+			if (tell_admin(t, &b, err) < 0)
+				return error_set(err, FAULT_DELIVERY_FAILED, "%s", why.text);
 		}
 	}
 	note_told(t, &b, true);
 	return 0;
+}
+
+int tell_pause(const struct tell_request *t, struct error *err)
+{
+	struct bounce b = bounce_begin(t, BOUNCE_PAUSED);
+
+	b.to = admin_of(t);
+	return b.to && bounce_count(&b) > 0 ? tell(t, &b, false, err) : 0;
 }
 
 /* --- delays, and what was handed over ---------------------------------------------------- */

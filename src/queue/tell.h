@@ -27,7 +27,7 @@ struct strbuf;
 
 /* All of it is borrowed. */
 struct tell_request {
-	struct queue *queue;		/* what is to be mailed is added to it */
+	struct queue *queue;		/* what is to be mailed is staged in it */
 	struct entry *entry;		/* what was told is noted in it */
 	const struct account *account;	/* NULL = it is not there any more */
 	const struct message *message;
@@ -42,9 +42,20 @@ ATTR_PURE bool tell_is_due(const struct entry *e);
 
 /*
  * Tells all that is to be told now. Who is refused is "told" then, or did not
- * want to be; who is not could not be told, and err says why. What was told
- * is as safe on disk as an entry is.
+ * want to be; who is not could not be told, and err says why: another time it
+ * may go better if error_is_temporary(), else there is nobody. What was told
+ * by mail is as safe on disk as an entry is; tell_send_off() follows when the
+ * entry has been written, which has the notices that it is about.
  */
 ATTR_CHECK int tell_sender(const struct tell_request *t, struct error *err);
+
+/* Tells notify_to, if there is one, that the account is paused. As tell_sender(). */
+ATTR_CHECK int tell_pause(const struct tell_request *t, struct error *err);
+
+/*
+ * Sends off the notices of an entry that says on disk that they were told: they
+ * become entries of the queue, those that have not yet. EX_CANTCREAT.
+ */
+ATTR_CHECK int tell_send_off(struct queue *q, struct entry *e, struct error *err);
 
 #endif

@@ -321,6 +321,10 @@ static int from_file(const char *path, unsigned rules, struct secret *out, struc
 		rc = take_line(&text, path, out, err);
 	else
 		error_recast(err, FAULT_CONFIG);
+	/* others are not meant to read it: there is another way for them */
+	if (rc < 0 && err->fault == FAULT_FILE_DENIED && geteuid() != 0)
+		error_append(err, ": as root 'msubmit --configure ADDRESS' sets up a service that "
+			     "sends for all users");
 	strbuf_release_secret(&text);
 	return rc;
 }

@@ -200,6 +200,27 @@ int auth_check(const char *path, const struct auth_login *login, struct error *e
 	return rc;
 }
 
+int auth_find_password(const char *path, const char *user, struct secret *out,
+		       struct error *err)
+{
+	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	struct secret name = { NULL, 0 };
+	int rc = fs_read_file(path, FS_SECRET, &file, err);
+	const char *hash;
+
+	secret_set(&name, user, strlen(user));
+	if (rc == 0 && name_fits(user, strlen(user))) {
+		char *entry = find_entry(&file, &name);
+		const struct scheme *scheme = entry ? find_scheme(entry, &hash) : NULL;
+
+		if (scheme && !scheme->begin && *hash)
+			secret_set(out, hash, strlen(hash));
+	}
+	secret_release(&name);
+	strbuf_release_secret(&file);
+	return rc;
+}
+
 int auth_check_file(const char *path, struct error *err)
 {
 	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
@@ -218,6 +239,7 @@ int auth_check_file(const char *path, struct error *err)
 struct mechanism {
 	const char *name;
 	int (*converse)(struct smtpd *, const char *initial, struct auth_login *login);
+	bool scram;		/* instead: the password does not come over the line */
 };
 
 static int refuse_auth(struct smtpd *s, int code, const char *status, const char *text)
@@ -237,7 +259,7 @@ static int decode(struct smtpd *s, const char *text, size_t len, struct strbuf *
 }
 
 /* Asks with a challenge (in base64) and takes the response. */
-static int ask(struct smtpd *s, const char *challenge, struct strbuf *out)
+int signin_ask(struct smtpd *s, const char *challenge, struct strbuf *out)
 {
 	struct strbuf line = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
 	bool cut, bare;
@@ -261,7 +283,7 @@ static int first_response(struct smtpd *s, const char *initial, const char *chal
 			  struct strbuf *out)
 {
 	if (!initial)
-		return ask(s, challenge, out);
+		return signin_ask(s, challenge, out);
 	return strcmp(initial, "=") == 0 ? 0 : decode(s, initial, strlen(initial), out);
 }
 
@@ -294,7 +316,7 @@ static int login_dialogue(struct smtpd *s, const char *initial, struct auth_logi
 		rc = reply_malformed(s, &err);
 	strbuf_reset(&text);
 	if (rc == 0)
-		rc = ask(s, "UGFzc3dvcmQ6", &text);
+		rc = signin_ask(s, "UGFzc3dvcmQ6", &text);
 	if (rc == 0 && auth_set_password(login, &text, &err) < 0)
 		rc = reply_malformed(s, &err);
 	strbuf_release_secret(&text);
@@ -302,31 +324,58 @@ static int login_dialogue(struct smtpd *s, const char *initial, struct auth_logi
 }
 
 static const struct mechanism mechanisms[] = {
-	{ "PLAIN", plain },
-	{ "LOGIN", login_dialogue },
+	{ "SCRAM-SHA-256", NULL, true }, { "SCRAM-SHA-1", NULL, true },
+	{ "PLAIN", plain, false }, { "LOGIN", login_dialogue, false },
 };
 
-static const struct mechanism *find_mechanism(const char *name, size_t len)
+/* A client that may choose takes SCRAM, which only passwords in clear can answer. */
+static bool is_offered(const struct smtpd *s, const struct mechanism *m)
+{
+	const struct listen_settings *set = &s->options->set;
+
+	return !m->scram || (set->auth_scram && set->auth_file && !set->on_auth);
+}
+
+void signin_mechanisms(const struct smtpd *s, struct strbuf *out)
+{
+	const size_t before = out->len;
+
+	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
+		if (is_offered(s, &mechanisms[i]))
+			strbuf_addf(out, "%s%s", out->len > before ? " " : "", mechanisms[i].name);
+}
+
+static const struct mechanism *find_mechanism(const struct smtpd *s, const char *name, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (text_same(name, len, mechanisms[i].name))
+		if (text_same(name, len, mechanisms[i].name) && is_offered(s, &mechanisms[i]))
 			return &mechanisms[i];
 	return NULL;
 }
 
-static void verify(struct smtpd *s, const char *mechanism, const struct auth_login *login)
+static int ask_who_knows(const struct smtpd *s, const char *mechanism,
+			 const struct auth_login *login, struct error *err)
 {
-	struct error err;
+	const struct listen_settings *set = &s->options->set;
 
-	if (auth_check(s->options->set.auth_file, login, &err) == 0) {
-		strbuf_reset(&s->user);
-		strbuf_add(&s->user, login->user.data, login->user.len);
-		smtpd_log(s, "mechanism=%s result=signed-in", mechanism);
-		smtpd_reply(s, 235, "2.7.0", "welcome");
-		return;
-	}
-	smtpd_log(s, "mechanism=%s name='%s' result=%s", mechanism, login->user.data, err.text);
-	if (err.exit != EX_NOPERM) {
+	return set->on_auth ? auth_hook(set, login, mechanism, s->peer, err) :
+		auth_check(set->auth_file, login, err);
+}
+
+static void welcome(struct smtpd *s, const char *mechanism, const struct auth_login *login)
+{
+	strbuf_reset(&s->user);
+	strbuf_add(&s->user, login->user.data, login->user.len);
+	smtpd_log(s, "mechanism=%s result=signed-in", mechanism);
+	smtpd_reply(s, 235, "2.7.0", "welcome");
+}
+
+static void reply_refused(struct smtpd *s, const char *mechanism, const struct auth_login *login,
+			  const struct error *err)
+{
+	smtpd_log(s, "mechanism=%s name='%s' result=%s", mechanism,
+		  secret_is_set(&login->user) ? login->user.data : "", err->text);
+	if (err->exit != EX_NOPERM) {
 		smtpd_reply(s, 454, "4.7.0", "sign-in is not possible now");
 		return;
 	}
@@ -335,10 +384,35 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 	smtpd_reply(s, 535, "5.7.8", "sign-in refused: user name or password is wrong");
 }
 
+static void verify(struct smtpd *s, const char *mechanism, const struct auth_login *login)
+{
+	struct error err;
+
+	if (ask_who_knows(s, mechanism, login, &err) == 0)
+		welcome(s, mechanism, login);
+	else
+		reply_refused(s, mechanism, login, &err);
+}
+
+static void run_scram(struct smtpd *s, const char *name, const char *initial,
+		      struct auth_login *login)
+{
+	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct error err = { 0 };
+
+	if (first_response(s, initial, "", &text) == 0) {
+		if (scram_converse(s, name, &text, login, &err) == 0)
+			welcome(s, name, login);
+		else if (err.exit)
+			reply_refused(s, name, login, &err);
+	}
+	strbuf_release_secret(&text);
+}
+
 /* What speaks against signing in at all; true when it was answered. */
 static bool refuse_now(struct smtpd *s)
 {
-	if (!s->options->set.auth_file)
+	if (!s->options->set.auth_file && !s->options->set.on_auth)
 		refuse_auth(s, 502, "5.5.1", "AUTH is not offered");
 	else if (!smtpd_offers_auth(s))
 		refuse_auth(s, 538, "5.7.11", "sign-in needs TLS: send STARTTLS first");
@@ -355,7 +429,7 @@ static bool refuse_now(struct smtpd *s)
 static void run_auth(struct smtpd *s, const char *arg)
 {
 	size_t len = strcspn(arg, " ");
-	const struct mechanism *mechanism = find_mechanism(arg, len);
+	const struct mechanism *mechanism = find_mechanism(s, arg, len);
 	const char *initial = arg[len] ? arg + len + 1 : NULL;
 	struct auth_login login = { 0 };
 
@@ -366,6 +440,8 @@ static void run_auth(struct smtpd *s, const char *arg)
 		refuse_auth(s, 501, "5.5.4", "AUTH needs the name of a mechanism");
 	} else if (!mechanism) {
 		refuse_auth(s, 504, "5.5.4", "unknown mechanism");
+	} else if (mechanism->scram) {
+		run_scram(s, mechanism->name, initial, &login);
 	} else if (mechanism->converse(s, initial, &login) == 0) {
 		verify(s, mechanism->name, &login);
 	}

@@ -1,4 +1,4 @@
-/* The commands of the listener's clients: parameters, handlers, the table. */
+/* The commands of the listener's clients: what EHLO offers, handlers, the table. */
 #include "config.h"
 
 #include <ctype.h>
@@ -11,155 +11,28 @@
 #include <strings.h>
 
 #include "message/address.h"
+#include "message/params.h"
 #include "net/wire.h"
+#include "server/caller.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/arena.h"
 #include "util/attr.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/text.h"
 
-struct mail_params {
-	bool auth_announced;	/* in: AUTH= is allowed */
-	bool utf8;		/* SMTPUTF8 */
-	uint64_t size;		/* SIZE=, 0 = not told; UINT64_MAX = more than fits */
-};
-
-/* --- parameters of MAIL and RCPT ---------------------------------------------------- */
-
-/*
- * RFC 5321, section 4.1.1.11: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8
- * (RFC 6531), and AUTH (RFC 4954, section 5), whose value is checked and then
- * not used. One table; what is not in it, or was not announced, is 555 5.5.4.
- */
-
-enum { SIZE_DIGITS_MAX = 20 };
-
-struct param {
-	const char *keyword;
-	int (*parse)(struct mail_params *, const char *value, size_t len);
-	bool has_value;
-};
-
-/* size-value = 1*20DIGIT; what is more than 64 bits hold is UINT64_MAX */
-static int parse_size(struct mail_params *params, const char *value, size_t len)
-{
-	if (len > SIZE_DIGITS_MAX || strspn(value, "0123456789") < len)
-		return -1;
-	params->size = strtoull(value, NULL, 10);
-	return 0;
-}
-
-static int parse_body(struct mail_params *params, const char *value, size_t len)
-{
-	(void)params;
-	return text_same(value, len, "8BITMIME") || text_same(value, len, "7BIT") ? 0 : -1;
-}
-
-static int parse_utf8(struct mail_params *params, const char *value, size_t len)
-{
-	(void)value;
-	(void)len;
-	params->utf8 = true;
-	return 0;
-}
-
-/*
- * xtext = *( %d33-42 / %d44-60 / %d62-126 / "+" 2HEXDIG )   (RFC 3461, 4;
- * the digits in upper case). Printable ASCII was checked before.
- */
-static int parse_auth(struct mail_params *params, const char *value, size_t len)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	(void)params;
-	for (size_t i = 0; i < len; i++) {
-		if (value[i] != '+')
-			continue;
-		if (len - i < 3 || !strchr(hex, value[i + 1]) || !strchr(hex, value[i + 2]))
-			return -1;
-		i += 2;
-	}
-	return 0;
-}
-
-static const struct param mail_table[] = {
-	{ "SIZE", parse_size, true }, { "BODY", parse_body, true },
-	{ "SMTPUTF8", parse_utf8, false }, { "AUTH", parse_auth, true },
-};
-
-static int refuse_param(struct error *err, int reply, const char *text, const char *word, int len)
-{
-	error_set(err, FAULT_PARAMETER, "%s '%.*s'", text, len, word);
-	err->reply = reply;
-	return -1;
-}
-
-static const struct param *find_param(const char *word, size_t len)
-{
-	for (size_t i = 0; i < ARRAY_LEN(mail_table); i++) {
-		if (text_same(word, len, mail_table[i].keyword))
-			return &mail_table[i];
-	}
-	return NULL;
-}
-
-/*
- * esmtp-param   = esmtp-keyword ["=" esmtp-value]
- * esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
- * esmtp-value   = 1*(%d33-60 / %d62-126)
- */
-static int parse_word(struct mail_params *params, const char *word, size_t len, unsigned *seen,
-		      struct error *err)
-{
-	const char *equals = memchr(word, '=', len);
-	size_t name = equals ? (size_t)(equals - word) : len;
-	const struct param *param = find_param(word, name);
-
-	if (!param || (param->parse == parse_auth && !params->auth_announced))
-		return refuse_param(err, 555, "unknown parameter", word, (int)name);
-	const unsigned bit = 1U << (param - mail_table);
-
-	if (*seen & bit)
-		return refuse_param(err, 501, "parameter given twice:", word, (int)name);
-	*seen |= bit;
-	size_t value_len = equals ? len - name - 1 : 0;
-
-	if (param->has_value != (value_len > 0) || (equals && !value_len) ||
-	    param->parse(params, equals ? equals + 1 : "", value_len) < 0)
-		return refuse_param(err, 501, "bad value of parameter", word, (int)name);
-	return 0;
-}
-
-/*
- * Parses what stands behind the path of MAIL: "" or blanks and words. On
- * failure err->reply is the reply code (501, 555), err->status its status.
- */
-static int params_mail(const char *text, struct mail_params *params, struct error *err)
-{
-	unsigned seen = 0;
-
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > 126)
-			return refuse_param(err, 501, "no printable ASCII in parameters:", p, 1);
-	while (*(text += strspn(text, " "))) {
-		size_t len = strcspn(text, " ");
-
-		if (parse_word(params, text, len, &seen, err) < 0)
-			return -1;
-		text += len;
-	}
-	return 0;
-}
-
 enum {
-	ANY_STATE = SMTPD_START | SMTPD_READY | SMTPD_MAIL | SMTPD_RCPT,
-	RCPT_DEFAULT = 1000
+	ANY_STATE = SMTPD_START | SMTPD_READY | SMTPD_MAIL | SMTPD_RCPT | SMTPD_BDAT | SMTPD_FAILED,
+	RCPT_DEFAULT = 1000, MESSAGES_DEFAULT = 1000,
+	LIMIT_MAX = 999999,	/* that LIMITS can tell */
+	HOLD_DEFAULT = 30 * 24 * 3600
 };
 
 /* Flags of a row. */
-enum { NO_ARGUMENT = 1, IN_CLEAR = 2 };
+enum { NO_ARGUMENT = 1, IN_CLEAR = 2, SMTP_ONLY = 4, LMTP_ONLY = 8 };
 
 struct command {
 	const char *verb;
@@ -210,21 +83,133 @@ static void run_helo(struct smtpd *s, const char *arg)
 		smtpd_reply_line(s, 250, ' ', "%s", smtpd_name(s));
 }
 
+/* --- what is offered ------------------------------------------------------ */
+
+static bool offers_starttls(const struct smtpd *s)
+{
+	return s->options->set.server_cert && !s->tls && !s->local;
+}
+
+/* What only a place can keep that sends the message on. */
+static bool relays(const struct smtpd *s)
+{
+	return !s->delivery->final;
+}
+
+static bool relays_in_secret(const struct smtpd *s)
+{
+	return relays(s) && (s->tls || s->local);
+}
+
+static bool holds(const struct smtpd *s)
+{
+	return s->delivery->holds;
+}
+
+static bool keeps_octets(const struct smtpd *s)
+{
+	return s->delivery->exact;
+}
+
+static unsigned rcpt_max(const struct smtpd *s)
+{
+	return s->options->set.max_rcpt ? s->options->set.max_rcpt : RCPT_DEFAULT;
+}
+
+static unsigned messages_max(const struct smtpd *s)
+{
+	return s->options->set.max_messages ? s->options->set.max_messages : MESSAGES_DEFAULT;
+}
+
+static unsigned hold_max(const struct smtpd *s)
+{
+	return s->options->set.max_hold ? s->options->set.max_hold : HOLD_DEFAULT;
+}
+
+static void add_size(const struct smtpd *s, struct strbuf *out)
+{
+	strbuf_addf(out, " %" PRIu64, s->options->set.message_size_limit);
+}
+
+static void add_mechanisms(const struct smtpd *s, struct strbuf *out)
+{
+	strbuf_addch(out, ' ');
+	signin_mechanisms(s, out);
+}
+
+static void add_limits(const struct smtpd *s, struct strbuf *out)
+{
+	if (rcpt_max(s) <= LIMIT_MAX)
+		strbuf_addf(out, " RCPTMAX=%u", rcpt_max(s));
+	strbuf_addf(out, " MAILMAX=%u", messages_max(s));
+}
+
+static void add_hold(const struct smtpd *s, struct strbuf *out)
+{
+	char at[DATETIME_UTC_SIZE];
+
+	strbuf_addf(out, " %u %s", hold_max(s),
+		    datetime_utc(at, datetime_now() + (int64_t)hold_max(s) * 1000));
+}
+
+/* In the order of EHLO's lines; without 'when' always. */
+static const struct offer {
+	const char *keyword;
+	enum extension_id id;		/* EXT_COUNT: no parameter depends on it */
+	bool (*when)(const struct smtpd *);
+	void (*args)(const struct smtpd *, struct strbuf *);
+} offers[] = {
+	{ .keyword = "PIPELINING", .id = EXT_PIPELINING },
+	{ .keyword = "SIZE", .id = EXT_SIZE, .args = add_size },
+	{ .keyword = "8BITMIME", .id = EXT_8BITMIME },
+	{ .keyword = "SMTPUTF8", .id = EXT_SMTPUTF8 },
+	{ .keyword = "STARTTLS", .id = EXT_STARTTLS, .when = offers_starttls },
+	{ .keyword = "AUTH", .id = EXT_AUTH, .when = smtpd_offers_auth, .args = add_mechanisms },
+	{ .keyword = "CHUNKING", .id = EXT_CHUNKING },
+	{ .keyword = "BINARYMIME", .id = EXT_BINARYMIME, .when = keeps_octets },
+	{ .keyword = "DSN", .id = EXT_DSN, .when = relays },
+	{ .keyword = "REQUIRETLS", .id = EXT_REQUIRETLS, .when = relays_in_secret },
+	{ .keyword = "MT-PRIORITY", .id = EXT_MT_PRIORITY, .when = relays },
+	{ .keyword = "DELIVERBY", .id = EXT_DELIVERBY, .when = relays },
+	{ .keyword = "FUTURERELEASE", .id = EXT_FUTURERELEASE, .when = holds, .args = add_hold },
+	{ .keyword = "RRVS", .id = EXT_RRVS, .when = relays },
+	{ .keyword = "LIMITS", .id = EXT_LIMITS, .args = add_limits },
+	{ .keyword = "HELP", .id = EXT_COUNT },
+	{ .keyword = "ENHANCEDSTATUSCODES", .id = EXT_ENHANCEDSTATUSCODES },
+};
+
 static void run_ehlo(struct smtpd *s, const char *arg)
 {
+	const size_t last = ARRAY_LEN(offers) - 1;
+
 	if (!greet(s, arg, true))
 		return;
 	smtpd_reply_line(s, 250, '-', "%s", smtpd_name(s));
-	smtpd_reply_line(s, 250, '-', "PIPELINING");
-	smtpd_reply_line(s, 250, '-', "SIZE %" PRIu64, s->options->set.message_size_limit);
-	smtpd_reply_line(s, 250, '-', "8BITMIME");
-	smtpd_reply_line(s, 250, '-', "SMTPUTF8");
-	if (s->options->set.server_cert && !s->tls)
-		smtpd_reply_line(s, 250, '-', "STARTTLS");
-	if (smtpd_offers_auth(s))
-		smtpd_reply_line(s, 250, '-', "AUTH %s", SIGNIN_MECHANISMS);
-	smtpd_reply_line(s, 250, ' ', "ENHANCEDSTATUSCODES");
+	for (size_t i = 0; i <= last; i++) {
+		struct strbuf args = STRBUF_INIT(512);
+
+		if (!offers[i].when || offers[i].when(s)) {
+			if (offers[i].args)
+				offers[i].args(s, &args);
+			smtpd_reply_line(s, 250, i < last ? '-' : ' ', "%s%s", offers[i].keyword,
+					 args.buf);
+		}
+		strbuf_release(&args);
+	}
 }
+
+/* For the parameters; after HELO there are none. */
+static struct params_reading announced(const struct smtpd *s)
+{
+	struct params_reading p = { .now = datetime_now(), .hold_max = hold_max(s) };
+
+	for (size_t i = 0; s->esmtp && i < ARRAY_LEN(offers); i++)
+		if (offers[i].id < EXT_COUNT)
+			p.announced[offers[i].id] = !offers[i].when || offers[i].when(s);
+	return p;
+}
+
+/* --- odds and ends -------------------------------------------------------- */
 
 static void run_rset(struct smtpd *s, const char *arg)
 {
@@ -288,6 +273,13 @@ static const char *path_end(const char *p, bool strict)
 	return bracket || quoted ? NULL : p;
 }
 
+/* With the domain of this server, unless the delivery knows a better one. */
+static const char *complete_address(struct smtpd *s, const struct mailbox *box)
+{
+	return s->delivery->completes ? box->address :
+		address_format(s->arena, box->local, smtpd_name(s));
+}
+
 /*
  * Reads "FROM:<path>" or "TO:<path>" and *rest_out behind it. The address,
  * with a domain unless it is that of a postmaster, or NULL and err.
@@ -317,7 +309,7 @@ static const char *parse_path(struct smtpd *s, const char *arg, const char *keyw
 			      strcasecmp(box.local, "postmaster") == 0))
 		return box.address;
 	if (!box.domain && !strict)
-		return address_format(s->arena, box.local, smtpd_name(s));
+		return complete_address(s, &box);
 	if (box.domain && address_domain_valid(box.domain))
 		return box.address;
 	error_set(err, FAULT_ADDRESS_SYNTAX, "the address needs a %sdomain",
@@ -336,7 +328,7 @@ static void refuse_path(struct smtpd *s, const struct error *err, const char *st
 /* RFC 6531, section 3.5: such an address needs the parameter. */
 static bool needs_utf8(struct smtpd *s, const char *address)
 {
-	if (s->utf8 || text_is_ascii(address, strlen(address)))
+	if (s->envelope.utf8 || text_is_ascii(address, strlen(address)))
 		return false;
 	smtpd_reply(s, 553, "5.6.7", "an address outside ASCII needs SMTPUTF8");
 	return true;
@@ -352,33 +344,56 @@ static bool fits_size(struct smtpd *s, uint64_t size)
 	return false;
 }
 
+/* What the kernel says of a client by a local socket decides, and counts. */
+static bool caller_may(struct smtpd *s, const char *sender)
+{
+	const struct listen_settings *set = &s->options->set;
+	struct error err;
+
+	if (!s->caller || (caller_may_submit(set, s->caller, &err) == 0 &&
+			   caller_may_send_as(set, s->caller, sender, &err) == 0 &&
+			   caller_count(s->options->rates, s->caller, clock_ms(), &err) == 0))
+		return true;
+	smtpd_reply_error(s, error_is_temporary(&err) ? 450 : 550, &err);
+	smtpd_log(s, "result=refused reason='%s'", err.text);
+	return false;
+}
+
 static void mail(struct smtpd *s, const char *arg)
 {
-	struct mail_params params = { .auth_announced = smtpd_offers_auth(s) };
+	const struct params_reading reading = announced(s);
+	struct envelope *e = &s->envelope;
 	const char *rest;
 	struct error err;
-	const char *sender = parse_path(s, arg, "FROM:", ADDRESS_NULL, &rest, &err);
 
-	if (!sender) {
+	e->sender = parse_path(s, arg, "FROM:", ADDRESS_NULL, &rest, &err);
+	if (!e->sender) {
 		refuse_path(s, &err, "5.1.7");
-	} else if (params_mail(rest, &params, &err) < 0) {
+	} else if (params_read_mail(&reading, rest, e, &err) < 0) {
 		smtpd_reply_error(s, err.reply, &err);
-	} else {
-		s->utf8 = params.utf8;
-		if (needs_utf8(s, sender) || !fits_size(s, params.size))
-			return;
-		s->envelope.sender = sender;
-		s->state = SMTPD_MAIL;
-		smtpd_reply(s, 250, "2.1.0", "sender ok");
+	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size) &&
+		   caller_may(s, e->sender)) {
+		/* RFC 4954, section 5: who is not known may not say on whose behalf he sends */
+		if (e->ext.mail_auth && !smtpd_proven(s) && !s->local)
+			e->ext.mail_auth = "";
+		if (smtpd_take_sender(s))
+			s->state = SMTPD_MAIL;
 	}
 }
 
 static void run_mail(struct smtpd *s, const char *arg)
 {
-	if (s->options->set.auth_required && !smtpd_signed_in(s)) {
+	if (s->options->set.auth_required && !smtpd_proven(s) && !s->stdio) {
 		smtpd_reply(s, 530, "5.7.0", "sign in first");
 		return;
 	}
+	if (s->mails >= messages_max(s)) {
+		smtpd_reply(s, 421, "4.5.3", "no more than %u messages a session",
+			    messages_max(s));
+		smtpd_end(s, NULL);
+		return;
+	}
+	s->mails++;
 	mail(s, arg);
 	if (s->state != SMTPD_MAIL)	/* nothing of a refused MAIL stays */
 		smtpd_reset(s);
@@ -400,14 +415,30 @@ static bool wants_domain(struct smtpd *s, const char *address)
 	return false;
 }
 
+/* One told twice is one; with LMTP it is answered for twice. */
+static void add_recipient(struct smtpd *s, const char *address, const struct recipient *r)
+{
+	struct envelope *e = &s->envelope;
+	size_t i = 0;
+
+	if (envelope_add_as(e, address, NULL, r))
+		i = e->rcpt_count - 1;
+	while (!address_equal(e->rcpt[i].address, address))
+		i++;
+	s->accepted = arena_grow(s->arena, s->accepted, s->rcpt_accepted, &s->accepted_alloc,
+				 sizeof(*s->accepted));
+	s->accepted[s->rcpt_accepted++] = i;
+}
+
 static bool rcpt(struct smtpd *s, const char *arg)
 {
-	unsigned most = s->options->set.max_rcpt ? s->options->set.max_rcpt : RCPT_DEFAULT;
+	const struct params_reading reading = announced(s);
+	struct recipient r = { .source = RCPT_SOURCE_ARGUMENT };
 	const char *rest;
 	struct error err;
 
-	if (s->rcpt_accepted >= most) {
-		smtpd_reply(s, 452, "4.5.3", "no more than %u recipients a message", most);
+	if (s->rcpt_accepted >= rcpt_max(s)) {
+		smtpd_reply(s, 452, "4.5.3", "no more than %u recipients a message", rcpt_max(s));
 		return false;
 	}
 	const char *address = parse_path(s, arg, "TO:", 0, &rest, &err);
@@ -418,17 +449,16 @@ static bool rcpt(struct smtpd *s, const char *arg)
 		refuse_path(s, &err, "5.1.3");
 		return false;
 	}
-	rest += strspn(rest, " ");
-	if (*rest) {	/* RCPT has no parameters yet */
-		refuse_param(&err, 555, "unknown parameter", rest, (int)strcspn(rest, " ="));
+	if (params_read_rcpt(&reading, rest, &s->envelope, &r, &err) < 0) {
 		smtpd_reply_error(s, err.reply, &err);
 		return false;
 	}
 	if (needs_utf8(s, address) || !wants_domain(s, address))
 		return false;
-	(void)envelope_add(&s->envelope, address, NULL);	/* one told twice is one */
-	s->rcpt_accepted++;
-	smtpd_reply(s, 250, "2.1.5", "recipient ok");
+	r.address = address;
+	if (!smtpd_take_recipient(s, &r))
+		return false;
+	add_recipient(s, address, &r);
 	return true;
 }
 
@@ -440,15 +470,41 @@ static void run_rcpt(struct smtpd *s, const char *arg)
 		s->refused_rcpt = true;
 }
 
-static void run_data(struct smtpd *s, const char *arg)
+/* A transaction without recipients has no content. */
+void smtpd_refuse_content(struct smtpd *s)
 {
-	(void)arg;
-	if (s->state == SMTPD_RCPT)
-		receive_data(s);
-	else if (s->refused_rcpt)
+	if (s->refused_rcpt && !s->lmtp)
 		smtpd_reply(s, 554, "5.5.1", "no valid recipients");
 	else
 		smtpd_reply(s, 503, "5.5.1", "send RCPT first");
+}
+
+static void run_data(struct smtpd *s, const char *arg)
+{
+	(void)arg;
+	if (s->state != SMTPD_RCPT)
+		smtpd_refuse_content(s);
+	else if (s->envelope.body == BODY_BINARYMIME)
+		smtpd_reply(s, 503, "5.5.1", "BODY=BINARYMIME goes with BDAT");
+	else
+		receive_data(s);
+}
+
+/* bdat-cmd = "BDAT" SP chunk-size [SP "LAST"]   (RFC 3030, section 2) */
+static void run_bdat(struct smtpd *s, const char *arg)
+{
+	uint64_t size;
+	const size_t digits = text_decimal(arg, &size);
+	const char *rest = arg + digits + strspn(arg + digits, " ");
+	const bool last = strcasecmp(rest, "LAST") == 0;
+
+	if (!digits || (*rest && (!last || arg[digits] != ' '))) {
+		/* nobody knows how many octets of content come now */
+		smtpd_reply(s, 501, "5.5.4", "the form is BDAT size, or BDAT size LAST");
+		smtpd_end(s, NULL);
+		return;
+	}
+	receive_chunk(s, size, last);
 }
 
 /* --- STARTTLS ------------------------------------------------------------- */
@@ -483,24 +539,25 @@ static void run_starttls(struct smtpd *s, const char *arg)
 #define MISSING { 502, "5.5.1", "command not implemented" }
 
 static const struct command table[] = {
-	{ "EHLO", ANY_STATE, IN_CLEAR, .handler = run_ehlo },
-	{ "HELO", ANY_STATE, 0, .handler = run_helo },
+	{ "EHLO", ANY_STATE, IN_CLEAR | SMTP_ONLY, .handler = run_ehlo },
+	{ "HELO", ANY_STATE, SMTP_ONLY, .handler = run_helo },
+	{ "LHLO", ANY_STATE, IN_CLEAR | LMTP_ONLY, .handler = run_ehlo },
 	{ "MAIL", SMTPD_READY, 0, .handler = run_mail, .order = "a transaction is open already" },
 	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, .handler = run_rcpt, .order = "send MAIL first" },
 	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, .handler = run_data,
 	  .order = "send MAIL and RCPT first" },
+	{ "BDAT", ANY_STATE, IN_CLEAR, .handler = run_bdat },
 	{ "RSET", ANY_STATE, NO_ARGUMENT, .handler = run_rset },
 	{ "NOOP", ANY_STATE, IN_CLEAR, .reply = { 250, "2.0.0", "ok" } },
 	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, .handler = run_quit },
 	{ "VRFY", ANY_STATE, 0, .handler = run_vrfy },
 	{ "HELP", ANY_STATE, 0, .reply = { 214, "2.0.0",
-	  "EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT" } },
+	  "EHLO HELO LHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT" } },
 	{ "STARTTLS", SMTPD_READY, IN_CLEAR | NO_ARGUMENT, .handler = run_starttls,
 	  .order = "not within a transaction" },
 	{ "AUTH", SMTPD_READY, 0, .handler = signin_run, .order = "not within a transaction" },
 	{ "EXPN", ANY_STATE, 0, .reply = MISSING },
 	{ "ETRN", ANY_STATE, 0, .reply = MISSING },
-	{ "BDAT", ANY_STATE, 0, .reply = MISSING },
 	{ "TURN", ANY_STATE, 0, .reply = MISSING },
 	{ "SEND", ANY_STATE, 0, .reply = MISSING },
 	{ "SOML", ANY_STATE, 0, .reply = MISSING },
@@ -536,7 +593,7 @@ void commands_run(struct smtpd *s)
 	const struct command *command = find_command(line->buf, len);
 	const char *arg = line->buf + len + strspn(line->buf + len, " ");
 
-	if (!command)
+	if (!command || command->flags & (s->lmtp ? SMTP_ONLY : LMTP_ONLY))
 		smtpd_reply(s, 500, "5.5.2", "unknown command");
 	else if (s->options->set.require_tls && !s->tls && !(command->flags & IN_CLEAR))
 		smtpd_reply(s, 530, "5.7.0", "send STARTTLS first");

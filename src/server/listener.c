@@ -1,30 +1,30 @@
 /*
- * From the caller's terminal to the background, without losing the errors of
- * the start: the caller waits for one word of the server. Also the small
- * files by which others find it.
+ * The listener: from the caller's terminal to the background without losing
+ * the errors of the start (the caller waits for one word of the server), the
+ * sockets of all sections, and the loop of the process that owns the workers.
  */
 #include "config.h"
 #include "server/listener.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "message/ident.h"
-#include "net/resolve.h"
-#include "net/socket.h"
+#include "net/stdio.h"
 #include "net/wire.h"
-#include "server/maildir.h"
 #include "server/smtpd.h"
+#include "server/sockets.h"
+#include "server/workers.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/clock.h"
@@ -104,270 +104,45 @@ static void say(int fd, const struct error *word)
 }
 
 enum {
-	CLIENTS_DEFAULT = 50,
-	BACKLOG = 128,
 	END_LIMIT = 30,		/* seconds the workers have to end; then they are killed */
-	DRAIN_MS = 1000,	/* for a client to read our last reply before we close */
-	ACCEPT_PAUSE_MS = 100	/* no descriptors or memory: others may give some back */
+	FORK_PAUSE_MS = 1000	/* when no process could be had */
+};
+
+/* The pools of one reading of the configuration. */
+struct generation {
+	struct generation *before;	/* whose workers still have clients */
+	struct arena *arena;
+	struct server_options *section;	/* with all that was left open filled in */
+	struct worker_pool *pool;
+	size_t n;
 };
 
 struct listener {
-	const struct server_options *opt;
-	struct maildir maildir;
-	int fd;
-	pid_t *worker;		/* max_clients of them, 0 = free */
-	size_t workers_max, workers;
+	const struct listener_request *req;
+	struct generation *now;
+	int signals, wake;
+	pid_t runner;			/* 0 = none */
+	int64_t next_run;		/* clock_ms() */
 };
 
-/* The signals that a process waits for come by it. */
-static int signal_fd = -1;
-
-static int open_signals(const int *numbers, size_t n, struct error *err)
+static void tell(const struct listener *l, const char *line)
 {
-	sigset_t set;
+	const struct server_options *opt = &l->now->section[0];
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < n; i++)
-		(void)sigaddset(&set, numbers[i]);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signal_fd < 0)
-		return error_errno(err, FAULT_SYSTEM, "cannot make a descriptor for signals");
-	return 0;
-}
-
-static void tell(const struct server_options *opt, const char *line)
-{
 	if (opt->log)
 		opt->log(opt->log_ctx, line);
 }
 
-/* --- the address ---------------------------------------------------------- */
+/* --- settings ------------------------------------------------------------- */
 
-static bool is_loopback(const struct address *a)
+static int check_server_files(const struct listen_settings *set, struct error *err)
 {
-	return a->to.any.sa_family == AF_INET ? ntohl(a->to.in.sin_addr.s_addr) >> 24 == 127 :
-		IN6_IS_ADDR_LOOPBACK(&a->to.in6.sin6_addr);
-}
-
-/* ADDRESS:PORT, [ADDRESS]:PORT, localhost:PORT; no names are looked up. */
-static bool parse_address(const char *text, struct address *out)
-{
-	const char *colon = strrchr(text, ':');
-	const long port = colon ? text_port(colon + 1, strlen(colon + 1)) : -1;
-
-	if (port < 0)
-		return false;
-	const bool bracket = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
-	char *host = bracket ? xstrndup(text + 1, (size_t)(colon - text) - 2) :
-		xstrndup(text, (size_t)(colon - text));
-	const bool local = !bracket && strcmp(host, "localhost") == 0;
-	const bool good = address_from_text(local ? "127.0.0.1" : host, (unsigned)port, out) &&
-		bracket == (out->to.any.sa_family == AF_INET6);
-
-	xfree(host);
-	return good;
-}
-
-static int open_socket(const char *listen_on, struct error *err)
-{
-	struct address a;
-	int one = 1;
-
-	if (!parse_address(listen_on, &a))
-		return error_set(err, FAULT_CONFIG, "listen address '%s' is none of "
-				 "ADDRESS:PORT and [ADDRESS]:PORT", listen_on);
-	if (!is_loopback(&a))
-		return error_set(err, FAULT_CONFIG, "listen address '%s' is not a loopback "
-				 "address: use 127.0.0.1 or [::1]", listen_on);
-	int fd = socket(a.to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-	    bind(fd, &a.to.any, a.len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	error_errno(err, FAULT_SYSTEM, "cannot listen on %s", listen_on);
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* Writes "ADDRESS:PORT" of the socket. */
-static void describe_socket(int fd, struct strbuf *out)
-{
-	struct address a = { .len = sizeof(a.to) };
-	char host[ADDRESS_TEXT];
-
-	(void)getsockname(fd, &a.to.any, &a.len);
-	address_text(&a.to.any, host, sizeof(host));
-	if (a.to.any.sa_family == AF_INET6)
-		strbuf_addf(out, "[%s]:%u", host, ntohs(a.to.in6.sin6_port));
-	else
-		strbuf_addf(out, "%s:%u", host, ntohs(a.to.in.sin_port));
-}
-
-/* --- workers -------------------------------------------------------------- */
-
-/* Reads what the client still says: closing with input unread would reset our last reply away. */
-static void drain(int fd)
-{
-	struct deadline d = deadline_in(1, "the client to close");
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char lost[4096];
-
-	while (!deadline_passed(&d) && poll(&p, 1, deadline_poll_ms(&d)) > 0)
-		if (recv(fd, lost, sizeof(lost), MSG_DONTWAIT) <= 0)
-			return;
-}
-
-/* One session, in its own process. */
-static void serve_client(struct listener *l, int fd)
-{
-	struct stream *stream = socket_stream_take(fd);
-	struct smtpd session;
-	struct error err;
-	char peer[ADDRESS_TEXT];
-
-	socket_peer_name(stream, peer, sizeof(peer));
-	smtpd_init_take(&session, l->opt, wire_new_take(stream), &l->maildir.delivery, peer);
-	session.stop_fd = signal_fd;
-	if (smtpd_run(&session, &err) < 0)
-		smtpd_log(&session, "result=broken reason='%s'", err.text);
-	else
-		smtpd_log(&session, "result=ended messages=%u", session.messages);
-	drain(fd);
-	smtpd_release(&session);
-}
-
-/* Never returns. What the parent waits for stays blocked: ^C of the terminal is its to handle. */
-static void be_worker(struct listener *l, int fd)
-{
-	static const int end = SIGTERM;
-	struct error err;
-
-	close(l->fd);
-	close(signal_fd);
-	if (open_signals(&end, 1, &err) < 0)
-		_exit(EX_OSERR);
-	serve_client(l, fd);
-	_exit(0);
-}
-
-static void refuse_client(const struct listener *l, int fd)
-{
-	static const char text[] = "421 4.3.2 too many connections, try again later\r\n";
-
-	(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)shutdown(fd, SHUT_WR);
-	tell(l->opt, "result=refused reason='too many connections'");
-}
-
-static void start_worker(struct listener *l, int fd)
-{
-	size_t slot = 0;
-
-	while (l->worker[slot])
-		slot++;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		be_worker(l, fd);
-	if (pid < 0) {
-		refuse_client(l, fd);
-		return;
-	}
-	l->worker[slot] = pid;
-	l->workers++;
-}
-
-static void reap(struct listener *l)
-{
-	pid_t pid;
-
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-		for (size_t i = 0; i < l->workers_max; i++) {
-			if (l->worker[i] != pid)
-				continue;
-			l->worker[i] = 0;
-			l->workers--;
-		}
-	}
-}
-
-static void signal_workers(const struct listener *l, int number)
-{
-	for (size_t i = 0; i < l->workers_max; i++)
-		if (l->worker[i])
-			(void)kill(l->worker[i], number);
-}
-
-static void accept_all(struct listener *l)
-{
-	for (;;) {
-		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0) {
-			if (errno != EAGAIN && errno != EWOULDBLOCK)
-				(void)poll(NULL, 0, ACCEPT_PAUSE_MS);
-			return;
-		}
-		reap(l);
-		if (l->workers < l->workers_max)
-			start_worker(l, fd);
-		else
-			refuse_client(l, fd);
-		close(fd);
-	}
-}
-
-/* Takes those that have come; true when one of them asks us to end. */
-static bool read_signals(void)
-{
-	struct signalfd_siginfo info;
-	bool stop = false;
-
-	while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		stop |= info.ssi_signo != SIGCHLD;
-	return stop;
-}
-
-static void wait_for_workers(struct listener *l)
-{
-	struct deadline d = deadline_in(END_LIMIT, "the workers");
-	struct pollfd p = { .fd = signal_fd, .events = POLLIN };
-
-	signal_workers(l, SIGTERM);
-	for (reap(l); l->workers && !deadline_passed(&d); reap(l)) {
-		(void)poll(&p, 1, deadline_poll_ms(&d));
-		(void)read_signals();
-	}
-	signal_workers(l, SIGKILL);
-}
-
-static void serve_until_told(struct listener *l)
-{
-	struct pollfd p[2] = {
-		{ .fd = l->fd, .events = POLLIN },
-		{ .fd = signal_fd, .events = POLLIN },
-	};
-
-	for (;;) {
-		(void)poll(p, 2, -1);
-		if (read_signals())
-			return;
-		reap(l);
-		accept_all(l);
-	}
-}
-
-/* --- start and end -------------------------------------------------------- */
-
-static const char maildir[] = "maildir:";
-
-static bool is_maildir(const char *deliver)
-{
-	return strncmp(deliver, maildir, strlen(maildir)) == 0 && deliver[strlen(maildir)];
+	if (set->server_client_ca && fs_check_readable(set->server_client_ca, err) < 0)
+		return -1;
+	if (set->server_cert && (fs_check_readable(set->server_cert, err) < 0 ||
+				 fs_check_readable(set->server_key, err) < 0))
+		return -1;
+	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
 }
 
 /* What can be known to be wrong before the first client comes. */
@@ -375,94 +150,479 @@ static int check_settings(const struct listen_settings *set, struct error *err)
 {
 	if (!set->listen || !*set->listen)
 		return error_set(err, FAULT_CONFIG, "no address to listen on: set 'listen'");
-	if (!set->deliver || !is_maildir(set->deliver))
-		return error_set(err, FAULT_CONFIG, "key 'deliver': '%s' is not of the "
-				 "form maildir:PATH", set->deliver ? set->deliver : "");
 	if (!set->server_cert != !set->server_key)
 		return error_set(err, FAULT_KEY_MISMATCH, "certificate and key belong together: "
 				 "set both or none");
-	if (set->require_tls && !set->server_cert)
+	if ((set->require_tls || set->implicit_tls || set->server_client_ca) && !set->server_cert)
 		return error_set(err, FAULT_CONFIG, "TLS is required of clients, and there "
 				 "is no certificate to offer it");
-	if (set->auth_required && !set->auth_file)
+	if (set->auth_required && !set->auth_file && !set->on_auth)
 		return error_set(err, FAULT_CONFIG, "sign-in is required of clients, and "
-				 "there is no password file");
+				 "there is no password file, nor on_auth");
 	if (set->server_name && (!*set->server_name || strchr(set->server_name, ' ') ||
 				 text_has_control(set->server_name, strlen(set->server_name))))
 		return error_set(err, FAULT_CONFIG, "server name '%s' is no host name",
 				 set->server_name);
-	if (set->server_cert && (fs_check_readable(set->server_cert, err) < 0 ||
-				 fs_check_readable(set->server_key, err) < 0))
-		return -1;
-	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
+	return check_server_files(set, err);
 }
 
-static int write_files(const struct listener *l, struct error *err)
+static bool is_local(const struct listen_settings *set)
 {
-	const char *port_file = l->opt->set.port_file, *pid_file = l->opt->set.pid_file;
-	struct strbuf text = STRBUF_INIT(128);
+	return set->listen && strncmp(set->listen, "unix:", strlen("unix:")) == 0;
+}
+
+/* What the settings leave open: the name of this host, and how strict to be. */
+static struct server_options completed(const struct server_options *opt, struct arena *arena)
+{
+	struct server_options c = *opt;
+	const char *own = opt->set.server_name ? NULL : ident_host(arena);
+
+	if (!c.set.server_name)
+		c.set.server_name = own ? own : "localhost";
+	if (c.set.strict == STRICT_AUTO)
+		c.set.strict = is_local(&c.set) ? STRICT_OFF : STRICT_ON;
+	return c;
+}
+
+/* --- the sockets of all sections ------------------------------------------ */
+
+/* A socket that the service manager has opened, or that inetd waits on; -1 = none. */
+static int passed_socket(const struct listen_settings *set, size_t i)
+{
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+	const int fd = listen_socket_passed(set->name ? set->name : "");
+
+	if (fd >= 0 || i > 0)
+		return fd;
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 ||
+	    !listening)
+		return -1;
+	return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+static bool same_section(const struct server_options *a, const struct server_options *b)
+{
+	return strcmp(a->set.listen, b->set.listen) == 0 &&
+		strcmp(a->set.name ? a->set.name : "", b->set.name ? b->set.name : "") == 0;
+}
+
+/* The pool before that listens at the same place; NULL = none. */
+static struct worker_pool *same_place(struct generation *before,
+				      const struct server_options *opt)
+{
+	for (size_t i = 0; before && i < before->n; i++) {
+		struct worker_pool *p = &before->pool[i];
+
+		if (p->socket.fd >= 0 && same_section(p->opt, opt))
+			return p;
+	}
+	return NULL;
+}
+
+static int open_section(struct generation *g, size_t i, int wake, struct error *err)
+{
+	const struct server_options *opt = &g->section[i];
+	struct worker_pool *old = same_place(g->before, opt);
+	struct listen_socket s = { .fd = -1 };
+
+	if (old)
+		s.fd = fcntl(old->socket.fd, F_DUPFD_CLOEXEC, 0);
+	else
+		s.fd = passed_socket(&opt->set, i);
+	if (s.fd >= 0) {
+		if (listen_socket_check(&opt->set, s.fd, err) < 0) {
+			close(s.fd);
+			return -1;
+		}
+	} else if (listen_socket_open(&opt->set, &s, err) < 0) {
+		return -1;
+	}
+	return worker_pool_open_take(&g->pool[i], opt, &s, wake, err);
+}
+
+static void generation_free(struct generation *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		worker_pool_close(&g->pool[i]);
+	arena_free(g->arena);
+}
+
+/* All or nothing: the new sections are checked and listened for before the old ones go. */
+static int open_generation(const struct server_options *section, size_t n,
+			   struct generation *before, int wake, struct generation **out,
+			   struct error *err)
+{
+	struct arena *arena = arena_new();
+	struct generation *g = arena_calloc(arena, 1, sizeof(*g));
+
+	*g = (struct generation){ .arena = arena, .before = before,
+				  .section = arena_calloc(arena, n, sizeof(*g->section)),
+				  .pool = arena_calloc(arena, n, sizeof(*g->pool)) };
+	for (size_t i = 0; i < n; i++) {
+		g->section[i] = completed(&section[i], arena);
+		if (check_settings(&section[i].set, err) < 0 ||
+		    open_section(g, i, wake, err) < 0) {
+			generation_free(g);
+			return -1;
+		}
+		g->n++;
+	}
+	*out = g;
+	return 0;
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+static void fill_all(struct listener *l)
+{
+	for (size_t i = 0; i < l->now->n; i++)
+		worker_pool_fill(&l->now->pool[i], l->now->pool, l->now->n);
+}
+
+static unsigned workers_left(const struct generation *g)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		n += g->pool[i].workers;
+	return n;
+}
+
+static void reap_one(struct listener *l, pid_t pid)
+{
+	if (pid == l->runner) {
+		l->runner = 0;
+		return;
+	}
+	for (struct generation *g = l->now; g; g = g->before)
+		for (size_t i = 0; i < g->n; i++)
+			if (worker_pool_reap(&g->pool[i], pid))
+				return;
+}
+
+static void reap_all(struct listener *l)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		reap_one(l, pid);
+	for (struct generation **g = &l->now->before; *g;) {
+		struct generation *gone = *g;
+
+		if (workers_left(gone)) {
+			g = &gone->before;
+			continue;
+		}
+		*g = gone->before;
+		generation_free(gone);
+	}
+}
+
+static void signal_all(const struct listener *l, int number)
+{
+	for (struct generation *g = l->now; g; g = g->before)
+		for (size_t i = 0; i < g->n; i++)
+			worker_pool_signal(&g->pool[i], number);
+	if (l->runner)
+		(void)kill(l->runner, number);
+}
+
+/*
+ * The old workers end when they have no client; where the new settings are
+ * wrong, all stays as it is.
+ */
+static void reload(struct listener *l)
+{
+	const struct server_options *section;
+	struct generation *g;
+	struct strbuf line = STRBUF_INIT(2048);
+	struct error err;
+	size_t n;
+
+	if (!l->req->reload)
+		return;
+	if (l->req->reload(l->req->ctx, &section, &n, &err) < 0 ||
+	    open_generation(section, n, l->now, l->wake, &g, &err) < 0) {
+		strbuf_addf(&line, "result=not-reloaded reason='%s'", err.text);
+		tell(l, line.buf);
+		strbuf_release(&line);
+		return;
+	}
+	for (size_t i = 0; i < l->now->n; i++) {
+		struct worker_pool *old = &l->now->pool[i];
+
+		worker_pool_signal(old, SIGUSR1);
+		for (size_t k = 0; k < n; k++) {
+			if (!same_section(&g->section[k], old->opt))
+				continue;
+			g->pool[k].socket.own = old->socket.own;
+			g->pool[k].socket.path = old->socket.path ?
+				g->section[k].set.listen + strlen("unix:") : NULL;
+			old->socket.own = false;
+		}
+		listen_socket_close(&old->socket);
+	}
+	l->now = g;
+	tell(l, "result=reloaded");
+}
+
+/* Takes the signals that have come; true when one of them asks us to end. */
+static bool take_signals(struct listener *l)
+{
+	struct signalfd_siginfo info;
+	bool stop = false, again = false;
+
+	while (read(l->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		stop |= info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT;
+		again |= info.ssi_signo == SIGHUP;
+	}
+	reap_all(l);
+	/* the terminal has gone: so have those who wanted us in front of it */
+	if (again && l->req->foreground && isatty(STDIN_FILENO))
+		stop = true;
+	else if (again && !stop)
+		reload(l);
+	return stop;
+}
+
+/* Never returns: what is to be done again and again has a process of its own. */
+static void be_runner(struct listener *l)
+{
+	sigset_t none;
+
+	for (size_t i = 0; i < l->now->n; i++)
+		close(l->now->pool[i].socket.fd);
+	close(l->signals);
+	close(l->wake);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGHUP, SIG_DFL);
+	l->req->run(l->req->ctx);
+	_exit(0);
+}
+
+static void run_when_due(struct listener *l)
+{
+	if (!l->req->run || l->runner || clock_ms() < l->next_run)
+		return;
+	l->next_run = clock_ms() + (int64_t)l->req->interval * 1000;
+	l->runner = fork();
+	if (l->runner == 0)
+		be_runner(l);
+	if (l->runner < 0)
+		l->runner = 0;
+}
+
+/* How long nothing has to be done but what others ask for. */
+static int quiet_ms(const struct listener *l)
+{
+	int64_t left = -1;
+
+	if (l->req->run && !l->runner) {
+		left = l->next_run - clock_ms();
+		left = left < 0 ? 0 : left > 3600000 ? 3600000 : left;
+	}
+	for (size_t i = 0; i < l->now->n; i++)
+		if (!l->now->pool[i].workers && (left < 0 || left > FORK_PAUSE_MS))
+			left = FORK_PAUSE_MS;
+	return (int)left;
+}
+
+/* Waits for signals, for workers that have got a client, and for clients that none can get. */
+static void wait_for_work(struct listener *l)
+{
+	struct pollfd *p = xcalloc(2 + l->now->n, sizeof(*p));
+	uint64_t count;
+
+	p[0] = (struct pollfd){ .fd = l->signals, .events = POLLIN };
+	p[1] = (struct pollfd){ .fd = l->wake, .events = POLLIN };
+	for (size_t i = 0; i < l->now->n; i++) {
+		const struct worker_pool *pool = &l->now->pool[i];
+
+		p[2 + i] = (struct pollfd){ .fd = worker_pool_full(pool) ? pool->socket.fd : -1,
+					    .events = POLLIN };
+	}
+	(void)poll(p, 2 + l->now->n, quiet_ms(l));
+	(void)!read(l->wake, &count, sizeof(count));
+	for (size_t i = 0; i < l->now->n; i++)
+		if (p[2 + i].revents)
+			worker_pool_refuse(&l->now->pool[i]);
+	xfree(p);
+}
+
+static void serve_until_told(struct listener *l)
+{
+	do {
+		fill_all(l);
+		run_when_due(l);
+		wait_for_work(l);
+	} while (!take_signals(l));
+}
+
+static void end_workers(struct listener *l)
+{
+	struct deadline d = deadline_in(END_LIMIT, "the workers");
+	struct pollfd p = { .fd = l->signals, .events = POLLIN };
+	struct signalfd_siginfo info;
+
+	for (size_t i = 0; i < l->now->n; i++)
+		listen_socket_close(&l->now->pool[i].socket);
+	signal_all(l, SIGTERM);
+	for (reap_all(l); (workers_left(l->now) || l->now->before || l->runner) &&
+	     !deadline_passed(&d); reap_all(l)) {
+		(void)poll(&p, 1, deadline_poll_ms(&d));
+		while (read(l->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+			;
+	}
+	signal_all(l, SIGKILL);
+}
+
+/* --- one client, and then the end ------------------------------------------ */
+
+/* Of a process that was made for one client (inetd, Accept=yes): it is standard input. */
+static bool has_client(const struct listener_request *req)
+{
+	int listening = 1, domain = 0;
+	socklen_t len = sizeof(listening), domain_len = sizeof(domain);
+
+	return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
+		!listening &&
+		getsockopt(STDIN_FILENO, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) == 0 &&
+		(domain != AF_UNIX || req->once);
+}
+
+static int serve_stdin(const struct listener_request *req, struct error *err)
+{
+	struct arena *arena = arena_new();
+	const struct server_options opt = completed(&req->section[0], arena);
+	const int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int rc = fd < 0 ? error_errno(err, FAULT_SYSTEM, "cannot use the socket") : 0;
+
+	if (rc == 0)
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (rc == 0 && (check_settings(&opt.set, err) < 0 ||
+			listen_socket_check(&opt.set, fd, err) < 0)) {
+		close(fd);
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = worker_serve(&opt, fd, -1, err);
+	arena_free(arena);
+	return rc;
+}
+
+/* The first client of any section, in this process. */
+static int serve_once(struct listener *l, struct error *err)
+{
+	struct generation *g = l->now;
+	struct pollfd *p = xcalloc(1 + g->n, sizeof(*p));
+	int rc = 0, fd = -1;
+
+	p[0] = (struct pollfd){ .fd = l->signals, .events = POLLIN };
+	for (size_t i = 0; i < g->n; i++)
+		p[1 + i] = (struct pollfd){ .fd = g->pool[i].socket.fd, .events = POLLIN };
+	while (fd < 0 && !p[0].revents) {
+		(void)poll(p, 1 + g->n, -1);
+		for (size_t i = 0; i < g->n && fd < 0; i++) {
+			if (!p[1 + i].revents)
+				continue;
+			fd = accept4(g->pool[i].socket.fd, NULL, NULL,
+				     SOCK_CLOEXEC | SOCK_NONBLOCK);
+			if (fd >= 0)
+				rc = worker_serve(&g->section[i], fd, l->signals, err);
+		}
+	}
+	xfree(p);
+	return rc;
+}
+
+/* --- start and end -------------------------------------------------------- */
+
+static int write_section_files(const struct worker_pool *p, struct error *err)
+{
+	const char *port_file = p->opt->set.port_file, *pid_file = p->opt->set.pid_file;
+	struct strbuf text = STRBUF_INIT(256);
 	int rc = 0;
 
-	describe_socket(l->fd, &text);
+	listen_socket_describe(p->socket.fd, &text);
 	strbuf_addch(&text, '\n');
 	if (port_file)
 		rc = store_write_path(port_file, 0644, STORE_REPLACE, text.buf, text.len, err);
 	strbuf_reset(&text);
 	strbuf_addf(&text, "%ld\n", (long)getpid());
-	if (rc == 0 && pid_file &&
-	    (rc = store_write_path(pid_file, 0644, STORE_REPLACE, text.buf, text.len, err)) < 0 &&
-	    port_file)
-		unlink(port_file);
+	if (rc == 0 && pid_file)
+		rc = store_write_path(pid_file, 0644, STORE_REPLACE, text.buf, text.len, err);
 	strbuf_release(&text);
 	return rc;
 }
 
-static void remove_files(const struct listener *l)
+static void remove_files(const struct generation *g)
 {
-	if (l->opt->set.port_file)
-		unlink(l->opt->set.port_file);
-	if (l->opt->set.pid_file)
-		unlink(l->opt->set.pid_file);
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->section[i].set.port_file)
+			unlink(g->section[i].set.port_file);
+		if (g->section[i].set.pid_file)
+			unlink(g->section[i].set.pid_file);
+	}
 }
 
-static int set_signals(bool foreground, struct error *err)
+static int write_files(const struct generation *g, struct error *err)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (write_section_files(&g->pool[i], err) < 0) {
+			remove_files(g);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int set_signals(struct listener *l, struct error *err)
 {
 	static const int waited_for[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);	/* a file size limit is an error as a full disk is */
 	(void)signal(SIGCHLD, SIG_DFL);
-	if (!foreground)
-		(void)signal(SIGHUP, SIG_IGN);
-	return open_signals(waited_for, ARRAY_LEN(waited_for) - !foreground, err);
+	return worker_signal_fd(waited_for, ARRAY_LEN(waited_for), &l->signals, err);
+}
+
+static void tell_ready(const struct listener *l)
+{
+	for (size_t i = 0; i < l->now->n; i++) {
+		struct strbuf ready = STRBUF_INIT(256);
+
+		strbuf_addstr(&ready, "listening on ");
+		listen_socket_describe(l->now->pool[i].socket.fd, &ready);
+		tell(l, ready.buf);
+		strbuf_release(&ready);
+	}
 }
 
 /* The server proper; background is its word to the process that waits, -1 in the foreground. */
 static int run_server(struct listener *l, int background, struct error *err)
 {
 	static const struct error fine;
-	struct strbuf ready = STRBUF_INIT(128);
 
-	if (set_signals(l->opt->foreground, err) < 0)
+	if (set_signals(l, err) < 0)
 		return -1;
-	int rc = write_files(l, err);
+	int rc = write_files(l->now, err);
 
 	if (rc == 0) {
 		if (background >= 0) {
 			leave_terminal();
 			say(background, &fine);
 		}
-		strbuf_addstr(&ready, "listening on ");
-		describe_socket(l->fd, &ready);
-		tell(l->opt, ready.buf);
-		strbuf_release(&ready);
-		serve_until_told(l);
-		close(l->fd);
-		l->fd = -1;
-		wait_for_workers(l);
-		remove_files(l);
+		tell_ready(l);
+		if (l->req->once)
+			rc = serve_once(l, err);
+		else
+			serve_until_told(l);
+		end_workers(l);
+		remove_files(l->now);
 	}
-	close(signal_fd);
+	close(l->signals);
 	return rc;
 }
 
@@ -470,12 +630,16 @@ static int go_on(struct listener *l, struct error *err)
 {
 	int pipe_fd = -1;
 
-	if (l->opt->foreground)
+	if (l->req->foreground || l->req->once)
 		return run_server(l, -1, err);
 	int who = background_start(&pipe_fd, err);
 
-	if (who < 1)
+	if (who < 1) {
+		/* the sockets are the other process's now: only their descriptors go */
+		for (size_t i = 0; i < l->now->n; i++)
+			l->now->pool[i].socket.own = false;
 		return who;
+	}
 	int rc = run_server(l, pipe_fd, err);
 
 	if (rc < 0)
@@ -483,45 +647,46 @@ static int go_on(struct listener *l, struct error *err)
 	return rc;
 }
 
-static int run_listener(struct listener *l, struct error *err)
+int listener_run(const struct listener_request *req, struct error *err)
 {
-	const struct listen_settings *set = &l->opt->set;
+	struct listener l = { .req = req, .signals = -1 };
 
-	if (maildir_open(&l->maildir, set->deliver + strlen(maildir), set->server_name, err) < 0)
-		return -1;
-	l->workers_max = set->max_clients ? set->max_clients : CLIENTS_DEFAULT;
-	l->worker = xcalloc(l->workers_max, sizeof(*l->worker));
-	l->fd = open_socket(set->listen, err);
-	int rc = l->fd < 0 ? -1 : go_on(l, err);
+	if (has_client(req))
+		return serve_stdin(req, err);
+	l.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l.wake < 0)
+		return error_errno(err, FAULT_SYSTEM, "cannot make a descriptor for workers");
+	int rc = open_generation(req->section, req->n, NULL, l.wake, &l.now, err);
 
-	if (l->fd >= 0)
-		close(l->fd);
-	xfree(l->worker);
-	maildir_close(&l->maildir);
+	if (rc == 0)
+		rc = go_on(&l, err);
+	for (struct generation *g = l.now, *before; g; g = before) {
+		before = g->before;
+		generation_free(g);
+	}
+	close(l.wake);
 	return rc;
 }
 
-/* The options with the name of this host where they give none. */
-static struct server_options with_name(const struct server_options *opt, struct arena *arena)
+/* --- a client that has started us ------------------------------------------- */
+
+int listener_serve_stdio(const struct server_options *opt, struct error *err)
 {
-	struct server_options complete = *opt;
-
-	const char *own = opt->set.server_name ? NULL : ident_host(arena);
-
-	if (!opt->set.server_name)
-		complete.set.server_name = own ? own : "localhost";
-	return complete;
-}
-
-int listener_run(const struct server_options *opt, struct error *err)
-{
-	if (check_settings(&opt->set, err) < 0)
-		return -1;
 	struct arena *arena = arena_new();
-	const struct server_options complete = with_name(opt, arena);
-	struct listener l = { .opt = &complete, .fd = -1 };
-	int rc = run_listener(&l, err);
+	struct server_options complete = completed(opt, arena);
+	struct smtpd session;
 
+	complete.set.strict = STRICT_OFF;
+	complete.set.helo_required = false;
+	smtpd_init_take(&session, &complete,
+			wire_new_take(stdio_stream_new(STDIN_FILENO, STDOUT_FILENO)),
+			opt->delivery, "local");
+	session.local = session.stdio = session.lf_only = true;
+	session.uid = (long)getuid();
+	session.pid = (long)getppid();
+	int rc = smtpd_run(&session, err);
+
+	smtpd_release(&session);
 	arena_free(arena);
 	return rc;
 }
@@ -530,47 +695,23 @@ int listener_run(const struct server_options *opt, struct error *err)
 
 enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
 
-static int open_box(struct maildir *box, const struct server_options *opt, struct error *err)
-{
-	const char *deliver = opt->set.deliver ? opt->set.deliver : "";
-
-	if (!is_maildir(deliver))
-		return error_set(err, FAULT_CONFIG, "delivery '%s' is not of the form "
-				 "maildir:PATH: set 'atrn_deliver'", deliver);
-	return maildir_open(box, deliver + strlen(maildir), opt->set.server_name, err);
-}
-
-int atrn_check(const struct server_options *opt, struct error *err)
-{
-	struct maildir box;
-
-	if (open_box(&box, opt, err) < 0)
-		return -1;
-	maildir_close(&box);
-	return 0;
-}
-
 int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, const char *peer,
 	     unsigned *messages_out, struct error *err)
 {
 	struct arena *arena = arena_new();
-	struct server_options complete = with_name(opt, arena);
-	struct maildir box;
+	struct server_options complete = completed(opt, arena);
 	struct smtpd session;
-	int rc = open_box(&box, &complete, err);
 
-	*messages_out = 0;
-	complete.set.strict = true;
+	complete.set.strict = STRICT_ON;
+	complete.set.helo_required = true;
 	complete.set.idle_timeout = REVERSED_IDLE;
-	if (rc == 0) {
-		smtpd_init_take(&session, &complete, wire, &box.delivery, peer);
-		session.tls = tls;
-		rc = smtpd_run(&session, err);
-		*messages_out = session.messages;
-		session.wire = NULL;		/* the caller's */
-		smtpd_release(&session);
-		maildir_close(&box);
-	}
+	smtpd_init_take(&session, &complete, wire, opt->delivery, peer);
+	session.tls = tls;
+	int rc = smtpd_run(&session, err);
+
+	*messages_out = session.messages;
+	session.wire = NULL;		/* the caller's */
+	smtpd_release(&session);
 	arena_free(arena);
 	return rc;
 }

@@ -8,9 +8,12 @@
 #include <time.h>
 
 #include "message/ident.h"
+#include "message/result.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
+#include "server/caller.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "tls/tls.h"
 #include "util/arena.h"
@@ -18,13 +21,13 @@
 
 enum {
 	IDLE_DEFAULT = 300,	/* seconds: RFC 5321, section 4.5.3.2.7 */
+	EARLY_MS = 50,		/* so long does a client wait for the greeting at least */
 	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
 	HANDSHAKE_LIMIT = 60,
 	STOP_GRACE = 20,	/* seconds for the rest of a message when told to stop */
 	REPLY_MAX = 510,	/* octets of a reply line without CRLF */
 	NAME_OCTETS = 255,
-	LOG_MAX = 4096,
-	PIECE_MAX = 32768, TRACE_MAX = 16384, LOGGED_RCPT_MAX = 20
+	LOG_MAX = 4096
 };
 
 const char *smtpd_name(const struct smtpd *s)
@@ -34,7 +37,10 @@ const char *smtpd_name(const struct smtpd *s)
 
 bool smtpd_offers_auth(const struct smtpd *s)
 {
-	return s->options->set.auth_file && (s->tls || s->options->set.auth_plain_loopback);
+	const struct listen_settings *set = &s->options->set;
+
+	return (set->auth_file || set->on_auth) && !s->stdio &&
+		(s->tls || s->local || (s->loopback && set->auth_plain_loopback));
 }
 
 bool smtpd_signed_in(const struct smtpd *s)
@@ -42,11 +48,24 @@ bool smtpd_signed_in(const struct smtpd *s)
 	return s->user.len > 0;
 }
 
+bool smtpd_proven(const struct smtpd *s)
+{
+	return smtpd_signed_in(s) || s->certified;
+}
+
+static bool is_loopback_text(const char *peer)
+{
+	return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0;
+}
+
 void smtpd_init_take(struct smtpd *s, const struct server_options *options, struct wire *wire,
 		     struct delivery *delivery, const char *peer)
 {
 	*s = (struct smtpd){ .options = options, .delivery = delivery, .wire = wire, .peer = peer,
-			     .stop_fd = -1, .pause_ms = 1000, .state = SMTPD_START };
+			     .stop_fd = -1, .pause_ms = 1000, 
+			     .state = options->set.helo_required ? SMTPD_START : SMTPD_READY,
+			     .lmtp = options->set.lmtp, .uid = -1, .pid = -1,
+			     .loopback = is_loopback_text(peer) };
 	strbuf_init(&s->helo, NAME_OCTETS);
 	strbuf_init(&s->user, NAME_OCTETS);
 	strbuf_init(&s->line, SMTPD_AUTH_LINE_MAX);
@@ -55,6 +74,9 @@ void smtpd_init_take(struct smtpd *s, const struct server_options *options, stru
 
 void smtpd_release(struct smtpd *s)
 {
+	smtpd_reset(s);
+	if (s->delivery->ops->end)
+		s->delivery->ops->end(s->delivery);
 	wire_free(s->wire);
 	arena_free(s->arena);
 	strbuf_release(&s->helo);
@@ -64,11 +86,17 @@ void smtpd_release(struct smtpd *s)
 
 void smtpd_reset(struct smtpd *s)
 {
+	receive_reset(s);
+	if (s->begun && s->delivery->ops->reset)
+		s->delivery->ops->reset(s->delivery);
+	s->begun = false;
 	arena_free(s->arena);
 	s->arena = arena_new();
 	envelope_init(&s->envelope, s->arena);
-	s->utf8 = s->refused_rcpt = false;
+	s->refused_rcpt = false;
 	s->rcpt_accepted = 0;
+	s->accepted = NULL;
+	s->accepted_alloc = 0;
 	if (s->state != SMTPD_START)
 		s->state = SMTPD_READY;
 }
@@ -82,6 +110,12 @@ void smtpd_log(struct smtpd *s, const char *fmt, ...)
 	if (!s->options->log)
 		return;
 	strbuf_addf(&line, "host=%s tls=%s", s->peer, s->tls ? "on" : "off");
+	if (s->caller)
+		caller_describe(s->caller, &line);
+	else if (s->uid >= 0)
+		strbuf_addf(&line, " uid=%ld", s->uid);
+	if (s->program && !s->caller)
+		strbuf_addf(&line, " program=%s", s->program);
 	if (smtpd_signed_in(s))
 		strbuf_addf(&line, " user=%s", s->user.buf);
 	strbuf_addch(&line, ' ');
@@ -146,6 +180,46 @@ void smtpd_reply(struct smtpd *s, int code, const char *status, const char *fmt,
 void smtpd_reply_error(struct smtpd *s, int code, const struct error *err)
 {
 	smtpd_reply(s, code, err->status, "%s", err->text);
+}
+
+struct delivery_client smtpd_client(const struct smtpd *s)
+{
+	return (struct delivery_client){
+		.peer = s->peer, .helo = s->helo.len ? s->helo.buf : "",
+		.user = smtpd_signed_in(s) ? s->user.buf : NULL, .server_name = smtpd_name(s),
+		.tls = s->tls, .esmtp = s->esmtp, .lmtp = s->lmtp, .uid = s->uid, .pid = s->pid,
+	};
+}
+
+static bool say_taken(struct smtpd *s, int rc, const struct delivery_reply *reply)
+{
+	s->begun = true;
+	smtpd_reply(s, reply->code, reply->status, "%s", reply->text);
+	return rc == 0;
+}
+
+bool smtpd_take_sender(struct smtpd *s)
+{
+	const struct delivery_client client = smtpd_client(s);
+	struct delivery_reply reply;
+	int rc = 0;
+
+	delivery_say(&reply, 250, "2.1.0", "sender ok");
+	if (s->delivery->ops->mail)
+		rc = s->delivery->ops->mail(s->delivery, &client, &s->envelope, &reply);
+	return say_taken(s, rc, &reply);
+}
+
+bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r)
+{
+	const struct delivery_client client = smtpd_client(s);
+	struct delivery_reply reply;
+	int rc = 0;
+
+	delivery_say(&reply, 250, "2.1.5", "recipient ok");
+	if (s->delivery->ops->rcpt)
+		rc = s->delivery->ops->rcpt(s->delivery, &client, &s->envelope, r, &reply);
+	return say_taken(s, rc, &reply);
 }
 
 void smtpd_flush(struct smtpd *s)
@@ -224,10 +298,21 @@ static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
 	return true;
 }
 
-bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
+/* Seconds of silence; on standard input nobody minds. */
+static unsigned idle_seconds(const struct smtpd *s)
 {
 	const unsigned idle = s->options->set.idle_timeout;
-	struct deadline d = deadline_in(idle ? idle : IDLE_DEFAULT, "the client");
+
+	if (s->stdio)
+		return 0;
+	return idle ? idle : IDLE_DEFAULT;
+}
+
+bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
+{
+	struct deadline d = deadline_in(idle_seconds(s), "the client");
+
+	d = deadline_first(d, s->limit);
 	struct error err;
 
 	if (wire_unread(s->wire) == 0) {
@@ -243,7 +328,8 @@ bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t
 	}
 	if (*n_out == 0) {
 		error_set(&err, FAULT_CONNECTION_LOST, "client went away without QUIT");
-		smtpd_end(s, &err);
+		/* whoever closes our standard input may have all he wanted */
+		smtpd_end(s, s->stdio && s->state & (SMTPD_START | SMTPD_READY) ? NULL : &err);
 		return false;
 	}
 	return true;
@@ -266,6 +352,8 @@ bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out, bool *
 
 	strbuf_reset(line);
 	*cut_out = *bare_out = false;
+	/* all of it: a client that says an octet now and then holds no place for ever */
+	s->limit = deadline_in(idle_seconds(s), "a command");
 	do {
 		if (!smtpd_wait_input(s, false, &data, &n))
 			return false;
@@ -283,276 +371,9 @@ bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out, bool *
 		}
 		wire_consume(s->wire, part + (lf != NULL));
 	} while (!lf);
+	s->lf_only &= !cr;
 	*bare_out |= !cr || memchr(line->buf, '\r', line->len) || memchr(line->buf, 0, line->len);
 	return true;
-}
-
-/* --- DATA: lines of the client ------------------------------------------------ */
-
-/* The octets from p on that mean nothing but themselves. */
-static size_t plain_run(const char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && p[i] != '\r' && p[i] != '\n' && p[i] != '\0')
-		i++;
-	return i;
-}
-
-static void line_end(struct indata *in, bool bare, struct strbuf *out)
-{
-	strbuf_add(out, "\r\n", 2);
-	in->bare_lf |= bare;
-	in->after_lf = bare;
-	in->state = INDATA_LINE;
-}
-
-/* One octet within a line. */
-static void text(struct indata *in, char c, struct strbuf *out)
-{
-	if (c == '\n') {
-		line_end(in, true, out);
-		return;
-	}
-	in->state = c == '\r' ? INDATA_CR : INDATA_TEXT;
-	if (c == '\0')
-		in->nul = true;
-	else if (c != '\r')
-		strbuf_addch(out, c);
-}
-
-static void after_cr(struct indata *in, char c, struct strbuf *out)
-{
-	if (c == '\n') {
-		line_end(in, false, out);
-		return;
-	}
-	/* the CR taken before was not that of a line end */
-	strbuf_addch(out, ' ');
-	in->bare_cr = true;
-	text(in, c, out);
-}
-
-/* A dot and CRLF on a line that began behind CRLF is the end; behind LF it is an empty line. */
-static void after_dot_cr(struct indata *in, char c, struct strbuf *out)
-{
-	if (c == '\n' && !in->after_lf)
-		in->state = INDATA_DONE;
-	else
-		after_cr(in, c, out);
-}
-
-static void one_octet(struct indata *in, char c, struct strbuf *out)
-{
-	switch (in->state) {
-	case INDATA_LINE:
-		if (c == '.')
-			in->state = INDATA_DOT;
-		else
-			text(in, c, out);
-		break;
-	case INDATA_DOT:
-		if (c == '\r')
-			in->state = INDATA_DOT_CR;
-		else
-			text(in, c, out);
-		break;
-	case INDATA_DOT_CR:
-		after_dot_cr(in, c, out);
-		break;
-	case INDATA_CR:
-		after_cr(in, c, out);
-		break;
-	case INDATA_TEXT:
-	case INDATA_DONE:
-		text(in, c, out);
-		break;
-	}
-}
-
-size_t indata_push(struct indata *in, const char *data, size_t n, struct strbuf *out)
-{
-	size_t before = out->len;
-	size_t i = 0;
-
-	while (i < n && in->state != INDATA_DONE) {
-		if (in->state == INDATA_TEXT) {
-			size_t run = plain_run(data + i, n - i);
-
-			strbuf_add(out, data + i, run);
-			i += run;
-			if (i == n)
-				break;
-		}
-		one_octet(in, data[i++], out);
-	}
-	in->size += out->len - before;
-	return i;
-}
-
-/* --- DATA: the message ------------------------------------------------------------------ */
-
-/* One message on its way in. */
-struct incoming {
-	struct indata in;
-	const char *id;
-	struct error error;	/* exit 0: it is being stored; else why not */
-};
-
-static void add_received(struct smtpd *s, const char *id, struct strbuf *out)
-{
-	const struct envelope *e = &s->envelope;
-
-	strbuf_addf(out, "Received: from %s ([%s%s])\r\n\tby %s (msubmit)\r\n", s->helo.buf,
-		    strchr(s->peer, ':') ? "IPv6:" : "", s->peer, smtpd_name(s));
-	/* "with" of RFC 3848 and RFC 6531, section 4.3 */
-	strbuf_addf(out, "\twith %s%s%s id %s", s->utf8 ? "UTF8SMTP" : s->esmtp ? "ESMTP" : "SMTP",
-		    s->tls ? "S" : "", smtpd_signed_in(s) ? "A" : "", id);
-	if (e->rcpt_count == 1)
-		strbuf_addf(out, "\r\n\tfor <%s>", e->rcpt[0].address);
-	strbuf_addf(out, ";\r\n\t%s\r\n", ident_date(s->arena, time(NULL)));
-}
-
-/* Gives up storing; the rest of the message is still read. */
-static void give_up(struct smtpd *s, struct incoming *m, const struct error *why)
-{
-	s->delivery->ops->abandon(s->delivery);
-	m->error = *why;
-}
-
-static void store(struct smtpd *s, struct incoming *m, const char *data, size_t n)
-{
-	const uint64_t limit = s->options->set.message_size_limit;
-	struct error err;
-	int rc = 0;
-
-	if (m->error.exit)
-		return;
-	if (limit && m->in.size > limit)
-		rc = error_set(&err, FAULT_TOO_LARGE, "message is larger than %" PRIu64 " octets",
-			       limit);
-	if (rc < 0 || s->delivery->ops->write(s->delivery, data, n, &err) < 0)
-		give_up(s, m, &err);
-}
-
-/*
- * The fields of a final delivery: where it came from, for whom, and how. The
- * folder takes the mail of all recipients, so who they were is kept here.
- */
-static void store_trace(struct smtpd *s, struct incoming *m)
-{
-	const struct envelope *e = &s->envelope;
-	struct strbuf trace = STRBUF_INIT(TRACE_MAX);
-
-	strbuf_addf(&trace, "Return-Path: <%s>\r\n", e->sender);
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		strbuf_addf(&trace, "Delivered-To: %s\r\n", e->rcpt[i].address);
-		store(s, m, trace.buf, trace.len);
-		strbuf_reset(&trace);
-	}
-	add_received(s, m->id, &trace);
-	store(s, m, trace.buf, trace.len);
-	strbuf_release(&trace);
-}
-
-/* Reads to the end of data; false when the client did not get that far. */
-static bool read_message(struct smtpd *s, struct incoming *m)
-{
-	struct strbuf clean = STRBUF_INIT(2 * PIECE_MAX + 4);
-	const char *data;
-	size_t n;
-
-	while (m->in.state != INDATA_DONE && smtpd_wait_input(s, true, &data, &n)) {
-		strbuf_reset(&clean);
-		n = indata_push(&m->in, data, n < PIECE_MAX ? n : PIECE_MAX, &clean);
-		wire_consume(s->wire, n);
-		store(s, m, clean.buf, clean.len);
-	}
-	strbuf_release(&clean);
-	return m->in.state == INDATA_DONE;
-}
-
-/* What the form of the message itself is refused for; 0 = nothing. */
-static int check_form(const struct smtpd *s, const struct indata *in, struct error *err)
-{
-	if (in->nul) {
-		error_set(err, FAULT_MESSAGE, "the message holds NUL octets");
-		return 554;
-	}
-	if (s->options->set.strict && (in->bare_lf || in->bare_cr)) {
-		error_set(err, FAULT_BARE_LINE_END,
-			  "lines end with CRLF: the message holds a bare %s",
-			  in->bare_lf ? "LF" : "CR");
-		return 550;
-	}
-	return 0;
-}
-
-static int storage_code(const struct error *err)
-{
-	if (err->fault == FAULT_TOO_LARGE)
-		return 552;
-	return err->fault == FAULT_DISK_FULL ? 452 : 451;
-}
-
-static void log_message(struct smtpd *s, const struct incoming *m, int code)
-{
-	const struct envelope *e = &s->envelope;
-	struct strbuf rcpts = STRBUF_INIT(4096);
-
-	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX; i++)
-		strbuf_addf(&rcpts, "%s<%s>", i ? "," : "", e->rcpt[i].address);
-	smtpd_log(s, "from=<%s> recipients=%zu to=%s size=%" PRIu64 " id=%s reply=%d result=%s",
-		  e->sender, e->rcpt_count, rcpts.buf, m->in.size, m->id, code,
-		  code == 250 ? "stored" : m->error.text);
-	strbuf_release(&rcpts);
-}
-
-/* The reply to the dot: 250 only behind a commit. */
-static void conclude(struct smtpd *s, struct incoming *m)
-{
-	struct error err;
-	int code = check_form(s, &m->in, &err);
-
-	if (code && !m->error.exit)
-		give_up(s, m, &err);
-	else if (code)
-		m->error = err;
-	else if (!m->error.exit && s->delivery->ops->commit(s->delivery, &err) < 0)
-		m->error = err;
-	if (!m->error.exit)
-		code = 250;
-	else if (!code)
-		code = storage_code(&m->error);
-	log_message(s, m, code);
-	if (code == 250)
-		smtpd_reply(s, 250, "2.0.0", "stored as %s", m->id);
-	else if (code / 10 == 45)	/* what is wrong with our disk is for the log */
-		smtpd_reply(s, code, m->error.status, "cannot store the message, try again later");
-	else
-		smtpd_reply_error(s, code, &m->error);
-	s->messages += code == 250;
-}
-
-void receive_data(struct smtpd *s)
-{
-	struct incoming m = { .id = "" };
-	struct error err;
-
-	if (s->delivery->ops->begin(s->delivery, &m.id, &err) < 0) {
-		smtpd_log(s, "from=<%s> result=%s", s->envelope.sender, err.text);
-		smtpd_reply(s, storage_code(&err), err.status,
-			    "cannot store messages, try again later");
-		smtpd_reset(s);
-		return;
-	}
-	smtpd_reply(s, 354, NULL, "end with a line that holds a dot only");
-	store_trace(s, &m);
-	if (read_message(s, &m))
-		conclude(s, &m);
-	else if (!m.error.exit)
-		s->delivery->ops->abandon(s->delivery);
-	smtpd_reset(s);
 }
 
 /* --- STARTTLS, and the session from its beginning to its end ---------------------- */
@@ -561,7 +382,8 @@ static int put_tls_on(struct stream *lower, void *ctx, struct stream **out, stru
 {
 	struct smtpd *s = ctx;
 	struct tls_server settings = { .cert_file = s->options->set.server_cert,
-				       .key_file = s->options->set.server_key };
+				       .key_file = s->options->set.server_key,
+				       .client_ca = s->options->set.server_client_ca };
 	struct deadline d = deadline_in(HANDSHAKE_LIMIT, "the TLS handshake");
 
 	return tls_accept(lower, &settings, &d, out, err);
@@ -572,12 +394,13 @@ bool smtpd_start_tls(struct smtpd *s)
 	struct error err;
 
 	if (wire_upgrade(s->wire, put_tls_on, s, &err) < 0) {
-		error_prefix(&err, "STARTTLS");
+		error_prefix(&err, "TLS");
 		smtpd_end(s, &err);
 		return false;
 	}
 	s->tls = true;
-	s->state = SMTPD_START;
+	s->certified = tls_verified(wire_stream(s->wire));
+	s->state = s->options->set.helo_required ? SMTPD_START : SMTPD_READY;
 	s->esmtp = false;
 	strbuf_reset(&s->helo);
 	strbuf_reset(&s->user);
@@ -588,10 +411,13 @@ bool smtpd_start_tls(struct smtpd *s)
 /* A line that cannot be a command; true when it was answered. */
 static bool refuse_line(struct smtpd *s, bool cut, bool bare)
 {
+	struct error err;
+
 	if (s->errors >= SMTPD_ERRORS_MAX) {
 		smtpd_reply(s, 421, "4.7.0", "too many errors, closing the connection");
 		smtpd_log(s, "result=closed reason='too many errors'");
-		smtpd_end(s, NULL);
+		error_set(&err, FAULT_PROTOCOL, "too many errors of the client");
+		smtpd_end(s, s->stdio ? &err : NULL);
 	} else if (cut) {
 		smtpd_reply(s, 500, commands_is_auth(&s->line) ? "5.5.6" : "5.5.2",
 			    "line too long");
@@ -605,25 +431,70 @@ static bool refuse_line(struct smtpd *s, bool cut, bool bare)
 	return true;
 }
 
+/*
+ * Commands behind EHLO, or behind HELO, that did not wait for its reply (RFC
+ * 2920, section 3.1). Scripts of this host may.
+ */
+static bool refuse_pipelining(struct smtpd *s)
+{
+	const bool held = s->network && !s->loopback && s->options->set.strict && !s->esmtp;
+
+	if (!held || wire_unread(s->wire) == 0)
+		return false;
+	smtpd_reply(s, 554, "5.5.0", "PIPELINING was not offered yet");
+	smtpd_log(s, "result=closed reason='pipelining before EHLO'");
+	smtpd_end(s, NULL);
+	return true;
+}
+
 static void serve_one(struct smtpd *s)
 {
+	const size_t most = s->options->set.strict ? SMTPD_LINE_MAX : SMTPD_LOOSE_LINE_MAX;
 	bool cut, bare;
 
 	if (!smtpd_read_line(s, &s->line, &cut, &bare))
 		return;
-	if (!commands_is_auth(&s->line) && s->line.len > SMTPD_LINE_MAX)
+	if (!commands_is_auth(&s->line) && s->line.len > most)
 		cut = true;
-	if (!refuse_line(s, cut, bare))
+	if (!refuse_pipelining(s) && !refuse_line(s, cut, bare))
 		commands_run(s);
 	if (!s->ended && stop_wanted(s))
 		say_stop(s);
 }
 
+/* Octets before the greeting come from those who send whatever the answers are. */
+static bool talks_early(struct smtpd *s)
+{
+	const enum early_talker set = s->options->set.early_talker;
+	const bool refused = set == EARLY_REJECT || (set == EARLY_AUTO && !s->loopback);
+	struct pollfd p = { .fd = socket_fd(wire_stream(s->wire)), .events = POLLIN };
+
+	if (!s->network || s->tls || !(refused || set == EARLY_LOG) ||
+	    poll(&p, 1, EARLY_MS) <= 0 || wire_unread_now(s->wire) <= 0)
+		return false;
+	smtpd_log(s, "result=%s reason='spoke before the greeting'", refused ? "closed" : "noted");
+	if (refused) {
+		smtpd_reply(s, 554, "5.5.0", "wait for the greeting");
+		smtpd_end(s, NULL);
+	}
+	return refused;
+}
+
+static void greet_client(struct smtpd *s)
+{
+	if (s->options->set.implicit_tls && !s->tls && !s->stdio && !smtpd_start_tls(s))
+		return;
+	if (!talks_early(s))
+		smtpd_reply_line(s, 220, ' ', "%s %s msubmit", smtpd_name(s),
+				 s->lmtp ? "LMTP" : "ESMTP");
+}
+
 int smtpd_run(struct smtpd *s, struct error *err)
 {
-	smtpd_reply_line(s, 220, ' ', "%s ESMTP msubmit", smtpd_name(s));
+	greet_client(s);
 	while (!s->ended)
 		serve_one(s);
+	smtpd_reset(s);
 	/* a client that does not wait for the last words has not failed */
 	struct deadline d = deadline_in(WRITE_LIMIT, "the client to read replies");
 	struct error ignored;

@@ -1,6 +1,6 @@
 /*
  * One session of the listener: RFC 5321 as a server for submission, over any
- * stream (tests use memory), into any place (struct delivery).
+ * stream (tests use memory), with any delivery (server/delivery.h).
  *
  * Guarantees: 250 to the final dot only when the message is stored for good;
  * nothing is stored when the client goes away inside DATA; nothing of one
@@ -24,44 +24,29 @@
 #include "util/strbuf.h"
 
 struct arena;
+struct caller;
 struct delivery;
+struct delivery_client;
+struct incoming;
+struct listen_settings;
 struct server_options;
 struct smtpd;
 struct wire;
-
-/*
- * Where the listener puts a message: one table of operations per kind of
- * place, so that the session does not know whether it is a folder or a queue.
- *
- * begin, any number of writes, then commit or abandon. The octets are
- * canonical (lines end with CRLF and nothing else, no NUL). When begin fails
- * there is nothing to abandon; when write fails abandon follows; when commit
- * fails nothing is left behind. Commit returns 0 only when the message would
- * survive a loss of power.
- */
-struct delivery_ops {
-	/* *id_out names the message in replies and trace fields; valid until the next begin */
-	int (*begin)(struct delivery *, const char **id_out, struct error *);
-	int (*write)(struct delivery *, const char *data, size_t n, struct error *);
-	int (*commit)(struct delivery *, struct error *);
-	void (*abandon)(struct delivery *);
-};
-
-/* First member of each kind of place. */
-struct delivery {
-	const struct delivery_ops *ops;
-};
 
 /* One bit each: the table of commands holds sets of them. */
 enum smtpd_state {
 	SMTPD_START = 1,	/* connected, no EHLO yet */
 	SMTPD_READY = 2,	/* EHLO given, no transaction */
 	SMTPD_MAIL = 4,		/* MAIL accepted, no recipient yet */
-	SMTPD_RCPT = 8		/* at least one recipient */
+	SMTPD_RCPT = 8,		/* at least one recipient */
+	SMTPD_BDAT = 16,	/* chunks have come, the last has not */
+	SMTPD_FAILED = 32	/* a chunk was refused: RSET, or the last one */
 };
 
 enum {
-	SMTPD_LINE_MAX = 512 + 26 + 14 + 10 + 500,	/* RFC 5321 + SIZE, BODY, SMTPUTF8, AUTH= */
+	/* RFC 5321 + SIZE, BODY, SMTPUTF8, AUTH, DSN, BY, HOLD, MT-PRIORITY, REQUIRETLS */
+	SMTPD_LINE_MAX = 512 + 26 + 17 + 10 + 500 + 116 + 17 + 34 + 15 + 11,
+	SMTPD_LOOSE_LINE_MAX = 4096,
 	SMTPD_AUTH_LINE_MAX = 12288,			/* RFC 4954, section 4 */
 	SMTPD_ERRORS_MAX = 20,
 	SMTPD_SIGN_IN_MAX = 3				/* failures in a session */
@@ -80,17 +65,29 @@ struct smtpd {
 	bool stopping;			/* stop_fd was seen */
 	struct deadline stop_limit;	/* grace for a message under way */
 	struct error error;		/* why it ended, if not by QUIT; exit 0 otherwise */
-	bool tls, esmtp;
+	bool tls, esmtp, lmtp;
+	bool loopback;			/* the client is on this host */
+	bool network;			/* it comes by TCP */
+	bool certified;			/* it has shown a certificate of server_client_ca */
+	bool local;			/* the client is a process of this host, for sure */
+	bool stdio;			/* it has started us: -bs */
+	bool lf_only;			/* each line so far had a bare LF; set with stdio */
+	const struct caller *caller;	/* of a local socket; NULL = none, or not known */
+	long uid, pid;			/* of a local client; -1 = unknown */
+	const char *program;		/* of that pid; NULL = unknown */
+	struct deadline limit;		/* for what is being read; at 0 = none */
 	struct strbuf helo;		/* name given with EHLO or HELO */
 	struct strbuf user;		/* who has signed in; "" = nobody */
-	unsigned errors, sign_in_failures, messages;
+	unsigned errors, sign_in_failures, mails, messages;
 	struct strbuf line;		/* command being run */
 
 	struct arena *arena;		/* of the transaction, as all below */
 	struct envelope envelope;
-	bool utf8;			/* SMTPUTF8 was given with MAIL */
 	bool refused_rcpt;		/* a recipient was refused */
-	unsigned rcpt_accepted;		/* RCPT commands, repeated ones too */
+	size_t *accepted;		/* the recipient of each RCPT, repeated ones too */
+	size_t rcpt_accepted, accepted_alloc;
+	struct incoming *content;	/* NULL = none is under way */
+	bool begun;			/* the delivery was told of the transaction */
 };
 
 /*
@@ -150,6 +147,19 @@ ATTR_CHECK bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_
 /* Forgets the transaction; the state goes back to READY. */
 void smtpd_reset(struct smtpd *s);
 
+/*
+ * Asks the delivery, where it wants to be asked, about the sender of the
+ * envelope or one recipient more (which is not in it yet), and replies.
+ */
+ATTR_CHECK bool smtpd_take_sender(struct smtpd *s);
+ATTR_CHECK bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r);
+
+/* For the delivery: borrows from the session. */
+struct delivery_client smtpd_client(const struct smtpd *s);
+
+/* 503 or 554 to content for nobody. */
+void smtpd_refuse_content(struct smtpd *s);
+
 /* Puts a stream on top of the session's; ends the session on failure. */
 ATTR_CHECK bool smtpd_start_tls(struct smtpd *s);
 
@@ -167,6 +177,9 @@ const char *smtpd_name(const struct smtpd *s);
 bool smtpd_offers_auth(const struct smtpd *s);
 bool smtpd_signed_in(const struct smtpd *s);
 
+/* Has the client proven itself, by AUTH or by a certificate? */
+bool smtpd_proven(const struct smtpd *s);
+
 /* --- AUTH (auth.c) -------------------------------------------------------- */
 
 /*
@@ -177,8 +190,8 @@ bool smtpd_signed_in(const struct smtpd *s);
 /* Runs AUTH; arg is what stands behind the verb. Forgets the line after that. */
 void signin_run(struct smtpd *s, const char *arg);
 
-/* Names of the mechanisms: for EHLO. */
-#define SIGNIN_MECHANISMS "PLAIN LOGIN"
+/* Adds the names of the mechanisms that are offered, with blanks between: for EHLO. */
+void signin_mechanisms(const struct smtpd *s, struct strbuf *out);
 
 /*
  * Names and passwords of the listener's clients: a password file, read anew
@@ -225,10 +238,37 @@ ATTR_CHECK int auth_set_password(struct auth_login *login, const struct strbuf *
  */
 ATTR_CHECK int auth_check(const char *path, const struct auth_login *login, struct error *err);
 
+/*
+ * Says set->on_auth that this is the password of that user? It is told by
+ * descriptor 3: authzid, user, password, mechanism, peer, each with a NUL
+ * behind it. Exit 0 is yes, 1 is no (EX_NOPERM); all else, and a program that
+ * fails or hangs, is an error of another exit code: 454.
+ */
+ATTR_CHECK int auth_hook(const struct listen_settings *set, const struct auth_login *login,
+			 const char *mechanism, const char *peer, struct error *err);
+
+/*
+ * The password of a user whose entry holds it ({PLAIN}); *out stays unset for
+ * all others. A local fault as above.
+ */
+ATTR_CHECK int auth_find_password(const char *path, const char *user, struct secret *out,
+				  struct error *err);
+
+/* Asks with a challenge in base64 and adds the answer to out; -1: the client was answered. */
+ATTR_CHECK int signin_ask(struct smtpd *s, const char *challenge, struct strbuf *out);
+
+/*
+ * SCRAM by its name, first being the client's first message (auth_scram.c):
+ * the user in login when he has proven himself. -1 and EX_NOPERM when not; any
+ * other error is a local fault; with exit 0 the client was answered already.
+ */
+ATTR_CHECK int scram_converse(struct smtpd *s, const char *name, struct strbuf *first,
+			      struct auth_login *login, struct error *err);
+
 /* Can the file be read, and is it closed to others? EX_CONFIG if not. */
 ATTR_CHECK int auth_check_file(const char *path, struct error *err);
 
-/* --- DATA ----------------------------------------------------------------- */
+/* --- the content (content.c) ------------------------------------------------ */
 
 /*
  * Runs DATA: 354, the message through indata_push() into the delivery with its
@@ -239,15 +279,26 @@ ATTR_CHECK int auth_check_file(const char *path, struct error *err);
 void receive_data(struct smtpd *s);
 
 /*
+ * Runs BDAT (RFC 3030): reads exactly size octets and replies. Where a chunk
+ * is out of order, or one before was refused, they are read all the same, and
+ * none of them is a command. The message is taken with the last one.
+ */
+void receive_chunk(struct smtpd *s, uint64_t size, bool last);
+
+/* Gives up a message that is on its way; for smtpd_reset(). */
+void receive_reset(struct smtpd *s);
+
+/*
  * The octets between 354 and the end of data (RFC 5321, sections 4.1.1.4 and
  * 4.5.2): finds the end, removes the doubled dots, makes the lines canonical.
  *
  * The end is CRLF "." CRLF and nothing else, whatever the settings; a dot
- * after a bare LF or a bare CR never begins it. What comes out has CRLF line
- * ends only, no bare CR (it becomes a blank), no bare LF (it becomes CRLF),
- * no NUL (dropped); what had to be mended is noted, and it is the caller who
- * refuses such a message. Any way of cutting the input into pieces gives the
- * same output. It holds no memory of its own.
+ * after a bare LF or a bare CR never begins it. With lf_only, as long as each
+ * line has ended in a bare LF, LF "." LF is the end, too. What comes out has
+ * CRLF line ends only, no bare CR (it becomes a blank), no bare LF (it becomes
+ * CRLF), no NUL (dropped); what had to be mended is noted, and it is the
+ * caller who refuses such a message. Any way of cutting the input into pieces
+ * gives the same output. It holds no memory of its own.
  */
 enum indata_state {
 	INDATA_LINE,		/* at the start of a line */
@@ -262,7 +313,10 @@ enum indata_state {
 struct indata {
 	enum indata_state state;
 	bool after_lf;		/* the line began behind a bare LF */
+	bool lf_only;		/* set before: no line of the client has ended in CRLF */
+	bool chunked;		/* of BDAT: dots are dots, the caller knows the end; INDATA_TEXT */
 	bool bare_lf, bare_cr, nul;
+	char last;		/* octet given out; 0 = none */
 	uint64_t size;		/* octets given out */
 };
 
@@ -272,6 +326,9 @@ struct indata {
  * the end of data was among them (state INDATA_DONE); the rest are commands.
  */
 size_t indata_push(struct indata *in, const char *data, size_t n, struct strbuf *out);
+
+/* The end of chunks: the last line gets its CRLF. */
+void indata_finish(struct indata *in, struct strbuf *out);
 
 /* --- verbs (commands.c) --------------------------------------------------- */
 

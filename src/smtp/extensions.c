@@ -492,21 +492,3 @@ size_t extensions_params(const struct session *s, const struct envelope *e,
 	return octets + add_own(s, r ? s->account->ext.rcpt_param : s->account->ext.mail_param,
 				out);
 }
-
-/* xtext = *( xchar / "+" 2HEXDIG ); xchar = %x21-2A / %x2C-3C / %x3E-7E */
-void xtext_add(struct strbuf *out, const char *s)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c > 32 && c < 127 && c != '+' && c != '=') {
-			strbuf_addch(out, *s);
-		} else {
-			strbuf_addch(out, '+');
-			strbuf_addch(out, hex[c >> 4]);
-			strbuf_addch(out, hex[c & 15]);
-		}
-	}
-}

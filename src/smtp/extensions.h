@@ -152,7 +152,5 @@ bool prdr_used(const struct session *s, const struct envelope *e);
 /* Are mail_param and rcpt_param well-formed, and none that an extension sends? EX_CONFIG. */
 ATTR_CHECK int params_check(const struct account *a, struct error *err);
 
-/* xtext (RFC 3461, section 4), appended. */
-void xtext_add(struct strbuf *out, const char *s);
 
 #endif

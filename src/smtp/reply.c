@@ -138,6 +138,8 @@ static const struct detail {
 	{ AT(STAGE_AUTH), 5, 0, NULL, "app password", FAULT_APP_PASSWORD_WANTED },
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "helo", FAULT_NAME_REFUSED },
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "ehlo", FAULT_NAME_REFUSED },
+	/* our own service, of a user by the caller's credentials: server/caller.h */
+	{ AT(STAGE_MAIL), 5, 550, "7.1", " may not submit mail", FAULT_USER_NOT_ALLOWED },
 	{ AT(STAGE_MAIL), 0, 0, NULL, "Domain not found", FAULT_SENDER_DOMAIN },
 	{ AT(STAGE_MAIL), 0, 0, "1.8", NULL, FAULT_SENDER_DOMAIN },
 	{ AT(STAGE_RCPT) | CONTENT, 0, 0, "2.2", NULL, FAULT_MAILBOX_FULL },

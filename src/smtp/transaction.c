@@ -251,7 +251,10 @@ static bool begin_try(struct transaction *t, bool behind)
 		transaction_refuse_all(t);
 		return false;
 	}
-	if (t->try.rcpt_count == 0 || limits_spent(t->s))
+	/* MAIL may go first where everything comes step by step */
+	const bool nobody = t->try.rcpt_count == 0 && (t->m || t->e->rcpt_count);
+
+	if (nobody || limits_spent(t->s))
 		return false;
 	if (make_copy(t, &err) < 0) {
 		transaction_refuse(t, t->rcpt[0].index, &err);
@@ -403,6 +406,11 @@ bool transaction_in_step(const struct transaction *t)
 		return false;
 	return t->try.data_asked ? t->try.data_code / 100 == 3 :
 		t->try.mail_taken && t->try.standing;
+}
+
+bool transaction_asked_data(const struct transaction *t)
+{
+	return t->try.data_asked;
 }
 
 const struct error *transaction_lost(const struct transaction *t)

@@ -135,6 +135,9 @@ bool transaction_stands(const struct transaction *t, size_t i);
  */
 bool transaction_in_step(const struct transaction *t);
 
+/* Is DATA in the group? Then no 2xx can be the last reply to it. */
+bool transaction_asked_data(const struct transaction *t);
+
 /* Why the connection was given up before the content; NULL = it was not. */
 const struct error *transaction_lost(const struct transaction *t);
 

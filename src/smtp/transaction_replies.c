@@ -121,6 +121,7 @@ void transaction_accept(struct transaction *t, size_t i, const struct reply *r)
 	struct rcpt_result *out = &t->result->rcpt[i];
 
 	out->outcome = OUTCOME_ACCEPTED;
+	out->words = t->s->protocol == SESSION_LMTP ? reply_words(t, r) : NULL;
 	out->error.exit = 0;
 	out->error.reply = r->code;
 	memcpy(out->error.status, r->status[0] ? r->status : "2.0.0",

@@ -17,6 +17,7 @@
 #include "prepare/requests.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
+#include "submit/attempt_private.h"
 #include "submit/line.h"
 #include "submit/memory.h"
 #include "submit/server_list.h"
@@ -31,34 +32,6 @@
 #define TRANSID_MAX 80		/* characters, with brackets (RFC 1845, section 2) */
 #define RESUMES_MAX 5		/* of one transfer */
 
-/* One attempt: everything between the account and the result. */
-struct attempt {
-	struct session_opening *o;	/* the session, and how to come by it */
-	struct session_opening own;	/* ... without a line */
-	struct line *line;
-	const struct attempt_options *opt;
-	const struct envelope *envelope;
-	struct result *result;
-	struct arena *arena;		/* of the result */
-	bool reused;			/* the session has had other messages */
-	unsigned contents;		/* of the session, when this one came to it */
-	struct transaction_options how;
-	struct transaction *ahead;	/* its envelope went out behind the message before */
-	enum { FOLLOWED_NOT, FOLLOWED_BY_RESET, FOLLOWED_BY_NEXT } followed;
-	bool suspect;			/* refused with something behind it, and sent once more */
-	struct server_list *targets, own_targets;
-	bool chosen;			/* there is a server in use */
-	struct error failure;		/* of the servers before it; exit 0 = none */
-	struct checkpoint checkpoint;
-	unsigned resumed;		/* how often */
-	bool repeat;			/* nothing was taken, and the server gets it once more */
-	bool learnt[EXT_COUNT];		/* of the server: announced, and not what it can do */
-	bool told;			/* ... and it is remembered */
-	bool gave_up;			/* the last session has shown some of that */
-	struct error why;		/* the last session came to no end; see transaction_run() */
-	struct converted converted;	/* the message in the form for this server */
-};
-
 /* The servers of the account, from the first one on. */
 static void begin_list(struct attempt *t, const char *mx_domain)
 {
@@ -71,7 +44,7 @@ static void begin_list(struct attempt *t, const char *mx_domain)
 }
 
 /* From here on time counts, and what happens is told to who watches this one. */
-static void attempt_begin(struct attempt *t, const struct account *a)
+void attempt_begin(struct attempt *t, const struct account *a)
 {
 	struct session_opening *o = t->o;
 
@@ -87,8 +60,8 @@ static void attempt_begin(struct attempt *t, const struct account *a)
 }
 
 /* One without line and message. */
-static void attempt_init(struct attempt *t, const struct account *a,
-			 const struct attempt_options *opt, struct arena *arena)
+void attempt_init(struct attempt *t, const struct account *a, const struct attempt_options *opt,
+		  struct arena *arena)
 {
 	t->o = &t->own;
 	t->o->arena = t->arena = arena;
@@ -99,7 +72,7 @@ static void attempt_init(struct attempt *t, const struct account *a,
 }
 
 /* "mail.example.org:587: what happened", unless the text names the server already. */
-static int name_server(const struct attempt *t, struct error *err)
+int attempt_name_server(const struct attempt *t, struct error *err)
 {
 	const char *where = session_opening_server(t->o);
 
@@ -112,7 +85,7 @@ static int name_server(const struct attempt *t, struct error *err)
 /* Keeps why this server was of no use, for the case that no other is. */
 static void note_server_failure(struct attempt *t, struct error *err)
 {
-	(void)name_server(t, err);
+	(void)attempt_name_server(t, err);
 	session_opening_note_failure(&t->failure, err);
 }
 
@@ -164,7 +137,7 @@ static bool choose_target(struct attempt *t)
 }
 
 /* A session with the server in use, or with the first of those behind it that works. */
-static int open_session(struct attempt *t, struct error *err)
+int attempt_open_session(struct attempt *t, struct error *err)
 {
 	bool more = true;
 
@@ -188,23 +161,6 @@ static int open_session(struct attempt *t, struct error *err)
 	return -1;
 }
 
-static void describe_session(const struct attempt *t, struct result *r)
-{
-	struct strbuf tls = STRBUF_INIT(1024);
-	char peer[128];
-
-	socket_peer_name(wire_stream(t->o->wire), peer, sizeof(peer));
-	r->address = arena_strdup(r->arena, peer);
-	r->mechanism = t->o->session.mechanism ?
-		arena_strdup(r->arena, t->o->session.mechanism) : NULL;
-	r->binding = t->o->session.binding;
-	if (tls_is(wire_stream(t->o->wire))) {
-		tls_describe(wire_stream(t->o->wire), &tls);
-		r->tls = arena_strdup(r->arena, tls.buf);
-	}
-	strbuf_release(&tls);
-}
-
 /* atoms with dots between them, at most TRANSID_MAX characters */
 static const char *transid(const struct attempt *t)
 {
@@ -214,10 +170,17 @@ static const char *transid(const struct attempt *t)
 	return strlen(id) <= TRANSID_MAX ? id : ident_message_id(t->arena, NULL);
 }
 
+/* That of an attempt before and behind; NULL = there is none. */
+static struct attempt_transfer *transfer_of(const struct attempt *t)
+{
+	return t->targets->mx_domain ? NULL : t->opt->transfer;
+}
+
 /* The transfer that can be resumed, with an id of its own for each message. */
 static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *r)
 {
 	struct checkpoint *c = &t->checkpoint;
+	const struct attempt_transfer *x = transfer_of(t);
 
 	if (!t->o->account->checkpoint)
 		return NULL;
@@ -225,8 +188,28 @@ static struct checkpoint *checkpoint_of(struct attempt *t, const struct result *
 		c->standing = arena_calloc(t->arena, r->rcpt_count, sizeof(bool));
 		c->id = transid(t);
 		c->spare = transid(t);
+		if (x && x->transid) {
+			c->id = x->transid;
+			memcpy(c->standing, x->standing, r->rcpt_count * sizeof(bool));
+			c->resume = true;
+		}
 	}
 	return c;
+}
+
+/* What another attempt can resume: someone whom the server has accepted has not got it. */
+static void keep_transfer(const struct attempt *t, const struct result *r)
+{
+	const struct checkpoint *c = &t->checkpoint;
+	struct attempt_transfer *x = transfer_of(t);
+	bool any = false;
+
+	if (!x)
+		return;
+	for (size_t i = 0; c->resume && i < r->rcpt_count; i++)
+		any |= c->standing[i] && r->rcpt[i].outcome != OUTCOME_ACCEPTED;
+	*x = any ? (struct attempt_transfer){ c->id, c->standing } :
+		(struct attempt_transfer){ .transid = NULL };
 }
 
 /*
@@ -252,16 +235,6 @@ static bool wait_to_resume(struct attempt *t, struct result *r)
 	return !interrupt_pending();
 }
 
-/* Nobody knows about those who seemed to have got it. */
-static void doubt(struct result *r, struct error *err)
-{
-	result_doubt(r, err);
-	for (size_t i = 0; i < r->rcpt_count; i++) {
-		if (r->rcpt[i].outcome == OUTCOME_ACCEPTED)
-			result_set_error(r, i, err);
-	}
-}
-
 /*
  * A server that has said yes says no behind it, with nobody asking: the yes
  * may have been about something else. Nobody knows then.
@@ -274,7 +247,7 @@ static void take_back(int code, size_t accepted, struct result *r)
 		return;
 	error_set(&err, FAULT_PROTOCOL, "the server answered the message twice, the second time "
 		  "with %d", code);
-	doubt(r, &err);
+	result_take_back(r, &err);
 }
 
 /* --- what goes out behind the dot ------------------------------------------------------ */
@@ -389,7 +362,7 @@ static enum line_step read_ahead(struct attempt *ahead)
 		return LINE_IN_STEP;
 	lost = transaction_lost(x);
 	if (!lost)
-		return line_confirm(ahead->line);
+		return line_confirm(ahead->line, transaction_asked_data(x));
 	return lost->exit == EX_PROTOCOL || lost->fault == FAULT_GROUP ||
 		(lost->reply && lost->reply != 421 && lost->reply != 221) ?
 		LINE_OUT_OF_STEP : LINE_LOST;
@@ -402,7 +375,13 @@ static enum line_step read_followed(struct attempt *t)
 	if (t->followed == FOLLOWED_BY_RESET)
 		return line_read_reset(t->line);
 	/* the message need not wait for a server that takes its time over the next one */
-	return session_hears(s, AHEAD_MS) ? read_ahead(*line_ahead(t->line)) : LINE_LOST;
+	if (!session_hears(s, AHEAD_MS))
+		return LINE_LOST;
+	struct attempt *ahead = *line_ahead(t->line);
+	const enum line_step step = read_ahead(ahead);
+
+	ahead->in_step = step == LINE_IN_STEP;
+	return step;
 }
 
 /*
@@ -429,7 +408,7 @@ static void settle_followed(struct attempt *t, size_t accepted)
 		error_set(&err, FAULT_PROTOCOL, "the server answered more often than it was "
 			  "asked: the message, or what stood behind it");
 		if (!accepted && result_count(t->result, OUTCOME_ACCEPTED))
-			doubt(t->result, &err);
+			result_take_back(t->result, &err);
 	}
 	t->followed = FOLLOWED_NOT;
 }
@@ -533,7 +512,7 @@ static void prefix_results(const struct attempt *t, struct result *r)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++) {
 		if (r->rcpt[i].outcome != OUTCOME_ACCEPTED && r->rcpt[i].error.exit)
-			(void)name_server(t, &r->rcpt[i].error);
+			(void)attempt_name_server(t, &r->rcpt[i].error);
 	}
 }
 
@@ -657,7 +636,7 @@ static bool is_void(struct attempt *t, struct error *refusal)
 
 	if (!t->reused || s->content_count > t->contents)
 		return false;
-	if (!s->dead && line_confirm(t->line) == LINE_IN_STEP)
+	if (!s->dead && (t->in_step || line_confirm(t->line, false) == LINE_IN_STEP))
 		return false;
 	result_clear(t->result);
 	t->result->refusal = *refusal;
@@ -691,14 +670,14 @@ static bool run_session(struct attempt *t, const struct message *m, const struct
 	const char *mx_domain = t->targets->mx_domain;
 	struct error refusal = r->refusal, err;
 
-	if (!t->reused && open_session(t, &err) < 0) {
+	if (!t->reused && attempt_open_session(t, &err) < 0) {
 		checkpoint_lost(&t->checkpoint, r, &err);
 		name_target(t, r);
 		result_set_rest(r, &err);
 		return false;
 	}
 	name_target(t, r);
-	describe_session(t, r);
+	session_opening_describe(t->o, r);
 	const size_t accepted = result_count(r, OUTCOME_ACCEPTED);
 
 	*next_out = serve(t, m, edits, r);
@@ -740,47 +719,8 @@ void submit_to(const struct account *a, const char *mx_domain, const struct enve
 		error_set(&err, FAULT_TOO_MANY_RECIPIENTS, "the server took no more recipients");
 		result_set_rest(result, &err);
 	}
+	keep_transfer(t, result);
 	prefix_results(t, result);
 	result_settle(result);
 	xfree(t);
-}
-
-int submit_info(const struct account *a, const struct attempt_options *opt,
-		void (*show)(void *ctx, const struct session *), void *ctx, struct error *err)
-{
-	struct arena *arena = arena_new();
-	struct attempt t = { .chosen = false };
-	int rc;
-
-	attempt_init(&t, a, opt, arena);
-	t.own.info_only = true;
-	rc = open_session(&t, err);
-	if (rc == 0) {
-		show(ctx, &t.o->session);
-		session_quit(&t.o->session, true);
-		session_opening_close(t.o);
-	}
-	arena_free(arena);
-	return rc;
-}
-
-int submit_session(const struct account *a, const struct attempt_options *opt,
-		   int (*run)(void *ctx, struct session *, struct error *), void *ctx,
-		   struct error *err)
-{
-	struct arena *arena = arena_new();
-	struct attempt t = { .chosen = false };
-	int rc;
-
-	attempt_init(&t, a, opt, arena);
-	rc = extensions_check_account(a, err);
-	if (rc == 0)
-		rc = open_session(&t, err);
-	if (rc == 0) {
-		rc = run(ctx, &t.o->session, err);
-		session_quit(&t.o->session, true);
-		session_opening_close(t.o);
-	}
-	arena_free(arena);
-	return rc;
 }

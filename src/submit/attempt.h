@@ -28,6 +28,12 @@ struct attempt_next {
 	struct result *result;		/* initialised */
 };
 
+/* What an attempt must know to resume a transfer that broke in the one before (CHECKPOINT). */
+struct attempt_transfer {
+	const char *transid;	/* with its brackets; NULL = there is nothing to resume */
+	bool *standing;		/* of each recipient: the server had accepted him */
+};
+
 struct attempt_options {
 	wire_trace_fn *trace;	/* NULL = no transcript */
 	void *trace_ctx;
@@ -55,6 +61,11 @@ struct attempt_options {
 	 */
 	bool (*next)(void *ctx, const struct account *a, struct attempt_next *out);
 	void *next_ctx;
+	/*
+	 * A transfer to resume, and behind the attempt one for the next, in the
+	 * result's arena. NULL = a later attempt begins anew. Not in direct delivery.
+	 */
+	struct attempt_transfer *transfer;
 };
 
 /*
@@ -87,6 +98,28 @@ struct account attempt_direct_account(const struct account *a);
 ATTR_CHECK int submit_info(const struct account *a, const struct attempt_options *opt,
 			   void (*show)(void *ctx, const struct session *), void *ctx,
 			   struct error *err);
+
+/*
+ * A session with the first of the account's servers that works, signed in,
+ * which stays open until submit_shut(): for transactions that come step by
+ * step (submit/relay.h). opt is borrowed until then.
+ */
+struct attempt;
+ATTR_CHECK int submit_open(const struct account *a, const struct attempt_options *opt,
+			   struct attempt **out, struct error *err);
+struct session *submit_opened(struct attempt *t);
+
+/* Its time begins anew: for a further transaction. */
+void submit_renew(struct attempt *t);
+
+/* "host:port" in front of a failure that does not name the server; returns -1. */
+int submit_blame(const struct attempt *t, struct error *err);
+
+/* What result tells about server and session; strings of t's arena and of result's. */
+void submit_describe(const struct attempt *t, struct result *r);
+
+/* QUIT, where that is still of use; accepts NULL. */
+void submit_shut(struct attempt *t);
 
 /*
  * Opens a session with sign-in and hands it to run, which may send commands

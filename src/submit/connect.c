@@ -14,6 +14,7 @@
 #include "net/stream.h"
 #include "secrets/credentials.h"
 #include "submit/server_list.h"
+#include "submit/service.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/clock.h"
@@ -242,8 +243,10 @@ int connect_stream(const struct connect_request *r, struct stream **out, struct 
 	const struct server *t = r->target;
 	struct proxy_url proxy;
 
+	if (t->path && open_socket(r, NULL, 0, t->path, NULL, out, err) < 0)
+		return a->via == VIA_SERVICE ? service_explain(t->path, err) : -1;
 	if (t->path)
-		return open_socket(r, NULL, 0, t->path, NULL, out, err);
+		return 0;
 	if (a->net.tunnel)
 		return open_command(r, out, err);
 	int found = connect_find_proxy(a, t->host, t->port, &proxy, err);

@@ -268,7 +268,7 @@ enum line_step line_read_reset(struct line *l)
 	return LINE_IN_STEP;
 }
 
-enum line_step line_confirm(struct line *l)
+enum line_step line_confirm(struct line *l, bool sure)
 {
 	struct session *s = &l->o.session;
 	struct error err;
@@ -276,7 +276,7 @@ enum line_step line_confirm(struct line *l)
 	if (session_say(s, STAGE_RSET, "RSET", &err) < 0)
 		return err.exit == EX_PROTOCOL ? LINE_OUT_OF_STEP : LINE_LOST;
 	s->need_reset = false;
-	if (reply_class(&s->reply) == 2)
+	if (reply_class(&s->reply) == 2 && (sure || !session_hears(s, FURTHER_MS)))
 		return LINE_IN_STEP;
 	const bool bye = s->reply.code == 421 || s->reply.code == 221;
 

@@ -91,8 +91,12 @@ enum line_step {
 /* Reads the reply to that RSET, behind that to the message, and draws the conclusions. */
 enum line_step line_read_reset(struct line *l);
 
-/* RSET, whose reply is waited for: are the replies in step? The session is dead if not. */
-enum line_step line_confirm(struct line *l);
+/*
+ * RSET, whose reply is waited for: are the replies in step? The session is
+ * dead if not. sure: that before it cannot have been a 2xx, were they not;
+ * else a further reply is waited for a little.
+ */
+enum line_step line_confirm(struct line *l, bool sure);
 
 /* Has the server served something behind a dot on this connection? */
 bool line_serves_behind(const struct line *l);

@@ -6,6 +6,7 @@
 
 #include "conf/account.h"
 #include "message/ident.h"
+#include "message/result.h"
 #include "net/socket.h"
 #include "net/stream.h"
 #include "net/wire.h"
@@ -15,10 +16,12 @@
 #include "submit/attempt.h"
 #include "submit/connect.h"
 #include "submit/memory.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/sandbox.h"
 #include "util/secret.h"
+#include "util/strbuf.h"
 
 static int default_credential(void *ctx, enum credential kind, struct secret *out,
 			      struct error *err)
@@ -143,6 +146,23 @@ void session_opening_recall(struct session_opening *o)
 	for (int id = 0; id < EXT_COUNT; id++)
 		o->without[id] = until[id] != 0;
 	o->secured = false;
+}
+
+void session_opening_describe(const struct session_opening *o, struct result *r)
+{
+	struct strbuf tls = STRBUF_INIT(1024);
+	char peer[128];
+
+	socket_peer_name(wire_stream(o->wire), peer, sizeof(peer));
+	r->address = arena_strdup(r->arena, peer);
+	r->mechanism = o->session.mechanism ?
+		arena_strdup(r->arena, o->session.mechanism) : NULL;
+	r->binding = o->session.binding;
+	if (tls_is(wire_stream(o->wire))) {
+		tls_describe(wire_stream(o->wire), &tls);
+		r->tls = arena_strdup(r->arena, tls.buf);
+	}
+	strbuf_release(&tls);
 }
 
 void session_opening_reuse(struct session_opening *o)

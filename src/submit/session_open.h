@@ -19,6 +19,7 @@ struct arena;
 struct attempt_options;
 struct envelope;
 struct error;
+struct result;
 struct wire;
 
 struct session_opening {
@@ -60,6 +61,9 @@ const char *session_opening_server(const struct session_opening *o);
  * learnt of another: to be called when that has been chosen.
  */
 void session_opening_recall(struct session_opening *o);
+
+/* Notes in r what the open session is: address, mechanism, binding, TLS. */
+void session_opening_describe(const struct session_opening *o, struct result *r);
 
 /* A session that is open is for another message now: o->opt, o->envelope, o->total, o->whole. */
 void session_opening_reuse(struct session_opening *o);

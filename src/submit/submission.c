@@ -308,7 +308,8 @@ static int settle_content(struct submission *s, struct error *err)
 	    convert_bare_cr(&s->message, &s->edits, e, a, err) < 0 ||
 	    convert_lines(&s->message, &s->edits, e, a, err) < 0)
 		return -1;
-	if (a->protocol == PROTOCOL_LMTP && a->lmtp_keep_duplicates)
+	requests_prefer(e, &s->asked);
+	if (a->protocol == PROTOCOL_LMTP && a->lmtp_keep_duplicates && !s->stepwise)
 		envelope_repeat(e);
 	return burl_apply(e, &r->burl, a, err);
 }
@@ -331,5 +332,80 @@ int submission_prepare(struct submission *s, struct error *err)
 	    compose(s, err) < 0 ||		/* as the account wants it */
 	    settle_recipients(s, err) < 0)
 		return -1;
+	return settle_content(s, err);
+}
+
+const char *submission_message_id(const struct submission *s)
+{
+	static const char name[] = "Message-ID: ";
+	const struct header_field *f = s->message ?
+		header_find(&s->message->header, HEADER_MESSAGE_ID) : NULL;
+
+	for (size_t i = 0; i < s->edits.added_n; i++) {
+		const char *text = s->edits.added[i];
+
+		if (strncmp(text, name, strlen(name)) == 0)
+			return arena_strndup(s->arena, text + strlen(name),
+					     strcspn(text + strlen(name), "\r\n"));
+	}
+	return f ? header_value(s->arena, f) : NULL;
+}
+
+/* --- step by step ------------------------------------------------------------------- */
+
+/* What the account asks of servers, as far as that does not depend on the message. */
+static int settle_requests(struct submission *s, struct error *err)
+{
+	const struct message_options opt = { .wire = true };
+	struct message *nothing = NULL;
+	struct edits none;
+
+	if (message_reader_finish(message_reader_new(&opt), &nothing, err) < 0)
+		return -1;
+	edits_init(&none, s->arena, nothing);
+	const uint64_t size = s->envelope.size;
+	const int rc = requests_apply(&none, &s->envelope, nothing, s->account, err);
+
+	s->envelope.size = size;
+	message_free(nothing);
+	requests_prefer(&s->envelope, &s->asked);
+	return rc;
+}
+
+int submission_begin(struct submission *s, struct error *err)
+{
+	s->stepwise = true;
+	s->asked = s->envelope.ext;
+	if (load_config(s, err) < 0 || settle_account(s, err) < 0 || settle_sender(s, err) < 0)
+		return -1;
+	if (!s->envelope.ret)
+		s->envelope.ret = s->account->dsn_return;
+	return settle_requests(s, err);
+}
+
+int submission_settle(const struct submission *s, const struct recipient *r,
+		      struct envelope *out, struct error *err)
+{
+	struct envelope one;
+
+	envelope_init(&one, s->arena);
+	one.sender = s->envelope.sender;
+	one.utf8 = s->envelope.utf8;
+	(void)envelope_add_as(&one, r->address, NULL, r);
+	if (expand(s, &one, err) < 0)
+		return -1;
+	if (one.unsendable_n)
+		return envelope_nobody(&one, err);
+	if (one.discard)
+		one.rcpt_count = 0;
+	*out = one;
+	return 0;
+}
+
+int submission_finish(struct submission *s, struct error *err)
+{
+	recipients_add_copies(&s->envelope, s->account);
+	/* as far as it is needed, whatever the client has said */
+	s->envelope.utf8 = s->envelope.header_utf8 = false;
 	return settle_content(s, err);
 }

@@ -76,6 +76,8 @@ struct submission {
 	struct explain explain;		/* the reasons, where they are asked for */
 	bool refused;			/* it is for envelope.unsendable that nobody gets it */
 	bool input_read;		/* standard input has been read, or begun */
+	bool stepwise;			/* submission_begin() was called */
+	struct ext_request asked;	/* what the client asked for with MAIL: before all else */
 };
 
 /* Nothing of it is done yet. request is kept; observer may be NULL. */
@@ -93,11 +95,35 @@ void submission_release(struct submission *s);
 ATTR_CHECK int submission_account(struct submission *s, struct error *err);
 
 /*
+ * For a client that tells sender, recipients and message one after the other,
+ * in the place of submission_prepare(). Before the first, what MAIL said is
+ * put in: request->sender, and of the envelope body, utf8, ret, envid, size
+ * and ext. Then account, sender and what the account asks of servers are
+ * known.
+ */
+ATTR_CHECK int submission_begin(struct submission *s, struct error *err);
+
+/*
+ * One recipient of such a client: *out is an envelope of its own, in s->arena,
+ * of those whom the account makes of him; nobody when his mail is thrown away
+ * (out->discard). They are to be added to s->envelope by who wants them. An
+ * alias of which a part cannot be sent to is an error as a whole.
+ */
+ATTR_CHECK int submission_settle(const struct submission *s, const struct recipient *r,
+				 struct envelope *out, struct error *err);
+
+/* The message of such a client has been put in: then all is ready. */
+ATTR_CHECK int submission_finish(struct submission *s, struct error *err);
+
+/*
  * All of it: then account, message, envelope and edits are ready for
  * submit_attempt(). What fails here has sent nothing; err has the exit code
  * (doc/sendmail.md#exit-codes), and s holds what was known by then.
  */
 ATTR_CHECK int submission_prepare(struct submission *s, struct error *err);
+
+/* The Message-ID that goes out: the message's own or the one added; NULL if there is none. */
+const char *submission_message_id(const struct submission *s);
 
 /* The message alone, from standard input, unless it is there: to keep what cannot be sent. */
 ATTR_CHECK int submission_read(struct submission *s, struct error *err);

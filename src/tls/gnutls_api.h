@@ -86,6 +86,8 @@ struct error;
 	X(x509_trust_list_add_trust_mem)
 
 #define GNUTLS_RARE_API(X) \
+	X(certificate_server_set_request) \
+	X(certificate_set_x509_trust_file) \
 	X(alpn_set_protocols) \
 	X(certificate_set_pin_function) \
 	X(certificate_set_x509_crl) \

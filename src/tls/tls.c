@@ -625,6 +625,36 @@ int tls_connect(struct stream *lower, const struct tls_client *settings, const s
 
 /* --- server ------------------------------------------------------------- */
 
+/* Clients without a certificate of these authorities get no session. */
+static int ask_for_certificate(struct tls *t, const char *client_ca, struct error *err)
+{
+	if (!client_ca)
+		return 0;
+	if (gnutls_rare_load(err) < 0)
+		return -1;
+	if (gtls_rare.certificate_set_x509_trust_file(t->credentials, client_ca,
+						      GNUTLS_X509_FMT_PEM) <= 0)
+		return error_set(err, FAULT_CONFIG, "no certificate of an authority in '%s'",
+				 client_ca);
+	gtls_rare.certificate_server_set_request(t->session, GNUTLS_CERT_REQUIRE);
+	return 0;
+}
+
+static int check_client(struct tls *t, const char *client_ca, struct error *err)
+{
+	gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
+					  .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT };
+	unsigned status = 0;
+
+	if (!client_ca)
+		return 0;
+	if (gtls.certificate_verify_peers(t->session, &purpose, 1, &status) < 0 || status)
+		return error_set(err, FAULT_CERTIFICATE, "the certificate of the client is none "
+				 "of ours");
+	t->verified = true;
+	return 0;
+}
+
 int tls_accept(struct stream *lower, const struct tls_server *settings, const struct deadline *d,
 	       struct stream **out, struct error *err)
 {
@@ -634,7 +664,8 @@ int tls_accept(struct stream *lower, const struct tls_server *settings, const st
 		return -1;
 	if (set_priorities(t, NULL, false, err) < 0 ||
 	    tls_load_pair(t, settings->cert_file, settings->key_file, err) < 0 ||
-	    handshake(t, d, err) < 0) {
+	    ask_for_certificate(t, settings->client_ca, err) < 0 || handshake(t, d, err) < 0 ||
+	    check_client(t, settings->client_ca, err) < 0) {
 		tls_drop(t);
 		return -1;
 	}

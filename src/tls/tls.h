@@ -83,6 +83,7 @@ struct tls_client {
 
 struct tls_server {
 	const char *cert_file, *key_file;
+	const char *client_ca;		/* PEM: clients need a certificate of theirs; NULL = none */
 };
 
 /*
@@ -98,7 +99,7 @@ struct tls_server {
 ATTR_CHECK int tls_connect(struct stream *lower, const struct tls_client *settings,
 			   const struct deadline *d, struct stream **out, struct error *err);
 
-/* The same for the server's end. */
+/* The same for the server's end; tls_verified() then says whether the client has proven itself. */
 ATTR_CHECK int tls_accept(struct stream *lower, const struct tls_server *settings,
 			  const struct deadline *d, struct stream **out, struct error *err);
 

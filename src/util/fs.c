@@ -57,15 +57,35 @@ int fs_read_fd(int fd, const char *name, struct strbuf *out, struct error *err)
 	}
 }
 
+/* Below /run/secrets, which root alone can fill; /var/run is another name of /run. */
+static bool is_mounted_secret(const char *path)
+{
+	static const char folder[] = "/run/secrets/";
+
+	if (strncmp(path, "/var/", 5) == 0)
+		path += 4;
+	return strncmp(path, folder, sizeof(folder) - 1) == 0 && !strstr(path, "/../");
+}
+
+/* What of the mode others may have of a secret. */
+static mode_t confided(const struct stat *st, const char *path)
+{
+	if (st->st_uid != 0)
+		return 0;
+	return is_mounted_secret(path) ? S_IRGRP | S_IROTH : S_IRGRP;
+}
+
 static int check_mode(const struct stat *st, unsigned rules, const char *path, struct error *err)
 {
-	static const struct {
+	const struct {
 		unsigned rule;
 		mode_t not_allowed;
 		enum fault fault;
 		const char *text, *fix;
 	} modes[] = {
 		{ FS_PRIVATE, S_IRWXG | S_IRWXO, FAULT_SECRET_MODE,
+		  "holds a secret and others may read it", "600" },
+		{ FS_CONFIDED, (S_IRWXG | S_IRWXO) & ~confided(st, path), FAULT_SECRET_MODE,
 		  "holds a secret and others may read it", "600" },
 		{ FS_NOT_OTHERS, S_IWGRP | S_IWOTH, FAULT_FILE_MODE, "can be changed by others",
 		  "go-w" },
@@ -100,7 +120,7 @@ int fs_check_stat(const struct stat *st, unsigned rules, const char *path, struc
 	if (!is_owner_right(st, rules))
 		return error_set(err, FAULT_SECRET_OWNER,
 				 "%s %sbelongs to user %lu, not to you: run 'chown %lu %s'", path,
-				 rules & FS_PRIVATE ? "holds a secret and " : "",
+				 rules & (FS_PRIVATE | FS_CONFIDED) ? "holds a secret and " : "",
 				 (unsigned long)st->st_uid, (unsigned long)geteuid(), path);
 	if (rules & FS_ONE_NAME && st->st_nlink > 1)
 		return error_set(err, FAULT_CONFIG,

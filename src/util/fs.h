@@ -32,8 +32,14 @@ enum fs_rule {
 	FS_NOT_ANYBODY = 32,	/* not everybody may write it */
 	FS_NOT_OTHERS = 64,	/* neither group nor others may write it */
 	FS_PRIVATE = 128,	/* neither group nor others may do anything with it */
-	/* a password, a key: what the caller or root alone can read */
-	FS_SECRET = FS_OWN_OR_ROOT | FS_PRIVATE,
+	/*
+	 * as FS_PRIVATE, but for what root lets others read: a file of root's its
+	 * group, what a container's manager has put below /run/secrets everybody
+	 * in the container
+	 */
+	FS_CONFIDED = 256,
+	/* a password, a key: not for everybody on a machine of many users */
+	FS_SECRET = FS_OWN_OR_ROOT | FS_CONFIDED,
 };
 
 /*

@@ -77,6 +77,14 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 	_exit(127);
 }
 
+static void close_both(const int fd[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+	}
+}
+
 static int too_late(const char *name, const struct deadline *limit, struct error *err)
 {
 	if (interrupt_pending())
@@ -106,6 +114,13 @@ static int drain(int fd, const char *name, const struct deadline *limit, struct 
 	}
 }
 
+/* Its group as well, where it has one. */
+static void kill_all(pid_t pid)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+}
+
 #define POLL_MS 5	/* between two looks at a command that has closed its output */
 
 /* Its exit status, before the deadline; it is killed then. false: it had to be. */
@@ -114,10 +129,8 @@ static bool wait_for(pid_t pid, const struct deadline *limit, int *status)
 	for (;;) {
 		bool late = deadline_passed(limit);
 
-		if (late) {
-			kill(-pid, SIGKILL);
-			kill(pid, SIGKILL);
-		}
+		if (late)
+			kill_all(pid);
 		pid_t done = waitpid(pid, status, late || !limit->at ? 0 : WNOHANG);
 
 		if (done == pid || (done < 0 && errno != EINTR))
@@ -147,6 +160,116 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 				 name, WEXITSTATUS(status));
 	return 0;
 }
+
+/* --- a command that answers --------------------------------------------------- */
+
+#define LOOK_MS 20	/* between two looks at a command that prints nothing */
+
+extern char **environ;
+
+/* As child(), with a session, an environment and a descriptor 3 of its own. */
+ATTR_NORETURN static void answering_child(const struct proc_request *r, int out, int report)
+{
+	const int said = fcntl(report, F_DUPFD_CLOEXEC, 10);
+	int third = r->third < 0 ? -1 : fcntl(r->third, F_DUPFD_CLOEXEC, 10);
+
+	(void)setsid();
+	if (said >= 0)
+		report = said;
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(r->input < 0 ? null : r->input, STDIN_FILENO) < 0 ||
+	    dup2(out, STDOUT_FILENO) < 0)
+		_exit(127);
+	close_later();
+	if (third >= 0 && dup2(third, 3) < 0)
+		_exit(127);
+	environ = (char **)r->environment;
+	execvp(r->argv[0], r->argv);
+	int code = errno;
+
+	if (write(report, &code, sizeof(code)) < 0) {
+		/* the parent sees the exit status */
+	}
+	_exit(127);
+}
+
+/* Reads what is there; false at the end of it. */
+static bool take_output(int fd, struct strbuf *out)
+{
+	char part[4096];
+	ssize_t n = read(fd, part, sizeof(part));
+
+	if (n > 0) {
+		const size_t room = out->limit - out->len;
+
+		strbuf_add(out, part, (size_t)n < room ? (size_t)n : room);
+	}
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* Its words and its status, before the deadline; it is killed then. false: it had to be. */
+static bool attend(pid_t pid, int fd, const struct deadline *limit, struct strbuf *out, int *status)
+{
+	bool open = true;
+
+	for (;;) {
+		struct pollfd p = { .fd = open ? fd : -1, .events = POLLIN };
+		const bool ended = waitpid(pid, status, WNOHANG) != 0;
+
+		/* what it said at last lies in the pipe, which its children may hold open */
+		if (ended) {
+			while (open && poll(&p, 1, 0) > 0)
+				open = take_output(fd, out);
+			return true;
+		}
+		if (deadline_passed(limit)) {
+			kill_all(pid);
+			(void)waitpid(pid, status, 0);
+			return false;
+		}
+		if (poll(&p, 1, open ? LOOK_MS : POLL_MS) > 0)
+			open = take_output(fd, out);
+	}
+}
+
+int proc_run(const struct proc_request *r, int *status_out, struct error *err)
+{
+	const struct deadline limit = deadline_in(r->seconds, r->argv[0]);
+	int data[2] = { -1, -1 }, report[2] = { -1, -1 };
+	int rc = -1, status = 0, code = 0;
+	pid_t pid = -1;
+
+	if (pipe2(data, O_CLOEXEC) == 0 && pipe2(report, O_CLOEXEC) == 0)
+		pid = proc_fork();
+	if (pid == 0)
+		answering_child(r, data[1], report[1]);
+	if (pid < 0) {
+		error_errno(err, FAULT_SYSTEM, "cannot start a process");
+		goto out;
+	}
+	close(data[1]);
+	close(report[1]);
+	data[1] = report[1] = -1;
+	if (!attend(pid, data[0], &limit, r->out, &status)) {
+		too_late(r->argv[0], &limit, err);
+	} else if (read(report[0], &code, sizeof(code)) == (ssize_t)sizeof(code)) {
+		errno = code;
+		error_errno(err, FAULT_COMMAND_NOT_RUN, "cannot run command '%s'", r->argv[0]);
+	} else if (!WIFEXITED(status)) {
+		error_set(err, FAULT_COMMAND_KILLED, "command '%s' was ended by signal %d",
+			  r->argv[0], WTERMSIG(status));
+	} else {
+		*status_out = WEXITSTATUS(status);
+		rc = 0;
+	}
+out:
+	close_both(data);
+	close_both(report);
+	return rc;
+}
+
+/* --- a command that is read, or fed --------------------------------------------- */
 
 /* out NULL: what it prints is not read. */
 static int run(char *const argv[], unsigned seconds, int in, struct strbuf *out,
@@ -181,12 +304,8 @@ static int run(char *const argv[], unsigned seconds, int in, struct strbuf *out,
 	}
 	rc = judge(pid, argv[0], report[0], &limit, err);
 out:
-	for (int i = 0; i < 2; i++) {
-		if (data[i] >= 0)
-			close(data[i]);
-		if (report[i] >= 0)
-			close(report[i]);
-	}
+	close_both(data);
+	close_both(report);
 	return rc;
 }
 
@@ -195,8 +314,7 @@ int proc_capture(char *const argv[], unsigned seconds, struct strbuf *out, struc
 	return run(argv, seconds, -1, out, err);
 }
 
-/* A file and not a pipe: who does not read it, or only at last, holds up nobody. */
-static int make_input(const void *data, size_t n, int *fd_out, struct error *err)
+int proc_input(const void *data, size_t n, int *fd_out, struct error *err)
 {
 	int fd = -1;
 
@@ -219,7 +337,7 @@ int proc_feed(char *const argv[], unsigned seconds, const void *data, size_t n,
 {
 	int fd, rc;
 
-	if (make_input(data, n, &fd, err) < 0)
+	if (proc_input(data, n, &fd, err) < 0)
 		return -1;
 	rc = run(argv, seconds, fd, NULL, err);
 	close(fd);

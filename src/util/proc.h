@@ -31,6 +31,34 @@ ATTR_CHECK int proc_feed(char *const argv[], unsigned seconds, const void *data,
 			 struct error *err);
 
 /*
+ * A descriptor from which those n octets are read, for a command: a file and
+ * not a pipe, so that who does not read it holds up nobody. EX_CANTCREAT.
+ */
+ATTR_CHECK int proc_input(const void *data, size_t n, int *fd_out, struct error *err);
+
+/* PATH of a command with an environment of its own. */
+#define PROC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* A command whose exit status and words are an answer. All of it is borrowed. */
+struct proc_request {
+	char *const *argv;		/* looked up in PATH */
+	char *const *environment;	/* all of it: "NAME=value"..., NULL */
+	unsigned seconds;		/* its time limit; 0 = none */
+	int input;			/* its standard input; -1 = /dev/null */
+	int third;			/* its descriptor 3; -1 = none */
+	struct strbuf *out;		/* what it prints; what has no room is lost */
+};
+
+/*
+ * Runs it in a session of its own, and *status_out is its exit status. What
+ * it leaves behind in the background is not waited for. -1 when there is no
+ * such answer: it cannot be run (EX_CONFIG), a signal has ended it
+ * (EX_CONFIG), or its time was over (EX_TEMPFAIL): then it is killed, with
+ * the processes of its group.
+ */
+ATTR_CHECK int proc_run(const struct proc_request *r, int *status_out, struct error *err);
+
+/*
  * fork() for a command. Our callers may ignore SIGCHLD, and then the status
  * of a child is lost, or block signals: neither is passed on. In the child
  * every signal that we ignore does again what it does by default.

@@ -8,6 +8,7 @@ import ssl
 import common
 import dovecot
 import exim_transfer
+import listening
 import suite
 from common import Failure, Instance, PASSWORD, Sink, USER
 from suite import Service
@@ -79,6 +80,42 @@ def case_duplicates(service, instance):
         # Dovecot gives one copy per transaction and mailbox, and a reply for each RCPT
         if not mailbox(instance, rcpt):
             raise Failure('nothing has come')
+    return case
+
+
+def case_listener(service, instance, deliver):
+    """An SMTP client of the listener hears what each mailbox says, and has one reply at the end."""
+    def case():
+        ann = service.new_address()
+        with listening.Listening(service, deliver) as server:
+            replies, message = server.send([ann], b'line\n.dot\n')
+            listening.want(replies, '250 2.1.5 OK', '250 2.0.0 <%s> ' % ann)
+            with open(mailbox(instance, ann)[0], 'rb') as f:
+                stored = f.read()
+            head, _, _ = stored.partition(b'\r\n\r\n')
+            if b'by ' not in head or b'(msubmit)' not in head or not stored.endswith(b'line\r\n.dot\r\n'):
+                raise Failure('stored: %r' % stored)
+            listening.want(server.send([FULL], b'line of text\n' * 1000)[0], '250 ', '552 5.2.2 ')
+            listening.want(server.send([ann, FULL], b'line of text\n' * 1000)[0], '250 ', '250 ',
+                           '554 5.3.0 others have the message, <%s> has not' % FULL)
+            if len(mailbox(instance, ann)) != 2 or mailbox(instance, FULL):
+                raise Failure('%r' % mailbox(instance, ann))
+    return case
+
+
+def case_listener_through(service):
+    """Through the submission service, with TLS and sign-in: its words are the client's."""
+    def case():
+        rcpt = service.new_address()
+        with listening.Listening(service, 'account') as server:
+            for number in (1, 2):
+                replies, message = server.send([rcpt], b'Gr\xc3\xbc\xc3\x9fe %d\n' % number, subject=str(number))
+                listening.want(replies, '250 ', '250 ')
+            mail = service.sink.wait(rcpt)
+            if message[:20] not in mail.data and b'Subject: 1' not in mail.data:
+                raise Failure('%r' % mail.data)
+        with listening.Listening(service, 'account', password_file=None, password='wrong') as server:
+            listening.want(server.send([rcpt], b'x\n')[0], '550 5.7.1 ')
     return case
 
 
@@ -180,6 +217,10 @@ def run(certs, home):
             ('dovecot: LMTP, DATA', case_full(service, instance, chunk_size='0')),
             ('dovecot: LMTP, one command at a time', case_full(service, instance, pipelining='off')),
             ('dovecot: LMTP, a recipient twice', case_duplicates(service, instance)),
+            ('dovecot: listener to LMTP, local socket',
+             case_listener(service, instance, 'lmtp:' + instance.path('run/dovecot/lmtp'))),
+            ('dovecot: listener to LMTP, TCP', case_listener(service, instance, 'lmtp:127.0.0.1:%d' % ports['lmtp'])),
+            ('dovecot: listener, through', case_listener_through(service)),
         ] + submission_cases(service, ports, certs, instance))
 
 

@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "memory_stream.h"
+#include "message/envelope.h"
+#include "message/result.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "util/attr.h"
@@ -27,6 +30,8 @@ struct store {
 	int begun;
 	enum fault fail_fault;		/* with it the next step of kind fail_at fails */
 	int fail_at;
+	const char *full;		/* with it in their address they do not get it; LMTP */
+	const struct envelope *envelope;
 };
 
 enum { FAIL_NEVER, FAIL_BEGIN, FAIL_WRITE, FAIL_COMMIT };
@@ -38,10 +43,13 @@ static int maybe_fail(const struct store *s, int step, struct error *err)
 	return error_set(err, s->fail_fault, "scripted: /secret/path is full");
 }
 
-static int store_begin(struct delivery *d, const char **id_out, struct error *err)
+static int store_begin(struct delivery *d, const struct delivery_client *client,
+		       const struct envelope *e, const char **id_out, struct error *err)
 {
+	(void)client;
 	struct store *s = (struct store *)d;
 
+	s->envelope = e;
 	assert_false(s->open);
 	if (maybe_fail(s, FAIL_BEGIN, err) < 0)
 		return -1;
@@ -66,17 +74,26 @@ static int store_write(struct delivery *d, const char *data, size_t n, struct er
 	return 0;
 }
 
-static int store_commit(struct delivery *d, struct error *err)
+static void store_commit(struct delivery *d, struct result *result)
 {
 	struct store *s = (struct store *)d;
+	struct error err;
 
 	assert_true(s->open);
 	s->open = false;
-	if (maybe_fail(s, FAIL_COMMIT, err) < 0)
-		return -1;
+	if (maybe_fail(s, FAIL_COMMIT, &err) < 0) {
+		delivery_settle(result, NULL, &err);
+		return;
+	}
 	assert_null(memchr(s->current.buf, '\0', s->current.len));
 	strvec_add(&s->messages, s->current.buf);
-	return 0;
+	delivery_settle(result, "stored as ID", NULL);
+	for (size_t i = 0; s->full && i < result->rcpt_count; i++) {
+		if (!strstr(s->envelope->rcpt[i].address, s->full))
+			continue;
+		error_set(&result->rcpt[i].error, FAULT_NO_READER, "over quota");
+		result->rcpt[i].outcome = OUTCOME_REFUSED;
+	}
 }
 
 static void store_abandon(struct delivery *d)
@@ -122,9 +139,10 @@ ATTR_UNUSED static void run_release(struct run *r)
 
 ATTR_UNUSED static void run_init(struct run *r)
 {
-	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = true,
+	*r = (struct run){ .opt.set = { .server_name = "srv.example", .strict = STRICT_ON,
+				       .helo_required = true,
 				       .message_size_limit = 100000 },
-			   .store.delivery.ops = &store_ops };
+			   .store.delivery = { &store_ops, .final = true } };
 	strbuf_init(&r->written, 1 << 22);
 	strbuf_init(&r->log, 1 << 20);
 	strbuf_init(&r->store.current, 1 << 22);

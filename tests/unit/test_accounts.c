@@ -600,7 +600,7 @@ static const struct {
 	{ "[account a]\nhost = h\n", 0666, "run 'chmod o-w" },
 	{ "[account a]\npassword = hunter2\n", 0600, NULL },
 	{ "[account a]\npassword = hunter2\n", 0400, NULL },
-	{ "[account a]\npassword = hunter2\n", 0640, "run 'chmod 600" },
+	{ "[account a]\npassword = hunter2\n", 0604, "run 'chmod 600" },
 	{ "[account a]\npassword = hunter2\n", 0604, "run 'chmod 600" },
 	{ "[account a]\npassword = hunter2\n", 0620, "run 'chmod 600" },
 	{ "[account a]\noauth_token = hunter2\n", 0644, "run 'chmod 600" },

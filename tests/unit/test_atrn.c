@@ -12,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "deliver/deliver.h"
 #include "memory_stream.h"
 #include "net/stream.h"
 #include "net/wire.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -105,13 +107,20 @@ static const struct {
 	{ two, "", true, EX_TEMPFAIL, 0, "220 home.example.org ESMTP", "250" },
 };
 
+static int open_place(const char *text, struct delivery **out, struct error *err)
+{
+	const struct deliver_request r = { .deliver = text, .key = "atrn_deliver",
+					   .server_name = "home.example.org" };
+
+	return deliver_open(&r, out, err);
+}
+
 static void test_sessions(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sessions); i++) {
-		const struct server_options opt = {
-			.set.server_name = "home.example.org", .set.deliver = deliver,
-			.domains = sessions[i].domains,
+		struct server_options opt = {
+			.set.server_name = "home.example.org", .domains = sessions[i].domains,
 		};
 		struct strbuf written = STRBUF_INIT(65536);
 		struct stream *stream = memory_new(&written);
@@ -122,6 +131,7 @@ static void test_sessions(void **state)
 		memory_say(stream, sessions[i].input);
 		if (sessions[i].end)
 			memory_end(stream);
+		assert_int_equal(open_place(deliver, &opt.delivery, &err), 0);
 		int rc = atrn_run(&opt, wire, false, "192.0.2.1", &messages, &err);
 
 		if (rc != (sessions[i].exit ? -1 : 0) || err.exit != sessions[i].exit)
@@ -131,6 +141,7 @@ static void test_sessions(void **state)
 		assert_int_equal(empty("tmp"), 0);
 		assert_non_null(strstr(written.buf, sessions[i].reply));
 		assert_null(strstr(written.buf, sessions[i].no_reply));
+		delivery_free(opt.delivery);
 		wire_free(wire);
 		strbuf_release(&written);
 	}
@@ -139,19 +150,21 @@ static void test_sessions(void **state)
 static void test_settings(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { NULL, "", "maildir:", "lmtp:/x", "Maildir" };
-	struct server_options opt = { .set.deliver = deliver };
+	static const char *const bad[] = { NULL, "", "maildir:", "mbox:/x", "Maildir" };
+	struct delivery *d = NULL;
 	struct error err;
 
-	assert_int_equal(atrn_check(&opt, &err), 0);
+	assert_int_equal(open_place(deliver, &d, &err), 0);
+	delivery_free(d);
+	d = NULL;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		opt.set.deliver = bad[i];
-		assert_int_equal(atrn_check(&opt, &err), -1);
+		assert_int_equal(open_place(bad[i], &d, &err), -1);
 		assert_int_equal(err.exit, EX_CONFIG);
+		assert_non_null(strstr(err.text, "'atrn_deliver'"));
 	}
-	opt.set.deliver = "maildir:/nonexistent/msubmit/box";
-	assert_int_equal(atrn_check(&opt, &err), -1);
+	assert_int_equal(open_place("maildir:/nonexistent/msubmit/box", &d, &err), -1);
 	assert_int_equal(err.exit, EX_CANTCREAT);
+	assert_null(d);
 }
 
 int main(void)

@@ -207,7 +207,7 @@ static void test_file_faults(void **state)
 
 	(void)state;
 	assert_int_equal(auth_check_file(path, &err), 0);
-	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(chmod(path, 0604), 0);
 	assert_int_equal(auth_check_file(path, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
 	assert_non_null(strstr(err.text, "chmod 600"));

@@ -132,7 +132,10 @@ static void assert_lines(const char *text)
 
 /* --- who is told ----------------------------------------------------------------------- */
 
-/* Which kinds somebody hears of who asked so: F failed, D delayed, S relayed and delivered. */
+/*
+ * Which kinds somebody hears of who asked so: F failed, D delayed, S relayed and
+ * delivered; nobody who asks hears that an account is paused (P).
+ */
 static const struct {
 	unsigned notify;
 	const char *kinds;
@@ -156,7 +159,7 @@ static bool fits(enum outcome outcome, enum bounce_kind kind, bool expired)
 
 	if (kind == BOUNCE_FAILED)
 		return outcome == OUTCOME_REFUSED || (open && expired);
-	if (kind == BOUNCE_DELAYED)
+	if (kind == BOUNCE_DELAYED || kind == BOUNCE_PAUSED)
 		return open && !expired;
 	return outcome == OUTCOME_ACCEPTED;
 }
@@ -167,7 +170,7 @@ static void try_notify(unsigned notify, const char *kinds, enum bounce_kind kind
 		OUTCOME_NONE, OUTCOME_ACCEPTED, OUTCOME_DEFERRED, OUTCOME_REFUSED
 	};
 	struct message *m = message_of(HEADER "\r\nx\r\n", strlen(HEADER "\r\nx\r\n"));
-	const bool asked = strchr(kinds, "FDSS"[kind]) != NULL;
+	const bool asked = strchr(kinds, "FDPSS"[kind]) != NULL;
 	struct entry e;
 
 	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {

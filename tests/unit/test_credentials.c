@@ -123,7 +123,7 @@ static void long_secrets(void **state)
 
 static void files_others_can_read(void **state)
 {
-	static const mode_t modes[] = { 0644, 0640, 0604, 0666, 0660 };
+	static const mode_t modes[] = { 0644, 0620, 0604, 0666, 0660 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "message/request.h"
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
 #include "smtp_peer.h"

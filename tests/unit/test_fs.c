@@ -147,9 +147,10 @@ static void read_error(void **state)
 static void mode_of_a_secret(void **state)
 {
 	(void)state;
-	static const struct { mode_t mode; int rc; } cases[] = {
-		{ 0600, 0 }, { 0400, 0 }, { 0700, 0 }, { 0640, -1 }, { 0620, -1 }, { 0604, -1 },
-		{ 0602, -1 }, { 0644, -1 }, { 0666, -1 }, { 0440, -1 },
+	const int group = geteuid() == 0 ? 0 : -1;	/* may read it */
+	const struct { mode_t mode; int rc; } cases[] = {
+		{ 0600, 0 }, { 0400, 0 }, { 0700, 0 }, { 0640, group }, { 0620, -1 }, { 0604, -1 },
+		{ 0602, -1 }, { 0644, -1 }, { 0666, -1 }, { 0440, group },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -170,6 +171,38 @@ static void mode_of_a_secret(void **state)
 		}
 		strbuf_release(&out);
 		unlink(file);
+	}
+}
+
+/* What root lets his file's group read, and a container's manager everybody in it. */
+static void secret_confided(void **state)
+{
+	(void)state;
+	static const char mount[] = "/run/secrets/smtp";
+	const uid_t me = geteuid() ? geteuid() : 1000;
+	const struct { uid_t owner; mode_t mode; const char *path; bool good; } cases[] = {
+		{ 0, 0640, "/etc/x", true }, { 0, 0440, "/etc/x", true },
+		{ 0, 0644, "/etc/x", false }, { 0, 0660, "/etc/x", false },
+		{ 0, 0650, "/etc/x", false }, { 0, 0604, "/etc/x", false },
+		{ 0, 0444, mount, true }, { 0, 0644, mount, true }, { 0, 0400, mount, true },
+		{ 0, 0666, mount, false }, { 0, 0646, mount, false }, { 0, 0445, mount, false },
+		{ 0, 0444, "/var/run/secrets/smtp", true },
+		{ 0, 0444, "/run/secrets", false }, { 0, 0444, "/run/secrets2/x", false },
+		{ 0, 0444, "/run/secrets/../x", false }, { 0, 0444, "/x/run/secrets/y", false },
+		{ me, 0640, "/etc/x", false }, { me, 0444, mount, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct stat st = { .st_mode = S_IFREG | cases[i].mode,
+					 .st_uid = cases[i].owner };
+		struct error err = { 0 };
+
+		if (fs_check_stat(&st, FS_CONFIDED, cases[i].path, &err) !=
+		    (cases[i].good ? 0 : -1))
+			fail_msg("case %zu: %s", i, err.text);
+		/* a cache, a state: of nobody else at all */
+		assert_int_equal(fs_check_stat(&st, FS_PRIVATE, cases[i].path, &err),
+				 cases[i].mode & 077 ? -1 : 0);
 	}
 }
 
@@ -437,6 +470,7 @@ int main(void)
 		CASE(read_much),
 		CASE(read_error),
 		CASE(mode_of_a_secret),
+		CASE(secret_confided),
 		CASE(secret_of_someone_else),
 		CASE(secret_elsewhere),
 		CASE(write_all),

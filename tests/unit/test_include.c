@@ -322,7 +322,7 @@ static void folder_faults(void **state)
 	scratch_file("d/b.conf", "account c\n", 0600);
 	assert_int_equal(system_files(NULL, NULL), -1);
 	assert_has(failure.text, "/d/b.conf must be in the ini form");
-	scratch_file("d/b.conf", "[account c]\npassword = x\n", 0640);
+	scratch_file("d/b.conf", "[account c]\npassword = x\n", 0604);
 	assert_int_equal(system_files(NULL, NULL), -1);
 	assert_has(failure.text, "/d/b.conf holds a secret and others may read it");
 	unlink(scratch_path("d/b.conf"));

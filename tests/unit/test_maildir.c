@@ -17,7 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "server/maildir.h"
+#include "deliver/maildir.h"
+#include "message/result.h"
+#include "util/arena.h"
 #include "util/attr.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -149,7 +151,7 @@ static size_t count_files(const char *folder, struct strbuf *name)
 static int begin(struct error *err)
 {
 	const char *id = NULL;
-	int rc = maildir.delivery.ops->begin(&maildir.delivery, &id, err);
+	int rc = maildir.delivery.ops->begin(&maildir.delivery, NULL, NULL, &id, err);
 
 	if (rc == 0)
 		assert_string_equal(id, maildir.name.buf);
@@ -163,7 +165,17 @@ static int put(const char *data, size_t n, struct error *err)
 
 static int commit(struct error *err)
 {
-	return maildir.delivery.ops->commit(&maildir.delivery, err);
+	struct arena *a = arena_new();
+	struct result result;
+
+	result_init(&result, a, 2);
+	maildir.delivery.ops->commit(&maildir.delivery, &result);
+	*err = result.error;
+	const bool stored = result_count(&result, OUTCOME_ACCEPTED) == 2;
+
+	assert_true(stored == !err->exit);
+	arena_free(a);
+	return stored ? 0 : -1;
 }
 
 static int deliver(const char *text, struct error *err)

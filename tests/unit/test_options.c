@@ -175,7 +175,7 @@ static void test_bad_command_lines(void **state)
 		{"sendmail|-b", "-b"},
 		{"sendmail|-bX", "-bX"},
 		{"sendmail|-bt", "-bt"},
-		{"sendmail|-bs", "-bs"},
+		{"sendmail|-bs|-t", "-bs"},
 		{"sendmail|-bS", "-bS"},
 		{"sendmail|-ba", "-ba"},
 		{"sendmail|-bz", "-bz"},

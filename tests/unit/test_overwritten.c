@@ -11,6 +11,7 @@
 #include "import/import.h"
 #include "net/proxy.h"
 #include "secrets/credentials.h"
+#include "server/delivery.h"
 #include "server/listener.h"
 #include "server/smtpd.h"
 #include "smtp/auth/mechanism.h"
@@ -257,7 +258,8 @@ static void lines_of_clients(void **state)
 						.set.auth_plain_loopback = true };
 	struct strbuf written = STRBUF_INIT(100000), said = STRBUF_INIT(100000);
 	struct stream *s = memory_new(&written);
-	struct delivery nowhere = { .ops = NULL };
+	static const struct delivery_ops none;
+	struct delivery nowhere = { .ops = &none };
 	struct smtpd session;
 
 	(void)state;

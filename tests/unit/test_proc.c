@@ -228,6 +228,64 @@ static int release(void **state)
 	return 0;
 }
 
+/* --- a command that answers ------------------------------------------------------- */
+
+static int answer(const char *script, unsigned seconds, int input, int third, int *status)
+{
+	char *const environment[] = { arg("PATH=" PROC_PATH), arg("A=b"), NULL };
+	const struct proc_request r = {
+		.argv = ARGV(arg("sh"), arg("-c"), arg(script)), .environment = environment,
+		.seconds = seconds, .input = input, .third = third, .out = &out,
+	};
+
+	strbuf_release(&out);
+	strbuf_init(&out, 10);
+	memset(&err, 0, sizeof(err));
+	*status = -1;
+	return proc_run(&r, status, &err);
+}
+
+static void answers(void **state)
+{
+	int input, third, status;
+
+	(void)state;
+	assert_int_equal(proc_input("in", 2, &input, &err), 0);
+	assert_int_equal(proc_input("more", 4, &third, &err), 0);
+	assert_int_equal(answer("cat; cat <&3; echo $A$HOME; exit 67", 60, input, third,
+				&status), 0);
+	assert_int_equal(status, 67);
+	assert_string_equal(out.buf, "inmoreb\n");
+	/* the descriptor with the number 3 is no other then, and none is left without one */
+	assert_int_equal(answer("cat <&3 || echo none", 60, -1, -1, &status), 0);
+	assert_string_equal(out.buf, "none\n");
+	assert_int_equal(answer("echo 12345678901234567890", 60, -1, -1, &status), 0);
+	assert_int_equal(status, 0);
+	assert_string_equal(out.buf, "1234567890");
+	/* who stays behind in the background, with the pipe in his hand, is not waited for */
+	assert_int_equal(answer("sleep 50 & echo x", 60, -1, -1, &status), 0);
+	assert_string_equal(out.buf, "x\n");
+	close(input);
+	close(third);
+}
+
+static void no_answer(void **state)
+{
+	static char *const none[] = { NULL };
+	struct proc_request r = { .argv = ARGV(arg("/nonexistent")), .environment = none,
+				  .input = -1, .third = -1, .out = &out };
+	int status = -1;
+
+	(void)state;
+	expect_failure(proc_run(&r, &status, &err), EX_CONFIG, "cannot run command '/nonexistent'");
+	expect_failure(answer("kill -9 $$", 60, -1, -1, &status), EX_CONFIG, "signal 9");
+	expect_failure(answer("trap '' TERM; while :; do echo x; done", 1, -1, -1, &status),
+		       EX_TEMPFAIL, "did not end within 1 s");
+	assert_int_equal(status, -1);
+	strbuf_release(&out);
+	strbuf_init(&out, 100000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +303,7 @@ int main(void)
 		cmocka_unit_test(input_is_given),
 		cmocka_unit_test(output_is_thrown_away),
 		cmocka_unit_test(feeding_has_a_time_limit),
+		cmocka_unit_test(answers), cmocka_unit_test(no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);

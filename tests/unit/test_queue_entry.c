@@ -191,17 +191,23 @@ static void test_plain(void **state)
 
 /* --- octets that are not as they were written -------------------------------------- */
 
-/* First line and that envelope, with sums that are right. */
-static void seal(struct strbuf *out, const char *envelope)
+/* First line of that version and that envelope, with sums that are right. */
+static void seal_as(struct strbuf *out, int version, const char *envelope)
 {
 	const size_t n = strlen(envelope);
 	char line[ENTRY_LINE_SIZE + 1];
 	uint64_t sum;
 
-	snprintf(line, sizeof(line), "msubmit-queue 001 %010zu %019d %016d ", n, 0, 0);
+	snprintf(line, sizeof(line), "msubmit-queue %03d %010zu %019d %016d ", version, n, 0,
+		 0);
 	sum = entry_sum(ENTRY_SUM_INIT, line, strlen(line) - 1);
 	sum = entry_sum(sum, envelope, n);
 	strbuf_addf(out, "%s%016llx\n%s", line, (unsigned long long)sum, envelope);
+}
+
+static void seal(struct strbuf *out, const char *envelope)
+{
+	seal_as(out, ENTRY_VERSION_FIRST, envelope);
 }
 
 #define HEAD "arrival 1\naccount x\nsender a@b\n"
@@ -296,7 +302,7 @@ static void test_every_octet(void **state)
 /* One of a later version is not damaged. */
 static void test_version(void **state)
 {
-	static const char later[] = "msubmit-queue 002 whatever this may say";
+	static const char later[] = "msubmit-queue 003 whatever this may say";
 	struct error err;
 	struct entry e;
 	size_t size;
@@ -306,6 +312,46 @@ static void test_version(void **state)
 	assert_int_equal(err.fault, FAULT_QUEUE_VERSION);
 	assert_int_equal(entry_parse(later, strlen(later), arena, &e, &err), -1);
 	assert_int_equal(err.fault, FAULT_QUEUE_VERSION);
+}
+
+/* Who knows the first version only can still read what needs no more. */
+static void test_first_that_will_do(void **state)
+{
+	static const char *const keys[] = {
+		"held-since 7\n", "undo-until 7\n", "notices 5\n", "transid <a@b>\n", "standing\n",
+	};
+	struct error err;
+	struct entry e;
+
+	(void)state;
+	for (size_t i = 0; i <= ARRAY_LEN(keys); i++) {
+		const char *key = i < ARRAY_LEN(keys) ? keys[i] : "";
+		struct strbuf out = STRBUF_INIT(4096), again = STRBUF_INIT(4096), text = out;
+
+		const bool of_rcpt = strcmp(key, "standing\n") == 0;
+
+		strbuf_addf(&text, "arrival 1\n%saccount x\n%ssender a@b\nrcpt c@d\n%s",
+			    i < 3 ? key : "", i == 3 ? key : "", of_rcpt ? key : "");
+		seal_as(&out, ENTRY_VERSION_FIRST, text.buf);
+		assert_int_equal(entry_parse(out.buf, out.len, arena, &e, &err), *key ? -1 : 0);
+		if (*key)
+			assert_int_equal(err.fault, FAULT_QUEUE_DAMAGED);
+		strbuf_reset(&out);
+		seal_as(&out, ENTRY_VERSION, text.buf);
+		assert_int_equal(entry_parse(out.buf, out.len, arena, &e, &err), 0);
+		assert_int_equal(e.held_ms, i == 0 ? 7 : 0);
+		assert_int_equal(e.undo_ms, i == 1 ? 7 : 0);
+		assert_int_equal(e.notices, i == 2 ? 5 : 0);
+		assert_same("transid", e.transid, i == 3 ? "<a@b>" : NULL);
+		assert_int_equal(e.rcpt[0].standing, of_rcpt);
+		assert_int_equal(entry_write(&e, &again, &err), 0);
+		assert_memory_equal(again.buf, *key ? "msubmit-queue 002 " : "msubmit-queue 001 ",
+				    18);
+		assert_string_equal(again.buf + ENTRY_LINE_SIZE, text.buf);
+		strbuf_release(&out);
+		strbuf_release(&again);
+		strbuf_release(&text);
+	}
 }
 
 static void test_results(void **state)
@@ -373,6 +419,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_texts, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_every_octet, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_version, arena_setup, arena_teardown),
+		cmocka_unit_test_setup_teardown(test_first_that_will_do, arena_setup,
+						arena_teardown),
 		cmocka_unit_test_setup_teardown(test_results, arena_setup, arena_teardown),
 		cmocka_unit_test_setup_teardown(test_mark_done, arena_setup, arena_teardown),
 		cmocka_unit_test(test_sum),

@@ -144,7 +144,9 @@ static void rows_are_sound(void **state)
 		for (; (s = settings_next((enum setting_scope)scope, &w)); n++) {
 			check_row(s);
 			assert_ptr_equal(setting_find((enum setting_scope)scope, s->key), s);
-			assert_null(setting_find((enum setting_scope)!scope, s->key));
+			/* on the command line it would mean either */
+			if (!(s->flags & SETTING_FILE_ONLY) && strcmp(s->key, "protocol") != 0)
+				assert_null(setting_find((enum setting_scope)!scope, s->key));
 		}
 		assert_true(n > 10);
 	}
@@ -174,6 +176,7 @@ static void msmtp_keys_are_known(void **state)
 /* {key, default of the ini form, default of msmtp's syntax where it differs} */
 static const char *const defaults[][3] = {
 	{ "host", "", NULL }, { "port", "587", "25" }, { "socket", "", NULL },
+	{ "via", "direct", NULL }, { "service_socket", "/run/msubmit/submit", NULL },
 	{ "lmtp_required", "off", NULL },
 	{ "protocol", "smtp", NULL }, { "address_family", "any", NULL }, { "source_ip", "", NULL },
 	{ "mx", "off", NULL }, { "srv_live", "inside", NULL }, { "resolver", "", NULL },
@@ -283,6 +286,7 @@ static const char *const defaults[][3] = {
 	{ "queue_lifetime", "432000", NULL }, { "queue_max_bytes", "1073741824", NULL },
 	{ "max_connections", "4", NULL },
 	{ "messages_per_connection", "100", NULL }, { "connection_idle", "2", NULL },
+	{ "undo_window", "off", NULL }, { "keep_queue", "off", NULL },
 	{ "bounce_queue_lifetime", "432000", NULL }, { "delay_warning_time", "14400", NULL },
 	{ "bounce_size_limit", "50000", NULL }, { "notify_to", "off", NULL },
 	{ "send_mode", "mail", NULL }, { "xclient", "", NULL },
@@ -320,11 +324,19 @@ static void listener_defaults(void **state)
 {
 	static const char *const expected[][2] = {
 		{ "listen", "127.0.0.1:2525" }, { "deliver", "" }, { "server_name", "" },
+		{ "protocol", "smtp" }, { "max_messages", "1000" }, { "max_hold", "2592000" },
+		{ "on_message", "" }, { "on_auth", "" }, { "hook_timeout", "20" },
 		{ "server_cert", "" }, { "server_key", "" }, { "auth_file", "" },
 		{ "auth_required", "off" }, { "require_tls", "off" },
-		{ "auth_plain_loopback", "off" }, { "strict", "on" }, { "max_clients", "50" },
+		{ "auth_plain_loopback", "off" }, { "strict", "auto" },
+		{ "allow_remote", "off" },
+		{ "auth_scram", "off" }, { "socket_mode", "0600" }, { "socket_owner", "" },
+		{ "server_client_ca", "" }, { "implicit_tls", "off" }, { "helo_required", "on" },
+		{ "early_talker", "auto" }, { "max_clients", "50" },
 		{ "max_rcpt", "1000" }, { "message_size_limit", "52428800" },
-		{ "idle_timeout", "300" }, { "port_file", "" }, { "pid_file", "" },
+		{ "idle_timeout", "300" }, { "allow_users", "" }, { "allow_groups", "" },
+		{ "deny_users", "" }, { "local_login_sender_maps", "" },
+		{ "user_rate", "off" }, { "port_file", "" }, { "pid_file", "" },
 	};
 	struct listen_settings l;
 	struct setting_walk w = { 0 };

@@ -51,8 +51,8 @@ static const struct {
 	/* commands */
 	{ "NOOP\r\nNOOP x\r\nRSET\r\nHELP\r\nVRFY joe\r\nVRFY\r\n",
 	  "220 250/2.0.0 250/2.0.0 250/2.0.0 214/2.0.0 252/2.5.2 501/5.5.4", 0 },
-	{ "EXPN x\r\nETRN x\r\nBDAT 3 LAST\r\nTURN\r\nSEND\r\nFOO\r\n\r\n  NOOP\r\nNOOP\t\r\n",
-	  "220 502/5.5.1 502/5.5.1 502/5.5.1 502/5.5.1 502/5.5.1 500/5.5.2 500/5.5.2 500/5.5.2 "
+	{ "EXPN x\r\nETRN x\r\nBDAT 0 LAST\r\nTURN\r\nSEND\r\nFOO\r\n\r\n  NOOP\r\nNOOP\t\r\n",
+	  "220 502/5.5.1 502/5.5.1 503/5.5.1 502/5.5.1 502/5.5.1 500/5.5.2 500/5.5.2 500/5.5.2 "
 	  "500/5.5.2", 0 },
 	{ HELLO "RSET x\r\nQUIT x\r\nSTARTTLS x\r\nNOOP  \r\nRSET  \r\n",
 	  "220 250 501/5.5.4 501/5.5.4 501/5.5.4 250/2.0.0 250/2.0.0", 0 },
@@ -252,6 +252,7 @@ static void test_ehlo(void **state)
 	run(&r, HELLO);
 	assert_string_equal(r.written.buf, "220 srv.example ESMTP msubmit\r\n250-srv.example\r\n"
 			    "250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+			    "250-CHUNKING\r\n250-LIMITS RCPTMAX=1000 MAILMAX=1000\r\n250-HELP\r\n"
 			    "250 ENHANCEDSTATUSCODES\r\n");
 	r.opt.set.server_cert = "/nonexistent/c";
 	r.opt.set.server_key = "/nonexistent/k";
@@ -292,7 +293,7 @@ static void test_stored_text(void **state)
 	assert_string_equal(text + strlen(text) - (sizeof(tail) - 1), tail);
 	assert_null(strstr(text, " for <"));
 	assert_non_null(strstr(r.log.buf, "from=<a@x.example> recipients=2 to=<b@y.example>,"
-			       "<c@y.example> size=23 id=ID reply=250 result=stored\n"));
+			       "<c@y.example> size=23 id=ID reply=250 result=stored as ID\n"));
 	run_release(&r);
 }
 

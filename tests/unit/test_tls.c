@@ -472,7 +472,7 @@ static void test_wrong_settings(void **state)
 	fd = open(open_key, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	assert_int_equal(fs_write_all(fd, key.buf, key.len), 0);
-	assert_int_equal(fchmod(fd, 0640), 0);
+	assert_int_equal(fchmod(fd, 0604), 0);
 	close(fd);
 	WRONG(EX_CONFIG, "chmod 600", .cert_file = certs_path("client.pem"), .key_file = open_key);
 	strbuf_release(&key);

@@ -490,7 +490,8 @@ static void test_accept(void **state)
 	(void)state;
 	certs_need();
 	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
-		struct tls_server server = { certs_path("chain.pem"), certs_path("server.key") };
+		struct tls_server server = { certs_path("chain.pem"), certs_path("server.key"),
+					     NULL };
 		struct trial t = { .client = { .host = "localhost", .verify = true,
 					       .trust_file = certs_path("ca.pem"),
 					       .priorities = versions[i] } };
@@ -527,7 +528,7 @@ static void test_accept_refuses(void **state)
 		{ "\x16\x03\x01\x00\x05", 5, EX_TEMPFAIL },
 		{ "\x15\x03\x03\x00\x02\x02\x28", 7, EX_PROTOCOL },
 	};
-	struct tls_server server = { certs_path("server.pem"), certs_path("server.key") };
+	struct tls_server server = { certs_path("server.pem"), certs_path("server.key"), NULL };
 	int pair[2];
 
 	(void)state;
@@ -563,7 +564,7 @@ static void test_accept_refuses(void **state)
 
 static void accept_wrong(const char *cert, const char *key, const char *words)
 {
-	struct tls_server server = { cert, key };
+	struct tls_server server = { cert, key, NULL };
 	struct deadline d = limit_now();
 	struct error err = { 0 };
 	struct stream *out = NULL;

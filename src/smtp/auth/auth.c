@@ -6,6 +6,7 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
+#include "message/request.h"
 #include "net/wire.h"
 #include "smtp/auth/mechanism.h"
 #include "smtp/command.h"

@@ -12,6 +12,7 @@
 
 #include "conf/account.h"
 #include "message/envelope.h"
+#include "message/request.h"
 #include "smtp/session.h"
 #include "util/error.h"
 #include "util/strbuf.h"
@@ -104,14 +105,14 @@ static void add_unitext(struct strbuf *out, const char *s)
 	}
 }
 
-static void add_orcpt(struct strbuf *out, const char *address)
+static void add_orcpt(struct strbuf *out, const char *type, const char *address)
 {
 	size_t before = out->len, name;
 
 	strbuf_addstr(out, " ORCPT=");
 	name = out->len;
 	if (text_is_ascii(address, strlen(address))) {
-		strbuf_addstr(out, "rfc822;");
+		strbuf_addf(out, "%s;", type ? type : "rfc822");
 		xtext_add(out, address);
 	} else {
 		strbuf_addstr(out, "utf-8;");
@@ -124,7 +125,7 @@ static void add_orcpt(struct strbuf *out, const char *address)
 void dsn_add_orcpt(const struct session *s, const struct recipient *r, struct strbuf *out)
 {
 	if (s->account->ext.orcpt != ORCPT_NEVER)
-		add_orcpt(out, r->orcpt ? r->orcpt : r->address);
+		add_orcpt(out, r->orcpt ? r->orcpt_type : NULL, r->orcpt ? r->orcpt : r->address);
 }
 
 static void dsn_rcpt_params(const struct session *s, const struct envelope *e,

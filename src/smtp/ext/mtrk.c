@@ -15,6 +15,7 @@
 #include "conf/account.h"
 #include "message/envelope.h"
 #include "message/ident.h"
+#include "message/request.h"
 #include "message/result.h"
 #include "smtp/session.h"
 #include "tls/gnutls_api.h"

@@ -101,9 +101,8 @@ const struct extension ext_DELIVERBY = {
  * FUTURERELEASE (RFC 4865): the server is to send the message later.
  *
  * Told as an interval or as a moment, never beyond what the server says it
- * holds (5.5.4), and not at all when the moment has passed. A server without
- * it gets the message only when the account says so; to hold it ourselves
- * (level local) needs a queue.
+ * holds (5.5.4), and not at all when the moment has passed. For a server
+ * without it we hold the message ourselves (level local), which needs a queue.
  */
 
 /* A clock before this (2024-01-01) is not set, and a moment by it means nothing. */
@@ -147,8 +146,8 @@ static int hold_check(const struct session *s, const struct envelope *e, struct 
 		if (extensions_level(s, e, EXT_FUTURERELEASE) != LEVEL_LOCAL)
 			return 0;
 		return error_set(err, FAULT_HOLD_HERE, "the server does not offer "
-				 "FUTURERELEASE, and to hold the message here (level local) there "
-				 "has to be a queue");
+				 "FUTURERELEASE, and to hold the message here (hold_for) there has "
+				 "to be a queue: set queue");
 	}
 	hold_limits(s, &interval, &moment);
 	if (hold_left(e) > interval)
@@ -179,7 +178,7 @@ static void hold_mail_params(const struct session *s, const struct envelope *e,
 
 const struct extension ext_FUTURERELEASE = {
 	.keyword = "FUTURERELEASE", .option = "hold_for",
-	.level = LEVEL_REQUIRE, .params = "HOLDFOR HOLDUNTIL", .wanted = hold_wanted,
+	.level = LEVEL_LOCAL, .params = "HOLDFOR HOLDUNTIL", .wanted = hold_wanted,
 	.check = hold_check, .mail_params = hold_mail_params, .mail_octets = 34
 };
 

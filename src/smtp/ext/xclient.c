@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "conf/account.h"
+#include "message/request.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
 #include "util/error.h"

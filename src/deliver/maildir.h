@@ -7,13 +7,13 @@
  * else about its octets is changed. Missing folders are made (mode 0700), the
  * parent must exist. Files have mode 0600.
  */
-#ifndef SERVER_MAILDIR_H
-#define SERVER_MAILDIR_H
+#ifndef DELIVER_MAILDIR_H
+#define DELIVER_MAILDIR_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "server/smtpd.h"
+#include "server/delivery.h"
 #include "util/attr.h"
 #include "util/store.h"
 #include "util/strbuf.h"

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "server/maildir.h"
+#include "deliver/maildir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "message/writer.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/xalloc.h"
 
 #define BLOCK 16384
 
@@ -52,10 +53,8 @@ static int cannot_store(const struct maildir *m, struct error *err)
 	return error_prefix(err, "cannot store a message");
 }
 
-static int maildir_begin(struct delivery *d, const char **id_out, struct error *err)
+static int begin(struct maildir *m, const char **id_out, struct error *err)
 {
-	struct maildir *m = (struct maildir *)d;
-
 	m->count++;
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (make_name(m) < 0)
@@ -69,6 +68,14 @@ static int maildir_begin(struct delivery *d, const char **id_out, struct error *
 			break;
 	}
 	return cannot_store(m, err);
+}
+
+static int maildir_begin(struct delivery *d, const struct delivery_client *client,
+			 const struct envelope *e, const char **id_out, struct error *err)
+{
+	(void)client;
+	(void)e;
+	return begin((struct maildir *)d, id_out, err);
 }
 
 static int write_pending(struct maildir *m)
@@ -104,16 +111,31 @@ static void maildir_abandon(struct delivery *d)
 	store_abort(&((struct maildir *)d)->file);
 }
 
-static int maildir_commit(struct delivery *d, struct error *err)
+static int commit(struct maildir *m, struct error *err)
 {
-	struct maildir *m = (struct maildir *)d;
-
 	if (write_pending(m) == 0 &&
 	    store_commit(&m->file, m->new, m->name.buf, STORE_NEW) == 0)
 		return 0;
 	cannot_store(m, err);
-	maildir_abandon(d);
+	maildir_abandon(&m->delivery);
 	return -1;
+}
+
+static void maildir_commit(struct delivery *d, struct result *result)
+{
+	struct maildir *m = (struct maildir *)d;
+	struct strbuf text = STRBUF_INIT(NAME_MAX_OCTETS + 20);
+	struct error err;
+
+	strbuf_addf(&text, "stored as %s", m->name.buf);
+	delivery_settle(result, commit(m, &err) == 0 ? text.buf : NULL, &err);
+	strbuf_release(&text);
+}
+
+static void maildir_free(struct delivery *d)
+{
+	maildir_close((struct maildir *)d);
+	xfree(d);
 }
 
 static const struct delivery_ops maildir_ops = {
@@ -121,6 +143,7 @@ static const struct delivery_ops maildir_ops = {
 	.write = maildir_write,
 	.commit = maildir_commit,
 	.abandon = maildir_abandon,
+	.free = maildir_free,
 };
 
 static void close_fd(int *fd)
@@ -150,8 +173,8 @@ static int open_folders(struct maildir *m)
 
 int maildir_open(struct maildir *m, const char *path, const char *host, struct error *err)
 {
-	*m = (struct maildir){ .delivery.ops = &maildir_ops, .tmp = -1, .new = -1,
-			       .file.fd = -1, .path = path, .host = host };
+	*m = (struct maildir){ .delivery = { &maildir_ops, .final = true }, .tmp = -1,
+			       .new = -1, .file.fd = -1, .path = path, .host = host };
 	strbuf_init(&m->name, NAME_MAX_OCTETS);
 	strbuf_init(&m->pending, PENDING_MAX);
 	if (open_folders(m) == 0)
@@ -177,7 +200,7 @@ int maildir_store(struct maildir *box, const struct message *m, const struct edi
 	char block[BLOCK];
 	const char *id;
 	ssize_t n;
-	int rc = maildir_begin(&box->delivery, &id, err);
+	int rc = begin(box, &id, err);
 
 	if (rc < 0) {
 		writer_free(w);
@@ -187,7 +210,7 @@ int maildir_store(struct maildir *box, const struct message *m, const struct edi
 		rc = n < 0 ? -1 : maildir_write(&box->delivery, block, (size_t)n, err);
 	writer_free(w);
 	if (rc == 0)
-		return maildir_commit(&box->delivery, err);
+		return commit(box, err);
 	maildir_abandon(&box->delivery);
 	return -1;
 }
