@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'servers')]
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TESTS, 'servers'))
 import common                                                           # noqa: E402
 import opensmtpd                                                        # noqa: E402
 import postfix                                                          # noqa: E402
