@@ -213,9 +213,33 @@ def start():
     return [] if uid == pwd.getpwnam('msubmit').pw_uid else ['runs as %d' % uid]
 
 
-@test('--check by a user is content')
+@test('a service whose folder is gone (/run is empty after a restart) says what makes it')
+def no_folder():
+    os.rename('/run/msubmit', '/run/kept')
+    service = 'setpriv --reuid=msubmit --regid=msubmit --init-groups msubmit -bD -C /etc/msubmit/msubmit.conf'
+    text = call(*service.split(), wanted=71, STATE_DIRECTORY='/var/spool/msubmit')
+    made = re.search("as root '([^']*)' makes it", text)
+    if made:
+        call('sh', '-c', made.group(1))
+    failures = ['said: ' + text] if not made else service_test.owned('/run/msubmit', 'msubmit', 'msubmit', 0o755)
+    if made:
+        os.rmdir('/run/msubmit')
+    os.rename('/run/kept', '/run/msubmit')
+    return failures
+
+
+@test('the listener without its file says what is missing')
+def no_file():
+    text = call('msubmit', '-bD', wanted=78)
+    return [] if "no section [listen NAME]" in text and '-C /etc/msubmit/msubmit.conf' in text else [text]
+
+
+@test('--check by a user is content, and so is what it tells root to call')
 def check():
     text = call('msubmit', '--check', uid=ANN)
+    told = re.search("as root '([^']*)'", text)
+    text += call(*told.group(1).split()) if told and 'sign-in' not in text else 'FAIL no command in it'
+    text += '' if 'ok   sign-in:' in text else 'FAIL no sign-in'
     return [text] if 'FAIL' in text or re.search('^warn (?!log:)', text, re.M) else []     # there is no syslog
 
 
