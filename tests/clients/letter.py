@@ -72,11 +72,11 @@ class Client:
 
     def __init__(self, name, needs, send, writes=str, order=(TO, CC, BCC), sender=SENDER,
                  refused=('550 5.1.1 no such user',), down=('Connection refused',),
-                 author=None, looks=True, further=False, logs=True):
+                 author=None, looks=True, further=False):
         self.name, self.needs, self.send = name, needs, send
         self.writes, self.order, self.sender = writes, order and list(order), sender
         self.refused, self.down, self.author, self.looks = refused, down, author, looks
-        self.further, self.logs = further, logs
+        self.further = further
 
     def accepted(self, room):
         status, text = self.send(room, TO, CC, BCC)
@@ -97,8 +97,7 @@ class Client:
         if self.looks and status == 0:
             raise Failure('status 0: ' + text)
         want_words(text, words)
-        if self.logs:
-            room.syslog.wait(logged)
+        room.syslog.wait(logged)
         want('mails', len(room.sink.mails), 0)
 
     def is_refused(self, room):

@@ -89,7 +89,7 @@ def php_clients():
                      further='oi' not in command)
     # its default is sendmail -bs
     yield Client('Symfony Mailer: sendmail://default', has_symfony, script(PHP, SYMFONY % '', '.php'), author=SHOP,
-                 sender=SHOP, writes=ends, logs=False)
+                 sender=SHOP, writes=ends)
 
 
 # --- node --------------------------------------------------------------------------------
