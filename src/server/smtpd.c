@@ -191,7 +191,7 @@ struct delivery_client smtpd_client(const struct smtpd *s)
 	};
 }
 
-/* The answer for a sender, or for a recipient; a refusal is all that the log hears of it. */
+/* The answer for a sender, or for a recipient; nothing else logs a refusal. */
 static bool say_taken(struct smtpd *s, int rc, const char *rcpt, const struct delivery_reply *reply)
 {
 	s->begun = true;
