@@ -119,9 +119,11 @@ int fs_check_stat(const struct stat *st, unsigned rules, const char *path, struc
 		return 0;	/* a pipe of the caller's own making */
 	if (!is_owner_right(st, rules))
 		return error_set(err, FAULT_SECRET_OWNER,
-				 "%s %sbelongs to user %lu, not to you: run 'chown %lu %s'", path,
+				 "%s %sbelongs to user %lu, not to you: %srun 'chown %lu %s'", path,
 				 rules & (FS_PRIVATE | FS_CONFIDED) ? "holds a secret and " : "",
-				 (unsigned long)st->st_uid, (unsigned long)geteuid(), path);
+				 (unsigned long)st->st_uid,
+				 geteuid() == 0 ? "call this as that user, or " : "",
+				 (unsigned long)geteuid(), path);
 	if (rules & FS_ONE_NAME && st->st_nlink > 1)
 		return error_set(err, FAULT_CONFIG,
 				 "%s is no file with a single name: remove the other one", path);
