@@ -98,12 +98,25 @@ static int open_entry(int folder, const char *id)
 	return openat(folder, id, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* No entry of that name, or one that cannot be read; by errno. */
+static int cannot_open(const struct queue *q, const char *id, struct error *err)
+{
+	static const int absent[] = { ENOENT, ENOTDIR, EISDIR, ELOOP, ENXIO };
+
+	for (size_t i = 0; i < ARRAY_LEN(absent); i++) {
+		if (errno == absent[i])
+			return error_set(err, FAULT_NO_INPUT, "queue: there is no entry %s", id);
+	}
+	return cannot_read(q, id, err);
+}
+
 int queue_peek(struct queue *q, const char *id, struct arena *a, struct entry *out,
 	       struct error *err)
 {
+	errno = ENOENT;
 	int folder = queue_exists(q) && queue_is_id(id) ? queue_folder(q, id, false) : -1;
 	int fd = folder < 0 ? -1 : open_entry(folder, id);
-	int rc = fd < 0 ? error_set(err, FAULT_NO_INPUT, "queue: there is no entry %s", id) :
+	int rc = fd < 0 ? cannot_open(q, id, err) :
 		read_entry(q, id, fd, a, out, err);
 
 	if (fd >= 0)

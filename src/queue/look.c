@@ -12,6 +12,7 @@
 
 #include "queue/manage.h"
 #include "queue/queue.h"
+#include "queue/queue_private.h"
 #include "util/arena.h"
 #include "util/error.h"
 
@@ -134,17 +135,25 @@ static int64_t waits_since(const struct entry *e)
 	return e->undo_ms > since ? e->undo_ms : since;
 }
 
+/* When its id was made: of one that is there and that no run can read. */
+static int64_t made_at(const char *id)
+{
+	return (int64_t)(strtoull(id, NULL, 16) >> QUEUE_ID_RANDOM_BITS);
+}
+
 static void find_oldest(struct looking_through *l)
 {
 	struct look *out = l->out;
 
 	for (size_t i = 0; i < l->oldest_n; i++) {
 		struct arena *a = arena_new();
-		struct error ignored;
+		struct error why;
 		struct entry e;
-		const bool read = queue_peek(l->queue, l->oldest[i], a, &e, &ignored) == 0;
+		const bool read = queue_peek(l->queue, l->oldest[i], a, &e, &why) == 0;
+		const bool gone = !read && error_is(&why, FAULT_NO_INPUT);
 		const enum look_kind kind = read ? kind_of(&e, l->now) : LOOK_DEFERRED;
-		const int64_t since = read && kind == LOOK_DEFERRED ? waits_since(&e) : 0;
+		const int64_t since = kind != LOOK_DEFERRED || gone ? 0 :
+			read ? waits_since(&e) : made_at(l->oldest[i]);
 
 		if (since && (!out->oldest_ms || since < out->oldest_ms)) {
 			out->oldest_ms = since;

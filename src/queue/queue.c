@@ -31,7 +31,7 @@
 #define FOLDERS 256
 #define PENDING "pending"
 
-enum { ID_TRIES = 5, RANDOM_BITS = 20 };
+enum { ID_TRIES = 5 };
 
 /* --- opening ----------------------------------------------------------------- */
 
@@ -79,9 +79,10 @@ bool queue_is_id(const char *id)
 int queue_folder(const struct queue *q, const char *id, bool make)
 {
 	const char *name = id + ENTRY_ID_LEN - 2;
+	const int fd = openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	return make ? store_open_below(q->store.fd, name) :
-		openat(q->store.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* never one that the runner would not go into */
+	return fd < 0 && errno == ENOENT && make ? store_open_below(q->store.fd, name) : fd;
 }
 
 /* --- how much there is ---------------------------------------------------------- */
@@ -163,9 +164,9 @@ static int make_id(char id[ENTRY_ID_LEN + 1])
 
 	if (getrandom(&salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
 		return -1;
-	salt &= ((uint64_t)1 << RANDOM_BITS) - 1;
+	salt &= ((uint64_t)1 << QUEUE_ID_RANDOM_BITS) - 1;
 	snprintf(id, ENTRY_ID_LEN + 1, "%016" PRIX64,
-		 (uint64_t)datetime_now() << RANDOM_BITS | salt);
+		 (uint64_t)datetime_now() << QUEUE_ID_RANDOM_BITS | salt);
 	return 0;
 }
 
@@ -516,14 +517,14 @@ static int cannot_list(const struct queue *q, const char *name, struct error *er
 	return error_errno(err, FAULT_IO, "queue: cannot read %s/%s", q->store.path, name);
 }
 
+/* -1: the folder cannot be read; what take() has returned is in *end. */
 static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 			  int (*take)(void *ctx, const struct queue_item *), void *ctx,
-			  struct error *err)
+			  int *end, struct error *err)
 {
 	struct listing l = { .arena = NULL };
 	struct queue_item item;
 	char name[3];
-	int rc = 0;
 
 	snprintf(name, sizeof(name), "%02X", number & 0xff);
 	DIR *dir = open_folder(q, name);
@@ -532,15 +533,15 @@ static int each_of_folder(struct queue *q, unsigned number, uint64_t *octets,
 		return cannot_list(q, name, err);
 	l.arena = arena_new();
 	list_folder(dir, &l);
-	while (rc == 0 && l.n) {
+	while (*end == 0 && l.n) {
 		if (!next_item(dirfd(dir), &l, &item))
 			continue;
 		*octets += item.size;
-		rc = take(ctx, &item);
+		*end = take(ctx, &item);
 	}
 	closedir(dir);
 	arena_free(l.arena);
-	return rc;
+	return 0;
 }
 
 /* Which of the folders are there. */
@@ -570,7 +571,8 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 	const unsigned first = (unsigned)clock_ms() ^ (unsigned)getpid();
 	bool there[FOLDERS] = { false };
 	uint64_t octets = 0, before = 0, now;
-	int rc = 0;
+	struct error another;
+	int rc, end = 0;
 
 	if (!queue_exists(q))
 		return 0;
@@ -580,17 +582,20 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 	(void)usage_read(usage, &before);
 	usage_close(usage);
 	rc = find_folders(q, there, err);
-	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++) {
-		if (there[(first + i) % FOLDERS])
-			rc = each_of_folder(q, first + i, &octets, take, ctx, err);
+	for (unsigned i = 0; end == 0 && i < FOLDERS; i++) {
+		/* one that cannot be read keeps no others waiting */
+		if (there[(first + i) % FOLDERS] &&
+		    each_of_folder(q, first + i, &octets, take, ctx, &end,
+				   rc == 0 ? err : &another) < 0)
+			rc = -1;
 	}
 	/* what has come and gone meanwhile, seen or not; exact when nothing has */
-	usage = rc == 0 ? usage_open(q) : -1;
+	usage = rc == 0 && end == 0 ? usage_open(q) : -1;
 	if (usage_lock(usage, &now) == 0)
 		usage_write(usage, now > before ? octets + (now - before) :
 			    octets > before - now ? octets - (before - now) : 0);
 	usage_close(usage);
-	return rc;
+	return end ? end : rc;
 }
 
 void queue_clean(struct queue *q)

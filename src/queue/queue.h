@@ -169,7 +169,7 @@ struct queue_item {
  * Hands over the entries, folder by folder, those of a folder in the order of
  * their arrival; the first folder is any. take: 0 = go on, else that is
  * returned. Counts what they have in all, for the limit of queue_add().
- * Memory for one folder is used. -1 when a folder cannot be read.
+ * Memory for one folder is used. -1 when a folder cannot be read, after all others.
  */
 ATTR_CHECK int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *),
 			  void *ctx, struct error *err);

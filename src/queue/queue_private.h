@@ -17,6 +17,9 @@ struct queue;
 /* How far ahead the file of an entry may be due: some file systems end in 2038. */
 #define QUEUE_HELD_MS ((int64_t)365 * 86400 * 1000)
 
+/* An id is the time at which it was made, in milliseconds, and so many bits by chance. */
+#define QUEUE_ID_RANDOM_BITS 20
+
 /* What errno says of the queue, or of that entry in it: EX_CANTCREAT; returns -1. */
 int queue_fault(const struct queue *q, const char *id, struct error *err);
 

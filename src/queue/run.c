@@ -536,7 +536,11 @@ static struct trial *claim_next(struct run *r)
 	return t;
 }
 
-/* attempt_options.next: what comes behind the trial under way, if it is of the same account. */
+/*
+ * attempt_options.next: what comes behind the trial under way, if it is of the
+ * same account. It is tried next whatever happens: what may have to be left
+ * (process()) is not offered, since its envelope would be out.
+ */
 static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out)
 {
 	struct trial *now = ctx, *t;
@@ -545,7 +549,7 @@ static bool offer_next(void *ctx, const struct account *a, struct attempt_next *
 
 	t = r->next = claim_next(r);
 	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
-	    find_account(t, &err) < 0 || t->account != a)
+	    t->claim.entry.notices || find_account(t, &err) < 0 || t->account != a)
 		return false;
 	make_ready(t);
 	*out = (struct attempt_next){ &t->envelope, t->message, &t->none, &t->result };
