@@ -119,6 +119,34 @@ def unix_socket(folder):
     assert not os.path.exists(path)
 
 
+MAPPED = UNIX + 'local_login_sender_maps = *=*@shop.example\nauth_file = {folder}/users\n'
+
+
+@test
+def on_whose_behalf(folder):
+    """AUTH= of MAIL says no more for a local user than the sender may; the rest counts as <>"""
+    users(folder)
+    with Daemon(folder, MAPPED.replace('maildir:{folder}/box', 'queue') +
+                '[account default]\nhost = localhost\nqueue = auto\nqueue_dir = {folder}/queue\n'
+                'from = *@shop.example\nfrom_override = any\n'):
+        with UnixClient(os.path.join(folder, 'sock')) as c:
+            c.reply()
+            c.say('EHLO me')
+            for told in ('root@shop.example', 'root@bank.example'):
+                expect_start(c.say('MAIL FROM:<a@shop.example> AUTH=' + told), '250 ')
+                expect_start(c.say('RCPT TO:<b@y.example>'), '250 ')
+                expect_start(c.say('DATA'), '354 ')
+                c.send(MESSAGE + b'.\r\n')
+                expect_start(c.reply(), '250 ')
+    kept = b''
+    for path in glob.glob(os.path.join(folder, 'queue', '**', '*'), recursive=True):
+        if os.path.isfile(path):
+            with open(path, 'rb') as f:
+                kept += f.read()
+    assert b'root@shop.example' in kept, kept
+    assert b'root@bank.example' not in kept, kept
+
+
 @test
 def dead_socket(folder):
     """a socket that a killed server left is replaced, a living one is not"""
