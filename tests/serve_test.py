@@ -321,6 +321,56 @@ def many_at_once(folder):
     expect(len(stored(folder)), 90)
 
 
+def as_somebody(action):
+    """What action() returns, a text, in a process of a user other than root."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            os.write(into, action().encode())
+        finally:
+            os._exit(0)
+    os.close(into)
+    with open(out, encoding='utf-8') as f:
+        text = f.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+@test
+def one_user(folder):
+    """one user cannot have all places: the last ones are for the others"""
+    os.chmod(folder, 0o711)
+    path = os.path.join(folder, 'sock')
+    clients = []
+
+    def connect():
+        for _ in range(8):
+            clients.append(UnixClient(path))
+            expect_start(clients[-1].reply(), '220 ')
+        with UnixClient(path) as c:
+            said = [c.reply()]
+        clients.pop().say('QUIT')
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            with UnixClient(path) as c:
+                said.append(c.reply())
+                if said[-1].startswith('220'):
+                    break
+            time.sleep(0.05)
+        return '\n'.join(said)
+
+    with Daemon(folder, UNIX + 'socket_mode = 0666\nmax_clients = 10\n') as d:
+        said = as_somebody(connect).split('\n')
+        expect(said[0], '421 4.3.2 too many connections, try again later')
+        expect_start(said[-1], '220 ')
+        assert "reason='too many connections of one user'" in d.stderr(), d.stderr()
+
+
 @test
 def implicit_tls(folder):
     """implicit_tls: TLS from the first octet, STARTTLS is not offered; clear text gets no session"""
