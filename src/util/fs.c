@@ -226,8 +226,9 @@ int fs_temp_file(int *fd_out, struct error *err)
 
 int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 {
-	enum { PAUSE_MS = 20 };
+	enum { LONGEST_PAUSE_MS = 20 };
 	const int64_t until = clock_ms() + milliseconds;
+	int pause_ms = 1;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -235,7 +236,8 @@ int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 		if (clock_ms() >= until)
 			return error_set(err, FAULT_CANNOT_WRITE,
 					 "cannot lock %s: another program holds it", path);
-		(void)poll(NULL, 0, PAUSE_MS);
+		(void)poll(NULL, 0, pause_ms);
+		pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
 	}
 	return 0;
 }
