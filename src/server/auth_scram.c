@@ -68,7 +68,7 @@ static int give_password(Gsasl *library, Gsasl_session *session, Gsasl_property 
 		return GSASL_NO_CALLBACK;
 	if (auth_find_password(x->file, user, &password, &x->error) < 0)
 		return GSASL_NO_PASSWORD;
-	/* an unknown user has one that nobody knows, each time another: the exchange takes as long */
+	/* an unknown user has one that nobody knows; the exchange takes as long */
 	(void)sasl.property_set(session, GSASL_PASSWORD, secret_is_set(&password) ?
 				password.data : ident_random(x->arena, NOBODY_LEN));
 	secret_release(&password);

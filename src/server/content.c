@@ -329,8 +329,11 @@ static void log_message(struct smtpd *s, const struct delivery_reply *reply)
 	const struct incoming *m = s->content;
 	struct strbuf rcpts = STRBUF_INIT(LOGGED_OCTETS);
 
-	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX && !strbuf_overflow(&rcpts); i++)
+	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX; i++) {
+		if (strbuf_overflow(&rcpts))
+			break;
 		strbuf_addf(&rcpts, "%s<%s>", i ? "," : "", e->rcpt[i].address);
+	}
 	smtpd_log(s, "from=<%s> recipients=%zu to=%s size=%" PRIu64 " id=%s reply=%d result=%s",
 		  e->sender, e->rcpt_count, rcpts.buf, m->in.size, m->id, reply->code,
 		  m->error.exit ? m->error.text : reply->text);

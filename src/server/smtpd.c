@@ -28,7 +28,7 @@ enum {
 	REPLY_MAX = 510,	/* octets of a reply line without CRLF */
 	NAME_OCTETS = 255,
 	REPLY_TEXT_MAX = 4096,
-	LOG_MAX = 8192		/* a longer line of the log is cut, so that its head is never lost */
+	LOG_MAX = 8192		/* a longer line of the log is cut: its head stays */
 };
 
 const char *smtpd_name(const struct smtpd *s)
