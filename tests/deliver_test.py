@@ -63,7 +63,11 @@ SAYS = [  # what the hook does, the reply, is it stored?
     ('print("550 no status")', '550 5.0.0 no status', False),
     ('print("550 4.1.1 wrong class")', '550 5.0.0 4.1.1 wrong class', False),
     ('print("550")', '550 5.0.0 refused', False),
-    ('print("421 4.7.0 bye")', '250 2.0.0 stored', True),      # no reply of a message
+    # a reply of the session, or of several lines, is no yes either
+    ('print("421 4.7.0 bye")', '451 4.7.0 bye', False),
+    ('print("550-5.7.1 no spam\\n550 5.7.1 here")', '550 5.7.1 no spam', False),
+    ('print("560 5.7.1 no such code")', '550 5.7.1 no such code', False),
+    ('print("499"); sys.exit(0)', '451 4.0.0 try again later', False),
     ('print("5500 5.1.1 x")', '250 2.0.0 stored', True),
     ('print("discard")', '250 2.0.0 accepted as', False),
     ('print("discard"); sys.exit(1)', '451 4.3.0 cannot', False),
@@ -76,7 +80,7 @@ SAYS = [  # what the hook does, the reply, is it stored?
     ('sys.stdin.close(); os.close(3); print("554 5.6.0 not read")', '554 5.6.0 not read', False),
     ('os.write(1, b"550 5.7.1 a\\x1b[2J\\x00\\xff\\rb" + b"x" * 3000000)', '550 5.7.1 a?[2J?? bxxx', False),
     ('os.write(1, b"550 5.7.1 x\\r\\n250 2.0.0 ok\\r\\n")', '550 5.7.1 x', False),
-    ('os.write(1, b"\\n" * 5000 + b"550 5.7.1 too late")', '250 2.0.0 stored', True),
+    ('os.write(1, b"\\n" * 5000 + b"550 5.7.1 too late")', '451 4.3.0 cannot store', False),
     # children that stay behind hold up nobody
     ('if os.fork() == 0: time.sleep(30)\nelse: print("550 5.7.1 parent", flush=True)', '550 5.7.1 parent', False),
     ('if os.fork() == 0:\n os.setsid(); time.sleep(30)', '250 2.0.0 stored', True),

@@ -120,6 +120,55 @@ def unix_socket(folder):
     assert not os.path.exists(path)
 
 
+MAPPED = UNIX + 'local_login_sender_maps = *=*@shop.example\nauth_file = {folder}/users\n'
+
+
+@test
+def on_whose_behalf(folder):
+    """AUTH= of MAIL says no more for a local user than the sender may; the rest counts as <>"""
+    users(folder)
+    with Daemon(folder, MAPPED.replace('maildir:{folder}/box', 'queue') +
+                '[account default]\nhost = localhost\nqueue = auto\nqueue_dir = {folder}/queue\n'
+                'from = *@shop.example\nfrom_override = any\n'):
+        with UnixClient(os.path.join(folder, 'sock')) as c:
+            c.reply()
+            c.say('EHLO me')
+            for told in ('root@shop.example', 'root@bank.example'):
+                expect_start(c.say('MAIL FROM:<a@shop.example> AUTH=' + told), '250 ')
+                expect_start(c.say('RCPT TO:<b@y.example>'), '250 ')
+                expect_start(c.say('DATA'), '354 ')
+                c.send(MESSAGE + b'.\r\n')
+                expect_start(c.reply(), '250 ')
+    kept = b''
+    for path in glob.glob(os.path.join(folder, 'queue', '**', '*'), recursive=True):
+        if os.path.isfile(path):
+            with open(path, 'rb') as f:
+                kept += f.read()
+    assert b'root@shop.example' in kept, kept
+    assert b'root@bank.example' not in kept, kept
+
+
+@test
+def log_is_whole(folder):
+    """whatever a client says, the log has who, from whom, how many and what came of it"""
+    long = '.'.join(c * 60 for c in 'bcd')
+    with Daemon(folder, UNIX) as d:
+        with UnixClient(os.path.join(folder, 'sock')) as c:
+            c.reply()
+            c.say('EHLO me')
+            expect_start(c.say('MAIL FROM:<%s@%s>' % ('a' * 60, long)), '250 ')
+            for k in range(30):
+                expect_start(c.say('RCPT TO:<%s%d@%s>' % ('x' * 50, k, long)), '250 ')
+            expect_start(c.say('DATA'), '354 ')
+            c.send(MESSAGE + b'.\r\n')
+            expect_start(c.reply(), '250 ')
+            expect_start(c.say('QUIT'), '221 ')
+        wait_until(lambda: 'result=ended' in d.stderr(), 'the log')
+        line = [line for line in d.stderr().splitlines() if ' uid=' in line][0]
+        for part in ('from=<aaa', 'recipients=30', 'to=<xxx', ' reply=250 ', ' result=stored as '):
+            assert part in line, (part, line)
+
+
 @test
 def dead_socket(folder):
     """a socket that a killed server left is replaced, a living one is not"""
@@ -241,6 +290,11 @@ def reload(folder):
             d.process.send_signal(signal.SIGHUP)
             wait_until(lambda: 'result=not-reloaded' in d.stderr(), 'the refusal')
             assert 'no_such_key' in d.stderr(), d.stderr()
+            # a socket is not made anew: to say that it is closed to others now would be a lie
+            d.write(UNIX + 'socket_mode = 0660\n')
+            d.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: d.stderr().count('reloaded') > 2, 'the second refusal')
+            assert 'socket_mode' in d.stderr(), d.stderr()
             expect_start(old.say('QUIT'), '221 ')
         with UnixClient(path) as c:
             expect_start(c.reply(), '220 new.example ')
@@ -257,19 +311,32 @@ def children(pid):
     return [int(word) for word in done.stdout.split()]
 
 
+def patient(path):
+    """A client that has been greeted: the place of the one before may not be free yet."""
+    end = time.monotonic() + LIMIT
+    while True:
+        c = UnixClient(path)
+        if c.reply().startswith('220') or time.monotonic() > end:
+            return c
+        c.__exit__()
+        time.sleep(0.02)
+
+
 @test
 def workers_live_on(folder):
     """one worker serves one client after the other; only a second client makes a second one"""
     with Daemon(folder, UNIX + 'max_clients = 1\n') as d:
         pids = set()
         for _ in range(20):
-            with UnixClient(os.path.join(folder, 'sock')) as c:
-                expect_start(deliver_by(c)[-1], '250 ')
+            with patient(os.path.join(folder, 'sock')) as c:
+                for line in ('EHLO me', 'MAIL FROM:<a@x.example>', 'RCPT TO:<b@y.example>'):
+                    expect_start(c.say(line), '250')
+                expect_start(c.say('DATA'), '354 ')
+                c.send(MESSAGE + b'.\r\n')
+                expect_start(c.reply(), '250 ')
                 pids.update(children(d.process.pid))
                 expect_start(c.say('QUIT'), '221 ')
                 expect(c.rest(), b'')
-            wait_until(lambda: d.stderr().count('result=ended') + d.stderr().count('broken') > 0, 'the log')
-            time.sleep(0.05)
         expect(len(pids), 1)
         with open('/proc/%d/status' % pids.pop(), encoding='ascii') as f:
             assert 'NoNewPrivs:\t1' in f.read()
@@ -292,6 +359,56 @@ def many_at_once(folder):
             expect(c.rest().count(b'\n250 2.0.0 '), 3)
             c.__exit__()
     expect(len(stored(folder)), 90)
+
+
+def as_somebody(action):
+    """What action() returns, a text, in a process of a user other than root."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            os.write(into, action().encode())
+        finally:
+            os._exit(0)
+    os.close(into)
+    with open(out, encoding='utf-8') as f:
+        text = f.read()
+    os.waitpid(pid, 0)
+    return text
+
+
+@test
+def one_user(folder):
+    """one user cannot have all places: the last ones are for the others"""
+    os.chmod(folder, 0o711)
+    path = os.path.join(folder, 'sock')
+    clients = []
+
+    def connect():
+        for _ in range(8):
+            clients.append(UnixClient(path))
+            expect_start(clients[-1].reply(), '220 ')
+        with UnixClient(path) as c:
+            said = [c.reply()]
+        clients.pop().say('QUIT')
+        end = time.monotonic() + LIMIT
+        while time.monotonic() < end:
+            with UnixClient(path) as c:
+                said.append(c.reply())
+                if said[-1].startswith('220'):
+                    break
+            time.sleep(0.05)
+        return '\n'.join(said)
+
+    with Daemon(folder, UNIX + 'socket_mode = 0666\nmax_clients = 10\n') as d:
+        said = as_somebody(connect).split('\n')
+        expect(said[0], '421 4.3.2 too many connections, try again later')
+        expect_start(said[-1], '220 ')
+        assert "reason='too many connections of one user'" in d.stderr(), d.stderr()
 
 
 @test

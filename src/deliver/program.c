@@ -159,15 +159,19 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* "550 5.7.1 text", "451 text": a reply of its own, 4yz or 5yz; 421 would end the session. */
+/*
+ * "550 5.7.1 text", "451 text", "550-5.7.1 text": a reply of its own, 4yz or
+ * 5yz. 421 would end the session, and codes from x60 on are not SMTP's: they
+ * mean 451 and 550, for whoever says such a thing does not say yes.
+ */
 static int reply_of(const char *line)
 {
-	if ((line[0] != '4' && line[0] != '5') || !is_digit(line[1]) || line[1] > '5' ||
-	    !is_digit(line[2]) || (line[3] && line[3] != ' '))
+	if ((line[0] != '4' && line[0] != '5') || !is_digit(line[1]) || !is_digit(line[2]) ||
+	    (line[3] && line[3] != ' ' && line[3] != '-'))
 		return 0;
 	const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 
-	return code == 421 ? 0 : code;
+	return code != 421 && line[1] <= '5' ? code : line[0] == '4' ? 451 : 550;
 }
 
 /* Is it an enhanced status of that class, and where does it end? */
@@ -195,7 +199,7 @@ static int say(const struct program *p, int code, const char *status, const char
 static int pass_on(const struct program *p, int code, const char *line, struct error *err)
 {
 	char status[12] = "5.0.0";
-	const char *text = line + 3 + (line[3] == ' ');
+	const char *text = line + 3 + (line[3] != '\0');
 	const size_t n = status_of(text, line[0]);
 
 	status[0] = line[0];
@@ -207,12 +211,17 @@ static int pass_on(const struct program *p, int code, const char *line, struct e
 	return say(p, code, status, text + strspn(text, " "), err);
 }
 
-static int judge(const struct program *p, int status, const char *line, struct error *err)
+/* full: there was more than is read, so that no words in what was read are no silence. */
+static int judge(const struct program *p, int status, const char *line, bool full,
+		 struct error *err)
 {
 	const int code = reply_of(line);
 
 	if (code)
 		return pass_on(p, code, line, err);
+	if (full && !*line)
+		return error_set(err, FAULT_COMMAND_FAILED, "%s: command '%s' prints more than %d "
+				 "octets, and no words", p->key, p->argv[0], OUTPUT_MAX);
 	if (status == 0)
 		return strcmp(line, "discard") == 0;
 	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
@@ -242,7 +251,7 @@ int program_run(const struct program *p, const struct program_event *e, struct e
 		rc = proc_run(&r, &status, err) < 0 ? error_prefix(err, "%s", p->key) : 0;
 	if (rc == 0) {
 		first_line(&out, &line);
-		rc = judge(p, status, line.buf, err);
+		rc = judge(p, status, line.buf, out.len == out.limit, err);
 	}
 	if (r.third >= 0)
 		close(r.third);

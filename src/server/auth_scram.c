@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "message/ident.h"
 #include "server/listener.h"
 #include "util/attr.h"
 #include "util/base64.h"
@@ -17,10 +18,7 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
-/* What an unknown user's password is: nobody can say it, and the exchange takes as long. */
-#define NOBODY "\x7f nobody \x7f"
-
-enum { STEPS_MAX = 4 };
+enum { STEPS_MAX = 4, NOBODY_LEN = 32 };
 
 static struct {
 	__typeof__(gsasl_init) *init;
@@ -54,6 +52,7 @@ static int load_library(struct error *err)
 /* One exchange. */
 struct scram {
 	const char *file;
+	struct arena *arena;
 	struct error error;	/* of the file: exit 0 = none */
 };
 
@@ -69,8 +68,9 @@ static int give_password(Gsasl *library, Gsasl_session *session, Gsasl_property 
 		return GSASL_NO_CALLBACK;
 	if (auth_find_password(x->file, user, &password, &x->error) < 0)
 		return GSASL_NO_PASSWORD;
+	/* an unknown user has one that nobody knows; the exchange takes as long */
 	(void)sasl.property_set(session, GSASL_PASSWORD, secret_is_set(&password) ?
-				password.data : NOBODY);
+				password.data : ident_random(x->arena, NOBODY_LEN));
 	secret_release(&password);
 	return GSASL_OK;
 }
@@ -139,7 +139,7 @@ static bool take_user(Gsasl_session *session, struct auth_login *login)
 int scram_converse(struct smtpd *s, const char *name, struct strbuf *first,
 		   struct auth_login *login, struct error *err)
 {
-	struct scram x = { .file = s->options->set.auth_file };
+	struct scram x = { .file = s->options->set.auth_file, .arena = s->arena };
 	Gsasl_session *session = NULL;
 
 	if (begin(name, &x, &session, err) < 0)

@@ -87,15 +87,31 @@ static const char *program_file(struct arena *a, pid_t pid)
 	return path;
 }
 
-bool caller_read(int fd, struct arena *a, struct caller *out)
+static bool read_peer(int fd, struct ucred *out)
 {
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
+	socklen_t size = sizeof(*out);
 	int domain = 0;
 	socklen_t domain_size = sizeof(domain);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) < 0 ||
-	    domain != AF_UNIX || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 &&
+		domain == AF_UNIX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &size) == 0;
+}
+
+bool caller_user(int fd, uid_t *out)
+{
+	struct ucred peer = { .pid = 0 };
+
+	if (!read_peer(fd, &peer))
+		return false;
+	*out = peer.uid;
+	return true;
+}
+
+bool caller_read(int fd, struct arena *a, struct caller *out)
+{
+	struct ucred peer = { .pid = 0 };
+
+	if (!read_peer(fd, &peer))
 		return false;
 	*out = (struct caller){
 		.uid = peer.uid, .pid = peer.pid, .user = user_name(a, peer.uid),

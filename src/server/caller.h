@@ -37,6 +37,9 @@ struct caller {
 /* The peer of the socket; false when it is no local socket. */
 bool caller_read(int fd, struct arena *a, struct caller *out);
 
+/* The user alone; false as above. */
+bool caller_user(int fd, uid_t *out);
+
 /* May he submit at all? FAULT_USER_NOT_ALLOWED. */
 ATTR_CHECK int caller_may_submit(const struct listen_settings *set, const struct caller *w,
 			      struct error *err);

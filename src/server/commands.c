@@ -359,6 +359,19 @@ static bool caller_may(struct smtpd *s, const char *sender)
 	return false;
 }
 
+/*
+ * RFC 4954, section 5: who is not known may not say on whose behalf he sends,
+ * and a local user on nobody's but of those as whom he may send.
+ */
+static bool may_say_who(const struct smtpd *s, const char *who)
+{
+	struct error ignored;
+
+	if (s->caller)
+		return caller_may_send_as(&s->options->set, s->caller, who, &ignored) == 0;
+	return smtpd_proven(s) || s->local;
+}
+
 static void mail(struct smtpd *s, const char *arg)
 {
 	const struct params_reading reading = announced(s);
@@ -373,8 +386,7 @@ static void mail(struct smtpd *s, const char *arg)
 		smtpd_reply_error(s, err.reply, &err);
 	} else if (!needs_utf8(s, e->sender) && fits_size(s, e->size) &&
 		   caller_may(s, e->sender)) {
-		/* RFC 4954, section 5: who is not known may not say on whose behalf he sends */
-		if (e->ext.mail_auth && !smtpd_proven(s) && !s->local)
+		if (e->ext.mail_auth && !may_say_who(s, e->ext.mail_auth))
 			e->ext.mail_auth = "";
 		if (smtpd_take_sender(s))
 			s->state = SMTPD_MAIL;

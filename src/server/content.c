@@ -17,7 +17,8 @@
 
 enum {
 	MESSAGE_LIMIT = 3600,	/* seconds for the content, all of DATA or one chunk */
-	PIECE_MAX = 32768, TRACE_MAX = 16384, LOGGED_RCPT_MAX = 20,
+	PIECE_MAX = 32768, TRACE_MAX = 16384,
+	LOGGED_RCPT_MAX = 20, LOGGED_OCTETS = 2048,	/* of recipients in the log */
 	HOPS_MAX = 50,			/* Received fields: more are a loop */
 	HEADER_LINES_MAX = 10000, HEADER_MAX = 1024 * 1024
 };
@@ -326,10 +327,13 @@ static void log_message(struct smtpd *s, const struct delivery_reply *reply)
 {
 	const struct envelope *e = &s->envelope;
 	const struct incoming *m = s->content;
-	struct strbuf rcpts = STRBUF_INIT(4096);
+	struct strbuf rcpts = STRBUF_INIT(LOGGED_OCTETS);
 
-	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX; i++)
+	for (size_t i = 0; i < e->rcpt_count && i < LOGGED_RCPT_MAX; i++) {
+		if (strbuf_overflow(&rcpts))
+			break;
 		strbuf_addf(&rcpts, "%s<%s>", i ? "," : "", e->rcpt[i].address);
+	}
 	smtpd_log(s, "from=<%s> recipients=%zu to=%s size=%" PRIu64 " id=%s reply=%d result=%s",
 		  e->sender, e->rcpt_count, rcpts.buf, m->in.size, m->id, reply->code,
 		  m->error.exit ? m->error.text : reply->text);

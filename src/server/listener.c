@@ -201,10 +201,14 @@ static int passed_socket(const struct listen_settings *set, size_t i)
 	return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 static bool same_section(const struct server_options *a, const struct server_options *b)
 {
-	return strcmp(a->set.listen, b->set.listen) == 0 &&
-		strcmp(a->set.name ? a->set.name : "", b->set.name ? b->set.name : "") == 0;
+	return strcmp(a->set.listen, b->set.listen) == 0 && same_text(a->set.name, b->set.name);
 }
 
 /* The pool before that listens at the same place; NULL = none. */
@@ -220,12 +224,30 @@ static struct worker_pool *same_place(struct generation *before,
 	return NULL;
 }
 
+/*
+ * Who may use a socket of ours was said when it was made. To go on as if that
+ * were another now would leave a door open that its owner thinks is shut.
+ */
+static int check_access(const struct worker_pool *old, const struct listen_settings *set,
+			struct error *err)
+{
+	const struct listen_settings *was = &old->opt->set;
+
+	if (!old->socket.path || (same_text(was->socket_mode, set->socket_mode) &&
+				  same_text(was->socket_owner, set->socket_owner)))
+		return 0;
+	return error_set(err, FAULT_CONFIG, "another socket_mode or socket_owner of '%s' needs a "
+			 "restart", set->listen);
+}
+
 static int open_section(struct generation *g, size_t i, int wake, struct error *err)
 {
 	const struct server_options *opt = &g->section[i];
 	struct worker_pool *old = same_place(g->before, opt);
 	struct listen_socket s = { .fd = -1 };
 
+	if (old && check_access(old, &opt->set, err) < 0)
+		return -1;
 	if (old)
 		s.fd = fcntl(old->socket.fd, F_DUPFD_CLOEXEC, 0);
 	else

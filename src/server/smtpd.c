@@ -27,7 +27,8 @@ enum {
 	STOP_GRACE = 20,	/* seconds for the rest of a message when told to stop */
 	REPLY_MAX = 510,	/* octets of a reply line without CRLF */
 	NAME_OCTETS = 255,
-	LOG_MAX = 4096
+	REPLY_TEXT_MAX = 4096,
+	LOG_MAX = 8192		/* a longer line of the log is cut: its head stays */
 };
 
 const char *smtpd_name(const struct smtpd *s)
@@ -104,7 +105,7 @@ void smtpd_reset(struct smtpd *s)
 void smtpd_log(struct smtpd *s, const char *fmt, ...)
 {
 	struct strbuf line = STRBUF_INIT(LOG_MAX);
-	struct strbuf shown = STRBUF_INIT(4 * LOG_MAX);
+	struct strbuf text = STRBUF_INIT(8 * LOG_MAX), shown = STRBUF_INIT(4 * LOG_MAX);
 	va_list ap;
 
 	if (!s->options->log)
@@ -120,11 +121,15 @@ void smtpd_log(struct smtpd *s, const char *fmt, ...)
 		strbuf_addf(&line, " user=%s", s->user.buf);
 	strbuf_addch(&line, ' ');
 	va_start(ap, fmt);
-	strbuf_vaddf(&line, fmt, ap);
+	strbuf_vaddf(&text, fmt, ap);
 	va_end(ap);
+	const size_t room = line.limit - line.len;
+
+	strbuf_add(&line, text.buf, text.len < room ? text.len : room);
 	text_escape_add(&shown, line.buf, line.len);
 	s->options->log(s->options->log_ctx, shown.buf);
 	strbuf_release(&line);
+	strbuf_release(&text);
 	strbuf_release(&shown);
 }
 
@@ -153,7 +158,7 @@ static void put(struct smtpd *s, struct strbuf *line)
 
 void smtpd_reply_line(struct smtpd *s, int code, char separator, const char *fmt, ...)
 {
-	struct strbuf line = STRBUF_INIT(LOG_MAX);
+	struct strbuf line = STRBUF_INIT(REPLY_TEXT_MAX);
 	va_list ap;
 
 	strbuf_addf(&line, "%d%c", code, separator);
@@ -165,7 +170,7 @@ void smtpd_reply_line(struct smtpd *s, int code, char separator, const char *fmt
 
 void smtpd_reply(struct smtpd *s, int code, const char *status, const char *fmt, ...)
 {
-	struct strbuf line = STRBUF_INIT(LOG_MAX);
+	struct strbuf line = STRBUF_INIT(REPLY_TEXT_MAX);
 	va_list ap;
 
 	strbuf_addf(&line, "%d %s%s", code, status ? status : "", status ? " " : "");

@@ -143,10 +143,15 @@ static void remove_dead(const struct sockaddr_un *a)
 /* Mode and owner are right before anybody can connect. */
 static int bind_unix(int fd, const struct sockaddr_un *a, mode_t mode, uid_t uid, gid_t gid)
 {
-	if (bind(fd, (const struct sockaddr *)a, sizeof(*a)) < 0)
+	/* not by chmod(): behind the name may be another's link, in a folder that is not ours */
+	const mode_t before = umask(0777 & ~mode);
+	const int rc = bind(fd, (const struct sockaddr *)a, sizeof(*a));
+
+	(void)umask(before);
+	if (rc < 0)
 		return -1;
 	if (((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(a->sun_path, uid, gid) < 0) ||
-	    chmod(a->sun_path, mode) < 0 || listen(fd, BACKLOG) < 0) {
+	    listen(fd, BACKLOG) < 0) {
 		const int why = errno;
 
 		(void)unlink(a->sun_path);

@@ -30,14 +30,18 @@ enum {
 	SPARE_MAX = 4,			/* workers without a client that may stay */
 	SPARE_MS = 60000,
 	SESSIONS_MAX = 10000,		/* of one worker */
-	ACCEPT_PAUSE_MS = 100		/* no descriptors or memory: others may give some back */
+	ACCEPT_PAUSE_MS = 100,		/* no descriptors or memory: others may give some back */
+	OTHERS_SHARE = 5		/* of so many places one is for other users */
 };
 
 enum slot_state { SLOT_FREE, SLOT_IDLE, SLOT_BUSY };
 
 struct worker_slot {
 	atomic_int state;		/* enum slot_state */
+	_Atomic uint64_t user;		/* uid + 1 of the client; 0 = not known */
 };
+
+static const char full_text[] = "421 4.3.2 too many connections, try again later\r\n";
 
 static unsigned count_slots(const struct worker_pool *p, enum slot_state state)
 {
@@ -158,6 +162,30 @@ static void tell_state(const struct worker *w, enum slot_state state)
 	(void)!write(w->pool->wake, &one, sizeof(one));
 }
 
+/* Has the user at the other end of a local socket more of the places than are for one? */
+static bool has_too_many(const struct worker *w, int fd)
+{
+	const struct worker_pool *p = w->pool;
+	uid_t uid = 0;
+	unsigned n = 0;
+
+	atomic_store(&w->slot->user, caller_user(fd, &uid) ? (uint64_t)uid + 1 : 0);
+	for (unsigned i = 0; uid != 0 && i < p->max; i++)
+		n += atomic_load(&p->slot[i].user) == (uint64_t)uid + 1 &&
+			atomic_load(&p->slot[i].state) == SLOT_BUSY;
+	return n > p->max - p->max / OTHERS_SHARE;
+}
+
+/* Closes the connection with a word. */
+static void turn_away(const struct worker_pool *p, int fd, const char *why)
+{
+	(void)!send(fd, full_text, sizeof(full_text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(fd, SHUT_WR);
+	close(fd);
+	if (p->opt->log)
+		p->opt->log(p->opt->log_ctx, why);
+}
+
 /* Never returns. What the parent waits for stays blocked: ^C of the terminal is its to handle. */
 static void be_worker(struct worker_pool *pool, struct worker_slot *slot)
 {
@@ -172,7 +200,11 @@ static void be_worker(struct worker_pool *pool, struct worker_slot *slot)
 	sandbox_connected();
 	for (unsigned n = 0; n < SESSIONS_MAX && (fd = next_client(&w)) >= 0; n++) {
 		tell_state(&w, SLOT_BUSY);
-		(void)!worker_serve(pool->opt, fd, w.stop_fd, &err);
+		if (has_too_many(&w, fd))
+			turn_away(pool, fd, "result=refused reason='too many connections of one "
+				  "user'");
+		else
+			(void)!worker_serve(pool->opt, fd, w.stop_fd, &err);
 		tell_state(&w, SLOT_IDLE);
 	}
 	(void)delivery_idle(pool->opt->delivery, true);
@@ -254,19 +286,12 @@ bool worker_pool_full(const struct worker_pool *p)
 
 void worker_pool_refuse(struct worker_pool *p)
 {
-	static const char text[] = "421 4.3.2 too many connections, try again later\r\n";
-
 	while (worker_pool_full(p)) {
 		int fd = accept4(p->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0)
 			return;
-		(void)!send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		(void)shutdown(fd, SHUT_WR);
-		close(fd);
-		if (p->opt->log)
-			p->opt->log(p->opt->log_ctx,
-				    "result=refused reason='too many connections'");
+		turn_away(p, fd, "result=refused reason='too many connections'");
 	}
 }
 

@@ -6,6 +6,8 @@
  * there are clients is there, as far as the limit allows: the next client
  * waits for nobody to be started. Those that are not needed end after a
  * minute, each after many sessions. A worker may gain no privileges by exec.
+ * No user but root has more than four fifths of the places by a local socket:
+ * there is room for the others, whatever he does.
  * What happens to one is of no matter to the others.
  */
 #ifndef SERVER_WORKERS_H

@@ -215,7 +215,12 @@ static bool attend(pid_t pid, int fd, const struct deadline *limit, struct strbu
 
 	for (;;) {
 		struct pollfd p = { .fd = open ? fd : -1, .events = POLLIN };
-		const bool ended = waitpid(pid, status, WNOHANG) != 0;
+		const pid_t done = waitpid(pid, status, WNOHANG);
+
+		/* one whose end nobody can tell has not ended well */
+		if (done < 0)
+			*status = SIGKILL;
+		const bool ended = done != 0;
 
 		/* what it said at last lies in the pipe, which its children may hold open */
 		if (ended) {
