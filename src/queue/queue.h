@@ -22,7 +22,9 @@
  * for), and on nothing else: others add, list and send meanwhile. The lock
  * ends with the process, however that ends. The time of modification of an
  * entry's file says when it is due, so that a queue can be looked through
- * without opening what is in it. It is put off before a try (queue_put_off()),
+ * without opening what is in it; behind its milliseconds there is a mark of the
+ * account with its configuration, so that those of one that waits are told
+ * from others the same way. It is put off before a try (queue_put_off()),
  * so that a try that has never ended is not repeated at once.
  *
  * An entry that was delivered is taken out before the end of the next message
@@ -162,6 +164,7 @@ void queue_release(struct queue_claim *c);
 struct queue_item {
 	char id[ENTRY_ID_LEN + 1];
 	int64_t due_ms;
+	unsigned mark;		/* of its account, 0 = none; another may have the same */
 	uint64_t size, inode;
 };
 
