@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast the queue is tried: accounts that are paused; TAP."""
+"""How fast the queue is tried: accounts that are paused, and their rate; TAP."""
 import os
 import re
 import shutil
@@ -11,7 +11,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
-from queue_test import PROGRAM, Home, closed_port, due, end_pauses      # noqa: E402
+from queue_test import PROGRAM, Home, closed_port, due, end_pauses, parts  # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
 tests = harness.Tests()
@@ -172,6 +172,36 @@ def cheap():
         h.check('other', h.run('-a', 'other', 'o%d@example.com' % i) == 0)
     h.check('they go: %d' % len(sink.mails), h.run('-q') == 0 and len(sink.mails) == 10)
     h.check('the others wait', len(h.entries()) == 30)
+    sink.close()
+    return h.failures
+
+
+@tests.named('rate: evenly, over all runs; what is over it stays due and was not tried')
+def rate():
+    for n in 5, 14:             # by one process, and by several
+        sink = Sink()
+        h = fill(sink.port, n, 'queue = always\nrate = 10/10s\nmax_connections = 3')
+        began = time.monotonic()
+        h.check('run', h.run('-q') == 0)
+        took = time.monotonic() - began
+        h.check('all: %d' % len(sink.mails), len(sink.mails) == n and not h.entries())
+        h.check('at its pace: %.2f' % took, n - 1.2 <= took)
+        sink.close()
+    sink = Sink()
+    h = fill(sink.port, 9, 'queue = always\nrate = 20/1h\n')     # two at once, the third in 3 minutes
+    runs = [subprocess.Popen([PROGRAM, '-q'], env=h.env) for _ in range(3)]
+    h.check('runs', [r.wait() for r in runs] == [0, 0, 0])
+    h.check('two in all: %d' % len(sink.mails), len(sink.mails) == 2 and len(h.entries()) == 7)
+    h.check('they are due', all(os.stat(p).st_mtime <= time.time() for p in h.entries()))
+    h.check('not tried', all('attempts' not in parts(p)[0] for p in h.entries()))
+    h.check('no pause', not h.entries('paused') and h.run('--status') == 0)
+    path, = h.entries('rate')
+    os.utime(path, (1, 1))
+    h.check('another day: %d' % len(sink.mails), h.run('-q') == 0 and len(sink.mails) == 4)
+    h.write(sink.port)
+    h.check('without: %d' % len(sink.mails), h.run('-q') == 0 and len(sink.mails) == 9)
+    h.write(sink.port, 'rate = 10')
+    h.check('no rate', h.run('a@example.com') == 78 and "'rate'" in h.err)
     sink.close()
     return h.failures
 

@@ -8,6 +8,7 @@
  *	FOLDER/failed/	those that nobody can be told about
  *	FOLDER/sent/	those that came to their end, with keep_queue
  *	FOLDER/paused/	accounts that are paused (queue/pause.h)
+ *	FOLDER/rate/	how much accounts have sent (queue/pace.h)
  *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
  *

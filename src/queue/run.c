@@ -1,6 +1,7 @@
 #include "config.h"
 #include "queue/run.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "conf/account.h"
@@ -8,6 +9,7 @@
 #include "message/edits.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "queue/pace.h"
 #include "queue/pause.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
@@ -23,6 +25,7 @@
 #include "util/strbuf.h"
 
 #define SYNC_MS 100		/* so long a delivery may wait for the disk */
+#define PACE_MS 30000		/* so long a process waits in all for the rate of accounts */
 #define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
 
 /* What this process has found out about an account. */
@@ -45,6 +48,7 @@ struct run {
 	const struct run_source *source;
 	struct trial *next;		/* claimed already; NULL = none is */
 	bool under_way;			/* a trial is: what does not come at once comes later */
+	int64_t paced_ms;		/* how long it has waited for the rate of accounts */
 	int64_t success_ms;		/* when it was last noted that a server took a message */
 };
 
@@ -58,6 +62,7 @@ struct trial {
 	struct message *message;
 	struct edits none;
 	struct attempt_options opt;
+	bool counted;			/* for the rate of its account */
 	bool ready;			/* envelope, edits and result are made */
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
@@ -566,16 +571,48 @@ static struct trial *claim_next(struct run *r)
 	return t;
 }
 
+/* Is it within the rate of the account (queue/pace.h)? Else *wait_out says for how long not. */
+static bool count(struct trial *t, int64_t *wait_out)
+{
+	const struct reuse_settings *s = &t->account->reuse;
+	const struct entry *e = &t->claim.entry;
+
+	*wait_out = 0;
+	if (s->rate && !t->counted)
+		*wait_out = pace_take(t->run->queue, arena_printf(t->arena, "%s\n%s", e->config_file ?
+				      e->config_file : "", e->account), s->rate, s->rate_time,
+				      datetime_now());
+	t->counted = *wait_out == 0;
+	return t->counted;
+}
+
+/* Waits until it is, if that is not for too long: else it is for another run. */
+static bool count_or_wait(struct trial *t)
+{
+	struct run *r = t->run;
+	int64_t wait;
+
+	while (!count(t, &wait)) {
+		if (r->paced_ms + wait > PACE_MS || interrupt_noted())
+			return false;
+		r->paced_ms += wait;
+		sync_removed(r, 0);
+		(void)poll(NULL, 0, (int)wait);
+	}
+	return true;
+}
+
 /* attempt_options.next: what comes behind the trial under way, if it is of the same account. */
 static bool offer_next(void *ctx, const struct account *a, struct attempt_next *out)
 {
 	struct trial *now = ctx, *t;
 	struct run *r = now->run;
 	struct error err;
+	int64_t wait;
 
 	t = r->next = claim_next(r);
 	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
-	    find_account(t, &err) < 0 || t->account != a)
+	    find_account(t, &err) < 0 || t->account != a || !count(t, &wait))
 		return false;
 	make_ready(t);
 	*out = (struct attempt_next){ &t->envelope, t->message, &t->none, &t->result };
@@ -594,6 +631,8 @@ static void process(struct trial *t)
 	}
 	if (entry_open(&t->claim.entry) == 0)
 		end_entry(t);
+	else if (found && !count_or_wait(t))
+		set_waits(t->run, t->key, true);	/* due in another run */
 	else
 		try_entry(t, found ? NULL : &err);
 }

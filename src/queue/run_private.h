@@ -19,7 +19,10 @@ struct run_source {
 	 * more, or, without wait, none yet.
 	 */
 	bool (*next)(void *ctx, bool wait, char *id);
-	/* An entry was tried, or was not as its account waits (paused). NULL = nobody wants to know. */
+	/*
+	 * An entry was tried, or was not as its account waits (paused). NULL = nobody
+	 * wants to know.
+	 */
 	void (*done)(void *ctx, bool paused);
 	void *ctx;
 };
