@@ -25,7 +25,7 @@ AC_DEFUN([MSUBMIT_HARDENING], [
 		[MSUBMIT_TRY_FLAG([hardening], flag)])
 	MSUBMIT_CFLAGS="$MSUBMIT_CFLAGS $hardening"
 	m4_foreach_w([flag], [-pie -Wl,-z,relro -Wl,-z,noexecstack -Wl,--as-needed -Wl,-O1],
-		[MSUBMIT_TRY_FLAG([MSUBMIT_LDFLAGS], flag)])
+		[MSUBMIT_TRY_FLAG([MSUBMIT_LDFLAGS], [flag])])
 	AS_IF([test "$enable_sanitizers" != yes && test "$enable_fuzzing" != yes],
 	      [AS_CASE(["$CFLAGS"], [*-O0*], [], [*-O*],
 		       [MSUBMIT_CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])])

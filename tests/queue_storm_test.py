@@ -142,7 +142,9 @@ def environment():
 def write_config(port):
     with open(os.path.join(FOLDER, '.msmtprc'), 'w') as f:
         f.write('[account default]\nhost = 127.0.0.1\nport = %d\ntls = off\nsyslog = off\n'
-                'aliases =\ndomain = c.example.org\nfrom = s@example.org\nqueue = auto\n' % port)
+                'aliases =\ndomain = c.example.org\nfrom = s@example.org\nqueue = auto\n'
+                # now and then a connection is taken as the server stops, and nobody answers
+                'timeout = 5\n' % port)
     os.chmod(f.name, 0o600)
 
 

@@ -24,6 +24,7 @@
 #include "smtp/auth/mechanism.h"
 #include "submit/attempt.h"
 #include "submit/server_list.h"
+#include "submit/service.h"
 #include "submit/session_open.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -648,7 +649,8 @@ static void check_secret(struct check *c)
 
 	if (c->account.via == VIA_SERVICE)
 		check_ok(c, "secret", "none here: the service has it, and signs in; as root "
-			 "'msubmit -C " SYSCONFDIR "/msubmit/msubmit.conf --check' tries that");
+			 "'" SERVICE_AS_USER " -C " SYSCONFDIR "/msubmit/msubmit.conf --check' "
+			 "tries that");
 	if (auth->mode == AUTH_OFF || c->account.net.mx ||
 	    !mechanism_needs(auth, token ? MECHANISM_TOKEN : MECHANISM_PASSWORD) ||
 	    !(token || auth->user || auth_has_password(auth)))

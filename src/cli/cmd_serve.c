@@ -90,6 +90,11 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 		.arena = r->arena,
 	};
 
+	if (!l && !named && !opt->set.deliver)
+		return error_set(err, FAULT_CONFIG, "no section [listen NAME] and no "
+				 "--deliver=PLACE says where mail is to go: tried %s; the service "
+				 "of a machine has its own: -C " SYSCONFDIR "/msubmit/msubmit.conf",
+				 config_searched(r->config));
 	opt->rates = caller_rates_new(&opt->set);
 	if (opt->set.user_rate && !opt->rates)
 		return error_errno(err, FAULT_SYSTEM, "key 'user_rate': no memory");

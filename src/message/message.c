@@ -442,15 +442,14 @@ static void discard(int fd, char *buf, size_t n)
 }
 
 /* At a terminal a lone dot ends it at once: whoever types waits for no ^D behind it. */
-static int read_stream(struct message_reader *r, int fd, struct error *err)
+static int read_stream(struct message_reader *r, int fd, char *block, struct error *err)
 {
 	const bool typed = isatty(fd) != 0;
-	char block[BLOCK];
 
 	while (!typed || !r->scan.ended) {
 		const struct deadline d = deadline_in(r->options.patience,
 						      "more of the message (stdin_timeout)");
-		ssize_t n = deadline_read(&d, fd, block, sizeof(block));
+		ssize_t n = deadline_read(&d, fd, block, BLOCK);
 
 		if (n < 0 && errno == ETIMEDOUT)
 			return deadline_error(&d, err);
@@ -459,20 +458,19 @@ static int read_stream(struct message_reader *r, int fd, struct error *err)
 		if (n == 0)
 			return 0;
 		if (message_reader_push(r, block, (size_t)n, err)) {
-			discard(fd, block, sizeof(block));
+			discard(fd, block, BLOCK);
 			return -1;
 		}
 	}
 	return 0;
 }
 
-static int read_in_place(struct message_reader *r, struct error *err)
+static int read_in_place(struct message_reader *r, char *block, struct error *err)
 {
 	const struct spool *s = r->message->spool;
-	char block[BLOCK];
 
 	while (r->total < spool_size(s) && !r->scan.ended) {
-		ssize_t n = spool_read(s, r->total, block, sizeof(block), err);
+		ssize_t n = spool_read(s, r->total, block, BLOCK, err);
 
 		if (n < 0)
 			return error_recast(err, FAULT_INPUT);	/* it is the input still */
@@ -487,9 +485,11 @@ int message_read_fd(int fd, const struct message_options *opt, struct message **
 		    struct error *err)
 {
 	struct message_reader *r = message_reader_new(opt);
-	int rc = spool_in_place(r->message->spool, fd) ? read_in_place(r, err) :
-							 read_stream(r, fd, err);
+	char *block = xmalloc(BLOCK);	/* on the stack all of its pages would be touched */
+	int rc = spool_in_place(r->message->spool, fd) ? read_in_place(r, block, err) :
+							 read_stream(r, fd, block, err);
 
+	xfree(block);
 	if (rc) {
 		message_reader_free(r);
 		return -1;

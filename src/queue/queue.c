@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/strbuf.h"
+#include "util/xalloc.h"
 
 #define ID_DIGITS "0123456789ABCDEF"
 #define BLOCK ((size_t)64 * 1024)
@@ -84,20 +86,26 @@ int queue_folder(const struct queue *q, const char *id, bool make)
 
 /* --- how much there is ---------------------------------------------------------- */
 
-/* Locked for a moment, by those who change it; it is made where it is missing. */
-static int usage_open(const struct queue *q, uint64_t *out)
+/* It is made where it is missing; -1 = what there is cannot be known. */
+static int usage_open(const struct queue *q)
+{
+	return openat(q->store.fd, "usage", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int usage_read(int fd, uint64_t *out)
 {
 	char text[USAGE_SIZE + 1] = "";
-	int fd = openat(q->store.fd, "usage", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0)
+	if (fd < 0 || pread(fd, text, USAGE_SIZE, 0) < 0)
 		return -1;
-	if (fs_lock(fd, "usage", USAGE_WAIT_MS, NULL) < 0 || pread(fd, text, USAGE_SIZE, 0) < 0) {
-		close(fd);
-		return -1;
-	}
 	*out = strtoull(text, NULL, 10);
-	return fd;
+	return 0;
+}
+
+/* Locked for a moment, until it is closed. */
+static int usage_lock(int fd, uint64_t *out)
+{
+	return fd < 0 || fs_lock(fd, "usage", USAGE_WAIT_MS, NULL) < 0 ? -1 : usage_read(fd, out);
 }
 
 /* It is an estimate, made right by queue_each(): what goes wrong here is no failure. */
@@ -107,35 +115,44 @@ static void usage_write(int fd, uint64_t octets)
 
 	snprintf(text, sizeof(text), "%020" PRIu64 "\n", octets);
 	(void)!pwrite(fd, text, USAGE_SIZE, 0);
-	close(fd);
+}
+
+static void usage_change(int fd, int64_t change)
+{
+	uint64_t now;
+
+	if (usage_lock(fd, &now) == 0)
+		usage_write(fd, change < 0 && now < (uint64_t)-change ? 0 : now + (uint64_t)change);
+}
+
+static void usage_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 void queue_count(const struct queue *q, int64_t change)
 {
-	uint64_t now;
-	int fd = usage_open(q, &now);
+	const int fd = usage_open(q);
 
-	if (fd < 0)
-		return;
-	if (change < 0 && now < (uint64_t)-change)
-		now = 0;
-	else
-		now += (uint64_t)change;
-	usage_write(fd, now);
+	usage_change(fd, change);
+	usage_close(fd);
 }
 
-static int check_room(const struct queue *q, uint64_t size, uint64_t max, struct error *err)
+/* Who reads while another one writes may see a part of both: who refuses has read it alone. */
+static int check_room(const struct queue *q, int usage, uint64_t size, uint64_t max,
+		      struct error *err)
 {
 	uint64_t now = 0;
-	int fd = max ? usage_open(q, &now) : -1;
 
-	if (fd >= 0)
-		close(fd);
-	if (max && (now > max || size > max - now))
-		return error_set(err, FAULT_QUEUE_FULL, "the queue %s is full: %" PRIu64
-				 " octets wait, and queue_max_bytes is %" PRIu64, q->store.path,
-				 now, max);
-	return 0;
+	if (!max || usage_read(usage, &now) < 0 || (now <= max && size <= max - now) ||
+	    usage_lock(usage, &now) < 0)
+		return 0;
+	(void)flock(usage, LOCK_UN);
+	if (now <= max && size <= max - now)
+		return 0;
+	return error_set(err, FAULT_QUEUE_FULL, "the queue %s is full: %" PRIu64
+			 " octets wait, and queue_max_bytes is %" PRIu64, q->store.path, now, max);
 }
 
 /* --- adding ------------------------------------------------------------------------ */
@@ -174,25 +191,29 @@ static int pwrite_all(int fd, const char *data, size_t n)
 static int put_message(int fd, struct entry *e, struct writer *w, struct strbuf *out,
 		       bool *flushed, struct error *err)
 {
-	char block[BLOCK / 4];
+	char *block = xmalloc(BLOCK / 4);
 	ssize_t n;
+	int rc = 0;
 
 	e->message_size = 0;
 	e->message_sum = ENTRY_SUM_INIT;
-	while ((n = writer_read(w, block, sizeof(block), err)) != 0) {
-		if (n < 0)
-			return -1;
+	while (rc == 0 && (n = writer_read(w, block, BLOCK / 4, err)) != 0) {
+		if (n < 0) {
+			rc = -1;
+			break;
+		}
 		e->message_size += (uint64_t)n;
 		e->message_sum = entry_sum(e->message_sum, block, (size_t)n);
 		strbuf_add(out, block, (size_t)n);
 		if (out->len < BLOCK)
 			continue;
 		if (fs_write_all(fd, out->buf, out->len) < 0)
-			return error_errno(err, FAULT_IO, "cannot write");
+			rc = error_errno(err, FAULT_IO, "cannot write");
 		strbuf_reset(out);
 		*flushed = true;
 	}
-	return 0;
+	xfree(block);
+	return rc;
 }
 
 /* First line and envelope are known when the message is written: they go in front of it. */
@@ -289,10 +310,10 @@ static int commit(struct queue *q, struct store_file *f, struct entry *e)
 }
 
 /* So many octets more, and who watches the folder "tmp" sees that there is work. */
-static void note_work(const struct queue *q, int64_t octets)
+static void note_work(const struct queue *q, int usage, int64_t octets)
 {
 	(void)utimensat(q->store.fd, "tmp", NULL, AT_SYMLINK_NOFOLLOW);
-	queue_count(q, octets);
+	usage_change(usage, octets);
 }
 
 int queue_add(struct queue *q, struct entry *e, const struct message *m,
@@ -304,8 +325,12 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	if (size - m->body_size > MESSAGE_HEADER_MAX)
 		return error_set(err, FAULT_INPUT_TOO_LARGE, "the header is too large for the "
 				 "queue");
-	if (check_room(q, size, max_bytes, err) < 0)
+	const int usage = usage_open(q);
+
+	if (check_room(q, usage, size, max_bytes, err) < 0) {
+		usage_close(usage);
 		return -1;
+	}
 	e->binary = m->body_binary;
 	int tmp = store_open_below(q->store.fd, "tmp");
 	int rc = tmp < 0 || store_begin_locked(&f, tmp, 0600) < 0 ? queue_fault(q, "tmp", err) :
@@ -317,9 +342,10 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	if (tmp >= 0)
 		close(tmp);
 	if (rc == 0)
-		note_work(q, (int64_t)(e->message_start + e->message_size));
+		note_work(q, usage, (int64_t)(e->message_start + e->message_size));
 	else
 		*e->id = '\0';
+	usage_close(usage);
 	return rc;
 }
 
@@ -377,6 +403,14 @@ static int give_id(const struct queue *q, int pending, const char *name)
 	return rc;
 }
 
+static void note_admitted(const struct queue *q, int64_t octets)
+{
+	const int usage = usage_open(q);
+
+	note_work(q, usage, octets);
+	usage_close(usage);
+}
+
 int queue_admit(struct queue *q, const char *name, struct error *err)
 {
 	struct stat st;
@@ -388,7 +422,7 @@ int queue_admit(struct queue *q, const char *name, struct error *err)
 	else if (rc < 0 || give_id(q, pending, name) < 0)
 		rc = queue_fault(q, PENDING, err);
 	else
-		note_work(q, st.st_size);
+		note_admitted(q, st.st_size);
 	if (pending >= 0)
 		close(pending);
 	return rc;
@@ -557,19 +591,22 @@ int queue_each(struct queue *q, int (*take)(void *ctx, const struct queue_item *
 
 	if (!queue_exists(q))
 		return 0;
-	int fd = usage_open(q, &before);
+	/* not kept open: what take starts would share it, and the lock with it */
+	int usage = usage_open(q);
 
-	if (fd >= 0)
-		close(fd);
+	(void)usage_read(usage, &before);
+	usage_close(usage);
 	rc = find_folders(q, there, err);
 	for (unsigned i = 0; rc == 0 && i < FOLDERS; i++) {
 		if (there[(first + i) % FOLDERS])
 			rc = each_of_folder(q, first + i, &octets, take, ctx, err);
 	}
 	/* what has come and gone meanwhile, seen or not; exact when nothing has */
-	if (rc == 0 && (fd = usage_open(q, &now)) >= 0)
-		usage_write(fd, now > before ? octets + (now - before) :
+	usage = rc == 0 ? usage_open(q) : -1;
+	if (usage_lock(usage, &now) == 0)
+		usage_write(usage, now > before ? octets + (now - before) :
 			    octets > before - now ? octets - (before - now) : 0);
+	usage_close(usage);
 	return rc;
 }
 

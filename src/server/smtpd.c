@@ -191,9 +191,14 @@ struct delivery_client smtpd_client(const struct smtpd *s)
 	};
 }
 
-static bool say_taken(struct smtpd *s, int rc, const struct delivery_reply *reply)
+/* The answer for a sender, or for a recipient; nothing else logs a refusal. */
+static bool say_taken(struct smtpd *s, int rc, const char *rcpt, const struct delivery_reply *reply)
 {
 	s->begun = true;
+	if (rc < 0)
+		smtpd_log(s, "from=<%s>%s%s%s result=refused reason='%d %s %s'",
+			  s->envelope.sender, rcpt ? " to=<" : "", rcpt ? rcpt : "",
+			  rcpt ? ">" : "", reply->code, reply->status, reply->text);
 	smtpd_reply(s, reply->code, reply->status, "%s", reply->text);
 	return rc == 0;
 }
@@ -207,7 +212,7 @@ bool smtpd_take_sender(struct smtpd *s)
 	delivery_say(&reply, 250, "2.1.0", "sender ok");
 	if (s->delivery->ops->mail)
 		rc = s->delivery->ops->mail(s->delivery, &client, &s->envelope, &reply);
-	return say_taken(s, rc, &reply);
+	return say_taken(s, rc, NULL, &reply);
 }
 
 bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r)
@@ -219,7 +224,7 @@ bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r)
 	delivery_say(&reply, 250, "2.1.5", "recipient ok");
 	if (s->delivery->ops->rcpt)
 		rc = s->delivery->ops->rcpt(s->delivery, &client, &s->envelope, r, &reply);
-	return say_taken(s, rc, &reply);
+	return say_taken(s, rc, r->address, &reply);
 }
 
 void smtpd_flush(struct smtpd *s)

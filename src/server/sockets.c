@@ -156,6 +156,19 @@ static int bind_unix(int fd, const struct sockaddr_un *a, mode_t mode, uid_t uid
 	return 0;
 }
 
+/* Folders for sockets are gone after a restart of the machine, and no user's to make. */
+static int no_place(const struct listen_settings *set, const char *path, struct error *err)
+{
+	const int why = errno;
+	const int folder = (int)(strrchr(path, '/') - path);
+
+	(void)error_errno(err, FAULT_SYSTEM, "cannot listen on %s", set->listen);
+	if (why == ENOENT || why == EACCES)
+		error_append(err, ": as root 'install -d -o %lu -g %lu %.*s' makes it",
+			     (unsigned long)geteuid(), (unsigned long)getegid(), folder, path);
+	return -1;
+}
+
 static int open_unix(const struct listen_settings *set, struct listen_socket *out,
 		     struct error *err)
 {
@@ -177,7 +190,7 @@ static int open_unix(const struct listen_settings *set, struct listen_socket *ou
 	if (fd >= 0)
 		remove_dead(&a);
 	if (fd < 0 || bind_unix(fd, &a, mode, uid, gid) < 0) {
-		error_errno(err, FAULT_SYSTEM, "cannot listen on %s", set->listen);
+		(void)no_place(set, path, err);
 		if (fd >= 0)
 			close(fd);
 		return -1;

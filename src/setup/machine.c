@@ -61,7 +61,7 @@ static bool find_user(struct machine *m)
 
 #define MAKERS_MAX 16
 
-/* By whole paths: root's PATH may be short, or not root's own. Of those that are there each is tried. */
+/* By whole paths: PATH may be short, or not root's own. Each that is there is tried. */
 static const char *const makers[][MAKERS_MAX] = {
 	{ "/usr/sbin/useradd", "--system", "--user-group", "--no-create-home", "--home-dir",
 	  MACHINE_STATE, "--shell", NOLOGIN, "--comment", "mail submission", MACHINE_USER },
@@ -140,7 +140,8 @@ static int make_folder(const struct machine *m, const struct folder *f, struct e
 
 	close(fd);
 	if (rc == 0 && made)
-		report(m, "folder %s made%s", f->path, f->own ? " for user '" MACHINE_USER "'" : "");
+		report(m, "folder %s made%s", f->path,
+		       f->own ? " for user '" MACHINE_USER "'" : "");
 	return rc;
 }
 

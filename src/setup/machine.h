@@ -46,7 +46,7 @@ ATTR_CHECK int machine_user(struct machine *m, struct error *err);
  */
 ATTR_CHECK int machine_folders(const struct machine *m, struct error *err);
 
-/* Writes a secret to a new file in the folder of secrets, mode 0600, the service's. EX_CANTCREAT. */
+/* Writes a secret to a new file of the service in its folder, mode 0600. EX_CANTCREAT. */
 ATTR_CHECK int machine_secret(const struct machine *m, const char *name, const struct secret *s,
 			      struct error *err);
 

@@ -16,7 +16,7 @@
 #define MOUNTS_MAX ((size_t)1 << 20)
 #define MOUNT_FIELDS 5	/* id, parent, device, root, mount point: proc(5) */
 
-#define FOREGROUND "STATE_DIRECTORY=/var/spool/msubmit setpriv --reuid=msubmit --regid=msubmit --init-groups msubmit -bD -C " \
+#define FOREGROUND "STATE_DIRECTORY=/var/spool/msubmit " SERVICE_AS_USER " -bD -C " \
 	SYSCONFDIR "/msubmit/msubmit.conf"
 
 const struct service_manager *service_manager(void)

@@ -16,6 +16,9 @@
 struct arena;
 struct error;
 
+/* The words of a shell's line with which root calls the program as the user of the service. */
+#define SERVICE_AS_USER "setpriv --reuid=msubmit --regid=msubmit --init-groups msubmit"
+
 /* What looks after services on this machine, and the lines of a shell for ours. */
 struct service_manager {
 	const char *name;

@@ -119,9 +119,11 @@ int fs_check_stat(const struct stat *st, unsigned rules, const char *path, struc
 		return 0;	/* a pipe of the caller's own making */
 	if (!is_owner_right(st, rules))
 		return error_set(err, FAULT_SECRET_OWNER,
-				 "%s %sbelongs to user %lu, not to you: run 'chown %lu %s'", path,
+				 "%s %sbelongs to user %lu, not to you: %srun 'chown %lu %s'", path,
 				 rules & (FS_PRIVATE | FS_CONFIDED) ? "holds a secret and " : "",
-				 (unsigned long)st->st_uid, (unsigned long)geteuid(), path);
+				 (unsigned long)st->st_uid,
+				 geteuid() == 0 ? "call this as that user, or " : "",
+				 (unsigned long)geteuid(), path);
 	if (rules & FS_ONE_NAME && st->st_nlink > 1)
 		return error_set(err, FAULT_CONFIG,
 				 "%s is no file with a single name: remove the other one", path);
@@ -226,8 +228,9 @@ int fs_temp_file(int *fd_out, struct error *err)
 
 int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 {
-	enum { PAUSE_MS = 20 };
+	enum { LONGEST_PAUSE_MS = 20 };
 	const int64_t until = clock_ms() + milliseconds;
+	int pause_ms = 1;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
@@ -235,7 +238,8 @@ int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 		if (clock_ms() >= until)
 			return error_set(err, FAULT_CANNOT_WRITE,
 					 "cannot lock %s: another program holds it", path);
-		(void)poll(NULL, 0, PAUSE_MS);
+		(void)poll(NULL, 0, pause_ms);
+		pause_ms = pause_ms * 2 < LONGEST_PAUSE_MS ? pause_ms * 2 : LONGEST_PAUSE_MS;
 	}
 	return 0;
 }

@@ -127,8 +127,12 @@ static int make_folders(const char *path)
 
 int store_open_below(int parent, const char *name)
 {
-	int rc = mkdirat(parent, name, 0700);
+	const int fd = openat(parent, name, FOLDER_FLAGS);
+	int rc;
 
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	rc = mkdirat(parent, name, 0700);
 	if (rc == 0)
 		rc = parent == AT_FDCWD ? store_sync_above(name) : fsync(parent);
 	else if (errno == EEXIST)

@@ -46,8 +46,7 @@ $email = (new Symfony\\Component\\Mime\\Email())->from('Sh\u00f6p <shop@example.
     ->subject($subject)->text(file_get_contents('php://stdin'));
 if ($cc) $email->cc($cc);
 if ($bcc) $email->bcc($bcc);
-$transport = Symfony\\Component\\Mailer\\Transport::fromDsn('sendmail://default?command=' .
-    rawurlencode('%s'));
+$transport = Symfony\\Component\\Mailer\\Transport::fromDsn('sendmail://default%s');
 (new Symfony\\Component\\Mailer\\Mailer($transport))->send($email);
 '''
 PHP = ['php', '-d', 'display_errors=stderr', '-d', 'log_errors=0', '{script}']
@@ -84,10 +83,13 @@ def php_clients():
     for command in ('/usr/sbin/sendmail -t', '/usr/sbin/sendmail -oi -t',
                     '/usr/sbin/sendmail -t -i -fbounce@example.org'):
         yield Client('Symfony Mailer: ' + command, has_symfony,
-                     script(PHP, SYMFONY % command, '.php'), author=SHOP,
+                     script(PHP, SYMFONY % ('?command=' + command.replace(' ', '%20')), '.php'), author=SHOP,
                      sender='bounce@example.org' if '-f' in command else SHOP,
                      writes=str if 'i' in command[18:] else doubles_dots,
                      further='oi' not in command)
+    # its default is sendmail -bs
+    yield Client('Symfony Mailer: sendmail://default', has_symfony, script(PHP, SYMFONY % '', '.php'), author=SHOP,
+                 sender=SHOP, writes=ends)
 
 
 # --- node --------------------------------------------------------------------------------

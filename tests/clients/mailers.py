@@ -1,8 +1,10 @@
-"""Mail programs that people type at: mutt, neomutt, s-nail, bsd-mailx, mailutils, Emacs."""
+"""Mail programs that people type at: mutt, neomutt, s-nail, bsd-mailx, mailutils, Emacs, alpine."""
 import functools
+import os
 import shutil
 
 from letter import BCC, CC, SUBJECT, TEXT, TO, Client, parse, text_of, unpacked, want, want_words
+from room import SERVERS
 
 ALICE = 'alice@example.org'
 
@@ -131,7 +133,47 @@ def emacs(mode, send, variables=''):
     return function
 
 
-TESTS = mutt_tests('mutt') + mutt_tests('neomutt')
+# --- alpine, which speaks SMTP with sendmail -bs ---------------------------------------------
+
+ALPINE = os.path.join(SERVERS, 'alpine/usr/bin/alpine')
+PINERC = '''personal-name=Alice
+user-domain=example.org
+inbox-path=%s/inbox
+last-version-used=9.99
+default-fcc=""
+'''
+
+
+def has_alpine():
+    return os.path.exists(ALPINE) and not os.getuid()
+
+
+def alpine(room, to, until):
+    """At a terminal: a letter that is there already, ^X, and yes."""
+    room.write('home/inbox', '')
+    room.env.update(TERM='xterm', USER='root')
+    url = 'mailto:%s?subject=hello&body=text' % to
+    return room.terminal([ALPINE, '-p', room.write('home/pinerc', PINERC % room.home), '-url', url],
+                         [('Subj', '\x18'), ('Send message', 'y')], until)[1]
+
+
+def alpine_sends(room):
+    want_words(alpine(room, TO, lambda shown: 'Message sent' in shown), ['Message sent'])
+    mail = room.mail([TO], 'root@example.org')
+    message = parse(mail)
+    want('Subject', message['Subject'], 'hello')
+    want('text', text_of(message), 'text\n')
+    want_words(mail.data.decode(), ['with ESMTP id'])
+
+
+def alpine_is_refused(room):
+    alpine(room, 'unknown@example.org', lambda shown: 'no such user' in shown)
+    room.syslog.wait('550 5.1.1 no such user')
+    want('mails', len(room.sink.mails), 0)
+
+
+TESTS = [('alpine', has_alpine, alpine_sends), ('alpine: refused', has_alpine, alpine_is_refused)]
+TESTS += mutt_tests('mutt') + mutt_tests('neomutt')
 for _client in (
         Client('s-nail', which('s-nail'), s_nail()),
         Client('s-nail: from, 8bit', which('s-nail'),

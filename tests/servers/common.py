@@ -225,9 +225,11 @@ def reap():
 
 
 class Instance:
-    """A throw-away copy of SERVERS/name, by hard links; with: stops and removes all."""
+    """A throw-away copy of SERVERS/name, by hard links; with: stops and removes all.
 
-    def __init__(self, name, users=()):
+    ignore: as for shutil.copytree(), what is not needed of it."""
+
+    def __init__(self, name, users=(), ignore=None):
         source = os.path.join(SERVERS, name)
         if os.getuid():
             skip_all('not root: a server needs its own users and chroot')
@@ -238,7 +240,7 @@ class Instance:
         try:
             os.chmod(self.root, 0o755)
             shutil.copytree(source, self.root, symlinks=True, copy_function=self.link,
-                            dirs_exist_ok=True)
+                            dirs_exist_ok=True, ignore=ignore)
             self.surroundings(users)
         except BaseException:
             shutil.rmtree(self.root, ignore_errors=True)

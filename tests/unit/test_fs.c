@@ -218,7 +218,8 @@ static void secret_of_someone_else(void **state)
 
 	assert_int_equal(fs_check(fd, FS_SECRET, file, &err), -1);
 	assert_int_equal(err.exit, EX_CONFIG);
-	assert_text(err, "belongs to user 12345, not to you: run 'chown ");
+	assert_text(err, "belongs to user 12345, not to you: call this as that user, or run "
+		    "'chown ");
 	close(fd);
 }
 
