@@ -576,12 +576,12 @@ static bool count(struct trial *t, int64_t *wait_out)
 {
 	const struct reuse_settings *s = &t->account->reuse;
 	const struct entry *e = &t->claim.entry;
+	const char *file = e->config_file ? e->config_file : "";
 
 	*wait_out = 0;
 	if (s->rate && !t->counted)
-		*wait_out = pace_take(t->run->queue, arena_printf(t->arena, "%s\n%s", e->config_file ?
-				      e->config_file : "", e->account), s->rate, s->rate_time,
-				      datetime_now());
+		*wait_out = pace_take(t->run->queue, arena_printf(t->arena, "%s\n%s", file,
+				      e->account), s->rate, s->rate_time, datetime_now());
 	t->counted = *wait_out == 0;
 	return t->counted;
 }
