@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
-from queue_test import PROGRAM, Home, values                            # noqa: E402
+from queue_test import PROGRAM, Home, end_pauses, values                # noqa: E402
 
 tests = harness.Tests()
 PIPE = ('PIPELINING', 'SIZE', 'ENHANCEDSTATUSCODES')
@@ -179,6 +179,7 @@ def everybody(n, *without):
 
 
 def run(h, server, what='run'):
+    end_pauses(h)
     h.check(what, h.run('-q') == 0)
 
 

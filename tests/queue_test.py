@@ -272,8 +272,19 @@ def slow():
 # --- the run
 
 
+def end_pauses(h):
+    """The time of the next try has come for all accounts that are paused."""
+    for path in h.entries('paused'):
+        with open(path) as f:
+            text = f.read()
+        with open(path, 'w') as f:
+            f.write(re.sub('(?m)^next .*', 'next 1', text))
+
+
 def due(h, seconds=-1):
-    """Makes all entries due, or puts them off; the times in them as well."""
+    """Makes all entries due, or puts them off; the times in them as well. So for accounts."""
+    if seconds <= 0:
+        end_pauses(h)
     for path in h.entries():
         rewrite(path, next=None)
         when = time.time() + seconds

@@ -20,7 +20,6 @@
 #include "message/result.h"
 #include "mime/compose.h"
 #include "queue/keep.h"
-#include "queue/pause.h"
 #include "queue/queue.h"
 #include "smtp/ext/ext.h"
 #include "submit/attempt.h"
@@ -338,7 +337,7 @@ static int submit(struct sending *s, struct queue *q)
 	struct report report = make_report(s);
 
 	if (result.outcome == OUTCOME_ACCEPTED)
-		pause_note_success(q, datetime_now());
+		keep_note_success(q, sub);
 	keep_rest(s, q, &result, &transfer, begun_ms, &report);
 	add_unsendable(e, &result);
 	report.result = &result;

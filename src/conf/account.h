@@ -320,6 +320,7 @@ struct reuse_settings {
 	unsigned messages;		/* on one connection, 0 = any number */
 	unsigned idle;			/* seconds for which it is kept without one */
 	unsigned max_connections;	/* of a run through the queue at once */
+	unsigned rate, rate_time;	/* messages of the queue in so many seconds; 0 = no limit */
 };
 
 /* What waits on disk: queue/queue.h. */

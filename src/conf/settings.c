@@ -19,6 +19,7 @@
 #include "util/xalloc.h"
 
 #define LIST_MAX 10000	/* words of one list or command */
+#define RATE_MAX 1000000	/* messages in a time */
 #define NEAR 2		/* letters that a misspelt key may be off */
 
 const char *who_name(enum who who)
@@ -228,6 +229,37 @@ int setting_read_time(const struct setting *s, const char *value, unsigned *out,
 		return -1;
 	*out = (unsigned)n;
 	return 0;
+}
+
+int setting_read_rate(const struct setting *s, const char *value, unsigned *messages,
+		      unsigned *seconds, struct error *err)
+{
+	char *end = NULL;
+	unsigned time;
+
+	*messages = *seconds = 0;
+	if (same_key("off", value))
+		return 0;
+	const unsigned long n = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+
+	if (n == 0 || n > RATE_MAX || *end != '/')
+		return setting_refuse(s, value, "off, or a number of messages and a time, as "
+				      "100/1h", err);
+	if (setting_read_time(s, end + 1, &time, err) < 0)
+		return -1;
+	if (!time)
+		return setting_refuse(s, value, "a number of messages in a time", err);
+	*messages = (unsigned)n;
+	*seconds = time;
+	return 0;
+}
+
+void setting_print_rate(unsigned messages, unsigned seconds, struct strbuf *out)
+{
+	if (messages)
+		strbuf_addf(out, "%u/%us", messages, seconds);
+	else
+		strbuf_addstr(out, "off");
 }
 
 /*

@@ -45,6 +45,20 @@ static int read_bits(const struct setting *s, const char *value, const char *wan
 	return 0;
 }
 
+SETTING_SETTER(set_rate)
+{
+	struct reuse_settings *r = &((struct account *)target)->reuse;
+
+	return setting_read_rate(s, value, &r->rate, &r->rate_time, err);
+}
+
+SETTING_PRINTER(print_rate)
+{
+	const struct reuse_settings *r = &((const struct account *)target)->reuse;
+
+	setting_print_rate(r->rate, r->rate_time, out);
+}
+
 /* notify = "off" / "never" / condition *("," condition) (RFC 3461, section 4.1) */
 SETTING_SETTER(set_dsn_notify)
 {
@@ -314,6 +328,9 @@ const struct setting settings_delivery[] = {
   .help = "what the queue may hold in all, 0 = no limit" },
 { OWNER("max_connections"), NUMBER(reuse.max_connections, 1, 100), .def = "4",
   .help = "how many connections a run through the queue has at once" },
+{ OWNER("rate"), SPECIAL(unsigned, reuse.rate, set_rate, print_rate), .max = MONTH,
+  .def = "off",
+  .arg = "number/time", .help = "how many messages of the queue are sent in a time" },
 { OWNER("messages_per_connection"), NUMBER(reuse.messages, 0, 1000000), .def = "100",
   .help = "how many messages go over one connection, 0 = any number" },
 { OWNER("connection_idle"), LIMIT(reuse.idle), .def = "2",

@@ -13,40 +13,18 @@
 #include "conf/listen.h"
 #include "util/strbuf.h"
 
-#define RATE_MAX 1000000
-
-/* user_rate = "off" / number "/" time */
 SETTING_SETTER(set_user_rate)
 {
 	struct listen_settings *l = target;
-	char *end = NULL;
-	unsigned seconds;
 
-	l->user_rate = l->user_rate_time = 0;
-	if (strcasecmp(value, "off") == 0)
-		return 0;
-	const unsigned long n = *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
-
-	if (n == 0 || n > RATE_MAX || *end != '/')
-		return setting_refuse(s, value, "off, or a number of messages and a time, as "
-				      "100/1h", err);
-	if (setting_read_time(s, end + 1, &seconds, err) < 0)
-		return -1;
-	if (!seconds)
-		return setting_refuse(s, value, "a number of messages in a time", err);
-	l->user_rate = (unsigned)n;
-	l->user_rate_time = seconds;
-	return 0;
+	return setting_read_rate(s, value, &l->user_rate, &l->user_rate_time, err);
 }
 
 SETTING_PRINTER(print_user_rate)
 {
 	const struct listen_settings *l = target;
 
-	if (l->user_rate)
-		strbuf_addf(out, "%u/%us", l->user_rate, l->user_rate_time);
-	else
-		strbuf_addstr(out, "off");
+	setting_print_rate(l->user_rate, l->user_rate_time, out);
 }
 
 WORD_CHECK(check_sender_map)

@@ -108,6 +108,11 @@ ATTR_CHECK int setting_read_time(const struct setting *s, const char *value, uns
 ATTR_CHECK int setting_read_bool(const struct setting *s, const char *value, int *out,
 				 struct error *err);
 
+/* "off" / number "/" time, as messages and seconds, both 0 for off; prints it. */
+ATTR_CHECK int setting_read_rate(const struct setting *s, const char *value, unsigned *messages,
+				 unsigned *seconds, struct error *err);
+void setting_print_rate(unsigned messages, unsigned seconds, struct strbuf *out);
+
 /* "key 'x': 'VALUE' is not WHAT" (EX_CONFIG); returns -1. */
 int setting_refuse(const struct setting *s, const char *value, const char *what,
 		   struct error *err);

@@ -264,7 +264,7 @@ int queue_message(struct queue_claim *c, struct message **out, struct error *err
 
 void queue_put_off(struct queue_claim *c, int64_t until_ms)
 {
-	(void)!queue_set_due(c->fd, until_ms);
+	(void)!queue_set_due(c->fd, until_ms, &c->entry);
 }
 
 /* --- changing ----------------------------------------------------------------------- */
@@ -300,7 +300,7 @@ static int replace(struct queue_claim *c, const struct strbuf *head, uint64_t fr
 	if (store_begin(&f, tmp, NULL, 0600) < 0)
 		return -1;
 	if (fs_write_all(f.fd, head->buf, head->len) < 0 || copy_message(c, from, f.fd) < 0 ||
-	    queue_set_due(f.fd, queue_due_of(&c->entry)) < 0 ||
+	    queue_set_due(f.fd, queue_due_of(&c->entry), &c->entry) < 0 ||
 	    flock(f.fd, LOCK_EX | LOCK_NB) < 0 || (fd = fcntl(f.fd, F_DUPFD_CLOEXEC, 3)) < 0) {
 		store_abort(&f);
 		return -1;
@@ -331,7 +331,7 @@ static void mark_in_place(const struct queue_claim *c, size_t n)
 	if (room && read_at(c->fd, room, n, 0) == (ssize_t)n &&
 	    entry_mark_done(&c->entry, room, n) && pwrite(c->fd, room, n, 0) == (ssize_t)n)
 		(void)!fsync(c->fd);
-	(void)!queue_set_due(c->fd, queue_due_of(&c->entry));
+	(void)!queue_set_due(c->fd, queue_due_of(&c->entry), &c->entry);
 	strbuf_release(&head);
 }
 

@@ -10,6 +10,7 @@
 #include "conf/accounts.h"
 #include "message/result.h"
 #include "queue/entry.h"
+#include "queue/pause.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 #include "submit/submission.h"
@@ -37,6 +38,20 @@ void keep_note_config(struct entry *e, const struct config_request *config)
 	e->setting_n = 0;
 	for (size_t i = 0; i < config->override_n; i++)
 		entry_add_setting(e, config->override[i].key, config->override[i].value);
+}
+
+void keep_note_success(const struct queue *q, const struct submission *s)
+{
+	const char *ignored;
+	struct entry e;
+
+	if (!queue_exists(q))
+		return;
+	pause_note_success(q, datetime_now());
+	entry_init(&e, s->arena);
+	e.account = s->account->name;
+	keep_note_config(&e, &s->request->config);
+	pause_clear(q, pause_key(&e, s->arena, &ignored));
 }
 
 /* Its time begins with its release (RFC 4865). */

@@ -42,6 +42,9 @@ ATTR_PURE bool keep_possible(const struct submission *s);
 ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, const char **id_out,
 			       struct error *err);
 
+/* It was sent at once: that is noted, and its account is not paused (queue/pause.h). */
+void keep_note_success(const struct queue *q, const struct submission *s);
+
 /* Notes in e how its account is made: files and options, as they are found from anywhere. */
 void keep_note_config(struct entry *e, const struct config_request *config);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "queue/entry.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
 #include "util/arena.h"
@@ -24,6 +25,22 @@
 #define SUCCESS "success"
 #define FILE_MAX 4096
 #define NAME_LIMIT 64
+#define KEY_LIMIT ((size_t)1 << 20)
+#define PROBE_MS ((int64_t)5 * 60 * 1000)	/* for so long a probe may be under way */
+
+/* --- accounts ------------------------------------------------------------------- */
+
+const char *pause_key(const struct entry *e, struct arena *a, const char **config_out)
+{
+	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
+
+	strbuf_addf(&key, "%s%c%d", e->config_file ? e->config_file : "", '\n', e->no_files);
+	for (size_t i = 0; i < e->setting_n; i++)
+		strbuf_addf(&key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
+	*config_out = arena_strdup(a, key.buf);
+	strbuf_addf(&key, "\n\n%s", e->account);
+	return arena_take(a, &key);
+}
 
 /* --- the form of a file --------------------------------------------------------- */
 
@@ -204,6 +221,49 @@ int pause_fail(const struct queue *q, const char *key, const char *account,
 	p.next_ms = now + (int64_t)schedule_delay(p.failures) * 1000;
 	*out = p;
 	return write_file(q, key, &p, err);
+}
+
+bool pause_waits(const struct pause *p, int64_t now)
+{
+	/* one from the time to come was written by another clock */
+	return p->next_ms > now && p->last_ms <= now;
+}
+
+/* A due one, with the folder locked: it is the caller's unless somebody was faster. */
+static enum pause_turn take_probe(const struct queue *q, const char *key, int64_t now,
+				  struct arena *a)
+{
+	struct error ignored;	/* without room on the disk others may probe, too */
+	struct pause p;
+
+	if (!pause_read(q, key, a, &p))
+		return PAUSE_NONE;
+	if (pause_waits(&p, now))
+		return PAUSE_WAIT;
+	p.next_ms = now + PROBE_MS;
+	if (p.last_ms > now)
+		p.last_ms = now;
+	(void)!write_file(q, key, &p, &ignored);
+	return PAUSE_PROBE;
+}
+
+enum pause_turn pause_take_turn(const struct queue *q, const char *key, int64_t now)
+{
+	struct store s = open_pauses(q, false);
+	struct arena *a = s.fd < 0 ? NULL : arena_new();
+	enum pause_turn turn = PAUSE_NONE;
+	struct error ignored;
+	struct pause p;
+
+	/* nearly always there is no such folder, or no such file */
+	if (s.fd >= 0 && pause_read(q, key, a, &p)) {
+		turn = PAUSE_WAIT;
+		if (!pause_waits(&p, now) && store_lock(&s, FS_LOCK_MS, &ignored) == 0)
+			turn = take_probe(q, key, now, a);
+	}
+	arena_free(a);
+	close_pauses(&s);
+	return turn;
 }
 
 void pause_clear(const struct queue *q, const char *key)

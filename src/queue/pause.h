@@ -21,6 +21,7 @@
 #include "util/attr.h"
 
 struct arena;
+struct entry;
 struct error;
 struct queue;
 
@@ -33,6 +34,12 @@ struct pause {
 	const char *fault;	/* a word of util/fault.h for what happened */
 	const char *reason;	/* one printable line */
 };
+
+/*
+ * The key of the entry's account: its name behind that of its configuration,
+ * which *config_out is alone. Both are in arena a.
+ */
+const char *pause_key(const struct entry *e, struct arena *a, const char **config_out);
 
 /*
  * 1: that account is paused (*out lives in arena a), whether its time has come
@@ -49,6 +56,21 @@ int pause_read(const struct queue *q, const char *key, struct arena *a, struct p
 ATTR_CHECK int pause_fail(const struct queue *q, const char *key, const char *account,
 			  const struct error *why, int64_t now, struct arena *a,
 			  struct pause *out, struct error *err);
+
+/* Is it before the time of the next try? */
+ATTR_PURE bool pause_waits(const struct pause *p, int64_t now);
+
+/*
+ * May the account be tried now? When the time of a paused one has come, one
+ * caller of all processes is told to probe, and the others wait for five
+ * minutes, or until he has said how it ended: pause_fail(), pause_clear().
+ */
+enum pause_turn {
+	PAUSE_NONE,		/* it is not paused */
+	PAUSE_PROBE,		/* it is, and the caller is to find out whether it works */
+	PAUSE_WAIT		/* its time has not come, or somebody else finds out */
+};
+enum pause_turn pause_take_turn(const struct queue *q, const char *key, int64_t now);
 
 /* The account works, or is to be tried as if it did. */
 void pause_clear(const struct queue *q, const char *key);

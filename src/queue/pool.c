@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "queue/entry.h"
+#include "queue/queue.h"
 #include "queue/run_private.h"
 #include "util/arena.h"
 #include "util/interrupt.h"
@@ -34,6 +35,7 @@ typedef char id_text[ENTRY_ID_LEN + 1];
 struct group {
 	struct group *next;
 	char *key;
+	unsigned mark;			/* that entries of it have; 0 = not known */
 	unsigned max, workers;
 	enum { GROUP_PROBE, GROUP_OPEN, GROUP_PAUSED } state;
 	id_text *id;			/* a ring */
@@ -195,6 +197,7 @@ static struct group *find_group(struct pool *p, const char *id)
 		g->next = p->groups;
 		g->key = xstrdup(key ? key : "");
 		g->max = max;
+		g->state = run_is_waiting(p->run, g->key, a) ? GROUP_PAUSED : GROUP_PROBE;
 		p->groups = g;
 	}
 	arena_free(a);
@@ -385,13 +388,27 @@ struct pool *pool_new(struct queue *q, const struct run_request *req,
 	return p;
 }
 
-void pool_add(struct pool *p, const char *id)
+/* Is that the mark of an account that waits? */
+static bool is_marked(const struct pool *p, unsigned mark)
 {
-	struct group *g = find_group(p, id);
+	const struct group *g = p->groups;
 
-	if (!g || g->state == GROUP_PAUSED)
+	while (mark && g && (g->mark != mark || g->state != GROUP_PAUSED))
+		g = g->next;
+	return mark && g;
+}
+
+void pool_add(struct pool *p, const struct queue_item *item)
+{
+	struct group *g = is_marked(p, item->mark) ? NULL : find_group(p, item->id);
+
+	if (!g)
 		return;
-	put_id(p, g, id);
+	if (item->mark)
+		g->mark = item->mark;
+	if (g->state == GROUP_PAUSED)
+		return;
+	put_id(p, g, item->id);
 	pump(p, 0);
 	while (p->pending >= PENDING_MAX && !p->stopped) {
 		pump(p, -1);

@@ -19,6 +19,7 @@
 
 struct pool;
 struct queue;
+struct queue_item;
 struct run_observer;
 struct run_request;
 
@@ -26,8 +27,12 @@ struct run_request;
 struct pool *pool_new(struct queue *q, const struct run_request *req,
 		      const struct run_observer *watch);
 
-/* One entry to be tried; waits when too many are waiting already. */
-void pool_add(struct pool *p, const char *id);
+/*
+ * One entry to be tried; waits when too many are waiting already. One with the
+ * mark of an account that is known to wait is not looked at. Two accounts have
+ * the same mark once in a million: then one waits as long as the other.
+ */
+void pool_add(struct pool *p, const struct queue_item *item);
 
 /* Waits until all that was added has been tried, and frees it. */
 void pool_finish(struct pool *p);

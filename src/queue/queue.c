@@ -241,12 +241,28 @@ static int put_entry(int fd, struct entry *e, const struct message *m, const str
 	return rc;
 }
 
-int queue_set_due(int fd, int64_t ms)
+/* 1 to 999,999: what fits behind the milliseconds of a time. */
+static long mark_of(const struct entry *e)
+{
+	const char *file = e->config_file ? e->config_file : "";
+	uint64_t sum = entry_sum(ENTRY_SUM_INIT, file, strlen(file) + 1);
+
+	sum = entry_sum(sum, e->no_files ? "1" : "0", 1);
+	for (size_t i = 0; i < e->setting_n; i++) {
+		sum = entry_sum(sum, e->setting[i].key, strlen(e->setting[i].key) + 1);
+		sum = entry_sum(sum, e->setting[i].value, strlen(e->setting[i].value) + 1);
+	}
+	if (e->account)
+		sum = entry_sum(sum, e->account, strlen(e->account) + 1);
+	return (long)(sum % 999999) + 1;
+}
+
+int queue_set_due(int fd, int64_t ms, const struct entry *e)
 {
 	const int64_t latest = datetime_now() + QUEUE_HELD_MS;
 	const struct timespec due = {
 		.tv_sec = (time_t)((ms < latest ? ms : latest) / 1000),
-		.tv_nsec = (ms < latest ? ms : latest) % 1000 * 1000000
+		.tv_nsec = (ms < latest ? ms : latest) % 1000 * 1000000 + mark_of(e)
 	};
 	const struct timespec times[2] = { due, due };
 
@@ -264,7 +280,7 @@ static int write_entry(const struct queue *q, struct entry *e, const struct mess
 {
 	if (put_entry(f->fd, e, m, edits, err) < 0)
 		return error_is(err, FAULT_IO) ? queue_fault(q, "tmp", err) : -1;
-	return queue_set_due(f->fd, queue_due_of(e)) < 0 ? queue_fault(q, "tmp", err) : 0;
+	return queue_set_due(f->fd, queue_due_of(e), e) < 0 ? queue_fault(q, "tmp", err) : 0;
 }
 
 /* An id that nobody has, and the folder that it is for; -1 and errno. */
@@ -507,6 +523,7 @@ static int next_item(int folder, struct listing *l, struct queue_item *out)
 	    !S_ISREG(st.st_mode))
 		return 0;
 	out->due_ms = queue_due_time(&st);
+	out->mark = (unsigned)(st.st_mtim.tv_nsec % 1000000);
 	out->size = (uint64_t)st.st_size;
 	out->inode = (uint64_t)st.st_ino;
 	return 1;

@@ -8,6 +8,7 @@
  *	FOLDER/failed/	those that nobody can be told about
  *	FOLDER/sent/	those that came to their end, with keep_queue
  *	FOLDER/paused/	accounts that are paused (queue/pause.h)
+ *	FOLDER/rate/	how much accounts have sent (queue/pace.h)
  *	FOLDER/success	written when a message was last sent
  *	FOLDER/usage	octets of all entries, as far as they were counted
  *
@@ -22,7 +23,9 @@
  * for), and on nothing else: others add, list and send meanwhile. The lock
  * ends with the process, however that ends. The time of modification of an
  * entry's file says when it is due, so that a queue can be looked through
- * without opening what is in it. It is put off before a try (queue_put_off()),
+ * without opening what is in it; behind its milliseconds there is a mark of the
+ * account with its configuration, so that those of one that waits are told
+ * from others the same way. It is put off before a try (queue_put_off()),
  * so that a try that has never ended is not repeated at once.
  *
  * An entry that was delivered is taken out before the end of the next message
@@ -162,6 +165,7 @@ void queue_release(struct queue_claim *c);
 struct queue_item {
 	char id[ENTRY_ID_LEN + 1];
 	int64_t due_ms;
+	unsigned mark;		/* of its account, 0 = none; another may have the same */
 	uint64_t size, inode;
 };
 

@@ -29,9 +29,9 @@ ATTR_CHECK int queue_folder(const struct queue *q, const char *id, bool make);
 /* So many octets more, or less, are in the queue. */
 void queue_count(const struct queue *q, int64_t change);
 
-/* When a file is due, and an entry; sets it. -1 and errno. */
+/* When a file is due, and an entry; sets it, and the mark of the entry's account. -1 and errno. */
 int64_t queue_due_time(const struct stat *st);
 int64_t queue_due_of(const struct entry *e);
-ATTR_CHECK int queue_set_due(int fd, int64_t ms);
+ATTR_CHECK int queue_set_due(int fd, int64_t ms, const struct entry *e);
 
 #endif

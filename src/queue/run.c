@@ -1,6 +1,7 @@
 #include "config.h"
 #include "queue/run.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "conf/account.h"
@@ -8,6 +9,7 @@
 #include "message/edits.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "queue/pace.h"
 #include "queue/pause.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
@@ -23,8 +25,14 @@
 #include "util/strbuf.h"
 
 #define SYNC_MS 100		/* so long a delivery may wait for the disk */
-#define KEY_LIMIT ((size_t)1 << 20)
+#define PACE_MS 30000		/* so long a process waits in all for the rate of accounts */
 #define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
+
+/* What this process has found out about an account. */
+struct known {
+	const char *key;		/* it, with its configuration */
+	bool waits;			/* for another run */
+};
 
 struct run {
 	struct queue *queue;
@@ -34,12 +42,13 @@ struct run {
 	/* the configuration of the entry before, which is that of the next one as a rule */
 	struct config *config;
 	const char *config_key;
-	const char **paused;		/* accounts, with their configuration, that wait */
-	size_t paused_n, paused_alloc;
+	struct known *known;		/* accounts that have been asked for */
+	size_t known_n, known_alloc;
 	struct line *line;		/* to the server of the entries under way */
 	const struct run_source *source;
 	struct trial *next;		/* claimed already; NULL = none is */
 	bool under_way;			/* a trial is: what does not come at once comes later */
+	int64_t paced_ms;		/* how long it has waited for the rate of accounts */
 	int64_t success_ms;		/* when it was last noted that a server took a message */
 };
 
@@ -53,6 +62,7 @@ struct trial {
 	struct message *message;
 	struct edits none;
 	struct attempt_options opt;
+	bool counted;			/* for the rate of its account */
 	bool ready;			/* envelope, edits and result are made */
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
@@ -69,14 +79,6 @@ static void tell_problem(const struct run *r, const struct error *err)
 }
 
 /* --- the account --------------------------------------------------------------- */
-
-/* What tells the configurations of entries apart. */
-static void add_config_key(const struct entry *e, struct strbuf *key)
-{
-	strbuf_addf(key, "%s%c%d", e->config_file ? e->config_file : "", '\n', e->no_files);
-	for (size_t i = 0; i < e->setting_n; i++)
-		strbuf_addf(key, "\n%s=%s", e->setting[i].key, e->setting[i].value);
-}
 
 /* What the entry's submission had; in arena a, as what is loaded refers to it. */
 static struct config_request config_request_of(const struct entry *e, struct arena *a)
@@ -118,13 +120,56 @@ static int find_account(struct trial *t, struct error *err)
 	return 0;
 }
 
-static bool is_paused(const struct run *r, const char *key)
+static struct known *find_known(const struct run *r, const char *key)
 {
-	for (size_t i = 0; i < r->paused_n; i++) {
-		if (strcmp(r->paused[i], key) == 0)
-			return true;
+	for (size_t i = 0; i < r->known_n; i++) {
+		if (strcmp(r->known[i].key, key) == 0)
+			return &r->known[i];
 	}
-	return false;
+	return NULL;
+}
+
+static void set_waits(struct run *r, const char *key, bool waits)
+{
+	struct known *k = find_known(r, key);
+
+	if (!k) {
+		r->known = arena_grow(r->arena, r->known, r->known_n, &r->known_alloc,
+				      sizeof(*r->known));
+		k = &r->known[r->known_n++];
+		k->key = arena_strdup(r->arena, key);
+	}
+	k->waits = waits;
+}
+
+static bool is_waiting(const struct run *r, const char *key)
+{
+	const struct known *k = find_known(r, key);
+
+	return k && k->waits;
+}
+
+/* Are pauses of other runs none of ours? Who asks for an entry, or for all, wants it tried. */
+static bool tries_anyway(const struct run *r)
+{
+	return r->req->force || r->req->id;
+}
+
+/* Just before an entry of it is tried: whoever is to probe has to do it. */
+static bool may_try(struct run *r, const char *key)
+{
+	if (!find_known(r, key))
+		set_waits(r, key, !tries_anyway(r) &&
+			  pause_take_turn(r->queue, key, datetime_now()) == PAUSE_WAIT);
+	return !is_waiting(r, key);
+}
+
+bool run_is_waiting(const struct run *r, const char *key, struct arena *a)
+{
+	const int64_t now = datetime_now();
+	struct pause p;
+
+	return !tries_anyway(r) && pause_read(r->queue, key, a, &p) && pause_waits(&p, now);
 }
 
 /* Noted on disk once a second: thousands may go out in one. */
@@ -145,11 +190,9 @@ static bool pause_account(struct trial *t)
 	struct pause p;
 	struct error err;
 
-	if (is_paused(r, t->key))
+	if (is_waiting(r, t->key))
 		return false;
-	r->paused = arena_grow(r->arena, r->paused, r->paused_n, &r->paused_alloc,
-			       sizeof(*r->paused));
-	r->paused[r->paused_n++] = arena_strdup(r->arena, t->key);
+	set_waits(r, t->key, true);
 	if (pause_fail(r->queue, t->key, t->claim.entry.account, &t->result.error, datetime_now(),
 		       t->claim.entry.arena, &p, &err) < 0)
 		tell_problem(r, &err);
@@ -170,8 +213,7 @@ static bool judge_account(struct trial *t)
 		note_success(t->run);
 	if (v == VERDICT_HERE || (v == VERDICT_ROUTE && !(t->account && t->account->net.mx)))
 		return pause_account(t);
-	if (v != VERDICT_ROUTE)
-		pause_clear(t->run->queue, t->key);
+	pause_clear(t->run->queue, t->key);
 	return false;
 }
 
@@ -445,16 +487,6 @@ static struct trial *free_trial(struct trial *t)
 	return NULL;
 }
 
-static const char *make_key(const struct entry *e, struct arena *a, const char **config_out)
-{
-	struct strbuf key = STRBUF_INIT(KEY_LIMIT);
-
-	add_config_key(e, &key);
-	*config_out = arena_strdup(a, key.buf);
-	strbuf_addf(&key, "\n\n%s", e->account);
-	return arena_take(a, &key);
-}
-
 /* How many connections the entry's account may have; what cannot be told fails alone. */
 static unsigned connections_of(const struct entry *e, struct arena *a)
 {
@@ -477,7 +509,7 @@ const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *ma
 
 	entry_init(&e, a);
 	if (queue_peek(r->queue, id, a, &e, &ignored) == 0) {
-		key = make_key(&e, a, &config_key);
+		key = pause_key(&e, a, &config_key);
 		if (max_out)
 			*max_out = connections_of(&e, a);
 	}
@@ -514,9 +546,12 @@ static struct trial *claim(struct run *r, const char *id)
 		tell_problem(r, &err);
 	if (found <= 0 || !is_due(r, t) || !is_wanted(r, &t->claim.entry))
 		return free_trial(t);
-	t->key = make_key(&t->claim.entry, t->arena, &t->config_key);
-	if (is_paused(r, t->key))
+	t->key = pause_key(&t->claim.entry, t->arena, &t->config_key);
+	if (!may_try(r, t->key)) {
+		if (r->source->done)
+			r->source->done(r->source->ctx, true);
 		return free_trial(t);
+	}
 	if (queue_message(&t->claim, &t->message, &err) < 0) {
 		tell_problem(r, &err);
 		return free_trial(t);
@@ -536,6 +571,37 @@ static struct trial *claim_next(struct run *r)
 	return t;
 }
 
+/* Is it within the rate of the account (queue/pace.h)? Else *wait_out says for how long not. */
+static bool count(struct trial *t, int64_t *wait_out)
+{
+	const struct reuse_settings *s = &t->account->reuse;
+	const struct entry *e = &t->claim.entry;
+	const char *file = e->config_file ? e->config_file : "";
+
+	*wait_out = 0;
+	if (s->rate && !t->counted)
+		*wait_out = pace_take(t->run->queue, arena_printf(t->arena, "%s\n%s", file,
+				      e->account), s->rate, s->rate_time, datetime_now());
+	t->counted = *wait_out == 0;
+	return t->counted;
+}
+
+/* Waits until it is, if that is not for too long: else it is for another run. */
+static bool count_or_wait(struct trial *t)
+{
+	struct run *r = t->run;
+	int64_t wait;
+
+	while (!count(t, &wait)) {
+		if (r->paced_ms + wait > PACE_MS || interrupt_noted())
+			return false;
+		r->paced_ms += wait;
+		sync_removed(r, 0);
+		(void)poll(NULL, 0, (int)wait);
+	}
+	return true;
+}
+
 /*
  * attempt_options.next: what comes behind the trial under way, if it is of the
  * same account. It is tried next whatever happens: what may have to be left
@@ -546,10 +612,12 @@ static bool offer_next(void *ctx, const struct account *a, struct attempt_next *
 	struct trial *now = ctx, *t;
 	struct run *r = now->run;
 	struct error err;
+	int64_t wait;
 
 	t = r->next = claim_next(r);
 	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
-	    t->claim.entry.notices || find_account(t, &err) < 0 || t->account != a)
+	    t->claim.entry.notices || find_account(t, &err) < 0 || t->account != a ||
+	    !count(t, &wait))
 		return false;
 	make_ready(t);
 	*out = (struct attempt_next){ &t->envelope, t->message, &t->none, &t->result };
@@ -568,6 +636,8 @@ static void process(struct trial *t)
 	}
 	if (entry_open(&t->claim.entry) == 0)
 		end_entry(t);
+	else if (found && !count_or_wait(t))
+		set_waits(t->run, t->key, true);	/* due in another run */
 	else
 		try_entry(t, found ? NULL : &err);
 }
@@ -598,13 +668,13 @@ void run_all(struct run *r, const struct run_source *source)
 	while ((t = claim_next(r))) {
 		/* one before it may have shown that the way is no good */
 		r->under_way = true;
-		if (!is_paused(r, t->key)) {
+		if (!is_waiting(r, t->key)) {
 			process(t);
 			if (source->done)
-				source->done(source->ctx, is_paused(r, t->key));
+				source->done(source->ctx, is_waiting(r, t->key));
 		}
 		r->under_way = false;
-		if (r->next && is_paused(r, r->next->key)) {
+		if (r->next && is_waiting(r, r->next->key)) {
 			line_close(r->line);	/* its envelope may be out: it ends here */
 			r->next = free_trial(r->next);
 		}
@@ -624,7 +694,7 @@ struct due {
 	const struct run_request *req;
 	const struct run_observer *watch;
 	struct pool *pool;
-	char id[HANDFUL][ENTRY_ID_LEN + 1];
+	struct queue_item item[HANDFUL];
 	size_t n, at;
 };
 
@@ -635,22 +705,22 @@ static bool next_of_handful(void *ctx, bool wait, char *id)
 	(void)wait;
 	if (d->at == d->n)
 		return false;
-	memcpy(id, d->id[d->at++], sizeof(d->id[0]));
+	memcpy(id, d->item[d->at++].id, sizeof(d->item[0].id));
 	return true;
 }
 
-static void add_due(struct due *d, const char *id)
+static void add_due(struct due *d, const struct queue_item *item)
 {
 	if (!d->pool && d->n < HANDFUL) {
-		memcpy(d->id[d->n++], id, sizeof(d->id[0]));
+		d->item[d->n++] = *item;
 		return;
 	}
 	if (!d->pool) {
 		d->pool = pool_new(d->queue, d->req, d->watch);
 		for (; d->at < d->n; d->at++)
-			pool_add(d->pool, d->id[d->at]);
+			pool_add(d->pool, &d->item[d->at]);
 	}
-	pool_add(d->pool, id);
+	pool_add(d->pool, item);
 }
 
 static int take(void *ctx, const struct queue_item *item)
@@ -658,7 +728,7 @@ static int take(void *ctx, const struct queue_item *item)
 	struct due *d = ctx;
 
 	if ((d->req->force || item->due_ms <= datetime_now()) && has(item->id, d->req->id))
-		add_due(d, item->id);
+		add_due(d, item);
 	return interrupt_noted() ? 1 : 0;
 }
 
@@ -676,12 +746,15 @@ int queue_run(struct queue *q, const struct run_request *req, const struct run_o
 	      struct error *err)
 {
 	struct due d = { .queue = q, .req = req, .watch = watch };
+	struct queue_item one = { .mark = 0 };
 	int rc = 0;
 
-	if (req->id && queue_is_id(req->id))
-		add_due(&d, req->id);
-	else
+	if (req->id && queue_is_id(req->id)) {
+		memcpy(one.id, req->id, sizeof(one.id));
+		add_due(&d, &one);
+	} else {
 		rc = queue_each(q, take, &d, err);
+	}
 	if (d.pool)
 		pool_finish(d.pool);
 	else

@@ -19,7 +19,10 @@ struct run_source {
 	 * more, or, without wait, none yet.
 	 */
 	bool (*next)(void *ctx, bool wait, char *id);
-	/* An entry was tried; paused: its account waits now. NULL = nobody wants to know. */
+	/*
+	 * An entry was tried, or was not as its account waits (paused). NULL = nobody
+	 * wants to know.
+	 */
 	void (*done)(void *ctx, bool paused);
 	void *ctx;
 };
@@ -35,6 +38,12 @@ void run_free(struct run *r);
  * unless it is NULL: how many connections it may have.
  */
 const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *max_out);
+
+/*
+ * Does the account of that key wait because of what another run has found?
+ * For a look: it may, or may not, when it is to be tried. a: for scratch.
+ */
+bool run_is_waiting(const struct run *r, const char *key, struct arena *a);
 
 /* How long a connection may be kept still, as line_idle_ms(); it is closed. */
 int run_idle_ms(const struct run *r);

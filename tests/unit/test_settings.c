@@ -285,6 +285,7 @@ static const char *const defaults[][3] = {
 	{ "queue", "auto", NULL }, { "queue_dir", "", NULL }, { "direct_timeout", "10", NULL },
 	{ "queue_lifetime", "432000", NULL }, { "queue_max_bytes", "1073741824", NULL },
 	{ "max_connections", "4", NULL },
+	{ "rate", "off", NULL },
 	{ "messages_per_connection", "100", NULL }, { "connection_idle", "2", NULL },
 	{ "undo_window", "off", NULL }, { "keep_queue", "off", NULL },
 	{ "bounce_queue_lifetime", "432000", NULL }, { "delay_warning_time", "14400", NULL },
