@@ -83,7 +83,7 @@ class Connection:
         return self.buffer
 
     def run(self):
-        self.say('220 peer.example.net ESMTP')
+        self.say('220 peer.example.net ' + self.server.greeting)
         self.transaction = None
         while True:
             line = self.line()
@@ -134,7 +134,8 @@ class Connection:
 class Server:
     """The hooks give a reply, None for the usual one."""
 
-    def __init__(self, extensions=PIPE, **hooks):
+    def __init__(self, extensions=PIPE, greeting='ESMTP', **hooks):
+        self.greeting = greeting
         self.extensions, self.taken, self.commands = extensions, collections.Counter(), \
             collections.Counter()
         self.hooks, self.sessions = hooks, []
@@ -217,6 +218,21 @@ def one_wait_chunks():
     h.check('one connection', len(s.sessions) == 1)
     h.check('flights: %d' % len(s.sessions[0].flights), len(s.sessions[0].flights) <= 20 + 6)
     return h.failures
+
+
+@tests.named("Dovecot's submission service, by greeting or BURL: nothing behind a dot")
+def dovecot():
+    failures = []
+    for words, greeting in ((PIPE, 'Dovecot (Debian) ready.'), (PIPE + ('BURL imap', ), 'ESMTP')):
+        def dot(c, who):
+            return ('554 5.5.0 you are early', ) if c.behind() else None
+        s = Server(words, greeting, dot=dot)
+        h = fill(s, 5)
+        run(h, s)
+        h.check('all: %s' % s.taken, s.taken == everybody(5))
+        h.check('one connection', len(s.sessions) == 1 and not s.commands['RSET'])
+        failures += h.failures
+    return failures
 
 
 @tests.named('without PIPELINING one connection, and nothing behind a dot')

@@ -79,12 +79,13 @@ static bool early_refused(const struct session *s, const struct error *err)
 
 /* --- EHLO --------------------------------------------------------------------------- */
 
-/* Takes the first word of the last reply as the name of the server. */
+/* Takes the first word of the last reply as the name of the server; who says more is known. */
 static void ehlo_note_name(struct session *s)
 {
 	const char *text = s->reply.lines.n ? s->reply.lines.v[0] : "";
 
 	text_escape(s->server_name, sizeof(s->server_name), text, strcspn(text, " "));
+	s->dovecot |= strstr(text, " Dovecot ") != NULL;
 }
 
 static bool may_use_helo(const struct session *s)

@@ -117,6 +117,7 @@ struct session {
 	struct strvec keywords;		/* every EHLO line as it came */
 	struct strvec clear_keywords;	/* those of the EHLO before STARTTLS: for --serverinfo */
 	char server_name[256];		/* first word of greeting or EHLO */
+	bool dovecot;			/* so it calls itself when it greets */
 	bool encrypted, verified, authenticated;
 	bool local;			/* on a local socket */
 	bool dead;			/* closed, 421 or EX_PROTOCOL: no more commands, no QUIT */

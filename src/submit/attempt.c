@@ -397,7 +397,7 @@ static void settle_followed(struct attempt *t, size_t accepted)
 	if (t->o->session.dead) {
 		/*
 		 * A server that hangs up at what stands behind a dot is to get nothing
-		 * there: RSET may be served and MAIL not (Dovecot's submission service).
+		 * there: RSET may be served and MAIL not.
 		 * If it was the network, all that is lost is a wait a message.
 		 */
 		if (t->result->unknown)

@@ -193,6 +193,16 @@ bool line_has_room(const struct line *l)
 
 /* --- behind the dot ---------------------------------------------------------------------- */
 
+/*
+ * Dovecot's submission service (2.3) serves RSET behind a dot, but its process
+ * ends at MAIL there, with the reply to the message before unsaid: so it is
+ * known by its greeting, or by BURL, which hardly anybody else has.
+ */
+static bool is_dovecot(const struct session *s)
+{
+	return s->dovecot || session_has(s, EXT_BURL);
+}
+
 bool line_may_follow(const struct line *l)
 {
 	const struct session *s = &l->o.session;
@@ -201,7 +211,7 @@ bool line_may_follow(const struct line *l)
 	return l->behind != BEHIND_NOT && !l->over && session_has(s, EXT_PIPELINING) &&
 		s->protocol == SESSION_ESMTP && a->rset != RSET_NEVER &&
 		a->pipelining != PIPELINING_FIRST_NO && !a->cmd.xforward && !a->checkpoint &&
-		a->cmd.send_mode == SEND_MODE_MAIL;
+		a->cmd.send_mode == SEND_MODE_MAIL && !is_dovecot(s);
 }
 
 bool line_serves_behind(const struct line *l)
