@@ -160,7 +160,10 @@ int service_setup_open(struct service_setup *s, struct error *err)
 		service_setup_close(s);
 		return 0;
 	}
-	return open_files(s, err) < 0 ? -1 : 1;
+	if (open_files(s, err) == 0)
+		return 1;
+	service_setup_close(s);
+	return -1;
 }
 
 void service_setup_close(struct service_setup *s)
