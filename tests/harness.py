@@ -126,6 +126,19 @@ def free_port(*addresses):
                 continue
 
 
+def build_faults(folder):
+    """The library of tests/queue/faults.c, to be put in front of libc: its path, else None and why."""
+    path = os.path.join(folder, 'faults.so')
+    if b'__asan_init' in open(binary(), 'rb').read():
+        return None, 'the library cannot stand in front of that of a sanitizer'
+    built = subprocess.run([os.environ.get('CC', 'cc').split()[-1], '-shared', '-fPIC', '-o', path,
+                            os.path.join(os.path.dirname(os.path.abspath(__file__)), 'queue/faults.c'),
+                            '-ldl'], capture_output=True, check=False)
+    if built.returncode:
+        return None, 'no compiler: %s' % built.stderr.decode().splitlines()[-1:]
+    return path, None
+
+
 class Listener:
     """A socket on loopback: each connection goes to serve(socket) in a thread of its own."""
 

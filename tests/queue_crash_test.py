@@ -28,7 +28,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
 PROGRAM = harness.binary()
-HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = tempfile.mkdtemp(prefix='msubmit-test-')
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 FAULTS = os.path.join(FOLDER, 'faults.so')
@@ -482,14 +481,9 @@ def power_test_of(scenario):
 
 
 def main():
-    built = subprocess.run([os.environ.get('CC', 'cc').split()[-1], '-shared', '-fPIC', '-o', FAULTS,
-                            os.path.join(HERE, 'queue', 'faults.c'), '-ldl'],
-                           capture_output=True, check=False)
-    if built.returncode:
-        print('1..0 # SKIP no compiler: %s' % built.stderr.decode().splitlines()[-1:])
-        return 0
-    if b'__asan_init' in open(PROGRAM, 'rb').read():
-        print('1..0 # SKIP the library cannot stand in front of that of a sanitizer')
+    _, why = harness.build_faults(FOLDER)
+    if why:
+        print('1..0 # SKIP ' + why)
         return 0
     for s in SCENARIOS:
         tests.append((s.name, test_of(s)))

@@ -24,7 +24,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
 PROGRAM = harness.binary()
-HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = tempfile.mkdtemp(prefix='msubmit-test-')
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 SUBMITTERS = int(os.environ.get('MSUBMIT_SUBMITTERS', '1000'))
@@ -192,11 +191,8 @@ def submit(number, env):
 
 def empty_the_queue(server, env):
     """The server stays; what may have arrived waits for its ten minutes, by a clock put forward."""
-    faults = os.path.join(FOLDER, 'faults.so')
-    if subprocess.run([os.environ.get('CC', 'cc').split()[-1], '-shared', '-fPIC', '-o', faults,
-                       os.path.join(HERE, 'queue', 'faults.c'), '-ldl'],
-                      capture_output=True, check=False).returncode == 0 and \
-       b'__asan_init' not in open(PROGRAM, 'rb').read():
+    faults, _ = harness.build_faults(FOLDER)
+    if faults:
         env = dict(env, LD_PRELOAD=faults, QF_LATER='1200')
     for _ in range(5):
         if entries():

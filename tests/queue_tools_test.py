@@ -34,6 +34,18 @@ def three(keys='queue = always'):
     return h
 
 
+class Slow(Sink):
+    """One who greets after that many seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        Sink.__init__(self)
+
+    def talk(self, lines, say):
+        time.sleep(self.seconds)
+        Sink.talk(self, lines, say)
+
+
 @tests.named('--queue-show: why it waits, attempts, next try, age; an object with --json')
 def show():
     h = Home(closed_port())
@@ -239,11 +251,7 @@ def requeue_rest():
 
 @tests.named('one that is being sent is left alone: 75, at once')
 def busy():
-    class Slow(Sink):
-        def talk(self, lines, say):
-            time.sleep(6)
-            Sink.talk(self, lines, say)
-    sink = Slow()
+    sink = Slow(6)
     h = Home(sink.port, 'queue = always')
     h.run('a@example.com')
     runner = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)
@@ -505,11 +513,7 @@ def status_forms():
 
 @tests.named('--status knows what is being sent')
 def status_active():
-    class Slow(Sink):
-        def talk(self, lines, say):
-            time.sleep(2)
-            Sink.talk(self, lines, say)
-    sink = Slow()
+    sink = Slow(2)
     h = Home(sink.port, 'queue = always')
     h.run('a@example.com')
     runner = subprocess.Popen([PROGRAM, '-q'], env=h.env, cwd=h.folder)

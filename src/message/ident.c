@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -257,13 +258,27 @@ const char *ident_mailname(struct arena *a)
 	return found;
 }
 
-const char *ident_login(struct arena *a)
+const char *ident_user(struct arena *a, uid_t uid)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = getpwuid(uid);
 
 	if (pw && pw->pw_name && *pw->pw_name)
 		return arena_strdup(a, pw->pw_name);
-	return arena_printf(a, "uid%lu", (unsigned long)getuid());
+	return arena_printf(a, "uid%lu", (unsigned long)uid);
+}
+
+const char *ident_group(struct arena *a, gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	if (group && group->gr_name && *group->gr_name)
+		return arena_strdup(a, group->gr_name);
+	return arena_printf(a, "gid%lu", (unsigned long)gid);
+}
+
+const char *ident_login(struct arena *a)
+{
+	return ident_user(a, getuid());
 }
 
 bool ident_is_system(void)

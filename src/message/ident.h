@@ -5,6 +5,7 @@
 #define MESSAGE_IDENT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct arena;
@@ -43,7 +44,11 @@ const char *ident_host_literal(struct arena *a);
 /* Content of /etc/mailname (first line), NULL if there is none. */
 const char *ident_mailname(struct arena *a);
 
-/* Login name of the real uid: passwd, else "uidN". */
+/* Names of passwd(5) and group(5), else "uidN", "gidN". */
+const char *ident_user(struct arena *a, uid_t uid);
+const char *ident_group(struct arena *a, gid_t gid);
+
+/* Login name of the real uid. */
 const char *ident_login(struct arena *a);
 
 /* Is the real uid one of the system's own: below 1000, nobody, www-data? */

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "prepare/choose_account.h"
 
-#include <grp.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -380,14 +379,6 @@ int choose_account_sender(struct arena *a, const struct account *account,
 
 /* --- who may send ------------------------------------------------------------- */
 
-static bool group_matches(struct arena *a, const char *const *patterns, gid_t gid)
-{
-	const struct group *group = getgrgid(gid);
-
-	return address_match_any(patterns, group && *group->gr_name ? group->gr_name :
-			    arena_printf(a, "gid%lu", (unsigned long)gid));
-}
-
 /* The groups that the process has, which nobody can add to by himself. */
 static bool any_group_matches(struct arena *a, const char *const *patterns)
 {
@@ -395,11 +386,11 @@ static bool any_group_matches(struct arena *a, const char *const *patterns)
 		return false;
 	int n = getgroups(0, NULL);
 	gid_t *list = arena_calloc(a, n > 0 ? (size_t)n : 1, sizeof(*list));
-	bool matches = group_matches(a, patterns, getgid());
+	bool matches = address_match_any(patterns, ident_group(a, getgid()));
 
 	n = getgroups(n, list);
 	for (int i = 0; i < n && !matches; i++)
-		matches = group_matches(a, patterns, list[i]);
+		matches = address_match_any(patterns, ident_group(a, list[i]));
 	return matches;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "queue/queue.h"
+#include "queue/queue_private.h"
 #include "util/error.h"
 #include "util/fs.h"
 #include "util/store.h"
@@ -20,17 +21,15 @@
 static int open_file(const struct queue *q, const char *key)
 {
 	const int folder = queue_exists(q) ? store_open_below(q->store.fd, FOLDER) : -1;
-	struct strbuf text = STRBUF_INIT(strlen(key) + 1), name = STRBUF_INIT(NAME_LIMIT);
+	struct strbuf name = STRBUF_INIT(NAME_LIMIT);
 	int fd = -1;
 
-	strbuf_addstr(&text, key);
-	store_name(&name, "", &text);
+	queue_add_key_name(&name, key);
 	if (folder >= 0) {
 		fd = openat(folder, name.buf, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
 			    O_CLOEXEC, 0600);
 		close(folder);
 	}
-	strbuf_release(&text);
 	strbuf_release(&name);
 	return fd;
 }

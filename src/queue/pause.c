@@ -13,6 +13,7 @@
 
 #include "queue/entry.h"
 #include "queue/queue.h"
+#include "queue/queue_private.h"
 #include "queue/schedule.h"
 #include "util/arena.h"
 #include "util/error.h"
@@ -150,15 +151,6 @@ static void close_pauses(const struct store *s)
 		close(s->fd);
 }
 
-static void add_name(struct strbuf *out, const char *key)
-{
-	struct strbuf text = STRBUF_INIT(strlen(key) + 1);
-
-	strbuf_addstr(&text, key);
-	store_name(out, "", &text);
-	strbuf_release(&text);
-}
-
 /* Nothing else than a file of ours counts. */
 static bool read_file(const struct store *s, const char *name, struct arena *a, struct pause *out)
 {
@@ -178,7 +170,7 @@ int pause_read(const struct queue *q, const char *key, struct arena *a, struct p
 	bool found = false;
 
 	if (s.fd >= 0) {
-		add_name(&name, key);
+		queue_add_key_name(&name, key);
 		found = read_file(&s, name.buf, a, out);
 	}
 	close_pauses(&s);
@@ -193,7 +185,7 @@ static int write_file(const struct queue *q, const char *key, const struct pause
 	const struct store s = open_pauses(q, true);
 	int rc;
 
-	add_name(&name, key);
+	queue_add_key_name(&name, key);
 	put_pause(&text, p);
 	rc = s.fd < 0 ? store_fault(err, q->store.path, FOLDER) :
 		store_write(&s, name.buf, 0600, STORE_CACHE, text.buf, text.len, err);
@@ -272,7 +264,7 @@ void pause_clear(const struct queue *q, const char *key)
 	const struct store s = open_pauses(q, false);
 
 	if (s.fd >= 0) {
-		add_name(&name, key);
+		queue_add_key_name(&name, key);
 		(void)unlinkat(s.fd, name.buf, 0);
 	}
 	close_pauses(&s);

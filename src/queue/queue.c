@@ -467,6 +467,15 @@ struct listing {
 	size_t n, alloc;
 };
 
+void queue_add_key_name(struct strbuf *out, const char *key)
+{
+	struct strbuf text = STRBUF_INIT(strlen(key) + 1);
+
+	strbuf_addstr(&text, key);
+	store_name(out, "", &text);
+	strbuf_release(&text);
+}
+
 int64_t queue_due_time(const struct stat *st)
 {
 	return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;

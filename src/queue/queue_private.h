@@ -13,6 +13,7 @@
 struct entry;
 struct error;
 struct queue;
+struct strbuf;
 
 /* How far ahead the file of an entry may be due: some file systems end in 2038. */
 #define QUEUE_HELD_MS ((int64_t)365 * 86400 * 1000)
@@ -28,6 +29,9 @@ ATTR_CHECK int queue_folder(const struct queue *q, const char *id, bool make);
 
 /* So many octets more, or less, are in the queue. */
 void queue_count(const struct queue *q, int64_t change);
+
+/* Appends the name of a file for what has that key: see store_name(). */
+void queue_add_key_name(struct strbuf *out, const char *key);
 
 /* When a file is due, and an entry; sets it, and the mark of the entry's account. -1 and errno. */
 int64_t queue_due_time(const struct stat *st);

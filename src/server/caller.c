@@ -1,8 +1,6 @@
 #include "config.h"
 #include "server/caller.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,6 +11,7 @@
 
 #include "conf/listen.h"
 #include "message/address.h"
+#include "message/ident.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -29,22 +28,6 @@
 
 /* --- who it is ------------------------------------------------------------------- */
 
-static const char *user_name(struct arena *a, uid_t uid)
-{
-	const struct passwd *pw = getpwuid(uid);
-
-	return pw && *pw->pw_name ? arena_strdup(a, pw->pw_name) :
-		arena_printf(a, "uid%lu", (unsigned long)uid);
-}
-
-static const char *group_name(struct arena *a, gid_t gid)
-{
-	const struct group *group = getgrgid(gid);
-
-	return group && *group->gr_name ? arena_strdup(a, group->gr_name) :
-		arena_printf(a, "gid%lu", (unsigned long)gid);
-}
-
 /* The groups that the process has had, which nobody adds to by himself. */
 static const char *const *group_names(struct arena *a, int fd, gid_t first)
 {
@@ -54,9 +37,9 @@ static const char *const *group_names(struct arena *a, int fd, gid_t first)
 		size / sizeof(*gid);
 	const char **names = arena_calloc(a, n + 2, sizeof(*names));
 
-	names[0] = group_name(a, first);
+	names[0] = ident_group(a, first);
 	for (size_t i = 0; i < n; i++)
-		names[i + 1] = group_name(a, gid[i]);
+		names[i + 1] = ident_group(a, gid[i]);
 	return names;
 }
 
@@ -107,15 +90,15 @@ bool caller_user(int fd, uid_t *out)
 	return true;
 }
 
-bool caller_read(int fd, struct arena *a, struct caller *out)
+bool caller_read(int fd, bool groups, struct arena *a, struct caller *out)
 {
 	struct ucred peer = { .pid = 0 };
 
 	if (!read_peer(fd, &peer))
 		return false;
 	*out = (struct caller){
-		.uid = peer.uid, .pid = peer.pid, .user = user_name(a, peer.uid),
-		.groups = group_names(a, fd, peer.gid),
+		.uid = peer.uid, .pid = peer.pid, .user = ident_user(a, peer.uid),
+		.groups = groups ? group_names(a, fd, peer.gid) : NULL,
 		.program = peer.pid ? program_name(a, peer.pid) : NULL,
 		.exe = peer.pid ? program_file(a, peer.pid) : NULL,
 	};
@@ -142,7 +125,7 @@ void caller_describe(const struct caller *w, struct strbuf *out)
 
 static bool any_group(const char *const *patterns, const struct caller *w)
 {
-	for (const char *const *g = w->groups; patterns && *g; g++) {
+	for (const char *const *g = w->groups; patterns && g && *g; g++) {
 		if (address_match_any(patterns, *g))
 			return true;
 	}

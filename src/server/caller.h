@@ -29,13 +29,16 @@ struct caller {
 	uid_t uid;
 	pid_t pid;
 	const char *user;	/* login name; "uid12" when there is none */
-	const char *const *groups;	/* names, "gid12"; ends with NULL */
+	const char *const *groups;	/* names, "gid12"; ends with NULL; NULL = not asked for */
 	const char *program;	/* what its process is called; NULL = cannot be seen. For the log */
 	const char *exe;	/* its file; NULL = cannot be seen */
 };
 
-/* The peer of the socket; false when it is no local socket. */
-bool caller_read(int fd, struct arena *a, struct caller *out);
+/*
+ * The peer of the socket; false when it is no local socket. groups: theirs are
+ * looked up, too, each in group(5), which only allow_groups is worth.
+ */
+bool caller_read(int fd, bool groups, struct arena *a, struct caller *out);
 
 /* The user alone; false as above. */
 bool caller_user(int fd, uid_t *out);

@@ -83,7 +83,7 @@ static void drain(int fd)
 /* Who is at the other end of a Unix socket: the kernel knows. */
 static void identify(struct smtpd *s, int fd, struct arena *arena, struct caller *caller)
 {
-	if (!caller_read(fd, arena, caller))
+	if (!caller_read(fd, s->options->set.allow_groups != NULL, arena, caller))
 		return;
 	s->local = true;
 	s->caller = caller;

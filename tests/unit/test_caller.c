@@ -34,7 +34,7 @@ static void peer_of_a_local_socket(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	assert_true(caller_read(fd[0], a, &w));
+	assert_true(caller_read(fd[0], true, a, &w));
 	assert_int_equal(w.uid, getuid());
 	assert_int_equal(w.pid, getpid());
 	if (pw)
@@ -57,8 +57,8 @@ static void nobody_on_tcp(void **state)
 	struct caller w;
 
 	(void)state;
-	assert_false(caller_read(fd, a, &w));
-	assert_false(caller_read(-1, a, &w));
+	assert_false(caller_read(fd, true, a, &w));
+	assert_false(caller_read(-1, true, a, &w));
 	close(fd);
 	arena_free(a);
 }
