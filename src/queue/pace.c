@@ -16,6 +16,7 @@
 #define FOLDER "rate"
 #define NAME_LIMIT 64
 #define BURST 10		/* that part of the messages may go at once */
+#define LATE 60000000		/* microseconds: who asks may have looked at the clock that long ago */
 
 /* The file, which is made where it is missing; -1: there cannot be one. */
 static int open_file(const struct queue *q, const char *key)
@@ -56,7 +57,7 @@ int64_t pace_take(const struct queue *q, const char *key, unsigned messages, uns
 	if (fs_lock(fd, FOLDER, FS_LOCK_MS, &ignored) == 0 && fstat(fd, &st) == 0)
 		debt = owed(&st.st_mtim, now);
 	/* paid for long ago, or owed by a clock that was wrong */
-	if (debt < 0 || debt > most)
+	if (debt < 0 || debt > most + LATE)
 		debt = 0;
 	debt += cost;
 	if (debt > most) {

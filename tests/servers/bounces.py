@@ -165,8 +165,7 @@ def through_postfix(instance, sink, certs, home):
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
     instance.certificates(certs)
     postfix.configure(instance, sink, ports)
-    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-        f.write(RESTRICTIONS)
+    postfix.add(instance, RESTRICTIONS)
     instance.ready({'plain': ports['plain']},
                    instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d'))
     port = ports['plain']

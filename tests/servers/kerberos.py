@@ -406,9 +406,7 @@ def with_postfix(stack, certs, home):
     instance.certificates(certs)
     start_kdc(instance, common.free_ports(1)[0], 'postfix')
     postfix.configure(instance, sink, ports)
-    # no line twice: Postfix's log daemon would warn itself of that, and wait for itself
-    instance.file('etc/postfix/main.cf', re.sub(r'(?m)^smtpd_sasl_.*\n', '', postfix.MAIN % dict(
-        sink=sink.port, size=common.SIZE_LIMIT)) + CYRUS_MAIN)
+    postfix.add(instance, CYRUS_MAIN)
     instance.file('etc/postfix/sasl/smtpd.conf', SMTPD % ' '.join(CYRUS))
     inside(instance, 'saslpasswd2', '-p', '-c', '-u', 'example.org', 'joe', words=PASSWORD)
     instance.chown('etc/sasldb2', 'postfix')

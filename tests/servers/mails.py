@@ -45,8 +45,7 @@ def by_postfix(instance, sink, certs, made):
     ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
     instance.certificates(certs)
     postfix.configure(instance, sink, ports)
-    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-        f.write('myorigin = example.org\nallow_min_user = yes\nin_flow_delay = 0\n')
+    postfix.add(instance, 'myorigin = example.org\nallow_min_user = yes\nin_flow_delay = 0\n')
     master = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
     instance.ready({'plain': ports['plain']}, master)
     call_all(made, 'postfix', ['/usr/sbin/sendmail'], instance)

@@ -96,8 +96,7 @@ def send_all(instance, certs, made):
     sink = Sink()
     instance.certificates(certs)
     postfix.configure(instance, sink, ports)
-    with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-        f.write(SETTINGS)
+    postfix.add(instance, SETTINGS)
     master = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
     instance.ready({'plain': ports['plain']}, master)
     for number, sent in enumerate(made):

@@ -2,6 +2,7 @@
 """Postfix: submission by STARTTLS and by implicit TLS, signed in through Dovecot; plain relay.
 A port where sign-in is wanted from relayers only, as it comes."""
 import os
+import re
 
 import common
 import line
@@ -133,6 +134,17 @@ def configure(instance, sink, ports):
     instance.file('etc/tls/both.pem', both, 0o600)
     instance.file('etc/postfix/main.cf', MAIN % dict(sink=sink.port, size=common.SIZE_LIMIT))
     instance.file('etc/postfix/master.cf', (MASTER + (OWN if 'own' in ports else '')) % ports)
+
+
+def add(instance, settings):
+    """More lines for main.cf, in place of those of the same names.
+
+    Never one name twice: each program tells the log of that, the one that writes the log as well,
+    which waits for itself when ten others have told it before."""
+    names = '|'.join(re.findall(r'(?m)^([a-z_]+) *=', settings))
+    with open(instance.path('etc/postfix/main.cf'), encoding='utf-8') as f:
+        old = re.sub(r'(?m)^(?:%s) *=.*\n(?:[ \t].*\n)*' % names, '', f.read())
+    instance.file('etc/postfix/main.cf', old + settings)
 
 
 class DyingAuth:

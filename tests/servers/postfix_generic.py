@@ -158,9 +158,7 @@ def run(certs, home):
         instance.certificates(certs)
         postfix.configure(instance, sink, ports)
         instance.file('etc/postfix/generic', GENERIC)
-        main = postfix.MAIN % dict(sink=sink.port, size=common.SIZE_LIMIT)
-        instance.file('etc/postfix/main.cf',
-                      main.replace('\nmydestination =\n', '\n') + MAIN)
+        postfix.add(instance, MAIN)
         process = instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d')
         instance.ready({'plain': ports['plain']}, process)
         both = Both(sink, home, ports['plain'])

@@ -71,8 +71,7 @@ def run(certs, home):
     with Instance('postfix', ('postfix', 'postdrop')) as instance:
         instance.certificates(certs)
         postfix.configure(instance, sink, ports)
-        with open(instance.path('etc/postfix/main.cf'), 'a', encoding='utf-8') as f:
-            f.write(ALSO)
+        postfix.add(instance, ALSO)
         plain = {'plain': ports['plain']}
         instance.ready(plain, instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d'))
         service = Service('postfix', sink, certs, home, ports=plain, mechanisms=(), utf8=True,

@@ -96,8 +96,7 @@ def by_postfix(folder):
         instance.certificates(certificates)
         ports = dict(zip(('starttls', 'implicit', 'plain'), common.free_ports(3)))
         postfix.configure(instance, common.Sink(), ports)
-        with open(instance.path('etc/postfix/main.cf'), 'a', encoding='ascii') as f:
-            f.write(POSTFIX % server.address[1])
+        postfix.add(instance, POSTFIX % server.address[1])
         instance.ready({'plain': ports['plain']},
                        instance.start('/usr/lib/postfix/sbin/master', '-c', '/etc/postfix', '-d'))
         return relayed(instance, server, ports['plain'], False)()

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "arena_state.h"
+#include "queue/pace.h"
 #include "queue/pause.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
@@ -209,6 +210,21 @@ static void cannot_be_written(void **state)
 	assert_int_equal(err.exit, EX_IOERR);
 }
 
+/* Three messages in 30 seconds: one at once, then one every ten. */
+static void pace(void **state)
+{
+	(void)state;
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW), 0);
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW), 10000);
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW + 4000), 6000);
+	assert_int_equal(pace_take(&queue, "other", 3, 30, NOW), 0);
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW + 10000), 0);
+	/* who looked at the clock before another had taken its turn */
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW + 9000), 11000);
+	/* a clock that was years ahead */
+	assert_int_equal(pace_take(&queue, "k", 3, 30, NOW - 100000000), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -216,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(begins_goes_on_ends), TEST(from_the_future), TEST(a_control_makes_no_line),
 		TEST(broken_ones_are_none), TEST(each), TEST(success), TEST(cannot_be_written),
+		TEST(pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
