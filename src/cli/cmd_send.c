@@ -38,6 +38,7 @@ struct sending {
 	struct invocation inv;		/* with what the account says about reports */
 	struct events *events;
 	struct submission submission;
+	bool interrupted;		/* by a signal, before all had come to an end */
 };
 
 /* From here on it is told as the account wants it. */
@@ -273,6 +274,9 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	result_init(&result, sub->arena, sub->envelope.rcpt_count);
 	if (err->exit || keep_submission(q, &keep, &report.queue_id, err) < 0)
 		return give_up(s, err);
+	/* it is in the queue, whatever comes now */
+	interrupt_heed();
+	interrupt_defer();
 	note_kept(s, &result, report.queue_id);
 	result_settle(&result);
 	add_unsendable(&s->submission.envelope, &result);
@@ -286,6 +290,16 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	return status;
 }
 
+/* A signal behind the last reply comes too late to change anything. */
+static bool is_interrupted(const struct result *r)
+{
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (error_is(&r->rcpt[i].error, FAULT_INTERRUPTED))
+			return true;
+	}
+	return false;
+}
+
 /* What the try has not brought to an end goes into the queue. */
 static void keep_rest(struct sending *s, struct queue *q, struct result *r,
 		      const struct attempt_transfer *transfer, int64_t begun_ms,
@@ -297,7 +311,7 @@ static void keep_rest(struct sending *s, struct queue *q, struct result *r,
 	const struct error why = r->error;
 	char at[DATETIME_UTC_SIZE];
 	struct error err;
-	const int kept = queue_exists(q) && !interrupt_noted() ?
+	const int kept = queue_exists(q) && !s->interrupted ?
 		keep_submission(q, &keep, &report->queue_id, &err) : 0;
 
 	if (kept > 0 && why.fault == FAULT_HOLD_HERE)
@@ -334,6 +348,7 @@ static int submit(struct sending *s, struct queue *q)
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	interrupt_defer();
+	s->interrupted = is_interrupted(&result);
 	struct report report = make_report(s);
 
 	if (result.outcome == OUTCOME_ACCEPTED)
@@ -420,7 +435,7 @@ int cmd_send(const struct invocation *inv)
 	events_free(s.events);
 	submission_release(&s.submission);
 	/* a shell that runs us in a loop ends it when we end by its ^C */
-	if (status != EX_OK && interrupt_noted() == SIGINT)
+	if (status != EX_OK && s.interrupted && interrupt_noted() == SIGINT)
 		interrupt_die(SIGINT);
 	return status;
 }

@@ -4,7 +4,6 @@
 #include "config.h"
 #include "conf/config_parts.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -84,8 +83,6 @@ static int apply_one(const struct source *src, void *target, const struct assign
 		error_prefix(err, "key '%s'", a->row->key);
 	else
 		rc = setting_set(target, a->row, arena, value, err);
-	if (a->row->type == SETTING_SECRET && value != a->value)
-		explicit_bzero((char *)(uintptr_t)value, strlen(value));
 	if (rc == 0 && a->expand && a->row->type == SETTING_ARGV) {
 		rc = expand_words(src->config, (const char *const **)
 				  (void *)((char *)target + a->row->offset), err);

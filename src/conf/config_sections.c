@@ -366,8 +366,7 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	a->place = r->part->name;
 	a->line = line;
 	a->from_file = from_file;
-	if (!from_file)
-		note_secret(a, text, text_n);
+	note_secret(a, text, text_n);
 	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
 		    strstr(value, "${");
 	if ((row->type == SETTING_SECRET && *value) ||

@@ -390,6 +390,9 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 
 	if (!code || (out->code && out->code / 100 != code / 100))
 		return no_reply(d, line, err);
+	if (out->code && out->code != code)
+		return error_set(err, FAULT_PROTOCOL, "the lines of %s bear the codes %d and %d",
+				 d->what, out->code, code);
 	tidy(line, code, out->line_max);
 	*total += line->len;
 	bool more = line->len > 3 && line->buf[3] == '-';

@@ -3,9 +3,9 @@
  *
  * A line is three digits 2-5 0-9 0-9, then '-' or ' ' or the end. Lines over
  * line_max are cut (334: 64 KiB), more than REPLY_LINES_MAX lines or
- * REPLY_TOTAL_MAX octets, a line of another form, or lines that disagree in
- * the first digit are EX_PROTOCOL: the session is over, never skipped. Lines
- * that differ in the rest take the code of the last.
+ * REPLY_TOTAL_MAX octets, a line of another form, or lines of which not all
+ * bear one code (RFC 5321, section 4.2.1) are EX_PROTOCOL: the session is over,
+ * never skipped.
  */
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H

@@ -122,19 +122,26 @@ static void kill_all(pid_t pid)
 }
 
 #define POLL_MS 5	/* between two looks at a command that has closed its output */
+#define KILLED_MS 1000	/* for one that was killed to go; what hangs on a disk does not */
 
 /* Its exit status, before the deadline; it is killed then. false: it had to be. */
 static bool wait_for(pid_t pid, const struct deadline *limit, int *status)
 {
+	int64_t until = 0;
+
 	for (;;) {
 		bool late = deadline_passed(limit);
 
-		if (late)
+		if (late && !until) {
 			kill_all(pid);
-		pid_t done = waitpid(pid, status, late || !limit->at ? 0 : WNOHANG);
+			until = clock_ms() + KILLED_MS;
+		}
+		pid_t done = waitpid(pid, status, late || limit->at ? WNOHANG : 0);
 
 		if (done == pid || (done < 0 && errno != EINTR))
 			return !late;
+		if (until && clock_ms() >= until)
+			return false;
 		if (done == 0)
 			poll(NULL, 0, POLL_MS);
 	}

@@ -87,7 +87,8 @@ static void test_octets(void **state)
 	assert_string_equal(line.buf, "<<hidden>");
 	for (int i = 0; i < 4; i++)
 		strbuf_addstr(&full, "abc ");
-	veil_apply(v, &full, 0);	/* longer than there is room for: cut, and nothing is seen */
+	/* longer than there is room for: cut, and nothing is seen */
+	veil_apply(v, &full, 0);
 	assert_int_equal(full.len, 20);
 	assert_null(strstr(full.buf, "abc"));
 	strbuf_release(&line);
