@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What comes behind the last reply does not change the result; TAP."""
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def server(last):
     return harness.Listener(serve)
 
 
-def start(folder, last, log='log', extra='', hook='exit 0'):
+def start(folder, last, log='log', extra='', hook='exit 0', before=None):
     peer = server(last)
     with open(folder + '/hook', 'w') as f:
         f.write('#!/bin/sh\n' + hook + '\n')
@@ -57,7 +58,8 @@ def start(folder, last, log='log', extra='', hook='exit 0'):
         f.write('Subject: x\n\ny\n')
     child = subprocess.Popen(['msubmit', '-C', 'rc', 'b@example.org'], executable=PROGRAM,
                              stdin=open(folder + '/message', 'rb'), stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, cwd=folder, env=harness.environment(folder))
+                             stderr=subprocess.PIPE, cwd=folder, env=harness.environment(folder),
+                             preexec_fn=before)
     return peer, child
 
 
@@ -124,6 +126,19 @@ for mode, followed in ((0o700, True), (0o755, True), (0o770, False), (0o1777, Fa
            ('cannot write the log' in err) == followed:
             return ['exit %r, %s, %s' % (child.returncode, err, text)]
         return []
+
+
+@TESTS.named('a stack of 64 KiB')
+def small_stack():
+    with open(PROGRAM, 'rb') as f:
+        if b'__asan' in f.read() or harness.SCALE > 1:
+            return []       # a sanitizer needs more
+    limit = resource.getrlimit(resource.RLIMIT_STACK)
+    with harness.Folder() as folder:
+        peer, child = start(folder, b'250 ok', before=lambda: resource.setrlimit(
+            resource.RLIMIT_STACK, (65536, limit[1])))
+        err, _ = end(peer, child)
+    return [] if child.returncode == 0 and not err else ['exit %r, %s' % (child.returncode, err)]
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/archive.h"
@@ -130,7 +131,7 @@ static void rescue_input(struct sending *s)
 {
 	const struct compose_request *c = &s->inv.request.compose;
 	struct error ignored;
-	char block[65536];
+	char block[4096];
 	ssize_t n;
 
 	if (s->submission.input_read || isatty(STDIN_FILENO) ||
@@ -413,6 +414,22 @@ static bool is_lost(const struct submission_request *r)
 	       r->compose.address_n == 0 && isatty(STDIN_FILENO);
 }
 
+#define FILES_LEAST 16		/* that may be open: with fewer, names seem not to exist */
+
+static int get_files(struct error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_LEAST)
+		return 0;
+	const struct rlimit enough = { FILES_LEAST, limit.rlim_max };
+
+	if (limit.rlim_max >= FILES_LEAST && setrlimit(RLIMIT_NOFILE, &enough) == 0)
+		return 0;
+	return error_set(err, FAULT_SYSTEM, "no more than %lu files may be open, and %d are needed "
+			 "(ulimit -n)", (unsigned long)limit.rlim_cur, FILES_LEAST);
+}
+
 int cmd_send(const struct invocation *inv)
 {
 	struct sending s = { .inv = *inv };
@@ -425,7 +442,7 @@ int cmd_send(const struct invocation *inv)
 		return EX_USAGE;
 	}
 	submission_init(&s.submission, &s.inv.request, &observer);
-	if (prepare(&s, &err) < 0)
+	if (get_files(&err) < 0 || prepare(&s, &err) < 0)
 		status = give_up(&s, &err);
 	else if (inv->request.explain || inv->dry_run)
 		status = show_all(&s);
