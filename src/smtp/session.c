@@ -20,6 +20,7 @@
 #include "smtp/auth/auth.h"
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
+#include "smtp/veil.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -459,6 +460,9 @@ void session_release(struct session *s)
 	strvec_release(&s->keywords);
 	strvec_release(&s->clear_keywords);
 	reply_release(&s->reply);
+	s->reply.veil = NULL;
+	veil_free(s->veil);
+	s->veil = NULL;
 	strbuf_release(&s->line);
 	arena_free(s->arena);
 	s->arena = NULL;

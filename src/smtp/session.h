@@ -24,6 +24,7 @@ struct auth_memory;
 struct early_memory;
 struct observer;
 struct secret;
+struct veil;
 
 /*
  * Who wants to know how an attempt goes on: functions passed down from the
@@ -131,6 +132,7 @@ struct session {
 	const char *binding;		/* of the channel, "refused", NULL = none was tried */
 	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */
 	struct reply reply;		/* the last one */
+	struct veil *veil;		/* of its replies, until it is signed in; NULL = none */
 	struct strbuf line;		/* the command that is being built */
 };
 
