@@ -51,6 +51,7 @@ struct transaction_options {
 	bool strict_recipients;	/* one refusal ends it before the data */
 	unsigned stop_on;	/* ... of such a recipient: bits 1 << enum rcpt_source */
 	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
+	bool keep_words;	/* the replies that accept MAIL and RCPT are kept in result */
 	bool repeat;		/* of one in which nothing was taken: there is no further one */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
 	/*

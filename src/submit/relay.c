@@ -8,14 +8,12 @@
 #include "message/result.h"
 #include "prepare/convert.h"
 #include "prepare/requests.h"
-#include "smtp/reply.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -40,6 +38,7 @@ struct relay *relay_new(const struct account *account)
 	struct relay *r = xcalloc(1, sizeof(*r));
 
 	r->account = account;
+	r->transaction.keep_words = true;
 	return r;
 }
 
@@ -88,7 +87,7 @@ static bool is_direct(const struct relay *r)
 	return r->account->net.mx && !r->account->socket;
 }
 
-/* --- MAIL ------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------- */
 
 /* Can the session that is open have another transaction? */
 static bool is_fit(struct relay *r)
@@ -118,64 +117,6 @@ static void offer(struct relay *r)
 		o->utf8 = o->header_utf8 = false;
 }
 
-/* One try with the session that is open: 0, or -1 and why not. */
-static int try_mail(struct relay *r, struct error *err)
-{
-	struct session *s = submit_opened(r->line);
-	struct result *all = r->result;
-
-	offer(r);
-	r->why.exit = 0;
-	r->messages++;
-	result_grow(all);	/* for what is wrong with all of it */
-	r->t = transaction_new(s, &r->offered, NULL, NULL, &r->transaction, all, &r->why);
-	const bool stands = all->rcpt[0].outcome == OUTCOME_NONE && transaction_ask(r->t, false) &&
-		transaction_replies(r->t);
-
-	*err = all->rcpt[0].error;
-	all->rcpt_count = 0;
-	if (stands)
-		return 0;
-	if (!err->exit && r->why.exit)
-		*err = r->why;
-	else if (!err->exit)
-		error_set(err, FAULT_SERVER_CLOSES, "the server takes no more messages");
-	(void)submit_blame(r->line, err);
-	forget(r);
-	return -1;
-}
-
-int relay_mail(struct relay *r, const struct envelope *e, struct result *result,
-	       struct error *err)
-{
-	r->e = e;
-	r->result = result;
-	if (is_direct(r))
-		return 0;
-	(void)relay_idle(r, false);
-	if (r->line && !is_fit(r))
-		hang_up(r);
-	if (r->line) {
-		submit_renew(r->line);
-		if (try_mail(r, err) == 0)
-			return 0;
-		/* it may have been its age; a refusal is one of a new session, too */
-		if (!submit_opened(r->line)->dead && err->reply)
-			return -1;
-		hang_up(r);
-	}
-	r->messages = 0;
-	if (submit_open(r->account, &r->attempt, &r->line, err) < 0)
-		return -1;
-	if (try_mail(r, err) == 0)
-		return 0;
-	if (submit_opened(r->line)->dead)
-		hang_up(r);
-	return -1;
-}
-
-/* --- RCPT ------------------------------------------------------------------------- */
-
 static void promise(struct relay *r, bool is_kept)
 {
 	r->promised = arena_grow(r->result->arena, r->promised, r->promised_n,
@@ -193,52 +134,140 @@ static void follow_envelope(struct relay *r)
 	r->offered.rcpt_alloc = r->e->rcpt_alloc;
 }
 
-static int ask(struct relay *r, size_t i, struct error *err)
+/* Those whose address cannot be told to this server are not asked about. */
+static void refuse_utf8(struct relay *r)
 {
-	const char *address = r->e->rcpt[i].address;
+	struct error err;
 
-	if (!r->offered.utf8 && !text_is_ascii(address, strlen(address)))
-		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
-				 "server does not offer", address);
-	if (transaction_ask(r->t, false))
-		(void)transaction_replies(r->t);
-	if (transaction_stands(r->t, i))
+	for (size_t i = r->promised_n; i < r->e->rcpt_count && !r->offered.utf8; i++) {
+		const char *address = r->e->rcpt[i].address;
+
+		if (text_is_ascii(address, strlen(address)))
+			continue;
+		error_set(&err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
+			  "server does not offer", address);
+		result_set_error(r->result, i, &err);
+	}
+}
+
+/* MAIL, if it is still to be said, and RCPT for those who are new, in one group. */
+static bool ask_group(struct relay *r)
+{
+	/* MAIL goes out whatever is to be said of the recipients */
+	if (!r->offered.rcpt_count && !transaction_ask(r->t, false))
+		return false;
+	follow_envelope(r);
+	refuse_utf8(r);
+	(void)transaction_ask(r->t, false);
+	return transaction_replies(r->t);
+}
+
+/* One try with the session that is open: 0, or -1 and why not. */
+static int try_mail(struct relay *r, struct error *err)
+{
+	struct session *s = submit_opened(r->line);
+	struct result *all = r->result;
+	const size_t n = r->e->rcpt_count;
+
+	offer(r);
+	r->offered.rcpt_count = 0;
+	r->why.exit = 0;
+	r->messages++;
+	while (all->rcpt_count <= n)	/* the last is for what is wrong with all of it */
+		result_grow(all);
+	r->t = transaction_new(s, &r->offered, NULL, NULL, &r->transaction, all, &r->why);
+	const bool stands = all->rcpt[n].outcome == OUTCOME_NONE && ask_group(r);
+
+	*err = all->rcpt[n].error;
+	all->rcpt_count = n;
+	if (stands)
 		return 0;
-	if (r->result->rcpt[i].error.exit)
-		*err = r->result->rcpt[i].error;
-	else if (r->why.exit)
+	result_clear(all);
+	if (!err->exit && r->why.exit)
 		*err = r->why;
-	else
-		error_set(err, FAULT_TOO_MANY_RECIPIENTS, "the server takes no more recipients "
-			  "with this message");
+	else if (!err->exit)
+		error_set(err, FAULT_SERVER_CLOSES, "the server takes no more messages");
 	(void)submit_blame(r->line, err);
+	forget(r);
 	return -1;
 }
 
-int relay_rcpt(struct relay *r, struct error *err)
+/* A session that is kept and fit for one more; false: there is none. */
+static bool take_kept(struct relay *r)
 {
-	const size_t i = r->e->rcpt_count - 1;
-	int rc = 0;
-
-	follow_envelope(r);
-	if (r->t)
-		rc = ask(r, i, err);
-	if (rc < 0)
-		result_set_error(r->result, i, err);
-	promise(r, rc == 0);
-	return rc;
+	(void)relay_idle(r, false);
+	if (r->line && !is_fit(r))
+		hang_up(r);
+	if (r->line)
+		submit_renew(r->line);
+	return r->line;
 }
 
-const char *relay_words(const struct relay *r)
+static int open_line(struct relay *r, struct error *err)
 {
-	const struct reply *said = r->t ? &submit_opened(r->line)->reply : NULL;
-	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+	r->messages = 0;
+	return submit_open(r->account, &r->attempt, &r->line, err);
+}
 
-	if (!said || reply_class(said) != 2)
-		return NULL;
-	strbuf_addf(&text, "%d %s%s", said->code, said->status, *said->status ? " " : "");
-	reply_text(said, &text);
-	return arena_take(r->result->arena, &text);
+static int begin(struct relay *r, struct error *err)
+{
+	if (take_kept(r)) {
+		if (try_mail(r, err) == 0)
+			return 0;
+		/* it may have been its age; a refusal is one of a new session, too */
+		if (!submit_opened(r->line)->dead && err->reply)
+			return -1;
+		hang_up(r);
+	}
+	if (open_line(r, err) < 0)
+		return -1;
+	if (try_mail(r, err) == 0)
+		return 0;
+	if (submit_opened(r->line)->dead)
+		hang_up(r);
+	return -1;
+}
+
+void relay_begin(struct relay *r, const struct envelope *e, struct result *result)
+{
+	r->e = e;
+	r->result = result;
+}
+
+/* --- the answers ------------------------------------------------------------------ */
+
+/* What has become of a recipient who was asked about. */
+static void settle(struct relay *r, size_t i)
+{
+	struct error *err = &r->result->rcpt[i].error;
+
+	promise(r, !r->t || transaction_stands(r->t, i));
+	if (r->promised[i])
+		return;
+	if (!err->exit && r->why.exit)
+		*err = r->why;
+	else if (!err->exit)
+		error_set(err, FAULT_TOO_MANY_RECIPIENTS, "the server takes no more recipients "
+			  "with this message");
+	(void)submit_blame(r->line, err);
+	result_set_error(r->result, i, err);
+}
+
+int relay_ask(struct relay *r, struct error *err)
+{
+	if (r->t)
+		(void)ask_group(r);
+	else if (!is_direct(r) && begin(r, err) < 0)
+		return -1;
+	follow_envelope(r);
+	while (r->promised_n < r->e->rcpt_count)
+		settle(r, r->promised_n);
+	return 0;
+}
+
+bool relay_takes(const struct relay *r, size_t i)
+{
+	return r->promised[i];
 }
 
 /* --- the content ------------------------------------------------------------------ */
