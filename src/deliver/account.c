@@ -45,7 +45,8 @@ struct asked {
 	const char *address;		/* the client's, borrowed as the envelope is */
 	size_t *target;			/* places in the submission's envelope */
 	size_t n;
-	struct error error;		/* of the account itself: he is refused; exit 0 = none */
+	const char *words;		/* that have taken him; NULL = ours */
+	struct error error;		/* he is refused; exit 0 = he is not */
 };
 
 struct through {
@@ -68,6 +69,7 @@ struct through {
 	struct asked *held;		/* as the client has named them, not yet answered for */
 	size_t held_n, held_alloc, answered;
 	bool sender_held;		/* nor is MAIL */
+	bool at_once;			/* ... when the content was sent, and judged then */
 	bool all_asked;			/* the next server has heard of all that is held */
 	struct error sender_error;	/* MAIL was refused; exit 0 = it was not */
 	struct message_reader *reader;
@@ -95,7 +97,7 @@ static void through_reset(struct delivery *d)
 	t->asked = t->held = NULL;
 	t->owed_n = t->owed_alloc = t->asked_n = t->asked_alloc = t->held_n = t->held_alloc = 0;
 	t->answered = 0;
-	t->sender_held = t->all_asked = false;
+	t->sender_held = t->all_asked = t->at_once = false;
 	t->sender_error.exit = 0;
 }
 
@@ -186,10 +188,10 @@ static size_t add_target(struct through *t, const struct recipient *r)
 	return known;
 }
 
-/* He gets it, as the client is told. */
+/* One more of the client's envelope. He gets it, as the client is told, or has an error. */
 static void take(struct through *t, const struct asked *one)
 {
-	for (size_t i = 0; i < one->n; i++)
+	for (size_t i = 0; i < one->n && !one->error.exit; i++)
 		t->owed[one->target[i]] = true;
 	for (size_t i = 0; i < t->asked_n; i++) {
 		if (address_equal(t->asked[i].address, one->address))
@@ -231,6 +233,11 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 
 /* --- what the next server says to them --------------------------------------------- */
 
+static bool has_it(const struct rcpt_result *r)
+{
+	return r->outcome == OUTCOME_ACCEPTED || r->outcome == OUTCOME_QUEUED;
+}
+
 /* What it has said is what the client hears. */
 static void pass_on(const char *words, struct delivery_reply *reply)
 {
@@ -243,36 +250,55 @@ static void ask_all(struct through *t)
 {
 	struct error err;
 
-	if (t->all_asked || t->sender_error.exit)
+	if (t->all_asked || t->at_once || t->sender_error.exit)
 		return;
 	t->all_asked = true;
 	if (relay_ask(t->relay, &err) < 0)
 		t->sender_error = err;
 }
 
-/* He is taken when one is who stands for him; or nobody does, as the account wants it. */
-static int answer_recipient(struct through *t, const struct asked *one,
-			    struct delivery_reply *reply)
+/* What the next server thinks of him; known as far as the session came, if all went at once. */
+static bool is_taken(const struct through *t, size_t at)
 {
-	const struct error *err = &one->error;
-	bool taken = !one->n && !err->exit;
+	const struct rcpt_result *r = &t->result.rcpt[at];
+
+	if (!t->at_once)
+		return relay_takes(t->relay, at);
+	return r->rcpt_reply || has_it(r) || t->result.unknown;
+}
+
+/* He is taken when one is who stands for him; or nobody does, as the account wants it. */
+static void judge(const struct through *t, struct asked *one)
+{
+	const struct error *why = NULL;
+	bool taken = !one->n;
 
 	for (size_t i = 0; i < one->n; i++) {
 		const size_t at = one->target[i];
 
-		if (relay_takes(t->relay, at)) {
-			pass_on(t->result.rcpt[at].rcpt_reply, reply);
+		if (is_taken(t, at)) {
+			one->words = t->result.rcpt[at].rcpt_reply;
 			taken = true;
 		} else {
-			err = &t->result.rcpt[at].error;
+			why = &t->result.rcpt[at].error;
 		}
 	}
-	if (taken) {
-		take(t, one);
-		return 0;
+	if (!taken)
+		one->error = *why;
+}
+
+static int answer_recipient(struct through *t, struct asked *one, struct delivery_reply *reply)
+{
+	if (!t->at_once)
+		judge(t, one);
+	if (one->error.exit) {
+		delivery_reply_error(reply, &one->error);
+		return -1;
 	}
-	delivery_reply_error(reply, err);
-	return -1;
+	pass_on(one->words, reply);
+	if (!t->at_once)
+		take(t, one);
+	return 0;
 }
 
 static int through_answer(struct delivery *d, struct delivery_reply *reply)
@@ -362,11 +388,6 @@ static int finish_message(struct through *t, struct error *err)
 
 /* --- what has come of it ------------------------------------------------------------ */
 
-static bool has_it(const struct rcpt_result *r)
-{
-	return r->outcome == OUTCOME_ACCEPTED || r->outcome == OUTCOME_QUEUED;
-}
-
 /* Those who were refused at RCPT, and the client knows, are no recipients any more. */
 static void drop_refused(struct through *t)
 {
@@ -453,6 +474,12 @@ static void share_out(struct through *t)
 static void answer_one(const struct through *t, const struct asked *asked, struct rcpt_result *out)
 {
 	out->outcome = OUTCOME_ACCEPTED;
+	if (asked->error.exit) {
+		out->error = asked->error;
+		out->outcome = error_is_temporary(&out->error) ? OUTCOME_DEFERRED :
+			OUTCOME_REFUSED;
+		return;
+	}
 	for (size_t i = 0; i < asked->n; i++) {
 		const struct rcpt_result *r = &t->result.rcpt[asked->target[i]];
 
@@ -475,6 +502,31 @@ static void answer(struct through *t, struct result *result)
 	result_settle(result);
 }
 
+/* Envelope and content have gone as one: what was said to whom. */
+static void judge_all(struct through *t)
+{
+	const struct result *r = &t->result;
+	bool begun = !r->rcpt_count || r->mail_reply || r->unknown;
+
+	for (size_t i = 0; i < r->rcpt_count; i++)
+		begun |= has_it(&r->rcpt[i]);
+	if (!begun)
+		t->sender_error = r->rcpt[0].error;
+	for (size_t i = 0; i < t->held_n; i++) {
+		judge(t, &t->held[i]);
+		take(t, &t->held[i]);
+	}
+}
+
+static void send_message(struct through *t)
+{
+	t->at_once = t->sender_held;
+	relay_deliver(t->relay, t->submission.message, &t->submission.edits);
+	if (t->at_once)
+		judge_all(t);
+	drop_refused(t);
+}
+
 static void through_commit(struct delivery *d, struct result *result)
 {
 	struct through *t = (struct through *)d;
@@ -490,8 +542,7 @@ static void through_commit(struct delivery *d, struct result *result)
 		/* all of them were aliases of nobody: it is thrown away, as they say */
 		rc = s->envelope.rcpt_count ? keep(t, false, &err) : 0;
 	} else if (rc == 0) {
-		relay_deliver(t->relay, s->message, &s->edits);
-		drop_refused(t);
+		send_message(t);
 	}
 	if (rc < 0) {
 		through_abandon(d);

@@ -544,7 +544,7 @@ static const struct command table[] = {
 	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, ENVELOPE, .handler = run_rcpt, .order = "send MAIL first" },
 	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, .handler = run_data,
 	  .order = "send MAIL and RCPT first" },
-	{ "BDAT", ANY_STATE, IN_CLEAR, .handler = run_bdat },
+	{ "BDAT", ANY_STATE, IN_CLEAR | ENVELOPE, .handler = run_bdat },
 	{ "RSET", ANY_STATE, NO_ARGUMENT, .handler = run_rset },
 	{ "NOOP", ANY_STATE, IN_CLEAR, .reply = { 250, "2.0.0", "ok" } },
 	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, .handler = run_quit },

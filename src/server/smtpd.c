@@ -21,6 +21,7 @@
 
 enum {
 	IDLE_DEFAULT = 300,	/* seconds: RFC 5321, section 4.5.3.2.7 */
+	CHUNK_MS = 200,		/* between the octets of a chunk, till what is held is answered */
 	EARLY_MS = 50,		/* so long does a client wait for the greeting at least */
 	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
 	HANDSHAKE_LIMIT = 60,
@@ -285,12 +286,21 @@ static unsigned idle_seconds(const struct smtpd *s)
 	return idle ? idle : IDLE_DEFAULT;
 }
 
+/* The octets of a chunk that was announced need not wait for any answer. */
+static bool comes_soon(const struct smtpd *s)
+{
+	struct pollfd p = { .fd = socket_fd(wire_stream(s->wire)), .events = POLLIN };
+
+	return s->kept_chunk && p.fd >= 0 && poll(&p, 1, CHUNK_MS) > 0 &&
+		wire_unread_now(s->wire) > 0;
+}
+
 /* Whoever waits for the client answers him first; that is not the client's time. */
 static void answer_before_wait(struct smtpd *s)
 {
 	const int64_t begun = clock_ms();
 
-	if (!smtpd_holds(s) || wire_unread_now(s->wire) > 0)
+	if (!smtpd_holds(s) || wire_unread_now(s->wire) > 0 || comes_soon(s))
 		return;
 	smtpd_answer_held(s);
 	if (s->limit.at)

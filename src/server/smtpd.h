@@ -91,6 +91,7 @@ struct smtpd {
 	bool sender_held;		/* MAIL is not answered yet, nor are */
 	struct recipient *held;		/* these */
 	size_t held_n, held_alloc;
+	struct strbuf *kept_chunk;	/* the content, read while they wait; NULL = it is not */
 	bool answering;			/* they are being answered */
 	bool spoilt;			/* MAIL was refused then: to be reset */
 };

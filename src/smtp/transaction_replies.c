@@ -224,7 +224,7 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 		return;
 	}
 	/* whoever has not read all of a group answers its end as if the beginning were missing */
-	if (misplaced(r->code) && !t->opt->repeat && !t->s->dead &&
+	if (misplaced(r->code) && !t->opt->repeat && !t->s->dead && !t->try.ahead &&
 	    pipeline_outstanding(&t->pipe)) {
 		break_group(t, r, STAGE_MAIL, e->sender);
 		return;

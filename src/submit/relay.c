@@ -17,6 +17,9 @@
 #include "util/text.h"
 #include "util/xalloc.h"
 
+/* So long behind its last reply a session is not closed by the server for want of use. */
+#define FRESH_MS 5000
+
 struct relay {
 	const struct account *account;
 	struct attempt_options attempt;
@@ -39,6 +42,7 @@ struct relay *relay_new(const struct account *account)
 
 	r->account = account;
 	r->transaction.keep_words = true;
+	r->transaction.chunks = CHUNKS_SMALL;
 	return r;
 }
 
@@ -312,6 +316,45 @@ static int deliver_here(struct relay *r, const struct message *m, const struct e
 	return rc;
 }
 
+/* --- envelope and content as one --------------------------------------------------- */
+
+static void blame_all(struct relay *r)
+{
+	for (size_t i = 0; i < r->result->rcpt_count; i++) {
+		if (r->result->rcpt[i].outcome > OUTCOME_QUEUED)
+			(void)submit_blame(r->line, &r->result->rcpt[i].error);
+	}
+}
+
+/* In the session that is open; ahead: the content goes with the envelope if it may. */
+static int deliver_all_here(struct relay *r, const struct message *m, const struct edits *edits,
+			    bool ahead, struct error *err)
+{
+	struct session *s = submit_opened(r->line);
+	struct converted c = { .made = false };
+	int rc = convert_for_session(&c, s, m, edits, r->e, err);
+
+	r->messages++;
+	r->why.exit = 0;
+	if (rc == 0)
+		rc = requests_adapt(s, &c.edits, &c.envelope, c.message, r->result->arena, err);
+	if (rc == 0) {
+		requests_note(s, r->e, r->result);
+		r->transaction.chunks = ahead ? CHUNKS_AHEAD : CHUNKS_SMALL;
+		r->t = transaction_new(s, &c.envelope, c.message, &c.edits, &r->transaction,
+				       r->result, &r->why);
+		(void)transaction_deliver(r->t);
+		transaction_free(r->t);
+		r->t = NULL;
+		r->transaction.chunks = CHUNKS_SMALL;
+		requests_settle(s, r->e, r->result);
+		submit_describe(r->line, r->result);
+		blame_all(r);
+	}
+	converted_release(&c);
+	return rc;
+}
+
 /*
  * Whoever was promised and has no answer to the content, 421 aside: nothing
  * has gone out for him, but where nobody knows.
@@ -325,6 +368,35 @@ static bool is_open(const struct relay *r, size_t i)
 	return one->outcome == OUTCOME_NONE ||
 		(one->outcome == OUTCOME_DEFERRED && !r->result->unknown &&
 		 (!one->error.reply || one->error.reply == 421));
+}
+
+/* Has the session ended before anything was said about anybody? */
+static bool came_to_nothing(const struct relay *r)
+{
+	size_t i = 0;
+
+	while (i < r->e->rcpt_count && is_open(r, i))
+		i++;
+	return submit_opened(r->line)->dead && i == r->e->rcpt_count;
+}
+
+/* A session that was kept may have grown too old; a new one has not. */
+static int deliver_all(struct relay *r, const struct message *m, const struct edits *edits,
+		       struct error *err)
+{
+	const bool kept = take_kept(r);
+
+	if (!kept && open_line(r, err) < 0)
+		return -1;
+	int rc = deliver_all_here(r, m, edits, kept && clock_ms() - r->used_ms < FRESH_MS, err);
+
+	if (rc < 0 || !kept || !came_to_nothing(r))
+		return rc;
+	hang_up(r);
+	result_clear(r->result);
+	if (open_line(r, err) < 0)
+		return -1;
+	return deliver_all_here(r, m, edits, false, err);
 }
 
 /* An attempt of their own for those who are left. */
@@ -362,12 +434,15 @@ static void deliver_anew(struct relay *r, const struct message *m, const struct 
 void relay_deliver(struct relay *r, const struct message *m, const struct edits *edits)
 {
 	struct error err;
+	const bool all = !r->t && !r->promised_n && r->e->rcpt_count && !is_direct(r);
 	int rc = 0;
 
 	follow_envelope(r);
-	if (r->line)
+	if (r->line && !all)
 		submit_describe(r->line, r->result);
-	if (anybody_stands(r))
+	if (all)
+		rc = deliver_all(r, m, edits, &err);
+	else if (anybody_stands(r))
 		rc = deliver_here(r, m, edits, &err);
 	transaction_free(r->t);
 	r->t = NULL;

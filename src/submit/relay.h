@@ -40,7 +40,7 @@ void relay_free(struct relay *r);
  */
 int relay_idle(struct relay *r, bool leaving);
 
-/* e and result, which has no recipients yet, are borrowed until relay_abandon() or relay_deliver(). */
+/* Both are borrowed until relay_abandon() or relay_deliver(); result has no recipients yet. */
 void relay_begin(struct relay *r, const struct envelope *e, struct result *result);
 
 /*
@@ -60,6 +60,9 @@ bool relay_takes(const struct relay *r, size_t i);
 void relay_abandon(struct relay *r);
 
 /*
+ * Where nobody was asked about before, envelope and content go as one: what
+ * was said to MAIL and RCPT is in result then, as far as it is known.
+ *
  * Sends m to those that were promised, and to those behind them who were not
  * asked for; fills in the outcome of each recipient. The envelope is that of
  * relay_begin(), as the message has settled it since.
