@@ -753,6 +753,7 @@ def warm_back(folder):
             for k in range(2):
                 expect_start(burst(c, HELLO[1:])[-1], '250 2.0.0 next has it as %d' % k)
             expect(len(peer.messages), 2)
+            expect(sum(group.count('BDAT') for group in peer.groups), int(chunking))
             if not chunking:
                 expect(peer.groups, [['EHLO']] + [['MAIL', 'RCPT', 'DATA'], ['.']] * 2)
 

@@ -239,7 +239,7 @@ static bool has_it(const struct rcpt_result *r)
 }
 
 /* What it has said is what the client hears. */
-static void pass_on(const char *words, struct delivery_reply *reply)
+static void say_words(const char *words, struct delivery_reply *reply)
 {
 	if (words)
 		(void)delivery_pass_on(reply, words, strlen(words));
@@ -268,7 +268,7 @@ static bool is_taken(const struct through *t, size_t at)
 }
 
 /* He is taken when one is who stands for him; or nobody does, as the account wants it. */
-static void judge(const struct through *t, struct asked *one)
+static void settle_held(const struct through *t, struct asked *one)
 {
 	const struct error *why = NULL;
 	bool taken = !one->n;
@@ -290,12 +290,12 @@ static void judge(const struct through *t, struct asked *one)
 static int answer_recipient(struct through *t, struct asked *one, struct delivery_reply *reply)
 {
 	if (!t->at_once)
-		judge(t, one);
+		settle_held(t, one);
 	if (one->error.exit) {
 		delivery_reply_error(reply, &one->error);
 		return -1;
 	}
-	pass_on(one->words, reply);
+	say_words(one->words, reply);
 	if (!t->at_once)
 		take(t, one);
 	return 0;
@@ -312,7 +312,7 @@ static int through_answer(struct delivery *d, struct delivery_reply *reply)
 		return -1;
 	}
 	if (t->sender_held) {
-		pass_on(t->result.mail_reply, reply);
+		say_words(t->result.mail_reply, reply);
 		t->sender_held = false;
 		rc = 0;
 	} else {
@@ -513,7 +513,7 @@ static void judge_all(struct through *t)
 	if (!begun)
 		t->sender_error = r->rcpt[0].error;
 	for (size_t i = 0; i < t->held_n; i++) {
-		judge(t, &t->held[i]);
+		settle_held(t, &t->held[i]);
 		take(t, &t->held[i]);
 	}
 }
@@ -579,7 +579,8 @@ static void through_free(struct delivery *d)
 static const struct delivery_ops through_ops = {
 	.mail = through_mail, .rcpt = through_rcpt, .answer = through_answer,
 	.begin = through_begin, .write = through_write, .commit = through_commit,
-	.abandon = through_abandon, .reset = through_reset, .idle = through_idle, .free = through_free,
+	.abandon = through_abandon, .reset = through_reset, .idle = through_idle,
+	.free = through_free,
 };
 
 static struct through *make(const struct deliver_request *r)

@@ -167,7 +167,8 @@ static void command_free(struct delivery *d)
 static const struct delivery_ops command_ops = {
 	.mail = command_mail, .rcpt = command_rcpt, .answer = command_answer,
 	.begin = command_begin, .write = command_write, .commit = command_commit,
-	.abandon = command_abandon, .reset = command_reset, .end = command_end, .idle = command_idle, .free = command_free,
+	.abandon = command_abandon, .reset = command_reset, .end = command_end,
+	.idle = command_idle, .free = command_free,
 };
 
 static struct delivery *make_command(const struct deliver_request *r, const char *key,

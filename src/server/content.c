@@ -453,7 +453,7 @@ void receive_data(struct smtpd *s)
 
 /* --- BDAT (RFC 3030) ----------------------------------------------------------------- */
 
-/* Exactly size octets: kept, taken, or, without content, thrown away. false when the client has gone. */
+/* Exactly size octets: kept, taken, or thrown away. false when the client has gone. */
 static bool read_chunk(struct smtpd *s, uint64_t size)
 {
 	const char *data;

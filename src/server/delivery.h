@@ -4,11 +4,11 @@
  * folder, a queue, a program, or the next server.
  *
  * Of a transaction: mail and rcpt, where the delivery has them, as the client
- * says MAIL and RCPT, with answer for those that were held; then begin, any number of writes, and commit or
- * abandon; reset at last, however it ended. The octets are canonical (lines
- * end with CRLF and nothing else, no NUL). When begin fails there is nothing
- * to abandon; when write fails abandon follows; behind commit nothing
- * follows but reset.
+ * says MAIL and RCPT, with answer for those that were held; then begin, any
+ * number of writes, and commit or abandon, behind which answer may come for a
+ * client that sends all of it in one go; reset at last, however it ended. The
+ * octets are canonical (lines end with CRLF and nothing else, no NUL). When
+ * begin fails there is nothing to abandon; when write fails abandon follows.
  *
  * Guarantee: a recipient is OUTCOME_ACCEPTED or OUTCOME_QUEUED only when the
  * message would survive a loss of power here, or when the next server has

@@ -25,6 +25,7 @@ struct relay {
 	struct attempt_options attempt;
 	struct transaction_options transaction;
 	struct attempt *line;		/* the session; NULL = none is open */
+	bool no_chunks;			/* the server announces CHUNKING and does not know it */
 	unsigned messages;		/* that it has had */
 	int64_t used_ms;		/* when it had the last one: clock_ms() */
 	struct transaction *t;		/* NULL = none is under way */
@@ -42,7 +43,6 @@ struct relay *relay_new(const struct account *account)
 
 	r->account = account;
 	r->transaction.keep_words = true;
-	r->transaction.chunks = CHUNKS_SMALL;
 	return r;
 }
 
@@ -292,6 +292,22 @@ static bool anybody_stands(const struct relay *r)
 	return false;
 }
 
+/* Small messages by BDAT, but where that has failed. */
+static void choose_chunks(struct relay *r, bool ahead)
+{
+	r->transaction.chunks = r->no_chunks ? CHUNKS_LARGE :
+		ahead ? CHUNKS_AHEAD : CHUNKS_SMALL;
+}
+
+static void finish_transaction(struct relay *r)
+{
+	struct session *s = submit_opened(r->line);
+
+	(void)transaction_deliver(r->t);
+	r->no_chunks |= s->given_up[EXT_CHUNKING];
+	requests_settle(s, r->e, r->result);
+}
+
 /* In the transaction that has begun. Who is not served there stays NONE. */
 static int deliver_here(struct relay *r, const struct message *m, const struct edits *edits,
 			struct error *err)
@@ -308,9 +324,9 @@ static int deliver_here(struct relay *r, const struct message *m, const struct e
 		requests_note(s, r->e, r->result);
 		if (r->promised_n < r->e->rcpt_count && transaction_ask(r->t, false))
 			(void)transaction_replies(r->t);
+		choose_chunks(r, false);
 		transaction_set_message(r->t, c.message, &c.edits);
-		(void)transaction_deliver(r->t);
-		requests_settle(s, r->e, r->result);
+		finish_transaction(r);
 	}
 	converted_release(&c);
 	return rc;
@@ -340,14 +356,12 @@ static int deliver_all_here(struct relay *r, const struct message *m, const stru
 		rc = requests_adapt(s, &c.edits, &c.envelope, c.message, r->result->arena, err);
 	if (rc == 0) {
 		requests_note(s, r->e, r->result);
-		r->transaction.chunks = ahead ? CHUNKS_AHEAD : CHUNKS_SMALL;
+		choose_chunks(r, ahead);
 		r->t = transaction_new(s, &c.envelope, c.message, &c.edits, &r->transaction,
 				       r->result, &r->why);
-		(void)transaction_deliver(r->t);
+		finish_transaction(r);
 		transaction_free(r->t);
 		r->t = NULL;
-		r->transaction.chunks = CHUNKS_SMALL;
-		requests_settle(s, r->e, r->result);
 		submit_describe(r->line, r->result);
 		blame_all(r);
 	}
