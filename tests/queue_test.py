@@ -630,13 +630,14 @@ def behind():
     return h.failures
 
 
-def runs_when_it_comes():
+def runs_when_it_comes(words):
     """In a network namespace whose loopback is down: who runs the queue sees it come up."""
     port = harness.free_port()
     h = Home(port)
     h.check('kept: nothing can be reached', h.run('-i', 'a@example.com') == 0 and h.entries())
     h.check('tried, and the account paused', h.run('-qf') == 0)
-    runner = subprocess.Popen([PROGRAM, '-q1h', '--foreground'], env=h.env, cwd=h.folder)
+    runner = subprocess.Popen([PROGRAM, '--foreground',
+                               *(w.format(folder=h.folder) for w in words)], env=h.env, cwd=h.folder)
     time.sleep(0.5)
     ask = struct.pack('16sh14x', b'lo', 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -655,15 +656,20 @@ def runs_when_it_comes():
     return h.failures
 
 
-@tests.named('-q1h: at once when the network comes')
+@tests.named('-q1h, also of -bd: at once when the network comes')
 def network():
     unshare = ['unshare', '-n'] if os.getuid() == 0 else ['unshare', '-r', '-n']
     if subprocess.run(unshare + ['true'], capture_output=True, check=False).returncode:
         print('# no network namespace here')
         return []
-    end = subprocess.run(unshare + [sys.executable, os.path.abspath(__file__), '--inside'],
-                         capture_output=True, timeout=120 * harness.SCALE, check=False)
-    return [end.stdout.decode() + end.stderr.decode()] if end.returncode else []
+    failures = []
+    for words in ['-q1h'], ['-q1h', '-bd', '--listen=unix:{folder}/here', '--deliver=queue']:
+        inside = [sys.executable, os.path.abspath(__file__), '--inside', *words]
+        end = subprocess.run(unshare + inside,
+                             capture_output=True, timeout=120 * harness.SCALE, check=False)
+        if end.returncode:
+            failures.append('%r: %s' % (words, end.stdout.decode() + end.stderr.decode()))
+    return failures
 
 
 @tests.named('a transfer that broke is resumed by a later run (CHECKPOINT)')
@@ -725,8 +731,8 @@ def resumed():
 
 
 def main():
-    if sys.argv[1:] == ['--inside']:
-        failures = runs_when_it_comes()
+    if sys.argv[1:2] == ['--inside']:
+        failures = runs_when_it_comes(sys.argv[2:])
         print('\n'.join(failures))
         return 1 if failures else 0
     return harness.run_tap(tests)

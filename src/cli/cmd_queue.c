@@ -245,7 +245,7 @@ int cmd_queue_run(const struct invocation *inv)
 	return status;
 }
 
-void queue_run_now(const struct invocation *inv)
+void queue_run_again(const struct invocation *inv)
 {
 	const struct run_request req = { .force = inv->queue.force };
 	struct running r = { .inv = inv, .background = !inv->foreground };
@@ -254,7 +254,7 @@ void queue_run_now(const struct invocation *inv)
 	if (events_open(inv, &r.events, &err) < 0)
 		return;
 	interrupt_heed();
-	(void)run_once(&r, NULL, &req);
+	(void)run_again(&r, &req, inv->queue.interval);
 	events_free(r.events);
 }
 

@@ -134,7 +134,7 @@ static void run_queue(void *ctx)
 {
 	const struct serving *s = ctx;
 
-	queue_run_now(s->inv);
+	queue_run_again(s->inv);
 }
 
 int cmd_serve(const struct invocation *inv)

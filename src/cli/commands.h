@@ -50,8 +50,11 @@ void show_notes(const struct invocation *inv, const struct submission *s);
 /* Was it written down, in a file or option, that there is to be a queue for a? */
 bool queue_is_asked(const struct config *config, const struct account *a);
 
-/* One run through the queue of the caller, in this process, with its log. */
-void queue_run_now(const struct invocation *inv);
+/*
+ * Runs through the queue of the caller again and again, with their log, as -q15m does, in this
+ * process, until a signal comes.
+ */
+void queue_run_again(const struct invocation *inv);
 
 /*
  * Opens the queue that the caller means: of the account named, or of the default one; without

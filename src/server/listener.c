@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -408,7 +411,7 @@ static bool take_signals(struct listener *l)
 	return stop;
 }
 
-/* Never returns: what is to be done again and again has a process of its own. */
+/* Never returns: what goes on beside has a process of its own, that does not outlive us. */
 static void be_runner(struct listener *l)
 {
 	sigset_t none;
@@ -420,6 +423,9 @@ static void be_runner(struct listener *l)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGHUP, SIG_DFL);
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
 	l->req->run(l->req->ctx);
 	_exit(0);
 }

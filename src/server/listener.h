@@ -43,14 +43,14 @@ struct listener_request {
 	size_t n;			/* at least one */
 	bool foreground;
 	bool once;			/* one session, in this process, then the end */
-	unsigned interval;		/* seconds between the calls of run */
+	unsigned interval;		/* seconds: run is not called again before */
 	/*
 	 * The sections of a changed configuration; they, and what they refer to,
 	 * live until listener_run() returns. NULL = there is nothing to reload.
 	 */
 	int (*reload)(void *ctx, const struct server_options **section_out, size_t *n_out,
 		      struct error *err);
-	/* What is done again and again, in a process of its own; or NULL. */
+	/* What goes on beside, in a process of its own; called again if it returns; or NULL. */
 	void (*run)(void *ctx);
 	void *ctx;
 };
