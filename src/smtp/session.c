@@ -211,12 +211,15 @@ static bool waits_for_tls(const struct session *s)
 struct deadline session_deadline(const struct session *s, enum stage stage)
 {
 	const char *timeouts = (const char *)&s->account->timeouts;
+	const unsigned last = s->account->timeouts.data_done;
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
 	/* whatever the limit is, and where there is none: both ends would wait for ever */
 	if (stage == STAGE_GREETING && waits_for_tls(s) && (!seconds || seconds > SILENT_MAX))
 		seconds = SILENT_MAX;
+	if (s->patient && seconds && (!last || seconds < last))
+		seconds = last;
 	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
 		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));

@@ -126,6 +126,7 @@ struct session {
 	unsigned content_count;		/* messages whose content was begun */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
 	bool hasty;			/* a group is out, and nobody stands: see GROUP_SECONDS */
+	bool patient;			/* content is out with its envelope: replies take as long */
 	bool xclient_sent;		/* we are somebody else now: never for another message */
 	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
