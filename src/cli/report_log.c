@@ -370,40 +370,44 @@ static void emit(struct output *o, const char *text)
 #define LOG_SECONDS 10		/* a disk that hangs is given up then */
 
 struct log_lines {
-	const char *path;
+	const char *path, *name;	/* the latter in its folder */
 	const struct strbuf *text;
+	int folder;			/* -1 and errno: there is none */
+	int error_number;
 };
 
-/* Where others can put a link none is followed: it could lead to what only we may write to. */
-static int open_log(const char *path)
+static int open_folder(const char *path, const char *name)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	struct strbuf folder = STRBUF_INIT(PATH_MAX);
-	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, fd = -1;
-	struct stat st;
 
-	strbuf_add(&folder, path, slash == path ? 1 : (size_t)(name - path));
-	const int dir = open(slash ? folder.buf : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (dir >= 0 && fstat(dir, &st) == 0) {
-		if (st.st_mode & (S_IWGRP | S_IWOTH))
-			flags |= O_NOFOLLOW;
-		fd = openat(dir, name, flags, 0600);
-	}
+	strbuf_add(&folder, path, (size_t)(name - path) - (name - path > 1));
+	const int fd = open(folder.len ? folder.buf : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const int why = errno;
 
-	if (dir >= 0)
-		close(dir);
 	strbuf_release(&folder);
 	errno = why;
 	return fd;
+}
+
+/* Where others can put a link none is followed: it could lead to what only we may write to. */
+static int open_log(const struct log_lines *l)
+{
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	struct stat st;
+
+	errno = l->error_number;
+	if (l->folder < 0 || fstat(l->folder, &st) < 0)
+		return -1;
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		flags |= O_NOFOLLOW;
+	return openat(l->folder, l->name, flags, 0600);
 }
 
 /* Whole lines in one write. */
 static int append_lines(void *ctx, struct error *err)
 {
 	const struct log_lines *l = ctx;
-	const int fd = open_log(l->path);
+	const int fd = open_log(l);
 	const int rc = fd < 0 ? -1 : fs_write_all(fd, l->text->buf, l->text->len);
 
 	if (rc < 0)
@@ -413,13 +417,27 @@ static int append_lines(void *ctx, struct error *err)
 	return rc;
 }
 
+/* A process of its own costs as much as all the rest, so only what may hang gets one. */
+static int append_log(const char *path, const struct strbuf *text, struct error *err)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	struct log_lines l = { .path = path, .name = name, .text = text };
+
+	l.folder = open_folder(path, name);
+	l.error_number = errno;
+	const int rc = l.folder < 0 || fs_is_local(l.folder) ? append_lines(&l, err) :
+		aside_run(path, LOG_SECONDS, append_lines, &l, err);
+
+	if (l.folder >= 0)
+		close(l.folder);
+	return rc;
+}
+
 /* "-" is standard output, as in msmtp. */
 static int write_log(const char *path, const struct strbuf *text, struct error *err)
 {
-	struct log_lines lines = { path, text };
-
 	if (strcmp(path, "-") != 0)
-		return aside_run(path, LOG_SECONDS, append_lines, &lines, err);
+		return append_log(path, text, err);
 	if (fs_write_all(STDOUT_FILENO, text->buf, text->len) == 0)
 		return 0;
 	return error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", path);

@@ -5,12 +5,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 #include "util/clock.h"
 #include "util/error.h"
@@ -289,4 +294,24 @@ int fs_denied(struct error *err, const char *path, int error_number)
 	if (*hint)
 		error_turn(err, FAULT_FILE_CONFINED);
 	return error_append(err, "%s", hint);
+}
+
+bool fs_is_local(int fd)
+{
+#ifdef __linux__
+	/* statfs(2): bcachefs, btrfs, ext2 to ext4, F2FS, JFS, overlay, ramfs, ReiserFS, tmpfs,
+	   XFS, ZFS */
+	static const uint32_t types[] = { 0xca451a4e, 0x9123683e, 0xef53, 0xf2f52010, 0x3153464a,
+					  0x794c7630, 0x858458f6, 0x52654973, 0x01021994,
+					  0x58465342, 0x2fc12fc1 };
+	struct statfs st;
+	const bool known = fstatfs(fd, &st) == 0;
+
+	for (size_t i = 0; known && i < sizeof(types) / sizeof(*types); i++)
+		if ((uint32_t)st.f_type == types[i])
+			return true;
+#else
+	(void)fd;
+#endif
+	return false;
 }

@@ -5,6 +5,7 @@
 #ifndef UTIL_FS_H
 #define UTIL_FS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
@@ -57,6 +58,12 @@ ATTR_CHECK int fs_check_stat(const struct stat *st, unsigned rules, const char *
  */
 ATTR_CHECK int fs_read_file(const char *path, unsigned rules, struct strbuf *out,
 			    struct error *err);
+
+/*
+ * Does fd lie on a file system of this machine's own disks or memory, as far
+ * as is known (ext4, XFS, tmpfs...)? Others (NFS, FUSE) can hang for ever.
+ */
+bool fs_is_local(int fd);
 
 /* Writes all n octets; -1 and errno on failure. */
 ATTR_CHECK int fs_write_all(int fd, const void *data, size_t n);

@@ -460,6 +460,18 @@ static void lock_that_another_holds(void **state)
 	close(other);
 }
 
+static void local(void **state)
+{
+	const int fd = open("/proc", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_false(fs_is_local(-1));
+	if (fd >= 0) {
+		assert_false(fs_is_local(fd));
+		close(fd);
+	}
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -481,6 +493,7 @@ int main(void)
 		CASE(lock_that_another_holds),
 		CASE(home_folder),
 		CASE(hint_for_a_denied_file),
+		CASE(local),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
