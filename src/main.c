@@ -18,6 +18,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_SERVE] = cmd_serve,
 	[COMMAND_SERVERINFO] = cmd_serverinfo,
 	[COMMAND_PRINT_CONFIG] = cmd_print_config,
+	[COMMAND_PRETEND] = cmd_print_config,
 	[COMMAND_LIST_SETTINGS] = cmd_list_settings,
 	[COMMAND_LIST_OPTIONS] = cmd_list_options,
 	[COMMAND_LIST_EXTENSIONS] = cmd_list_extensions,
