@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 	struct invocation inv;
 	struct error err;
 
-	sandbox_start();
+	sandbox_start(argc > 0 ? argv[0] : NULL);
 	struct arena *arena = arena_new();
 	int status = options_parse(&inv, arena, argc, argv, &err) < 0 ?
 		refuse(&inv, &err) : commands[inv.command](&inv);
