@@ -90,7 +90,7 @@ OPTION_FUNCTION(option_config)
 	if (inv->request.words || inv->request.rcpt_n)
 		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
 	inv->request.config.file = value;
-	inv->request.config.root_only = !called_as_own(inv);
+	inv->request.config.as_sendmail = !called_as_own(inv);
 	return 0;
 }
 

@@ -2,9 +2,9 @@
  * What the process may still do, stage by stage.
  *
  *	stage		what changes
- *	start		not set-user-id or set-group-id; descriptors 0-2 are open,
- *			none above is passed on; no core dumps; new files are private; a closed pipe is an error
- *			code, not a death
+ *	start		no rights that the caller has not; descriptors 0-2 are
+ *			open, none above is passed on; no core dumps; new files
+ *			are private; a closed pipe is an error code, not a death
  *	connected	no further privileges by exec (a password command has
  *			run by then; what starts later, on_failure, gets none)
  */
