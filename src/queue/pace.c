@@ -16,7 +16,7 @@
 #define FOLDER "rate"
 #define NAME_LIMIT 64
 #define BURST 10		/* that part of the messages may go at once */
-#define LATE 60000000		/* microseconds: who asks may have looked at the clock that long ago */
+#define LATE 60000000		/* microseconds since who asks has looked at the clock, at most */
 
 /* The file, which is made where it is missing; -1: there cannot be one. */
 static int open_file(const struct queue *q, const char *key)
