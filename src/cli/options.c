@@ -392,8 +392,8 @@ static const struct {
 	enum beside beside;
 	const char *name;
 } companions[COMMAND_COUNT] = {
-	[COMMAND_SEND] = { BESIDE_ALL },
-	[COMMAND_PRETEND] = { BESIDE_ALL },
+	[COMMAND_SEND] = { .beside = BESIDE_ALL },
+	[COMMAND_PRETEND] = { .beside = BESIDE_ALL },
 	[COMMAND_CHECK] = { BESIDE_WORDS, "--check" },
 	[COMMAND_CHECK_CONFIG] = { BESIDE_WORDS, "--check-config" },
 	[COMMAND_VERIFY] = { BESIDE_WORDS, "-bv" },
