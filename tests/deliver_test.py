@@ -7,6 +7,7 @@ import contextlib
 import glob
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -608,6 +609,177 @@ def lmtp_client(folder):
             text = peer.messages[0]['data'].decode()
             assert '\r\nBcc: z@z.example\r\n\r\nx' in text and 'From:' not in text, text
             expect(peer.messages[0]['rcpt'], ['RCPT TO:<b@y.example>', 'RCPT TO:<full@y.example>'])
+
+
+class Groups(Next):
+    """Answers all that has come in one go, as a server at the end of a long line sees it; notes each such group."""
+
+    def __init__(self, says=None, chunking=True, **options):
+        self.groups = []
+        keywords = ('PIPELINING', '8BITMIME') + (('CHUNKING', ) if chunking else ())
+        super().__init__(says, keywords=keywords, **options)
+
+    def serve(self, sock):
+        with sock, contextlib.suppress(OSError):
+            sock.sendall(b'220 next\r\n')
+            session, text, data = {'rcpt': [], 'mail': '', 'data': b''}, b'', False
+            while True:
+                piece = sock.recv(1 << 20)
+                while piece:
+                    text += piece
+                    piece = sock.recv(1 << 20) if select.select([sock], [], [], 0.1)[0] else b''
+                if not text:
+                    return
+                out, verbs, text, data = self.group(text, data, session)
+                self.groups.append(verbs)
+                if out is None:
+                    return
+                sock.sendall(out.encode())
+
+    def group(self, text, data, session):
+        """The replies to it, its verbs, what is left of it, and whether that is the beginning of a message."""
+        out, verbs = '', []
+        while b'\r\n' in text:
+            if data and b'\r\n.\r\n' not in b'\r\n' + text:
+                break
+            if data:
+                verbs, data = verbs + ['.'], False
+                session['data'], _, text = (b'\r\n' + text).partition(b'\r\n.\r\n')
+                reply = self.content(session)
+            else:
+                line, _, text = text.partition(b'\r\n')
+                line = line.decode()
+                verbs.append(line.split()[0])
+                if verbs[-1] == 'BDAT':
+                    size = int(line.split()[1])
+                    session['data'], text = text[:size], text[size:]
+                    reply = self.content(session)
+                elif verbs[-1] == 'DATA':
+                    data = bool(session['rcpt'])
+                    reply = '354 go' if data else '503 5.5.1 no recipients'
+                else:
+                    reply = self.reply(line, session, None, None)
+            if reply is None:
+                return None, verbs, b'', False
+            out += reply + '\r\n' if reply else ''
+            if verbs[-1] in ('RSET', '.', 'BDAT'):
+                session.update(rcpt=[], mail='')
+        return out, verbs, text, data
+
+    def content(self, session):
+        if not session['mail'] or not session['rcpt']:
+            return '' if self.lmtp and session['mail'] else '503 5.5.1 no recipients'
+        replies = [self.says('.' + r, session) for r in (session['rcpt'] if self.lmtp else [''])]
+        if None in replies:
+            return None
+        replies = [r or '250 2.0.0 next has it as %d' % len(self.messages) for r in replies]
+        if any(r.startswith('2') for r in replies):
+            self.messages.append(dict(session, rcpt=list(session['rcpt'])))
+        return '\r\n'.join(replies)
+
+
+def burst(c, lines, message=MESSAGE, most=None):
+    """All of it in one write; the replies, as many as there are to be."""
+    text = ''.join(line + '\r\n' for line in lines).encode() + b'BDAT %d LAST\r\n' % len(message) + message
+    c.send(text)
+    return [c.reply() for _ in range(most or len(lines) + 1)]
+
+
+WARM = ['MAIL', 'RCPT', 'BDAT']
+
+
+@test
+def warm(folder):
+    """a message that comes in one go costs one wait for the next server, in a session that has had one"""
+    with Groups(by_address) as peer, Through(folder, peer.port) as server, server.connect() as c:
+        c.reply()
+        c.say('EHLO me')
+        expect_start(burst(c, HELLO[1:])[-1], '250 2.0.0 next has it as 0')
+        expect(peer.groups, [['EHLO'], ['MAIL', 'RCPT'], ['BDAT'], ['RSET']])
+        for k in range(1, 4):
+            replies = burst(c, HELLO[1:])
+            expect(replies, ['250 2.0.0 ok', '250 2.1.5 next takes <b@y.example', '250 2.0.0 next has it as %d' % k])
+        expect(peer.groups[4:], [WARM] * 3)
+        # what is refused is answered as if it had been asked for alone, and nobody has got it
+        del peer.groups[:]
+        no = '5.1.0 next says no to it'
+        expect(burst(c, ['MAIL FROM:<a-550@x.example>', HELLO[2]]),
+               ['550 ' + no, '503 5.5.1 send MAIL first', '503 5.5.1 send MAIL and RCPT first'])
+        expect(burst(c, [HELLO[1], 'RCPT TO:<b-550@y.example>'])[1:], ['550 ' + no, '554 5.5.1 no valid recipients'])
+        expect((len(peer.messages), peer.groups), (4, [WARM, ['RSET']] * 2))
+        replies = burst(c, HELLO[1:] + ['RCPT TO:<c-550@y.example>', 'RCPT TO:<b@y.example>', 'RCPT TO:<@y.example>'])
+        expect([r[:3] for r in replies], ['250', '250', '550', '250', '501', '250'])
+        expect(peer.messages[-1]['rcpt'], HELLO[2:])
+        # who waits for each answer has it as before
+        for line, wanted in ((HELLO[1], '250'), ('RCPT TO:<b-550@y.example>', '550'), (HELLO[2], '250')):
+            expect_start(c.say(line), wanted)
+        expect_start(burst(c, [])[-1], '250 2.0.0 next has it as 5')
+        # and who asks with DATA has one wait for the envelope
+        del peer.groups[:]
+        c.send(('\r\n'.join(HELLO[1:] + ['DATA', ''])).encode())
+        expect([c.reply()[:3] for _ in range(3)], ['250', '250', '354'])
+        c.send(MESSAGE + b'.\r\n')
+        expect_start(c.reply(), '250 2.0.0 next has it as 6')
+        expect(peer.groups, [['MAIL', 'RCPT'], ['BDAT']])
+        expect((peer.sessions, server.entries()), (1, []))
+
+
+@test
+def warm_content(folder):
+    """refused or lost content of such a message is told as it is, and sent once"""
+    for said, wanted in (('554 5.6.0 spam', '554 5.6.0 spam'), ('451 4.3.0 later', '451 4.3.0 later'), (None, '451 4.4.1')):
+        answers = ['', said]
+        with Groups(lambda line, _, a=answers: a.pop(0) if line[0] == '.' else '') as peer:
+            with Through(folder, peer.port) as server, server.connect() as c:
+                c.reply()
+                c.say('EHLO me')
+                expect_start(burst(c, HELLO[1:])[-1], '250 2.0.0 next has it')
+                replies = burst(c, HELLO[1:])
+                expect_start(replies[-1], wanted)
+                expect([r[:3] for r in replies[:2]], ['250', '250'])
+                expect((len(peer.messages), peer.groups.count(WARM), answers), (1, 1, []))
+
+
+@test
+def warm_back(folder):
+    """without CHUNKING, or where it is announced and not known, such a message goes with DATA"""
+    def unknown(line, _session):
+        return '502 5.5.1 not here' if line == '.' and not unknown.seen.append(1) and len(unknown.seen) == 1 else ''
+    unknown.seen = []
+    for says, chunking in ((None, False), (unknown, True)):
+        with Groups(says, chunking) as peer, Through(folder, peer.port) as server, server.connect() as c:
+            c.reply()
+            c.say('EHLO me')
+            for k in range(2):
+                expect_start(burst(c, HELLO[1:])[-1], '250 2.0.0 next has it as %d' % k)
+            expect(len(peer.messages), 2)
+            expect(sum(group.count('BDAT') for group in peer.groups), int(chunking))
+            if not chunking:
+                expect(peer.groups, [['EHLO']] + [['MAIL', 'RCPT', 'DATA'], ['.']] * 2)
+
+
+@test
+def sent_ahead(folder):
+    """the program hands its message to the service of the machine in one go; exit codes say what became of it"""
+    path = os.path.join(folder, 'socket')
+    with open(folder + '/rc', 'w', encoding='utf-8') as f:
+        f.write('[account default]\nvia = service\nservice_socket = %s\nfrom = a@x.example\naliases =\nsyslog = off\n'
+                'domain = client.example\nqueue = never\n' % path)
+    os.chmod(folder + '/rc', 0o600)
+
+    def full(line, session):
+        return '552 5.2.2 full' if line.startswith('.') and 'full' in line else by_address(line, session)
+    for words, status, groups in ((['b@y.example'], 0, [WARM]), (['b-550@y.example'], 67, [WARM, ['RSET']]),
+                                  (['-f', 'a-450@x.example', 'b@y.example'], 75, [WARM, ['RSET']]),
+                                  (['full@y.example'], 69, [WARM]),
+                                  (['b@y.example', 'c-550@y.example'], 67, [['MAIL', 'RCPT', 'RCPT'], ['RSET']])):
+        if os.path.exists(path):
+            os.unlink(path)
+        with Groups(full, lmtp=True, unix=path) as peer:
+            done = subprocess.run([PROGRAM, '-C', folder + '/rc', '--refused_recipients=abort'] + words, input=MESSAGE,
+                                  env=environment(folder), timeout=LIMIT, stderr=subprocess.PIPE, check=False)
+            expect((done.returncode, len(peer.messages)), (status, int(status == 0)))
+            expect([g for g in peer.groups if g not in (['LHLO'], ['QUIT'])], groups)
 
 
 @test

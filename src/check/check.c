@@ -29,13 +29,13 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/logsocket.h"
 #include "util/sandbox.h"
 #include "util/strbuf.h"
 #include "util/strvec.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
-#define SYSLOG_SOCKET "/dev/log"
 #define LINE_MAX_OCTETS ((size_t)16 * 1024)
 
 enum { PATIENCE = 60 };		/* seconds for one answer of a server */
@@ -206,7 +206,7 @@ static void warn_config(void *ctx, const struct account *a, const char *text)
 
 static int connect_log(int type)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = SYSLOG_SOCKET };
+	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = LOGSOCKET_PATH };
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&to, sizeof(to));
 	int why = errno;
@@ -217,16 +217,16 @@ static int connect_log(int type)
 	return rc;
 }
 
-/* syslog(3) takes either kind of socket. */
+/* Either kind of socket will do. */
 static void look_at_syslog(struct check *c)
 {
 	if (connect_log(SOCK_DGRAM) == 0 ||
 	    (errno == EPROTOTYPE && connect_log(SOCK_STREAM) == 0))
-		check_ok(c, "log", "syslog (%s)", SYSLOG_SOCKET);
+		check_ok(c, "log", "syslog (%s)", LOGSOCKET_PATH);
 	else
 		check_warn(c, "log", "run a syslog service (journald, rsyslog), or set "
 			   "'logfile = FILE', or 'syslog = off'",
-			   "nobody takes what goes to syslog: %s: %s", SYSLOG_SOCKET,
+			   "nobody takes what goes to syslog: %s: %s", LOGSOCKET_PATH,
 			   strerror(errno));
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/archive.h"
@@ -38,6 +39,7 @@ struct sending {
 	struct invocation inv;		/* with what the account says about reports */
 	struct events *events;
 	struct submission submission;
+	bool interrupted;		/* by a signal, before all had come to an end */
 };
 
 /* From here on it is told as the account wants it. */
@@ -129,7 +131,7 @@ static void rescue_input(struct sending *s)
 {
 	const struct compose_request *c = &s->inv.request.compose;
 	struct error ignored;
-	char block[65536];
+	char block[4096];
 	ssize_t n;
 
 	if (s->submission.input_read || isatty(STDIN_FILENO) ||
@@ -273,6 +275,9 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	result_init(&result, sub->arena, sub->envelope.rcpt_count);
 	if (err->exit || keep_submission(q, &keep, &report.queue_id, err) < 0)
 		return give_up(s, err);
+	/* it is in the queue, whatever comes now */
+	interrupt_heed();
+	interrupt_defer();
 	note_kept(s, &result, report.queue_id);
 	result_settle(&result);
 	add_unsendable(&s->submission.envelope, &result);
@@ -286,6 +291,16 @@ static int enqueue(struct sending *s, struct queue *q, struct error *err)
 	return status;
 }
 
+/* A signal behind the last reply comes too late to change anything. */
+static bool is_interrupted(const struct result *r)
+{
+	for (size_t i = 0; i < r->rcpt_count; i++) {
+		if (error_is(&r->rcpt[i].error, FAULT_INTERRUPTED))
+			return true;
+	}
+	return false;
+}
+
 /* What the try has not brought to an end goes into the queue. */
 static void keep_rest(struct sending *s, struct queue *q, struct result *r,
 		      const struct attempt_transfer *transfer, int64_t begun_ms,
@@ -297,7 +312,7 @@ static void keep_rest(struct sending *s, struct queue *q, struct result *r,
 	const struct error why = r->error;
 	char at[DATETIME_UTC_SIZE];
 	struct error err;
-	const int kept = queue_exists(q) && !interrupt_noted() ?
+	const int kept = queue_exists(q) && !s->interrupted ?
 		keep_submission(q, &keep, &report->queue_id, &err) : 0;
 
 	if (kept > 0 && why.fault == FAULT_HOLD_HERE)
@@ -334,6 +349,7 @@ static int submit(struct sending *s, struct queue *q)
 	interrupt_heed();
 	submit_attempt(sub->account, e, sub->message, &sub->edits, &opt, &result);
 	interrupt_defer();
+	s->interrupted = is_interrupted(&result);
 	struct report report = make_report(s);
 
 	if (result.outcome == OUTCOME_ACCEPTED)
@@ -398,6 +414,22 @@ static bool is_lost(const struct submission_request *r)
 	       r->compose.address_n == 0 && isatty(STDIN_FILENO);
 }
 
+#define FILES_LEAST 16		/* that may be open: with fewer, names seem not to exist */
+
+static int get_files(struct error *err)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_LEAST)
+		return 0;
+	const struct rlimit enough = { FILES_LEAST, limit.rlim_max };
+
+	if (limit.rlim_max >= FILES_LEAST && setrlimit(RLIMIT_NOFILE, &enough) == 0)
+		return 0;
+	return error_set(err, FAULT_SYSTEM, "no more than %lu files may be open, and %d are needed "
+			 "(ulimit -n)", (unsigned long)limit.rlim_cur, FILES_LEAST);
+}
+
 int cmd_send(const struct invocation *inv)
 {
 	struct sending s = { .inv = *inv };
@@ -410,7 +442,7 @@ int cmd_send(const struct invocation *inv)
 		return EX_USAGE;
 	}
 	submission_init(&s.submission, &s.inv.request, &observer);
-	if (prepare(&s, &err) < 0)
+	if (get_files(&err) < 0 || prepare(&s, &err) < 0)
 		status = give_up(&s, &err);
 	else if (inv->request.explain || inv->dry_run)
 		status = show_all(&s);
@@ -420,7 +452,7 @@ int cmd_send(const struct invocation *inv)
 	events_free(s.events);
 	submission_release(&s.submission);
 	/* a shell that runs us in a loop ends it when we end by its ^C */
-	if (status != EX_OK && interrupt_noted() == SIGINT)
+	if (status != EX_OK && s.interrupted && interrupt_noted() == SIGINT)
 		interrupt_die(SIGINT);
 	return status;
 }

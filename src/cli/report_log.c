@@ -14,9 +14,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,9 +29,11 @@
 #include "message/envelope.h"
 #include "message/result.h"
 #include "util/arena.h"
+#include "util/aside.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/fs.h"
+#include "util/logsocket.h"
 #include "util/json.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -344,9 +348,8 @@ static void add_time(struct strbuf *out, const struct account *a)
 
 void report_log_syslog(const struct invocation *inv, int facility, int priority, const char *line)
 {
-	openlog(inv->syslog_tag ? inv->syslog_tag : inv->name, LOG_PID, facility);
-	syslog(priority, "%s", line);
-	closelog();
+	logsocket_send(LOGSOCKET_PATH, facility | priority,
+		       inv->syslog_tag ? inv->syslog_tag : inv->name, line);
 }
 
 static void emit(struct output *o, const char *text)
@@ -364,20 +367,62 @@ static void emit(struct output *o, const char *text)
 	strbuf_addstr(&o->file, text);
 }
 
-/* Whole lines in one write; "-" is standard output, as in msmtp. -1 and errno on failure. */
-static int append_lines(const char *path, const struct strbuf *lines)
+#define LOG_SECONDS 10		/* a disk that hangs is given up then */
+
+struct log_lines {
+	const char *path;
+	const struct strbuf *text;
+};
+
+/* Where others can put a link none is followed: it could lead to what only we may write to. */
+static int open_log(const char *path)
 {
-	if (strcmp(path, "-") == 0)
-		return fs_write_all(STDOUT_FILENO, lines->buf, lines->len);
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		      0600);
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	struct strbuf folder = STRBUF_INIT(PATH_MAX);
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, fd = -1;
+	struct stat st;
 
-	if (fd < 0)
-		return -1;
-	int rc = fs_write_all(fd, lines->buf, lines->len);
+	strbuf_add(&folder, path, slash == path ? 1 : (size_t)(name - path));
+	const int dir = open(slash ? folder.buf : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	close(fd);
+	if (dir >= 0 && fstat(dir, &st) == 0) {
+		if (st.st_mode & (S_IWGRP | S_IWOTH))
+			flags |= O_NOFOLLOW;
+		fd = openat(dir, name, flags, 0600);
+	}
+	const int why = errno;
+
+	if (dir >= 0)
+		close(dir);
+	strbuf_release(&folder);
+	errno = why;
+	return fd;
+}
+
+/* Whole lines in one write. */
+static int append_lines(void *ctx, struct error *err)
+{
+	const struct log_lines *l = ctx;
+	const int fd = open_log(l->path);
+	const int rc = fd < 0 ? -1 : fs_write_all(fd, l->text->buf, l->text->len);
+
+	if (rc < 0)
+		error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", l->path);
+	if (fd >= 0)
+		close(fd);
 	return rc;
+}
+
+/* "-" is standard output, as in msmtp. */
+static int write_log(const char *path, const struct strbuf *text, struct error *err)
+{
+	struct log_lines lines = { path, text };
+
+	if (strcmp(path, "-") != 0)
+		return aside_run(path, LOG_SECONDS, append_lines, &lines, err);
+	if (fs_write_all(STDOUT_FILENO, text->buf, text->len) == 0)
+		return 0;
+	return error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", path);
 }
 
 /* A log that cannot be written changes nothing else. */
@@ -388,10 +433,8 @@ static void finish(struct output *o)
 
 	if (o->file.len)
 		strbuf_addch(&o->file, '\n');
-	if (a->logfile && o->file.len && append_lines(a->logfile, &o->file) < 0 && o->failed) {
-		error_errno(&err, FAULT_CANNOT_WRITE, "cannot write the log %s", a->logfile);
+	if (a->logfile && o->file.len && write_log(a->logfile, &o->file, &err) < 0 && o->failed)
 		report_line(o->report->inv, "%s", err.text);
-	}
 	strbuf_release(&o->file);
 }
 

@@ -114,7 +114,7 @@ static int to_buffer(void *ctx, const char *data, size_t n)
 static int walk_message(const struct preview *p, take_fn *take, void *ctx, struct error *err)
 {
 	struct writer *w = writer_new(p->converted.message, &p->converted.edits, WRITER_PLAIN);
-	char block[BLOCK];
+	char block[BLOCK / 4];
 	ssize_t n;
 	int rc = 0;
 

@@ -78,6 +78,20 @@ static void hide_content(const struct config *c, const struct config_request *re
 			  c->file->name, c->file->name);
 }
 
+/* The accounts are made and have their passwords: what they were written in is forgotten. */
+static void forget_texts(const struct assignments *list)
+{
+	static char something[] = "*";
+
+	for (struct assignment *a = list->first; a; a = a->next) {
+		if (!a->text)
+			continue;
+		explicit_bzero(a->text, a->text_n);
+		a->text = NULL;
+		a->value = something;
+	}
+}
+
 static int load(struct config *c, const struct config_request *req, struct error *err)
 {
 	for (size_t i = 0; i < req->override_n; i++) {
@@ -86,6 +100,11 @@ static int load(struct config *c, const struct config_request *req, struct error
 	}
 	if (config_files_read(c, req, err) < 0 || config_resolve(c, err) < 0)
 		return -1;
+	for (const struct config_file *f = c->file; f; f = f->next) {
+		forget_texts(&f->defaults);
+		for (const struct section *s = f->first; s; s = s->next)
+			forget_texts(&s->own);
+	}
 	/* made here when it can fail, else when it is asked for */
 	if (c->options[SCOPE_LISTEN].first) {
 		c->made_listener = make_listener(c, err);

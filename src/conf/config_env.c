@@ -149,7 +149,7 @@ int config_env_expand(struct arena *a, const char *value, const char **out, stru
 
 int config_env_file(struct arena *a, const char *value, const char **out, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(RESULT_MAX);
+	struct strbuf text = STRBUF_SECRET(RESULT_MAX);
 	char *path = fs_expand_home(value + 1);
 	int rc = fs_read_file(path, 0, &text, err);
 	size_t n = strcspn(text.buf, "\r\n");

@@ -43,6 +43,7 @@ static struct config_part *add_part(struct config *c, struct config_file *f, con
 
 	p->name = arena_strdup(c->arena, name);
 	strbuf_init(&p->text, FILE_MAX);
+	p->text.secret = true;
 	if (f->part_last)
 		f->part_last->next = p;
 	else

@@ -37,6 +37,8 @@ struct assignment {
 	struct assignment *next;
 	const struct setting *row;
 	char *value;		/* without quotes */
+	char *text;		/* a secret as it is written, until it is forgotten; else NULL */
+	size_t text_n;
 	const char *place;	/* file that line is in */
 	unsigned line;
 	bool expand;		/* ${VAR} is to be replaced */

@@ -326,6 +326,15 @@ static bool names_file(const struct setting *row, const char *value)
 	       (strncmp(value, "@/", 2) == 0 || strncmp(value, "@~/", 3) == 0);
 }
 
+/* Where a secret stands, to be overwritten when it is not needed there any more. */
+static void note_secret(struct assignment *a, char *text, size_t n)
+{
+	if (a->row->type != SETTING_SECRET || !n)
+		return;
+	a->text = text;
+	a->text_n = n;
+}
+
 static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 			struct error *err)
 {
@@ -345,6 +354,8 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 				 "key '%s': stands above any section; put '[account default]' or "
 				 "'[defaults]' in front of it", row->key);
 	const bool from_file = !f->classic && names_file(row, value);
+	char *const text = value;
+	const size_t text_n = strlen(text);
 
 	if (unquote(f, row, &value, err) < 0)
 		return -1;
@@ -355,6 +366,7 @@ static int take_setting(void *ctx, const char *key, char *value, unsigned line,
 	a->place = r->part->name;
 	a->line = line;
 	a->from_file = from_file;
+	note_secret(a, text, text_n);
 	a->expand = !f->classic && row->type != SETTING_SECRET && !(row->flags & SETTING_RAW) &&
 		    strstr(value, "${");
 	if ((row->type == SETTING_SECRET && *value) ||

@@ -239,6 +239,8 @@ static int read_inline(struct feed *f)
 	if (!last)
 		return f->failed ? -1 : fail(f, "'-----END' is missing behind '@inline'");
 	*to = '\0';
+	/* a key of a certificate: what was moved is not to stay behind */
+	explicit_bzero(to, (size_t)(f->lines.next - to));
 	return 0;
 }
 

@@ -42,8 +42,11 @@ enum {
 
 /* One recipient of the client, and those whom the account makes of him. */
 struct asked {
+	const char *address;		/* the client's, borrowed as the envelope is */
 	size_t *target;			/* places in the submission's envelope */
 	size_t n;
+	const char *words;		/* that have taken him; NULL = ours */
+	struct error error;		/* he is refused; exit 0 = he is not */
 };
 
 struct through {
@@ -63,6 +66,12 @@ struct through {
 	size_t owed_n, owed_alloc;
 	struct asked *asked;		/* in the order of the client's envelope */
 	size_t asked_n, asked_alloc;
+	struct asked *held;		/* as the client has named them, not yet answered for */
+	size_t held_n, held_alloc, answered;
+	bool sender_held;		/* nor is MAIL */
+	bool at_once;			/* ... when the content was sent, and judged then */
+	bool all_asked;			/* the next server has heard of all that is held */
+	struct error sender_error;	/* MAIL was refused; exit 0 = it was not */
 	struct message_reader *reader;
 	const char *id;
 	int64_t begun_ms;
@@ -85,8 +94,11 @@ static void through_reset(struct delivery *d)
 	t->submission = (struct submission){ .arena = NULL };
 	t->reader = NULL;
 	t->owed = NULL;
-	t->asked = NULL;
-	t->owed_n = t->owed_alloc = t->asked_n = t->asked_alloc = 0;
+	t->asked = t->held = NULL;
+	t->owed_n = t->owed_alloc = t->asked_n = t->asked_alloc = t->held_n = t->held_alloc = 0;
+	t->answered = 0;
+	t->sender_held = t->all_asked = t->at_once = false;
+	t->sender_error.exit = 0;
 }
 
 /* --- MAIL ------------------------------------------------------------------------- */
@@ -112,12 +124,10 @@ static int begin_submission(struct through *t, const struct envelope *e, struct 
 }
 
 /* The next server is that of the account; a session with another one is of no use. */
-static int ask_sender(struct through *t, struct error *err)
+static void find_relay(struct through *t)
 {
 	const struct account *a = t->submission.account;
 
-	if (t->queue_only)
-		return 0;
 	if (t->relay && t->relay_account != a) {
 		relay_free(t->relay);
 		t->relay = NULL;
@@ -125,16 +135,7 @@ static int ask_sender(struct through *t, struct error *err)
 	if (!t->relay)
 		t->relay = relay_new(a);
 	t->relay_account = a;
-	return relay_mail(t->relay, &t->submission.envelope, &t->result, err);
-}
-
-/* What the next server has said to it is what the client hears. */
-static void pass_on_words(const struct through *t, struct delivery_reply *reply)
-{
-	const char *words = t->relay ? relay_words(t->relay) : NULL;
-
-	if (words)
-		(void)delivery_pass_on(reply, words, strlen(words));
+	relay_begin(t->relay, &t->submission.envelope, &t->result);
 }
 
 static int through_mail(struct delivery *d, const struct delivery_client *client,
@@ -146,18 +147,17 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 	through_reset(d);
 	t->client = *client;
 	t->begun_ms = datetime_now();
-	int rc = begin_submission(t, e, &err);
-
-	result_init(&t->result, t->submission.arena, 0);
-	if (rc == 0)
-		rc = ask_sender(t, &err);
-	if (rc == 0) {
-		pass_on_words(t, reply);
-		return 0;
+	if (begin_submission(t, e, &err) < 0) {
+		delivery_reply_error(reply, &err);
+		through_reset(d);
+		return -1;
 	}
-	delivery_reply_error(reply, &err);
-	through_reset(d);
-	return -1;
+	result_init(&t->result, t->submission.arena, 0);
+	if (t->queue_only)
+		return 0;
+	find_relay(t);
+	t->sender_held = true;
+	return DELIVERY_HELD;
 }
 
 /* --- RCPT ------------------------------------------------------------------------- */
@@ -171,28 +171,35 @@ static size_t place_of(const struct envelope *e, const char *address)
 	return i;
 }
 
-/* One of those that stand for a recipient; he may be there already, by another. */
-static int ask_target(struct through *t, const struct recipient *r, size_t *place_out,
-		      struct error *err)
+/* The place of one of those that stand for a recipient; he may be there already, by another. */
+static size_t add_target(struct through *t, const struct recipient *r)
 {
 	struct envelope *e = &t->submission.envelope;
 	const size_t known = place_of(e, r->address);
 
-	*place_out = known;
-	if (known < e->rcpt_count) {
-		if (!t->result.rcpt[known].error.exit)
-			return 0;
-		*err = t->result.rcpt[known].error;
-		return -1;
-	}
+	if (known < e->rcpt_count)
+		return known;
 	(void)envelope_add_as(e, r->address, NULL, r);
 	t->owed = arena_grow(t->submission.arena, t->owed, t->owed_n, &t->owed_alloc,
 			     sizeof(*t->owed));
 	t->owed[t->owed_n++] = false;
-	if (!t->queue_only)
-		return relay_rcpt(t->relay, err);
-	result_grow(&t->result);
-	return 0;
+	if (t->queue_only)
+		result_grow(&t->result);
+	return known;
+}
+
+/* One more of the client's envelope. He gets it, as the client is told, or has an error. */
+static void take(struct through *t, const struct asked *one)
+{
+	for (size_t i = 0; i < one->n && !one->error.exit; i++)
+		t->owed[one->target[i]] = true;
+	for (size_t i = 0; i < t->asked_n; i++) {
+		if (address_equal(t->asked[i].address, one->address))
+			return;
+	}
+	t->asked = arena_grow(t->submission.arena, t->asked, t->asked_n, &t->asked_alloc,
+			      sizeof(*t->asked));
+	t->asked[t->asked_n++] = *one;
 }
 
 static int through_rcpt(struct delivery *d, const struct delivery_client *client,
@@ -201,36 +208,119 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 {
 	struct through *t = (struct through *)d;
 	struct arena *a = t->submission.arena;
-	struct envelope made;
-	struct asked asked = { .n = 0 };
-	struct error err, one;
-	size_t standing = 0;
+	struct asked one = { .address = r->address };
+	struct envelope made = { .rcpt_count = 0 };
 
 	(void)client;
-	if (place_of(e, r->address) < e->rcpt_count)
+	(void)e;
+	if (submission_settle(&t->submission, r, &made, &one.error) < 0)
+		made.rcpt_count = 0;
+	one.target = arena_calloc(a, made.rcpt_count + 1, sizeof(*one.target));
+	for (; one.n < made.rcpt_count; one.n++)
+		one.target[one.n] = add_target(t, &made.rcpt[one.n]);
+	if (!t->queue_only) {
+		t->held = arena_grow(a, t->held, t->held_n, &t->held_alloc, sizeof(*t->held));
+		t->held[t->held_n++] = one;
+		return DELIVERY_HELD;
+	}
+	if (!one.error.exit) {
+		take(t, &one);
 		return 0;
-	if (submission_settle(&t->submission, r, &made, &err) < 0) {
-		delivery_reply_error(reply, &err);
+	}
+	delivery_reply_error(reply, &one.error);
+	return -1;
+}
+
+/* --- what the next server says to them --------------------------------------------- */
+
+static bool has_it(const struct rcpt_result *r)
+{
+	return r->outcome == OUTCOME_ACCEPTED || r->outcome == OUTCOME_QUEUED;
+}
+
+/* What it has said is what the client hears. */
+static void say_words(const char *words, struct delivery_reply *reply)
+{
+	if (words)
+		(void)delivery_pass_on(reply, words, strlen(words));
+}
+
+/* All that is held, in one group. */
+static void ask_all(struct through *t)
+{
+	struct error err;
+
+	if (t->all_asked || t->at_once || t->sender_error.exit)
+		return;
+	t->all_asked = true;
+	if (relay_ask(t->relay, &err) < 0)
+		t->sender_error = err;
+}
+
+/* What the next server thinks of him; known as far as the session came, if all went at once. */
+static bool is_taken(const struct through *t, size_t at)
+{
+	const struct rcpt_result *r = &t->result.rcpt[at];
+
+	if (!t->at_once)
+		return relay_takes(t->relay, at);
+	return r->rcpt_reply || has_it(r) || t->result.unknown;
+}
+
+/* He is taken when one is who stands for him; or nobody does, as the account wants it. */
+static void settle_held(const struct through *t, struct asked *one)
+{
+	const struct error *why = NULL;
+	bool taken = !one->n;
+
+	for (size_t i = 0; i < one->n; i++) {
+		const size_t at = one->target[i];
+
+		if (is_taken(t, at)) {
+			one->words = t->result.rcpt[at].rcpt_reply;
+			taken = true;
+		} else {
+			why = &t->result.rcpt[at].error;
+		}
+	}
+	if (!taken)
+		one->error = *why;
+}
+
+static int answer_recipient(struct through *t, struct asked *one, struct delivery_reply *reply)
+{
+	if (!t->at_once)
+		settle_held(t, one);
+	if (one->error.exit) {
+		delivery_reply_error(reply, &one->error);
 		return -1;
 	}
-	asked.target = arena_calloc(a, made.rcpt_count + 1, sizeof(*asked.target));
-	for (; asked.n < made.rcpt_count; asked.n++) {
-		if (ask_target(t, &made.rcpt[asked.n], &asked.target[asked.n], &one) == 0)
-			standing++;
-		else
-			err = one;
-	}
-	if (made.rcpt_count && !standing) {
-		delivery_reply_error(reply, &err);
-		return -1;
-	}
-	if (standing)
-		pass_on_words(t, reply);
-	for (size_t i = 0; i < asked.n; i++)
-		t->owed[asked.target[i]] = true;
-	t->asked = arena_grow(a, t->asked, t->asked_n, &t->asked_alloc, sizeof(*t->asked));
-	t->asked[t->asked_n++] = asked;
+	say_words(one->words, reply);
+	if (!t->at_once)
+		take(t, one);
 	return 0;
+}
+
+static int through_answer(struct delivery *d, struct delivery_reply *reply)
+{
+	struct through *t = (struct through *)d;
+	int rc;
+
+	ask_all(t);
+	if (t->sender_error.exit) {
+		delivery_reply_error(reply, &t->sender_error);
+		return -1;
+	}
+	if (t->sender_held) {
+		say_words(t->result.mail_reply, reply);
+		t->sender_held = false;
+		rc = 0;
+	} else {
+		rc = answer_recipient(t, &t->held[t->answered++], reply);
+	}
+	if (t->answered == t->held_n)
+		t->all_asked = false;
+	return rc;
 }
 
 /* --- the content ------------------------------------------------------------------ */
@@ -297,11 +387,6 @@ static int finish_message(struct through *t, struct error *err)
 }
 
 /* --- what has come of it ------------------------------------------------------------ */
-
-static bool has_it(const struct rcpt_result *r)
-{
-	return r->outcome == OUTCOME_ACCEPTED || r->outcome == OUTCOME_QUEUED;
-}
 
 /* Those who were refused at RCPT, and the client knows, are no recipients any more. */
 static void drop_refused(struct through *t)
@@ -389,6 +474,12 @@ static void share_out(struct through *t)
 static void answer_one(const struct through *t, const struct asked *asked, struct rcpt_result *out)
 {
 	out->outcome = OUTCOME_ACCEPTED;
+	if (asked->error.exit) {
+		out->error = asked->error;
+		out->outcome = error_is_temporary(&out->error) ? OUTCOME_DEFERRED :
+			OUTCOME_REFUSED;
+		return;
+	}
 	for (size_t i = 0; i < asked->n; i++) {
 		const struct rcpt_result *r = &t->result.rcpt[asked->target[i]];
 
@@ -411,6 +502,31 @@ static void answer(struct through *t, struct result *result)
 	result_settle(result);
 }
 
+/* Envelope and content have gone as one: what was said to whom. */
+static void judge_all(struct through *t)
+{
+	const struct result *r = &t->result;
+	bool begun = !r->rcpt_count || r->mail_reply || r->unknown;
+
+	for (size_t i = 0; i < r->rcpt_count; i++)
+		begun |= has_it(&r->rcpt[i]);
+	if (!begun)
+		t->sender_error = r->rcpt[0].error;
+	for (size_t i = 0; i < t->held_n; i++) {
+		settle_held(t, &t->held[i]);
+		take(t, &t->held[i]);
+	}
+}
+
+static void send_message(struct through *t)
+{
+	t->at_once = t->sender_held;
+	relay_deliver(t->relay, t->submission.message, &t->submission.edits);
+	if (t->at_once)
+		judge_all(t);
+	drop_refused(t);
+}
+
 static void through_commit(struct delivery *d, struct result *result)
 {
 	struct through *t = (struct through *)d;
@@ -426,8 +542,7 @@ static void through_commit(struct delivery *d, struct result *result)
 		/* all of them were aliases of nobody: it is thrown away, as they say */
 		rc = s->envelope.rcpt_count ? keep(t, false, &err) : 0;
 	} else if (rc == 0) {
-		relay_deliver(t->relay, s->message, &s->edits);
-		drop_refused(t);
+		send_message(t);
 	}
 	if (rc < 0) {
 		through_abandon(d);
@@ -462,9 +577,10 @@ static void through_free(struct delivery *d)
 }
 
 static const struct delivery_ops through_ops = {
-	.mail = through_mail, .rcpt = through_rcpt, .begin = through_begin,
-	.write = through_write, .commit = through_commit, .abandon = through_abandon,
-	.reset = through_reset, .idle = through_idle, .free = through_free,
+	.mail = through_mail, .rcpt = through_rcpt, .answer = through_answer,
+	.begin = through_begin, .write = through_write, .commit = through_commit,
+	.abandon = through_abandon, .reset = through_reset, .idle = through_idle,
+	.free = through_free,
 };
 
 static struct through *make(const struct deliver_request *r)

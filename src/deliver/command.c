@@ -122,6 +122,13 @@ static int command_rcpt(struct delivery *d, const struct delivery_client *client
 	return next && next->ops->rcpt ? next->ops->rcpt(next, client, e, r, reply) : 0;
 }
 
+static int command_answer(struct delivery *d, struct delivery_reply *reply)
+{
+	struct delivery *next = ((struct command *)d)->next;
+
+	return next->ops->answer(next, reply);
+}
+
 static void command_reset(struct delivery *d)
 {
 	struct command *c = (struct command *)d;
@@ -158,9 +165,10 @@ static void command_free(struct delivery *d)
 }
 
 static const struct delivery_ops command_ops = {
-	.mail = command_mail, .rcpt = command_rcpt, .begin = command_begin,
-	.write = command_write, .commit = command_commit, .abandon = command_abandon,
-	.reset = command_reset, .end = command_end, .idle = command_idle, .free = command_free,
+	.mail = command_mail, .rcpt = command_rcpt, .answer = command_answer,
+	.begin = command_begin, .write = command_write, .commit = command_commit,
+	.abandon = command_abandon, .reset = command_reset, .end = command_end,
+	.idle = command_idle, .free = command_free,
 };
 
 static struct delivery *make_command(const struct deliver_request *r, const char *key,

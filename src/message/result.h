@@ -22,6 +22,7 @@ struct rcpt_result {
 	struct error error;	/* why not; for ACCEPTED: reply and status */
 	const char *words;	/* of the reply that took it for him alone (LMTP); NULL = none */
 	const char *note;	/* 251, 252: the server's words for the user; NULL = none */
+	const char *rcpt_reply;	/* as mail_reply, of RCPT */
 };
 
 struct result {
@@ -38,7 +39,7 @@ struct result {
 	const char *mechanism;		/* of AUTH, NULL = none */
 	const char *binding;		/* what ties it to TLS; "refused"; NULL = none; static */
 	const char *reply_text;		/* last reply of the transaction */
-	const char *mail_reply;		/* in a rehearsal: the one that accepted MAIL */
+	const char *mail_reply;		/* the one that accepted MAIL, where it is asked for */
 	const char **note;		/* what the user may want to know although all is well */
 	size_t note_n, note_alloc;
 	const char *left_out;		/* extensions asked for and not offered; NULL = none */

@@ -147,7 +147,7 @@ static int add_counted(struct strbuf *out, const char *what, const char *data, s
 static int sign_in(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 		   struct error *err)
 {
-	struct strbuf login = STRBUF_INIT(REQUEST_MAX);
+	struct strbuf login = STRBUF_SECRET(REQUEST_MAX);
 	const bool known = r->password && secret_is_set(r->password);
 	unsigned char verdict[2];
 	int rc;
@@ -208,7 +208,7 @@ static int request(struct stream *s, const struct proxy_request *r, const struct
 		   struct error *err)
 {
 	static const unsigned char head[] = { SOCKS_VERSION, COMMAND_CONNECT, 0 };
-	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
+	struct strbuf all = STRBUF_SECRET(REQUEST_MAX);
 	char *host = address_bare_host(r->host);
 	struct address numeric;
 	int rc = 0;
@@ -306,7 +306,7 @@ static int socks4_connect(struct stream *s, const struct proxy_request *r,
 			  const struct deadline *d, struct error *err)
 {
 	enum { GRANTED = 90, REPLY_LENGTH = 8 };
-	struct strbuf all = STRBUF_INIT(REQUEST_MAX);
+	struct strbuf all = STRBUF_SECRET(REQUEST_MAX);
 	unsigned char reply[REPLY_LENGTH];
 	char *host = address_bare_host(r->host);
 	int rc = request4(r, host, &all, err);
@@ -342,7 +342,7 @@ static int add_authority(const struct proxy_request *r, struct strbuf *out, stru
 /* RFC 7617: base64 of user ":" password. */
 static int add_login(const struct proxy_request *r, struct strbuf *out, struct error *err)
 {
-	struct strbuf login = STRBUF_INIT(LOGIN_MAX);
+	struct strbuf login = STRBUF_SECRET(LOGIN_MAX);
 
 	if (strchr(r->user, ':'))
 		return error_set(err, FAULT_CONFIG,
@@ -377,7 +377,7 @@ static int add_field(const struct proxy_request *r, struct strbuf *out, struct e
 static int http_ask(struct stream *s, const struct proxy_request *r, const struct deadline *d,
 	       struct error *err)
 {
-	struct strbuf all = STRBUF_INIT(4 * LOGIN_MAX), where = STRBUF_INIT(512);
+	struct strbuf all = STRBUF_SECRET(4 * LOGIN_MAX), where = STRBUF_INIT(512);
 	int rc = add_authority(r, &where, err);
 
 	strbuf_addf(&all, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: msubmit\r\n", where.buf,

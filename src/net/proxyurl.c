@@ -59,7 +59,7 @@ static int decode(const char *p, size_t n, struct strbuf *out)
 
 static int read_login(const char *p, size_t n, struct proxy_url *out)
 {
-	struct strbuf part = STRBUF_INIT(PART_MAX);
+	struct strbuf part = STRBUF_SECRET(PART_MAX);
 	const char *colon = memchr(p, ':', n);
 	size_t user = colon ? (size_t)(colon - p) : n;
 	int rc = decode(p, user, &part);

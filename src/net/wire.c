@@ -21,7 +21,6 @@ struct wire {
 	size_t in_pos;
 	size_t read_size;
 	struct strbuf out;
-	bool out_secret;		/* out holds what the transcript must not show */
 	bool end;			/* the peer has closed */
 	struct deadline limit;
 	struct deadline early;		/* the same, until it is lifted */
@@ -46,9 +45,9 @@ struct wire *wire_new_take(struct stream *s)
 /* Only what was content can be secret: untouched pages stay untouched. */
 static void forget_output(struct wire *w)
 {
-	if (w->out_secret)
+	if (w->out.secret)
 		explicit_bzero(w->out.buf, w->out.len);
-	w->out_secret = false;
+	w->out.secret = false;
 	strbuf_reset(&w->out);
 }
 
@@ -378,7 +377,7 @@ int wire_put(struct wire *w, const void *data, size_t n, const char *shown,
 		trace_put(w, p, n, shown);
 	if (w->write_error.exit)
 		return wire_flush(w, d, err);
-	w->out_secret |= shown != NULL;
+	w->out.secret |= shown != NULL;	/* what the transcript must not show */
 	while (n) {
 		if (w->out.len == 0 && n >= WRITE_BLOCK)	/* large: not copied at all */
 			return send_all(w, p, n, d, err);

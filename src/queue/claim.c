@@ -273,7 +273,7 @@ void queue_put_off(struct queue_claim *c, int64_t until_ms)
 static int copy_message(const struct queue_claim *c, uint64_t from, int to)
 {
 	uint64_t left = c->entry.message_size;
-	char block[BLOCK];
+	char block[BLOCK / 4];
 
 	while (left) {
 		const size_t want = left < sizeof(block) ? (size_t)left : sizeof(block);

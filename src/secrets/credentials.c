@@ -248,7 +248,7 @@ static void begin_entry(struct entry *e, bool host)
 bool netrc_find(const char *text, size_t len, const char *host, const char *user,
 		struct secret *out)
 {
-	struct reader r = { .p = text, .end = text + len, .word = STRBUF_INIT(SECRET_MAX) };
+	struct reader r = { .p = text, .end = text + len, .word = STRBUF_SECRET(SECRET_MAX) };
 	struct entry e = { .host = false };
 	bool found = false;
 
@@ -285,7 +285,7 @@ bool netrc_find(const char *text, size_t len, const char *host, const char *user
 int netrc_password(const char *path, bool must_exist, const char *host, const char *user,
 		   struct secret *out, bool *found, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(NETRC_MAX);
+	struct strbuf text = STRBUF_SECRET(NETRC_MAX);
 	struct secret password = { .data = NULL };
 	int fd = fs_open_read(path);
 	int rc;
@@ -314,7 +314,7 @@ int netrc_password(const char *path, bool must_exist, const char *host, const ch
 
 static int from_file(const char *path, unsigned rules, struct secret *out, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(SECRET_MAX);
+	struct strbuf text = STRBUF_SECRET(SECRET_MAX);
 	int rc = fs_read_file(path, rules, &text, err);
 
 	if (rc == 0)
@@ -332,7 +332,7 @@ static int from_file(const char *path, unsigned rules, struct secret *out, struc
 /* Octet by octet: what stands behind the line belongs to somebody else. */
 static int from_descriptor(int fd, struct secret *out, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(SECRET_MAX);
+	struct strbuf text = STRBUF_SECRET(SECRET_MAX);
 	char c = '\0';
 	int rc = 0;
 
@@ -387,7 +387,7 @@ static int from_credential(const char *name, struct secret *out, struct error *e
 static int from_command(const char *const *argv, const char *key, const char *what,
 			unsigned seconds, struct secret *out, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(SECRET_MAX);
+	struct strbuf text = STRBUF_SECRET(SECRET_MAX);
 	int rc = run(argv, seconds, &text, err);
 
 	if (rc == 0)
@@ -455,7 +455,7 @@ static int from_netrc(const struct account *a, struct secret *out, bool *found, 
 static int from_keyring(const struct account *a, struct secret *out, bool *found,
 			struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(SECRET_MAX);
+	struct strbuf text = STRBUF_SECRET(SECRET_MAX);
 	int rc;
 
 	if (!a->auth.keyring)
@@ -470,7 +470,7 @@ static int from_keyring(const struct account *a, struct secret *out, bool *found
 
 static int from_terminal(const struct account *a, struct secret *out, struct error *err)
 {
-	struct strbuf prompt = STRBUF_INIT(4096), line = STRBUF_INIT(SECRET_MAX);
+	struct strbuf prompt = STRBUF_INIT(4096), line = STRBUF_SECRET(SECRET_MAX);
 	int rc;
 
 	strbuf_addf(&prompt, "password for %s at %s: ", a->auth.user ? a->auth.user : a->name,

@@ -188,7 +188,7 @@ static int check_nobody(const struct auth_login *login, struct error *err)
 
 int auth_check(const char *path, const struct auth_login *login, struct error *err)
 {
-	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	struct strbuf file = STRBUF_SECRET(AUTH_FILE_MAX);
 	int rc = fs_read_file(path, FS_SECRET, &file, err);
 
 	if (rc == 0) {
@@ -203,7 +203,7 @@ int auth_check(const char *path, const struct auth_login *login, struct error *e
 int auth_find_password(const char *path, const char *user, struct secret *out,
 		       struct error *err)
 {
-	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	struct strbuf file = STRBUF_SECRET(AUTH_FILE_MAX);
 	struct secret name = { NULL, 0 };
 	int rc = fs_read_file(path, FS_SECRET, &file, err);
 	const char *hash;
@@ -223,7 +223,7 @@ int auth_find_password(const char *path, const char *user, struct secret *out,
 
 int auth_check_file(const char *path, struct error *err)
 {
-	struct strbuf file = STRBUF_INIT(AUTH_FILE_MAX);
+	struct strbuf file = STRBUF_SECRET(AUTH_FILE_MAX);
 	int rc = fs_read_file(path, FS_SECRET, &file, err);
 
 	strbuf_release_secret(&file);
@@ -261,7 +261,7 @@ static int decode(struct smtpd *s, const char *text, size_t len, struct strbuf *
 /* Asks with a challenge (in base64) and takes the response. */
 int signin_ask(struct smtpd *s, const char *challenge, struct strbuf *out)
 {
-	struct strbuf line = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf line = STRBUF_SECRET(SMTPD_AUTH_LINE_MAX);
 	bool cut, bare;
 	int rc = -1;
 
@@ -295,7 +295,7 @@ static int reply_malformed(struct smtpd *s, const struct error *err)
 
 static int plain(struct smtpd *s, const char *initial, struct auth_login *login)
 {
-	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf text = STRBUF_SECRET(SMTPD_AUTH_LINE_MAX);
 	struct error err;
 	int rc = first_response(s, initial, "", &text);
 
@@ -308,7 +308,7 @@ static int plain(struct smtpd *s, const char *initial, struct auth_login *login)
 /* draft-murchison-sasl-login: "Username:", then "Password:". */
 static int login_dialogue(struct smtpd *s, const char *initial, struct auth_login *login)
 {
-	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf text = STRBUF_SECRET(SMTPD_AUTH_LINE_MAX);
 	struct error err;
 	int rc = first_response(s, initial, "VXNlcm5hbWU6", &text);
 
@@ -397,7 +397,7 @@ static void verify(struct smtpd *s, const char *mechanism, const struct auth_log
 static void run_scram(struct smtpd *s, const char *name, const char *initial,
 		      struct auth_login *login)
 {
-	struct strbuf text = STRBUF_INIT(SMTPD_AUTH_LINE_MAX);
+	struct strbuf text = STRBUF_SECRET(SMTPD_AUTH_LINE_MAX);
 	struct error err = { 0 };
 
 	if (first_response(s, initial, "", &text) == 0) {

@@ -27,7 +27,7 @@ static void add_field(struct strbuf *out, const char *text, size_t n)
 static int hand_over(const struct auth_login *login, const char *mechanism, const char *peer,
 		     int *fd_out, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(FIELDS_MAX);
+	struct strbuf text = STRBUF_SECRET(FIELDS_MAX);
 	int fd[2], rc = -1;
 
 	add_field(&text, "", 0);
@@ -55,7 +55,7 @@ int auth_hook(const struct listen_settings *set, const struct auth_login *login,
 	      const char *mechanism, const char *peer, struct error *err)
 {
 	static char *const environment[] = { (char *)"PATH=" PROC_PATH, NULL };
-	struct strbuf lost = STRBUF_INIT(OUTPUT_MAX);
+	struct strbuf lost = STRBUF_SECRET(OUTPUT_MAX);
 	struct proc_request r = { .argv = (char *const *)(void *)set->on_auth,
 				  .environment = environment, .seconds = set->hook_timeout,
 				  .input = -1, .third = -1, .out = &lost };

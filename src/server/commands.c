@@ -32,7 +32,10 @@ enum {
 };
 
 /* Flags of a row. */
-enum { NO_ARGUMENT = 1, IN_CLEAR = 2, SMTP_ONLY = 4, LMTP_ONLY = 8 };
+enum {
+	NO_ARGUMENT = 1, IN_CLEAR = 2, SMTP_ONLY = 4, LMTP_ONLY = 8,
+	ENVELOPE = 16		/* what is held need not be answered before */
+};
 
 struct command {
 	const char *verb;
@@ -388,8 +391,7 @@ static void mail(struct smtpd *s, const char *arg)
 		   caller_may(s, e->sender)) {
 		if (e->ext.mail_auth && !may_say_who(s, e->ext.mail_auth))
 			e->ext.mail_auth = "";
-		if (smtpd_take_sender(s))
-			s->state = SMTPD_MAIL;
+		smtpd_take_sender(s);
 	}
 }
 
@@ -427,21 +429,7 @@ static bool wants_domain(struct smtpd *s, const char *address)
 	return false;
 }
 
-/* One told twice is one; with LMTP it is answered for twice. */
-static void add_recipient(struct smtpd *s, const char *address, const struct recipient *r)
-{
-	struct envelope *e = &s->envelope;
-	size_t i = 0;
-
-	if (envelope_add_as(e, address, NULL, r))
-		i = e->rcpt_count - 1;
-	while (!address_equal(e->rcpt[i].address, address))
-		i++;
-	s->accepted = arena_grow(s->arena, s->accepted, s->rcpt_accepted, &s->accepted_alloc,
-				 sizeof(*s->accepted));
-	s->accepted[s->rcpt_accepted++] = i;
-}
-
+/* false: refused before anybody was asked. */
 static bool rcpt(struct smtpd *s, const char *arg)
 {
 	const struct params_reading reading = announced(s);
@@ -449,6 +437,8 @@ static bool rcpt(struct smtpd *s, const char *arg)
 	const char *rest;
 	struct error err;
 
+	if (s->rcpt_accepted + s->held_n >= rcpt_max(s))
+		smtpd_answer_held(s);
 	if (s->rcpt_accepted >= rcpt_max(s)) {
 		smtpd_reply(s, 452, "4.5.3", "no more than %u recipients a message", rcpt_max(s));
 		return false;
@@ -468,17 +458,13 @@ static bool rcpt(struct smtpd *s, const char *arg)
 	if (needs_utf8(s, address) || !wants_domain(s, address))
 		return false;
 	r.address = address;
-	if (!smtpd_take_recipient(s, &r))
-		return false;
-	add_recipient(s, address, &r);
+	smtpd_take_recipient(s, &r);
 	return true;
 }
 
 static void run_rcpt(struct smtpd *s, const char *arg)
 {
-	if (rcpt(s, arg))
-		s->state = SMTPD_RCPT;
-	else
+	if (!rcpt(s, arg))
 		s->refused_rcpt = true;
 }
 
@@ -555,10 +541,11 @@ static const struct command table[] = {
 	{ "HELO", ANY_STATE, SMTP_ONLY, .handler = run_helo },
 	{ "LHLO", ANY_STATE, IN_CLEAR | LMTP_ONLY, .handler = run_ehlo },
 	{ "MAIL", SMTPD_READY, 0, .handler = run_mail, .order = "a transaction is open already" },
-	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, 0, .handler = run_rcpt, .order = "send MAIL first" },
+	{ "RCPT", SMTPD_MAIL | SMTPD_RCPT, ENVELOPE, .handler = run_rcpt,
+	  .order = "send MAIL first" },
 	{ "DATA", SMTPD_MAIL | SMTPD_RCPT, NO_ARGUMENT, .handler = run_data,
 	  .order = "send MAIL and RCPT first" },
-	{ "BDAT", ANY_STATE, IN_CLEAR, .handler = run_bdat },
+	{ "BDAT", ANY_STATE, IN_CLEAR | ENVELOPE, .handler = run_bdat },
 	{ "RSET", ANY_STATE, NO_ARGUMENT, .handler = run_rset },
 	{ "NOOP", ANY_STATE, IN_CLEAR, .reply = { 250, "2.0.0", "ok" } },
 	{ "QUIT", ANY_STATE, IN_CLEAR | NO_ARGUMENT, .handler = run_quit },
@@ -605,6 +592,10 @@ void commands_run(struct smtpd *s)
 	const struct command *command = find_command(line->buf, len);
 	const char *arg = line->buf + len + strspn(line->buf + len, " ");
 
+	if (!command || !(command->flags & ENVELOPE))
+		smtpd_answer_held(s);
+	if (s->spoilt)
+		smtpd_reset(s);
 	if (!command || command->flags & (s->lmtp ? SMTP_ONLY : LMTP_ONLY))
 		smtpd_reply(s, 500, "5.5.2", "unknown command");
 	else if (s->options->set.require_tls && !s->tls && !(command->flags & IN_CLEAR))

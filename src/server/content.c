@@ -17,6 +17,7 @@
 
 enum {
 	MESSAGE_LIMIT = 3600,	/* seconds for the content, all of DATA or one chunk */
+	WHOLE_MAX = 65536,	/* a chunk that is kept till its envelope is answered for */
 	PIECE_MAX = 32768, TRACE_MAX = 16384,
 	LOGGED_RCPT_MAX = 20, LOGGED_OCTETS = 2048,	/* of recipients in the log */
 	HOPS_MAX = 50,			/* Received fields: more are a loop */
@@ -356,6 +357,37 @@ static void reply_result(struct smtpd *s, const struct result *result)
 	}
 }
 
+/* Whoever was refused when all of it was there is no recipient any more. */
+static void keep_accepted(struct smtpd *s, struct result *result)
+{
+	struct envelope *e = &s->envelope;
+	size_t *place = arena_calloc(s->arena, e->rcpt_count + 1, sizeof(*place)), n = 0;
+
+	for (size_t k = 0; k < s->rcpt_accepted; k++)
+		place[s->accepted[k]] = 1;
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (!place[i])
+			continue;
+		place[i] = n;
+		e->rcpt[n] = e->rcpt[i];
+		result->rcpt[n++] = result->rcpt[i];
+	}
+	e->rcpt_count = result->rcpt_count = n;
+	e->index = NULL;
+	for (size_t k = 0; k < s->rcpt_accepted; k++)
+		s->accepted[k] = place[s->accepted[k]];
+	result_settle(result);
+}
+
+/* To a chunk without recipients; with LMTP the last one has a reply for each of them. */
+static void say_for_nobody(struct smtpd *s, bool last)
+{
+	if (s->state & (SMTPD_START | SMTPD_READY))
+		smtpd_reply(s, 503, "5.5.1", "send MAIL and RCPT first");
+	else if (!s->lmtp || !last)
+		smtpd_refuse_content(s);
+}
+
 /* The reply to the end of data: 2xx only behind a commit. */
 static void conclude(struct smtpd *s)
 {
@@ -372,9 +404,17 @@ static void conclude(struct smtpd *s)
 		m->open = false;
 		s->delivery->ops->commit(s->delivery, &result);
 		result_settle(&result);
-		m->error = result.error;
 	}
-	reply_result(s, &result);
+	if (smtpd_holds(s)) {
+		smtpd_answer_held(s);
+		keep_accepted(s, &result);
+	}
+	if (!m->error.exit)
+		m->error = result.error;
+	if (s->rcpt_accepted)
+		reply_result(s, &result);
+	else
+		say_for_nobody(s, true);
 	smtpd_reset(s);
 }
 
@@ -413,7 +453,7 @@ void receive_data(struct smtpd *s)
 
 /* --- BDAT (RFC 3030) ----------------------------------------------------------------- */
 
-/* Exactly size octets: taken, or, without content, thrown away. false when the client has gone. */
+/* Exactly size octets: kept, taken, or thrown away. false when the client has gone. */
 static bool read_chunk(struct smtpd *s, uint64_t size)
 {
 	const char *data;
@@ -423,7 +463,9 @@ static bool read_chunk(struct smtpd *s, uint64_t size)
 	while (size > 0 && smtpd_wait_input(s, true, &data, &n)) {
 		if (n > size)
 			n = (size_t)size;
-		if (s->content)
+		if (s->kept_chunk)
+			strbuf_add(s->kept_chunk, data, n);
+		else if (s->content)
 			n = take_piece(s, data, n);
 		wire_consume(s->wire, n);
 		size -= n;
@@ -435,47 +477,95 @@ static bool read_chunk(struct smtpd *s, uint64_t size)
 static void refuse_chunk(struct smtpd *s, uint64_t size, bool last)
 {
 	const enum smtpd_state state = s->state;
-	const bool silent = s->lmtp && last && state == SMTPD_MAIL;	/* RFC 2033, section 4.3 */
 
 	receive_reset(s);
 	if (!read_chunk(s, size))
 		return;
 	if (s->options->set.require_tls && !s->tls)
 		smtpd_reply(s, 530, "5.7.0", "send STARTTLS first");
-	else if (state == SMTPD_MAIL && !silent)
-		smtpd_refuse_content(s);
-	else if (!silent)
-		smtpd_reply(s, 503, "5.5.1", "%s", state == SMTPD_FAILED ?
-			    "the chunk before was refused" : "send MAIL and RCPT first");
+	else if (state == SMTPD_FAILED)
+		smtpd_reply(s, 503, "5.5.1", "the chunk before was refused");
+	else
+		say_for_nobody(s, last);
 	if (last)
 		smtpd_reset(s);
 	else if (state != SMTPD_START && state != SMTPD_READY)
 		s->state = SMTPD_FAILED;
 }
 
+static void begin_chunks(struct smtpd *s)
+{
+	begin_content(s);
+	s->content->in.chunked = true;
+	s->content->in.state = INDATA_TEXT;
+	s->content->in.lf_only = false;
+	s->state = SMTPD_BDAT;
+}
+
+static void end_chunks(struct smtpd *s)
+{
+	struct strbuf end = STRBUF_INIT(4);
+
+	if (s->envelope.body != BODY_BINARYMIME)
+		indata_finish(&s->content->in, &end);
+	store(s, end.buf, end.len);
+	strbuf_release(&end);
+	conclude(s);
+}
+
+/* What the client has sent in one go: read whole, then envelope and content are one. */
+static void take_whole(struct smtpd *s, const struct strbuf *text)
+{
+	if (smtpd_holds(s)) {
+		for (size_t i = 0; i < s->held_n; i++)
+			(void)envelope_add_as(&s->envelope, s->held[i].address, NULL,
+					      &s->held[i]);
+	} else if (s->spoilt) {
+		smtpd_reset(s);
+	}
+	if (!smtpd_holds(s) && s->state != SMTPD_RCPT) {
+		say_for_nobody(s, true);
+		smtpd_reset(s);
+		return;
+	}
+	begin_chunks(s);
+	for (size_t done = 0; done < text->len;)
+		done += take_piece(s, text->buf + done, text->len - done);
+	end_chunks(s);
+}
+
+static void receive_whole(struct smtpd *s, uint64_t size)
+{
+	struct strbuf text = STRBUF_INIT(WHOLE_MAX);
+
+	s->kept_chunk = &text;
+	const bool read = read_chunk(s, size);
+
+	s->kept_chunk = NULL;
+	if (read)
+		take_whole(s, &text);
+	strbuf_release(&text);
+}
+
 void receive_chunk(struct smtpd *s, uint64_t size, bool last)
 {
+	if (s->sender_held && s->held_n && last && size <= WHOLE_MAX) {
+		receive_whole(s, size);
+		return;
+	}
+	smtpd_answer_held(s);
+	if (s->spoilt)
+		smtpd_reset(s);
 	if (!(s->state & (SMTPD_RCPT | SMTPD_BDAT))) {
 		refuse_chunk(s, size, last);
 		return;
 	}
-	if (s->state == SMTPD_RCPT) {
-		begin_content(s);
-		s->content->in.chunked = true;
-		s->content->in.state = INDATA_TEXT;
-		s->content->in.lf_only = false;
-		s->state = SMTPD_BDAT;
-	}
+	if (s->state == SMTPD_RCPT)
+		begin_chunks(s);
 	if (!read_chunk(s, size))
 		return;
 	if (last) {
-		struct strbuf end = STRBUF_INIT(4);
-
-		if (s->envelope.body != BODY_BINARYMIME)
-			indata_finish(&s->content->in, &end);
-		store(s, end.buf, end.len);
-		strbuf_release(&end);
-		conclude(s);
+		end_chunks(s);
 	} else if (s->content->error.exit) {
 		reply_failure(s);
 		s->state = SMTPD_FAILED;

@@ -4,11 +4,11 @@
  * folder, a queue, a program, or the next server.
  *
  * Of a transaction: mail and rcpt, where the delivery has them, as the client
- * says MAIL and RCPT; then begin, any number of writes, and commit or
- * abandon; reset at last, however it ended. The octets are canonical (lines
- * end with CRLF and nothing else, no NUL). When begin fails there is nothing
- * to abandon; when write fails abandon follows; behind commit nothing
- * follows but reset.
+ * says MAIL and RCPT, with answer for those that were held; then begin, any
+ * number of writes, and commit or abandon, behind which answer may come for a
+ * client that sends all of it in one go; reset at last, however it ended. The
+ * octets are canonical (lines end with CRLF and nothing else, no NUL). When
+ * begin fails there is nothing to abandon; when write fails abandon follows.
  *
  * Guarantee: a recipient is OUTCOME_ACCEPTED or OUTCOME_QUEUED only when the
  * message would survive a loss of power here, or when the next server has
@@ -30,6 +30,9 @@ struct result;
 struct strbuf;
 
 enum { DELIVERY_TEXT_MAX = 480 };	/* octets of a reply behind code and status */
+
+/* Of mail and rcpt: no reply yet, answer() has it, so that several are asked about at once. */
+enum { DELIVERY_HELD = 1 };
 
 /* A reply for the client; text is printable and one line. */
 struct delivery_reply {
@@ -53,13 +56,18 @@ struct delivery_ops {
 	/*
 	 * Optional: the sender is known, and what was said with him. reply is set
 	 * to what the client may be told, and is the default one for success
-	 * before: -1 refuses.
+	 * before: -1 refuses; DELIVERY_HELD.
 	 */
 	int (*mail)(struct delivery *, const struct delivery_client *, const struct envelope *,
 		    struct delivery_reply *reply);
 	/* Optional: one recipient more, not yet in the envelope; as mail. */
 	int (*rcpt)(struct delivery *, const struct delivery_client *, const struct envelope *,
 		    const struct recipient *, struct delivery_reply *reply);
+	/*
+	 * Where one of them holds: the reply to the oldest that was held, as they
+	 * give it. Once a sender is refused there is none to his recipients.
+	 */
+	int (*answer)(struct delivery *, struct delivery_reply *reply);
 	/* *id_out names the message in replies and trace fields; valid until reset. */
 	int (*begin)(struct delivery *, const struct delivery_client *, const struct envelope *,
 		     const char **id_out, struct error *);

@@ -21,6 +21,7 @@
 
 enum {
 	IDLE_DEFAULT = 300,	/* seconds: RFC 5321, section 4.5.3.2.7 */
+	CHUNK_MS = 200,		/* between the octets of a chunk, till what is held is answered */
 	EARLY_MS = 50,		/* so long does a client wait for the greeting at least */
 	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
 	HANDSHAKE_LIMIT = 60,
@@ -90,7 +91,9 @@ void smtpd_reset(struct smtpd *s)
 	receive_reset(s);
 	if (s->begun && s->delivery->ops->reset)
 		s->delivery->ops->reset(s->delivery);
-	s->begun = false;
+	s->begun = s->spoilt = s->sender_held = false;
+	s->held = NULL;
+	s->held_n = s->held_alloc = 0;
 	arena_free(s->arena);
 	s->arena = arena_new();
 	envelope_init(&s->envelope, s->arena);
@@ -145,6 +148,7 @@ static void put(struct smtpd *s, struct strbuf *line)
 	struct deadline d = deadline_in(WRITE_LIMIT, "the client to read replies");
 	struct error err;
 
+	smtpd_answer_held(s);
 	for (size_t i = 0; i < line->len; i++)
 		if ((unsigned char)line->buf[i] < ' ' || (unsigned char)line->buf[i] > 126)
 			line->buf[i] = '?';
@@ -194,42 +198,6 @@ struct delivery_client smtpd_client(const struct smtpd *s)
 		.user = smtpd_signed_in(s) ? s->user.buf : NULL, .server_name = smtpd_name(s),
 		.tls = s->tls, .esmtp = s->esmtp, .lmtp = s->lmtp, .uid = s->uid, .pid = s->pid,
 	};
-}
-
-/* The answer for a sender, or for a recipient; nothing else logs a refusal. */
-static bool say_taken(struct smtpd *s, int rc, const char *rcpt, const struct delivery_reply *reply)
-{
-	s->begun = true;
-	if (rc < 0)
-		smtpd_log(s, "from=<%s>%s%s%s result=refused reason='%d %s %s'",
-			  s->envelope.sender, rcpt ? " to=<" : "", rcpt ? rcpt : "",
-			  rcpt ? ">" : "", reply->code, reply->status, reply->text);
-	smtpd_reply(s, reply->code, reply->status, "%s", reply->text);
-	return rc == 0;
-}
-
-bool smtpd_take_sender(struct smtpd *s)
-{
-	const struct delivery_client client = smtpd_client(s);
-	struct delivery_reply reply;
-	int rc = 0;
-
-	delivery_say(&reply, 250, "2.1.0", "sender ok");
-	if (s->delivery->ops->mail)
-		rc = s->delivery->ops->mail(s->delivery, &client, &s->envelope, &reply);
-	return say_taken(s, rc, NULL, &reply);
-}
-
-bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r)
-{
-	const struct delivery_client client = smtpd_client(s);
-	struct delivery_reply reply;
-	int rc = 0;
-
-	delivery_say(&reply, 250, "2.1.5", "recipient ok");
-	if (s->delivery->ops->rcpt)
-		rc = s->delivery->ops->rcpt(s->delivery, &client, &s->envelope, r, &reply);
-	return say_taken(s, rc, r->address, &reply);
 }
 
 void smtpd_flush(struct smtpd *s)
@@ -318,12 +286,35 @@ static unsigned idle_seconds(const struct smtpd *s)
 	return idle ? idle : IDLE_DEFAULT;
 }
 
+/* The octets of a chunk that was announced need not wait for any answer. */
+static bool comes_soon(const struct smtpd *s)
+{
+	struct pollfd p = { .fd = socket_fd(wire_stream(s->wire)), .events = POLLIN };
+
+	return s->kept_chunk && p.fd >= 0 && poll(&p, 1, CHUNK_MS) > 0 &&
+		wire_unread_now(s->wire) > 0;
+}
+
+/* Whoever waits for the client answers him first; that is not the client's time. */
+static void answer_before_wait(struct smtpd *s)
+{
+	const int64_t begun = clock_ms();
+
+	if (!smtpd_holds(s) || wire_unread_now(s->wire) > 0 || comes_soon(s))
+		return;
+	smtpd_answer_held(s);
+	if (s->limit.at)
+		s->limit.at += clock_ms() - begun;
+}
+
 bool smtpd_wait_input(struct smtpd *s, bool grace, const char **data_out, size_t *n_out)
 {
+	struct error err;
+
+	answer_before_wait(s);
 	struct deadline d = deadline_in(idle_seconds(s), "the client");
 
 	d = deadline_first(d, s->limit);
-	struct error err;
 
 	if (wire_unread(s->wire) == 0) {
 		smtpd_flush(s);

@@ -88,6 +88,12 @@ struct smtpd {
 	size_t rcpt_accepted, accepted_alloc;
 	struct incoming *content;	/* NULL = none is under way */
 	bool begun;			/* the delivery was told of the transaction */
+	bool sender_held;		/* MAIL is not answered yet, nor are */
+	struct recipient *held;		/* these */
+	size_t held_n, held_alloc;
+	struct strbuf *kept_chunk;	/* the content, read while they wait; NULL = it is not */
+	bool answering;			/* they are being answered */
+	bool spoilt;			/* MAIL was refused then: to be reset */
 };
 
 /*
@@ -149,10 +155,17 @@ void smtpd_reset(struct smtpd *s);
 
 /*
  * Asks the delivery, where it wants to be asked, about the sender of the
- * envelope or one recipient more (which is not in it yet), and replies.
+ * envelope or one recipient more (which is not in it yet), replies, and takes
+ * whom it takes: SMTPD_MAIL, SMTPD_RCPT. The reply may be held (held.c).
  */
-ATTR_CHECK bool smtpd_take_sender(struct smtpd *s);
-ATTR_CHECK bool smtpd_take_recipient(struct smtpd *s, const struct recipient *r);
+void smtpd_take_sender(struct smtpd *s);
+void smtpd_take_recipient(struct smtpd *s, const struct recipient *r);
+
+/* Is a reply held? */
+bool smtpd_holds(const struct smtpd *s);
+
+/* Gives the replies that are held; whatever else is said comes behind them. */
+void smtpd_answer_held(struct smtpd *s);
 
 /* For the delivery: borrows from the session. */
 struct delivery_client smtpd_client(const struct smtpd *s);

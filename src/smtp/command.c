@@ -43,7 +43,7 @@ int command_send(struct wire *w, struct strbuf *line, bool utf8, const struct de
 int command_send_secret(struct wire *w, const char *open, const char *secret, size_t n,
 			const struct deadline *d, struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(SIZE_MAX / 4), shown = STRBUF_INIT(COMMAND_MAX);
+	struct strbuf line = STRBUF_SECRET(SIZE_MAX / 4), shown = STRBUF_INIT(COMMAND_MAX);
 	int rc = -1;
 
 	strbuf_addstr(&line, open);

@@ -532,7 +532,7 @@ static bool wants_chunks(const struct transaction *t)
 {
 	const struct account *a = t->s->account;
 
-	if (content_is_chunked(t))
+	if (content_is_chunked(t) || content_is_small(t))
 		return true;
 	return session_has(t->s, EXT_CHUNKING) &&
 		(a->chunking == CHUNKING_ON || t->s->transid || t->e->size > a->chunk_size);
@@ -577,6 +577,10 @@ void content_send(struct transaction *t)
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken)
 			content_abandon(t);
+		return;
+	}
+	if (!t->try.data_asked && content_goes_ahead(t)) {
+		content_send_ahead(t);
 		return;
 	}
 	if (!t->try.data_asked) {

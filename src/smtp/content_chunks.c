@@ -20,6 +20,9 @@
 /* A chunk of which no more is left is sent to its end after a refusal, else we hang up. */
 #define FINISH_MAX ((uint64_t)1024 * 1024)
 
+/* A message that is not larger goes out whole before anything is read. */
+#define SMALL_MAX ((uint64_t)60 * 1024)
+
 enum { MORE, FINAL };		/* index of an expected reply */
 
 /* The content under way. */
@@ -105,8 +108,8 @@ static bool chunk_heard(void *ctx, uint64_t left)
 	struct transaction *t = c->t;
 
 	pipeline_take_ready(&t->pipe);
-	if (t->pipe.broken)
-		return true;
+	if (t->pipe.broken || t->try.ahead)
+		return t->pipe.broken;
 	if (t->try.chunk_error.exit)
 		return left > FINISH_MAX;
 	return wire_unread(t->s->wire) > 0;
@@ -130,7 +133,7 @@ static void wait_for_room(struct chunks *c)
 {
 	struct pipeline *p = &c->t->pipe;
 
-	while (pipeline_outstanding(p) >= c->window)
+	while (!c->t->try.ahead && pipeline_outstanding(p) >= c->window)
 		pipeline_take(p);
 	pipeline_take_ready(p);
 }
@@ -291,12 +294,12 @@ static void take_result(struct transaction *t, enum stage stage)
 	/* RFC 3030, section 2: after a refused chunk nothing but RSET is right */
 	s->need_reset = !t->try.followed && reply_class(&s->reply) != 2;
 	if (stage == STAGE_BDAT && !s->need_reset && !t->try.followed &&
-	    s->protocol != SESSION_LMTP)
+	    s->protocol != SESSION_LMTP && !(s->chunk_once && t->opt->chunks != CHUNKS_LARGE))
 		confirm(t);
 }
 
 /* The whole of it, flushed. */
-static enum data_end send_all(struct chunks *c, enum stage stage, struct error *err)
+static enum data_end send_all(struct chunks *c, struct error *err)
 {
 	struct transaction *t = c->t;
 
@@ -313,9 +316,6 @@ static enum data_end send_all(struct chunks *c, enum stage stage, struct error *
 	}
 	end = data_flush(t->s, err);
 	c->amid = end != DATA_SENT;
-	/* of LMTP's replies, one for each recipient, this is the first: see content.c */
-	if (!c->amid)
-		pipeline_expect(&t->pipe, stage, FINAL);
 	return end;
 }
 
@@ -324,13 +324,104 @@ static void chunks_stopped(struct chunks *c, enum stage stage, const struct erro
 {
 	struct transaction *t = c->t;
 
-	pipeline_take_ready(&t->pipe);
+	if (t->try.ahead)
+		pipeline_finish(&t->pipe);
+	else
+		pipeline_take_ready(&t->pipe);
 	if (t->try.chunk_error.exit)
 		give_up_chunks(t, c->amid);
 	else if (lost)
 		pipeline_break(&t->pipe, lost);
 	else if (!t->pipe.broken)
 		content_interrupted(t, stage);
+}
+
+/* --- with the envelope ---------------------------------------------------- */
+
+bool content_is_small(const struct transaction *t)
+{
+	const uint64_t chunk = t->s->account->chunk_size;
+	uint64_t size;
+
+	if (t->opt->chunks == CHUNKS_LARGE || !t->m || t->e->burl || t->opt->rehearsal ||
+	    !session_has(t->s, EXT_CHUNKING) || t->s->account->checkpoint)
+		return false;
+	size = edits_wire_size(t->edits, t->m);
+	return size <= SMALL_MAX && size <= chunk;
+}
+
+/*
+ * The service of the machine takes it so; another server when it has shown in
+ * this session that it knows BDAT, whose octets would be commands otherwise.
+ */
+static bool takes_ahead(const struct session *s)
+{
+	return s->protocol == SESSION_LMTP ? s->account->via == VIA_SERVICE : s->chunk_once;
+}
+
+bool content_goes_ahead(const struct transaction *t)
+{
+	return t->opt->chunks == CHUNKS_AHEAD && takes_ahead(t->s) && content_is_small(t) &&
+		session_has(t->s, EXT_PIPELINING) && pipeline_outstanding(&t->pipe) &&
+		!t->try.mail_refused && !t->try.prdr && !conneg_used(t->s, t->e) &&
+		!t->result->refusal.exit && !(transaction_strict(t) && t->e->rcpt_count > 1);
+}
+
+/* A refused message was answered with a yes: nobody knows what that was about. */
+static void doubt_refused(struct transaction *t)
+{
+	struct error err;
+
+	error_set(&err, FAULT_PROTOCOL, "the server took the message after it had refused the "
+		  "envelope");
+	result_doubt(t->result, &err);
+	for (size_t k = 0; k < t->try.rcpt_count; k++)
+		result_set_error(t->result, t->rcpt[k].index, &err);
+	t->s->dead = true;
+}
+
+/*
+ * The content is out, and nobody is to get it: BDAT is refused as well, its
+ * octets are thrown away (RFC 3030, section 2), and RSET shows that they were.
+ * With LMTP it is answered for each recipient, that is, not at all.
+ */
+static void after_refusal(struct transaction *t)
+{
+	struct session *s = t->s;
+	struct error err;
+
+	if (s->protocol != SESSION_LMTP || t->try.mail_refused) {
+		if (session_reply(s, STAGE_BDAT, &err) < 0) {
+			pipeline_break(&t->pipe, &err);
+			return;
+		}
+		if (reply_class(&s->reply) == 2) {
+			doubt_refused(t);
+			return;
+		}
+	}
+	content_abandon(t);
+}
+
+/* The replies to what went out with the content: does anybody stand? */
+static bool envelope_stands(struct transaction *t)
+{
+	if (!t->try.ahead)
+		return true;
+	pipeline_finish(&t->pipe);
+	if (t->pipe.broken)
+		return false;
+	if (t->try.mail_refused || !t->try.standing)
+		after_refusal(t);
+	return !t->try.mail_refused && t->try.standing;
+}
+
+void content_send_ahead(struct transaction *t)
+{
+	t->try.ahead = t->s->patient = true;
+	t->s->hasty = false;
+	content_send_chunks(t);
+	t->s->patient = false;
 }
 
 void content_send_chunks(struct transaction *t)
@@ -347,7 +438,7 @@ void content_send_chunks(struct transaction *t)
 	t->try.begun = true;
 	t->s->content_count++;
 	c.transfer = transfer_new(t->s, t->m, t->edits, DATA_CHUNK, t->try.from);
-	enum data_end end = send_all(&c, stage, &err);
+	enum data_end end = send_all(&c, &err);
 
 	transfer_free(c.transfer);
 	if (end != DATA_SENT) {
@@ -355,6 +446,10 @@ void content_send_chunks(struct transaction *t)
 	} else {
 		t->try.sent = true;
 		wire_lift_early_limit(t->s->wire);
+		if (!envelope_stands(t))
+			return;
+		/* of LMTP's replies, one for each recipient, this is the first: see content.c */
+		pipeline_expect(&t->pipe, stage, FINAL);
 		pipeline_finish(&t->pipe);
 		if (!t->pipe.broken || t->try.chunk_error.exit)
 			take_result(t, stage);

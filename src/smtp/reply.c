@@ -7,6 +7,7 @@
 
 #include "message/envelope.h"
 #include "net/wire.h"
+#include "smtp/veil.h"
 #include "util/attr.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -389,6 +390,9 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 
 	if (!code || (out->code && out->code / 100 != code / 100))
 		return no_reply(d, line, err);
+	if (out->code && out->code != code)
+		return error_set(err, FAULT_PROTOCOL, "the lines of %s bear the codes %d and %d",
+				 d->what, out->code, code);
 	tidy(line, code, out->line_max);
 	*total += line->len;
 	bool more = line->len > 3 && line->buf[3] == '-';
@@ -408,12 +412,28 @@ static int take_line(struct strbuf *line, const struct deadline *d, size_t *tota
 	return more;
 }
 
+/*
+ * What was said in confidence is not shown when it comes back. Code and status
+ * tell what to do and stay; a challenge is answered, and never shown.
+ */
+static void hide_said(const struct veil *veil, struct strbuf *line)
+{
+	const int code = line_code(line);
+	const size_t from = !code || line->len < 4 ? 0 :
+		4 + status_length(line->buf + 4, code / 100);
+
+	if (code != HIDDEN_CODE)
+		veil_apply(veil, line, from);
+}
+
 int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
 	       struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(REPLY_TOTAL_MAX);
+	struct strbuf line = STRBUF_SECRET(REPLY_TOTAL_MAX);
 	size_t total = 0;
 	int more;
+
+	hidden = hidden || out->veil;
 
 	reply_release(out);
 	strvec_init(&out->lines, REPLY_LINES_MAX);
@@ -422,6 +442,8 @@ int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct rep
 		bool cut;
 		const int got = wire_read_line(w, &line, &cut, d, err);
 
+		if (got > 0)
+			hide_said(out->veil, &line);
 		if (got > 0 && hidden)
 			hide_token(&line);
 		if (got == 0)

@@ -3,9 +3,9 @@
  *
  * A line is three digits 2-5 0-9 0-9, then '-' or ' ' or the end. Lines over
  * line_max are cut (334: 64 KiB), more than REPLY_LINES_MAX lines or
- * REPLY_TOTAL_MAX octets, a line of another form, or lines that disagree in
- * the first digit are EX_PROTOCOL: the session is over, never skipped. Lines
- * that differ in the rest take the code of the last.
+ * REPLY_TOTAL_MAX octets, a line of another form, or lines of which not all
+ * bear one code (RFC 5321, section 4.2.1) are EX_PROTOCOL: the session is over,
+ * never skipped.
  */
 #ifndef SMTP_REPLY_H
 #define SMTP_REPLY_H
@@ -20,6 +20,7 @@
 struct deadline;
 struct envelope;
 struct error;
+struct veil;
 struct wire;
 
 #define REPLY_LINE_MAX 4096		/* where nothing else is said */
@@ -64,6 +65,7 @@ struct reply {
 	char status[12];	/* enhanced status of the first line, "" if none usable */
 	struct strvec lines;	/* texts behind the code, enhanced status kept */
 	size_t line_max;	/* octets of a line that are kept; stays; 0 = REPLY_LINE_MAX */
+	const struct veil *veil;	/* what is not to be seen in it; stays; NULL = nothing */
 };
 
 #define REPLY_INIT { .lines = STRVEC_INIT(REPLY_LINES_MAX) }
@@ -74,7 +76,8 @@ void reply_release(struct reply *r);
  * Reads one reply. EX_TEMPFAIL 4.4.2 when the connection is closed or the
  * deadline passes, EX_PROTOCOL 5.5.0 when it is no reply. hidden (AUTH, BURL):
  * the transcript shows how long a challenge is, not what it says; the token of
- * a URL is cut out of the reply.
+ * a URL is cut out of the reply. The words of out->veil are replaced in all
+ * that is no challenge, before anybody sees it.
  */
 ATTR_CHECK int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct reply *out,
 			  struct error *err);

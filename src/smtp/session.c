@@ -20,6 +20,7 @@
 #include "smtp/auth/auth.h"
 #include "smtp/command.h"
 #include "smtp/ext/ext.h"
+#include "smtp/veil.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -210,12 +211,15 @@ static bool waits_for_tls(const struct session *s)
 struct deadline session_deadline(const struct session *s, enum stage stage)
 {
 	const char *timeouts = (const char *)&s->account->timeouts;
+	const unsigned last = s->account->timeouts.data_done;
 	unsigned seconds;
 
 	memcpy(&seconds, timeouts + stage_timeout[stage], sizeof(seconds));
 	/* whatever the limit is, and where there is none: both ends would wait for ever */
 	if (stage == STAGE_GREETING && waits_for_tls(s) && (!seconds || seconds > SILENT_MAX))
 		seconds = SILENT_MAX;
+	if (s->patient && seconds && (!last || seconds < last))
+		seconds = last;
 	if (s->hasty && (!seconds || seconds > GROUP_SECONDS))
 		seconds = GROUP_SECONDS;
 	return deadline_in(seconds, stage_awaited(stage));
@@ -459,6 +463,9 @@ void session_release(struct session *s)
 	strvec_release(&s->keywords);
 	strvec_release(&s->clear_keywords);
 	reply_release(&s->reply);
+	s->reply.veil = NULL;
+	veil_free(s->veil);
+	s->veil = NULL;
 	strbuf_release(&s->line);
 	arena_free(s->arena);
 	s->arena = NULL;

@@ -24,6 +24,7 @@ struct auth_memory;
 struct early_memory;
 struct observer;
 struct secret;
+struct veil;
 
 /*
  * Who wants to know how an attempt goes on: functions passed down from the
@@ -125,12 +126,14 @@ struct session {
 	unsigned content_count;		/* messages whose content was begun */
 	bool need_reset;		/* the last transaction was left open: RSET before MAIL */
 	bool hasty;			/* a group is out, and nobody stands: see GROUP_SECONDS */
+	bool patient;			/* content is out with its envelope: replies take as long */
 	bool xclient_sent;		/* we are somebody else now: never for another message */
 	bool send_refused;		/* the server does not know SEND, SOML, SAML */
 	const char *mechanism;		/* used for AUTH */
 	const char *binding;		/* of the channel, "refused", NULL = none was tried */
 	const char *transid;		/* CHECKPOINT: of this transaction; NULL = none */
 	struct reply reply;		/* the last one */
+	struct veil *veil;		/* of its replies, until it is signed in; NULL = none */
 	struct strbuf line;		/* the command that is being built */
 };
 

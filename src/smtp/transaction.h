@@ -51,6 +51,14 @@ struct transaction_options {
 	bool strict_recipients;	/* one refusal ends it before the data */
 	unsigned stop_on;	/* ... of such a recipient: bits 1 << enum rcpt_source */
 	bool rehearsal;		/* MAIL and RCPT, then RSET: no content is ever sent */
+	/*
+	 * A small message goes by BDAT as well, where the server has it: it needs
+	 * no reply before it. AHEAD: in one flight with its envelope, one wait for
+	 * all; for those who need not know who is refused, in a session that is in
+	 * use, so that what is lost in between has hardly been taken.
+	 */
+	enum { CHUNKS_LARGE, CHUNKS_SMALL, CHUNKS_AHEAD } chunks;
+	bool keep_words;	/* the replies that accept MAIL and RCPT are kept in result */
 	bool repeat;		/* of one in which nothing was taken: there is no further one */
 	struct checkpoint *checkpoint;	/* NULL = none wanted */
 	/*

@@ -219,12 +219,12 @@ static void mail_reply(struct transaction *t, const struct reply *r)
 	if (reply_class(r) == 2) {
 		t->try.mail_taken = true;
 		note_priority(t, r);
-		if (t->opt->rehearsal)
+		if (t->opt->rehearsal || t->opt->keep_words)
 			t->result->mail_reply = reply_words(t, r);
 		return;
 	}
 	/* whoever has not read all of a group answers its end as if the beginning were missing */
-	if (misplaced(r->code) && !t->opt->repeat && !t->s->dead &&
+	if (misplaced(r->code) && !t->opt->repeat && !t->s->dead && !t->try.ahead &&
 	    pipeline_outstanding(&t->pipe)) {
 		break_group(t, r, STAGE_MAIL, e->sender);
 		return;
@@ -289,6 +289,8 @@ static void rcpt_accepted(struct transaction *t, struct candidate *c, const stru
 	c->state = STANDING;
 	t->try.standing++;
 	t->s->hasty = false;
+	if (t->opt->keep_words)
+		t->result->rcpt[c->index].rcpt_reply = reply_words(t, r);
 	if (t->opt->rehearsal) {
 		transaction_note_reply(t, r);
 		transaction_accept(t, c->index, r);

@@ -54,6 +54,7 @@ struct try {
 	bool begun;		/* some of the content may have gone out */
 	bool sent;		/* the content was written whole */
 	bool followed;		/* more stands behind it, in the same flight */
+	bool ahead;		/* it goes out with the envelope, before any reply */
 	bool last_begun;	/* the last chunk's command was sent */
 	bool chunks_taken;	/* a chunk before it was accepted */
 	struct error chunk_error;	/* a chunk was refused; exit 0 = none */
@@ -197,6 +198,13 @@ bool content_is_chunked(const struct transaction *t);
 
 /* A recipient stands: sends the content in chunks, and what content_send() does then. */
 void content_send_chunks(struct transaction *t);
+
+/* May it be sent with the envelope, whose replies are still due? Then it is. */
+bool content_goes_ahead(const struct transaction *t);
+void content_send_ahead(struct transaction *t);
+
+/* Small enough for chunks that save a wait, and they are wanted? */
+bool content_is_small(const struct transaction *t);
 
 /* All is sent: reads the replies and fills in the outcomes, or breaks the pipeline. */
 void content_replies(struct transaction *t, enum stage stage);

@@ -272,6 +272,7 @@ static void set_how(struct attempt *t)
 	t->how = (struct transaction_options){
 		.strict_recipients = a->refused_recipients == PARTIAL_REFUSE,
 		.stop_on = a->stop_on, .repeat = t->repeat,
+		.chunks = a->via == VIA_SERVICE && !t->repeat ? CHUNKS_AHEAD : CHUNKS_LARGE,
 		.checkpoint = checkpoint_of(t, t->result),
 	};
 	if (t->line && !t->repeat && line_may_follow(t->line)) {

@@ -8,22 +8,24 @@
 #include "message/result.h"
 #include "prepare/convert.h"
 #include "prepare/requests.h"
-#include "smtp/reply.h"
 #include "smtp/session.h"
 #include "smtp/transaction.h"
 #include "submit/attempt.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/strbuf.h"
 #include "util/text.h"
 #include "util/xalloc.h"
+
+/* So long behind its last reply a session is not closed by the server for want of use. */
+#define FRESH_MS 5000
 
 struct relay {
 	const struct account *account;
 	struct attempt_options attempt;
 	struct transaction_options transaction;
 	struct attempt *line;		/* the session; NULL = none is open */
+	bool no_chunks;			/* the server announces CHUNKING and does not know it */
 	unsigned messages;		/* that it has had */
 	int64_t used_ms;		/* when it had the last one: clock_ms() */
 	struct transaction *t;		/* NULL = none is under way */
@@ -40,6 +42,7 @@ struct relay *relay_new(const struct account *account)
 	struct relay *r = xcalloc(1, sizeof(*r));
 
 	r->account = account;
+	r->transaction.keep_words = true;
 	return r;
 }
 
@@ -88,7 +91,7 @@ static bool is_direct(const struct relay *r)
 	return r->account->net.mx && !r->account->socket;
 }
 
-/* --- MAIL ------------------------------------------------------------------------- */
+/* --- asking ----------------------------------------------------------------------- */
 
 /* Can the session that is open have another transaction? */
 static bool is_fit(struct relay *r)
@@ -118,64 +121,6 @@ static void offer(struct relay *r)
 		o->utf8 = o->header_utf8 = false;
 }
 
-/* One try with the session that is open: 0, or -1 and why not. */
-static int try_mail(struct relay *r, struct error *err)
-{
-	struct session *s = submit_opened(r->line);
-	struct result *all = r->result;
-
-	offer(r);
-	r->why.exit = 0;
-	r->messages++;
-	result_grow(all);	/* for what is wrong with all of it */
-	r->t = transaction_new(s, &r->offered, NULL, NULL, &r->transaction, all, &r->why);
-	const bool stands = all->rcpt[0].outcome == OUTCOME_NONE && transaction_ask(r->t, false) &&
-		transaction_replies(r->t);
-
-	*err = all->rcpt[0].error;
-	all->rcpt_count = 0;
-	if (stands)
-		return 0;
-	if (!err->exit && r->why.exit)
-		*err = r->why;
-	else if (!err->exit)
-		error_set(err, FAULT_SERVER_CLOSES, "the server takes no more messages");
-	(void)submit_blame(r->line, err);
-	forget(r);
-	return -1;
-}
-
-int relay_mail(struct relay *r, const struct envelope *e, struct result *result,
-	       struct error *err)
-{
-	r->e = e;
-	r->result = result;
-	if (is_direct(r))
-		return 0;
-	(void)relay_idle(r, false);
-	if (r->line && !is_fit(r))
-		hang_up(r);
-	if (r->line) {
-		submit_renew(r->line);
-		if (try_mail(r, err) == 0)
-			return 0;
-		/* it may have been its age; a refusal is one of a new session, too */
-		if (!submit_opened(r->line)->dead && err->reply)
-			return -1;
-		hang_up(r);
-	}
-	r->messages = 0;
-	if (submit_open(r->account, &r->attempt, &r->line, err) < 0)
-		return -1;
-	if (try_mail(r, err) == 0)
-		return 0;
-	if (submit_opened(r->line)->dead)
-		hang_up(r);
-	return -1;
-}
-
-/* --- RCPT ------------------------------------------------------------------------- */
-
 static void promise(struct relay *r, bool is_kept)
 {
 	r->promised = arena_grow(r->result->arena, r->promised, r->promised_n,
@@ -193,52 +138,140 @@ static void follow_envelope(struct relay *r)
 	r->offered.rcpt_alloc = r->e->rcpt_alloc;
 }
 
-static int ask(struct relay *r, size_t i, struct error *err)
+/* Those whose address cannot be told to this server are not asked about. */
+static void refuse_utf8(struct relay *r)
 {
-	const char *address = r->e->rcpt[i].address;
+	struct error err;
 
-	if (!r->offered.utf8 && !text_is_ascii(address, strlen(address)))
-		return error_set(err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
-				 "server does not offer", address);
-	if (transaction_ask(r->t, false))
-		(void)transaction_replies(r->t);
-	if (transaction_stands(r->t, i))
+	for (size_t i = r->promised_n; i < r->e->rcpt_count && !r->offered.utf8; i++) {
+		const char *address = r->e->rcpt[i].address;
+
+		if (text_is_ascii(address, strlen(address)))
+			continue;
+		error_set(&err, FAULT_UTF8_MISSING, "'%s' needs SMTPUTF8, which the "
+			  "server does not offer", address);
+		result_set_error(r->result, i, &err);
+	}
+}
+
+/* MAIL, if it is still to be said, and RCPT for those who are new, in one group. */
+static bool ask_group(struct relay *r)
+{
+	/* MAIL goes out whatever is to be said of the recipients */
+	if (!r->offered.rcpt_count && !transaction_ask(r->t, false))
+		return false;
+	follow_envelope(r);
+	refuse_utf8(r);
+	(void)transaction_ask(r->t, false);
+	return transaction_replies(r->t);
+}
+
+/* One try with the session that is open: 0, or -1 and why not. */
+static int try_mail(struct relay *r, struct error *err)
+{
+	struct session *s = submit_opened(r->line);
+	struct result *all = r->result;
+	const size_t n = r->e->rcpt_count;
+
+	offer(r);
+	r->offered.rcpt_count = 0;
+	r->why.exit = 0;
+	r->messages++;
+	while (all->rcpt_count <= n)	/* the last is for what is wrong with all of it */
+		result_grow(all);
+	r->t = transaction_new(s, &r->offered, NULL, NULL, &r->transaction, all, &r->why);
+	const bool stands = all->rcpt[n].outcome == OUTCOME_NONE && ask_group(r);
+
+	*err = all->rcpt[n].error;
+	all->rcpt_count = n;
+	if (stands)
 		return 0;
-	if (r->result->rcpt[i].error.exit)
-		*err = r->result->rcpt[i].error;
-	else if (r->why.exit)
+	result_clear(all);
+	if (!err->exit && r->why.exit)
 		*err = r->why;
-	else
-		error_set(err, FAULT_TOO_MANY_RECIPIENTS, "the server takes no more recipients "
-			  "with this message");
+	else if (!err->exit)
+		error_set(err, FAULT_SERVER_CLOSES, "the server takes no more messages");
 	(void)submit_blame(r->line, err);
+	forget(r);
 	return -1;
 }
 
-int relay_rcpt(struct relay *r, struct error *err)
+/* A session that is kept and fit for one more; false: there is none. */
+static bool take_kept(struct relay *r)
 {
-	const size_t i = r->e->rcpt_count - 1;
-	int rc = 0;
-
-	follow_envelope(r);
-	if (r->t)
-		rc = ask(r, i, err);
-	if (rc < 0)
-		result_set_error(r->result, i, err);
-	promise(r, rc == 0);
-	return rc;
+	(void)relay_idle(r, false);
+	if (r->line && !is_fit(r))
+		hang_up(r);
+	if (r->line)
+		submit_renew(r->line);
+	return r->line;
 }
 
-const char *relay_words(const struct relay *r)
+static int open_line(struct relay *r, struct error *err)
 {
-	const struct reply *said = r->t ? &submit_opened(r->line)->reply : NULL;
-	struct strbuf text = STRBUF_INIT(REPLY_TOTAL_MAX * 4);
+	r->messages = 0;
+	return submit_open(r->account, &r->attempt, &r->line, err);
+}
 
-	if (!said || reply_class(said) != 2)
-		return NULL;
-	strbuf_addf(&text, "%d %s%s", said->code, said->status, *said->status ? " " : "");
-	reply_text(said, &text);
-	return arena_take(r->result->arena, &text);
+static int begin(struct relay *r, struct error *err)
+{
+	if (take_kept(r)) {
+		if (try_mail(r, err) == 0)
+			return 0;
+		/* it may have been its age; a refusal is one of a new session, too */
+		if (!submit_opened(r->line)->dead && err->reply)
+			return -1;
+		hang_up(r);
+	}
+	if (open_line(r, err) < 0)
+		return -1;
+	if (try_mail(r, err) == 0)
+		return 0;
+	if (submit_opened(r->line)->dead)
+		hang_up(r);
+	return -1;
+}
+
+void relay_begin(struct relay *r, const struct envelope *e, struct result *result)
+{
+	r->e = e;
+	r->result = result;
+}
+
+/* --- the answers ------------------------------------------------------------------ */
+
+/* What has become of a recipient who was asked about. */
+static void settle(struct relay *r, size_t i)
+{
+	struct error *err = &r->result->rcpt[i].error;
+
+	promise(r, !r->t || transaction_stands(r->t, i));
+	if (r->promised[i])
+		return;
+	if (!err->exit && r->why.exit)
+		*err = r->why;
+	else if (!err->exit)
+		error_set(err, FAULT_TOO_MANY_RECIPIENTS, "the server takes no more recipients "
+			  "with this message");
+	(void)submit_blame(r->line, err);
+	result_set_error(r->result, i, err);
+}
+
+int relay_ask(struct relay *r, struct error *err)
+{
+	if (r->t)
+		(void)ask_group(r);
+	else if (!is_direct(r) && begin(r, err) < 0)
+		return -1;
+	follow_envelope(r);
+	while (r->promised_n < r->e->rcpt_count)
+		settle(r, r->promised_n);
+	return 0;
+}
+
+bool relay_takes(const struct relay *r, size_t i)
+{
+	return r->promised[i];
 }
 
 /* --- the content ------------------------------------------------------------------ */
@@ -259,6 +292,22 @@ static bool anybody_stands(const struct relay *r)
 	return false;
 }
 
+/* Small messages by BDAT, but where that has failed. */
+static void choose_chunks(struct relay *r, bool ahead)
+{
+	r->transaction.chunks = r->no_chunks ? CHUNKS_LARGE :
+		ahead ? CHUNKS_AHEAD : CHUNKS_SMALL;
+}
+
+static void finish_transaction(struct relay *r)
+{
+	struct session *s = submit_opened(r->line);
+
+	(void)transaction_deliver(r->t);
+	r->no_chunks |= s->given_up[EXT_CHUNKING];
+	requests_settle(s, r->e, r->result);
+}
+
 /* In the transaction that has begun. Who is not served there stays NONE. */
 static int deliver_here(struct relay *r, const struct message *m, const struct edits *edits,
 			struct error *err)
@@ -275,9 +324,46 @@ static int deliver_here(struct relay *r, const struct message *m, const struct e
 		requests_note(s, r->e, r->result);
 		if (r->promised_n < r->e->rcpt_count && transaction_ask(r->t, false))
 			(void)transaction_replies(r->t);
+		choose_chunks(r, false);
 		transaction_set_message(r->t, c.message, &c.edits);
-		(void)transaction_deliver(r->t);
-		requests_settle(s, r->e, r->result);
+		finish_transaction(r);
+	}
+	converted_release(&c);
+	return rc;
+}
+
+/* --- envelope and content as one --------------------------------------------------- */
+
+static void blame_all(struct relay *r)
+{
+	for (size_t i = 0; i < r->result->rcpt_count; i++) {
+		if (r->result->rcpt[i].outcome > OUTCOME_QUEUED)
+			(void)submit_blame(r->line, &r->result->rcpt[i].error);
+	}
+}
+
+/* In the session that is open; ahead: the content goes with the envelope if it may. */
+static int deliver_all_here(struct relay *r, const struct message *m, const struct edits *edits,
+			    bool ahead, struct error *err)
+{
+	struct session *s = submit_opened(r->line);
+	struct converted c = { .made = false };
+	int rc = convert_for_session(&c, s, m, edits, r->e, err);
+
+	r->messages++;
+	r->why.exit = 0;
+	if (rc == 0)
+		rc = requests_adapt(s, &c.edits, &c.envelope, c.message, r->result->arena, err);
+	if (rc == 0) {
+		requests_note(s, r->e, r->result);
+		choose_chunks(r, ahead);
+		r->t = transaction_new(s, &c.envelope, c.message, &c.edits, &r->transaction,
+				       r->result, &r->why);
+		finish_transaction(r);
+		transaction_free(r->t);
+		r->t = NULL;
+		submit_describe(r->line, r->result);
+		blame_all(r);
 	}
 	converted_release(&c);
 	return rc;
@@ -296,6 +382,35 @@ static bool is_open(const struct relay *r, size_t i)
 	return one->outcome == OUTCOME_NONE ||
 		(one->outcome == OUTCOME_DEFERRED && !r->result->unknown &&
 		 (!one->error.reply || one->error.reply == 421));
+}
+
+/* Has the session ended before anything was said about anybody? */
+static bool came_to_nothing(const struct relay *r)
+{
+	size_t i = 0;
+
+	while (i < r->e->rcpt_count && is_open(r, i))
+		i++;
+	return submit_opened(r->line)->dead && i == r->e->rcpt_count;
+}
+
+/* A session that was kept may have grown too old; a new one has not. */
+static int deliver_all(struct relay *r, const struct message *m, const struct edits *edits,
+		       struct error *err)
+{
+	const bool kept = take_kept(r);
+
+	if (!kept && open_line(r, err) < 0)
+		return -1;
+	int rc = deliver_all_here(r, m, edits, kept && clock_ms() - r->used_ms < FRESH_MS, err);
+
+	if (rc < 0 || !kept || !came_to_nothing(r))
+		return rc;
+	hang_up(r);
+	result_clear(r->result);
+	if (open_line(r, err) < 0)
+		return -1;
+	return deliver_all_here(r, m, edits, false, err);
 }
 
 /* An attempt of their own for those who are left. */
@@ -333,12 +448,15 @@ static void deliver_anew(struct relay *r, const struct message *m, const struct 
 void relay_deliver(struct relay *r, const struct message *m, const struct edits *edits)
 {
 	struct error err;
+	const bool all = !r->t && !r->promised_n && r->e->rcpt_count && !is_direct(r);
 	int rc = 0;
 
 	follow_envelope(r);
-	if (r->line)
+	if (r->line && !all)
 		submit_describe(r->line, r->result);
-	if (anybody_stands(r))
+	if (all)
+		rc = deliver_all(r, m, edits, &err);
+	else if (anybody_stands(r))
 		rc = deliver_here(r, m, edits, &err);
 	transaction_free(r->t);
 	r->t = NULL;

@@ -3,8 +3,8 @@
  * is there: whoever stands behind it hears at MAIL and RCPT what the next
  * server says to them. The session is kept for the transactions behind it.
  *
- * Order: relay_mail(), relay_rcpt() for each recipient at the end of the
- * envelope, then relay_deliver() or relay_abandon(). What was promised at
+ * Order: relay_begin(), relay_ask() as often as the envelope has got
+ * recipients, then relay_deliver() or relay_abandon(). What was promised at
  * RCPT is kept as well as can be: when session or transaction come to nothing
  * before the content has gone out, those who were promised are sent to in an
  * attempt of their own (submit_attempt()).
@@ -16,6 +16,7 @@
 #define SUBMIT_RELAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "util/attr.h"
 
@@ -39,34 +40,32 @@ void relay_free(struct relay *r);
  */
 int relay_idle(struct relay *r, bool leaving);
 
-/*
- * Asks about e's sender; e and result, which have no recipients yet, are
- * borrowed until relay_abandon() or relay_deliver(). On failure nothing is
- * under way: the server's refusal, or why there is none to ask.
- */
-ATTR_CHECK int relay_mail(struct relay *r, const struct envelope *e, struct result *result,
-			  struct error *err);
+/* Both are borrowed until relay_abandon() or relay_deliver(); result has no recipients yet. */
+void relay_begin(struct relay *r, const struct envelope *e, struct result *result);
 
 /*
- * Asks about the recipient that is the last of the envelope, and new there;
- * result gets its place for him. -1 and err: he was not taken, and nothing
- * will be sent to him.
+ * Asks about the sender, unless that was done, and about those recipients at
+ * the end of the envelope who are new, in one group where the server has
+ * PIPELINING; result gets places for them. On failure nothing is under way:
+ * the server's refusal of the sender, or why there is none to ask. Who was
+ * taken: relay_takes(); what was said to him: rcpt_reply in result, and to
+ * the sender mail_reply; else his error there, and nothing is sent to him.
  */
-ATTR_CHECK int relay_rcpt(struct relay *r, struct error *err);
+ATTR_CHECK int relay_ask(struct relay *r, struct error *err);
 
-/*
- * The reply that accepted what was asked last, "250 2.1.5 ok", in the arena
- * of result; NULL when no server has given one.
- */
-const char *relay_words(const struct relay *r);
+/* Was recipient i, who was asked about, taken? */
+bool relay_takes(const struct relay *r, size_t i);
 
 /* Ends it without content. */
 void relay_abandon(struct relay *r);
 
 /*
+ * Where nobody was asked about before, envelope and content go as one: what
+ * was said to MAIL and RCPT is in result then, as far as it is known.
+ *
  * Sends m to those that were promised, and to those behind them who were not
  * asked for; fills in the outcome of each recipient. The envelope is that of
- * relay_mail(), as the message has settled it since.
+ * relay_begin(), as the message has settled it since.
  */
 void relay_deliver(struct relay *r, const struct message *m, const struct edits *edits);
 

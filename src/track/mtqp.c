@@ -263,7 +263,7 @@ static int send_track(struct mtqp *m, const char *open, const char *envid, const
 /* Can that be asked for: an envid of printable ASCII, a secret in base64? EX_USAGE. */
 static int check_words(const char *envid, const char *secret, struct error *err)
 {
-	struct strbuf octets = STRBUF_INIT(COMMAND_OCTETS);
+	struct strbuf octets = STRBUF_SECRET(COMMAND_OCTETS);
 	size_t n = strlen(envid);
 	int bad = base64_decode(&octets, secret, strlen(secret)) < 0 || octets.len == 0;
 

@@ -332,7 +332,7 @@ static int hand_line(const char *line, int (*fn)(void *ctx, const struct trackin
 
 int tracking_read(int (*fn)(void *ctx, const struct tracking *), void *ctx, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
+	struct strbuf text = STRBUF_SECRET(FILE_LIMIT);
 	struct store s = STORE_INIT;
 	int rc = store_open_user(&s, false, err);
 
@@ -360,7 +360,7 @@ static size_t old_octets(const struct strbuf *text, long long oldest)
 /* The store is locked. */
 static int add(const struct store *s, const struct strbuf *line, struct error *err)
 {
-	struct strbuf text = STRBUF_INIT(FILE_LIMIT);
+	struct strbuf text = STRBUF_SECRET(FILE_LIMIT);
 	int rc = store_read(s, file, FS_SECRET, &text, err);
 
 	if (rc == 0) {
@@ -379,7 +379,7 @@ static int add(const struct store *s, const struct strbuf *line, struct error *e
 
 int tracking_keep(const struct envelope *e, const struct result *r, struct error *err)
 {
-	struct strbuf line = STRBUF_INIT(LINE_LIMIT);
+	struct strbuf line = STRBUF_SECRET(LINE_LIMIT);
 	struct store s;
 	int rc = store_open_user(&s, true, err);
 

@@ -19,7 +19,7 @@ bool pem_is(const char *text)
 
 static bool is_der(const char *text)
 {
-	struct strbuf der = STRBUF_INIT(strlen(text) + 1);
+	struct strbuf der = STRBUF_SECRET(strlen(text) + 1);
 	const bool is = base64_decode(&der, text, strlen(text)) == 0 && der.len &&
 		(unsigned char)der.buf[0] == SEQUENCE;
 

@@ -49,6 +49,24 @@ static void close_later(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
+/* In the child: tells why by errno. */
+ATTR_NORETURN static void cannot_run(int report)
+{
+	const int code = errno;
+
+	if (write(report, &code, sizeof(code)) < 0) {
+		/* the parent sees the exit status */
+	}
+	_exit(127);
+}
+
+/* It is not the command's fault. */
+static enum fault not_run(int code)
+{
+	return code == EMFILE || code == ENFILE || code == ENOMEM ? FAULT_SYSTEM :
+		FAULT_COMMAND_NOT_RUN;
+}
+
 /*
  * In the child: only async-signal-safe calls until exec. in and out may be -1:
  * nothing comes in; nothing that is printed counts, also not on stderr.
@@ -61,7 +79,7 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 	if (null <= STDERR_FILENO || dup2(in < 0 ? null : in, STDIN_FILENO) < 0 ||
 	    dup2(out < 0 ? null : out, STDOUT_FILENO) < 0 ||
 	    (out < 0 && dup2(null, STDERR_FILENO) < 0))
-		_exit(127);
+		cannot_run(report);
 	/* its own group, to be killed whole; but one that may ask on the terminal stays in ours */
 	int tty = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
@@ -69,12 +87,7 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 		setpgid(0, 0);
 	close_later();
 	execvp(argv[0], argv);
-	int code = errno;
-
-	if (write(report, &code, sizeof(code)) < 0) {
-		/* the parent sees the exit status */
-	}
-	_exit(127);
+	cannot_run(report);
 }
 
 static void close_both(const int fd[2])
@@ -122,19 +135,26 @@ static void kill_all(pid_t pid)
 }
 
 #define POLL_MS 5	/* between two looks at a command that has closed its output */
+#define KILLED_MS 1000	/* for one that was killed to go; what hangs on a disk does not */
 
 /* Its exit status, before the deadline; it is killed then. false: it had to be. */
 static bool wait_for(pid_t pid, const struct deadline *limit, int *status)
 {
+	int64_t until = 0;
+
 	for (;;) {
 		bool late = deadline_passed(limit);
 
-		if (late)
+		if (late && !until) {
 			kill_all(pid);
-		pid_t done = waitpid(pid, status, late || !limit->at ? 0 : WNOHANG);
+			until = clock_ms() + KILLED_MS;
+		}
+		pid_t done = waitpid(pid, status, late || limit->at ? WNOHANG : 0);
 
 		if (done == pid || (done < 0 && errno != EINTR))
 			return !late;
+		if (until && clock_ms() >= until)
+			return false;
 		if (done == 0)
 			poll(NULL, 0, POLL_MS);
 	}
@@ -149,7 +169,7 @@ static int judge(pid_t pid, const char *name, int report, const struct deadline 
 		return too_late(name, limit, err);
 	if (read(report, &code, sizeof(code)) == (ssize_t)sizeof(code)) {
 		errno = code;
-		error_errno(err, FAULT_COMMAND_NOT_RUN, "cannot run command '%s'", name);
+		error_errno(err, not_run(code), "cannot run command '%s'", name);
 		return strchr(name, '/') ? fs_denied(err, name, code) : -1;
 	}
 	if (WIFSIGNALED(status))

@@ -17,16 +17,23 @@ void strbuf_init(struct strbuf *b, size_t limit)
 
 void strbuf_release(struct strbuf *b)
 {
+	const bool secret = b->secret;
+
+	if (b->alloc && secret)
+		explicit_bzero(b->buf, b->alloc);
 	if (b->alloc)
 		xfree(b->buf);
 	strbuf_init(b, b->limit);
+	b->secret = secret;
 }
 
 void strbuf_release_secret(struct strbuf *b)
 {
-	if (b->alloc)
-		explicit_bzero(b->buf, b->alloc);
+	const bool secret = b->secret;
+
+	b->secret = true;
 	strbuf_release(b);
+	b->secret = secret;
 }
 
 void strbuf_reset(struct strbuf *b)
@@ -43,6 +50,21 @@ void strbuf_truncate(struct strbuf *b, size_t len)
 	}
 }
 
+/* Where realloc() moves octets it leaves them behind as well. */
+static void move(struct strbuf *b, size_t size)
+{
+	char *old = b->alloc ? b->buf : NULL;
+
+	b->buf = xrealloc(b->secret ? NULL : old, size, 1);
+	if (old && b->secret) {
+		memcpy(b->buf, old, b->len);
+		explicit_bzero(old, b->alloc);
+		xfree(old);
+	}
+	b->buf[b->len] = '\0';
+	b->alloc = size;
+}
+
 char *strbuf_reserve(struct strbuf *b, size_t n)
 {
 	if (n > b->limit - b->len) {
@@ -56,9 +78,7 @@ char *strbuf_reserve(struct strbuf *b, size_t n)
 
 		if (grown < need)
 			grown = need;
-		b->buf = xrealloc(b->alloc ? b->buf : NULL, grown, 1);
-		b->buf[b->len] = '\0';
-		b->alloc = grown;
+		move(b, grown);
 	}
 	return b->buf + b->len;
 }

@@ -22,11 +22,15 @@ struct strbuf {
 	size_t alloc;		/* 0: buf is the shared empty string */
 	size_t limit;		/* octets that may be held, without the NUL */
 	bool overflow;
+	bool secret;		/* what it holds is overwritten when it moves or goes */
 };
 
 extern char strbuf_empty[1];
 
 #define STRBUF_INIT(max) { .buf = strbuf_empty, .limit = (max) }
+
+/* One for passwords and the like: nothing of it stays in memory that was given back. */
+#define STRBUF_SECRET(max) { .buf = strbuf_empty, .limit = (max), .secret = true }
 
 /* Makes b an empty string that may hold limit octets. */
 void strbuf_init(struct strbuf *b, size_t limit);
@@ -34,7 +38,10 @@ void strbuf_init(struct strbuf *b, size_t limit);
 /* Frees what b holds and makes it empty; b may be used again. */
 void strbuf_release(struct strbuf *b);
 
-/* As strbuf_release(), but the octets are overwritten first. */
+/*
+ * As strbuf_release(), but the octets are overwritten first. Those that it
+ * left behind when it grew are only with STRBUF_SECRET.
+ */
 void strbuf_release_secret(struct strbuf *b);
 
 /* Makes b empty but keeps its memory; clears the overflow mark. */

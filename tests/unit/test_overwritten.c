@@ -74,11 +74,35 @@ static void buffers(void **state)
 	assert_int_equal(times, 1);
 	strbuf_release_secret(&b);
 	assert_int_equal(times, 1);
+	times = 0;
 	secret_set(&s, PASSWORD, strlen(PASSWORD));
 	secret_set(&s, PASSWORD, strlen(PASSWORD));
-	assert_int_equal(times, 2);
+	assert_int_equal(times, 1);
 	secret_release(&s);
-	assert_int_equal(times, 3);
+	assert_int_equal(times, 2);
+}
+
+/* One that is marked leaves nothing where it was before it grew, however it is released. */
+static void grown_buffers(void **state)
+{
+	struct strbuf b = STRBUF_SECRET(10000);
+
+	(void)state;
+	strbuf_addstr(&b, PASSWORD);
+	for (unsigned i = 1; i <= 3; i++) {
+		const size_t alloc = b.alloc;
+
+		while (b.alloc == alloc)
+			strbuf_addch(&b, 'x');
+		assert_int_equal(times, i);
+		assert_memory_equal(b.buf, PASSWORD, strlen(PASSWORD));
+		assert_int_equal(strlen(b.buf), b.len);
+	}
+	strbuf_release(&b);
+	assert_int_equal(times, 4);
+	strbuf_addstr(&b, PASSWORD);	/* and still when it is used again */
+	strbuf_release(&b);
+	assert_int_equal(times, 5);
 }
 
 /* Both the line and the buffer of the connection. */
@@ -186,17 +210,33 @@ static void shortened(void **state)
 	secret_release(&a.auth.password);
 }
 
-/* The text of the file, and the account. */
+/* The text of the file, as soon as there is an account that has it; and the account. */
 static void configurations(void **state)
 {
-	static const char text[] = "[account default]\nhost = h\npassword = " PASSWORD "\n";
+	static const struct {
+		const char *text;
+		unsigned accounts;
+	} table[] = {
+		{ "[account default]\nhost = h\npassword = " PASSWORD "\n", 1 },
+		{ "[account default]\nhost = h\npassword = \"a\\\"" PASSWORD "\"\n", 1 },
+		{ "[defaults]\npassword = " PASSWORD "\n[account a]\nhost = h\n"
+		  "[account b : a]\nport = 26\n", 3 },
+		{ "account default\nhost h\npassword \"" PASSWORD "\"\n", 1 },
+	};
 	struct config *c;
 
 	(void)state;
-	assert_int_equal(config_load_text("made", text, strlen(text), &c, &failure), 0);
-	times = 0;
-	config_free(c);
-	assert_int_equal(times, 2);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		times = 0;
+		assert_int_equal(config_load_text("made", table[i].text, strlen(table[i].text), &c,
+						  &failure), 0);
+		assert_true(times >= 1);
+		assert_string_equal(config_nth(c, 0)->auth.password.data +
+				    (i == 1 ? strlen("a\"") : 0), PASSWORD);
+		times = 0;
+		config_free(c);
+		assert_int_equal(times, table[i].accounts);
+	}
 }
 
 static void imports(void **state)
@@ -214,7 +254,7 @@ static void imports(void **state)
 	assert_null(strstr(failure.text, PASSWORD));
 }
 
-/* libgsasl's answer, our copy of it, the password itself. */
+/* libgsasl's answer, our copy of it, the password itself; both of them for the veil. */
 static void signing_in(void **state)
 {
 	struct peer *p = peer_new();
@@ -230,7 +270,7 @@ static void signing_in(void **state)
 	if (peer_open(p) < 0)
 		fail_msg("%s", p->err.text);
 	assert_true(p->session.authenticated);
-	assert_int_equal(times - before, 3);
+	assert_int_equal(times - before, 5);
 	peer_free(p);
 }
 
@@ -283,6 +323,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(buffers, setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(grown_buffers, setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(commands, setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(proxies, setup, scratch_teardown),
 		cmocka_unit_test_setup_teardown(files, setup, scratch_teardown),

@@ -11,6 +11,7 @@
 #include "smtp/auth/mechanism.h"
 #include "smtp/command.h"
 #include "smtp/session.h"
+#include "smtp/veil.h"
 #include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
@@ -111,7 +112,7 @@ void auth_mail_params(const struct session *s, const struct envelope *e, struct 
 
 static void get_binding(const struct sign_in *g, bool unique, struct strbuf *out)
 {
-	struct strbuf raw = STRBUF_INIT(BINDING_MAX);
+	struct strbuf raw = STRBUF_SECRET(BINDING_MAX);
 
 	if (tls_channel_binding(wire_stream(g->s->wire), unique, &raw) == 0)
 		base64_encode(out, raw.buf, raw.len);
@@ -188,6 +189,56 @@ static const char *service_of(const struct session *s)
 	return s->protocol == SESSION_LMTP ? "lmtp" : "smtp";
 }
 
+/* --- what the server is not to be seen to say back ------------------------------ */
+
+#define PIECE_LEAST 12		/* shorter ones are names, and words of every reply */
+
+static bool is_ours(const struct sign_in *g, const char *s, size_t n)
+{
+	const struct auth_settings *a = &g->s->account->auth;
+	const char *const known[] = { a->user, a->authzid, a->realm, g->s->opt.host };
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (known[i] && strlen(known[i]) == n && memcmp(known[i], s, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of "user=joe^Aauth=Bearer TOKEN" the token, of "joe 3f9a..." what proves the password. */
+static void hide_pieces(struct sign_in *g, const char *s, size_t n)
+{
+	static const char ends[] = " ,\001";
+
+	for (const char *p = s, *end = s + n; p < end; p++) {
+		size_t k = 0;
+
+		while (p + k < end && p[k] && !strchr(ends, p[k]))
+			k++;
+		const char *value = memchr(p, '=', k);
+		const size_t name = value && k > PIECE_LEAST ? (size_t)(value - p) + 1 : 0;
+
+		if (k - name >= PIECE_LEAST && !is_ours(g, p + name, k - name))
+			veil_add(g->s->veil, p + name, k - name);
+		p += k;
+	}
+}
+
+/* The response as it is and as it is sent; a name alone is no secret. */
+static void hide_response(struct sign_in *g)
+{
+	veil_add(g->s->veil, g->coded.buf, g->coded.len);
+	if (!is_ours(g, g->response.buf, g->response.len))
+		veil_add_whole(g->s->veil, g->response.buf, g->response.len);
+	hide_pieces(g, g->response.buf, g->response.len);
+}
+
+static void hide_secret(struct sign_in *g, const struct secret *secret)
+{
+	if (secret_is_set(secret))
+		veil_add(g->s->veil, secret->data, secret->len);
+}
+
 static int make_input(struct sign_in *g, const struct mechanism *m, struct mechanism_input *in,
 		      struct error *err)
 {
@@ -215,6 +266,8 @@ static int make_input(struct sign_in *g, const struct mechanism *m, struct mecha
 			return -1;
 		in->secret = g->token.data;
 	}
+	hide_secret(g, &g->password);
+	hide_secret(g, &g->token);
 	return 0;
 }
 
@@ -230,6 +283,7 @@ static int respond(struct sign_in *g, struct exchange *x, const char *in, size_t
 		return error_set_status(err, FAULT_ARGUMENT, "5.5.6",
 					"a response to AUTH is too long");
 	base64_encode(&g->coded, g->response.buf, g->response.len);
+	hide_response(g);
 	return 0;
 }
 
@@ -289,7 +343,7 @@ static int decode_challenge(const struct sign_in *g, struct strbuf *out, struct 
 /* One challenge and its answer; pending: the response that had to wait for this 334. */
 static int answer(struct sign_in *g, struct exchange *x, bool pending, struct error *err)
 {
-	struct strbuf challenge = STRBUF_INIT(REPLY_TOTAL_MAX);
+	struct strbuf challenge = STRBUF_SECRET(REPLY_TOTAL_MAX);
 	int rc = 0;
 
 	if (!pending) {
@@ -320,7 +374,12 @@ static enum auth_verdict judge(struct sign_in *g, const struct mechanism *m,
 							       : "that it knows the password");
 		return AUTH_FAILED;
 	}
-	auth_explain(g->s, r, m, said, x->detail, err);
+	struct strbuf detail = STRBUF_SECRET(MECHANISM_DETAIL * 2);
+
+	strbuf_addstr(&detail, x->detail);
+	veil_apply(g->s->veil, &detail, 0);
+	auth_explain(g->s, r, m, said, detail.buf, err);
+	strbuf_release(&detail);
 	/* some servers give no reason */
 	g->stale = x->stale || (r->code == 535 && !*x->detail);
 	if ((m->flags & MECHANISM_BINDING) && !(said & SAID_ALL) && auth_means_binding(r->code)) {
@@ -486,15 +545,22 @@ static int sign_in(struct sign_in *g, struct error *err)
 
 static int authenticate(struct session *s, struct error *err)
 {
-	struct sign_in g = { .s = s, .exporter = STRBUF_INIT(2 * BINDING_MAX),
-		.unique = STRBUF_INIT(2 * BINDING_MAX), .response = STRBUF_INIT(SECRET_MAX),
-		.coded = STRBUF_INIT(2 * SECRET_MAX) };
+	struct sign_in g = { .s = s, .exporter = STRBUF_SECRET(2 * BINDING_MAX),
+		.unique = STRBUF_SECRET(2 * BINDING_MAX), .response = STRBUF_SECRET(SECRET_MAX),
+		.coded = STRBUF_SECRET(2 * SECRET_MAX) };
 
 	if (auth_choice_begin(&g.choice, s, err) < 0)
 		return -1;
+	if (!s->veil)
+		s->reply.veil = s->veil = veil_new();
 	get_bindings(&g);
 	int rc = sign_in(&g, err);
 
+	if (rc == 0) {
+		s->reply.veil = NULL;
+		veil_free(s->veil);
+		s->veil = NULL;
+	}
 	secret_release(&g.password);
 	secret_release(&g.token);
 	strbuf_release_secret(&g.exporter);
