@@ -18,6 +18,7 @@ static command_fn *const commands[COMMAND_COUNT] = {
 	[COMMAND_SERVE] = cmd_serve,
 	[COMMAND_SERVERINFO] = cmd_serverinfo,
 	[COMMAND_PRINT_CONFIG] = cmd_print_config,
+	[COMMAND_PRETEND] = cmd_print_config,
 	[COMMAND_LIST_SETTINGS] = cmd_list_settings,
 	[COMMAND_LIST_OPTIONS] = cmd_list_options,
 	[COMMAND_LIST_EXTENSIONS] = cmd_list_extensions,
@@ -48,7 +49,7 @@ int main(int argc, char **argv)
 	struct invocation inv;
 	struct error err;
 
-	sandbox_start();
+	sandbox_start(argc > 0 ? argv[0] : NULL);
 	struct arena *arena = arena_new();
 	int status = options_parse(&inv, arena, argc, argv, &err) < 0 ?
 		refuse(&inv, &err) : commands[inv.command](&inv);

@@ -91,14 +91,18 @@ class Refusals:
         return wrong + [n for n in os.listdir(self.home) if n != '.msmtprc']
 
 
+def mails_of(got):
+    return len(got.sink.mails)
+
+
 def taken(name, words, option):
     """What is wrong with a run that is to send the mail, or is a command."""
     got = options.Outcome(harness.binary(), words, rows.MESSAGE, name, more=EXTENSIONS)
     wrong = ['made: ' + n for n in got.made]
     mails = 0 if option in rows.COMMANDS else 1
-    if option in ('-C', '--file'):      # as sendmail: of root's only
-        wrong += [] if NOT_TAKEN not in got.err else ['not taken']
-    elif got.exit != 0 or len(got.sink.mails) != mails:
+    if option in ('-C', '--file') and name in ('sendmail', 'rmail'):    # this one is not below /etc
+        wrong += [] if got.exit == 64 and NOT_TAKEN in got.err and not mails_of(got) else ['taken']
+    elif got.exit != 0 or mails_of(got) != mails:
         wrong.append('exit, or mails')
     return wrong + ['as %s: %r: %s' % (name, words, got)] if wrong else []
 
@@ -129,10 +133,14 @@ def main():
              ('-C as sendmail and a file of another user', refusals.config_of_others),
              ('every row says who', lambda: sorted(
                  n for n in found if found[n][0] not in TAKEN + ('owner', 'owner-first')))]
-    for option in sorted(rows.COMMANDS - {'-I'}):
-        tests.append(('%s beside -t and an address' % option, lambda o=option: sum((
-            refusals.refused('sendmail', words, ('takes neither addresses nor -t',))
-            for words in (['-t', o], [o, rows.RCPT])), [])))
+    for option in sorted(rows.COMMANDS) + list(rows.MODES + rows.OWN_COMMANDS):
+        name = 'msubmit' if option in rows.OWN_COMMANDS else 'sendmail'
+        tests.append(('%s beside -t and an address' % option, lambda o=option, n=name: sum((
+            refusals.refused(n, words, ('takes neither addresses nor -t',))
+            for words in (['-t', o], [o, rows.RCPT], [o, '--rcpt=' + rows.RCPT])), [])))
+    for option in ('-bv', '--check', '--check-config'):
+        tests.append(('%s beside -t' % option, lambda o=option: refusals.refused(
+            'msubmit', ['-t', o], ('does not go with -t',))))
     for option, (who, arg) in sorted(found.items()):
         tests.append(('%s: %s' % (option, who), anyone(option, arg) if who in TAKEN else
                       refusals.owner(option, who, arg)))

@@ -76,7 +76,7 @@ int option_check_who(const struct invocation *inv, enum who who, const char *wha
 	if (who == WHO_OWNER_FIRST && (inv->request.words || inv->request.rcpt_n))
 		return error_set(err, FAULT_USAGE, "%s must stand before the first address",
 				 what);
-	if (who < WHO_OWNER || strcmp(inv->name, "msubmit") == 0 ||
+	if (who == WHO_ANYONE || who == WHO_NO_FILE || strcmp(inv->name, "msubmit") == 0 ||
 	    (who == WHO_OWNER && called_as_own(inv)))
 		return 0;
 	return error_set(err, FAULT_USAGE,
@@ -90,7 +90,7 @@ OPTION_FUNCTION(option_config)
 	if (inv->request.words || inv->request.rcpt_n)
 		return error_set(err, FAULT_USAGE, "-C must stand before the first address");
 	inv->request.config.file = value;
-	inv->request.config.root_only = !called_as_own(inv);
+	inv->request.config.as_sendmail = !called_as_own(inv);
 	return 0;
 }
 
@@ -649,7 +649,7 @@ OPTION_FUNCTION(option_verify_with)
 
 int options_choose_probes(struct invocation *inv, struct error *err)
 {
-	const bool message = inv->request.words || inv->request.read_recipients;
+	const bool message = options_name_recipients(inv);
 
 	if (!inv->probes)
 		return 0;

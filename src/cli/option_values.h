@@ -67,6 +67,9 @@ option_fn option_address, option_text, option_part, option_charset, option_heade
 ATTR_CHECK int option_check_who(const struct invocation *inv, enum who who, const char *what,
 				struct error *err);
 
+/* Do words or options say who gets a message, be it by -t? */
+bool options_name_recipients(const struct invocation *inv);
+
 /* Makes commands of their own the command, where no message goes along. EX_USAGE. */
 ATTR_CHECK int options_choose_probes(struct invocation *inv, struct error *err);
 

@@ -352,12 +352,15 @@ static void take_name(struct invocation *inv, const char *argv0)
 		inv->command = (enum command)p->value;
 }
 
+bool options_name_recipients(const struct invocation *inv)
+{
+	return inv->request.words || inv->request.rcpt_n || inv->request.read_recipients;
+}
+
 /* What follows from all options together, whatever their order was. */
 static int settle_command(struct invocation *inv, struct error *err)
 {
-	bool sends = inv->request.words || inv->request.rcpt_n || inv->request.read_recipients;
-
-	if (inv->version_wanted && !sends && !inv->command_given)
+	if (inv->version_wanted && !options_name_recipients(inv) && !inv->command_given)
 		inv->command = COMMAND_VERSION;
 	else if (inv->name_refused && !inv->command_given)
 		return error_set(err, FAULT_USAGE, "batch SMTP ('%s') is not supported",
@@ -382,33 +385,65 @@ static int check_configure(const struct invocation *inv, struct error *err)
 	return 0;
 }
 
+/* What may stand beside a command: of most nothing that says who gets a message. */
+enum beside { BESIDE_NOTHING, BESIDE_WORDS, BESIDE_ALL };
+
+static const struct {
+	enum beside beside;
+	const char *name;
+} companions[COMMAND_COUNT] = {
+	[COMMAND_SEND] = { .beside = BESIDE_ALL },
+	[COMMAND_PRETEND] = { .beside = BESIDE_ALL },
+	[COMMAND_CHECK] = { BESIDE_WORDS, "--check" },
+	[COMMAND_CHECK_CONFIG] = { BESIDE_WORDS, "--check-config" },
+	[COMMAND_VERIFY] = { BESIDE_WORDS, "-bv" },
+	[COMMAND_ALIASES] = { .name = "rebuilding the aliases" },
+	[COMMAND_LIST_EXTENSIONS] = { .name = "--list-extensions" },
+	[COMMAND_LIST_OPTIONS] = { .name = "--list-options" },
+	[COMMAND_LIST_SETTINGS] = { .name = "--list-settings" },
+	[COMMAND_NOTHING] = { .name = "the status of hosts" },
+	[COMMAND_PRINT_CONFIG] = { .name = "--print-config" },
+	[COMMAND_QUEUE_LIST] = { .name = "listing the queue" },
+	[COMMAND_QUEUE_RUN] = { .name = "running the queue" },
+	[COMMAND_QUEUE_COUNT] = { .name = "counting the queue" },
+	[COMMAND_SERVE] = { .name = "the listener" },
+	[COMMAND_SERVERINFO] = { .name = "--serverinfo" },
+	[COMMAND_SESSION] = { .name = "-bs (SMTP on standard input)" },
+	[COMMAND_SMTP] = { .name = "a command to the server" },
+	[COMMAND_VERSION] = { .name = "--version" },
+	[COMMAND_HELP] = { .name = "--help" },
+	[COMMAND_TRACK_QUERY] = { .name = "--track-query" },
+	[COMMAND_CONFIGURE] = { .name = "--configure" },
+	[COMMAND_IMPORT] = { .name = "--import" },
+	[COMMAND_QUEUE_TOOL] = { .name = "work on the queue" },
+	[COMMAND_STATUS] = { .name = "--status" },
+};
+
+/* A command that ended with 0 beside a message would have lost it. */
+static int check_recipients(const struct invocation *inv, struct error *err)
+{
+	const enum beside beside = companions[inv->command].beside;
+	const char *name = companions[inv->command].name;
+
+	if (!options_name_recipients(inv) || beside == BESIDE_ALL)
+		return 0;
+	if (beside == BESIDE_NOTHING)
+		return error_set(err, FAULT_USAGE, "%s takes neither addresses nor -t", name);
+	if (inv->request.read_recipients || inv->request.rcpt_n)
+		return error_set(err, FAULT_USAGE, "%s does not go with %s", name,
+				 inv->request.read_recipients ? "-t" : "--rcpt");
+	return 0;
+}
+
 /* Words and options that make no sense together. */
 static int check_together(const struct invocation *inv, struct error *err)
 {
-	static const char *const alone[COMMAND_COUNT] = {
-		[COMMAND_QUEUE_LIST] = "listing the queue",
-		[COMMAND_QUEUE_RUN] = "running the queue",
-		[COMMAND_QUEUE_COUNT] = "counting the queue",
-		[COMMAND_SERVE] = "the listener",
-		[COMMAND_SESSION] = "-bs (SMTP on standard input)",
-		[COMMAND_VERSION] = "--version",
-		[COMMAND_HELP] = "--help",
-		[COMMAND_TRACK_QUERY] = "--track-query",
-		[COMMAND_CONFIGURE] = "--configure",
-		[COMMAND_IMPORT] = "--import",
-		[COMMAND_QUEUE_TOOL] = "work on the queue",
-		[COMMAND_STATUS] = "--status",
-	};
-	const char *what = alone[inv->command];
-
-	if (what && (inv->request.words || inv->request.rcpt_n || inv->request.read_recipients))
-		return error_set(err, FAULT_USAGE, "%s takes neither addresses nor -t", what);
-	if (inv->all && inv->command != COMMAND_PRINT_CONFIG)
+	if (check_recipients(inv, err) < 0)
+		return -1;
+	if (inv->all && inv->command != COMMAND_PRINT_CONFIG && inv->command != COMMAND_PRETEND)
 		return error_set(err, FAULT_USAGE, "--all goes with --print-config");
 	if (inv->import_type && inv->command != COMMAND_IMPORT)
 		return error_set(err, FAULT_USAGE, "--import-type goes with --import");
-	if (inv->command == COMMAND_VERIFY && inv->request.read_recipients)
-		return error_set(err, FAULT_USAGE, "-bv does not go with -t");
 	if (inv->request.exclude_words && (!inv->request.read_recipients || inv->request.rcpt_n))
 		return error_set(err, FAULT_USAGE, "--exclude-args takes addresses out of "
 				 "those of -t: it needs -t, and no --rcpt");

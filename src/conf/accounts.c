@@ -65,6 +65,19 @@ static struct section *make_listener(struct config *c, struct error *err)
 	return config_resolve_listener(c, s, err) < 0 ? NULL : s;
 }
 
+/*
+ * Whoever calls sendmail with -C may have had the file named by a stranger,
+ * who is to learn nothing of it: what an error says of the command line stays.
+ */
+static void hide_content(const struct config *c, const struct config_request *req,
+			 struct error *err)
+{
+	if (req->as_sendmail && c->file && err->fault != FAULT_USAGE)
+		error_set(err, FAULT_CONFIG, "%s: no configuration that can be used; what is "
+			  "wrong is told to whoever calls 'msubmit -C %s --check-config'",
+			  c->file->name, c->file->name);
+}
+
 /* The accounts are made and have their passwords: what they were written in is forgotten. */
 static void forget_texts(const struct assignments *list)
 {
@@ -111,6 +124,7 @@ int config_load(const struct config_request *req, struct config **out, struct er
 	strbuf_init(&c->searched, 1 << 16);
 	strvec_init(&c->denied, FILES_MAX);
 	if (load(c, req, err) < 0) {
+		hide_content(c, req, err);
 		config_free(c);
 		return -1;
 	}

@@ -31,7 +31,11 @@ struct config_request {
 	const char *file;	/* -C; NULL = search */
 	const char *text;	/* ... and what it holds, text_n octets; NULL = it is read */
 	size_t text_n;
-	bool root_only;		/* ... it must be root's: EX_USAGE else */
+	/*
+	 * ... by who only calls sendmail: it must be root's, and for root below
+	 * /etc (EX_USAGE); errors show nothing of what it holds
+	 */
+	bool as_sendmail;
 	const struct config_override *override;	/* --key=value, for every account */
 	size_t override_n;
 	/*

@@ -52,6 +52,15 @@ static struct config_part *add_part(struct config *c, struct config_file *f, con
 	return p;
 }
 
+/*
+ * Whoever may write a file may run commands as its reader. What root reads
+ * without having named it by right (-C of its own command) is root's.
+ */
+static unsigned rules_of(const struct config *c)
+{
+	return geteuid() == 0 && !c->chosen ? FS_OWN_OR_ROOT | FS_NOT_OTHERS : FS_NOT_ANYBODY;
+}
+
 /* Reads what is open as a part of f. */
 static int read_part(struct config *c, struct config_file *f, int fd, const char *name,
 		     struct error *err)
@@ -64,8 +73,7 @@ static int read_part(struct config *c, struct config_file *f, int fd, const char
 		return error_errno(err, FAULT_FILE, "cannot examine %s", name);
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
-	/* whoever may write the file may run commands as its reader */
-	if (fs_check_stat(&st, FS_NOT_ANYBODY, name, err) < 0 && config_problem(c, err) < 0)
+	if (fs_check_stat(&st, rules_of(c), name, err) < 0 && config_problem(c, err) < 0)
 		return -1;
 	if (fs_read_fd(fd, name, &p->text, err) < 0) {
 		error_recast(err, FAULT_CONFIG);
@@ -130,19 +138,40 @@ static int read_optional(struct config *c, const char *name, struct error *err)
 	return rc < 0 ? -1 : 1;
 }
 
+static bool is_below(const char *path, const char *folder)
+{
+	const size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+/* Links are followed: it is the file that counts. */
+static bool is_administrators(const char *path)
+{
+	char *full = realpath(path, NULL);
+	const bool ok = full && (is_below(full, "/etc") || is_below(full, SYSCONFDIR));
+
+	xfree(full);
+	return ok;
+}
+
 /*
  * A program that is called as sendmail may get -C from whoever wrote a web
  * form, and a file of the caller's may be what he has uploaded there: a
- * configuration that runs commands.
+ * configuration that runs commands. What root has made somewhere may be a log
+ * of strangers' words.
  */
-static int check_root(int fd, const char *name, struct error *err)
+static int check_sendmails(int fd, const char *name, struct error *err)
 {
 	struct error ignored;
+	const char *what = fs_check(fd, FS_ROOT, name, &ignored) < 0 ? "root's" :
+		geteuid() == 0 && !is_administrators(name) ? "below /etc" : NULL;
 
-	return fs_check(fd, FS_ROOT, name, &ignored) == 0 ? 0 :
-		error_set(err, FAULT_USAGE,
-			  "-C %s: the file is not root's, and is not taken when called as "
-			  "sendmail: call msubmit", name);
+	if (what)
+		return error_set(err, FAULT_USAGE,
+				 "-C %s: the file is not %s, and is not taken when called as "
+				 "sendmail: call msubmit", name, what);
+	return fs_check(fd, FS_NOT_OTHERS, name, err);
 }
 
 static int read_named(struct config *c, const struct config_request *req, struct error *err)
@@ -151,10 +180,11 @@ static int read_named(struct config *c, const struct config_request *req, struct
 	int fd = fs_open_read(path);
 	int rc;
 
+	c->chosen = !req->as_sendmail;
 	if (fd < 0) {
 		rc = fs_cannot_open(err, "", path);
 	} else {
-		rc = req->root_only ? check_root(fd, path, err) : 0;
+		rc = req->as_sendmail ? check_sendmails(fd, path, err) : 0;
 		if (rc == 0)
 			rc = read_part(c, config_file_add(c, path, ORIGIN_FILE), fd, path, err);
 		close(fd);
@@ -186,7 +216,7 @@ static int read_user(struct config *c, struct error *err)
 		rc = read_below(c, home, ".msmtprc", err);
 	else
 		searched(c, "~/.msmtprc", "HOME unset");
-	if (rc == 0 && xdg && *xdg == '/')
+	if (rc == 0 && xdg && *xdg == '/' && fs_folder_is_ours(xdg))
 		rc = read_below(c, xdg, "msmtp/config", err);
 	else if (rc == 0 && home)
 		rc = read_below(c, home, ".config/msmtp/config", err);
@@ -230,7 +260,7 @@ int config_folder_read(struct config *c, struct config_file *f, const char *fold
 		searched(c, folder, strerror(errno));
 		return 0;
 	}
-	if (fs_check_stat(&st, FS_NOT_ANYBODY, folder, err) < 0)
+	if (fs_check_stat(&st, rules_of(c), folder, err) < 0)
 		return -1;
 	strbuf_addf(&pattern, "%s/*.conf", folder);
 	rc = find_matches(pattern.buf, &found, err);

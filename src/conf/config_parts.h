@@ -103,6 +103,7 @@ struct config {
 	struct arena *arena;
 	struct config_file *file, *file_last;	/* the user's first */
 	bool reading_system;			/* the files that are added are the machine's */
+	bool chosen;				/* -C by whoever may give any option */
 	struct config_line *lines;
 	struct assignments options[2];		/* by scope */
 	struct section **account;		/* visible ones, in order */

@@ -25,7 +25,7 @@
 const char *who_name(enum who who)
 {
 	static const char *const names[] = {
-		[0] = "?", [WHO_ANYONE] = "anyone", [WHO_NO_FILE] = "no-file",
+		[WHO_ANYONE] = "anyone", [WHO_NO_FILE] = "no-file",
 		[WHO_OWNER] = "owner", [WHO_OWNER_FIRST] = "owner-first"
 	};
 

@@ -56,15 +56,15 @@ enum setting_scope { SCOPE_ACCOUNT, SCOPE_LISTEN };
  * Who may give a setting or an option on the command line. Web programs pass
  * text on to "sendmail" that they did not check: called by that name, what
  * decides where mail goes, how it is protected and what is read, written or
- * printed is the owner's, who has the configuration for it. Every row says
- * it: 0 is no value.
+ * printed is the owner's, who has the configuration for it. So is a row that
+ * says nothing.
  */
 enum who {
-	WHO_ANYONE = 1,		/* sendmail's options, and what changes this one message only */
-	WHO_NO_FILE,		/* the same, but a value that names a file is WHO_OWNER_FIRST */
 	WHO_OWNER,		/* called as msubmit or msmtp */
-	WHO_OWNER_FIRST		/* called as msubmit, and before the first address: names a file
+	WHO_OWNER_FIRST,	/* called as msubmit, and before the first address: names a file
 				   that is written or goes along, or a program */
+	WHO_ANYONE,		/* sendmail's options, and what changes this one message only */
+	WHO_NO_FILE		/* the same, but a value that names a file is WHO_OWNER_FIRST */
 };
 
 /* "anyone", "no-file", "owner", "owner-first", as the lists print it. */

@@ -249,11 +249,18 @@ int fs_lock(int fd, const char *path, int milliseconds, struct error *err)
 	return 0;
 }
 
+bool fs_folder_is_ours(const char *path)
+{
+	struct stat st;
+
+	return geteuid() != 0 || stat(path, &st) < 0 || st.st_uid == 0;
+}
+
 char *fs_home(void)
 {
 	const char *home = secure_getenv("HOME");
 
-	if (!home || !*home) {
+	if (!home || !*home || !fs_folder_is_ours(home)) {
 		const struct passwd *pw = getpwuid(getuid());
 
 		home = pw ? pw->pw_dir : NULL;

@@ -90,8 +90,11 @@ ATTR_CHECK int fs_lock(int fd, const char *path, int milliseconds, struct error 
  */
 char *fs_expand_home(const char *path);
 
-/* The home folder (xfree), or NULL when there is none. */
+/* The home folder (xfree), or NULL when there is none: of root never another user's $HOME. */
 char *fs_home(void);
+
+/* False where root is led to another user's folder, by HOME and the like that sudo has kept. */
+bool fs_folder_is_ours(const char *path);
 
 /*
  * errno of an open() as EX_CONFIG, with a hint where the file's mode would

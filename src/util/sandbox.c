@@ -5,13 +5,17 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sysexits.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
+
+#define NAME_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 /*
  * Where there is no /dev/null (a bare chroot): what is read from is at its
@@ -43,6 +47,31 @@ static void open_standard_descriptors(void)
 	}
 }
 
+/*
+ * What the caller sets - environment, folders, descriptors, limits - is the
+ * caller's to set, and would be obeyed with the rights of the file's owner.
+ * AT_SECURE alone may come from a security module, and says nothing of whose.
+ */
+static void refuse_set_id(const char *program)
+{
+	static const char text[] =
+		": runs set-user-id or set-group-id, which it never needs: run 'chmod ug-s' on it, "
+		"and as root 'msubmit --configure ADDRESS' for a service that alone has the "
+		"password (via = service)\n";
+	const char *slash = program ? strrchr(program, '/') : NULL;
+	const char *name = slash ? slash + 1 : program && *program ? program : "msubmit";
+	const struct iovec line[] = {
+		{ (void *)name, strspn(name, NAME_LETTERS) }, { (void *)text, sizeof(text) - 1 },
+	};
+
+	if (getuid() == geteuid() && getgid() == getegid())
+		return;
+	const ssize_t told = writev(STDERR_FILENO, line, 2);
+
+	(void)told;
+	_exit(EX_CONFIG);
+}
+
 /* A failed assertion is a bug, and has its exit code; there is no core to be had anyway. */
 static void give_up(int number)
 {
@@ -50,11 +79,12 @@ static void give_up(int number)
 	_exit(EX_SOFTWARE);
 }
 
-void sandbox_start(void)
+void sandbox_start(const char *program)
 {
 	const struct rlimit none = { 0, 0 };
 
 	open_standard_descriptors();
+	refuse_set_id(program);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGABRT, give_up);

@@ -122,8 +122,7 @@ def php_fpm(room):
     os.unlink(room.path('etc/msmtprc'))
     os.makedirs(room.path('run/secrets'))
     os.chown(room.write('run/secrets/smtp', 'geheim\n', 0o600), 65534, 65534)
-    file = files()['PHP-FPM in a container'].replace('smtp.example.org', '127.0.0.1') \
-        .replace('/usr/bin/msubmit', '/usr/sbin/msubmit')
+    file = files()['PHP-FPM in a container'].replace('smtp.example.org', '127.0.0.1')
     pool = room.write('etc/php-fpm.d/mail.conf', file + HERE % sink.port)
     listen = room.path('run/fpm.sock')
     os.chmod(room.home, 0o755)

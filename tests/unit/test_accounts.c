@@ -634,21 +634,69 @@ static void files_with_secrets_must_be_private(void **state)
 static void only_files_of_root(void **state)
 {
 	const char *path = scratch_file("rc", "[account a]\n", 0644);
-	struct config_request req = { .file = path, .root_only = true };
+	struct config_request req = { .file = path, .as_sendmail = true };
 
 	(void)state;
 	if (geteuid() == 0) {
-		assert_int_equal(config_load(&req, &config, &failure), 0);
-		config_free(config);
-		config = NULL;
+		assert_int_equal(config_load(&req, &config, &failure), -1);
+		assert_int_equal(failure.exit, EX_USAGE);
+		assert_has(failure.text, "not below /etc");
 		assert_int_equal(chown(path, 65534, 65534), 0);
 	}
 	assert_int_equal(config_load(&req, &config, &failure), -1);
 	assert_int_equal(failure.exit, EX_USAGE);
 	assert_has(failure.text, path);
 	assert_has(failure.text, "not root's");
-	req.root_only = false;
+	req.as_sendmail = false;
 	assert_int_equal(config_load(&req, &config, &failure), 0);
+}
+
+/* What it holds is not for whoever calls sendmail. */
+static void nothing_of_a_file_is_shown(void **state)
+{
+	struct config_request req = { .file = "/etc/passwd", .as_sendmail = true };
+
+	(void)state;
+	assert_int_equal(config_load(&req, &config, &failure), -1);
+	assert_int_equal(failure.exit, EX_CONFIG);
+	assert_has(failure.text, "/etc/passwd: no configuration that can be used");
+	assert_lacks(failure.text, "root:");
+	req.as_sendmail = false;
+	assert_int_equal(config_load(&req, &config, &failure), -1);
+	assert_has(failure.text, "/etc/passwd:1: ");
+}
+
+/* Whoever may write what root reads unasked is root. */
+static void what_root_finds(void **state)
+{
+	static const struct { uid_t owner; mode_t mode; const char *error; } files[] = {
+		{ 0, 0644, NULL }, { 65534, 0644, "belongs to user 65534" },
+		{ 0, 0664, "can be changed by others" },
+	};
+	const char *path = scratch_file(".msmtprc", "[account a]\n", 0644);
+	struct config_request req = { .file = NULL };
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	setenv("HOME", scratch, 1);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		assert_int_equal(chown(path, files[i].owner, 0), 0);
+		assert_int_equal(chmod(path, files[i].mode), 0);
+		assert_int_equal(config_load(&req, &config, &failure), files[i].error ? -1 : 0);
+		if (files[i].error)
+			assert_has(failure.text, files[i].error);
+		config_free(config);
+		config = NULL;
+	}
+	/* a home that sudo has kept */
+	assert_int_equal(chown(scratch, 65534, 0), 0);
+	int rc = config_load(&req, &config, &failure);
+
+	assert_int_equal(chown(scratch, 0, 0), 0);
+	assert_int_equal(rc, 0);
+	assert_null(config_account(config, "a"));
+	assert_non_null(strstr(config_searched(config), "/root/.msmtprc"));
 }
 
 static void files_that_cannot_be_read(void **state)
@@ -1006,6 +1054,7 @@ int main(void)
 		CASE(classic_defaults_count_from_where_they_stand), CASE(classic_without_account),
 		CASE(classic_values), CASE(classic_eval), CASE(ports), CASE(patterns_of_msmtp),
 		CASE(files_with_secrets_must_be_private), CASE(only_files_of_root),
+		CASE(nothing_of_a_file_is_shown), CASE(what_root_finds),
 		CASE(files_that_cannot_be_read),
 		CASE(user_files), CASE(places_are_told),
 		CASE(user_accounts_come_before_system_accounts),
