@@ -28,7 +28,7 @@ GONE = object()                 # a reply that ends the connection in its place
 
 
 class Connection:
-    """One client; a flight is what it has sent when the server has to wait for more."""
+    """One client; a flight is what it sends between two times that the server says something."""
 
     def __init__(self, server, sock):
         self.server, self.sock, self.buffer, self.out, self.flights = server, sock, b'', [], []
@@ -36,13 +36,17 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def fill(self):
+        said = bool(self.out) or not self.flights
         if self.out:
             self.sock.sendall(''.join(self.out).encode())
             self.out = []
         data = self.sock.recv(1 << 16)
         if not data:
             raise EOFError
-        self.flights.append(data)
+        if said:
+            self.flights.append(data)
+        else:                   # one that comes in pieces
+            self.flights[-1] += data
         self.buffer += data
 
     def line(self):
