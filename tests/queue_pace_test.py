@@ -111,6 +111,30 @@ def one_probe():
     return h.failures
 
 
+@tests.named('what has run out of time is given up, though its account waits')
+def given_up():
+    for n in 3, 12:             # by one process, and by several
+        sink = Refusing()
+        h = fill(sink.port, n, 'queue = always\nqueue_lifetime = 2s')
+        first = h.entries()
+        h.check('run', h.run('-q') == 0 and sink.connections == 1 and h.entries() == first)
+        time.sleep(2)
+        make_entries_due(h)
+        h.check('young', h.run('-i', 'young@example.com') == 0)
+        h.check('again: %d' % sink.connections, h.run('-q') == 0 and sink.connections == 1)
+        left = {p: parts(p)[0] for p in h.entries()}
+        old = [text for p, text in left.items() if p in first]      # the one that was tried: later
+        h.check('gone: %d' % len(old), len(old) == 1 and 'attempts 1' in old[0])
+        h.check('not the young one', sum('rcpt young@' in text for text in left.values()) == 1)
+        told = sum('rcpt sender@example.org' in text for text in left.values())
+        h.check('told: %d' % told, told == n - 1)
+        with open(os.path.join(h.folder, 'log')) as f:
+            log = f.read()
+        h.check('log', log.count('not delivered in 2 seconds: ') == n - 1 and 'go away' in log)
+        sink.close()
+    return h.failures
+
+
 @tests.named('a pause of a clock that was wrong does not hold')
 def wrong_clock():
     sink = Sink()

@@ -135,12 +135,6 @@ static int64_t waits_since(const struct entry *e)
 	return e->undo_ms > since ? e->undo_ms : since;
 }
 
-/* When its id was made: of one that is there and that no run can read. */
-static int64_t made_at(const char *id)
-{
-	return (int64_t)(strtoull(id, NULL, 16) >> QUEUE_ID_RANDOM_BITS);
-}
-
 static void find_oldest(struct looking_through *l)
 {
 	struct look *out = l->out;
@@ -153,7 +147,7 @@ static void find_oldest(struct looking_through *l)
 		const bool gone = !read && error_is(&why, FAULT_NO_INPUT);
 		const enum look_kind kind = read ? kind_of(&e, l->now) : LOOK_DEFERRED;
 		const int64_t since = kind != LOOK_DEFERRED || gone ? 0 :
-			read ? waits_since(&e) : made_at(l->oldest[i]);
+			read ? waits_since(&e) : queue_id_ms(l->oldest[i]);
 
 		if (since && (!out->oldest_ms || since < out->oldest_ms)) {
 			out->oldest_ms = since;

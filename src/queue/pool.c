@@ -12,8 +12,10 @@
 
 #include "queue/entry.h"
 #include "queue/queue.h"
+#include "queue/queue_private.h"
 #include "queue/run_private.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/interrupt.h"
 #include "util/xalloc.h"
 
@@ -36,7 +38,8 @@ struct group {
 	struct group *next;
 	char *key;
 	unsigned mark;			/* that entries of it have; 0 = not known */
-	unsigned max, workers;
+	struct run_limits limits;
+	unsigned workers;
 	enum { GROUP_PROBE, GROUP_OPEN, GROUP_PAUSED } state;
 	id_text *id;			/* a ring */
 	size_t at, n, alloc;
@@ -185,18 +188,18 @@ static struct worker *free_worker(struct pool *p)
 static struct group *find_group(struct pool *p, const char *id)
 {
 	struct arena *a = arena_new();
-	unsigned max = 0;
+	struct run_limits limits = { .connections = 0 };
 	const char *key = run_key(p->run, id, a, NULL);
 	struct group *g = p->groups;
 
 	while (key && g && strcmp(g->key, key) != 0)
 		g = g->next;
 	if (key && !g) {
-		key = run_key(p->run, id, a, &max);
+		key = run_key(p->run, id, a, &limits);
 		g = xcalloc(1, sizeof(*g));
 		g->next = p->groups;
 		g->key = xstrdup(key ? key : "");
-		g->max = max;
+		g->limits = limits;
 		g->state = run_is_waiting(p->run, g->key, a) ? GROUP_PAUSED : GROUP_PROBE;
 		p->groups = g;
 	}
@@ -290,7 +293,7 @@ static void work_here(struct pool *p, struct group *g)
 
 static void serve_group(struct pool *p, struct group *g)
 {
-	const unsigned max = g->state == GROUP_PROBE ? 1 : g->max;
+	const unsigned max = g->state == GROUP_PROBE ? 1 : g->limits.connections;
 
 	if (g->state == GROUP_PAUSED)
 		drop_ids(p, g);
@@ -388,26 +391,50 @@ struct pool *pool_new(struct queue *q, const struct run_request *req,
 	return p;
 }
 
-/* Is that the mark of an account that waits? */
-static bool is_marked(const struct pool *p, unsigned mark)
+/* The account that waits and has that mark; NULL = none. */
+static struct group *find_marked(const struct pool *p, unsigned mark)
 {
-	const struct group *g = p->groups;
+	struct group *g = p->groups;
 
 	while (mark && g && (g->mark != mark || g->state != GROUP_PAUSED))
 		g = g->next;
-	return mark && g;
+	return mark ? g : NULL;
+}
+
+static bool next_alone(void *ctx, bool wait, char *id)
+{
+	const char **alone = ctx;
+
+	(void)wait;
+	if (!*alone)
+		return false;
+	memcpy(id, *alone, sizeof(id_text));
+	*alone = NULL;
+	return true;
+}
+
+/* Of an account that waits: only what is so old that it may have to be given up is looked at. */
+static void give_up_if_old(struct pool *p, const struct group *g, const char *id)
+{
+	const struct run_source source = { next_alone, NULL, &id };
+
+	if (datetime_now() - queue_id_ms(id) >= g->limits.lifetime_ms)
+		run_all(p->run, &source);
 }
 
 void pool_add(struct pool *p, const struct queue_item *item)
 {
-	struct group *g = is_marked(p, item->mark) ? NULL : find_group(p, item->id);
+	struct group *g = find_marked(p, item->mark);
 
+	g = g ? g : find_group(p, item->id);
 	if (!g)
 		return;
 	if (item->mark)
 		g->mark = item->mark;
-	if (g->state == GROUP_PAUSED)
+	if (g->state == GROUP_PAUSED) {
+		give_up_if_old(p, g, item->id);
 		return;
+	}
 	put_id(p, g, item->id);
 	pump(p, 0);
 	while (p->pending >= PENDING_MAX && !p->stopped) {

@@ -170,6 +170,11 @@ static int make_id(char id[ENTRY_ID_LEN + 1])
 	return 0;
 }
 
+int64_t queue_id_ms(const char *id)
+{
+	return (int64_t)(strtoull(id, NULL, 16) >> QUEUE_ID_RANDOM_BITS);
+}
+
 static int pwrite_all(int fd, const char *data, size_t n)
 {
 	off_t at = 0;

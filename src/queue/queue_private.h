@@ -21,6 +21,9 @@ struct strbuf;
 /* An id is the time at which it was made, in milliseconds, and so many bits by chance. */
 #define QUEUE_ID_RANDOM_BITS 20
 
+/* When that id was made: milliseconds since 1970. */
+ATTR_PURE int64_t queue_id_ms(const char *id);
+
 /* What errno says of the queue, or of that entry in it: EX_CANTCREAT; returns -1. */
 int queue_fault(const struct queue *q, const char *id, struct error *err);
 

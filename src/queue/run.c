@@ -24,6 +24,7 @@
 #include "util/interrupt.h"
 #include "util/strbuf.h"
 
+#define LIFETIME_UNKNOWN (INT64_C(5) * 86400 * 1000)	/* as long as queue_lifetime is by itself */
 #define SYNC_MS 100		/* so long a delivery may wait for the disk */
 #define PACE_MS 30000		/* so long a process waits in all for the rate of accounts */
 #define MTIME_SLACK_MS 2000	/* some file systems keep whole seconds only */
@@ -64,6 +65,7 @@ struct trial {
 	struct attempt_options opt;
 	bool counted;			/* for the rate of its account */
 	bool ready;			/* envelope, edits and result are made */
+	bool over;			/* its account waits, and its own time is over */
 	struct envelope envelope;	/* of those who are tried */
 	unsigned *index;		/* their places in the entry */
 	struct result result;
@@ -376,15 +378,11 @@ static void note_outcomes(struct trial *t)
 	result_settle(&t->result);
 }
 
-static void finish(struct trial *t)
+static void conclude(struct trial *t, bool paused)
 {
 	const struct run_observer *w = t->run->watch;
 	struct entry *e = &t->claim.entry;
 	struct error err;
-
-	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
-	schedule_note_transfer(e, t->account, &t->transfer, &t->result, t->index, datetime_now());
-	const bool paused = judge_account(t);
 
 	(void)schedule_expire(e, datetime_now());
 	note_outcomes(t);
@@ -398,6 +396,32 @@ static void finish(struct trial *t)
 
 	if (w->attempt)
 		w->attempt(w->ctx, &done);
+}
+
+static void finish(struct trial *t)
+{
+	struct entry *e = &t->claim.entry;
+
+	schedule_note(e, t->account, &t->result, t->index, t->begun_ms, datetime_now());
+	schedule_note_transfer(e, t->account, &t->transfer, &t->result, t->index, datetime_now());
+	conclude(t, judge_account(t));
+}
+
+/* Without one more try: for whom none was made, the reason is that of the pause. */
+static void give_up(struct trial *t)
+{
+	struct entry *e = &t->claim.entry;
+	struct pause p;
+
+	make_ready(t);
+	t->begun_ms = datetime_now();
+	const size_t n = pause_read(t->run->queue, t->key, e->arena, &p) ?
+		e->envelope.rcpt_count : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (entry_rcpt_open(e, i) && !e->rcpt[i].text)
+			e->rcpt[i].text = p.reason;
+	conclude(t, false);
 }
 
 /* What was delivered is to be out of the queue for good, before much more is sent. */
@@ -487,21 +511,28 @@ static struct trial *free_trial(struct trial *t)
 	return NULL;
 }
 
-/* How many connections the entry's account may have; what cannot be told fails alone. */
-static unsigned connections_of(const struct entry *e, struct arena *a)
+/* What the entry's account may; what cannot be told fails alone. */
+static struct run_limits limits_of(const struct entry *e, struct arena *a)
 {
 	struct config_request req = config_request_of(e, a);
 	struct config *config = NULL;
 	struct error ignored;
 	const struct account *account = config_load(&req, &config, &ignored) < 0 ? NULL :
 		config_account(config, e->account);
-	const unsigned max = account ? account->reuse.max_connections : 1;
+	struct run_limits l = { .connections = 1, .lifetime_ms = LIFETIME_UNKNOWN };
 
+	if (account) {
+		const unsigned own = account->queue.lifetime;
+		const unsigned bounce = account->queue.bounce_lifetime;
+
+		l.connections = account->reuse.max_connections;
+		l.lifetime_ms = 1000 * (int64_t)(bounce < own ? bounce : own);
+	}
 	config_free(config);
-	return max;
+	return l;
 }
 
-const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *max_out)
+const char *run_key(struct run *r, const char *id, struct arena *a, struct run_limits *out)
 {
 	const char *config_key, *key = NULL;
 	struct error ignored;
@@ -510,8 +541,8 @@ const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *ma
 	entry_init(&e, a);
 	if (queue_peek(r->queue, id, a, &e, &ignored) == 0) {
 		key = pause_key(&e, a, &config_key);
-		if (max_out)
-			*max_out = connections_of(&e, a);
+		if (out)
+			*out = limits_of(&e, a);
 	}
 	return key;
 }
@@ -531,7 +562,7 @@ void run_sync(struct run *r)
 	sync_removed(r, 0);
 }
 
-/* The entry, when it is to be tried now; NULL: it is not, or cannot be. */
+/* The entry, when it is to be tried or given up now; NULL: it is not, or cannot be. */
 static struct trial *claim(struct run *r, const char *id)
 {
 	struct arena *arena = arena_new();
@@ -547,7 +578,8 @@ static struct trial *claim(struct run *r, const char *id)
 	if (found <= 0 || !is_due(r, t) || !is_wanted(r, &t->claim.entry))
 		return free_trial(t);
 	t->key = pause_key(&t->claim.entry, t->arena, &t->config_key);
-	if (!may_try(r, t->key)) {
+	t->over = !may_try(r, t->key) && schedule_is_over(&t->claim.entry, datetime_now());
+	if (is_waiting(r, t->key) && !t->over) {
 		if (r->source->done)
 			r->source->done(r->source->ctx, true);
 		return free_trial(t);
@@ -615,7 +647,7 @@ static bool offer_next(void *ctx, const struct account *a, struct attempt_next *
 	int64_t wait;
 
 	t = r->next = claim_next(r);
-	if (!t || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
+	if (!t || t->over || strcmp(t->key, now->key) != 0 || entry_open(&t->claim.entry) == 0 ||
 	    t->claim.entry.notices || find_account(t, &err) < 0 || t->account != a ||
 	    !count(t, &wait))
 		return false;
@@ -636,6 +668,8 @@ static void process(struct trial *t)
 	}
 	if (entry_open(&t->claim.entry) == 0)
 		end_entry(t);
+	else if (t->over)
+		give_up(t);
 	else if (found && !count_or_wait(t))
 		set_waits(t->run, t->key, true);	/* due in another run */
 	else
@@ -668,13 +702,13 @@ void run_all(struct run *r, const struct run_source *source)
 	while ((t = claim_next(r))) {
 		/* one before it may have shown that the way is no good */
 		r->under_way = true;
-		if (!is_waiting(r, t->key)) {
+		if (t->over || !is_waiting(r, t->key)) {
 			process(t);
 			if (source->done)
 				source->done(source->ctx, is_waiting(r, t->key));
 		}
 		r->under_way = false;
-		if (r->next && is_waiting(r, r->next->key)) {
+		if (r->next && !r->next->over && is_waiting(r, r->next->key)) {
 			line_close(r->line);	/* its envelope may be out: it ends here */
 			r->next = free_trial(r->next);
 		}

@@ -5,6 +5,7 @@
 #define QUEUE_RUN_PRIVATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct arena;
 struct queue;
@@ -27,6 +28,12 @@ struct run_source {
 	void *ctx;
 };
 
+/* What the pool has to know of an account. */
+struct run_limits {
+	unsigned connections;		/* at once */
+	int64_t lifetime_ms;		/* what is younger is not given up */
+};
+
 /* All is borrowed. Never NULL. */
 struct run *run_new(struct queue *q, const struct run_request *req,
 		    const struct run_observer *watch);
@@ -34,10 +41,10 @@ void run_free(struct run *r);
 
 /*
  * What tells the account of that entry, with its configuration, from others:
- * in arena a; NULL when the entry is not there or cannot be read. *max_out,
- * unless it is NULL: how many connections it may have.
+ * in arena a; NULL when the entry is not there or cannot be read. *out,
+ * unless it is NULL: what that account may.
  */
-const char *run_key(struct run *r, const char *id, struct arena *a, unsigned *max_out);
+const char *run_key(struct run *r, const char *id, struct arena *a, struct run_limits *out);
 
 /*
  * Does the account of that key wait because of what another run has found?
@@ -52,7 +59,10 @@ void run_close_line(struct run *r);
 /* There is nothing to do for a while: what was delivered is synced. */
 void run_sync(struct run *r);
 
-/* Tries what source gives, one after the other, over one line where that can be. */
+/*
+ * Tries what source gives, one after the other, over one line where that can
+ * be. Of an account that waits, what has run out of time is given up.
+ */
 void run_all(struct run *r, const struct run_source *source);
 
 #endif

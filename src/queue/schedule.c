@@ -170,11 +170,16 @@ static const char *duration(char *out, size_t room, int64_t ms)
 	return out;
 }
 
+bool schedule_is_over(const struct entry *e, int64_t now)
+{
+	return e->expires_ms && now >= e->expires_ms;
+}
+
 bool schedule_expire(struct entry *e, int64_t now)
 {
 	char length[32];
 
-	if (!e->expires_ms || now < e->expires_ms)
+	if (!schedule_is_over(e, now))
 		return false;
 	duration(length, sizeof(length), e->expires_ms - e->arrival_ms);
 	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {

@@ -60,6 +60,9 @@ void schedule_note_transfer(struct entry *e, const struct account *a,
 			    const struct attempt_transfer *x, const struct result *r,
 			    const unsigned *index, int64_t now);
 
+/* Is the time over in which it was to be delivered? */
+ATTR_PURE bool schedule_is_over(const struct entry *e, int64_t now);
+
 /* Refuses those who are still open because the time is over: true if it is. */
 bool schedule_expire(struct entry *e, int64_t now);
 
