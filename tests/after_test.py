@@ -12,15 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
 PROGRAM = harness.binary()
-RC = '''[account default]
-host = 127.0.0.1
-port = %d
-tls = off
-syslog = off
-aliases =
-domain = client.example.org
-from = sender@example.org
-logfile = %s
+RC = harness.ACCOUNT + '''logfile = %s
 notify_interval = 0
 %s
 '''

@@ -16,6 +16,17 @@ JOBS = max(2, min(4, (os.cpu_count() or 2)))
 # Slow surroundings (valgrind, emulators) may stretch every limit of the tests.
 SCALE = float(os.environ.get('MSUBMIT_TEST_SCALE', '1'))
 
+# An account of a test's own server; its port is to be filled in, and more keys go behind it.
+ACCOUNT = '''[account default]
+host = 127.0.0.1
+port = %d
+tls = off
+syslog = off
+aliases =
+domain = client.example.org
+from = sender@example.org
+'''
+
 # Under nohup, and in the background of a script, some signals are ignored, and what a test
 # starts would inherit that. What is caught here has its default in each program started.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):

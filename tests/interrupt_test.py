@@ -22,15 +22,7 @@ SIGNALS = ('SIGTERM', 'SIGHUP', 'SIGINT')
 STAGES = ('greeting', 'EHLO', 'MAIL', 'DATA', 'content', 'dot')
 REPLIES = {'greeting': b'220 peer\r\n', 'EHLO': b'250-peer\r\n250 PIPELINING\r\n',
            'MAIL': b'250 ok\r\n250 ok\r\n', 'DATA': b'354 go\r\n', 'dot': b'250 taken\r\n'}
-RC = '''[account default]
-host = 127.0.0.1
-port = %d
-tls = off
-syslog = off
-aliases =
-domain = client.example.org
-from = sender@example.org
-logfile = %s/log
+RC = harness.ACCOUNT + '''logfile = %s/log
 on_failure = %s
 notify_interval = 0
 %s

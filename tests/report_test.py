@@ -26,15 +26,7 @@ import harness                                                          # noqa: 
 from servers.common import Sink                                         # noqa: E402
 
 PROGRAM = harness.binary()
-RC = '''[account default]
-host = 127.0.0.1
-port = %d
-tls = off
-syslog = off
-aliases =
-domain = client.example.org
-from = sender@example.org
-%s
+RC = harness.ACCOUNT + '''%s
 '''
 MESSAGE = (b'From: J <j@example.org>\nTo: to@example.com\nCc: unknown@example.com\n'
            b'Bcc: hidden@example.com\nSubject: it\'s\nDate: Tue, 04 Mar 2025 10:20:30 +0100\n'

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "check/check_private.h"
@@ -204,24 +202,9 @@ static void warn_config(void *ctx, const struct account *a, const char *text)
 
 /* --- log ---------------------------------------------------------------------- */
 
-static int connect_log(int type)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = LOGSOCKET_PATH };
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&to, sizeof(to));
-	int why = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = why;
-	return rc;
-}
-
-/* Either kind of socket will do. */
 static void look_at_syslog(struct check *c)
 {
-	if (connect_log(SOCK_DGRAM) == 0 ||
-	    (errno == EPROTOTYPE && connect_log(SOCK_STREAM) == 0))
+	if (logsocket_try(LOGSOCKET_PATH) == 0)
 		check_ok(c, "log", "syslog (%s)", LOGSOCKET_PATH);
 	else
 		check_warn(c, "log", "run a syslog service (journald, rsyslog), or set "

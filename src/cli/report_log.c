@@ -372,9 +372,14 @@ static void emit(struct output *o, const char *text)
 struct log_lines {
 	const char *path, *name;	/* the latter in its folder */
 	const struct strbuf *text;
-	int folder;			/* -1 and errno: there is none */
-	int error_number;
+	int folder;
 };
+
+/* errno says why. */
+static int cannot_write(const char *path, struct error *err)
+{
+	return error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", path);
+}
 
 static int open_folder(const char *path, const char *name)
 {
@@ -395,8 +400,7 @@ static int open_log(const struct log_lines *l)
 	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	struct stat st;
 
-	errno = l->error_number;
-	if (l->folder < 0 || fstat(l->folder, &st) < 0)
+	if (fstat(l->folder, &st) < 0)
 		return -1;
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		flags |= O_NOFOLLOW;
@@ -411,7 +415,7 @@ static int append_lines(void *ctx, struct error *err)
 	const int rc = fd < 0 ? -1 : fs_write_all(fd, l->text->buf, l->text->len);
 
 	if (rc < 0)
-		error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", l->path);
+		(void)!cannot_write(l->path, err);
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -421,15 +425,14 @@ static int append_lines(void *ctx, struct error *err)
 static int append_log(const char *path, const struct strbuf *text, struct error *err)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	struct log_lines l = { .path = path, .name = name, .text = text };
+	struct log_lines l = { path, name, text, open_folder(path, name) };
 
-	l.folder = open_folder(path, name);
-	l.error_number = errno;
-	const int rc = l.folder < 0 || fs_is_local(l.folder) ? append_lines(&l, err) :
+	if (l.folder < 0)
+		return cannot_write(path, err);
+	const int rc = fs_is_local(l.folder) ? append_lines(&l, err) :
 		aside_run(path, LOG_SECONDS, append_lines, &l, err);
 
-	if (l.folder >= 0)
-		close(l.folder);
+	close(l.folder);
 	return rc;
 }
 
@@ -440,7 +443,7 @@ static int write_log(const char *path, const struct strbuf *text, struct error *
 		return append_log(path, text, err);
 	if (fs_write_all(STDOUT_FILENO, text->buf, text->len) == 0)
 		return 0;
-	return error_errno(err, FAULT_CANNOT_WRITE, "cannot write the log %s", path);
+	return cannot_write(path, err);
 }
 
 /* A log that cannot be written changes nothing else. */

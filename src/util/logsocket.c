@@ -76,19 +76,36 @@ static void add_line(struct strbuf *out, int priority, const char *ident, const 
 		    (long)getpid(), line);
 }
 
+/* Either kind of socket; *stream_out says which. -1 and errno. */
+static int open_either(const char *path, int64_t until, bool *stream_out)
+{
+	const int fd = open_socket(path, SOCK_DGRAM, until);
+
+	*stream_out = fd < 0 && errno == EPROTOTYPE;
+	return *stream_out ? open_socket(path, SOCK_STREAM, until) : fd;
+}
+
+int logsocket_try(const char *path)
+{
+	bool stream;
+	const int fd = open_either(path, 0, &stream);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? -1 : 0;
+}
+
 void logsocket_send(const char *path, int priority, const char *ident, const char *line)
 {
 	const int64_t until = clock_ms() + (stuck ? 0 : WAIT_MS);
 	struct strbuf text = STRBUF_INIT(LINE_LIMIT);
-	size_t done = 0, end;
-	int fd = open_socket(path, SOCK_DGRAM, until);
+	size_t done = 0;
+	bool stream;
+	const int fd = open_either(path, until, &stream);
 
 	add_line(&text, priority, ident, line);
-	end = text.len;
-	if (fd < 0 && errno == EPROTOTYPE) {
-		fd = open_socket(path, SOCK_STREAM, until);
-		end++;		/* there the NUL ends a line */
-	}
+	const size_t end = text.len + stream;	/* there the NUL ends a line */
+
 	while (fd >= 0 && done < end) {
 		const ssize_t n = send(fd, text.buf + done, end - done, MSG_NOSIGNAL);
 

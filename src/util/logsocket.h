@@ -10,7 +10,12 @@
 #ifndef UTIL_LOGSOCKET_H
 #define UTIL_LOGSOCKET_H
 
+#include "util/attr.h"
+
 #define LOGSOCKET_PATH "/dev/log"
+
+/* Is there a service behind that socket? -1 and errno when not. */
+ATTR_CHECK int logsocket_try(const char *path);
 
 /* One line from ident; priority with its facility, as in syslog.h. Both kinds of socket do. */
 void logsocket_send(const char *path, int priority, const char *ident, const char *line);
