@@ -721,7 +721,10 @@ int listener_serve_stdio(const struct server_options *opt, struct error *err)
 
 /* --- the client of a session as its server ------------------------------------------ */
 
-enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
+enum {
+	REVERSED_IDLE = 600,	/* RFC 2645, section 5: at least ten minutes */
+	REVERSED_MESSAGE = 3600
+};
 
 int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, const char *peer,
 	     unsigned *messages_out, struct error *err)
@@ -733,6 +736,8 @@ int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, cons
 	complete.set.strict = STRICT_ON;
 	complete.set.helo_required = true;
 	complete.set.idle_timeout = REVERSED_IDLE;
+	complete.set.message_timeout = REVERSED_MESSAGE;
+	complete.set.session_timeout = 0;	/* we have called */
 	smtpd_init_take(&session, &complete, wire, opt->delivery, peer);
 	session.tls = tls;
 	int rc = smtpd_run(&session, err);
