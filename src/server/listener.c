@@ -28,6 +28,7 @@
 #include "server/smtpd.h"
 #include "server/sockets.h"
 #include "server/workers.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/clock.h"
@@ -146,6 +147,18 @@ static int check_server_files(const struct listen_settings *set, struct error *e
 				 fs_check_readable(set->server_key, err) < 0))
 		return -1;
 	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
+}
+
+/* A pair that cannot be used would be found by the first client, and by nobody else. */
+static int check_tls(const struct listen_settings *set, struct error *err)
+{
+	const struct tls_server files = { .cert_file = set->server_cert,
+					  .key_file = set->server_key,
+					  .client_ca = set->server_client_ca };
+
+	if (!set->server_cert || tls_server_check(&files, err) == 0)
+		return 0;
+	return error_recast(err, FAULT_CONFIG);
 }
 
 /* What can be known to be wrong before the first client comes. */
@@ -287,7 +300,7 @@ static int open_generation(const struct server_options *section, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		g->section[i] = completed(&section[i], arena);
 		if (check_settings(&section[i].set, err) < 0 ||
-		    open_section(g, i, wake, err) < 0) {
+		    check_tls(&section[i].set, err) < 0 || open_section(g, i, wake, err) < 0) {
 			generation_free(g);
 			return -1;
 		}
