@@ -95,7 +95,7 @@ static bool is_there(const struct maildir *m, int fd, const char *name)
 	return now.st_dev == open.st_dev && now.st_ino == open.st_ino;
 }
 
-/* What was removed or moved away since is opened or made anew: nobody would find a message there. */
+/* What was removed or moved away since is opened or made anew: nobody would look there. */
 static int keep_folders(struct maildir *m)
 {
 	if (is_there(m, m->tmp, "tmp") && is_there(m, m->new, "new"))

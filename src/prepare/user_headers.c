@@ -325,8 +325,9 @@ static const struct header_field *read_from(struct finish *f, struct address_lis
 {
 	const struct header_field *from = field_list_find(&f->list, "From");
 
-	return from && address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
-				  0, list, NULL) == 0 ? from : NULL;
+	return from && address_parse_list(f->list.arena, from->text + from->value,
+					  from->len - from->value, 0, list, NULL) == 0 ?
+		from : NULL;
 }
 
 /* --- receipts ----------------------------------------------------------------------- */

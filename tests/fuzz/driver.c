@@ -2,8 +2,8 @@
  * main() of the fuzzers where libFuzzer is not to be had: replays the files
  * and folders given, each in exactly as much memory as it has octets, so that
  * a sanitizer sees the first octet read behind the end. Each file is also
- * given in shortened forms, but for those behind "--once". Without arguments: the folder of corpora of this
- * fuzzer below $SRCDIR. Prints TAP.
+ * given in shortened forms, but for those behind "--once". Without arguments:
+ * the folder of corpora of this fuzzer below $SRCDIR. Prints TAP.
  */
 #include "config.h"
 
