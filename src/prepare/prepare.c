@@ -33,7 +33,7 @@
 
 #define FIELD_MAX ((size_t)1 << 20)
 #define TAGGED_MAX 3		/* addresses in the subject; more are counted */
-#define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
+#define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MOST)
 
 /* One message's header on its way. */
 struct prepare_job {

@@ -23,8 +23,8 @@
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
-#define TEXT_MAX MESSAGE_HEADER_MAX
-#define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
+#define TEXT_MAX MESSAGE_HEADER_MOST
+#define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MOST)	/* each octet may become several */
 #define REFERENCES_KEPT 9		/* behind the first one */
 
 /* --- what options may say ------------------------------------------------------- */
