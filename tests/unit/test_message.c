@@ -367,8 +367,8 @@ static void test_large_header(void **state)
 
 			assert_non_null(m);
 			assert_int_equal(m->header.n, form ? 1 : 2);
-			assert_int_equal(m->header.field[0].len + (form ? 0 : m->header.field[1].len),
-					 size);
+			assert_int_equal(m->header.field[0].len +
+					 (form ? 0 : m->header.field[1].len), size);
 			assert_int_equal(m->body_size, 6);
 			message_free(m);
 		}
