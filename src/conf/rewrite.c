@@ -173,7 +173,7 @@ static int make_full(struct rewrite_map *map, struct full *e, unsigned char *kin
 	return 0;
 }
 
-static int add_entry(struct rewrite_map *map, const struct entry *e,
+static int take_entry(struct rewrite_map *map, const struct entry *e,
 		     const struct rewrite_rule *rule, struct error *err)
 {
 	if (map->n == RULES_MAX) {
@@ -195,7 +195,7 @@ static int add_full(struct rewrite_map *map, const char *left, const char *right
 	e.is.full->rule = (struct rewrite_rule){ .left = left, .right = right, .file = file,
 						 .line = line };
 	return make_full(map, e.is.full, &e.kind, err) < 0 ? -1 :
-		add_entry(map, &e, &e.is.full->rule, err);
+		take_entry(map, &e, &e.is.full->rule, err);
 }
 
 int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right,
@@ -313,7 +313,7 @@ static uint32_t *find_slot(const struct rewrite_map *map, enum kind kind, const 
 	return &map->slot[at & (map->slots - 1)];
 }
 
-static void add_pattern(struct rewrite_map *map, size_t i)
+static void note_pattern(struct rewrite_map *map, size_t i)
 {
 	const char *key = key_of(&map->entry[i]);
 	/* one without '@' is for local parts */
@@ -334,7 +334,7 @@ int rewrite_map_finish(struct rewrite_map *map, struct error *err)
 		uint32_t *slot;
 
 		if (e->kind == KIND_PATTERN) {
-			add_pattern(map, i);
+			note_pattern(map, i);
 			continue;
 		}
 		slot = find_slot(map, (enum kind)e->kind, key_of(e));
@@ -397,7 +397,7 @@ static int take_rule(struct rewrite_map *map, char *rule, unsigned line, struct 
 							   .line = line };
 
 			*right = '\0';
-			return add_entry(map, &e, &told, err);
+			return take_entry(map, &e, &told, err);
 		}
 	}
 	right = left_end(rule);
