@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "conf/accounts.h"
 #include "deliver/deliver.h"
+#include "queue/arrival.h"
 #include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
@@ -38,6 +39,7 @@ struct reading {
 
 struct serving {
 	const struct invocation *inv;
+	struct arrival arrival;		/* for who runs the queue beside it */
 	struct reading *last;
 };
 
@@ -87,7 +89,8 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 		.deliver = opt->set.deliver, .key = "deliver", .server_name = opt->set.server_name,
 		.on_message = opt->set.on_message, .hook_timeout = opt->set.hook_timeout,
 		.config = r->config, .config_request = &s->inv->request.config,
-		.arena = r->arena,
+		.queued = s->arrival.missed ? arrival_tell : NULL,
+		.queued_ctx = (void *)&s->arrival, .arena = r->arena,
 	};
 
 	if (!l && !named && !opt->set.deliver)
@@ -132,14 +135,14 @@ static int read_sections(void *ctx, const struct server_options **section_out, s
 
 static void run_queue(void *ctx)
 {
-	const struct serving *s = ctx;
+	struct serving *s = ctx;
 
-	queue_run_again(s->inv);
+	queue_run_again(s->inv, &s->arrival);
 }
 
 int cmd_serve(const struct invocation *inv)
 {
-	struct serving s = { .inv = inv };
+	struct serving s = { .inv = inv, .arrival = ARRIVAL_INIT };
 	struct listener_request req = {
 		.foreground = inv->foreground, .once = inv->once, .reload = read_sections,
 		.interval = inv->queue.interval, .run = inv->queue.interval ? run_queue : NULL,
@@ -148,8 +151,11 @@ int cmd_serve(const struct invocation *inv)
 	struct error err;
 	int status = EX_OK;
 
-	if (read_sections(&s, &req.section, &req.n, &err) < 0 || listener_run(&req, &err) < 0)
+	if ((req.run && arrival_open(&s.arrival, &err) < 0) ||
+	    read_sections(&s, &req.section, &req.n, &err) < 0 ||
+	    listener_run(&req, &err) < 0)
 		status = report_failure(inv, &err);
 	free_readings(&s);
+	arrival_close(&s.arrival);
 	return status;
 }

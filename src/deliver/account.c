@@ -54,6 +54,8 @@ struct through {
 	struct submission_request request;
 	const struct config *config;
 	struct config *own_config;	/* the same, where it is nobody else's */
+	void (*queued)(void *ctx, const char *id);	/* hears of it; NULL = nobody does */
+	void *queued_ctx;
 	bool queue_only;		/* nobody is asked, all of it goes into the queue */
 	struct relay *relay;		/* of the account used last; NULL = none */
 	const struct account *relay_account;
@@ -428,6 +430,8 @@ static int keep(struct through *t, bool tried, struct error *err)
 	if (queue_open(&q, s->account->queue.dir, true, err) == 0)
 		rc = keep_submission(&q, &r, &id, err);
 	queue_close(&q);
+	if (rc > 0 && t->queued)
+		t->queued(t->queued_ctx, id);
 	if (rc > 0 && !tried)
 		t->result.reply_text = arena_printf(s->arena, "queued as %s", id);
 	return rc;
@@ -591,7 +595,14 @@ static struct through *make(const struct deliver_request *r)
 					 .exact = true };
 	if (r->config_request)
 		t->request.config = *r->config_request;
+	if (r->arena) {
+		/* once, and not for each message */
+		t->request.config.file = keep_whole_path(r->arena, t->request.config.file);
+		t->request.config.file_whole = true;
+	}
 	t->config = r->config;
+	t->queued = r->queued;
+	t->queued_ctx = r->queued_ctx;
 	return t;
 }
 

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""The listener in front of another server: clients that go, a queue that is sent from at once,
+a sign-in that fails.
+
+MSUBMIT names the program; prints TAP. No root, no network, free ports only."""
+import os
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import listener_test
+from deliver_test import HELLO, Next, Through, converse
+from harness import binary, environment, run_tap
+from listener_test import LIMIT, expect, expect_start, wait_until
+
+PROGRAM = binary()
+TESTS = listener_test.TESTS = []
+test = listener_test.test
+BODY = b'Subject: x\r\n\r\nbody\r\n'
+ENVELOPE = b'EHLO me\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n'
+SESSIONS = {'DATA': ENVELOPE + b'DATA\r\n' + BODY + b'.\r\n', 'BDAT': ENVELOPE + b'BDAT %d LAST\r\n' % len(BODY) + BODY,
+            'BDAT in two': ENVELOPE + b'BDAT 5\r\n' + BODY[:5] + b'BDAT %d LAST\r\n' % (len(BODY) - 5) + BODY[5:]}
+
+
+def goes_after(server, octets):
+    """What a client hears that says so much and goes; in an orderly way, so that its end is seen."""
+    with server.connect() as c:
+        c.reply()
+        c.send(octets)
+        c.sock.shutdown(socket.SHUT_WR)
+        return c.rest()
+
+
+def gone(name):
+    def run(folder):
+        whole = SESSIONS[name]
+        with Next() as peer, Through(folder, peer.port) as server:
+            for n in range(len(whole)):
+                heard = goes_after(server, whole[:n])
+                assert b'next has it' not in heard and not peer.messages, (n, heard)
+            assert b'250 2.0.0 next has it as 0' in goes_after(server, whole)
+            expect(len(peer.messages), 1)
+            expect(server.entries(), [])
+    run.__doc__ = 'through: a client that is gone at each octet: nothing half taken (%s)' % name
+    return run
+
+
+for _name in SESSIONS:
+    test(gone(_name))
+
+
+def beside_queue(folder, peer, more='', interval='-q1h'):
+    server = Through(folder, peer.port, deliver='queue:next', more=more)
+    server.args.append(interval)
+    return server
+
+
+@test
+def queue_at_once(folder):
+    """queue: with -q1h beside it each message is on its way at once, over one session"""
+    with Next() as peer, beside_queue(folder, peer) as server:
+        for k in range(12):
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 queued as ')
+            wait_until(lambda n=k: len(peer.messages) == n + 1, 'message %d' % k)
+        wait_until(lambda: server.entries() == [], 'an empty queue')
+        assert peer.sessions < 4, peer.sessions
+
+
+@test
+def queue_pause_between(folder):
+    """... and after a while without any, over another one"""
+    with Next() as peer, beside_queue(folder, peer) as server:
+        for k in range(2):
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 queued as ')
+            wait_until(lambda n=k: len(peer.messages) == n + 1, 'message %d' % k)
+            wait_until(lambda n=k: peer.lines.count('QUIT') == n + 1, 'the end of the session')
+        expect(peer.sessions, 2)
+
+
+@test
+def queue_held(folder):
+    """... but for what is to wait until its release, or till it can be taken back"""
+    with Next() as peer, beside_queue(folder, peer) as server:
+        held = ['EHLO me', 'MAIL FROM:<a@x.example> HOLDFOR=3600', HELLO[2]]
+        expect_start(converse(server, held)[-1], '250 2.0.0 queued as ')
+        expect_start(converse(server, HELLO)[-1], '250 2.0.0 queued as ')
+        wait_until(lambda: peer.messages, 'the other message')
+        wait_until(lambda: len(server.entries()) == 1, 'it to be out of the queue')
+        time.sleep(0.3)
+        expect(len(peer.messages), 1)
+
+
+@test
+def queue_server_down(folder):
+    """... and while the server cannot be reached, one is tried, and all are kept"""
+    def away(line, _session):
+        return '421 4.3.2 not now' if line.startswith('EHLO') else ''
+    with Next(away) as peer, beside_queue(folder, peer) as server:
+        for _ in range(10):
+            expect_start(converse(server, HELLO)[-1], '250 2.0.0 queued as ')
+        wait_until(lambda: peer.sessions, 'a try')
+        time.sleep(0.5)
+        expect(len(server.entries()), 10)
+        assert peer.sessions <= 3, peer.sessions
+
+
+def refuses_auth(line, _session):
+    return '535 5.7.8 wrong password' if line.startswith('AUTH') else ''
+
+
+@test
+def service_cannot_sign_in(folder):
+    """a wrong password of the service: its user hears 75 and why, or has the message in his queue; the log says it"""
+    path = os.path.join(folder, 'user.rc')
+    sock = os.path.join(folder, 'socket')
+    more = 'auth = plain\nauth_plaintext = always\nuser = u\npassword = secret\n'
+
+    def submit(setting):
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write('[account default]\nvia = service\nservice_socket = %s\naliases =\nfrom = me@own.example\n'
+                    'domain = client.example\nsyslog = off\nqueue_dir = %s/mine\n%s\n' % (sock, folder, setting))
+        os.chmod(path, 0o600)
+        done = subprocess.run([PROGRAM, '-C', path, 'b@y.example'], input=BODY, env=environment(folder), cwd=folder,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT)
+        return done.returncode, done.stderr.decode()
+    with Next(refuses_auth, keywords=('AUTH PLAIN', )) as peer:
+        server = Through(folder, peer.port, more=more, listen='unix:' + sock)
+        with open(folder + '/rc', 'a', encoding='utf-8') as f:
+            f.write('protocol = lmtp\n')
+        server.args = [word for word in server.args if 'port-file' not in word and 'port_file' not in word]
+        server.port_file = os.devnull
+        process = server.popen()
+        try:
+            wait_until(lambda: os.path.exists(sock), 'the service')
+            status, text = submit('queue = never')
+            expect((status, status != 75 and text), (75, False))
+            assert '451 4.7.0' in text and 'secret' not in text, text
+            assert '535 5.7.8 wrong password' in text, text
+            expect(submit('queue = auto')[0], 0)
+            expect(len([n for _, _, names in os.walk(folder + '/mine') for n in names if len(n) == 16]), 1)
+            wait_until(lambda: '535 5.7.8 wrong password' in server.stderr(), 'a line of the log')
+        finally:
+            process.terminate()
+            expect(process.wait(LIMIT), 0)
+        expect(peer.messages, [])
+
+
+if __name__ == '__main__':
+    sys.exit(run_tap(TESTS))
