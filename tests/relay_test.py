@@ -4,6 +4,7 @@ a sign-in that fails.
 
 MSUBMIT names the program; prints TAP. No root, no network, free ports only."""
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,9 +12,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import listener_test
-from deliver_test import HELLO, Next, Through, converse
+from deliver_test import HELLO, Next, Through, converse, script
 from harness import binary, environment, run_tap
-from listener_test import LIMIT, expect, expect_start, wait_until
+from listener_test import LIMIT, Server, expect, expect_start, wait_until
 
 PROGRAM = binary()
 TESTS = listener_test.TESTS = []
@@ -145,6 +146,67 @@ def service_cannot_sign_in(folder):
             process.terminate()
             expect(process.wait(LIMIT), 0)
         expect(peer.messages, [])
+
+
+@test
+def reload_keeps_rates(folder):
+    """SIGHUP: what a user has sent of user_rate is known still"""
+    path = os.path.join(folder, 'socket')
+    with Server(folder) as server:
+        with open(folder + '/local.rc', 'w', encoding='utf-8') as f:
+            f.write('[listen a]\nlisten = unix:%s\ndeliver = maildir:%s/box2\nuser_rate = 2/1h\n' % (path, folder))
+        os.chmod(folder + '/local.rc', 0o600)
+        server.args = [PROGRAM, '-bD', '-C', folder + '/local.rc']
+        process = server.popen()
+
+        def mail():
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(path)
+                sock.sendall(b'EHLO me\r\nMAIL FROM:<a@x.example>\r\nQUIT\r\n')
+                with sock.makefile('rb') as lines:
+                    return [line[:9].decode() for line in lines if line[3:4] == b' '][2]
+        try:
+            wait_until(lambda: os.path.exists(path), 'the listener')
+            expect(mail(), '250 2.1.0')
+            process.send_signal(signal.SIGHUP)
+            wait_until(lambda: 'result=reloaded' in server.stderr(), 'the new settings')
+            expect([mail(), mail()], ['250 2.1.0', '450 4.7.1'])
+        finally:
+            process.terminate()
+            process.wait(LIMIT)
+
+
+HANGS = '''
+import ctypes
+libc = ctypes.CDLL(None)
+me, told = os.getpid(), os.pipe()
+libc.prctl(0x59616d61, ctypes.c_ulong(-1 & 0xffffffffffffffff))         # anybody may trace it
+if os.fork() == 0:
+    os.setsid()
+    traced = libc.ptrace(0x4206, me, 0, 0x40) == 0                      # PTRACE_SEIZE, stops at its exit
+    os.write(told[1], b'x' if traced else b'-')
+    open(%r, 'w').write('%%d' %% os.getpid() if traced else '')
+    for fd in range(4):
+        os.close(fd)
+    time.sleep(60)
+    os._exit(0)
+os.read(told[0], 1)
+time.sleep(60)
+'''
+
+
+@test
+def hook_that_hangs(folder):
+    """a hook that is killed and does not end (as one that hangs in the kernel) is not waited for"""
+    told = os.path.join(folder, 'tracer')
+    with Server(folder, on_message=script(folder, HANGS % told), hook_timeout='1') as server:
+        begun = time.monotonic()
+        expect_start(converse(server, HELLO)[-1], '451 4.3.0')
+        with open(told, encoding='ascii') as f:
+            tracer = f.read()
+        if tracer:
+            assert time.monotonic() - begun < 20, time.monotonic() - begun
+            os.kill(int(tracer), signal.SIGKILL)
 
 
 if __name__ == '__main__':

@@ -77,6 +77,22 @@ static size_t count_sections(const struct serving *s, const struct config *confi
 	return n ? n : 1;
 }
 
+/* What users have sent is known on: of the section that has this name, or none as this has. */
+static const struct caller_rates *rates_before(const struct reading *r,
+					       const struct server_options *opt)
+{
+	for (const struct reading *b = r->before; b; b = b->before) {
+		for (size_t i = 0; i < b->n; i++) {
+			const struct server_options *o = &b->section[i];
+
+			if (o->rates && strcmp(o->set.name ? o->set.name : "",
+					       opt->set.name ? opt->set.name : "") == 0)
+				return o->rates;
+		}
+	}
+	return NULL;
+}
+
 static int open_section(const struct serving *s, struct reading *r, size_t i, struct error *err)
 {
 	const char *named = s->inv->request.account;
@@ -98,7 +114,7 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 				 "--deliver=PLACE says where mail is to go: tried %s; the service "
 				 "of a machine has its own: -C " SYSCONFDIR "/msubmit/msubmit.conf",
 				 config_searched(r->config));
-	opt->rates = caller_rates_new(&opt->set);
+	opt->rates = caller_rates_new(&opt->set, rates_before(r, opt), r->arena);
 	if (opt->set.user_rate && !opt->rates)
 		return error_errno(err, FAULT_SYSTEM, "key 'user_rate': no memory");
 	if (deliver_open(&place, &opt->delivery, err) < 0)

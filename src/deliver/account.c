@@ -17,7 +17,6 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "deliver/deliver_kinds.h"
-#include "message/address.h"
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/ident.h"
@@ -32,6 +31,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -68,6 +68,7 @@ struct through {
 	size_t owed_n, owed_alloc;
 	struct asked *asked;		/* in the order of the client's envelope */
 	size_t asked_n, asked_alloc;
+	struct strmap asked_map;	/* of their addresses */
 	struct asked *held;		/* as the client has named them, not yet answered for */
 	size_t held_n, held_alloc, answered;
 	bool sender_held;		/* nor is MAIL */
@@ -97,6 +98,7 @@ static void through_reset(struct delivery *d)
 	t->reader = NULL;
 	t->owed = NULL;
 	t->asked = t->held = NULL;
+	t->asked_map = (struct strmap){ .arena = NULL };
 	t->owed_n = t->owed_alloc = t->asked_n = t->asked_alloc = t->held_n = t->held_alloc = 0;
 	t->answered = 0;
 	t->sender_held = t->all_asked = t->at_once = false;
@@ -155,6 +157,7 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 		return -1;
 	}
 	result_init(&t->result, t->submission.arena, 0);
+	t->asked_map.arena = t->submission.arena;
 	if (t->queue_only)
 		return 0;
 	find_relay(t);
@@ -164,20 +167,11 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 
 /* --- RCPT ------------------------------------------------------------------------- */
 
-static size_t place_of(const struct envelope *e, const char *address)
-{
-	size_t i = 0;
-
-	while (i < e->rcpt_count && !address_equal(e->rcpt[i].address, address))
-		i++;
-	return i;
-}
-
 /* The place of one of those that stand for a recipient; he may be there already, by another. */
 static size_t add_target(struct through *t, const struct recipient *r)
 {
 	struct envelope *e = &t->submission.envelope;
-	const size_t known = place_of(e, r->address);
+	const size_t known = envelope_place(e, r->address);
 
 	if (known < e->rcpt_count)
 		return known;
@@ -195,10 +189,8 @@ static void take(struct through *t, const struct asked *one)
 {
 	for (size_t i = 0; i < one->n && !one->error.exit; i++)
 		t->owed[one->target[i]] = true;
-	for (size_t i = 0; i < t->asked_n; i++) {
-		if (address_equal(t->asked[i].address, one->address))
-			return;
-	}
+	if (!strmap_add(&t->asked_map, one->address, t->asked_n))
+		return;
 	t->asked = arena_grow(t->submission.arena, t->asked, t->asked_n, &t->asked_alloc,
 			      sizeof(*t->asked));
 	t->asked[t->asked_n++] = *one;
