@@ -176,6 +176,24 @@ def reload_keeps_rates(folder):
             process.wait(LIMIT)
 
 
+@test
+def vrfy(folder):
+    """VRFY: 250 for names of the alias file where vrfy_aliases says so, to whom has signed in; 252 for all else"""
+    told = ['250 2.1.5 <one@y.example> <two-550@y.example>', '250 2.1.5 <admin@own.example>', '250 2.1.5 <null@own.example>', '252 2.5.2',
+            '252 2.5.2', '252 2.5.2', '501 5.5.4']
+    words = ['VRFY team', 'VRFY root', 'VRFY null', 'VRFY b@y.example', 'VRFY nobody', 'VRFY <@', 'VRFY']
+    with Next() as peer, Through(folder, peer.port, vrfy_aliases='on') as server:
+        replies = converse(server, HELLO[:2] + words + HELLO[2:])
+        for reply, wanted in zip(replies[2:], told):
+            expect_start(reply, wanted)
+        expect_start(replies[-1], '250 2.0.0')          # within a transaction, which goes on
+        expect([m['rcpt'] for m in peer.messages], [['RCPT TO:<b@y.example>']])
+    for options in ({}, {'vrfy_aliases': 'on', 'auth_required': 'on', 'auth_plain_loopback': 'on',
+                         'auth_file': listener_test.users(folder)}):
+        with Through(folder, 9, **options) as server:
+            expect_start(converse(server, ['EHLO me', 'VRFY team'], None)[1], '252 2.5.2')
+
+
 HANGS = '''
 import ctypes
 libc = ctypes.CDLL(None)

@@ -225,6 +225,50 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 	return -1;
 }
 
+/* --- VRFY ------------------------------------------------------------------------- */
+
+static bool is_alias(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (e->rcpt[i].orcpt)
+			return true;
+	}
+	return e->discard;
+}
+
+/* "<ann@x.example> <bob@x.example>", as far as there is room; of nobody the word. */
+static void say_who(const struct envelope *e, const char *word, struct delivery_reply *reply)
+{
+	struct strbuf text = STRBUF_INIT(2 * DELIVERY_TEXT_MAX);
+
+	for (size_t i = 0; i < e->rcpt_count && !strbuf_overflow(&text); i++)
+		strbuf_addf(&text, "%s<%s>", i ? " " : "", e->rcpt[i].address);
+	delivery_say(reply, 250, "2.1.5", "%s", text.len ? text.buf : word);
+	strbuf_release(&text);
+}
+
+/* A name of the alias file; of others nothing is known but that they look like addresses. */
+static int through_verify(struct delivery *d, const char *word, struct delivery_reply *reply)
+{
+	const struct through *t = (const struct through *)d;
+	struct submission_request request = t->request;
+	struct submission s;
+	struct envelope made = { .rcpt_count = 0 };
+	struct error ignored;
+	int rc = -1;
+
+	request.sender = "";
+	submission_init(&s, &request, NULL);
+	s.config = t->config;
+	if (submission_begin(&s, &ignored) == 0 &&
+	    submission_expand(&s, word, &made, &ignored) == 0 && is_alias(&made)) {
+		say_who(&made, word, reply);
+		rc = 0;
+	}
+	submission_release(&s);
+	return rc;
+}
+
 /* --- what the next server says to them --------------------------------------------- */
 
 static bool has_it(const struct rcpt_result *r)
@@ -573,6 +617,7 @@ static void through_free(struct delivery *d)
 }
 
 static const struct delivery_ops through_ops = {
+	.verify = through_verify,
 	.mail = through_mail, .rcpt = through_rcpt, .answer = through_answer,
 	.begin = through_begin, .write = through_write, .commit = through_commit,
 	.abandon = through_abandon, .reset = through_reset, .idle = through_idle,

@@ -1,7 +1,8 @@
 /*
  * AUTH SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), by themselves and bound
- * to TLS (-PLUS; RFC 9266 and 5929), by libgsasl's server side, which is loaded when a client first asks for it. The password never
- * comes over the line; the file has to hold it ({PLAIN}).
+ * to TLS (-PLUS; RFC 9266 and 5929), by libgsasl's server side, which is loaded
+ * when a client first asks for it. The password never comes over the line; the
+ * file has to hold it ({PLAIN}).
  */
 #include "config.h"
 #include "server/smtpd.h"
@@ -173,7 +174,7 @@ int scram_converse(struct smtpd *s, const char *name, struct strbuf *first,
 			   .tls = strstr(name, "-PLUS") ? wire_stream(s->wire) : NULL };
 	Gsasl_session *session = NULL;
 
-	/* "y": it could, and thinks that we cannot: somebody has taken it out (RFC 5802, section 6) */
+	/* it could, and thinks that we cannot: our offer was changed (RFC 5802, section 6) */
 	if (s->tls && !x.tls && first->len && first->buf[0] == 'y')
 		return error_set(err, FAULT_PASSWORD_REFUSED, "the offer of a channel binding did "
 				 "not reach the client");
