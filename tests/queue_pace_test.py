@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
+from dnsserver import Resolver                                          # noqa: E402
 from queue_test import PROGRAM, Home, closed_port, due, end_pauses, parts  # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
@@ -229,6 +231,74 @@ def rate():
     h.write(sink.port, 'rate = 10')
     h.check('no rate', h.run('a@example.com') == 78 and "'rate'" in h.err)
     sink.close()
+    return h.failures
+
+
+class Silent:
+    """Takes connections, and says nothing."""
+
+    def __init__(self, address=('127.0.0.1', 0)):
+        self.taken = []
+        self.socket = socket.create_server(address)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.take, daemon=True).start()
+
+    def take(self):
+        try:
+            while True:
+                self.taken.append(self.socket.accept()[0])
+        except OSError:
+            pass
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+ALONE = 'queue = always\nmax_connections = 1\nmessages_per_connection = 1\ngreeting_timeout = 1\n'
+
+
+@tests.named('a server that is silent is waited for once, where there is another')
+def silent_first():
+    silent, sink = Silent(), Sink()
+    h = fill(sink.port, 4, ALONE + 'host = 127.0.0.1:%d, 127.0.0.1:%d' % (silent.port, sink.port))
+    h.check('run', h.run('-q') == 0)
+    h.check('all: %d' % len(sink.mails), len(sink.mails) == 4 and not h.entries())
+    h.check('asked: %d' % len(silent.taken), len(silent.taken) == 1)
+    for server in silent, sink:
+        server.close()
+    return h.failures
+
+
+@tests.named('a server that is silent and alone is asked each time')
+def silent_alone():
+    silent = Silent()
+    h = fill(silent.port, 1, ALONE)
+    for n in 1, 2:
+        h.check('run', h.run('-qf') == 0)
+        h.check('asked: %d of %d' % (len(silent.taken), n), len(silent.taken) == n)
+    silent.close()
+    return h.failures
+
+
+@tests.named('mx = on: of a domain with a silent server one message waits, and the others go')
+def silent_domain():
+    sink = Sink()
+    silent = Silent(('127.0.0.2', sink.port))
+    zone = {('example.com', 'MX'): [(1, 'slow.example.com')], ('slow.example.com', 'A'): ['127.0.0.2'],
+            ('example.net', 'MX'): [(1, 'mx.example.net')], ('mx.example.net', 'A'): ['127.0.0.1']}
+    with Resolver(zone) as dns:
+        h = fill(sink.port, 3, ALONE + 'mx = on\nhost =\nresolver = %s' % dns.address)
+        for i in range(3):
+            h.check('kept', h.run('s%d@example.net' % i) == 0)
+        h.check('run', h.run('-q') == 0)
+    h.check('gone: %d' % len(sink.mails), len(sink.mails) == 3 and len(h.entries()) == 3)
+    h.check('asked: %d' % len(silent.taken), len(silent.taken) == 1)
+    said = [parts(p)[0] for p in h.entries()]
+    h.check('each has its reason: %r' % said, all('greeting' in text for text in said) and
+            sum('not asked again' in text for text in said) == 2)
+    for server in silent, sink:
+        server.close()
     return h.failures
 
 

@@ -35,13 +35,13 @@ enum {
  * date of today.
  */
 struct hint {
-	const char *step;
+	char step[12];		/* "" = any */
 	enum fault faults[FAULTS_MAX];	/* one of them; none: any */
 	int exit, reply;
 	unsigned port;
 	unsigned when;
-	const char *domain;	/* the host is in it, by our name or its own */
-	const char *text;
+	char domain[30];	/* the host is in it, by our name or its own */
+	char text[300];
 };
 
 #define GMAIL_TEXT \
@@ -322,13 +322,13 @@ static bool circumstances_fit(unsigned when, const struct hint_query *q)
 
 static bool fits(const struct hint *h, const struct hint_query *q)
 {
-	if (h->step && strcmp(h->step, q->step) != 0)
+	if (*h->step && strcmp(h->step, q->step) != 0)
 		return false;
 	if ((h->exit && h->exit != q->error->exit) || (h->reply && h->reply != q->error->reply))
 		return false;
 	if ((h->port && h->port != q->port) || !circumstances_fit(h->when, q))
 		return false;
-	if (h->domain && !(q->host && server_inside_domain(q->host, h->domain)) &&
+	if (*h->domain && !(q->host && server_inside_domain(q->host, h->domain)) &&
 	    !(q->server_name && server_inside_domain(q->server_name, h->domain)))
 		return false;
 	return faults_fit(h->faults, q->error);
@@ -376,7 +376,7 @@ const char *check_hint(struct arena *a, const struct hint_query *q)
 	struct strbuf out = STRBUF_INIT(HINT_MAX);
 
 	for (size_t i = 0; i < ARRAY_LEN(table) && (all || !out.len); i++) {
-		if (!fits(&table[i], q) || (all && out.len && !table[i].step))
+		if (!fits(&table[i], q) || (all && out.len && !*table[i].step))
 			continue;
 		if (out.len)
 			strbuf_addch(&out, '\n');

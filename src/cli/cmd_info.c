@@ -84,7 +84,8 @@ static void list_scope(struct strbuf *out, enum setting_scope scope, const char 
 	const struct setting *s;
 
 	while ((s = settings_next(scope, &w)))
-		strbuf_addf(out, "%s\t%s\t%s\t%s%s\n", s->key, name, s->def ? s->def : "",
+		strbuf_addf(out, "%s\t%s\t%s\t%s%s\n", s->key, name,
+			    *s->def == '\n' ? "" : s->def,
 			    who_name(s->who),
 			    s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ? "\tclassic" : "");
 }

@@ -32,14 +32,14 @@ static void help_option(struct strbuf *out, const struct option *o)
 
 	if (o->letter)
 		strbuf_addf(&left, "-%c", o->letter);
-	if (o->letter && o->name)
+	if (o->letter && *o->name)
 		strbuf_addstr(&left, ", ");
-	if (o->name)
+	if (*o->name)
 		strbuf_addf(&left, "--%s", o->name);
-	if (arg && o->arg == OPTION_REQUIRED)
-		strbuf_addf(&left, o->name ? "=%s" : " %s", arg);
-	else if (arg)
-		strbuf_addf(&left, o->name ? "[=%s]" : "<%s>", arg);
+	if (*arg && o->arg == OPTION_REQUIRED)
+		strbuf_addf(&left, *o->name ? "=%s" : " %s", arg);
+	else if (*arg)
+		strbuf_addf(&left, *o->name ? "[=%s]" : "<%s>", arg);
 	help_line(out, left.buf, o->help);
 	strbuf_release(&left);
 }
@@ -49,9 +49,10 @@ static void add_choice(struct strbuf *out, const struct setting *s)
 {
 	const char *between = "";
 
-	if (s->arg)
-		strbuf_addstr(out, s->arg);
-	for (const struct name_value *n = s->arg ? NULL : s->names; n && n->name; n++) {
+	const struct name_value *n = *s->arg ? NULL : setting_names(s);
+
+	strbuf_addstr(out, s->arg);
+	for (; n && !names_is_end(n); n++) {
 		if (names_name(s->names, n->value) != n->name)
 			continue;
 		strbuf_addf(out, "%s%s", between, n->name);
@@ -88,8 +89,8 @@ static void help_setting(struct strbuf *out, const struct setting *s)
 static void help_ignored(struct strbuf *out)
 {
 	strbuf_addstr(out, "  ");
-	for (const struct option *o = options; o->apply || o->help; o++) {
-		if (!o->help && o->letter)
+	for (const struct option *o = options; o->apply || *o->help; o++) {
+		if (!*o->help && o->letter)
 			strbuf_addf(out, "-%c ", o->letter);
 	}
 	strbuf_addstr(out, "are taken and ignored\n");
@@ -106,12 +107,12 @@ static void help_options(struct strbuf *out, const char *topic)
 {
 	bool wanted = false;
 
-	for (const struct option *o = options; o->apply || o->help; o++) {
+	for (const struct option *o = options; o->apply || *o->help; o++) {
 		if (!o->apply)
 			wanted = is_wanted(topic, o->name);
 		if (wanted && !o->apply)
 			strbuf_addf(out, "%s%s:\n", out->len ? "\n" : "", o->help);
-		else if (wanted && o->help)
+		else if (wanted && *o->help)
 			help_option(out, o);
 	}
 	if (strcmp(topic, "all") == 0)
@@ -142,8 +143,8 @@ static void find_topics(struct strvec *out)
 	static const enum setting_scope scopes[] = { SCOPE_ACCOUNT, SCOPE_LISTEN };
 	const struct setting *s;
 
-	for (const struct option *o = options; o->apply || o->help; o++) {
-		if (!o->apply && o->help)
+	for (const struct option *o = options; o->apply || *o->help; o++) {
+		if (!o->apply && *o->help)
 			strvec_add(out, o->name);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
@@ -230,7 +231,7 @@ int options_help(struct strbuf *out, const char *topic, struct error *err)
 static void list_line(struct strbuf *out, const struct option *o, const char *dashes,
 		      const char *name)
 {
-	const char *arg = o->arg_name ? o->arg_name : "value";
+	const char *arg = *o->arg_name ? o->arg_name : "value";
 
 	strbuf_addf(out, "%s%s\t%s\t", dashes, name, who_name(o->who));
 	if (o->arg != OPTION_NONE)
@@ -255,10 +256,10 @@ void options_list(struct strbuf *out)
 	static const enum setting_scope scopes[] = { SCOPE_ACCOUNT, SCOPE_LISTEN };
 	const struct setting *s;
 
-	for (const struct option *o = options; o->apply || o->help; o++) {
+	for (const struct option *o = options; o->apply || *o->help; o++) {
 		if (o->apply && o->letter)
 			list_line(out, o, "-", (const char[]){ o->letter, '\0' });
-		if (o->apply && o->name)
+		if (o->apply && *o->name)
 			list_line(out, o, "--", o->name);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {

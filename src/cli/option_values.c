@@ -24,7 +24,7 @@
 
 static int blame(const struct option *o, struct error *err)
 {
-	return o->name ? error_prefix(err, "option '--%s'", o->name) :
+	return *o->name ? error_prefix(err, "option '--%s'", o->name) :
 			 error_prefix(err, "option '-%c'", o->letter);
 }
 
@@ -120,7 +120,7 @@ OPTION_FUNCTION(option_notify)
 OPTION_FUNCTION(option_ret)
 {
 	static const struct name_value names[] = {
-		{ "full", DSN_RET_FULL }, { "hdrs", DSN_RET_HDRS }, { NULL, 0 },
+		{ "full", DSN_RET_FULL }, { "hdrs", DSN_RET_HDRS }, NAMES_END,
 	};
 	int ret = 0;
 
@@ -181,10 +181,10 @@ OPTION_FUNCTION(option_mode)
 		{ "D", COMMAND_SERVE }, { "s", COMMAND_SESSION }, { "l", COMMAND_SERVE },
 		{ "df", COMMAND_SERVE },
 		{ "h", COMMAND_NOTHING }, { "H", COMMAND_NOTHING }, { "V", COMMAND_VERSION },
-		{ NULL, 0 },
+		NAMES_END,
 	};
 
-	for (const struct name_value *m = modes; m->name; m++) {
+	for (const struct name_value *m = modes; !names_is_end(m); m++) {
 		if (strcmp(m->name, value) != 0)
 			continue;
 		inv->command = (enum command)m->value;
@@ -570,7 +570,7 @@ OPTION_FUNCTION(option_body)
 {
 	static const struct name_value names[] = {
 		{ "7BIT", BODY_7BIT }, { "8BITMIME", BODY_8BITMIME },
-		{ "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 }
+		{ "BINARYMIME", BODY_BINARYMIME }, NAMES_END
 	};
 
 	struct submission_request *r = &inv->request;
@@ -638,7 +638,7 @@ OPTION_FUNCTION(option_rset)
 
 OPTION_FUNCTION(option_verify_with)
 {
-	static const struct name_value names[] = { { "vrfy", 0 }, { "rcpt", 1 }, { NULL, 0 } };
+	static const struct name_value names[] = { { "vrfy", 0 }, { "rcpt", 1 }, NAMES_END };
 	int with = 0;
 
 	if (names_find(names, value, &with) < 0)

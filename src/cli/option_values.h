@@ -26,15 +26,42 @@ typedef int option_fn(struct invocation *, const struct option *, const char *, 
 	int name(struct invocation *inv ATTR_UNUSED, const struct option *o ATTR_UNUSED, \
 		 const char *value ATTR_UNUSED, struct error *err ATTR_UNUSED)
 
+/* What an option does with its argument, by the name that rows have for it. */
+#define OPTION_FUNCTIONS(x) \
+	x(DO_FLAG, option_flag) x(DO_STRING, option_string) x(DO_SENDER, option_sender) \
+	x(DO_CONFIG, option_config) x(DO_NOTIFY, option_notify) x(DO_RET, option_ret) \
+	x(DO_ENVID, option_envid) x(DO_FAMILY, option_family) x(DO_DEBUG, option_debug) \
+	x(DO_MODE, option_mode) x(DO_QUEUE_RUN, option_queue_run) \
+	x(DO_COMMAND, option_command) x(DO_ERROR_MODE, option_error_mode) \
+	x(DO_LETTER, option_letter) x(DO_LONG_NAME, option_long_name) x(DO_TAG, option_tag) \
+	x(DO_TRAFFIC, option_traffic) x(DO_IGNORE, option_ignore) \
+	x(DO_EVENTS, option_events) x(DO_RCPT, option_rcpt) x(DO_AT, option_at) \
+	x(DO_REQUIRE_TLS, option_require_tls) x(DO_PARAM, option_param) \
+	x(DO_BODY, option_body) x(DO_BURL, option_burl) x(DO_BURL_SIZE, option_burl_size) \
+	x(DO_PROBE, option_probe) x(DO_RSET, option_rset) \
+	x(DO_VERIFY_WITH, option_verify_with) x(DO_TERMINAL, option_terminal) \
+	x(DO_XCLIENT, option_xclient) x(DO_QUEUE_TOOL, option_queue_tool) \
+	x(DO_ADDRESS, option_address) x(DO_TEXT, option_text) x(DO_PART, option_part) \
+	x(DO_CHARSET, option_charset) x(DO_HEADER, option_header) x(DO_FIELD, option_field) \
+	x(DO_IMPORTANCE, option_importance) x(DO_RECEIPT, option_receipt) \
+	x(DO_DISPOSITION, option_disposition) x(DO_SOLICITATION, option_solicitation)
+
+#define OPTION_DECLARE(name, function) function,
+#define OPTION_NAME(name, function) name,
+extern option_fn OPTION_FUNCTIONS(OPTION_DECLARE) *const option_functions[];
+
+enum option_do { DO_HEADING, OPTION_FUNCTIONS(OPTION_NAME) };
+
+/* Holds its texts, for the reason of struct setting; an empty one is none. */
 struct option {
 	char letter;		/* 0 = none */
-	const char *name;	/* long name, NULL = none */
+	char name[26];		/* long name */
 	enum who who;		/* may give it */
 	enum option_arg arg;
-	option_fn *apply;
-	size_t data;		/* for apply */
-	const char *arg_name;
-	const char *help;	/* NULL: taken and ignored */
+	enum option_do apply;
+	unsigned data;		/* for apply */
+	char arg_name[44];
+	char help[88];		/* none: taken and ignored */
 };
 
 /* How a row begins: its letter, its name, and who may give it. */
@@ -43,22 +70,12 @@ struct option {
 #define OWNER(letter, name) letter, name, WHO_OWNER
 #define OWNER_FIRST(letter, name) letter, name, WHO_OWNER_FIRST
 
-/* All rows, headings of --help (no apply) among them; one that is neither ends it. */
+/* All rows, headings of --help (DO_HEADING) among them; one that is neither ends it. */
 extern const struct option options[];
 
 /* data of option_flag and option_string: the field of struct invocation, or of its request. */
 #define OPTION_FIELD(m) offsetof(struct invocation, m)
 #define REQUEST_FIELD(m) OPTION_FIELD(request.m)
-
-option_fn option_flag, option_string, option_sender, option_config, option_notify, option_ret,
-	option_envid, option_family, option_debug, option_mode, option_queue_run, option_command,
-	option_error_mode, option_letter, option_long_name, option_tag, option_traffic,
-	option_ignore, option_events, option_rcpt, option_at, option_require_tls, option_param,
-	option_body, option_burl, option_burl_size, option_probe, option_rset,
-	option_verify_with, option_terminal, option_xclient, option_queue_tool;
-
-option_fn option_address, option_text, option_part, option_charset, option_header, option_field,
-	option_importance, option_receipt, option_disposition, option_solicitation;
 
 /*
  * Refuses (EX_USAGE) an option that is not for whoever called: what names it

@@ -15,7 +15,7 @@
 /* The next option behind o (NULL: the first); NULL behind the last. Headings are passed. */
 static const struct option *next_option(const struct option *o)
 {
-	for (o = o ? o + 1 : options; !o->apply && o->help; o++)
+	for (o = o ? o + 1 : options; !o->apply && *o->help; o++)
 		;
 	return o->apply ? o : NULL;
 }
@@ -34,7 +34,7 @@ static const struct option *find_name(const char *name, size_t len)
 	const struct option *o = NULL;
 
 	while ((o = next_option(o))) {
-		if (o->name && strncmp(o->name, name, len) == 0 && o->name[len] == '\0')
+		if (*o->name && strncmp(o->name, name, len) == 0 && o->name[len] == '\0')
 			break;
 	}
 	return o;
@@ -57,7 +57,7 @@ static const char *take_argument(struct position *p, const char *attached)
 static int missing(const char *option, const char *what, struct error *err)
 {
 	return error_set(err, FAULT_USAGE, "option '%s' needs an argument%s%s", option,
-			 what ? ": " : "", what ? what : "");
+			 *what ? ": " : "", what);
 }
 
 /* "-tif addr": letters until one takes the rest or the next word as argument. */
@@ -77,7 +77,7 @@ static int parse_cluster(struct invocation *inv, struct position *p, struct erro
 			return missing(name, o->arg_name, err);
 		if (o->arg == OPTION_ATTACHED)
 			value = rest;
-		if (o->apply(inv, o, value, err) < 0)
+		if (option_functions[o->apply](inv, o, value, err) < 0)
 			return -1;
 		if (o->arg != OPTION_NONE)
 			return 0;
@@ -120,7 +120,7 @@ static const char *nearest_option(struct arena *a, const char *word)
 	const struct option *o = NULL;
 
 	while ((o = next_option(o))) {
-		unsigned d = o->name ? names_distance(o->name, word, best) : best;
+		unsigned d = *o->name ? names_distance(o->name, word, best) : best;
 
 		if (d < best) {
 			best = d;
@@ -151,8 +151,8 @@ static int refuse_key(struct invocation *inv, const struct setting *s, struct er
 	if (s->type != SETTING_SECRET)
 		return error_set(err, FAULT_USAGE, "'%s' is no option: only a configuration file "
 				 "can say that%s%s", dashed(inv->arena, s->key),
-				 s->alias_of ? "; the option is " : "",
-				 s->alias_of ? dashed(inv->arena, s->alias_of) : "");
+				 *s->alias_of ? "; the option is " : "",
+				 *s->alias_of ? dashed(inv->arena, s->alias_of) : "");
 	error_set(err, FAULT_USAGE, "'%s' would show a secret to everyone who lists processes",
 		  dashed(inv->arena, s->key));
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
@@ -212,7 +212,7 @@ static int parse_long(struct invocation *inv, struct position *p, struct error *
 				 o->name);
 	if (o->arg == OPTION_REQUIRED && !(value = take_argument(p, value)))
 		return missing(word, o->arg_name, err);
-	return o->apply(inv, o, value, err);
+	return option_functions[o->apply](inv, o, value, err);
 }
 
 static void add_word(struct invocation *inv, const char *word)
@@ -258,7 +258,7 @@ static bool makes_message(const char *word)
 {
 	const struct option *o = find_name(word + 2, strcspn(word + 2, "="));
 
-	if (!o || o->apply == option_sender || o->apply == option_solicitation)
+	if (!o || o->apply == DO_SENDER || o->apply == DO_SOLICITATION)
 		return false;
 	while (o->apply)
 		o--;
@@ -334,7 +334,7 @@ static const struct name_value personalities[] = {
 	{ "smtpd", COMMAND_SERVE }, { "hoststat", COMMAND_NOTHING },
 	{ "purgestat", COMMAND_NOTHING }, { "runq", COMMAND_QUEUE_RUN },
 	{ "rsmtp", COMMAND_COUNT },	/* refused */
-	{ NULL, 0 },
+	NAMES_END,
 };
 
 static void take_name(struct invocation *inv, const char *argv0)
@@ -345,10 +345,10 @@ static void take_name(struct invocation *inv, const char *argv0)
 	inv->program = argv0 && *argv0 ? argv0 : "msubmit";
 	inv->name = slash ? slash + 1 : argv0 && *argv0 ? argv0 : "msubmit";
 	inv->request.dots_ignored = strcmp(inv->name, "rmail") == 0;
-	while (p->name && strcmp(p->name, inv->name) != 0)
+	while (!names_is_end(p) && strcmp(p->name, inv->name) != 0)
 		p++;
 	inv->name_refused = p->value == COMMAND_COUNT;
-	if (p->name && !inv->name_refused)
+	if (!names_is_end(p) && !inv->name_refused)
 		inv->command = (enum command)p->value;
 }
 

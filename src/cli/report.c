@@ -273,7 +273,7 @@ const char *report_outcome_name(enum outcome outcome)
 	static const struct name_value names[] = {
 		{ "accepted", OUTCOME_ACCEPTED }, { "deferred", OUTCOME_DEFERRED },
 		{ "queued", OUTCOME_QUEUED }, { "refused", OUTCOME_REFUSED },
-		{ "none", OUTCOME_NONE }, { NULL, 0 },
+		{ "none", OUTCOME_NONE }, NAMES_END,
 	};
 
 	return names_name(names, (int)outcome);

@@ -81,17 +81,15 @@ static bool is_so(const struct account *a, enum when when)
 	return now[when];
 }
 
-static const char other_password[] = "not used: another key in this account gives the password, "
-				     "and goes before it";
-
-static const char in_service[] = "not used: with 'via = service' the service has the server and "
-				 "signs in";
+#define OTHER_PASSWORD \
+	"not used: another key in this account gives the password, and goes before it"
+#define IN_SERVICE "not used: with 'via = service' the service has the server and signs in"
 
 /* Keys of an account that are of no use with the others; of one key, all that hold are told. */
 static const struct conflict {
 	enum when when;
-	const char *text;
-	const char *keys[16];	/* NULL behind the last, if there is room */
+	char text[92];
+	char keys[16][24];	/* "" behind the last, if there is room */
 } conflicts[] = {
 	{ NOBODY, "there is no 'user' that it is for",
 	  { "password", "password_file", "password_fd", "password_credential",
@@ -99,11 +97,11 @@ static const struct conflict {
 	{ NO_SIGN_IN, "not used: 'auth = off'",
 	  { "user", "password", "password_file", "password_credential", "password_command",
 	    "passwordeval", "oauth_token_command" } },
-	{ PASSWORD, other_password, { "password_file" } },
-	{ PASSWORD_FILE, other_password, { "password_fd" } },
-	{ PASSWORD_FD, other_password, { "password_credential" } },
-	{ PASSWORD_CREDENTIAL, other_password, { "password_command" } },
-	{ PASSWORD_COMMAND, other_password, { "passwordeval" } },
+	{ PASSWORD, OTHER_PASSWORD, { "password_file" } },
+	{ PASSWORD_FILE, OTHER_PASSWORD, { "password_fd" } },
+	{ PASSWORD_FD, OTHER_PASSWORD, { "password_credential" } },
+	{ PASSWORD_CREDENTIAL, OTHER_PASSWORD, { "password_command" } },
+	{ PASSWORD_COMMAND, OTHER_PASSWORD, { "passwordeval" } },
 	{ NO_TLS, "not used: 'tls = off'",
 	  { "tls_pin", "tls_fingerprint", "tls_trust_file", "tls_trust_dir", "tls_crl_file",
 	    "tls_cert", "tls_key", "tls_cert_file", "tls_key_file", "tls_pkcs12_file",
@@ -120,9 +118,9 @@ static const struct conflict {
 	  "belongs to it", { "port" } },
 	{ ON_SOCKET, "not used: 'socket' goes before it",
 	  { "host", "port", "proxy", "proxy_host", "tunnel" } },
-	{ ON_SERVICE, in_service, { "host", "port", "socket", "protocol", "mx", "proxy",
+	{ ON_SERVICE, IN_SERVICE, { "host", "port", "socket", "protocol", "mx", "proxy",
 	  "proxy_host", "tunnel", "tls", "auth" } },
-	{ ON_SERVICE, in_service, { "user", "password", "password_file", "password_credential",
+	{ ON_SERVICE, IN_SERVICE, { "user", "password", "password_file", "password_credential",
 	  "password_command", "passwordeval", "oauth_token_command" } },
 	{ TUNNELLED, "not used: 'tunnel' goes before it", { "proxy", "proxy_host" } },
 	{ DIRECT, "not used: with 'mx = on' the recipient's domain says the server", { "host" } },
@@ -136,7 +134,7 @@ static const struct conflict {
 
 static bool has_key(const struct conflict *c, const char *key)
 {
-	for (size_t i = 0; i < ARRAY_LEN(c->keys) && c->keys[i]; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(c->keys) && *c->keys[i]; i++) {
 		if (strcmp(c->keys[i], key) == 0)
 			return true;
 	}

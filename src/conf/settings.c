@@ -50,7 +50,7 @@ const struct setting *settings_next_line(enum setting_scope scope, struct settin
 	for (; tables[w->table]; w->table++, w->row = 0) {
 		const struct setting *s = &tables[w->table][w->row++];
 
-		if (s->help)
+		if (*s->help)
 			return s;
 	}
 	return NULL;
@@ -81,7 +81,7 @@ const struct setting *setting_find(enum setting_scope scope, const char *key)
 
 	/* most rows are passed by their first letter */
 	for (const struct setting *const *table = tables_of(scope); first && *table; table++) {
-		for (const struct setting *s = *table; s->help; s++) {
+		for (const struct setting *s = *table; *s->help; s++) {
 			if (*s->key == first && same_key(s->key, key))
 				return s;
 		}
@@ -93,7 +93,32 @@ const struct setting *setting_meant(const struct setting *s)
 {
 	if (s->type != SETTING_ALIAS)
 		return s;
-	return s->alias_of ? setting_find(SCOPE_ACCOUNT, s->alias_of) : NULL;
+	return *s->alias_of ? setting_find(SCOPE_ACCOUNT, s->alias_of) : NULL;
+}
+
+const struct setting_code *setting_code(const struct setting *s)
+{
+	static const struct setting_code *const files[ROWS_FILES] = {
+		[ROWS_SERVER] = settings_server_code, [ROWS_SECURITY] = settings_security_code,
+		[ROWS_MAIL] = settings_mail_code, [ROWS_DELIVERY] = settings_delivery_code,
+		[ROWS_REPORT] = settings_report_code, [ROWS_REWRITE] = settings_rewrite_code,
+		[ROWS_LISTEN] = settings_listen_code
+	};
+	static const struct setting_code none;
+
+	return s->code ? &files[s->code >> 8][s->code & 0xff] : &none;
+}
+
+const struct name_value *setting_names(const struct setting *s)
+{
+	return *s->names->name ? s->names : NULL;
+}
+
+const char *setting_default(const struct setting *s, bool classic)
+{
+	const char *def = classic && *s->classic_def ? s->classic_def : s->def;
+
+	return !*def ? NULL : strcmp(def, SETTING_EMPTY) == 0 ? "" : def;
 }
 
 const char *setting_foreign(const char *key)
@@ -144,7 +169,7 @@ int setting_refuse(const struct setting *s, const char *value, const char *what,
 
 static const struct name_value bool_names[] = {
 	{ "on", 1 }, { "off", 0 }, { "yes", 1 }, { "no", 0 }, { "true", 1 }, { "false", 0 },
-	{ "1", 1 }, { "0", 0 }, { NULL, 0 }
+	{ "1", 1 }, { "0", 0 }, NAMES_END
 };
 
 static const char *names_nearest(const struct name_value *names, const char *word)
@@ -152,7 +177,7 @@ static const char *names_nearest(const struct name_value *names, const char *wor
 	const char *nearest = NULL;
 	unsigned best = NEAR + 1;
 
-	for (; names->name; names++) {
+	for (; !names_is_end(names); names++) {
 		unsigned d = names_distance(names->name, word, best);
 
 		if (d < best && d < strlen(names->name)) {
@@ -171,7 +196,7 @@ int setting_read_name(const struct setting *s, const struct name_value *names,
 
 	if (names_find(names, value, out) == 0)
 		return 0;
-	for (const struct name_value *n = names; n->name; n++)
+	for (const struct name_value *n = names; !names_is_end(n); n++)
 		strbuf_addf(&known, "%s%s", n == names ? "" : ", ", n->name);
 	setting_refuse(s, value, "one of ", err);
 	error_append(err, "%s", known.buf);
@@ -182,7 +207,7 @@ int setting_read_name(const struct setting *s, const struct name_value *names,
 
 int setting_read_bool(const struct setting *s, const char *value, int *out, struct error *err)
 {
-	return setting_read_name(s, s->names ? s->names : bool_names, value, out, err);
+	return setting_read_name(s, setting_names(s) ? s->names : bool_names, value, out, err);
 }
 
 /* number = 1*DIGIT [suffix]; factors holds the worth of each letter of suffixes */
@@ -376,6 +401,7 @@ const char *const *setting_list_of(struct arena *a, const struct strvec *words)
 static int read_words(const struct setting *s, struct arena *a, const char *value,
 		      const char *const **out, struct error *err)
 {
+	const struct setting_code *code = setting_code(s);
 	struct strvec words = STRVEC_INIT(LIST_MAX);
 	int rc = 0;
 
@@ -385,8 +411,8 @@ static int read_words(const struct setting *s, struct arena *a, const char *valu
 		strvec_split(&words, value, ", \t");
 	else
 		rc = split_command(s, value, &words, err);
-	for (size_t i = 0; rc == 0 && s->check && i < words.n; i++)
-		rc = s->check(s, words.v[i], err);
+	for (size_t i = 0; rc == 0 && code->check && i < words.n; i++)
+		rc = code->check(s, words.v[i], err);
 	if (rc == 0 && strvec_overflow(&words))
 		rc = error_set(err, FAULT_CONFIG, "key '%s': more than %d words", s->key,
 			       LIST_MAX);
@@ -419,7 +445,7 @@ static int set_number(void *field, const struct setting *s, const char *value, s
 	unsigned seconds;
 
 	if (!*value && s->type != SETTING_TIME)
-		value = s->def ? s->def : "";
+		value = s->def;
 	if (s->type == SETTING_TIME) {
 		if (setting_read_time(s, value, &seconds, err) < 0)
 			return -1;
@@ -440,7 +466,7 @@ static int set_choice(void *field, const struct setting *s, const char *value, s
 {
 	int n;
 
-	if (!*value && s->type == SETTING_ENUM && s->def)
+	if (!*value && s->type == SETTING_ENUM && *s->def)
 		value = s->def;
 	if (s->type == SETTING_BOOL) {
 		if (setting_read_bool(s, value, &n, err) < 0)
@@ -466,7 +492,7 @@ static int set_alias(void *target, const struct setting *s, struct arena *a, con
 	if (setting_read_name(s, s->names, value, &n, err) < 0)
 		return -1;
 	if (key->type == SETTING_SPECIAL)
-		return key->set(target, key, a, n ? "on" : "off", err);
+		return setting_code(key)->set(target, key, a, n ? "on" : "off", err);
 	if (key->type == SETTING_BOOL)
 		*(bool *)((char *)target + key->offset) = n != 0;
 	else
@@ -477,13 +503,14 @@ static int set_alias(void *target, const struct setting *s, struct arena *a, con
 static int set_value(void *target, const struct setting *s, struct arena *a, const char *value,
 		     struct error *err)
 {
+	const struct setting_code *code = setting_code(s);
 	void *field = (char *)target + s->offset;
 
 	switch (s->type) {
 	case SETTING_ALIAS:
 		return set_alias(target, s, a, value, err);
 	case SETTING_STRING:
-		if (s->set && s->set(target, s, a, value, err) < 0)
+		if (code->set && code->set(target, s, a, value, err) < 0)
 			return -1;
 		*(const char **)field = read_string(s, a, value);
 		return 0;
@@ -499,7 +526,7 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 	case SETTING_ARGV:
 		if (read_words(s, a, value, field, err) < 0)
 			return -1;
-		return s->set ? s->set(target, s, a, value, err) : 0;
+		return code->set ? code->set(target, s, a, value, err) : 0;
 	case SETTING_SECRET:
 		secret_release(field);
 		if (*value)
@@ -508,7 +535,7 @@ static int set_value(void *target, const struct setting *s, struct arena *a, con
 	case SETTING_SPECIAL:
 		break;
 	}
-	return s->set(target, s, a, value, err);
+	return code->set(target, s, a, value, err);
 }
 
 int setting_set(void *target, const struct setting *s, struct arena *a, const char *value,
@@ -527,20 +554,20 @@ static bool is_zero(const struct setting *s, const char *def)
 		return strcmp(def, "0") == 0;
 	if (s->type == SETTING_ENUM)
 		return s->names->value == 0 && strcmp(def, s->names->name) == 0;
-	return (s->type == SETTING_TIME || (s->type == SETTING_BOOL && !s->names)) &&
+	return (s->type == SETTING_TIME || (s->type == SETTING_BOOL && !setting_names(s))) &&
 		strcmp(def, "off") == 0;
 }
 
 static void set_default(void *target, const struct setting *s, struct arena *a, bool classic)
 {
-	const char *def = classic && s->classic_def ? s->classic_def : s->def;
+	const char *def = setting_default(s, classic);
 	struct error err;
 	int rc = 0;
 
 	if (!def || is_zero(s, def))
 		return;
 	/* most of the others are switches that are on: nor need these be read */
-	if (s->type == SETTING_BOOL && !s->names && strcmp(def, "on") == 0)
+	if (s->type == SETTING_BOOL && !setting_names(s) && strcmp(def, "on") == 0)
 		*(bool *)((char *)target + s->offset) = true;
 	else
 		rc = set_value(target, s, a, def, &err);
@@ -555,7 +582,7 @@ void settings_defaults(enum setting_scope scope, void *target, struct arena *a, 
 	if (scope == SCOPE_ACCOUNT)
 		((struct account *)target)->classic = classic;
 	for (const struct setting *const *table = tables_of(scope); *table; table++) {
-		for (const struct setting *s = *table; s->help; s++)
+		for (const struct setting *s = *table; *s->help; s++)
 			set_default(target, s, a, classic);
 	}
 }
@@ -668,7 +695,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 		print_time(*(const unsigned *)field, out);
 		break;
 	case SETTING_BOOL:
-		print_name(s->names ? s->names : bool_names, *(const bool *)field, out);
+		print_name(setting_names(s) ? s->names : bool_names, *(const bool *)field, out);
 		break;
 	case SETTING_ALIAS:
 	case SETTING_ENUM:
@@ -694,8 +721,8 @@ void setting_print(const void *target, const struct setting *s, struct strbuf *o
 {
 	if (s->flags & SETTING_CLASSIC)
 		return;
-	if (s->print)
-		s->print(target, s, out);
+	if (setting_code(s)->print)
+		setting_code(s)->print(target, s, out);
 	else
 		print_field((const char *)target + setting_meant(s)->offset, s, out);
 }
@@ -709,5 +736,5 @@ void setting_print_text(const void *target, const struct setting *s, struct strb
 {
 	const char *text = *(const char *const *)((const char *)target + s->offset);
 
-	strbuf_addstr(out, text ? text : s->names ? s->names->name : "");
+	strbuf_addstr(out, text ? text : s->names->name);
 }

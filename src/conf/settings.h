@@ -11,12 +11,12 @@
 #include <stdint.h>
 
 #include "util/attr.h"
+#include "util/text.h"
 
 struct account;
 struct arena;
 struct envelope;
 struct error;
-struct name_value;
 struct strbuf;
 
 enum setting_type {
@@ -70,17 +70,32 @@ enum who {
 /* "anyone", "no-file", "owner", "owner-first", as the lists print it. */
 const char *who_name(enum who who);
 
+/*
+ * A row holds its texts, and no pointer: what the loader would have to
+ * write into costs each process the pages of the whole table. A text that is
+ * empty is not there, but see SETTING_EMPTY.
+ */
 struct setting {
-	const char *key;		/* with '_'; the option is --key with '-' */
+	char key[26];			/* with '_'; the option is --key with '-' */
+	char classic_def[10];		/* default of msmtp's syntax where it differs */
+	char def[44];			/* default of the ini form */
+	uint16_t code;			/* of what its type does not do; 0 = nothing */
 	enum who who;			/* may give it on the command line */
 	enum setting_type type;
 	unsigned flags;
-	size_t offset;			/* of the field in struct account or listen_settings */
-	const char *def;		/* default of the ini form; NULL = not set */
-	const char *classic_def;	/* default of msmtp's syntax where it differs */
+	unsigned offset;		/* of the field in struct account or listen_settings */
 	uint64_t min, max;		/* of numbers; max 0 = no limit */
-	const struct name_value *names;
-	const char *alias_of;		/* SETTING_ALIAS: the key that it stands for; NULL = none */
+	struct name_value names[9];	/* ends with NAMES_END, when there are any */
+	char alias_of[24];		/* SETTING_ALIAS: the key that it stands for */
+	char arg[44];			/* "number", "path": for --help; else it is its names */
+	char help[80];			/* one line */
+};
+
+/* A default that is the empty text, unlike none. */
+#define SETTING_EMPTY "\n"
+
+/* What a key does that its type does not do. Not all have all. */
+struct setting_code {
 	/* SETTING_SPECIAL: sets and prints; target is the struct. Of lists: refuses a read one;
 	   of strings: refuses what is read next. */
 	int (*set)(void *target, const struct setting *, struct arena *, const char *value,
@@ -90,9 +105,16 @@ struct setting {
 	int (*check)(const struct setting *, const char *word, struct error *);
 	/* Of what is asked of the server: its grammar (message/request.h). The text is kept. */
 	int (*read)(const char *text, int64_t now, struct envelope *, struct error *);
-	const char *arg;		/* "number", "path": for --help; NULL = its names */
-	const char *help;		/* one line */
 };
+
+/* The code of a row, of which all is NULL where the type does all. */
+const struct setting_code *setting_code(const struct setting *s);
+
+/* The words that its value may be, or may be beside others; NULL if there are none. */
+const struct name_value *setting_names(const struct setting *s);
+
+/* The default of the ini form, or of msmtp's syntax; NULL if it is not set. */
+const char *setting_default(const struct setting *s, bool classic);
 
 /* Where a walk over all rows of a scope stands; begins zeroed. */
 struct setting_walk {

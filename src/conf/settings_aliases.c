@@ -7,7 +7,7 @@
 
 #include "conf/account.h"
 
-#define ALIAS(name, of) OWNER(name), .type = SETTING_ALIAS, .alias_of = (of)
+#define ALIAS(name, of) OWNER(name), .type = SETTING_ALIAS, .alias_of = of
 
 /* A key that msmtp reads under another name than ours. */
 #define ALSO SETTING_CLASSIC | SETTING_DEPRECATED
@@ -15,14 +15,9 @@
 /* Switches of old versions of msmtp, given without a value. */
 #define OLD_SWITCH ALSO | SETTING_SWITCH | SETTING_NO_OPTION
 
-static const struct name_value opposite[] = {
-	{ "on", 0 }, { "yes", 0 }, { "true", 0 }, { "1", 0 },
-	{ "off", 1 }, { "no", 1 }, { "false", 1 }, { "0", 1 }, { NULL, 0 }
-};
-
-static const struct name_value add_missing[] = {
-	{ "on", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF }, { NULL, 0 }
-};
+#define OPPOSITE NAMES({ "on", 0 }, { "yes", 0 }, { "true", 0 }, { "1", 0 }, \
+	{ "off", 1 }, { "no", 1 }, { "false", 1 }, { "0", 1 })
+#define ADD_MISSING NAMES({ "on", SET_HEADER_AUTO }, { "off", SET_HEADER_OFF })
 
 const struct setting settings_aliases[] = {
 { ALIAS("strict_recipients", "refused_recipients"), .names = NAMES({ "on", PARTIAL_REFUSE },
@@ -36,20 +31,20 @@ const struct setting settings_aliases[] = {
 { ALIAS("set_to_header", "undisclosed_recipients"), .names = NAMES({ "auto", 0 }, { "off", 0 },
   { "undisclosed_recipients", 1 }), .flags = SETTING_CLASSIC, .arg = "undisclosed_recipients|off",
   .help = "the same as undisclosed_recipients" },
-{ ALIAS("add_missing_from_header", "set_from_header"), .names = add_missing,
+{ ALIAS("add_missing_from_header", "set_from_header"), .names = ADD_MISSING,
   .flags = ALSO | SETTING_SWITCH, .help = "set_from_header auto or off" },
-{ ALIAS("add_missing_date_header", "set_date_header"), .names = add_missing,
+{ ALIAS("add_missing_date_header", "set_date_header"), .names = ADD_MISSING,
   .flags = ALSO | SETTING_SWITCH, .help = "set_date_header auto or off" },
-{ ALIAS("keepbcc", "remove_bcc_headers"), .names = opposite, .flags = ALSO | SETTING_SWITCH,
+{ ALIAS("keepbcc", "remove_bcc_headers"), .names = OPPOSITE, .flags = ALSO | SETTING_SWITCH,
   .help = "the opposite of remove_bcc_headers" },
-{ ALIAS("tls_nocertcheck", "tls_certcheck"), .names = opposite, .flags = OLD_SWITCH,
+{ ALIAS("tls_nocertcheck", "tls_certcheck"), .names = OPPOSITE, .flags = OLD_SWITCH,
   .help = "the same as tls_certcheck = off" },
-{ ALIAS("tls_nostarttls", "tls_starttls"), .names = opposite, .flags = OLD_SWITCH,
+{ ALIAS("tls_nostarttls", "tls_starttls"), .names = OPPOSITE, .flags = OLD_SWITCH,
   .help = "the same as tls_starttls = off" },
 
 /* read, and not obeyed */
-{ ALIAS("tls_force_sslv3", NULL), .flags = OLD_SWITCH, .help = "read, and without effect" },
-{ ALIAS("auth_pipelining", NULL), .flags = ALSO, .arg = "auto|off",
+{ ALIAS("tls_force_sslv3", ""), .flags = OLD_SWITCH, .help = "read, and without effect" },
+{ ALIAS("auth_pipelining", ""), .flags = ALSO, .arg = "auto|off",
   .help = "of no use: nothing follows AUTH before its answer" },
-{ .help = NULL }
+{ .help = "" }
 };

@@ -2,6 +2,7 @@
  * Settings of delivery, of extensions and of other commands.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_DELIVERY
 #include "conf/settings_rows.h"
 
 #include <stdint.h>
@@ -87,7 +88,7 @@ SETTING_PRINTER(print_bits)
 
 	if (!bits)
 		strbuf_addstr(out, "off");
-	for (const struct name_value *n = s->names; n->name; n++) {
+	for (const struct name_value *n = s->names; !names_is_end(n); n++) {
 		if (bits & (unsigned)n->value) {
 			strbuf_addf(out, "%s%s", comma, n->name);
 			comma = ",";
@@ -107,7 +108,7 @@ SETTING_SETTER(set_request)
 	envelope_init(&ignored, own);
 	if (names_find(s->names, value, &off) == 0)
 		*field = NULL;
-	else if (s->read(value, datetime_now(), &ignored, &why) < 0)
+	else if (setting_code(s)->read(value, datetime_now(), &ignored, &why) < 0)
 		rc = error_set(err, FAULT_CONFIG, "key '%s': %s", s->key, why.text);
 	else
 		*field = arena_strdup(arena, value);
@@ -145,9 +146,29 @@ SETTING_SETTER(set_notify_to)
 	return 0;
 }
 
-#define REQUEST(m, reader) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
-	.read = (reader), .set = set_request, .print = setting_print_text, \
+#define REQUEST(m, code_) .type = SETTING_SPECIAL, .offset = FIELD(const char *, ext.m), \
+	.code = CODE(code_), \
 	.names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 })
+
+#define READER(reader) .set = set_request, .print = setting_print_text, .read = (reader)
+
+#define CODES(x) \
+	x(DO_STOP_ON, .set = set_stop_on, .print = print_bits) \
+	x(DO_DSN_NOTIFY, .set = set_dsn_notify, .print = print_bits) \
+	x(DO_RATE, .set = set_rate, .print = print_rate) \
+	x(DO_NOTIFY_TO, .set = set_notify_to, .print = setting_print_text) \
+	x(DO_REQUEST_DELIVER_BY, READER(request_deliver_by)) \
+	x(DO_REQUEST_HOLD_FOR, READER(request_hold_for)) \
+	x(DO_REQUEST_HOLD_UNTIL, READER(request_hold_until)) \
+	x(DO_REQUEST_MT_PRIORITY, READER(request_mt_priority)) \
+	x(DO_REQUEST_RRVS, READER(request_rrvs)) \
+	x(DO_REQUEST_SOLICIT, READER(request_solicit)) \
+	x(DO_REQUEST_TRACK, READER(request_track)) \
+	x(DO_REQUEST_FIELD, READER(request_field)) \
+	x(DO_REQUEST_SUBMITTER, READER(request_submitter)) \
+	x(DO_REQUEST_MAIL_AUTH, READER(request_mail_auth)) \
+	x(DO_POLICY, .check = check_policy)
+SETTING_CODES(settings_delivery_code, CODES);
 
 const struct setting settings_delivery[] = {
 { HEADING("delivery", "Delivery, extensions, other commands") },
@@ -155,11 +176,11 @@ const struct setting settings_delivery[] = {
 { OWNER("refused_recipients"), CHOICE(enum partial, refused_recipients,
   { "deliver", PARTIAL_SEND }, { "abort", PARTIAL_REFUSE }), .def = "deliver",
   .help = "what to do for the others when some are refused" },
-{ OWNER("stop_on"), SPECIAL(unsigned, stop_on, set_stop_on, print_bits),
+{ OWNER("stop_on"), SPECIAL(unsigned, stop_on, DO_STOP_ON),
   .names = NAMES({ "to", 1 << RCPT_SOURCE_TO }, { "cc", 1 << RCPT_SOURCE_CC },
   { "bcc", 1 << RCPT_SOURCE_BCC }, { "argument", 1 << RCPT_SOURCE_ARGUMENT }), .def = "off",
   .arg = "off|to,cc,bcc,argument", .help = "stop for all when one of these is refused" },
-{ ANYONE("dsn_notify"), SPECIAL(unsigned, dsn_notify, set_dsn_notify, print_bits),
+{ ANYONE("dsn_notify"), SPECIAL(unsigned, dsn_notify, DO_DSN_NOTIFY),
   .names = NAMES({ "never", DSN_NOTIFY_NEVER }, { "success", DSN_NOTIFY_SUCCESS },
   { "failure", DSN_NOTIFY_FAILURE }, { "delay", DSN_NOTIFY_DELAY }),
   .def = "off", .arg = "off|never|success,failure,delay", .help = "notices to ask for" },
@@ -213,7 +234,7 @@ const struct setting settings_delivery[] = {
 /* parameters of MAIL and RCPT */
 { OWNER("esmtp"), SWITCH(ext.esmtp), .def = "on",
   .help = "off: HELO, and no extension at all" },
-{ OWNER("ext_policy"), WORDS(ext.policy, check_policy),
+{ OWNER("ext_policy"), WORDS(ext.policy, DO_POLICY),
   .arg = "name:level,...", .help = "what to do without an extension: require, try, downgrade" },
 { OWNER("force_ext"), LIST(ext.force_ext),
   .arg = "name,...", .help = "for tests: use extensions that were not offered" },
@@ -230,13 +251,13 @@ const struct setting settings_delivery[] = {
   .help = "dsn_notify = never without DSN: send with the null sender" },
 { OWNER("rrt_to_dsn"), SWITCH(ext.rrt_to_dsn), .def = "off",
   .help = "a Return-Receipt-To field becomes dsn_notify = success,failure" },
-{ ANYONE("deliver_by"), REQUEST(deliver_by, request_deliver_by), .flags = SETTING_LONG,
+{ ANYONE("deliver_by"), REQUEST(deliver_by, DO_REQUEST_DELIVER_BY), .flags = SETTING_LONG,
   .arg = "time[;n|r][t]",
   .help = "deliver until then; n: else tell, r: else return it" },
-{ ANYONE("hold_for"), REQUEST(hold_for, request_hold_for), .flags = SETTING_LONG,
+{ ANYONE("hold_for"), REQUEST(hold_for, DO_REQUEST_HOLD_FOR), .flags = SETTING_LONG,
   .arg = "time",
   .help = "the server shall send it after that time" },
-{ ANYONE("hold_until"), REQUEST(hold_until, request_hold_until), .flags = SETTING_LONG,
+{ ANYONE("hold_until"), REQUEST(hold_until, DO_REQUEST_HOLD_UNTIL), .flags = SETTING_LONG,
   .arg = "time",
   .help = "the server shall send it then" },
 { OWNER("hold_as"), CHOICE(enum hold_as, ext.hold_as, { "as-given", HOLD_AS_GIVEN },
@@ -244,14 +265,14 @@ const struct setting settings_delivery[] = {
   .help = "say the release as an interval or as a moment" },
 { OWNER("hold_sets_date"), SWITCH(ext.hold_sets_date), .def = "off",
   .help = "the Date field is that of the release" },
-{ ANYONE("mt_priority"), REQUEST(mt_priority, request_mt_priority), .flags = SETTING_LONG,
+{ ANYONE("mt_priority"), REQUEST(mt_priority, DO_REQUEST_MT_PRIORITY), .flags = SETTING_LONG,
   .arg = "-9..9|name",
   .help = "priority of the transfer" },
 { OWNER("mt_priority_tunnel"), SWITCH(ext.mt_priority_tunnel), .def = "off",
   .help = "without the extension: as a header field" },
 { OWNER("mt_priority_from_header"), SWITCH(ext.mt_priority_from_header), .def = "on",
   .help = "an MT-Priority field asks for it too" },
-{ ANYONE("rrvs"), REQUEST(rrvs, request_rrvs), .flags = SETTING_LONG,
+{ ANYONE("rrvs"), REQUEST(rrvs, DO_REQUEST_RRVS), .flags = SETTING_LONG,
   .arg = "time[;c]",
   .help = "only to mailboxes with the same owner since then" },
 { OWNER("rrvs_header"), SWITCH(ext.rrvs_header), .def = "off",
@@ -264,12 +285,12 @@ const struct setting settings_delivery[] = {
   .arg = "on|off|try", .help = "TLS on the whole way of the message" },
 { OWNER("tls_required"), EITHER(ext.tls_required, { "yes", 1 }, { "no", 0 }), .def = "yes",
   .help = "no: deliver it even where TLS fails" },
-{ ANYONE("solicit"), REQUEST(solicit, request_solicit), .flags = SETTING_LONG,
+{ ANYONE("solicit"), REQUEST(solicit, DO_REQUEST_SOLICIT), .flags = SETTING_LONG,
   .arg = "keyword,...",
   .help = "what kind of solicitation the message is" },
 { OWNER("solicit_check"), SWITCH(ext.solicit_check), .def = "on",
   .help = "do not send what the server says it does not want" },
-{ OWNER("track"), REQUEST(track, request_track), .flags = SETTING_SWITCH, .arg = "on|off|time",
+{ OWNER("track"), REQUEST(track, DO_REQUEST_TRACK), .flags = SETTING_SWITCH, .arg = "on|off|time",
   .help = "have the message tracked" },
 { OWNER("track_uri"), SWITCH(ext.track_uri), .def = "off",
   .help = "print the URI that asks where the message is" },
@@ -279,15 +300,15 @@ const struct setting settings_delivery[] = {
   .help = "servers on the way may convert the content" },
 { ANYONE("conneg"), SWITCH(ext.asked[EXT_CONNEG], | SETTING_LONG), .def = "off",
   .help = "ask what content each recipient takes" },
-{ OWNER("content_convert"), REQUEST(content_convert, request_field), .arg = "any|none|filter",
+{ OWNER("content_convert"), REQUEST(content_convert, DO_REQUEST_FIELD), .arg = "any|none|filter",
   .help = "Content-Convert field to add" },
-{ OWNER("content_features"), REQUEST(content_features, request_field), .arg = "filter",
+{ OWNER("content_features"), REQUEST(content_features, DO_REQUEST_FIELD), .arg = "filter",
   .help = "Content-Features field to add" },
-{ OWNER("submitter"), REQUEST(submitter, request_submitter), .arg = "off|auto|address",
+{ OWNER("submitter"), REQUEST(submitter, DO_REQUEST_SUBMITTER), .arg = "off|auto|address",
   .help = "who is responsible for the message" },
 { OWNER("force_submitter"), SWITCH(ext.force_submitter), .def = "off",
   .help = "send a submitter that the header does not name" },
-{ OWNER("mail_auth"), REQUEST(mail_auth, request_mail_auth), .arg = "off|<>|address",
+{ OWNER("mail_auth"), REQUEST(mail_auth, DO_REQUEST_MAIL_AUTH), .arg = "off|<>|address",
   .help = "who submitted the message, as AUTH= of MAIL" },
 { OWNER("limits"), SWITCH(ext.limits), .def = "on", .help = "heed the server's LIMITS" },
 { ANYONE("prdr"), EITHER(ext.prdr, { "auto", 1 }, { "on", 1 }, { "yes", 1 }, { "off", 0 },
@@ -328,7 +349,7 @@ const struct setting settings_delivery[] = {
   .help = "what the queue may hold in all, 0 = no limit" },
 { OWNER("max_connections"), NUMBER(reuse.max_connections, 1, 100), .def = "4",
   .help = "how many connections a run through the queue has at once" },
-{ OWNER("rate"), SPECIAL(unsigned, reuse.rate, set_rate, print_rate), .max = MONTH,
+{ OWNER("rate"), SPECIAL(unsigned, reuse.rate, DO_RATE), .max = MONTH,
   .def = "off",
   .arg = "number/time", .help = "how many messages of the queue are sent in a time" },
 { OWNER("messages_per_connection"), NUMBER(reuse.messages, 0, 1000000), .def = "100",
@@ -345,21 +366,22 @@ const struct setting settings_delivery[] = {
   .help = "after that time the sender hears that it is late" },
 { OWNER("bounce_size_limit"), SIZE(queue.bounce_size_limit, INT64_MAX), .def = "50000",
   .help = "what is larger is not sent back whole, 0 = no limit" },
-{ OWNER("notify_to"), SPECIAL(const char *, queue.notify_to, set_notify_to, setting_print_text),
+{ OWNER("notify_to"), SPECIAL(const char *, queue.notify_to, DO_NOTIFY_TO),
   .names = NAMES({ "off", 0 }, { "no", 0 }, { "", 0 }), .arg = "off|address",
   .help = "who hears what no sender can be told" },
-{ .help = NULL }
+{ .help = "" }
 };
 
 int settings_read_requests(const struct account *a, int64_t now, struct envelope *e,
 			   struct error *err)
 {
-	for (const struct setting *s = settings_delivery; s->help; s++) {
+	for (const struct setting *s = settings_delivery; *s->help; s++) {
+		const struct setting_code *code = setting_code(s);
 		const char *text = NULL;
 
-		if (s->read)
+		if (code->read)
 			memcpy(&text, (const char *)a + s->offset, sizeof(text));
-		if (text && s->read(text, now, e, err) < 0)
+		if (text && code->read(text, now, e, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 #define ROWS_OF listen_settings
+#define ROWS_FILE ROWS_LISTEN
 #include "conf/settings_rows.h"
 
 #include <stdint.h>
@@ -34,6 +35,11 @@ WORD_CHECK(check_sender_map)
 	return equal && equal != word && equal[1] ? 0 :
 		setting_refuse(s, word, "USER=PATTERN", err);
 }
+
+#define CODES(x) \
+	x(DO_USER_RATE, .set = set_user_rate, .print = print_user_rate) \
+	x(DO_SENDER_MAP, .check = check_sender_map)
+SETTING_CODES(settings_listen_code, CODES);
 
 const struct setting settings_listen[] = {
 { HEADING("listener", "Settings of the listener (-bd)") },
@@ -101,12 +107,12 @@ const struct setting settings_listen[] = {
   .help = "... and who is in one of these groups" },
 { OWNER("deny_users"), LIST(deny_users), .flags = SETTING_FILE_ONLY, .arg = "login,...",
   .help = "these may not" },
-{ OWNER("local_login_sender_maps"), WORDS(local_login_sender_maps, check_sender_map),
+{ OWNER("local_login_sender_maps"), WORDS(local_login_sender_maps, DO_SENDER_MAP),
   .arg = "user=pattern,...", .help = "which senders a user of this machine may use" },
-{ OWNER("user_rate"), SPECIAL(unsigned, user_rate, set_user_rate, print_user_rate),
+{ OWNER("user_rate"), SPECIAL(unsigned, user_rate, DO_USER_RATE),
   .max = MONTH, .def = "off", .arg = "number/time", .help = "messages of one user in a time" },
 { OWNER_FIRST("port_file"), FILE_NAME(port_file),
   .help = "file to write the address and port in use to" },
 { OWNER_FIRST("pid_file"), FILE_NAME(pid_file), .help = "file to write the process id to" },
-{ .help = NULL }
+{ .help = "" }
 };

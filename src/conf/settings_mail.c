@@ -2,6 +2,7 @@
  * Settings of sender, recipients, header and form of a message.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_MAIL
 #include "conf/settings_rows.h"
 
 #include <string.h>
@@ -35,7 +36,7 @@ WORD_CHECK(check_criterion)
 {
 	static const struct name_value criteria[] = {
 		{ "envelope", 0 }, { "header", 1 }, { "recipients", 2 }, { "user", 3 },
-		{ "default", 4 }, { NULL, 0 }
+		{ "default", 4 }, NAMES_END
 	};
 	int ignored;
 
@@ -104,6 +105,14 @@ SETTING_PRINTER(print_charset_out)
 	strbuf_addstr(out, charset ? charset : "utf-8");
 }
 
+#define CODES(x) \
+	x(DO_DOMAIN, .set = set_domain, .print = setting_print_text) \
+	x(DO_CHARSET_OUT, .set = set_charset_out, .print = print_charset_out) \
+	x(DO_MATCH, .set = check_match, .check = check_criterion) \
+	x(DO_STRIP, .check = check_strip) \
+	x(DO_CHARSET, .set = check_charset)
+SETTING_CODES(settings_mail_code, CODES);
+
 const struct setting settings_mail[] = {
 { HEADING("message", "Sender, recipients, header, message") },
 /* sender, recipients, header */
@@ -113,7 +122,7 @@ const struct setting settings_mail[] = {
   .arg = "login,...", .help = "login names whose mail takes this account" },
 { OWNER("match_to"), LIST(match_to),
   .arg = "pattern,...", .help = "mail that goes to these alone takes this account" },
-{ OWNER("account_match"), WORDS(account_match, check_criterion), .set = check_match,
+{ OWNER("account_match"), WORDS(account_match, DO_MATCH),
   .def = "envelope, header, recipients, user, default",
   .arg = "envelope|header|recipients|user|default,...",
   .help = "what chooses the account, in this order" },
@@ -133,7 +142,7 @@ const struct setting settings_mail[] = {
   .help = "sender is the login name at maildomain" },
 { OWNER("maildomain"), TEXT(maildomain), .flags = SETTING_DEPRECATED, .arg = "domain",
   .help = "domain for auto_from" },
-{ OWNER("aliases"), FILE_NAME(aliases), .def = "/etc/aliases", .classic_def = "",
+{ OWNER("aliases"), FILE_NAME(aliases), .def = "/etc/aliases", .classic_def = SETTING_EMPTY,
   .help = "aliases of local recipients" },
 { OWNER("set_from_header"), CHOICE(enum set_header, set_from_header, { "auto", SET_HEADER_AUTO },
   { "on", SET_HEADER_ON }, { "off", SET_HEADER_OFF }, { "yes", SET_HEADER_ON },
@@ -153,10 +162,10 @@ const struct setting settings_mail[] = {
   .help = "recipients that the header does not show get a transaction of their own" },
 { OWNER("bcc_copies"), SWITCH(bcc_copies), .def = "off",
   .help = "... and those of Bcc each a copy that names them there" },
-{ OWNER("strip"), WORDS(strip, check_strip), .arg = "field,...",
+{ OWNER("strip"), WORDS(strip, DO_STRIP), .arg = "field,...",
   .help = "header fields that are removed" },
 { OWNER("message_id_domain"),
-  SPECIAL(const char *, message_id_domain, set_domain, setting_print_text),
+  SPECIAL(const char *, message_id_domain, DO_DOMAIN),
   .arg = "domain", .help = "what stands behind @ in a Message-ID that is added" },
 { OWNER("message_id_style"), CHOICE(enum message_id_style, message_id_style,
   { "time", MESSAGE_ID_TIME }, { "random", MESSAGE_ID_RANDOM }, { "hash", MESSAGE_ID_HASH }),
@@ -188,11 +197,11 @@ const struct setting settings_mail[] = {
 { OWNER("convert_signed_dkim"), SWITCH(convert.signed_dkim), .def = "off",
   .help = "convert also what has a DKIM-Signature, which breaks it" },
 { OWNER("charset_out"),
-  SPECIAL(const char *, convert.charset_out, set_charset_out, print_charset_out),
+  SPECIAL(const char *, convert.charset_out, DO_CHARSET_OUT),
   .def = "utf-8", .arg = "charset", .help = "what composed text and encoded words go out in" },
-{ OWNER("default_charset"), TEXT(convert.default_charset), .set = check_charset,
+{ OWNER("default_charset"), TEXT(convert.default_charset), .code = CODE(DO_CHARSET),
   .arg = "charset", .help = "of 8-bit text that says nothing and is not UTF-8" },
-{ .help = NULL }
+{ .help = "" }
 };
 
 const struct setting settings_compose[] = {
@@ -209,5 +218,5 @@ const struct setting settings_compose[] = {
   .def = "simple", .help = "all: --importance also adds X-Priority and X-MSMail-Priority" },
 { OWNER("strict_headers"), SWITCH(compose.strict_headers), .def = "off",
   .help = "refuse a message with two of a field that may occur once" },
-{ .help = NULL }
+{ .help = "" }
 };

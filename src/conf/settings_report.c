@@ -2,6 +2,7 @@
  * Settings of what is told, logged and kept.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_REPORT
 #include "conf/settings_rows.h"
 
 #include <string.h>
@@ -17,12 +18,12 @@ static const struct name_value facility_names[] = {
 	{ "LOG_AUTH", LOG_AUTH }, { "LOG_CRON", LOG_CRON }, { "LOG_NEWS", LOG_NEWS },
 	{ "LOG_LOCAL0", LOG_LOCAL0 }, { "LOG_LOCAL1", LOG_LOCAL1 }, { "LOG_LOCAL2", LOG_LOCAL2 },
 	{ "LOG_LOCAL3", LOG_LOCAL3 }, { "LOG_LOCAL4", LOG_LOCAL4 }, { "LOG_LOCAL5", LOG_LOCAL5 },
-	{ "LOG_LOCAL6", LOG_LOCAL6 }, { "LOG_LOCAL7", LOG_LOCAL7 }, { NULL, 0 }
+	{ "LOG_LOCAL6", LOG_LOCAL6 }, { "LOG_LOCAL7", LOG_LOCAL7 }, NAMES_END
 };
 
 static const struct name_value syslog_switch[] = {
 	{ "on", 1 }, { "yes", 1 }, { "true", 1 }, { "1", 1 },
-	{ "off", 0 }, { "no", 0 }, { "false", 0 }, { "0", 0 }, { NULL, 0 }
+	{ "off", 0 }, { "no", 0 }, { "false", 0 }, { "0", 0 }, NAMES_END
 };
 
 /* "on" is msmtp's LOG_USER in its own syntax, the mail facility in ours. */
@@ -38,7 +39,7 @@ SETTING_SETTER(set_syslog)
 	}
 	if (names_find(facility_names, value, &a->syslog) == 0)
 		return 0;
-	for (const struct name_value *n = facility_names; n->name; n++) {
+	for (const struct name_value *n = facility_names; !names_is_end(n); n++) {
 		if (strcasecmp(n->name + prefix, value) == 0) {
 			a->syslog = n->value;
 			return 0;
@@ -54,6 +55,10 @@ SETTING_PRINTER(print_syslog)
 	strbuf_addstr(out, a->syslog < 0 ? "off" : names_name(facility_names, a->syslog));
 }
 
+#define CODES(x) \
+	x(DO_SYSLOG, .set = set_syslog, .print = print_syslog)
+SETTING_CODES(settings_report_code, CODES);
+
 const struct setting settings_report[] = {
 { HEADING("log", "Reports and log") },
 /* what is said */
@@ -66,7 +71,7 @@ const struct setting settings_report[] = {
 { OWNER_FIRST("logfile"), FILE_NAME(logfile), .help = "file to log to, - for standard output" },
 { OWNER("logfile_time_format"), TEXT(logfile_time_format), .arg = "format",
   .help = "time in the log file, as for strftime()" },
-{ OWNER("syslog"), SPECIAL(int, syslog, set_syslog, print_syslog), .flags = SETTING_SWITCH,
+{ OWNER("syslog"), SPECIAL(int, syslog, DO_SYSLOG), .flags = SETTING_SWITCH,
   .def = "on", .classic_def = "off", .arg = "on|off|facility",
   .help = "log to syslog (LOG_MAIL)" },
 { OWNER("log_format"), CHOICE(enum log_format, report.log_format, { "msmtp", LOG_FORMAT_MSMTP },
@@ -90,5 +95,5 @@ const struct setting settings_report[] = {
 /* when it was sent */
 { OWNER_FIRST("archive_dir"), TEXT(report.archive_dir), .flags = SETTING_PATH,
   .arg = "maildir:path", .help = "Maildir for a copy of all that was sent" },
-{ .help = NULL }
+{ .help = "" }
 };

@@ -2,6 +2,7 @@
  * Settings of rewriting, of other recipients, and of who may send.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_REWRITE
 #include "conf/settings_rows.h"
 
 #include <string.h>
@@ -70,7 +71,7 @@ static const struct name_value class_names[] = {
 	{ "header_sender", HEADER_SENDERS }, { "header_recipient", HEADER_RECIPIENTS },
 	{ "from", REWRITE_FROM }, { "sender", REWRITE_SENDER }, { "reply_to", REWRITE_REPLY_TO },
 	{ "to", REWRITE_TO }, { "cc", REWRITE_CC },
-	{ "resent", REWRITE_RESENT_SENDER | REWRITE_RESENT_RECIPIENT }, { NULL, 0 }
+	{ "resent", REWRITE_RESENT_SENDER | REWRITE_RESENT_RECIPIENT }, NAMES_END
 };
 
 SETTING_SETTER(set_classes)
@@ -99,7 +100,7 @@ SETTING_PRINTER(print_classes)
 	unsigned left = all;
 	const char *comma = "";
 
-	for (const struct name_value *n = class_names; n->name && left; n++) {
+	for (const struct name_value *n = class_names; !names_is_end(n) && left; n++) {
 		const unsigned bits = (unsigned)n->value;
 
 		/* "resent" may say in part what another word has said */
@@ -141,21 +142,28 @@ SETTING_SETTER(set_reply_to)
 }
 
 #define ADDRESSES(m) .type = SETTING_SPECIAL, .offset = FIELD(const char *const *, m), \
-	.set = set_addresses, .print = setting_print_list, .arg = "address,..."
+	.code = CODE(DO_ADDRESSES), .arg = "address,..."
+
+#define CODES(x) \
+	x(DO_CLASSES, .set = set_classes, .print = print_classes) \
+	x(DO_FROM_NAME, .set = set_from_name, .print = setting_print_text) \
+	x(DO_REPLY_TO, .set = set_reply_to, .print = setting_print_text) \
+	x(DO_ADDRESSES, .set = set_addresses, .print = setting_print_list)
+SETTING_CODES(settings_rewrite_code, CODES);
 
 const struct setting settings_rewrite[] = {
 { HEADING("rewriting", "Rewriting, redirecting, permission") },
 /* addresses that become others */
 { OWNER("rewrite_map"), FILE_NAME(rewrite.map),
   .help = "addresses and what they become, as in generic(5)" },
-{ OWNER("rewrite_classes"), SPECIAL(unsigned, rewrite.classes, set_classes, print_classes),
+{ OWNER("rewrite_classes"), SPECIAL(unsigned, rewrite.classes, DO_CLASSES),
   .def = "all", .arg = "class,...", .help = "where addresses are rewritten" },
 { OWNER("local_domains"), LIST(rewrite.local_domains), .def = "localhost, %H, %H.%D",
-  .classic_def = "", .arg = "domain,...", .help = "addresses in them are local names" },
-{ OWNER("from_name"), SPECIAL(const char *, rewrite.from_name, set_from_name, setting_print_text),
+  .classic_def = SETTING_EMPTY, .arg = "domain,...", .help = "addresses in them are local names" },
+{ OWNER("from_name"), SPECIAL(const char *, rewrite.from_name, DO_FROM_NAME),
   .names = NAMES({ "keep", 0 }, { "", 0 }),
   .arg = "keep|text", .help = "display name of From" },
-{ ANYONE("reply_to"), SPECIAL(const char *, rewrite.reply_to, set_reply_to, setting_print_text),
+{ ANYONE("reply_to"), SPECIAL(const char *, rewrite.reply_to, DO_REPLY_TO),
   .names = NAMES({ "no", 0 }, { "off", 0 }, { "", 0 }, { "original", 1 }),
   .arg = "no|original|address", .help = "Reply-To where there is none" },
 { OWNER("original_from_header"), SWITCH(rewrite.original_from_header), .def = "off",
@@ -178,5 +186,5 @@ const struct setting settings_rewrite[] = {
   .arg = "group,...", .help = "... and who is in one of these groups" },
 { OWNER("deny_users"), LIST(permission.deny_users), .flags = SETTING_FILE_ONLY,
   .arg = "login,...", .help = "these may not send" },
-{ .help = NULL }
+{ .help = "" }
 };

@@ -19,9 +19,9 @@ struct strbuf;
 struct strvec;
 
 /* How a row begins: its key, and who may give it on the command line. */
-#define ANYONE(k) .key = (k), .who = WHO_ANYONE
-#define OWNER(k) .key = (k), .who = WHO_OWNER
-#define OWNER_FIRST(k) .key = (k), .who = WHO_OWNER_FIRST
+#define ANYONE(k) .key = k, .who = WHO_ANYONE
+#define OWNER(k) .key = k, .who = WHO_OWNER
+#define OWNER_FIRST(k) .key = k, .who = WHO_OWNER_FIRST
 
 /* What the rows are of: an account, unless the file says otherwise before this. */
 #ifndef ROWS_OF
@@ -51,20 +51,20 @@ struct strvec;
 #define TEXT(m) .type = SETTING_STRING, .offset = FIELD(const char *, m)
 #define FILE_NAME(m) TEXT(m), .flags = SETTING_PATH, .arg = "file"
 #define LIST(m) .type = SETTING_LIST, .offset = FIELD(const char *const *, m)
-#define WORDS(m, checker) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
-	.check = (checker)
+#define WORDS(m, code_) .type = SETTING_WORDS, .offset = FIELD(const char *const *, m), \
+	.code = CODE(code_)
 #define ARGV(m) .type = SETTING_ARGV, .offset = FIELD(const char *const *, m)
 #define COMMAND(m) ARGV(m), .flags = SETTING_COMMAND, .arg = "command"
 #define SECRET(m) .type = SETTING_SECRET, .offset = FIELD(struct secret, m), \
 	.flags = SETTING_SECRET_FLAG | SETTING_NO_OPTION, .arg = "secret"
-#define SPECIAL(type_, m, setter, printer) .type = SETTING_SPECIAL, \
-	.offset = FIELD(type_, m), .set = (setter), .print = (printer)
+#define SPECIAL(type_, m, code_) .type = SETTING_SPECIAL, .offset = FIELD(type_, m), \
+	.code = CODE(code_)
 
 /*
  * A key with words of its own, { "WORD", value }...: of an enum, of a bool. The first word of
  * a value is the one that is printed, and these words are its .arg unless there is another.
  */
-#define NAMES(...) (const struct name_value[]){ __VA_ARGS__, { NULL, 0 } }
+#define NAMES(...) { __VA_ARGS__, NAMES_END }
 #define CHOICE(type_, m, ...) .type = SETTING_ENUM, .offset = FIELD(type_, m), \
 	.names = NAMES(__VA_ARGS__)
 #define EITHER(m, ...) .type = SETTING_BOOL, .offset = FIELD(bool, m), .names = NAMES(__VA_ARGS__)
@@ -74,7 +74,28 @@ struct strvec;
 #define LIST_FIELD(target, s) ((const char *const **)((char *)(target) + (s)->offset))
 
 /* Of --help, and the word of it, for the rows below. A row without help ends a table. */
-#define HEADING(topic, title) .key = "", .arg = (topic), .help = (title)
+#define HEADING(topic, title) .arg = topic, .help = title
+
+/*
+ * The code of the rows of a file, which says ROWS_FILE before this: a list
+ * CODES(x) of x(NAME, .set = ...), whose names the rows give; and the tables
+ * of all files, by ROWS_FILE.
+ */
+enum {
+	ROWS_SERVER = 1, ROWS_SECURITY, ROWS_MAIL, ROWS_DELIVERY, ROWS_REPORT, ROWS_REWRITE,
+	ROWS_LISTEN, ROWS_FILES
+};
+
+#define CODE(name) (ROWS_FILE << 8 | (name))
+#define CODE_NAME(name, ...) name,
+#define CODE_ROW(name, ...) [name] = { __VA_ARGS__ },
+#define SETTING_CODES(table, list) \
+	enum { list(CODE_NAME) }; \
+	const struct setting_code table[] = { list(CODE_ROW) }
+
+extern const struct setting_code settings_server_code[], settings_security_code[],
+	settings_mail_code[], settings_delivery_code[], settings_report_code[],
+	settings_rewrite_code[], settings_listen_code[];
 
 extern const struct setting settings_server[], settings_security[], settings_mail[],
 	settings_compose[], settings_delivery[], settings_report[], settings_rewrite[],

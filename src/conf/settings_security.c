@@ -2,6 +2,7 @@
  * Settings of TLS and of signing in.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_SECURITY
 #include "conf/settings_rows.h"
 
 #include <ctype.h>
@@ -22,7 +23,7 @@ static const struct name_value tls_names[] = {
 	{ "auto", TLS_AUTO }, { "starttls", TLS_STARTTLS }, { "implicit", TLS_IMPLICIT },
 	{ "off", TLS_OFF }, { "no", TLS_OFF }, { "false", TLS_OFF }, { "0", TLS_OFF },
 	{ "on", TLS_STARTTLS }, { "yes", TLS_STARTTLS }, { "true", TLS_STARTTLS },
-	{ "1", TLS_STARTTLS }, { "may", TLS_MAY }, { NULL, 0 }
+	{ "1", TLS_STARTTLS }, { "may", TLS_MAY }, NAMES_END
 };
 
 /* The two keys of msmtp may stand in any order and in different sections. */
@@ -106,7 +107,7 @@ static const struct name_value auth_names[] = {
 	{ "SCRAM-SHA-1", AUTH_MECHANISM }, { "PLAIN", AUTH_MECHANISM },
 	{ "LOGIN", AUTH_MECHANISM }, { "CRAM-MD5", AUTH_MECHANISM },
 	{ "DIGEST-MD5", AUTH_MECHANISM }, { "NTLM", AUTH_MECHANISM },
-	{ "ANONYMOUS", AUTH_MECHANISM }, { NULL, 0 }
+	{ "ANONYMOUS", AUTH_MECHANISM }, NAMES_END
 };
 
 /* --- certificates --------------------------------------------------------------------- */
@@ -218,19 +219,31 @@ SETTING_PRINTER(print_password_fd)
 		strbuf_addf(out, "%d", a->auth.password_fd);
 }
 
+#define CODES(x) \
+	x(DO_TLS, .set = set_tls, .print = print_tls) \
+	x(DO_CERTIFICATE, .set = set_certificate, .print = print_certificate) \
+	x(DO_AUTH, .set = set_auth, .print = print_auth) \
+	x(DO_PASSWORD_FD, .set = set_password_fd, .print = print_password_fd) \
+	x(DO_STARTTLS, .set = set_starttls) \
+	x(DO_TRUST_FILE, .print = print_trust_file) \
+	x(DO_FINGERPRINT, .set = check_fingerprint) \
+	x(DO_PIN, .check = check_pin) \
+	x(DO_CERT_FILE, .print = print_cert_file)
+SETTING_CODES(settings_security_code, CODES);
+
 const struct setting settings_security[] = {
 { HEADING("tls", "TLS and signing in") },
 /* TLS */
-{ OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, set_tls, print_tls), .flags = SETTING_SWITCH,
+{ OWNER("tls"), SPECIAL(enum tls_mode, tls.mode, DO_TLS), .flags = SETTING_SWITCH,
   .def = "auto", .classic_def = "off", .arg = "auto|starttls|implicit|may|off",
   .help = "auto: implicit on port 465, else STARTTLS, required" },
 { OWNER("tls_starttls"), .type = SETTING_SPECIAL, .offset = FIELD(enum tls_mode, tls.mode),
-  .flags = SETTING_SWITCH | SETTING_CLASSIC, .set = set_starttls, .arg = "on|off",
+  .flags = SETTING_SWITCH | SETTING_CLASSIC, .code = CODE(DO_STARTTLS), .arg = "on|off",
   .help = "with tls = on: off means TLS from the first byte" },
 { OWNER("tls_certcheck"), SWITCH(tls.certcheck), .def = "on",
   .help = "verify the server's certificate" },
 { OWNER("tls_trust_file"), TEXT(tls.trust_file), .flags = SETTING_PATH | SETTING_LINES,
-  .arg = "file", .print = print_trust_file, .def = "system",
+  .arg = "file", .code = CODE(DO_TRUST_FILE), .def = "system",
   .help = "certificate authorities to trust, PEM, or \"system\"" },
 { OWNER("tls_trust_dir"), .type = SETTING_STRING, .flags = SETTING_PATH, .arg = "folder",
   .offset = FIELD(const char *, tls.trust_dir),
@@ -239,9 +252,9 @@ const struct setting settings_security[] = {
 { OWNER("tls_ocsp"), CHOICE(enum tls_ocsp, tls.ocsp, { "auto", TLS_OCSP_AUTO },
   { "require", TLS_OCSP_REQUIRE }, { "off", TLS_OCSP_OFF }), .def = "auto",
   .help = "stapled OCSP answers: check, demand, ignore" },
-{ OWNER("tls_fingerprint"), TEXT(tls.fingerprint), .set = check_fingerprint, .arg = "hex",
+{ OWNER("tls_fingerprint"), TEXT(tls.fingerprint), .code = CODE(DO_FINGERPRINT), .arg = "hex",
   .help = "accept this certificate only (SHA-256, SHA-1, MD5)" },
-{ OWNER("tls_pin"), LIST(tls.pin), .check = check_pin, .arg = "pin,...",
+{ OWNER("tls_pin"), LIST(tls.pin), .code = CODE(DO_PIN), .arg = "pin,...",
   .help = "accept these only: spki-sha256:BASE64, cert-sha256:HEX, file:PATH" },
 { OWNER("tls_dane"), CHOICE(enum tls_dane, tls.dane, { "off", TLS_DANE_OFF },
   { "may", TLS_DANE_MAY }, { "must", TLS_DANE_MUST }), .def = "off",
@@ -251,12 +264,12 @@ const struct setting settings_security[] = {
   .help = "trust-ad: the resolver on this host validates" },
 { OWNER("dnssec_anchor"), FILE_NAME(tls.dnssec_anchor),
   .help = "keys of the root of the DNS, instead of the system's" },
-{ OWNER("tls_cert"), SPECIAL(const char *, tls.cert_file, set_certificate, print_certificate),
+{ OWNER("tls_cert"), SPECIAL(const char *, tls.cert_file, DO_CERTIFICATE),
   .flags = SETTING_LINES, .arg = "pem",
   .help = "client certificate itself: PEM, or base64; in a file also @inline" },
 { OWNER("tls_key"), SECRET(tls.key),
   .help = "key of the client certificate itself, in a file only you can read" },
-{ OWNER("tls_cert_file"), FILE_NAME(tls.cert_file), .print = print_cert_file,
+{ OWNER("tls_cert_file"), FILE_NAME(tls.cert_file), .code = CODE(DO_CERT_FILE),
   .help = "client certificate, PEM or pkcs11: URI" },
 { OWNER("tls_key_file"), FILE_NAME(tls.key_file),
   .help = "key of the client certificate, PEM or pkcs11: URI" },
@@ -286,7 +299,7 @@ const struct setting settings_security[] = {
   .classic_def = "on", .help = "send a password although tls_certcheck is off" },
 
 /* signing in */
-{ OWNER("auth"), SPECIAL(enum auth_mode, auth.mode, set_auth, print_auth),
+{ OWNER("auth"), SPECIAL(enum auth_mode, auth.mode, DO_AUTH),
   .flags = SETTING_SWITCH, .def = "auto", .classic_def = "off",
   .arg = "auto|on|off|try|mechanism", .help = "auto: on when user or a token is set" },
 { OWNER("auth_mechanisms"), LIST(auth.mechanisms), .def = "!plaintext-without-tls",
@@ -324,8 +337,8 @@ const struct setting settings_security[] = {
 { OWNER("password"), SECRET(auth.password), .help = "password, in a file only you can read" },
 { OWNER("password_file"), FILE_NAME(auth.password_file),
   .help = "file whose first line is the password" },
-{ OWNER("password_fd"), SPECIAL(int, auth.password_fd, set_password_fd, print_password_fd),
-  .def = "", .arg = "number", .help = "open descriptor to read the password from" },
+{ OWNER("password_fd"), SPECIAL(int, auth.password_fd, DO_PASSWORD_FD),
+  .def = SETTING_EMPTY, .arg = "number", .help = "open descriptor to read the password from" },
 { OWNER("password_credential"), TEXT(auth.password_credential), .arg = "name",
   .help = "systemd credential that holds the password" },
 { OWNER_FIRST("password_command"), COMMAND(auth.password_command),
@@ -350,5 +363,5 @@ const struct setting settings_security[] = {
   .help = "limit for password and token commands" },
 { OWNER("scram_min_iterations"), NUMBER(auth.scram_min_iterations, 1, 10000000), .def = "4096",
   .help = "fewest SCRAM iterations to accept" },
-{ .help = NULL }
+{ .help = "" }
 };

@@ -2,6 +2,7 @@
  * Settings of the server and the way to it: rows, and what reads their values.
  */
 #include "config.h"
+#define ROWS_FILE ROWS_SERVER
 #include "conf/settings_rows.h"
 
 #include <ctype.h>
@@ -341,13 +342,25 @@ SETTING_SETTER(set_timeout)
 	return 0;
 }
 
+#define CODES(x) \
+	x(DO_HOST, .set = set_host, .print = print_host) \
+	x(DO_RACE, .set = set_race, .print = print_race) \
+	x(DO_SOURCE_PORT, .set = set_source_port, .print = print_source_port) \
+	x(DO_KEEPALIVE, .set = set_keepalive, .print = print_keepalive) \
+	x(DO_PROXY, .set = set_proxy, .print = print_proxy) \
+	x(DO_PROXY_DATA, .set = set_proxy_data, .print = print_proxy_data) \
+	x(DO_PORT, .print = print_port) \
+	x(DO_RESOLVER, .set = check_resolver) \
+	x(DO_TIMEOUT, .set = set_timeout)
+SETTING_CODES(settings_server_code, CODES);
+
 const struct setting settings_server[] = {
 { HEADING("server", "The server and the way to it") },
 /* server */
-{ OWNER("host"), SPECIAL(const char *, host, set_host, print_host), .flags = SETTING_BROAD,
+{ OWNER("host"), SPECIAL(const char *, host, DO_HOST), .flags = SETTING_BROAD,
   .arg = "name[:port],...", .help = "server that takes the mail; srv:DOMAIN" },
 { OWNER("port"), .type = SETTING_UINT, .offset = FIELD(unsigned, port), .min = 1, .max = 65535,
-  .print = print_port, .arg = "number",
+  .code = CODE(DO_PORT), .arg = "number",
   .help = "port of the server (587; 465 for implicit TLS; 24 for LMTP)" },
 { OWNER("socket"), FILE_NAME(socket), .help = "local socket to connect to, instead of host" },
 { OWNER("protocol"), CHOICE(enum protocol, protocol, { "smtp", PROTOCOL_SMTP },
@@ -372,20 +385,20 @@ const struct setting settings_server[] = {
 { OWNER("srv_live"), CHOICE(enum srv_live, net.srv_live, { "inside", SRV_LIVE_INSIDE },
   { "dnssec", SRV_LIVE_DNSSEC }, { "any", SRV_LIVE_ANY }), .def = "inside",
   .help = "servers that SRV records may name" },
-{ OWNER("resolver"), TEXT(net.resolver), .set = check_resolver, .arg = "address[:port]",
+{ OWNER("resolver"), TEXT(net.resolver), .code = CODE(DO_RESOLVER), .arg = "address[:port]",
   .help = "DNS server to ask, instead of the system's" },
-{ OWNER("happy_eyeballs"), SPECIAL(unsigned, net.happy_eyeballs, set_race, print_race),
+{ OWNER("happy_eyeballs"), SPECIAL(unsigned, net.happy_eyeballs, DO_RACE),
   .def = "250ms", .arg = "time|off", .help = "when to try the next address beside a slow one" },
 { OWNER("source_ip"), TEXT(net.tcp.source_ip), .arg = "address,...",
   .help = "local address to connect from; one of IPv4, one of IPv6" },
 { OWNER("source_ip_strict"), SWITCH(net.tcp.source_ip_strict), .def = "off",
   .help = "connect only by the kinds of address in source_ip" },
 { OWNER("source_port"),
-  SPECIAL(unsigned, net.tcp.source_port, set_source_port, print_source_port),
+  SPECIAL(unsigned, net.tcp.source_port, DO_SOURCE_PORT),
   .arg = "number[-number]", .help = "local port to connect from" },
 { OWNER("interface"), TEXT(net.tcp.interface), .arg = "name",
   .help = "network interface to use" },
-{ OWNER("tcp_keepalive"), SPECIAL(bool, net.tcp.keepalive, set_keepalive, print_keepalive),
+{ OWNER("tcp_keepalive"), SPECIAL(bool, net.tcp.keepalive, DO_KEEPALIVE),
   .def = "on", .arg = "on|off|idle,interval,count", .help = "keep an idle connection alive" },
 { OWNER("tcp_nodelay"), SWITCH(net.tcp.nodelay), .def = "on",
   .help = "send small packets at once" },
@@ -400,7 +413,7 @@ const struct setting settings_server[] = {
   .help = "octets a second to send at most" },
 { OWNER_FIRST("tunnel"), COMMAND(net.tunnel),
   .help = "command whose input and output lead to the server (%h, %p)" },
-{ OWNER("proxy"), SPECIAL(const char *, proxy_host, set_proxy, print_proxy),
+{ OWNER("proxy"), SPECIAL(const char *, proxy_host, DO_PROXY),
   .flags = SETTING_BROAD | SETTING_URL, .arg = "type://[user@]host:port",
   .help = "proxy to go through: socks5h, socks5, socks4a, socks4, http, https" },
 { OWNER("proxy_type"), CHOICE(enum proxy_type, proxy.type, { "socks5h", PROXY_SOCKS5H },
@@ -415,7 +428,7 @@ const struct setting settings_server[] = {
   .help = "file whose first line is the password for the proxy" },
 { OWNER_FIRST("proxy_password_command"), COMMAND(proxy.password_command),
   .help = "command that prints the password for the proxy; no shell" },
-{ OWNER("proxy_data"), SPECIAL(const char *, proxy.data, set_proxy_data, print_proxy_data),
+{ OWNER("proxy_data"), SPECIAL(const char *, proxy.data, DO_PROXY_DATA),
   .flags = SETTING_URL, .arg = "text",
   .help = "header field for an HTTP proxy (Name: value), user id for SOCKS4" },
 { OWNER("proxy_from_env"), SWITCH(proxy.from_env), .def = "off",
@@ -425,7 +438,7 @@ const struct setting settings_server[] = {
 
 /* time limits */
 { OWNER("timeout"), .type = SETTING_SPECIAL, .flags = SETTING_BROAD | SETTING_CLASSIC,
-  .offset = offsetof(struct account, timeouts), .set = set_timeout, .max = MONTH,
+  .offset = offsetof(struct account, timeouts), .code = CODE(DO_TIMEOUT), .max = MONTH,
   .arg = "seconds|off", .help = "one limit for all steps; longer where data moves" },
 { OWNER("connect_timeout"), TIME(connect), .def = "30", .help = "each address of the server" },
 { OWNER("greeting_timeout"), TIME(greeting), .def = "300", .help = "greeting of the server" },
@@ -441,5 +454,5 @@ const struct setting settings_server[] = {
 { OWNER("rset_timeout"), LIMIT(timeouts.rset), .def = "20", .help = "reply to RSET and NOOP" },
 { OWNER("quit_timeout"), LIMIT(timeouts.quit), .def = "10", .help = "reply to QUIT" },
 { OWNER("total_timeout"), TIME(total), .def = "900", .help = "the whole attempt" },
-{ .help = NULL }
+{ .help = "" }
 };

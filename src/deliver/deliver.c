@@ -2,6 +2,7 @@
 #include "deliver/deliver.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/settings.h"
@@ -31,9 +32,9 @@ static int open_maildir(const struct deliver_request *r, const char *place,
 int deliver_split(const struct deliver_request *r, const char *command,
 		  const char *const **argv_out, struct error *err)
 {
-	const struct setting words = { .key = r->key, .type = SETTING_ARGV,
-				       .flags = SETTING_COMMAND };
+	struct setting words = { .type = SETTING_ARGV, .flags = SETTING_COMMAND };
 
+	snprintf(words.key, sizeof(words.key), "%s", r->key);
 	if (setting_set(argv_out, &words, r->arena, command, err) < 0)
 		return -1;
 	return *argv_out ? 0 : error_set(err, FAULT_CONFIG, "key '%s': no command", r->key);

@@ -292,7 +292,7 @@ static const struct name_value levels[] = {
 	{ "none", LEVEL_NONE }, { "may", LEVEL_MAY }, { "encrypt", LEVEL_ENCRYPT },
 	{ "dane", LEVEL_DANE }, { "dane-only", LEVEL_DANE_ONLY },
 	{ "fingerprint", LEVEL_FINGERPRINT }, { "verify", LEVEL_VERIFY },
-	{ "secure", LEVEL_VERIFY }, { NULL, 0 }
+	{ "secure", LEVEL_VERIFY }, NAMES_END
 };
 
 /* The level, of the obsolete parameters where it is empty. */

@@ -422,7 +422,7 @@ void import_note(const struct import_source *src, const struct import_value *v,
 bool import_is_on(const char *value)
 {
 	static const struct name_value on[] = { { "yes", 1 }, { "true", 1 }, { "on", 1 },
-						{ "1", 1 }, { NULL, 0 } };
+						{ "1", 1 }, NAMES_END };
 	int ignored;
 
 	return value && names_find(on, value, &ignored) == 0;
@@ -432,7 +432,7 @@ unsigned import_port(const char *name)
 {
 	static const struct name_value services[] = {
 		{ "smtp", 25 }, { "submission", 587 }, { "submissions", 465 }, { "smtps", 465 },
-		{ "ssmtp", 465 }, { "urd", 465 }, { "lmtp", 24 }, { NULL, 0 }
+		{ "ssmtp", 465 }, { "urd", 465 }, { "lmtp", 24 }, NAMES_END
 	};
 	const long number = text_port(name, strlen(name));
 	int port;

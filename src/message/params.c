@@ -73,7 +73,7 @@ static int read_body(const struct value *v, const char *text)
 {
 	static const struct name_value bodies[] = {
 		{ "7BIT", BODY_7BIT }, { "8BITMIME", BODY_8BITMIME },
-		{ "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 },
+		{ "BINARYMIME", BODY_BINARYMIME }, NAMES_END,
 	};
 	int body;
 
@@ -101,7 +101,7 @@ static int read_requiretls(const struct value *v, const char *text)
 static int read_ret(const struct value *v, const char *text)
 {
 	static const struct name_value forms[] = {
-		{ "FULL", DSN_RET_FULL }, { "HDRS", DSN_RET_HDRS }, { NULL, 0 },
+		{ "FULL", DSN_RET_FULL }, { "HDRS", DSN_RET_HDRS }, NAMES_END,
 	};
 	int ret;
 

@@ -41,7 +41,7 @@ int request_deliver_by(const char *text, int64_t now, struct envelope *e, struct
 {
 	static const struct name_value modes[] = {
 		{ "", BY_NOTIFY }, { "N", BY_NOTIFY }, { "R", BY_RETURN }, { "T", BY_NOTIFY },
-		{ "NT", BY_NOTIFY }, { "RT", BY_RETURN }, { NULL, 0 },
+		{ "NT", BY_NOTIFY }, { "RT", BY_RETURN }, NAMES_END,
 	};
 	const char *letters;
 	struct datetime t;
@@ -98,7 +98,7 @@ int request_mt_priority(const char *text, int64_t now, struct envelope *e, struc
 	static const struct name_value names[] = {
 		{ "non-urgent", -4 }, { "normal", 0 }, { "urgent", 4 },
 		{ "deferred", -4 }, { "routine", -2 }, { "priority", 0 }, { "immediate", 2 },
-		{ "flash", 4 }, { "override", 6 }, { NULL, 0 },
+		{ "flash", 4 }, { "override", 6 }, NAMES_END,
 	};
 	bool negative = *text == '-';
 	const char *digit = text + negative;

@@ -290,7 +290,7 @@ static void parse_encoding(struct mime_entity *e, const struct mime_field *f)
 		{ "utf8", MIME_8BIT }, { "none", MIME_8BIT }, { "identity", MIME_8BIT },
 		{ "quotedprintable", MIME_QUOTED_PRINTABLE },
 		{ "quoted_printable", MIME_QUOTED_PRINTABLE }, { "base-64", MIME_BASE64 },
-		{ NULL, 0 }
+		NAMES_END
 	};
 	const char *end = f->text + f->len;
 	char token[TOKEN_MAX + 1];

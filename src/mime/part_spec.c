@@ -77,7 +77,7 @@ static int read_encoding(struct arena *a, struct part_spec *out, const char *val
 	static const struct name_value names[] = {
 		{ "auto", PART_AUTO }, { "7bit", PART_7BIT }, { "8bit", PART_8BIT },
 		{ "quoted-printable", PART_QP }, { "qp", PART_QP }, { "base64", PART_BASE64 },
-		{ "binary", PART_BINARY }, { NULL, 0 }
+		{ "binary", PART_BINARY }, NAMES_END
 	};
 	int encoding = PART_AUTO;
 

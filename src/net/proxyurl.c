@@ -19,7 +19,7 @@
 static const struct name_value types[] = {
 	{ "socks5h", PROXY_SOCKS5H }, { "socks5", PROXY_SOCKS5 }, { "socks4a", PROXY_SOCKS4A },
 	{ "socks4", PROXY_SOCKS4 }, { "http", PROXY_HTTP }, { "https", PROXY_HTTPS },
-	{ "socks", PROXY_SOCKS5H }, { NULL, 0 }
+	{ "socks", PROXY_SOCKS5H }, NAMES_END
 };
 
 const char *proxyurl_type_name(enum proxy_type type)

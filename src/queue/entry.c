@@ -39,42 +39,49 @@ enum kind {
 	KIND_FAULT		/* enum fault, by its name */
 };
 
+enum words { WORDS_NONE, BODIES, RETS, BY_MODES, HOLDS, PRIORITIES, SOURCES, OUTCOMES };
+
 struct row {
-	const char *key;
+	char key[16];
 	enum kind kind;
-	size_t offset;
+	unsigned offset;
 	unsigned max;
-	const struct name_value *words;
+	enum words words;
 	unsigned version;		/* of the form that has it first; 0 = the first */
 };
 
 static const struct name_value bodies[] = {
-	{ "8BITMIME", BODY_8BITMIME }, { "BINARYMIME", BODY_BINARYMIME }, { NULL, 0 }
+	{ "8BITMIME", BODY_8BITMIME }, { "BINARYMIME", BODY_BINARYMIME }, NAMES_END
 };
 static const struct name_value rets[] = {
-	{ "FULL", DSN_RET_FULL }, { "HDRS", DSN_RET_HDRS }, { NULL, 0 }
+	{ "FULL", DSN_RET_FULL }, { "HDRS", DSN_RET_HDRS }, NAMES_END
 };
 static const struct name_value by_modes[] = {
-	{ "notify", BY_NOTIFY }, { "return", BY_RETURN }, { NULL, 0 }
+	{ "notify", BY_NOTIFY }, { "return", BY_RETURN }, NAMES_END
 };
 static const struct name_value holds[] = {
-	{ "for", HOLD_FOR }, { "until", HOLD_UNTIL }, { NULL, 0 }
+	{ "for", HOLD_FOR }, { "until", HOLD_UNTIL }, NAMES_END
 };
 static const struct name_value priorities[] = {
 	{ "-9", -9 }, { "-8", -8 }, { "-7", -7 }, { "-6", -6 }, { "-5", -5 }, { "-4", -4 },
 	{ "-3", -3 }, { "-2", -2 }, { "-1", -1 }, { "1", 1 }, { "2", 2 }, { "3", 3 }, { "4", 4 },
-	{ "5", 5 }, { "6", 6 }, { "7", 7 }, { "8", 8 }, { "9", 9 }, { NULL, 0 }
+	{ "5", 5 }, { "6", 6 }, { "7", 7 }, { "8", 8 }, { "9", 9 }, NAMES_END
 };
 static const struct name_value sources[] = {
 	{ "option", RCPT_SOURCE_OPTION }, { "to", RCPT_SOURCE_TO }, { "cc", RCPT_SOURCE_CC },
-	{ "bcc", RCPT_SOURCE_BCC }, { "setting", RCPT_SOURCE_ADDED }, { NULL, 0 }
+	{ "bcc", RCPT_SOURCE_BCC }, { "setting", RCPT_SOURCE_ADDED }, NAMES_END
 };
 static const struct name_value outcomes[] = {
 	{ "accepted", OUTCOME_ACCEPTED }, { "deferred", OUTCOME_DEFERRED },
-	{ "refused", OUTCOME_REFUSED }, { NULL, 0 }
+	{ "refused", OUTCOME_REFUSED }, NAMES_END
 };
+static const struct name_value *const word_tables[] = {
+	[BODIES] = bodies, [RETS] = rets, [BY_MODES] = by_modes, [HOLDS] = holds,
+	[PRIORITIES] = priorities, [SOURCES] = sources, [OUTCOMES] = outcomes
+};
+
 #define EXTENSION_NAME(id) { #id, EXT_##id },
-static const struct name_value extensions[] = { EXTENSIONS(EXTENSION_NAME) { NULL, 0 } };
+static const struct name_value extensions[] = { EXTENSIONS(EXTENSION_NAME) NAMES_END };
 
 /* Does not compile when the member has another type. */
 #define FIELD(in, type, m) .offset = (offsetof(in, m) + \
@@ -110,17 +117,17 @@ static const struct row entry_rows[] = {
 	{ "sender", TEXT(struct entry, envelope.sender) },
 	{ "orig-sender", TEXT(struct entry, envelope.orig_sender) },
 	{ "envid", TEXT(struct entry, envelope.envid) },
-	{ "ret", WORD(struct entry, unsigned, envelope.ret, rets) },
-	{ "body", WORD(struct entry, enum body, envelope.body, bodies) },
+	{ "ret", WORD(struct entry, unsigned, envelope.ret, RETS) },
+	{ "body", WORD(struct entry, enum body, envelope.body, BODIES) },
 	{ "utf8", FLAG(struct entry, envelope.utf8) },
 	{ "header-utf8", FLAG(struct entry, envelope.header_utf8) },
-	{ "by", WORD(struct entry, enum by_mode, envelope.ext.by, by_modes) },
+	{ "by", WORD(struct entry, enum by_mode, envelope.ext.by, BY_MODES) },
 	{ "by-trace", FLAG(struct entry, envelope.ext.by_trace) },
 	{ "by-until", MOMENT(struct entry, envelope.ext.by_ms) },
-	{ "hold", WORD(struct entry, enum hold, envelope.ext.hold, holds) },
+	{ "hold", WORD(struct entry, enum hold, envelope.ext.hold, HOLDS) },
 	{ "hold-until", MOMENT(struct entry, envelope.ext.hold_ms) },
 	{ "priority-given", FLAG(struct entry, envelope.ext.priority_given) },
-	{ "priority", WORD(struct entry, int, envelope.ext.priority, priorities) },
+	{ "priority", WORD(struct entry, int, envelope.ext.priority, PRIORITIES) },
 	{ "requiretls", FLAG(struct entry, envelope.ext.requiretls) },
 	{ "solicit", TEXT(struct entry, envelope.ext.solicit) },
 	{ "mtrk", TEXT(struct entry, envelope.ext.mtrk) },
@@ -142,19 +149,19 @@ static const struct row rcpt_rows[] = {
 	{ "orcpt-type", TEXT(struct one, r.orcpt_type) },
 	{ "original", TEXT(struct one, r.original) },
 	{ "notify", NUMBER(struct one, r.notify, 15) },
-	{ "source", WORD(struct one, enum rcpt_source, r.source, sources) },
+	{ "source", WORD(struct one, enum rcpt_source, r.source, SOURCES) },
 	{ "blind", FLAG(struct one, r.blind) },
 	{ "bcc", FLAG(struct one, r.bcc) },
 	{ "rrvs", FLAG(struct one, r.rrvs) },
 	{ "rrvs-continue", FLAG(struct one, r.rrvs_continue) },
 	{ "rrvs-since", MOMENT(struct one, r.rrvs_ms) },
-	{ "outcome", WORD(struct one, enum outcome, s.outcome, outcomes) },
+	{ "outcome", WORD(struct one, enum outcome, s.outcome, OUTCOMES) },
 	{ "told", FLAG(struct one, s.told) },
 	{ "standing", FLAG(struct one, s.standing), SINCE(2) },
 	{ "at", MOMENT(struct one, s.at_ms) },
 	{ "fault", .kind = KIND_FAULT, FIELD(struct one, enum fault, s.fault) },
-	{ "exit", WORD(struct one, int, s.exit, NULL), .max = 255 },
-	{ "code", WORD(struct one, int, s.code, NULL), .max = 599 },
+	{ "exit", WORD(struct one, int, s.exit, WORDS_NONE), .max = 255 },
+	{ "code", WORD(struct one, int, s.code, WORDS_NONE), .max = 599 },
 	{ "status", TEXT(struct one, s.status) },
 	{ "text", TEXT(struct one, s.text) },
 	{ "words", TEXT(struct one, s.words) },
@@ -280,7 +287,7 @@ static void put_line(struct strbuf *out, const char *key, const char *value)
 
 static void put_word(struct strbuf *out, const struct row *row, int value)
 {
-	const char *name = row->words ? names_name(row->words, value) : NULL;
+	const char *name = row->words ? names_name(word_tables[row->words], value) : NULL;
 
 	if (name)
 		put_line(out, row->key, name);
@@ -349,7 +356,7 @@ static unsigned put_envelope(const struct entry *e, struct strbuf *out)
 {
 	unsigned version = put_rows(out, entry_rows, ARRAY_LEN(entry_rows), e), needed;
 
-	for (const struct name_value *x = extensions; x->name; x++) {
+	for (const struct name_value *x = extensions; !names_is_end(x); x++) {
 		if (e->envelope.ext.asked[x->value])
 			put_line(out, "asked", x->name);
 	}
@@ -531,7 +538,7 @@ static bool read_word(const struct row *row, const char *value, void *at)
 		if (!plain_number(value, row->max, &number))
 			return false;
 		word = (int)number;
-	} else if (names_find(row->words, value, &word) < 0) {
+	} else if (names_find(word_tables[row->words], value, &word) < 0) {
 		return false;
 	}
 	memcpy(at, &word, sizeof(word));

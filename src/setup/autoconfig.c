@@ -50,14 +50,14 @@ struct reader {
 
 static const struct name_value socket_types[] = {
 	{ "plain", SOCKET_PLAIN }, { "SSL", SOCKET_SSL }, { "STARTTLS", SOCKET_STARTTLS },
-	{ NULL, 0 }
+	NAMES_END
 };
 
 /* "plain" and "secure" are old words for the two of passwords. */
 static const struct name_value authentications[] = {
 	{ "password-cleartext", TAKES_PASSWORD }, { "password-encrypted", TAKES_PASSWORD },
 	{ "plain", TAKES_PASSWORD }, { "secure", TAKES_PASSWORD }, { "OAuth2", TAKES_OAUTH2 },
-	{ NULL, 0 }
+	NAMES_END
 };
 
 /* --- one server ------------------------------------------------------------------- */

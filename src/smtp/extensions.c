@@ -59,7 +59,7 @@ const struct extension *const extensions[EXT_COUNT] = { EXTENSIONS(ROW) };
 
 static const struct name_value levels[] = {
 	{ "-", LEVEL_FIXED }, { "try", LEVEL_TRY }, { "downgrade", LEVEL_DOWNGRADE },
-	{ "local", LEVEL_LOCAL }, { "require", LEVEL_REQUIRE }, { NULL, 0 }
+	{ "local", LEVEL_LOCAL }, { "require", LEVEL_REQUIRE }, NAMES_END
 };
 
 const char *extensions_level_name(enum ext_level level)

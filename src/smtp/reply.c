@@ -52,35 +52,35 @@ const char *stage_awaited(enum stage stage)
 struct verdict {
 	unsigned stages;
 	int class, code;	/* code 0 = any of the class */
-	const char *status;	/* NULL = any or none */
+	char status[6];		/* "" = any or none */
 	enum fault fault;	/* its status counts when the server gave none */
 };
 
 static const struct verdict verdicts[] = {
-	{ AT(STAGE_AUTH), 4, 432, NULL, FAULT_PASSWORD_OVER },
-	{ ANYWHERE, 4, 421, NULL, FAULT_SERVER_CLOSES },
-	{ AT(STAGE_AUTH), 4, 0, NULL, FAULT_AUTH_LATER },
-	{ AT(STAGE_STARTTLS), 4, 0, NULL, FAULT_STARTTLS_LATER },
-	{ ANYWHERE, 4, 0, NULL, FAULT_REFUSED_FOR_NOW },
+	{ AT(STAGE_AUTH), 4, 432, "", FAULT_PASSWORD_OVER },
+	{ ANYWHERE, 4, 421, "", FAULT_SERVER_CLOSES },
+	{ AT(STAGE_AUTH), 4, 0, "", FAULT_AUTH_LATER },
+	{ AT(STAGE_STARTTLS), 4, 0, "", FAULT_STARTTLS_LATER },
+	{ ANYWHERE, 4, 0, "", FAULT_REFUSED_FOR_NOW },
 
-	{ AT(STAGE_AUTH), 5, 500, NULL, FAULT_RESPONSE_TOO_LONG },
-	{ AT(STAGE_AUTH), 5, 501, NULL, FAULT_RESPONSE_REFUSED },
-	{ AT(STAGE_AUTH), 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
-	{ AT(STAGE_AUTH), 5, 502, NULL, FAULT_MECHANISM_UNKNOWN },
-	{ AT(STAGE_AUTH), 5, 504, NULL, FAULT_MECHANISM_UNKNOWN },
+	{ AT(STAGE_AUTH), 5, 500, "", FAULT_RESPONSE_TOO_LONG },
+	{ AT(STAGE_AUTH), 5, 501, "", FAULT_RESPONSE_REFUSED },
+	{ AT(STAGE_AUTH), 5, 503, "", FAULT_OUT_OF_SEQUENCE },
+	{ AT(STAGE_AUTH), 5, 502, "", FAULT_MECHANISM_UNKNOWN },
+	{ AT(STAGE_AUTH), 5, 504, "", FAULT_MECHANISM_UNKNOWN },
 	/* Google: sign in by the browser first; Microsoft: no passwords any more */
 	{ AT(STAGE_AUTH), 5, 0, "7.14", FAULT_BROWSER_WANTED },
 	{ AT(STAGE_AUTH), 5, 0, "7.30", FAULT_OAUTH_WANTED },
 	{ AT(STAGE_AUTH), 5, 0, "7.139", FAULT_OAUTH_WANTED },
-	{ AT(STAGE_AUTH), 5, 525, NULL, FAULT_ACCOUNT_DISABLED },
-	{ AT(STAGE_AUTH), 5, 534, NULL, FAULT_MECHANISM_WEAK },
-	{ AT(STAGE_AUTH), 5, 538, NULL, FAULT_TLS_WANTED },
-	{ ANYWHERE, 5, 530, NULL, FAULT_SIGN_IN_WANTED },
-	{ AT(STAGE_AUTH), 5, 0, NULL, FAULT_PASSWORD_REFUSED },
-	{ AT(STAGE_GREETING), 5, 0, NULL, FAULT_SERVER_REFUSED },
-	{ HELLOS, 5, 0, NULL, FAULT_NAME_REFUSED },
-	{ AT(STAGE_STARTTLS), 5, 0, NULL, FAULT_STARTTLS_REFUSED },
-	{ AT(STAGE_XCLIENT) | AT(STAGE_XFORWARD), 5, 550, NULL, FAULT_XCLIENT_REFUSED },
+	{ AT(STAGE_AUTH), 5, 525, "", FAULT_ACCOUNT_DISABLED },
+	{ AT(STAGE_AUTH), 5, 534, "", FAULT_MECHANISM_WEAK },
+	{ AT(STAGE_AUTH), 5, 538, "", FAULT_TLS_WANTED },
+	{ ANYWHERE, 5, 530, "", FAULT_SIGN_IN_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "", FAULT_PASSWORD_REFUSED },
+	{ AT(STAGE_GREETING), 5, 0, "", FAULT_SERVER_REFUSED },
+	{ HELLOS, 5, 0, "", FAULT_NAME_REFUSED },
+	{ AT(STAGE_STARTTLS), 5, 0, "", FAULT_STARTTLS_REFUSED },
+	{ AT(STAGE_XCLIENT) | AT(STAGE_XFORWARD), 5, 550, "", FAULT_XCLIENT_REFUSED },
 	/* RFC 7293: owner changed, domain's owner changed, cannot be told */
 	{ AT(STAGE_RCPT), 5, 550, "7.17", FAULT_RECIPIENT_UNKNOWN },
 	{ AT(STAGE_RCPT), 5, 550, "7.18", FAULT_RECIPIENT_UNKNOWN },
@@ -91,34 +91,34 @@ static const struct verdict verdicts[] = {
 	/* RFC 8689: REQUIRETLS cannot be kept further on */
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.30", FAULT_REQUIRETLS },
 	/* RFC 4141: the parameter is not supported */
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 504, NULL, FAULT_CONVERSION },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 504, "", FAULT_CONVERSION },
 	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 0, "7.", FAULT_POLICY },
 
-	{ AT(STAGE_RCPT), 5, 550, NULL, FAULT_RECIPIENT_UNKNOWN },
-	{ AT(STAGE_RCPT), 5, 551, NULL, FAULT_RECIPIENT_MOVED },
-	{ AT(STAGE_RCPT), 5, 553, NULL, FAULT_RECIPIENT_SYNTAX },
+	{ AT(STAGE_RCPT), 5, 550, "", FAULT_RECIPIENT_UNKNOWN },
+	{ AT(STAGE_RCPT), 5, 551, "", FAULT_RECIPIENT_MOVED },
+	{ AT(STAGE_RCPT), 5, 553, "", FAULT_RECIPIENT_SYNTAX },
 	{ AT(STAGE_RCPT), 5, 0, "1.1", FAULT_RECIPIENT_UNKNOWN },
 	{ AT(STAGE_RCPT), 5, 0, "1.2", FAULT_RECIPIENT_UNKNOWN },
 	{ AT(STAGE_RCPT), 5, 0, "1.3", FAULT_RECIPIENT_SYNTAX },
 	{ AT(STAGE_RCPT), 5, 0, "1.6", FAULT_RECIPIENT_MOVED },
 	{ AT(STAGE_RCPT), 5, 0, "1.10", FAULT_RECIPIENT_NO_MAIL },
-	{ AT(STAGE_RCPT), 5, 556, NULL, FAULT_RECIPIENT_NO_MAIL },
-	{ AT(STAGE_RCPT), 5, 552, NULL, FAULT_MAILBOX_FULL },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, NULL, FAULT_PARAMETER },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, NULL, FAULT_PARAMETER },
-	{ AT(STAGE_MAIL) | CONTENT, 5, 552, NULL, FAULT_TOO_LARGE },
-	{ CHUNK, 5, 503, NULL, FAULT_OUT_OF_SEQUENCE },
+	{ AT(STAGE_RCPT), 5, 556, "", FAULT_RECIPIENT_NO_MAIL },
+	{ AT(STAGE_RCPT), 5, 552, "", FAULT_MAILBOX_FULL },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 501, "", FAULT_PARAMETER },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 5, 555, "", FAULT_PARAMETER },
+	{ AT(STAGE_MAIL) | CONTENT, 5, 552, "", FAULT_TOO_LARGE },
+	{ CHUNK, 5, 503, "", FAULT_OUT_OF_SEQUENCE },
 	{ AT(STAGE_BURL), 5, 0, "7.", FAULT_POLICY },
 	{ AT(STAGE_BURL), 5, 0, "6.6", FAULT_URL_UNREADABLE },
 	{ AT(STAGE_MAIL), 5, 0, "1.8", FAULT_SENDER_DOMAIN },
-	{ AT(STAGE_MAIL), 5, 550, NULL, FAULT_SENDER_REFUSED },
-	{ AT(STAGE_MAIL), 5, 553, NULL, FAULT_SENDER_REFUSED },
-	{ ANYWHERE, 5, 0, NULL, FAULT_REFUSED },
+	{ AT(STAGE_MAIL), 5, 550, "", FAULT_SENDER_REFUSED },
+	{ AT(STAGE_MAIL), 5, 553, "", FAULT_SENDER_REFUSED },
+	{ ANYWHERE, 5, 0, "", FAULT_REFUSED },
 
 	/* the channel closes, and says no more about the message (RFC 5321, 4.2.3) */
-	{ ANYWHERE, 0, 221, NULL, FAULT_CONNECTION_LOST },
+	{ ANYWHERE, 0, 221, "", FAULT_CONNECTION_LOST },
 	/* good news that was not asked for */
-	{ ANYWHERE, 0, 0, NULL, FAULT_PROTOCOL },
+	{ ANYWHERE, 0, 0, "", FAULT_PROTOCOL },
 };
 
 /*
@@ -129,28 +129,28 @@ static const struct verdict verdicts[] = {
 static const struct detail {
 	unsigned stages;
 	int class, code;
-	const char *status, *words;	/* NULL = any */
+	char status[6], words[36];	/* "" = any */
 	enum fault fault;
 } details[] = {
-	{ AT(STAGE_AUTH), 5, 0, NULL, "SmtpClientAuthentication", FAULT_OAUTH_WANTED },
-	{ AT(STAGE_AUTH), 5, 0, NULL, "basic authentication is disabled", FAULT_OAUTH_WANTED },
-	{ AT(STAGE_AUTH), 5, 0, NULL, "gsmtp", FAULT_APP_PASSWORD_WANTED },
-	{ AT(STAGE_AUTH), 5, 0, NULL, "application-specific password", FAULT_APP_PASSWORD_WANTED },
-	{ AT(STAGE_AUTH), 5, 0, NULL, "app password", FAULT_APP_PASSWORD_WANTED },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "helo", FAULT_NAME_REFUSED },
-	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, NULL, "ehlo", FAULT_NAME_REFUSED },
+	{ AT(STAGE_AUTH), 5, 0, "", "SmtpClientAuthentication", FAULT_OAUTH_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "", "basic authentication is disabled", FAULT_OAUTH_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "", "gsmtp", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "", "application-specific password", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_AUTH), 5, 0, "", "app password", FAULT_APP_PASSWORD_WANTED },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, "", "helo", FAULT_NAME_REFUSED },
+	{ AT(STAGE_MAIL) | AT(STAGE_RCPT), 0, 0, "", "ehlo", FAULT_NAME_REFUSED },
 	/* our own service, of a user by the caller's credentials: server/caller.h */
 	{ AT(STAGE_MAIL), 5, 550, "7.1", " may not submit mail", FAULT_USER_NOT_ALLOWED },
-	{ AT(STAGE_MAIL), 0, 0, NULL, "Domain not found", FAULT_SENDER_DOMAIN },
-	{ AT(STAGE_MAIL), 0, 0, "1.8", NULL, FAULT_SENDER_DOMAIN },
-	{ AT(STAGE_RCPT) | CONTENT, 0, 0, "2.2", NULL, FAULT_MAILBOX_FULL },
-	{ AT(STAGE_RCPT), 0, 0, NULL, "sender", FAULT_SENDER_REFUSED },
-	{ AT(STAGE_RCPT), 0, 0, NULL, "relay", FAULT_RELAY_DENIED },
-	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "greylist", FAULT_GREYLISTED },
-	{ AT(STAGE_RCPT) | CONTENT, 4, 0, NULL, "graylist", FAULT_GREYLISTED },
-	{ AT(STAGE_RCPT), 0, 0, NULL, "list", FAULT_LISTED },
-	{ AT(STAGE_RCPT) | CONTENT, 4, 450, "7.1", NULL, FAULT_GREYLISTED },
-	{ AT(STAGE_RCPT), 4, 450, "2.0", NULL, FAULT_GREYLISTED },
+	{ AT(STAGE_MAIL), 0, 0, "", "Domain not found", FAULT_SENDER_DOMAIN },
+	{ AT(STAGE_MAIL), 0, 0, "1.8", "", FAULT_SENDER_DOMAIN },
+	{ AT(STAGE_RCPT) | CONTENT, 0, 0, "2.2", "", FAULT_MAILBOX_FULL },
+	{ AT(STAGE_RCPT), 0, 0, "", "sender", FAULT_SENDER_REFUSED },
+	{ AT(STAGE_RCPT), 0, 0, "", "relay", FAULT_RELAY_DENIED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 0, "", "greylist", FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 0, "", "graylist", FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT), 0, 0, "", "list", FAULT_LISTED },
+	{ AT(STAGE_RCPT) | CONTENT, 4, 450, "7.1", "", FAULT_GREYLISTED },
+	{ AT(STAGE_RCPT), 4, 450, "2.0", "", FAULT_GREYLISTED },
 };
 
 /* Does status ("5.1.1") fit the pattern ("1.1", or "7." for all of that subject)? */
@@ -171,7 +171,8 @@ static const struct verdict *judge(const struct reply *r, enum stage stage)
 	int class = reply_class(r) < 4 ? 0 : reply_class(r);
 
 	while (!(v->stages & AT(stage)) || v->class != class ||
-	       (v->code && v->code != r->code) || (v->status && !status_fits(v->status, r->status)))
+	       (v->code && v->code != r->code) ||
+	       (*v->status && !status_fits(v->status, r->status)))
 		v++;
 	return v;
 }
@@ -200,8 +201,8 @@ static enum fault look_closer(const struct reply *r, enum stage stage, const cha
 
 		if (d->stages & AT(stage) && (!d->class || d->class == reply_class(r)) &&
 		    (!d->code || d->code == r->code) &&
-		    (!d->status || status_fits(d->status, r->status)) &&
-		    (!d->words || strcasestr(words, d->words)))
+		    (!*d->status || status_fits(d->status, r->status)) &&
+		    (!*d->words || strcasestr(words, d->words)))
 			return d->fault;
 	}
 	return fault;
@@ -466,7 +467,7 @@ int reply_read(struct wire *w, const struct deadline *d, bool hidden, struct rep
 /* What the fault says goes before what its number says. */
 static const struct {
 	enum fault fault;
-	const char *meaning;
+	char meaning[84];
 } fault_meanings[] = {
 	{ FAULT_BROWSER_WANTED, "sign in by a browser first, or use an app password or OAuth2" },
 	{ FAULT_OAUTH_WANTED, "passwords are switched off: use OAuth2, auth = XOAUTH2" },
@@ -480,7 +481,7 @@ static const struct {
 
 /* What stands behind the class digit. */
 static const struct {
-	const char *status, *meaning;
+	char status[6], meaning[60];
 } meanings[] = {
 	{ "1.7", "the sender's address is not valid" },
 	{ "1.8", "the sender's domain does not exist" },

@@ -22,8 +22,10 @@
 #include "submit/memory.h"
 #include "submit/server_list.h"
 #include "submit/session_open.h"
+#include "submit/silent.h"
 #include "tls/tls.h"
 #include "util/arena.h"
+#include "util/clock.h"
 #include "util/error.h"
 #include "util/interrupt.h"
 #include "util/strbuf.h"
@@ -136,16 +138,36 @@ static bool choose_target(struct attempt *t)
 	return t->chosen;
 }
 
+/*
+ * The server in use, unless it has just let a message before this one wait
+ * and there is another way: a server behind it, or, with direct delivery, the
+ * messages that go elsewhere. An account's last server is always asked.
+ */
+static int open_server(struct attempt *t, struct error *err)
+{
+	struct silent_list *silent = t->line ? line_silent(t->line) : NULL;
+	const int64_t began_ms = silent ? clock_ms() : 0;
+
+	if (silent && (t->targets->mx_domain || server_list_left(t->targets)) &&
+	    silent_find(silent, &t->o->target, err))
+		return -1;
+	const int rc = open_addresses(t, err);
+
+	forget_addresses(t);
+	if (silent && rc == 0)
+		silent_forget(silent, &t->o->target);
+	else if (silent && session_opening_worth_another(t->o, err))
+		silent_note(silent, &t->o->target, began_ms, err);
+	return rc;
+}
+
 /* A session with the server in use, or with the first of those behind it that works. */
 int attempt_open_session(struct attempt *t, struct error *err)
 {
 	bool more = true;
 
 	while (more && choose_target(t)) {
-		int rc = open_addresses(t, err);
-
-		forget_addresses(t);
-		if (rc == 0) {
+		if (open_server(t, err) == 0) {
 			if (t->line)
 				line_opened(t->line);
 			return 0;

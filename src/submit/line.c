@@ -11,6 +11,7 @@
 #include "submit/attempt.h"
 #include "submit/memory.h"
 #include "submit/session_open.h"
+#include "submit/silent.h"
 #include "util/arena.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -35,6 +36,7 @@ struct line {
 	enum { BEHIND_UNKNOWN, BEHIND_SERVED, BEHIND_NOT } behind;
 	bool over;			/* no further message on this connection */
 	struct attempt *ahead;
+	struct silent_list silent;
 };
 
 struct line *line_new(void)
@@ -61,7 +63,7 @@ void line_close(struct line *l)
 	}
 	host_addresses_release(&l->o.addresses);
 	arena_free(l->arena);
-	*l = (struct line){ .open = false };
+	*l = (struct line){ .silent = l->silent };
 }
 
 void line_free(struct line *l)
@@ -69,6 +71,7 @@ void line_free(struct line *l)
 	if (!l)
 		return;
 	line_close(l);
+	silent_release(&l->silent);
 	xfree(l);
 }
 
@@ -297,4 +300,9 @@ enum line_step line_confirm(struct line *l, bool sure)
 struct attempt **line_ahead(struct line *l)
 {
 	return &l->ahead;
+}
+
+struct silent_list *line_silent(struct line *l)
+{
+	return &l->silent;
 }

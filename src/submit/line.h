@@ -33,6 +33,7 @@ struct attempt;
 struct line;
 struct server_list;
 struct session_opening;
+struct silent_list;
 
 /* One without a session. Never NULL. */
 struct line *line_new(void);
@@ -109,5 +110,8 @@ void line_note_alone(struct line *l);
 
 /* The message whose envelope is out; NULL = none. It is the line's, until NULL is put there. */
 struct attempt **line_ahead(struct line *l);
+
+/* The servers that have let its process wait, whosever the session is. */
+struct silent_list *line_silent(struct line *l);
 
 #endif

@@ -365,7 +365,7 @@ static const struct name_value actions[] = {
 	{ "unknown", TRACK_UNKNOWN }, { "failed", TRACK_FAILED }, { "delayed", TRACK_DELAYED },
 	{ "delivered", TRACK_DELIVERED }, { "expanded", TRACK_EXPANDED },
 	{ "relayed", TRACK_RELAYED }, { "transferred", TRACK_TRANSFERRED },
-	{ "opaque", TRACK_OPAQUE }, { NULL, 0 }
+	{ "opaque", TRACK_OPAQUE }, NAMES_END
 };
 
 const char *track_action_name(enum track_action action)

@@ -9,7 +9,7 @@
 #include "util/text.h"
 
 static const struct name_value signals[] = {
-	{ "SIGINT", SIGINT }, { "SIGTERM", SIGTERM }, { "SIGHUP", SIGHUP }, { NULL, 0 }
+	{ "SIGINT", SIGINT }, { "SIGTERM", SIGTERM }, { "SIGHUP", SIGHUP }, NAMES_END
 };
 
 static volatile sig_atomic_t noted;
@@ -46,7 +46,7 @@ void interrupt_heed(void)
 {
 	heeded = 1;
 	catch(SIGALRM, wake);
-	for (size_t i = 0; signals[i].name; i++)
+	for (size_t i = 0; !names_is_end(&signals[i]); i++)
 		catch(signals[i].value, note);
 }
 

@@ -248,7 +248,7 @@ void text_quote_add(struct strbuf *out, const char *s)
 
 int names_find(const struct name_value *table, const char *name, int *value_out)
 {
-	for (; table->name; table++) {
+	for (; !names_is_end(table); table++) {
 		if (strcasecmp(table->name, name) == 0) {
 			*value_out = table->value;
 			return 0;
@@ -259,7 +259,7 @@ int names_find(const struct name_value *table, const char *name, int *value_out)
 
 const char *names_name(const struct name_value *table, int value)
 {
-	for (; table->name; table++) {
+	for (; !names_is_end(table); table++) {
 		if (table->value == value)
 			return table->name;
 	}

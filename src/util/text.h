@@ -108,14 +108,23 @@ void text_lower(char *s);
 
 /* --- tables of names and values, and the nearest name to a misspelt one ------ */
 
+/* Holds its name, so that the loader has nothing to write into such a table. */
 struct name_value {
-	const char *name;
-	int value;
+	char name[26];
+	int16_t value;
 };
 
+/* The row behind the last. */
+#define NAMES_END { "", INT16_MIN }
+
+static inline bool names_is_end(const struct name_value *n)
+{
+	return n->value == INT16_MIN;
+}
+
 /*
- * The value of name (ASCII case ignored) in a table that ends with a NULL
- * name: 0 and *value_out, or -1.
+ * The value of name (ASCII case ignored) in a table that ends with
+ * NAMES_END: 0 and *value_out, or -1.
  */
 int names_find(const struct name_value *table, const char *name, int *value_out);
 

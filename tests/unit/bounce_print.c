@@ -28,7 +28,7 @@
 
 static const struct name_value kinds[] = {
 	{ "failed", BOUNCE_FAILED }, { "delayed", BOUNCE_DELAYED }, { "relayed", BOUNCE_RELAYED },
-	{ "delivered", BOUNCE_DELIVERED }, { NULL, 0 }
+	{ "delivered", BOUNCE_DELIVERED }, NAMES_END
 };
 
 static int fail(const struct error *err)

@@ -12,7 +12,7 @@
 #include "util/text.h"
 
 static const struct name_value table[] = {
-	{ "off", 0 }, { "no", 0 }, { "on", 1 }, { "auto", -1 }, { NULL, 0 },
+	{ "off", 0 }, { "no", 0 }, { "on", 1 }, { "auto", -1 }, NAMES_END,
 };
 
 static void test_find(void **state)
@@ -22,7 +22,7 @@ static void test_find(void **state)
 		{ "", -1, 99 }, { "o", -1, 99 }, { "offf", -1, 99 }, { "on ", -1, 99 },
 		{ " on", -1, 99 },
 	};
-	static const struct name_value empty[] = { { NULL, 0 } };
+	static const struct name_value empty[] = { NAMES_END };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		int value = 99;

@@ -98,37 +98,59 @@ static void check_alias(const struct setting *s, const struct setting *meant)
 {
 	assert_non_null(meant);
 	assert_string_equal(meant->key, s->alias_of);
-	assert_non_null(s->names);
+	assert_non_null(setting_names(s));
 	assert_true(meant->type == SETTING_BOOL || meant->type == SETTING_ENUM ||
 		    meant->type == SETTING_SPECIAL);
-	for (const struct name_value *n = s->names; n->name; n++) {
+	for (const struct name_value *n = s->names; !names_is_end(n); n++) {
 		assert_true(n->value == 0 || n->value == 1 || meant->type == SETTING_ENUM);
 		if (meant->type == SETTING_ENUM)
 			assert_non_null(names_name(meant->names, n->value));
 	}
 }
 
+/* An initialiser may fill an array without a NUL, and words without an end. */
+static void check_room(const struct setting *s)
+{
+	size_t n = 0;
+
+#define HAS_END(field) assert_non_null(memchr(s->field, '\0', sizeof(s->field)))
+	HAS_END(key);
+	HAS_END(def);
+	HAS_END(classic_def);
+	HAS_END(alias_of);
+	HAS_END(arg);
+	HAS_END(help);
+#undef HAS_END
+	while (setting_names(s) && n < ARRAY_LEN(s->names) && !names_is_end(&s->names[n])) {
+		assert_non_null(memchr(s->names[n].name, '\0', sizeof(s->names[n].name)));
+		n++;
+	}
+	assert_true(n < ARRAY_LEN(s->names));
+}
+
 static void check_row(const struct setting *s)
 {
+	const struct setting_code *code = setting_code(s);
+
+	check_room(s);
 	for (const char *p = s->key; *p; p++)
 		assert_true(islower((unsigned char)*p) || isdigit((unsigned char)*p) || *p == '_');
 	assert_true(strlen(s->key) <= 49);	/* what libinih keeps */
-	assert_non_null(s->help);
 	assert_true(*s->help && s->help[strlen(s->help) - 1] != '.');
-	assert_true(s->arg || s->names || s->flags & SETTING_DEPRECATED);
+	assert_true(*s->arg || setting_names(s) || s->flags & SETTING_DEPRECATED);
 	if (s->type != SETTING_LIST && s->type != SETTING_WORDS && s->type != SETTING_STRING)
-		assert_int_equal(s->type == SETTING_SPECIAL, s->set != NULL);
+		assert_int_equal(s->type == SETTING_SPECIAL, code->set != NULL);
 	assert_int_equal(s->type == SETTING_SECRET, !!(s->flags & SETTING_SECRET_FLAG));
 	if (s->type == SETTING_SECRET)
 		assert_true(s->flags & SETTING_NO_OPTION);
 	if (s->type == SETTING_ENUM)
-		assert_non_null(s->names);
+		assert_non_null(setting_names(s));
 	if (s->type == SETTING_SPECIAL && !(s->flags & SETTING_CLASSIC))
-		assert_non_null(s->print);
+		assert_non_null(code->print);
 	if (s->flags & SETTING_CLASSIC || s->type == SETTING_ALIAS)
-		assert_null(s->def);	/* another row has it */
-	assert_true(s->type == SETTING_ALIAS || !s->alias_of);
-	if (s->alias_of)
+		assert_null(setting_default(s, true));	/* another row has it */
+	assert_true(s->type == SETTING_ALIAS || !*s->alias_of);
+	if (*s->alias_of)
 		check_alias(s, setting_meant(s));
 }
 
