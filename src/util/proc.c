@@ -248,9 +248,8 @@ static bool attend(pid_t pid, int fd, const struct deadline *limit, struct strbu
 			return true;
 		}
 		if (deadline_passed(limit)) {
-			kill_all(pid);
-			(void)waitpid(pid, status, 0);
-			return false;
+			/* killed by that; one that hangs in the kernel goes later */
+			return wait_for(pid, limit, status);
 		}
 		if (poll(&p, 1, open ? LOOK_MS : POLL_MS) > 0)
 			open = take_output(fd, out);
