@@ -483,6 +483,38 @@ def last_words_arrive(folder):
         expect_start(replies[-1], b'421 4.7.0 ')
 
 
+def refused_files(folder):
+    """Settings of TLS that cannot be used: certificate, key, authorities, what is to be named."""
+    certs = Certificates(os.path.join(folder, 'certs'))
+    cert, key, ca = certs('server')
+    other = certs('client')[1]
+    wrong, public = os.path.join(folder, 'wrong.pem'), os.path.join(folder, 'public.key')
+    with open(wrong, 'w', encoding='ascii') as f:
+        f.write('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+    shutil.copy(key, public)
+    os.chmod(public, 0o644)
+    yield from ((cert, other, None, other), (wrong, key, None, wrong), (cert, wrong, None, wrong),
+                (key, key, None, key), (cert, public, None, public), (cert, key, wrong, wrong),
+                (cert, folder, None, folder))
+
+
+@test
+def tls_files(folder):
+    """files of TLS that cannot be used are 78 at the start, and named"""
+    for cert, key, ca, named in refused_files(folder):
+        options = {'server_client_ca': ca} if ca else {}
+        server = Server(folder, server_cert=cert, server_key=key, **options)
+        process = server.popen()
+        try:
+            status = process.wait(LIMIT)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        assert status == 78, (cert, key, ca, status, server.stderr())
+        assert named in server.stderr(), (cert, key, ca, server.stderr())
+
+
 @test
 def idle(folder):
     """a silent client is told 421 4.4.2"""

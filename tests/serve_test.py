@@ -514,6 +514,62 @@ def slow_command(folder):
         assert b'421 4.4.2' in c.rest()
 
 
+def lasts(c, say, pause=0.3):
+    """How long the server lets it go on, and what it says in the end."""
+    begin = time.monotonic()
+    try:
+        while time.monotonic() < begin + LIMIT:
+            c.send(say)
+            time.sleep(pause)
+    except OSError:
+        pass
+    return time.monotonic() - begin, c.rest()
+
+
+@test
+def long_session(folder):
+    """a client that is busy, and with nothing, holds its place for session_timeout"""
+    with Server(folder, session_timeout='2') as server, server.connect() as c:
+        c.reply()
+        seconds, said = lasts(c, b'NOOP\r\n')
+        assert 1 < seconds < LIMIT, seconds
+        assert b'421 4.4.2' in said
+        assert b'250 ' in said
+
+
+@test
+def endless_commands(folder):
+    """the same when it never waits for an answer"""
+    with Server(folder, session_timeout='2') as server, server.connect() as c:
+        c.reply()
+        seconds, said = lasts(c, b'NOOP\r\n' * 10, 0.01)
+        assert seconds < LIMIT, seconds
+
+
+@test
+def slow_message(folder):
+    """a message that comes an octet at a time has message_timeout"""
+    with Server(folder, message_timeout='2') as server, server.connect() as c:
+        c.start_data()
+        seconds, said = lasts(c, b'x')
+        assert 1 < seconds < LIMIT, seconds
+        assert b'421 4.4.2' in said
+        expect(server.files(), [])
+
+
+@test
+def message_in_time(folder):
+    """a message that is under way when the session has lasted long enough is taken"""
+    with Server(folder, session_timeout='2') as server, server.connect() as c:
+        c.start_data()
+        c.send(b'Subject: x\r\n\r\n')
+        time.sleep(3)
+        c.send(b'text\r\n.\r\n')
+        expect_start(c.reply(), '250 2.0.0 ')
+        expect_start(c.reply(), '421 4.4.2 ')
+        expect(len(server.messages()), 1)
+
+
 @test
 def queue_beside(folder):
     """-bd -q1s: what waits in the queue is sent by a process beside the workers"""

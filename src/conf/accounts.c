@@ -118,6 +118,7 @@ int config_load(const struct config_request *req, struct config **out, struct er
 	struct config *c = xcalloc(1, sizeof(*c));
 
 	c->arena = arena_new();
+	c->account_names = c->base_names = (struct strmap){ .arena = c->arena, .exact = true };
 	c->problem = req->problem;
 	c->problem_ctx = req->problem_ctx;
 	strvec_init(&c->told, PROBLEMS_MAX);
@@ -183,11 +184,9 @@ unsigned account_port(const struct account *a)
 
 const struct account *config_account(const struct config *c, const char *name)
 {
-	for (size_t i = 0; i < c->account_n; i++) {
-		if (strcmp(c->account[i]->name, name) == 0)
-			return &c->account[i]->account;
-	}
-	return NULL;
+	size_t i;
+
+	return strmap_find(&c->account_names, name, &i) ? &c->account[i]->account : NULL;
 }
 
 const struct account *config_default(const struct config *c)
@@ -355,15 +354,14 @@ static const char *assigned_at(const struct config *c, const struct section *s,
 const char *config_origin(const struct config *c, const struct account *account, const char *key)
 {
 	const struct setting *row = setting_find(SCOPE_ACCOUNT, key);
-	const struct section *s = NULL;
+	const struct section *s;
 	const char *found;
+	size_t i;
 
-	for (size_t i = 0; i < c->account_n; i++) {
-		if (&c->account[i]->account == account)
-			s = c->account[i];
-	}
-	if (!row || !s)
+	if (!row || !account->name || config_account(c, account->name) != account ||
+	    !strmap_find(&c->account_names, account->name, &i))
 		return "default";
+	s = c->account[i];
 	found = assigned_at(c, s, row);
 	/* no key 'port' anywhere, and yet a port: "host = NAME:PORT" */
 	if (!found && strcmp(row->key, "port") == 0 && account->port)

@@ -24,6 +24,8 @@ struct config_file *config_file_add(struct config *c, const char *name, enum ori
 	f->name = arena_strdup(c->arena, name);
 	f->origin = origin;
 	f->system = c->reading_system;
+	f->names[SCOPE_ACCOUNT] = f->names[SCOPE_LISTEN] =
+		(struct strmap){ .arena = c->arena, .exact = true };
 	if (c->file_last)
 		c->file_last->next = f;
 	else

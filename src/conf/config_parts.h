@@ -23,6 +23,7 @@
 #include "conf/settings.h"
 #include "util/attr.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/strvec.h"
 
 struct arena;
@@ -89,7 +90,9 @@ struct config_file {
 	struct section *current;	/* while it is read; NULL in the defaults */
 	bool begun;			/* a section has been seen in the part being read */
 	struct section *first, *last;
-	size_t count;			/* of sections */
+	struct section **section;	/* the same by their numbers */
+	size_t count, alloc;
+	struct strmap names[2];		/* their numbers, by scope */
 	struct account prototype;	/* table and defaults so far applied */
 };
 
@@ -108,6 +111,8 @@ struct config {
 	struct assignments options[2];		/* by scope */
 	struct section **account;		/* visible ones, in order */
 	size_t account_n;
+	struct strmap account_names;		/* their numbers */
+	struct strmap base_names;		/* accounts that others stand on */
 	struct section *made_listener;
 	const struct rewrite_map **rewrite;	/* of all files, NULL at the end; NULL = none */
 	struct strbuf searched;

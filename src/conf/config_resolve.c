@@ -379,6 +379,13 @@ static int resolve_file(struct config *c, struct config_file *f, struct error *e
 	return apply_defaults(c, f, &done, f->defaults.last, err);
 }
 
+/* Notes whom the section stands on. */
+static void note_bases(struct config *c, const struct section *s)
+{
+	for (char **base = s->base; base && *base; base++)
+		(void)strmap_add(&c->base_names, *base, 0);
+}
+
 /* Puts the accounts in order and leaves out those that a user's account hides. */
 static void list_accounts(struct config *c)
 {
@@ -389,10 +396,13 @@ static void list_accounts(struct config *c)
 	c->account = arena_calloc(c->arena, n + 1, sizeof(struct section *));
 	for (const struct config_file *f = c->file; f; f = f->next) {
 		for (struct section *s = f->first; s; s = s->next) {
+			note_bases(c, s);
 			for (const struct config_file *g = c->file; g != f; g = g->next)
 				s->shadowed = s->shadowed || find_in(g, s->name);
-			if (s->scope == SCOPE_ACCOUNT && !s->shadowed)
-				c->account[c->account_n++] = s;
+			if (s->scope != SCOPE_ACCOUNT || s->shadowed)
+				continue;
+			(void)strmap_add(&c->account_names, s->name, c->account_n);
+			c->account[c->account_n++] = s;
 		}
 	}
 }

@@ -37,7 +37,9 @@ struct section *config_section_add(struct config *c, struct config_file *f,
 	else
 		f->first = s;
 	f->last = s;
-	f->count++;
+	f->section = arena_grow(c->arena, f->section, f->count, &f->alloc, sizeof(*f->section));
+	(void)strmap_add(&f->names[scope], s->name, f->count);	/* the first of a name counts */
+	f->section[f->count++] = s;
 	return s;
 }
 
@@ -105,11 +107,9 @@ static int read_bases(struct config *c, struct section *s, char *list, struct er
 struct section *config_section_find(const struct config_file *f, enum setting_scope scope,
 				    const char *name)
 {
-	for (struct section *s = f->first; s; s = s->next) {
-		if (s->scope == scope && strcmp(s->name, name) == 0)
-			return s;
-	}
-	return NULL;
+	size_t i;
+
+	return strmap_find(&f->names[scope], name, &i) ? f->section[i] : NULL;
 }
 
 /* In every file of the user, or of the machine: they are read as one. */

@@ -8,7 +8,8 @@
 #include <strings.h>
 
 #include "conf/config_parts.h"
-#include "message/address.h"
+#include "message/patterns.h"
+#include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 #include "util/text.h"
@@ -19,6 +20,7 @@ struct walk {
 	const struct config *config;
 	config_warn_fn *fn;
 	void *ctx;
+	struct arena *scratch;
 };
 
 ATTR_PRINTF(3, 4)
@@ -166,23 +168,39 @@ static bool is_relative(const struct assignment *as)
 	       strcmp(as->value, "system") != 0;
 }
 
-/* The assignment to the same key above it, in the same file; NULL if there is none. */
-static const struct assignment *find_above(const struct assignment *first,
-					   const struct assignment *as)
-{
-	const struct assignment *found = NULL;
+/* The last assignment to each key of each file, of those that were looked at. */
+struct written {
+	struct strmap keys;
+	const struct assignment **last;
+	size_t n, alloc;
+};
 
-	for (const struct assignment *a = first; a != as; a = a->next) {
-		if (a->row == as->row && a->place && as->place && strcmp(a->place, as->place) == 0)
-			found = a;
+/* The assignment to the same key above it, in the same file; NULL if there is none. */
+static const struct assignment *take_written(struct written *seen, const struct assignment *as)
+{
+	struct arena *a = seen->keys.arena;
+	const struct assignment *above;
+	size_t i;
+
+	if (!as->place)
+		return NULL;
+	const char *key = arena_printf(a, "%s %s", as->row->key, as->place);
+
+	if (strmap_find(&seen->keys, key, &i)) {
+		above = seen->last[i];
+		seen->last[i] = as;
+		return above;
 	}
-	return found;
+	seen->last = arena_grow(a, seen->last, seen->n, &seen->alloc, sizeof(*seen->last));
+	seen->last[seen->n] = as;
+	(void)strmap_add(&seen->keys, key, seen->n++);
+	return NULL;
 }
 
-static void warn_written(const struct walk *w, const struct section *s,
-			 const struct assignment *first, const struct assignment *as)
+static void warn_written(const struct walk *w, const struct section *s, struct written *seen,
+			 const struct assignment *as)
 {
-	const struct assignment *above = find_above(first, as);
+	const struct assignment *above = take_written(seen, as);
 
 	if (above)
 		warn(w, s, "%s:%u: key '%s': stands in line %u as well, and only this one counts",
@@ -203,12 +221,12 @@ static void warn_defaults(const struct walk *w)
 
 	for (size_t i = 0; i < w->config->account_n; i++) {
 		const struct section *s = w->config->account[i];
-		const struct assignment *first = s->file->defaults.first;
+		struct written seen = { .keys = { .arena = w->scratch, .exact = true } };
 
 		if (s->file == done)
 			continue;
-		for (const struct assignment *as = first; as; as = as->next)
-			warn_written(w, s, first, as);
+		for (const struct assignment *as = s->file->defaults.first; as; as = as->next)
+			warn_written(w, s, &seen, as);
 		done = s->file;
 	}
 }
@@ -217,15 +235,7 @@ static void warn_defaults(const struct walk *w)
 
 static bool is_base(const struct config *c, const char *name)
 {
-	for (const struct config_file *f = c->file; f; f = f->next) {
-		for (const struct section *s = f->first; s; s = s->next) {
-			for (char **base = s->base; base && *base; base++) {
-				if (strcmp(*base, name) == 0)
-					return true;
-			}
-		}
-	}
-	return false;
+	return strmap_find(&c->base_names, name, NULL);
 }
 
 static bool has_server(const struct account *a)
@@ -265,44 +275,82 @@ static void warn_no_default(const struct walk *w)
 	     s->file->classic ? "" : "]");
 }
 
-/* Is every address that the pattern means the first account's already? */
-static bool taken(const struct account *first, const char *pattern)
-{
-	const bool wild = strpbrk(pattern, "*?") != NULL;
+/* The 'from' of the accounts above the one that is looked at. */
+struct above {
+	struct patterns addresses;	/* as what they mean */
+	struct patterns words;		/* the same as they are written, without wildcards */
+	size_t *owner, alloc;		/* by the numbers of both: the account */
+};
 
-	for (const char *const *f = first->from; f && *f; f++) {
-		if (wild ? strcasecmp(*f, pattern) == 0 : address_match(*f, pattern))
-			return true;
-	}
-	return false;
+static const char *as_word(struct arena *a, const char *pattern)
+{
+	char *word = arena_strdup(a, pattern);
+
+	for (char *p = word; (p = strpbrk(p, "*?")); p++)
+		*p = *p == '*' ? '\1' : '\2';
+	return word;
 }
 
-static bool all_taken(const struct account *first, const struct account *a)
+static void note_from(struct above *up, size_t at, const struct account *a)
 {
 	for (const char *const *f = a->from; f && *f; f++) {
-		if (!taken(first, *f))
-			return false;
+		up->owner = arena_grow(up->words.arena, up->owner, up->words.n, &up->alloc,
+				       sizeof(*up->owner));
+		up->owner[up->words.n] = at;
+		patterns_add(&up->addresses, *f);
+		patterns_add(&up->words, as_word(up->words.arena, *f));
 	}
+}
+
+/* The first account from *at on that has every address which the pattern means. */
+static bool find_taker(struct above *up, const char *pattern, size_t *at)
+{
+	const bool wild = strpbrk(pattern, "*?") != NULL;
+	size_t low = 0, high = up->words.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (up->owner[mid] < *at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!(wild ? patterns_find(&up->words, as_word(up->words.arena, pattern), low, &low) :
+		     patterns_find(&up->addresses, pattern, low, &low)))
+		return false;
+	*at = up->owner[low];
+	return true;
+}
+
+/* The first account that has all addresses of another one below it. */
+static bool find_above(struct above *up, const struct account *a, size_t *at)
+{
+	size_t before;
+
+	*at = 0;
+	do {
+		before = *at;
+		for (const char *const *f = a->from; f && *f; f++) {
+			if (!find_taker(up, *f, at))
+				return false;
+		}
+	} while (*at != before);
 	return a->from && *a->from;
 }
 
-/* The account above it has all of its addresses, and nothing else leads to it. */
-static void warn_shadowed(const struct walk *w, size_t at)
+/* An account above it has all of its addresses, and nothing else leads to it. */
+static void warn_shadowed(const struct walk *w, struct above *up, size_t i)
 {
-	const struct section *s = w->config->account[at];
+	const struct section *s = w->config->account[i];
+	size_t at;
 
 	if (s->account.match_user || s->account.match_to || is_base(w->config, s->name) ||
-	    config_default(w->config) == &s->account)
+	    config_default(w->config) == &s->account || !find_above(up, &s->account, &at))
 		return;
-	for (size_t i = 0; i < at; i++) {
-		const struct section *above = w->config->account[i];
-
-		if (!all_taken(&above->account, &s->account))
-			continue;
-		warn(w, s, "%s:%u: account '%s' is never chosen but by -a: account '%s' above it "
-		     "has the same 'from'", s->file->name, s->line, s->name, above->name);
-		return;
-	}
+	warn(w, s, "%s:%u: account '%s' is never chosen but by -a: account '%s' above it "
+	     "has the same 'from'", s->file->name, s->line, s->name,
+	     w->config->account[at]->name);
 }
 
 /* --- all of it -------------------------------------------------------------------- */
@@ -310,25 +358,30 @@ static void warn_shadowed(const struct walk *w, size_t at)
 void config_warn(const struct config *c, const struct account *only, config_warn_fn *fn,
 		 void *ctx)
 {
-	const struct walk w = { .config = c, .fn = fn, .ctx = ctx };
+	const struct walk w = { .config = c, .fn = fn, .ctx = ctx, .scratch = arena_new() };
+	struct above up = { .addresses.arena = w.scratch, .words.arena = w.scratch };
 
 	for (size_t i = 0; i < c->account_n; i++) {
 		const struct section *s = c->account[i];
+
+		struct written seen = { .keys = { .arena = w.scratch, .exact = true } };
 
 		if (only && only != &s->account)
 			continue;
 		for (const struct assignment *as = s->own.first; as; as = as->next) {
 			warn_key(&w, s, as);
-			warn_written(&w, s, s->own.first, as);
+			warn_written(&w, s, &seen, as);
 		}
 		warn_no_server(&w, s);
 		if (only)
 			continue;
 		warn_no_from(&w, s);
-		warn_shadowed(&w, i);
+		warn_shadowed(&w, &up, i);
+		note_from(&up, i, &s->account);
 	}
-	if (only)
-		return;
-	warn_defaults(&w);
-	warn_no_default(&w);
+	if (!only) {
+		warn_defaults(&w);
+		warn_no_default(&w);
+	}
+	arena_free(w.scratch);
 }

@@ -41,7 +41,9 @@ struct listen_settings {
 	unsigned max_hold;		/* seconds, of FUTURERELEASE */
 	bool lmtp;			/* protocol = lmtp */
 	uint64_t message_size_limit;	/* octets */
-	unsigned idle_timeout;		/* seconds */
+	unsigned idle_timeout;		/* seconds, also for all of a command */
+	unsigned message_timeout;	/* seconds for all of DATA or a chunk; 0 = no limit */
+	unsigned session_timeout;	/* seconds; 0 = no limit */
 	/* of clients by a local socket: server/caller.h; NULL = all may */
 	const char *const *allow_users, *const *deny_users, *const *allow_groups;
 	const char *const *local_login_sender_maps;	/* words USER=PATTERN */

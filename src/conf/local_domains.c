@@ -11,12 +11,14 @@
 #include "conf/config_parts.h"
 #include "message/address.h"
 #include "message/ident.h"
+#include "message/patterns.h"
 #include "util/arena.h"
 #include "util/error.h"
 
 struct local_domains {
 	struct arena *arena;
-	const char *const *item;
+	const char **own;		/* items that mean this host; NULL at the end */
+	struct patterns others;
 	const char *host, *told;	/* the system's word, and $HOSTNAME; NULL at first */
 };
 
@@ -25,9 +27,18 @@ static const char *const own[] = { "localhost", "%H", "%H.%D", NULL };
 static struct local_domains *make(struct arena *a, const char *const *items)
 {
 	struct local_domains *l = arena_alloc(a, sizeof(*l));
+	size_t n = 0, own_n = 0;
 
-	l->arena = a;
-	l->item = items;
+	while (items && items[n])
+		n++;
+	l->arena = l->others.arena = a;
+	l->own = arena_calloc(a, n + 1, sizeof(*l->own));
+	for (size_t i = 0; i < n; i++) {
+		if (strchr(items[i], '%') || strcasecmp(items[i], "localhost") == 0)
+			l->own[own_n++] = items[i];
+		else
+			patterns_add(&l->others, items[i]);
+	}
 	return l;
 }
 
@@ -113,8 +124,6 @@ static bool matches(struct local_domains *l, const char *item, const char *domai
 
 	if (strcasecmp(item, "localhost") == 0)
 		return local_domain_is_localhost(domain);
-	if (!strchr(item, '%'))
-		return address_match(item, domain);
 	if (strcmp(item, "%H") == 0)
 		return is_host(l, domain);
 	if (strcmp(item, "%H.%D") == 0)
@@ -127,7 +136,9 @@ bool local_domains_has(struct local_domains *l, const char *domain)
 {
 	if (!domain)
 		return true;
-	for (const char *const *item = l->item; item && *item; item++) {
+	if (patterns_find(&l->others, domain, 0, NULL))
+		return true;
+	for (const char **item = l->own; *item; item++) {
 		if (matches(l, *item, domain))
 			return true;
 	}

@@ -1,13 +1,18 @@
 #include "config.h"
 #include "conf/rewrite.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/rcfile.h"
 #include "message/address.h"
+#include "message/patterns.h"
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/fs.h"
@@ -16,23 +21,56 @@
 
 #define FILE_MAX (16 << 20)	/* octets */
 #define RULES_MAX 1000000
+#define BLANKS " \t\r"
+/* octets of what is plain (RFC 5321, section 4.5.3.1; RFC 1035, section 2.3.4) */
+#define LOCAL_MAX 64
+#define LABEL_MAX 63
+#define DOMAIN_MAX 253
 
 /* In the order of precedence; patterns share the last place. */
 enum kind { KIND_ADDRESS, KIND_NAME, KIND_DOMAIN, KIND_PATTERN };
 
-struct entry {
-	enum kind kind;
+/* A rule whose sides had to be taken apart. */
+struct full {
 	const char *key;	/* address with quotes where needed, local part, domain, pattern */
-	bool local_pattern;	/* for local parts */
-	size_t order;		/* in which they came */
 	struct rewrite_rule rule;
+};
+
+/*
+ * Most rules are of plain addresses: these stay as they are in the text, the
+ * left side with a NUL behind it and blanks before the right one, and are
+ * taken apart when they are found.
+ */
+struct entry {
+	union {
+		const char *text;
+		struct full *full;
+	} is;
+	unsigned line;
+	unsigned char kind;	/* enum kind */
+	bool plain;
+};
+
+/* The patterns of one sort, and the entries that they are. */
+struct pattern_list {
+	struct patterns set;
+	size_t *entry, alloc;
+};
+
+/* All of them by kind and key; made when it is asked for. */
+struct order {
+	const struct entry **entry;
 };
 
 struct rewrite_map {
 	struct arena *arena;
-	struct entry *entry;	/* sorted by kind and key; patterns as they came */
+	struct entry *entry;	/* as they came */
 	size_t n, alloc;
-	size_t patterns;	/* where they begin */
+	const char *file;	/* of the plain ones */
+	uint32_t *slot;		/* entries + 1 by the hash of their keys, 0 = none; no patterns */
+	size_t slots;		/* a power of two */
+	struct pattern_list *local, *whole;
+	struct order *order;
 };
 
 struct rewrite_map *rewrite_map_new(struct arena *a)
@@ -40,6 +78,10 @@ struct rewrite_map *rewrite_map_new(struct arena *a)
 	struct rewrite_map *map = arena_alloc(a, sizeof(*map));
 
 	map->arena = a;
+	map->local = arena_alloc(a, sizeof(*map->local));
+	map->whole = arena_alloc(a, sizeof(*map->whole));
+	map->order = arena_alloc(a, sizeof(*map->order));
+	map->local->set.arena = map->whole->set.arena = a;
 	return map;
 }
 
@@ -71,25 +113,25 @@ static bool is_pattern(const char *left)
 	return strpbrk(left, "*?") && !strchr(left, '"');
 }
 
-static int read_left(struct arena *a, const char *left, struct entry *e, struct error *err)
+static int read_left(struct arena *a, const char *left, unsigned char *kind, struct full *e,
+		     struct error *err)
 {
 	struct mailbox box;
 
 	if (is_pattern(left)) {
-		e->kind = KIND_PATTERN;
-		e->local_pattern = !strchr(left, '@');
+		*kind = KIND_PATTERN;
 		e->key = arena_printf(a, "%s%s", *left == '@' ? "*" : "", left);
 		return 0;
 	}
 	if (*left == '@') {
-		e->kind = KIND_DOMAIN;
+		*kind = KIND_DOMAIN;
 		return read_domain(a, left + 1, &e->key, err);
 	}
 	if (read_address(a, left, &box, err) < 0)
 		return -1;
 	if (box.angle || box.comment)
 		return error_set(err, FAULT_CONFIG, "a name where only an address can stand");
-	e->kind = box.domain ? KIND_ADDRESS : KIND_NAME;
+	*kind = box.domain ? KIND_ADDRESS : KIND_NAME;
 	e->key = box.domain ? address_format(a, box.local, box.domain) : box.local;
 	return 0;
 }
@@ -117,71 +159,209 @@ static int blame_rule(const struct rewrite_rule *rule, struct error *err)
 	return error_prefix(err, "%s:%u: '%.100s'", rule->file, rule->line, rule->left);
 }
 
+static int make_full(struct rewrite_map *map, struct full *e, unsigned char *kind,
+		     struct error *err)
+{
+	if (!*e->rule.right) {
+		error_set(err, FAULT_CONFIG, "needs 'address', 'Name <address>' or '@domain' "
+			  "on its right");
+		return blame_rule(&e->rule, err);
+	}
+	if (read_left(map->arena, e->rule.left, kind, e, err) < 0 ||
+	    read_right(map->arena, e->rule.right, &e->rule, err) < 0)
+		return blame_rule(&e->rule, err);
+	return 0;
+}
+
+static int take_entry(struct rewrite_map *map, const struct entry *e,
+		     const struct rewrite_rule *rule, struct error *err)
+{
+	if (map->n == RULES_MAX) {
+		error_set(err, FAULT_CONFIG, "more than %d rules", RULES_MAX);
+		return blame_rule(rule, err);
+	}
+	map->entry = arena_grow(map->arena, map->entry, map->n, &map->alloc, sizeof(*map->entry));
+	map->entry[map->n++] = *e;
+	return 0;
+}
+
+/* The strings of the rule live as long as the map. */
+static int add_full(struct rewrite_map *map, const char *left, const char *right,
+		    const char *file, unsigned line, struct error *err)
+{
+	struct entry e = { .line = line };
+
+	e.is.full = arena_alloc(map->arena, sizeof(*e.is.full));
+	e.is.full->rule = (struct rewrite_rule){ .left = left, .right = right, .file = file,
+						 .line = line };
+	return make_full(map, e.is.full, &e.kind, err) < 0 ? -1 :
+		take_entry(map, &e, &e.is.full->rule, err);
+}
+
 int rewrite_map_add(struct rewrite_map *map, const char *left, const char *right,
 		    const char *file, unsigned line, struct error *err)
 {
-	struct entry e = { .rule = { .left = arena_strdup(map->arena, left),
-				     .right = arena_strdup(map->arena, right),
-				     .file = map->n && strcmp(file, map->entry[0].rule.file) == 0 ?
-					     map->entry[0].rule.file :
-					     arena_strdup(map->arena, file), .line = line } };
+	if (!map->file || strcmp(map->file, file) != 0)
+		map->file = arena_strdup(map->arena, file);
+	return add_full(map, arena_strdup(map->arena, left), arena_strdup(map->arena, right),
+			map->file, line, err);
+}
 
-	if (!*right) {
-		error_set(err, FAULT_CONFIG, "needs 'address', 'Name <address>' or '@domain' "
-			  "on its right");
-		return blame_rule(&e.rule, err);
+/* --- plain rules ------------------------------------------------------------------ */
+
+/* 1*64atext *("." 1*atext) of ASCII at p, in all no more than a local part may have; its end. */
+static const char *skip_plain_local(const char *p)
+{
+	static const char more[] = "!#$%&'+-/=^_`{|}~";
+	const char *start = p;
+
+	for (; isalnum((unsigned char)*p) || (*p && strchr(more, *p)) ||
+	     (*p == '.' && p > start && p[-1] != '.'); p++)
+		;
+	return p > start && p[-1] != '.' && p - start <= LOCAL_MAX ? p : NULL;
+}
+
+/* A domain of lower case, whose last label is a word: nothing is to be made of it. */
+static const char *skip_plain_domain(const char *p)
+{
+	const char *start = p, *label = p;
+
+	for (;; p++) {
+		if (*p == '.' || *p == '\0' || text_is_space(*p)) {
+			if (p == label || p - label > LABEL_MAX || p[-1] == '-')
+				return NULL;
+			if (*p != '.')
+				break;
+			label = p + 1;
+		} else if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') ||
+			     (*p == '-' && p > label && p[-1] != '-'))) {
+			return NULL;
+		}
 	}
-	if (read_left(map->arena, left, &e, err) < 0 ||
-	    read_right(map->arena, right, &e.rule, err) < 0)
-		return blame_rule(&e.rule, err);
-	if (map->n == RULES_MAX) {
-		error_set(err, FAULT_CONFIG, "more than %d rules", RULES_MAX);
-		return blame_rule(&e.rule, err);
-	}
-	map->entry = arena_grow(map->arena, map->entry, map->n, &map->alloc, sizeof(*map->entry));
-	e.order = map->n;
-	map->entry[map->n++] = e;
-	return 0;
+	return *label >= 'a' && p - start <= DOMAIN_MAX ? p : NULL;
+}
+
+/* local, "@" domain, or both; its end, NULL if it is something else. */
+static const char *skip_plain(const char *p, unsigned char *kind)
+{
+	*kind = *p == '@' ? KIND_DOMAIN : KIND_NAME;
+	if (*p != '@')
+		p = skip_plain_local(p);
+	if (!p || *p != '@')
+		return p;
+	if (*kind == KIND_NAME)
+		*kind = KIND_ADDRESS;
+	return skip_plain_domain(p + 1);
+}
+
+/* Where the right side of a plain rule begins. */
+static const char *plain_right(const struct entry *e)
+{
+	const char *right = e->is.text + strlen(e->is.text) + 1;
+
+	return right + strspn(right, BLANKS);
+}
+
+static const struct rewrite_rule *rule_of(const struct rewrite_map *map, const struct entry *e)
+{
+	struct rewrite_rule *rule;
+	const char *at;
+
+	if (!e->plain)
+		return &e->is.full->rule;
+	rule = arena_alloc(map->arena, sizeof(*rule));
+	*rule = (struct rewrite_rule){ .left = e->is.text, .right = plain_right(e),
+				       .file = map->file, .line = e->line };
+	at = strchr(rule->right, '@');
+	rule->domain = at + 1;
+	rule->local = at == rule->right ? NULL :
+		arena_strndup(map->arena, rule->right, (size_t)(at - rule->right));
+	return rule;
+}
+
+static const char *key_of(const struct entry *e)
+{
+	return e->plain ? e->is.text + (e->kind == KIND_DOMAIN) : e->is.full->key;
 }
 
 /* --- order ---------------------------------------------------------------------- */
 
 static int compare_key(const struct entry *e, enum kind kind, const char *key)
 {
-	return e->kind == kind ? strcasecmp(e->key, key) : e->kind < kind ? -1 : 1;
+	return e->kind == kind ? strcasecmp(key_of(e), key) : e->kind < kind ? -1 : 1;
 }
 
-/* What is equal keeps its order. */
+/* What is equal, and patterns, keep their order: that of their places in the map. */
 static int compare(const void *x, const void *y)
 {
-	const struct entry *a = x, *b = y;
-	int order = a->kind == KIND_PATTERN && b->kind == KIND_PATTERN ? 0 :
-		    compare_key(a, b->kind, b->key);
+	const struct entry *a = *(const struct entry *const *)x;
+	const struct entry *b = *(const struct entry *const *)y;
+	const int order = a->kind == KIND_PATTERN && b->kind == KIND_PATTERN ? 0 :
+			  compare_key(a, (enum kind)b->kind, key_of(b));
 
-	return order ? order : a->order < b->order ? -1 : a->order > b->order;
+	return order ? order : a < b ? -1 : a > b;
+}
+
+/* The slot of a key, or where it is to be; there are slots. */
+static uint32_t *find_slot(const struct rewrite_map *map, enum kind kind, const char *key)
+{
+	size_t at = text_hash(key) * 4 + kind;
+
+	while (map->slot[at & (map->slots - 1)] &&
+	       compare_key(&map->entry[map->slot[at & (map->slots - 1)] - 1], kind, key) != 0)
+		at++;
+	return &map->slot[at & (map->slots - 1)];
+}
+
+static void note_pattern(struct rewrite_map *map, size_t i)
+{
+	const char *key = key_of(&map->entry[i]);
+	/* one without '@' is for local parts */
+	struct pattern_list *l = strchr(key, '@') ? map->whole : map->local;
+
+	l->entry = arena_grow(map->arena, l->entry, l->set.n, &l->alloc, sizeof(*l->entry));
+	l->entry[l->set.n] = i;
+	patterns_add(&l->set, key);
 }
 
 int rewrite_map_finish(struct rewrite_map *map, struct error *err)
 {
-	if (map->n > 1)
-		qsort(map->entry, map->n, sizeof(*map->entry), compare);
-	for (map->patterns = 0; map->patterns < map->n; map->patterns++) {
-		const struct entry *e = &map->entry[map->patterns];
+	for (map->slots = 16; 2 * map->slots < 3 * map->n; map->slots *= 2)
+		;
+	map->slot = arena_calloc(map->arena, map->slots, sizeof(*map->slot));
+	for (size_t i = 0; i < map->n; i++) {
+		const struct entry *e = &map->entry[i];
+		uint32_t *slot;
 
-		if (e->kind == KIND_PATTERN)
-			break;
-		if (map->patterns && compare_key(e, e[-1].kind, e[-1].key) == 0) {
-			error_set(err, FAULT_CONFIG, "stands in %s:%u already",
-				  e[-1].rule.file, e[-1].rule.line);
-			return blame_rule(&e->rule, err);
+		if (e->kind == KIND_PATTERN) {
+			note_pattern(map, i);
+			continue;
 		}
+		slot = find_slot(map, (enum kind)e->kind, key_of(e));
+		if (*slot) {
+			const struct rewrite_rule *first = rule_of(map, &map->entry[*slot - 1]);
+
+			error_set(err, FAULT_CONFIG, "stands in %s:%u already", first->file,
+				  first->line);
+			return blame_rule(rule_of(map, e), err);
+		}
+		*slot = (uint32_t)i + 1;
 	}
 	return 0;
 }
 
 const struct rewrite_rule *rewrite_nth(const struct rewrite_map *map, size_t i)
 {
-	return i < map->n ? &map->entry[i].rule : NULL;
+	const struct entry **all = map->order->entry;
+
+	if (!all) {
+		map->order->entry = all = arena_calloc(map->arena, map->n + 1, sizeof(*all));
+		for (size_t k = 0; k < map->n; k++)
+			all[k] = &map->entry[k];
+		if (map->n)
+			qsort(all, map->n, sizeof(*all), compare);
+	}
+	return i < map->n ? rule_of(map, all[i]) : NULL;
 }
 
 /* --- the file --------------------------------------------------------------------- */
@@ -201,18 +381,38 @@ static char *left_end(char *p)
 }
 
 /* One logical line: pattern 1*blank result */
-static int take_rule(struct rewrite_map *map, const char *name, char *rule, unsigned line,
-		     struct error *err)
+static int take_rule(struct rewrite_map *map, char *rule, unsigned line, struct error *err)
 {
-	char *right = left_end(rule), *end = rule + strlen(rule);
+	struct entry e = { .is.text = rule, .line = line, .plain = true };
+	char *end = rule + strlen(rule), *right = (char *)(uintptr_t)skip_plain(rule, &e.kind);
+	unsigned char kind;
 
 	while (end > rule && text_is_space(end[-1]))
 		*--end = '\0';
+	if (right && *right && text_is_space(*right)) {
+		const char *value = right + strspn(right, BLANKS);
+
+		if (skip_plain(value, &kind) == end && kind != KIND_NAME) {
+			const struct rewrite_rule told = { .left = rule, .file = map->file,
+							   .line = line };
+
+			*right = '\0';
+			return take_entry(map, &e, &told, err);
+		}
+	}
+	right = left_end(rule);
 	if (*right)
 		*right++ = '\0';
-	while (text_is_space(*right))
-		right++;
-	return rewrite_map_add(map, rule, right, name, line, err);
+	return add_full(map, rule, right + strspn(right, BLANKS), map->file, line, err);
+}
+
+static size_t count_lines(const char *text, size_t len)
+{
+	size_t n = 1;
+
+	for (const char *p = text; (p = memchr(p, '\n', (size_t)(text + len - p))); p++)
+		n++;
+	return n;
 }
 
 /* line = pattern 1*blank result; a line that begins with a blank goes on with the one before */
@@ -224,6 +424,9 @@ int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, siz
 	unsigned first = 0;
 	int rc;
 
+	map->file = arena_strdup(map->arena, name);
+	map->alloc = count_lines(text, len);
+	map->entry = arena_calloc(map->arena, map->alloc, sizeof(*map->entry));
 	while ((rc = rcfile_line(&l, &line, err)) > 0) {
 		const char begin = line[strspn(line, " \t\r")];
 
@@ -239,68 +442,80 @@ int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, siz
 			memset(stop, ' ', (size_t)(line - stop));
 			continue;
 		}
-		if (rule && take_rule(map, name, rule, first, err) < 0)
+		if (rule && take_rule(map, rule, first, err) < 0)
 			return -1;
 		rule = line;
 		first = l.number;
 	}
 	if (rc < 0)
 		return error_prefix(err, "%s:%u", name, l.number);
-	if (rule && take_rule(map, name, rule, first, err) < 0)
+	if (rule && take_rule(map, rule, first, err) < 0)
 		return -1;
 	return rewrite_map_finish(map, err);
 }
 
-int rewrite_map_read(struct rewrite_map *map, const char *path, struct error *err)
+/* All of a file, with a NUL behind it, in memory of the map: rules stay where they are. */
+static int read_text(struct rewrite_map *map, int fd, const char *path, char **out, size_t *len_out,
+		     struct error *err)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
-	int fd = fs_open_read(path);
-	int rc;
+	struct stat st;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
+		const int rc = fs_read_fd(fd, path, &text, err);
+
+		*len_out = text.len;
+		*out = rc < 0 ? NULL : arena_strndup(map->arena, text.buf, text.len);
+		strbuf_release(&text);
+		return rc;
+	}
+	*out = arena_alloc(map->arena, (size_t)st.st_size + 1);
+	for (*len_out = 0; *len_out < (size_t)st.st_size && n > 0; *len_out += (size_t)n) {
+		do
+			n = read(fd, *out + *len_out, (size_t)st.st_size - *len_out);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return error_errno(err, FAULT_IO, "cannot read %s", path);
+	}
+	return 0;
+}
+
+int rewrite_map_read(struct rewrite_map *map, const char *path, struct error *err)
+{
+	int fd = fs_open_read(path), rc;
+	size_t len;
+	char *text;
 
 	if (fd < 0)
 		return fs_cannot_open(err, "rewrite_map ", path);
-	rc = fs_read_fd(fd, path, &text, err);
+	rc = read_text(map, fd, path, &text, &len, err);
 	close(fd);
-	if (rc < 0)
-		error_recast(err, FAULT_CONFIG);
-	else
-		rc = rewrite_map_parse(map, path, text.buf, text.len, err);
-	strbuf_release(&text);
-	return rc;
+	return rc < 0 ? error_recast(err, FAULT_CONFIG) :
+			rewrite_map_parse(map, path, text, len, err);
 }
 
 /* --- searching ------------------------------------------------------------------------ */
 
-static const struct rewrite_rule *find_key(const struct rewrite_map *map, enum kind kind,
-					   const char *key)
+static const struct entry *find_key(const struct rewrite_map *map, enum kind kind, const char *key)
 {
-	size_t low = 0, high = map->patterns;
+	const uint32_t *slot = map->n ? find_slot(map, kind, key) : NULL;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = compare_key(&map->entry[mid], kind, key);
-
-		if (order == 0)
-			return &map->entry[mid].rule;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	return slot && *slot ? &map->entry[*slot - 1] : NULL;
 }
 
-static const struct rewrite_rule *find_pattern(const struct rewrite_map *map, const char *local,
-					       const char *address)
+/* The first of the two sorts, in the order of the file. */
+static const struct entry *find_pattern(const struct rewrite_map *map, const char *local,
+					const char *address)
 {
-	for (size_t i = map->patterns; i < map->n; i++) {
-		const struct entry *e = &map->entry[i];
-		const char *text = e->local_pattern ? local : address;
+	size_t first = map->n, i;
 
-		if (text && address_match(e->key, text))
-			return &e->rule;
-	}
-	return NULL;
+	if (local && patterns_find(&map->local->set, local, 0, &i))
+		first = map->local->entry[i];
+	if (address && patterns_find(&map->whole->set, address, 0, &i) &&
+	    map->whole->entry[i] < first)
+		first = map->whole->entry[i];
+	return first < map->n ? &map->entry[first] : NULL;
 }
 
 const struct rewrite_rule *rewrite_find(const struct rewrite_map *const *maps,
@@ -310,14 +525,19 @@ const struct rewrite_rule *rewrite_find(const struct rewrite_map *const *maps,
 	const char *address = key->domain ? address_format(scratch, key->local, key->domain) : NULL;
 	const char *local = key->is_local ? key->local : NULL;
 	const char *const wanted[] = { address, local, key->domain };
-	const struct rewrite_rule *found = NULL;
+	const struct entry *found = NULL;
+	size_t in = 0;
 
 	for (size_t kind = 0; !found && kind < ARRAY_LEN(wanted); kind++) {
-		for (size_t i = 0; wanted[kind] && !found && maps[i]; i++)
+		for (size_t i = 0; wanted[kind] && !found && maps[i]; i++) {
 			found = find_key(maps[i], (enum kind)kind, wanted[kind]);
+			in = i;
+		}
 	}
-	for (size_t i = 0; !found && maps[i]; i++)
+	for (size_t i = 0; !found && maps[i]; i++) {
 		found = find_pattern(maps[i], local, address);
+		in = i;
+	}
 	arena_free(scratch);
-	return found;
+	return found ? rule_of(maps[in], found) : NULL;
 }

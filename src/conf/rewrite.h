@@ -61,7 +61,10 @@ ATTR_CHECK int rewrite_map_finish(struct rewrite_map *map, struct error *err);
 /* Reads a file of rules, and finishes the map. EX_CONFIG, also for a missing file. */
 ATTR_CHECK int rewrite_map_read(struct rewrite_map *map, const char *path, struct error *err);
 
-/* The same from len octets of text, which are changed; text[len] is NUL. */
+/*
+ * The same from len octets of text, which are changed and must live as long as
+ * the map; text[len] is NUL. For a map without rules.
+ */
 ATTR_CHECK int rewrite_map_parse(struct rewrite_map *map, const char *name, char *text, size_t len,
 				 struct error *err);
 

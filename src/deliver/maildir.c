@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,9 +54,62 @@ static int cannot_store(const struct maildir *m, struct error *err)
 	return error_prefix(err, "cannot store a message");
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The three folders; those not needed later are closed again. */
+static int open_folders(struct maildir *m)
+{
+	int top = store_open_below(AT_FDCWD, m->path);
+	int cur = top < 0 ? -1 : store_open_below(top, "cur");
+
+	if (cur >= 0)
+		m->tmp = store_open_below(top, "tmp");
+	if (m->tmp >= 0)
+		m->new = store_open_below(top, "new");
+	int saved = errno;
+
+	close_fd(&cur);
+	close_fd(&top);
+	errno = saved;
+	return m->new < 0 ? -1 : 0;
+}
+
+/* Is the folder of that name still the one that is open? */
+static bool is_there(const struct maildir *m, int fd, const char *name)
+{
+	struct strbuf path = STRBUF_INIT(strlen(m->path) + sizeof("/tmp"));
+	struct stat now, open;
+
+	strbuf_addf(&path, "%s/%s", m->path, name);
+	const int rc = fstat(fd, &open) < 0 ? -1 : stat(path.buf, &now);
+	const int why = errno;
+
+	strbuf_release(&path);
+	if (rc < 0)
+		return fd >= 0 && why != ENOENT && why != ENOTDIR;
+	return now.st_dev == open.st_dev && now.st_ino == open.st_ino;
+}
+
+/* What was removed or moved away since is opened or made anew: nobody would look there. */
+static int keep_folders(struct maildir *m)
+{
+	if (is_there(m, m->tmp, "tmp") && is_there(m, m->new, "new"))
+		return 0;
+	close_fd(&m->tmp);
+	close_fd(&m->new);
+	return open_folders(m);
+}
+
 static int begin(struct maildir *m, const char **id_out, struct error *err)
 {
 	m->count++;
+	if (keep_folders(m) < 0)
+		return cannot_store(m, err);
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (make_name(m) < 0)
 			break;
@@ -145,31 +199,6 @@ static const struct delivery_ops maildir_ops = {
 	.abandon = maildir_abandon,
 	.free = maildir_free,
 };
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* The three folders; those not needed later are closed again. */
-static int open_folders(struct maildir *m)
-{
-	int top = store_open_below(AT_FDCWD, m->path);
-	int cur = top < 0 ? -1 : store_open_below(top, "cur");
-
-	if (cur >= 0)
-		m->tmp = store_open_below(top, "tmp");
-	if (m->tmp >= 0)
-		m->new = store_open_below(top, "new");
-	int saved = errno;
-
-	close_fd(&cur);
-	close_fd(&top);
-	errno = saved;
-	return m->new < 0 ? -1 : 0;
-}
 
 int maildir_open(struct maildir *m, const char *path, const char *host, struct error *err)
 {

@@ -200,7 +200,8 @@ static bool finish_identity(struct import_source *src, const char *address)
 		import_set_secret(a, src, "tls_key_password", passphrase);
 	}
 	src->first = src->last = NULL;
-	src->count = 0;
+	src->count = src->key_n = 0;
+	src->keys = (struct strmap){ .arena = NULL };
 	return true;
 }
 

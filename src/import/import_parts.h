@@ -17,6 +17,7 @@
 #include "util/attr.h"
 #include "util/secret.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/strvec.h"
 
 struct arena;
@@ -136,6 +137,9 @@ struct import_source {
 	bool fold;			/* keys in any case */
 	size_t count;			/* of values */
 	struct import_value *first, *last;
+	struct strmap keys;		/* their numbers */
+	const struct import_value **latest;	/* by them: the last value of the key */
+	size_t key_n, key_alloc;
 };
 
 /*

@@ -148,6 +148,24 @@ const char *import_beside(struct import *im, const char *from, const char *name)
 
 /* --- values and rows -------------------------------------------------------------- */
 
+/* The last value of a key is the one that counts. */
+static void note_latest(struct import_source *src, const struct import_value *v)
+{
+	struct arena *a = src->im->arena;
+	size_t i;
+
+	src->keys.arena = a;
+	src->keys.exact = !src->fold;
+	if (strmap_find(&src->keys, v->key, &i)) {
+		src->latest[i] = v;
+		return;
+	}
+	src->latest = arena_grow(a, src->latest, src->key_n, &src->key_alloc,
+				 sizeof(*src->latest));
+	src->latest[src->key_n] = v;
+	(void)strmap_add(&src->keys, v->key, src->key_n++);
+}
+
 void import_add(struct import_source *src, const char *key, const char *value, unsigned line)
 {
 	struct arena *a = src->im->arena;
@@ -168,6 +186,7 @@ void import_add(struct import_source *src, const char *key, const char *value, u
 	else
 		src->first = v;
 	src->last = v;
+	note_latest(src, v);
 }
 
 static bool same_key(bool fold, const char *a, const char *b)
@@ -177,13 +196,9 @@ static bool same_key(bool fold, const char *a, const char *b)
 
 const struct import_value *import_find(const struct import_source *src, const char *key)
 {
-	const struct import_value *found = NULL;
+	size_t i;
 
-	for (const struct import_value *v = src->first; v; v = v->next) {
-		if (same_key(src->fold, v->key, key))
-			found = v;
-	}
-	return found;
+	return strmap_find(&src->keys, key, &i) ? src->latest[i] : NULL;
 }
 
 const char *import_get(const struct import_source *src, const char *key)

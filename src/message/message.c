@@ -29,6 +29,7 @@ struct message_reader {
 	uint64_t line_at;		/* where the line begins that comes next */
 	struct strbuf carry;		/* its octets from pieces before this one */
 	struct strbuf clean;		/* room for a line with NUL or CR in it */
+	size_t room;			/* for a line: more when it is known to be a field's */
 	bool skipping;			/* within an mbox line that is too long to keep */
 	struct header_field field;	/* the one being read ... */
 	struct strbuf text;		/* ... and its text */
@@ -40,6 +41,11 @@ struct message_reader {
 	struct scan scan;
 };
 
+static size_t most(const struct message_reader *r)
+{
+	return r->options.large_header ? MESSAGE_HEADER_MOST : MESSAGE_HEADER_MAX;
+}
+
 struct message_reader *message_reader_new(const struct message_options *opt)
 {
 	struct message_reader *r = xcalloc(1, sizeof(*r));
@@ -50,9 +56,10 @@ struct message_reader *message_reader_new(const struct message_options *opt)
 	r->message->arena = a;
 	r->message->header_utf8 = true;
 	r->message->spool = spool_new();
-	strbuf_init(&r->carry, MESSAGE_HEADER_MAX);
-	strbuf_init(&r->clean, MESSAGE_HEADER_MAX);
-	strbuf_init(&r->text, MESSAGE_HEADER_MAX);
+	r->room = MESSAGE_HEADER_MAX;
+	strbuf_init(&r->carry, most(r));
+	strbuf_init(&r->clean, most(r));
+	strbuf_init(&r->text, most(r));
 	return r;
 }
 
@@ -179,10 +186,9 @@ static size_t order_mark(const struct message_reader *r, const char *line, size_
 	return first && len >= 3 && memcmp(line, mark, 3) == 0 ? 3 : 0;
 }
 
-static int too_large(struct error *err)
+static int too_large(const struct message_reader *r, struct error *err)
 {
-	return error_set(err, FAULT_MESSAGE, "the header is larger than %zu octets",
-			 MESSAGE_HEADER_MAX);
+	return error_set(err, FAULT_MESSAGE, "the header is larger than %zu octets", most(r));
 }
 
 static void note_stop(struct message *m, const char *line, size_t len)
@@ -218,8 +224,8 @@ static int header_line(struct message_reader *r, const char *raw, size_t raw_len
 	r->line_at += raw_len;
 	if (kind == LINE_MBOX)
 		return 0;
-	if (len + 2 > MESSAGE_HEADER_MAX - r->header_size)
-		return too_large(err);
+	if (len + 2 > most(r) - r->header_size)
+		return too_large(r, err);
 	r->header_size += len + 2;
 	if (kind == LINE_FIELD) {
 		end_field(r);
@@ -231,22 +237,29 @@ static int header_line(struct message_reader *r, const char *raw, size_t raw_len
 	return 0;
 }
 
+static int header_piece(struct message_reader *r, const char *piece, size_t n, bool complete,
+			struct error *err);
+
 /*
- * A line longer than the header may be is judged by its beginning: text that
- * has no header may begin with a line of any length.
+ * A line longer than the header may be, or than most are, is judged by its
+ * beginning: text that has no header may begin with a line of any length.
  */
 static int long_line(struct message_reader *r, const char *piece, size_t n, bool complete,
 		     struct error *err)
 {
-	size_t before = r->carry.len, len = MESSAGE_HEADER_MAX, name, value;
+	size_t before = r->carry.len, len = r->room, name, value;
 
-	strbuf_add(&r->carry, piece, MESSAGE_HEADER_MAX - before);
+	strbuf_add(&r->carry, piece, r->room - before);
 	const char *line = clean_line(r, r->carry.buf, &len);
 
 	switch (judge(r, line, len, &name, &value)) {
 	case LINE_FIELD:
 	case LINE_FOLDED:
-		return too_large(err);
+		if (r->room == most(r))
+			return too_large(r, err);
+		r->room = most(r);
+		strbuf_truncate(&r->carry, before);
+		return header_piece(r, piece, n, complete, err);
 	case LINE_MBOX:
 		r->line_at += before + n;
 		r->skipping = !complete;
@@ -269,7 +282,7 @@ static int header_piece(struct message_reader *r, const char *piece, size_t n, b
 	if (r->skipping) {
 		r->line_at += n;
 		r->skipping = !complete;
-	} else if (n > MESSAGE_HEADER_MAX - r->carry.len) {
+	} else if (n > r->room - r->carry.len) {
 		rc = long_line(r, piece, n, complete, err);
 	} else if (complete && !r->carry.len) {
 		rc = header_line(r, piece, n, err);
@@ -278,6 +291,7 @@ static int header_piece(struct message_reader *r, const char *piece, size_t n, b
 		if (complete) {
 			rc = header_line(r, r->carry.buf, r->carry.len, err);
 			strbuf_reset(&r->carry);
+			r->room = MESSAGE_HEADER_MAX;
 		}
 	}
 	return rc;
@@ -554,11 +568,11 @@ int message_respell_cr(const struct message *m, char blank, struct message **out
 		       struct error *err)
 {
 	const struct message_options opt = { .dots_ignored = true, .wire = true,
-					     .binary = blank == '\r' };
+					     .binary = blank == '\r', .large_header = true };
 	/* what waits is a block and a run of CRs, which are no more than the body has */
 	struct respelling r = { .reader = message_reader_new(&opt), .blank = blank,
 				.out = STRBUF_INIT((size_t)(m->body_end - m->body_start) +
-						   2 * MESSAGE_HEADER_MAX + 2 * BLOCK) };
+						   2 * MESSAGE_HEADER_MOST + 2 * BLOCK) };
 	int rc = copy_header(&r, m, err);
 
 	if (rc == 0)

@@ -29,8 +29,12 @@ struct error;
 struct spool;
 struct strbuf;
 
-/* Octets of header, canonical, without the empty line; more is EX_DATAERR. */
+/*
+ * Octets of header, canonical, without the empty line; more is EX_DATAERR. So
+ * many strangers may send, and so many who start the program themselves.
+ */
 #define MESSAGE_HEADER_MAX ((size_t)1024 * 1024)
+#define MESSAGE_HEADER_MOST ((size_t)64 * 1024 * 1024)
 #define MESSAGE_LINE_MAX 998	/* octets of a line without CRLF (RFC 5322) */
 
 struct message {
@@ -58,6 +62,7 @@ struct message_options {
 	bool wire;		/* from the listener: no lone dot, no mbox line */
 	bool binary;		/* the body is taken as it is; it is binary unless it is text */
 	unsigned patience;	/* seconds to wait for more input, 0 = for ever */
+	bool large_header;	/* up to MESSAGE_HEADER_MOST */
 };
 
 /*

@@ -42,8 +42,27 @@ void result_doubt(struct result *r, struct error *err)
 
 void result_set_error(struct result *r, size_t i, const struct error *err)
 {
-	r->rcpt[i].outcome = error_is_temporary(err) ? OUTCOME_DEFERRED : OUTCOME_REFUSED;
+	result_set(r, i, error_is_temporary(err) ? OUTCOME_DEFERRED : OUTCOME_REFUSED);
 	r->rcpt[i].error = *err;
+}
+
+void result_set(struct result *r, size_t i, enum outcome outcome)
+{
+	const enum outcome before = r->rcpt[i].outcome;
+
+	r->set_n += (size_t)(outcome != OUTCOME_NONE) - (size_t)(before != OUTCOME_NONE);
+	r->accepted_n += (size_t)(outcome == OUTCOME_ACCEPTED) -
+			 (size_t)(before == OUTCOME_ACCEPTED);
+	if (outcome == OUTCOME_NONE && i < r->settled)
+		r->settled = i;
+	r->rcpt[i].outcome = outcome;
+}
+
+size_t result_first_open(struct result *r)
+{
+	while (r->settled < r->rcpt_count && r->rcpt[r->settled].outcome != OUTCOME_NONE)
+		r->settled++;
+	return r->settled;
 }
 
 void result_take_back(struct result *r, struct error *err)
@@ -59,6 +78,7 @@ void result_clear(struct result *r)
 {
 	for (size_t i = 0; i < r->rcpt_count; i++)
 		r->rcpt[i] = (struct rcpt_result){ .outcome = OUTCOME_NONE };
+	r->settled = r->set_n = r->accepted_n = 0;
 	r->outcome = OUTCOME_NONE;
 	r->error.exit = r->refusal.exit = 0;
 	r->unknown = false;

@@ -31,6 +31,8 @@ struct result {
 	struct error error;		/* worst of all, the one that makes the exit code */
 	struct rcpt_result *rcpt;	/* in the order of the envelope */
 	size_t rcpt_count, rcpt_alloc;
+	size_t settled;			/* so many at the front are known to have an outcome */
+	size_t set_n, accepted_n;	/* see result_set() */
 	struct error refusal;		/* the first that ends it for all; exit 0 = none */
 	bool unknown;			/* sent, but the connection broke before the reply */
 	const char *server;		/* host:port */
@@ -66,6 +68,17 @@ void result_set_rest(struct result *r, const struct error *err);
 
 /* One recipient refused or deferred by err (its status says which). */
 void result_set_error(struct result *r, size_t i, const struct error *err);
+
+/*
+ * The outcome of a recipient. What transactions do goes through here: set_n
+ * grows by one for each that gets an outcome and accepted_n for each that is
+ * accepted, and shrink for those who lose it. Only differences of them count,
+ * and they cost nothing to look at.
+ */
+void result_set(struct result *r, size_t i, enum outcome outcome);
+
+/* The first recipient without an outcome; rcpt_count when there is none. */
+size_t result_first_open(struct result *r);
 
 /* Nobody knows about those who seemed to have got it: result_doubt(), and err for each of them. */
 void result_take_back(struct result *r, struct error *err);

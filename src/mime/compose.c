@@ -251,7 +251,8 @@ static void make_boundaries(struct compose *c)
 int compose_message(const struct compose_request *req, const struct compose_options *opt,
 		    struct message **out, struct error *err)
 {
-	struct message_options input = { .dots_ignored = true, .wire = true };
+	struct message_options input = { .dots_ignored = true, .wire = true,
+					 .large_header = true };
 	struct compose c = { .arena = arena_new(), .req = req, .opt = opt,
 			     .out = STRBUF_INIT(COMPOSE_OUT_MAX) };
 	struct tree tree = { .forms = 0 };

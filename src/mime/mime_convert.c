@@ -39,7 +39,7 @@ struct mime_fact {
 };
 
 #define BLOCK ((size_t)64 * 1024)
-#define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
+#define FIELD_MAX (16 * MESSAGE_HEADER_MOST)	/* each octet may become several */
 
 /* --- the first pass: what each entity holds and what is to be done to it ------------ */
 
@@ -429,7 +429,8 @@ static int run(struct convert *c, struct writer *w, struct message **out, struct
 	static const struct mime_walk_handler handler = {
 		.header = put_header, .content = put_content, .copy = put_copy, .end = put_end,
 	};
-	static const struct message_options canonical = { .dots_ignored = true, .wire = true };
+	static const struct message_options canonical = { .dots_ignored = true, .wire = true,
+							   .large_header = true };
 
 	c->reader = message_reader_new(&canonical);
 	strbuf_init(&c->out, FIELD_MAX + 8 * BLOCK);

@@ -14,6 +14,7 @@
 #include "util/arena.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 
 struct downgrade {
@@ -247,21 +248,22 @@ void mime_param_add(struct strbuf *out, const char *name, const char *value, con
 
 #define NAME_MAX_EXTENDED ((size_t)40)	/* longer ones leave no room for a value */
 
-/* Is there a name*= or name*0= besides name=? Readers take that one. */
-static bool has_extended(const char *p, const char *end, const struct mime_param *plain)
+/* The names of those that are there as name*= or name*0=; readers take these. */
+static void note_extended(struct strmap *names, const char *p, const char *end)
 {
 	struct mime_param param;
 
 	while (mime_param_next(&p, end, &param)) {
-		if (param.name_len > plain->name_len && param.name[plain->name_len] == '*' &&
-		    strncasecmp(param.name, plain->name, plain->name_len) == 0)
-			return true;
+		const char *star = param.name_len ? memchr(param.name, '*', param.name_len) : NULL;
+
+		if (star)
+			(void)strmap_add(names, arena_strndup(names->arena, param.name,
+							      (size_t)(star - param.name)), 0);
 	}
-	return false;
 }
 
-static void put_param(struct downgrade *d, const struct mime_param *param, const char *first,
-		      const char *end)
+static void put_param(struct downgrade *d, const struct mime_param *param,
+		      const struct strmap *extended)
 {
 	const size_t len = (size_t)(param->end - param->start);
 	struct strbuf value = STRBUF_INIT(len);
@@ -269,7 +271,8 @@ static void put_param(struct downgrade *d, const struct mime_param *param, const
 	if (param->name_len && param->name_len <= NAME_MAX_EXTENDED &&
 	    !memchr(param->name, '*', param->name_len) &&
 	    !text_is_ascii(param->value, param->value_len)) {
-		if (!has_extended(first, end, param)) {
+		if (!strmap_find(extended, arena_strndup(extended->arena, param->name,
+							 param->name_len), NULL)) {
 			mime_param_value(param, &value);
 			strbuf_addch(d->out, ';');
 			add_extended(d->out, param->name, param->name_len, value.buf,
@@ -285,11 +288,14 @@ static void put_param(struct downgrade *d, const struct mime_param *param, const
 static void params(struct downgrade *d, const char *value, size_t n)
 {
 	const char *end = value + n, *first = mime_param_first(value, end), *p = first;
+	struct strmap extended = { .arena = arena_new() };
 	struct mime_param param;
 
 	between_comments(d, value, (size_t)(first - value), mark);	/* the type itself */
+	note_extended(&extended, first, end);
 	while (mime_param_next(&p, end, &param))
-		put_param(d, &param, first, end);
+		put_param(d, &param, &extended);
+	arena_free(extended.arena);
 }
 
 /* --- addresses and other phrases ---------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "message/patterns.h"
 #include "util/arena.h"
 #include "util/dynlib.h"
 #include "util/error.h"
@@ -130,7 +131,20 @@ static char *next_line(struct strbuf *line, const char **p, const char *end)
 struct glob {
 	unsigned long weight;
 	char *type, *pattern;
+	size_t n, order;
 	bool exact_case;
+};
+
+/*
+ * A file of them. They are sorted so that the first that matches is the one
+ * that counts; what is more than '*' and '?' is tried one by one.
+ */
+struct globs {
+	struct glob *glob;
+	size_t n;
+	struct patterns plain;
+	size_t *plain_at;	/* by their numbers there */
+	size_t *other, other_n;
 };
 
 static bool read_glob(char *line, struct glob *g)
@@ -150,45 +164,90 @@ static bool read_glob(char *line, struct glob *g)
 	if (end)
 		*end++ = '\0';
 	g->exact_case = end && strstr(end, "cs");
+	g->n = strlen(g->pattern);
 	text_lower(g->type);
 	return *g->pattern && mime_type_valid(g->type);
 }
 
-static bool glob_matches(const struct glob *g, const char *name, const char *lower)
+/* The heavier one, then the longer one, then the first one. */
+static int compare_globs(const void *x, const void *y)
+{
+	const struct glob *a = x, *b = y;
+
+	if (a->weight != b->weight)
+		return a->weight > b->weight ? -1 : 1;
+	if (a->n != b->n)
+		return a->n > b->n ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+static bool glob_matches(struct arena *a, const struct glob *g, const char *name)
 {
 	if (fnmatch(g->pattern, name, 0) == 0)
 		return true;
 	if (g->exact_case)
 		return false;
-	text_lower(g->pattern);
-	return fnmatch(g->pattern, lower, 0) == 0;
+	char *pattern = arena_strdup(a, g->pattern), *lower = arena_strdup(a, name);
+
+	text_lower(pattern);
+	text_lower(lower);
+	return fnmatch(pattern, lower, 0) == 0;
+}
+
+/* Reads n lines of text into globs, which live in a. */
+static void read_globs(struct arena *a, const char *text, size_t len, struct globs *out)
+{
+	struct strbuf line = STRBUF_INIT(LINE_MAX_TYPES);
+	const char *p = text;
+	size_t alloc = 0;
+	char *raw;
+
+	*out = (struct globs){ .plain.arena = a };
+	while ((raw = next_line(&line, &p, text + len))) {
+		struct glob g = { .order = out->n };
+
+		if (!read_glob(arena_strdup(a, raw), &g))
+			continue;
+		out->glob = arena_grow(a, out->glob, out->n, &alloc, sizeof(*out->glob));
+		out->glob[out->n++] = g;
+	}
+	strbuf_release(&line);
+	if (out->n)
+		qsort(out->glob, out->n, sizeof(*out->glob), compare_globs);
+	out->plain_at = arena_calloc(a, out->n + 1, sizeof(*out->plain_at));
+	out->other = arena_calloc(a, out->n + 1, sizeof(*out->other));
+	for (size_t i = 0; i < out->n; i++) {
+		if (strpbrk(out->glob[i].pattern, "[\\")) {
+			out->other[out->other_n++] = i;
+		} else {
+			out->plain_at[out->plain.n] = i;
+			patterns_add(&out->plain, out->glob[i].pattern);
+		}
+	}
+}
+
+static const char *search_globs(struct arena *a, struct globs *g, const char *name)
+{
+	size_t found = g->n, at = 0;
+
+	while (found == g->n && patterns_find(&g->plain, name, at, &at)) {
+		if (glob_matches(a, &g->glob[g->plain_at[at]], name))
+			found = g->plain_at[at];
+		at++;
+	}
+	for (size_t i = 0; i < g->other_n && g->other[i] < found; i++) {
+		if (glob_matches(a, &g->glob[g->other[i]], name))
+			found = g->other[i];
+	}
+	return found < g->n ? arena_strdup(a, g->glob[found].type) : NULL;
 }
 
 const char *mime_type_in_globs(struct arena *a, const char *text, size_t len, const char *name)
 {
-	struct strbuf line = STRBUF_INIT(LINE_MAX_TYPES);
-	const char *p = text, *found = NULL;
-	unsigned long weight = 0;
-	size_t longest = 0;
-	char *lower = arena_strdup(a, name), *raw;
+	struct globs globs;
 
-	text_lower(lower);
-	while ((raw = next_line(&line, &p, text + len))) {
-		struct glob g;
-
-		if (!read_glob(raw, &g) || g.weight < weight)
-			continue;
-		size_t n = strlen(g.pattern);
-
-		if ((found && g.weight == weight && n <= longest) ||
-		    !glob_matches(&g, name, lower))
-			continue;
-		found = arena_strdup(a, g.type);
-		weight = g.weight;
-		longest = n;
-	}
-	strbuf_release(&line);
-	return found;
+	read_globs(a, text, len, &globs);
+	return search_globs(a, &globs, name);
 }
 
 /* What stands behind the last dot, unless the name begins with it. */
@@ -222,17 +281,14 @@ const char *mime_type_in_table(struct arena *a, const char *text, size_t len, co
 	return found;
 }
 
-typedef const char *search_fn(struct arena *, const char *, size_t, const char *);
-
 /* Looks into one file; one that is not there or cannot be read has no answer. */
-static const char *search_file(struct arena *a, const char *path, search_fn *search,
-			       const char *name)
+static const char *search_table(struct arena *a, const char *path, const char *name)
 {
 	struct strbuf text = STRBUF_INIT(FILE_MAX);
 	const char *found = NULL;
 
 	if (fs_read_file(path, 0, &text, NULL) == 0)
-		found = search(a, text.buf, text.len, name);
+		found = mime_type_in_table(a, text.buf, text.len, name);
 	strbuf_release(&text);
 	return found;
 }
@@ -251,6 +307,34 @@ static void data_folders(struct arena *a, struct strvec *folders)
 	xfree(home);
 }
 
+/* The globs of a file; read when they are first asked for, and kept till the end. */
+static struct globs *globs_of(const char *path)
+{
+	static struct kept {
+		struct kept *next;
+		const char *path;
+		struct globs globs;
+	} *first;
+	static struct arena *arena;
+	struct strbuf text = STRBUF_INIT(FILE_MAX);
+	struct kept *k = first;
+
+	while (k && strcmp(k->path, path) != 0)
+		k = k->next;
+	if (k)
+		return &k->globs;
+	if (!arena)
+		arena = arena_new();
+	k = arena_alloc(arena, sizeof(*k));
+	*k = (struct kept){ .next = first, .path = arena_strdup(arena, path) };
+	first = k;
+	if (fs_read_file(path, 0, &text, NULL) < 0)
+		strbuf_reset(&text);
+	read_globs(arena, text.buf, text.len, &k->globs);
+	strbuf_release(&text);
+	return &k->globs;
+}
+
 const char *mime_type_of_name(struct arena *a, const char *name)
 {
 	struct strvec folders = STRVEC_INIT(FOLDERS_MAX);
@@ -259,12 +343,12 @@ const char *mime_type_of_name(struct arena *a, const char *name)
 	data_folders(a, &folders);
 	for (size_t i = 0; !found && i < folders.n; i++) {
 		if (folders.v[i][0] == '/')
-			found = search_file(a, arena_printf(a, "%s/mime/globs2", folders.v[i]),
-					    mime_type_in_globs, name);
+			found = search_globs(a, globs_of(arena_printf(a, "%s/mime/globs2",
+								     folders.v[i])), name);
 	}
 	strvec_release(&folders);
 	if (!found)
-		found = search_file(a, "/etc/mime.types", mime_type_in_table, name);
+		found = search_table(a, "/etc/mime.types", name);
 	if (!found)
 		found = mime_type_in_table(a, known, sizeof(known) - 1, name);
 	return found && strncmp(found, "multipart/", 10) != 0 ? found : NULL;
@@ -292,14 +376,50 @@ static bool says_more(const char *by_octets, const char *by_name)
 	return strncmp(by_octets, "message/", 8) == 0;
 }
 
+/* Text for sure: no control characters, and valid UTF-8 but for a character that is cut. */
+static bool is_text(const char *data, size_t n)
+{
+	size_t end = n;
+
+	while (end && end + 3 > n && ((unsigned char)data[end - 1] & 0xc0) == 0x80)
+		end--;
+	if (end && (unsigned char)data[end - 1] >= 0xc0)
+		end--;
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)data[i] < ' ' && !strchr("\t\n\r\f", data[i]))
+			return false;
+	}
+	return n && memchr(data, 0, n) == NULL && text_is_utf8(data, end);
+}
+
+/* Do the octets say what the name says? Then nobody else is to be asked. */
+static bool is_certain(const char *by_name, const char *data, size_t n)
+{
+	static const struct { const char *type, *begin; } signs[] = {
+		{ "application/pdf", "%PDF-" }, { "image/png", "\x89PNG\r\n\x1a\n" },
+		{ "image/jpeg", "\xff\xd8\xff" }, { "image/gif", "GIF8" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		const size_t len = strlen(signs[i].begin);
+
+		if (strcmp(signs[i].type, by_name) == 0)
+			return n >= len && memcmp(signs[i].begin, data, len) == 0;
+	}
+	return strncmp(by_name, "text/", 5) == 0 && is_text(data, n);
+}
+
 /*
  * A text that begins like a header is a message only when its name says so,
  * too: messages are never encoded.
  */
 const char *mime_type_of(struct arena *a, const char *name, const char *data, size_t n)
 {
-	const char *by_name = mime_type_of_name(a, name), *type = mime_magic_type(a, data, n);
+	const char *by_name = mime_type_of_name(a, name), *type;
 
+	if (by_name && is_certain(by_name, data, n))
+		return by_name;
+	type = mime_magic_type(a, data, n);
 	if (!type || (by_name && says_more(type, by_name)))
 		type = by_name;
 	if (!type || strncmp(type, "inode/", 6) == 0 || strncmp(type, "multipart/", 10) == 0 ||

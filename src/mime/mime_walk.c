@@ -13,7 +13,7 @@
 
 #define BLOCK ((size_t)64 * 1024)
 #define FULL (BLOCK - 64)		/* the writer wants some room */
-#define HEADER_MAX (2 * MESSAGE_HEADER_MAX)	/* edits may have made it longer */
+#define HEADER_MAX (2 * MESSAGE_HEADER_MOST)	/* edits may have made it longer */
 
 struct level {
 	struct mime_entity entity;

@@ -12,6 +12,7 @@
 #include "message/address.h"
 #include "message/envelope.h"
 #include "message/ident.h"
+#include "message/patterns.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
@@ -34,11 +35,14 @@ static bool owns(const struct account *a, const char *address)
 
 static bool takes_all(const struct account *a, const struct envelope *e)
 {
-	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!address_match_any(a->match_to, e->rcpt[i].address))
-			return false;
-	}
-	return e->rcpt_count > 0;
+	struct patterns set = { .arena = arena_new() };
+	bool all = e->rcpt_count > 0;
+
+	patterns_add_all(&set, a->match_to);
+	for (size_t i = 0; all && i < e->rcpt_count; i++)
+		all = patterns_find(&set, e->rcpt[i].address, 0, NULL);
+	arena_free(set.arena);
+	return all;
 }
 
 /* --- why, for those who ask -------------------------------------------------- */

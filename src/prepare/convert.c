@@ -21,7 +21,7 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-#define FIELD_MAX (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
+#define FIELD_MAX (16 * MESSAGE_HEADER_MOST)	/* each octet may become several */
 
 /* --- the charset of what is not UTF-8 -------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include "message/header.h"
 #include "message/ident.h"
 #include "message/message.h"
+#include "message/patterns.h"
 #include "message/rfc2047.h"
 #include "message/spool.h"
 #include "mime/mime_qp.h"
@@ -32,7 +33,7 @@
 
 #define FIELD_MAX ((size_t)1 << 20)
 #define TAGGED_MAX 3		/* addresses in the subject; more are counted */
-#define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MAX)
+#define SUBJECT_MAX ((size_t)2 * MESSAGE_HEADER_MOST)
 
 /* One message's header on its way. */
 struct prepare_job {
@@ -42,6 +43,7 @@ struct prepare_job {
 	const struct account *account;
 	const struct prepare_options *opt;
 	struct arena *arena;
+	struct patterns strip;		/* names of fields */
 	const char *domain;		/* see completing() */
 	bool domain_known;
 	const struct header_field *old_from;	/* a From that goes out with another address */
@@ -79,14 +81,14 @@ static bool has(const struct prepare_job *j, enum header_id id)
 }
 
 /* Is it one of the fields of 'strip'? */
-static bool is_stripped(const struct prepare_job *j, const struct header_field *f)
+static bool is_stripped(struct prepare_job *j, const struct header_field *f)
 {
 	const char *name;
 
 	if (!j->account->strip)
 		return false;
 	name = arena_strndup(j->arena, f->text, strcspn(f->text, " \t:"));
-	return address_match_any(j->account->strip, name) != NULL;
+	return patterns_find(&j->strip, name, 0, NULL);
 }
 
 /* Bcc in any form, and what does not belong into a message that starts here. */
@@ -95,6 +97,8 @@ static void drop_fields(struct prepare_job *j)
 	const struct header *h = &j->message->header;
 	const bool undisclosed = j->account->undisclosed_recipients;
 
+	j->strip.arena = j->arena;
+	patterns_add_all(&j->strip, j->account->strip);
 	for (size_t i = 0; i < h->n; i++) {
 		unsigned flags = header_flags(h->field[i].id);
 		bool blind = flags & HEADER_BLIND &&

@@ -9,6 +9,7 @@
 #include "conf/local_domains.h"
 #include "message/address.h"
 #include "message/envelope.h"
+#include "message/patterns.h"
 #include "prepare/choose_account.h"
 #include "prepare/explain.h"
 #include "prepare/rewriter.h"
@@ -268,12 +269,15 @@ static void redirect(struct envelope *e, const struct account *a)
 		return;
 	const struct envelope old = envelope_take_recipients(e);
 	const char **went = arena_calloc(e->arena, old.rcpt_count + 1, sizeof(*went));
+	struct patterns except = { .arena = e->arena };
 	size_t n = 0;
+
+	patterns_add_all(&except, a->redirect.except);
 
 	for (size_t i = 0; i < old.rcpt_count; i++) {
 		struct recipient r = old.rcpt[i];
 
-		if (address_match_any(a->redirect.except, r.address)) {
+		if (patterns_find(&except, r.address, 0, NULL)) {
 			envelope_add_as(e, r.address, NULL, &r);
 			e->redirected_part = true;
 			continue;

@@ -16,7 +16,7 @@
 #include "util/strbuf.h"
 #include "util/text.h"
 
-#define FIELD_MAX ((size_t)16 * MESSAGE_HEADER_MAX)
+#define FIELD_MAX ((size_t)16 * MESSAGE_HEADER_MOST)
 
 struct rewriter {
 	struct arena *arena;

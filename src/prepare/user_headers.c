@@ -15,6 +15,7 @@
 #include "message/message.h"
 #include "message/rfc2047.h"
 #include "mime/mime_header.h"
+#include "prepare/field_list.h"
 #include "prepare/prepare.h"
 #include "prepare/rewriter.h"
 #include "util/arena.h"
@@ -22,89 +23,9 @@
 #include "util/strbuf.h"
 #include "util/strvec.h"
 
-#define TEXT_MAX MESSAGE_HEADER_MAX
-#define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MAX)	/* each octet may become several */
+#define TEXT_MAX MESSAGE_HEADER_MOST
+#define FIELD_MAX_ENCODED (16 * MESSAGE_HEADER_MOST)	/* each octet may become several */
 #define REFERENCES_KEPT 9		/* behind the first one */
-
-/* --- the fields of a header while options change them ---------------------------- */
-
-struct field_list {
-	struct arena *arena;
-	struct header_field *v;
-	size_t n, alloc;
-	size_t at;		/* where the next new one goes */
-};
-
-/*
- * The fields of m; new ones go behind those that options have made before,
- * else in front of all or behind all.
- */
-static void field_list_init(struct field_list *l, const struct message *m, bool front)
-{
-	const struct header *h = &m->header;
-
-	*l = (struct field_list){ .arena = m->arena, .n = h->n, .alloc = h->n + 16,
-				  .at = front ? 0 : h->n };
-	l->v = arena_calloc(l->arena, l->alloc, sizeof(*l->v));
-	if (h->n)
-		memcpy(l->v, h->field, h->n * sizeof(*l->v));
-	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[i].own)
-			l->at = i + 1;
-	}
-}
-
-/* The first field of that name (ASCII case ignored) from index on; n if there is none. */
-static size_t field_list_find(const struct field_list *l, const char *name, size_t from)
-{
-	while (from < l->n && !header_is(l->v[from].text, name))
-		from++;
-	return from;
-}
-
-static struct header_field make(struct field_list *l, const char *name, const char *value)
-{
-	const char *text = arena_printf(l->arena, "%s: %s\r\n", name, value);
-	const size_t len = strlen(name);
-
-	return (struct header_field){ .id = header_find_id(name, len), .text = text,
-				      .len = strlen(text), .value = len + 1, .own = true };
-}
-
-/* Puts in "name: value", which an option has made. */
-static void field_list_add(struct field_list *l, const char *name, const char *value)
-{
-	l->v = arena_grow(l->arena, l->v, l->n, &l->alloc, sizeof(*l->v));
-	memmove(l->v + l->at + 1, l->v + l->at, (l->n - l->at) * sizeof(*l->v));
-	l->v[l->at++] = make(l, name, value);
-	l->n++;
-}
-
-/* Drops all of that name from index on. */
-static void field_list_delete(struct field_list *l, const char *name, size_t from)
-{
-	size_t i;
-
-	while ((i = field_list_find(l, name, from)) < l->n) {
-		memmove(l->v + i, l->v + i + 1, (l->n - i - 1) * sizeof(*l->v));
-		l->n--;
-		l->at -= i < l->at;
-		from = i;
-	}
-}
-
-/* The same in place of the first of that name; others of it are dropped. */
-static void field_list_set(struct field_list *l, const char *name, const char *value)
-{
-	size_t i = field_list_find(l, name, 0);
-
-	if (i == l->n) {
-		field_list_add(l, name, value);
-		return;
-	}
-	l->v[i] = make(l, name, value);
-	field_list_delete(l, name, i + 1);
-}
 
 /* --- what options may say ------------------------------------------------------- */
 
@@ -316,7 +237,7 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 			const struct field_request *f, struct error *err)
 {
 	if (f->change == FIELD_DELETE) {
-		field_list_delete(l, f->name, 0);
+		field_list_delete(l, f->name);
 		return 0;
 	}
 	const char *value = in_utf8(l->arena, f->value);
@@ -326,7 +247,7 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 	if (f->change == FIELD_SET) {
 		field_list_set(l, f->name, value);
 	} else if (header_flags(header_find_id(f->name, strlen(f->name))) & HEADER_SINGLE &&
-		    field_list_find(l, f->name, 0) < l->n) {
+		    field_list_find(l, f->name)) {
 		return error_set(err, FAULT_USAGE, "%s: the message has a field '%s' "
 				 "already, and may have only one: replace it with --set-header",
 				 f->option, f->name);
@@ -339,10 +260,10 @@ static int change_field(struct field_list *l, const struct compose_request *req,
 /* An answer belongs to the thread of what it answers (RFC 5322, section 3.6.4). */
 static void add_references(struct field_list *l)
 {
-	size_t i = field_list_find(l, "In-Reply-To", 0);
+	const struct header_field *answer = field_list_find(l, "In-Reply-To");
 
-	if (i < l->n && field_list_find(l, "References", 0) == l->n)
-		field_list_add(l, "References", header_value(l->arena, &l->v[i]));
+	if (answer && !field_list_find(l, "References"))
+		field_list_add(l, "References", header_value(l->arena, answer));
 }
 
 int user_headers_apply(struct message *m, const struct compose_request *req,
@@ -361,7 +282,7 @@ int user_headers_apply(struct message *m, const struct compose_request *req,
 	}
 	if (req->compose)
 		add_references(&l);
-	message_set_header(m, l.v, l.n);
+	field_list_apply(&l, m);
 	return 0;
 }
 
@@ -400,16 +321,13 @@ static void add_importance(struct finish *f)
 }
 
 /* The mailboxes of the From field, if there is one that can be read; NULL otherwise. */
-static const struct header_field *read_from(const struct finish *f, struct address_list *list)
+static const struct header_field *read_from(struct finish *f, struct address_list *list)
 {
-	const size_t i = field_list_find(&f->list, "From", 0);
+	const struct header_field *from = field_list_find(&f->list, "From");
 
-	if (i == f->list.n)
-		return NULL;
-	const struct header_field *from = &f->list.v[i];
-
-	return address_parse_list(f->list.arena, from->text + from->value, from->len - from->value,
-				  0, list, NULL) == 0 ? from : NULL;
+	return from && address_parse_list(f->list.arena, from->text + from->value,
+					  from->len - from->value, 0, list, NULL) == 0 ?
+		from : NULL;
 }
 
 /* --- receipts ----------------------------------------------------------------------- */
@@ -447,8 +365,8 @@ static int add_receipt(struct finish *f, const struct receipt_request *r, const 
 /* Programs answer by themselves only when the address is the sender's (RFC 8098, 2.1). */
 static void warn_of_receipt(struct finish *f)
 {
-	size_t i = field_list_find(&f->list, "Disposition-Notification-To", 0);
-	const char *value = header_value(f->list.arena, &f->list.v[i]);
+	const char *value = header_value(f->list.arena,
+					 field_list_find(&f->list, "Disposition-Notification-To"));
 	struct address_list list;
 
 	if (address_parse_list(f->list.arena, value, strlen(value), 0, &list, NULL) == 0 &&
@@ -467,14 +385,14 @@ static int add_receipts(struct finish *f, struct error *err)
 		return -1;
 	if (!req->read_receipt.wanted)
 		return 0;
-	const size_t type = field_list_find(&f->list, "Content-Type", 0);
+	const struct header_field *type = field_list_find(&f->list, "Content-Type");
 
 	/* no answer is answered (RFC 8098, section 2.1) */
-	if (type < f->list.n && strcasestr(f->list.v[type].text, "disposition-notification"))
+	if (type && strcasestr(type->text, "disposition-notification"))
 		return error_set(err, FAULT_MESSAGE, "--read-receipt: the message is a "
 				 "receipt itself");
 	if (f->account->set_msgid_header == SET_HEADER_OFF &&
-	    field_list_find(&f->list, "Message-ID", 0) == f->list.n)
+	    !field_list_find(&f->list, "Message-ID"))
 		return error_set(err, FAULT_MESSAGE, "--read-receipt needs a Message-ID, and "
 				 "set_msgid_header is off");
 	if (add_receipt(f, &req->read_receipt, "Disposition-Notification-To", err) < 0)
@@ -494,8 +412,7 @@ static void add_user_sender(struct finish *f)
 	struct address_list list;
 	const struct header_field *from = read_from(f, &list);
 
-	if (from && from->own && list.n > 1 &&
-	    field_list_find(&f->list, "Sender", 0) == f->list.n)
+	if (from && from->own && list.n > 1 && !field_list_find(&f->list, "Sender"))
 		field_list_set(&f->list, "Sender", list.box[0].address);
 }
 
@@ -503,7 +420,6 @@ static void add_user_sender(struct finish *f)
 static int add_user_resent(struct finish *f, struct error *err)
 {
 	struct arena *a = f->list.arena;
-	const size_t before = f->list.at;
 	const char *address, *author = NULL, *to = "", *cc = "";
 
 	if (!f->req->resend)
@@ -512,16 +428,14 @@ static int add_user_resent(struct finish *f, struct error *err)
 	    list_all(a, f->req, VISIBLE_TO, NULL, 0, &to, err) < 0 ||
 	    list_all(a, f->req, VISIBLE_CC, NULL, 0, &cc, err) < 0)
 		return -1;
-	f->list.at = 0;
-	field_list_add(&f->list, "Resent-From", author);
+	field_list_add_top(&f->list, "Resent-From", author);
 	if (*to)
-		field_list_add(&f->list, "Resent-To", to);
+		field_list_add_top(&f->list, "Resent-To", to);
 	if (*cc)
-		field_list_add(&f->list, "Resent-Cc", cc);
-	field_list_add(&f->list, "Resent-Date", ident_date(a, time(NULL)));
-	field_list_add(&f->list, "Resent-Message-ID",
-		       prepare_message_id(f->envelope, f->account));
-	f->list.at += before;
+		field_list_add_top(&f->list, "Resent-Cc", cc);
+	field_list_add_top(&f->list, "Resent-Date", ident_date(a, time(NULL)));
+	field_list_add_top(&f->list, "Resent-Message-ID",
+			   prepare_message_id(f->envelope, f->account));
 	return 0;
 }
 
@@ -560,9 +474,13 @@ static int write_fields(struct finish *f, struct error *err)
 		charset = f->account->convert.default_charset;
 	if (!charset)
 		charset = CHARSET_UNKNOWN;
-	for (size_t i = 0; i < f->list.n; i++) {
-		if (f->list.v[i].own && write_field(f, &f->list.v[i], charset, err) < 0)
-			return -1;
+	for (size_t part = 0; part < PART_COUNT; part++) {
+		for (size_t i = 0; i < f->list.part[part].n; i++) {
+			struct listed_field *x = f->list.part[part].v[i];
+
+			if (x->field.own && !x->gone && write_field(f, &x->field, charset, err) < 0)
+				return -1;
+		}
 	}
 	return 0;
 }
@@ -604,7 +522,7 @@ int user_headers_finish(struct message *m, const struct compose_request *req,
 		if (add_receipts(&f, err) < 0 || add_user_resent(&f, err) < 0 ||
 		    write_fields(&f, err) < 0)
 			return -1;
-		message_set_header(m, f.list.v, f.list.n);
+		field_list_apply(&f.list, m);
 		*warning = f.warning;
 	}
 	return a->compose.strict_headers ? check_single(m, err) : 0;

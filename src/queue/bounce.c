@@ -319,7 +319,7 @@ static enum coding utf8_coding(const struct composer *c, enum coding coding)
 static void edit_original(struct composer *c, struct edits *edits)
 {
 	const struct message *m = c->b->original;
-	struct strbuf folded = STRBUF_INIT(2 * MESSAGE_HEADER_MAX);
+	struct strbuf folded = STRBUF_INIT(2 * MESSAGE_HEADER_MOST);
 
 	edits_init(edits, c->arena, m);
 	for (size_t i = 0; i < m->header.n; i++) {
@@ -432,7 +432,7 @@ static void end_part(struct composer *c)
 
 static int put_header(struct composer *c, const struct edits *edits, struct error *err)
 {
-	struct strbuf header = STRBUF_INIT(4 * MESSAGE_HEADER_MAX);
+	struct strbuf header = STRBUF_INIT(4 * MESSAGE_HEADER_MOST);
 
 	edits_write_header(edits, c->b->original, &header);
 	assert(header.len >= 2);

@@ -251,7 +251,7 @@ static int check_sum(const struct queue_claim *c, struct error *err)
 int queue_message(struct queue_claim *c, struct message **out, struct error *err)
 {
 	const struct message_options opt = { .dots_ignored = true, .wire = true,
-					     .binary = c->entry.binary };
+					     .binary = c->entry.binary, .large_header = true };
 
 	if (check_sum(c, err) < 0) {
 		set_damaged_aside(c, err);

@@ -328,7 +328,7 @@ int queue_add(struct queue *q, struct entry *e, const struct message *m,
 	const uint64_t size = edits_wire_size(edits, m);
 	struct store_file f = { .fd = -1 };
 
-	if (size - m->body_size > MESSAGE_HEADER_MAX)
+	if (size - m->body_size > MESSAGE_HEADER_MOST)
 		return error_set(err, FAULT_INPUT_TOO_LARGE, "the header is too large for the "
 				 "queue");
 	const int usage = usage_open(q);

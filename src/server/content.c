@@ -16,7 +16,6 @@
 #include "util/text.h"
 
 enum {
-	MESSAGE_LIMIT = 3600,	/* seconds for the content, all of DATA or one chunk */
 	WHOLE_MAX = 65536,	/* a chunk that is kept till its envelope is answered for */
 	PIECE_MAX = 32768, TRACE_MAX = 16384,
 	LOGGED_RCPT_MAX = 20, LOGGED_OCTETS = 2048,	/* of recipients in the log */
@@ -440,7 +439,7 @@ void receive_data(struct smtpd *s)
 		return;
 	}
 	smtpd_reply(s, 354, NULL, "end with a line that holds a dot only");
-	s->limit = deadline_in(MESSAGE_LIMIT, "the message");
+	s->limit = deadline_in(s->options->set.message_timeout, "the message");
 	while (s->content->in.state != INDATA_DONE && smtpd_wait_input(s, true, &data, &n))
 		wire_consume(s->wire, take_piece(s, data, n));
 	if (s->content->in.state == INDATA_DONE) {
@@ -459,7 +458,7 @@ static bool read_chunk(struct smtpd *s, uint64_t size)
 	const char *data;
 	size_t n;
 
-	s->limit = deadline_in(MESSAGE_LIMIT, "the chunk");
+	s->limit = deadline_in(s->options->set.message_timeout, "the chunk");
 	while (size > 0 && smtpd_wait_input(s, true, &data, &n)) {
 		if (n > size)
 			n = (size_t)size;

@@ -28,6 +28,7 @@
 #include "server/smtpd.h"
 #include "server/sockets.h"
 #include "server/workers.h"
+#include "tls/tls.h"
 #include "util/arena.h"
 #include "util/attr.h"
 #include "util/clock.h"
@@ -146,6 +147,18 @@ static int check_server_files(const struct listen_settings *set, struct error *e
 				 fs_check_readable(set->server_key, err) < 0))
 		return -1;
 	return set->auth_file ? auth_check_file(set->auth_file, err) : 0;
+}
+
+/* A pair that cannot be used would be found by the first client, and by nobody else. */
+static int check_tls(const struct listen_settings *set, struct error *err)
+{
+	const struct tls_server files = { .cert_file = set->server_cert,
+					  .key_file = set->server_key,
+					  .client_ca = set->server_client_ca };
+
+	if (!set->server_cert || tls_server_check(&files, err) == 0)
+		return 0;
+	return error_recast(err, FAULT_CONFIG);
 }
 
 /* What can be known to be wrong before the first client comes. */
@@ -287,7 +300,7 @@ static int open_generation(const struct server_options *section, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		g->section[i] = completed(&section[i], arena);
 		if (check_settings(&section[i].set, err) < 0 ||
-		    open_section(g, i, wake, err) < 0) {
+		    check_tls(&section[i].set, err) < 0 || open_section(g, i, wake, err) < 0) {
 			generation_free(g);
 			return -1;
 		}
@@ -721,7 +734,10 @@ int listener_serve_stdio(const struct server_options *opt, struct error *err)
 
 /* --- the client of a session as its server ------------------------------------------ */
 
-enum { REVERSED_IDLE = 600 };	/* RFC 2645, section 5: at least ten minutes */
+enum {
+	REVERSED_IDLE = 600,	/* RFC 2645, section 5: at least ten minutes */
+	REVERSED_MESSAGE = 3600
+};
 
 int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, const char *peer,
 	     unsigned *messages_out, struct error *err)
@@ -733,6 +749,8 @@ int atrn_run(const struct server_options *opt, struct wire *wire, bool tls, cons
 	complete.set.strict = STRICT_ON;
 	complete.set.helo_required = true;
 	complete.set.idle_timeout = REVERSED_IDLE;
+	complete.set.message_timeout = REVERSED_MESSAGE;
+	complete.set.session_timeout = 0;	/* we have called */
 	smtpd_init_take(&session, &complete, wire, opt->delivery, peer);
 	session.tls = tls;
 	int rc = smtpd_run(&session, err);

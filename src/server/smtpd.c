@@ -216,12 +216,19 @@ static void say_stop(struct smtpd *s)
 	smtpd_end(s, NULL);
 }
 
+static bool lasts_too_long(const struct smtpd *s)
+{
+	return s->session_limit.at && clock_ms() >= s->session_limit.at;
+}
+
 static void say_idle(struct smtpd *s, const struct deadline *d)
 {
 	struct error err;
 
 	deadline_error(d, &err);
-	smtpd_reply(s, 421, "4.4.2", "%s: too long without input", smtpd_name(s));
+	smtpd_reply(s, 421, "4.4.2", "%s: %s", smtpd_name(s),
+		    lasts_too_long(s) ? "the session has lasted too long" :
+		    "too long without input");
 	smtpd_end(s, &err);
 }
 
@@ -366,7 +373,12 @@ bool smtpd_read_line(struct smtpd *s, struct strbuf *line, bool *cut_out, bool *
 	strbuf_reset(line);
 	*cut_out = *bare_out = false;
 	/* all of it: a client that says an octet now and then holds no place for ever */
-	s->limit = deadline_in(idle_seconds(s), "a command");
+	s->limit = deadline_first(deadline_in(idle_seconds(s), "a command"), s->session_limit);
+	/* also of one that says without end what costs it nothing */
+	if (lasts_too_long(s)) {
+		say_idle(s, &s->session_limit);
+		return false;
+	}
 	do {
 		if (!smtpd_wait_input(s, false, &data, &n))
 			return false;
@@ -504,6 +516,8 @@ static void greet_client(struct smtpd *s)
 
 int smtpd_run(struct smtpd *s, struct error *err)
 {
+	s->session_limit = deadline_in(s->stdio ? 0 : s->options->set.session_timeout,
+				       "the end of the session");
 	greet_client(s);
 	while (!s->ended)
 		serve_one(s);

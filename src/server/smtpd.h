@@ -77,6 +77,7 @@ struct smtpd {
 	long uid, pid;			/* of a local client; -1 = unknown */
 	const char *program;		/* of that pid; NULL = unknown */
 	struct deadline limit;		/* for what is being read; at 0 = none */
+	struct deadline session_limit;	/* for the last command */
 	struct strbuf helo;		/* name given with EHLO or HELO */
 	struct strbuf user;		/* who has signed in; "" = nobody */
 	unsigned errors, sign_in_failures, mails, messages;

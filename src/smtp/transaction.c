@@ -15,6 +15,7 @@
 #include "util/error.h"
 #include "util/xalloc.h"
 
+#define CANDIDATES_FIRST 16	/* room for so many at first */
 #define RETRIES_MAX 4		/* without pipelining, parameters, SIZE, SOML */
 
 /* --- commands ---------------------------------------------------------- */
@@ -175,17 +176,32 @@ static int make_copy(struct transaction *t, struct error *err)
 static void add_candidate(struct transaction *t, size_t i)
 {
 	if (t->try.rcpt_count == t->rcpt_alloc) {
-		t->rcpt_alloc = t->rcpt_alloc ? 2 * t->rcpt_alloc : t->e->rcpt_count;
+		t->rcpt_alloc = t->rcpt_alloc ? 2 * t->rcpt_alloc : CANDIDATES_FIRST;
 		t->rcpt = xrealloc(t->rcpt, t->rcpt_alloc, sizeof(*t->rcpt));
 	}
 	t->rcpt[t->try.rcpt_count++] = (struct candidate){ i, UNASKED };
 }
 
-/* May it go in this transaction? Then it is a candidate. */
-static void choose_recipient(struct transaction *t, size_t i)
+/* Can nobody else go in this transaction, whoever it is? */
+static bool is_full(const struct transaction *t)
 {
 	const unsigned own = t->s->account->max_recipients, limit = t->s->rcpt_max;
 	const unsigned max = !own || (limit && limit < own) ? limit : own;
+
+	return t->try.rcpt_count &&
+	       (t->try.rcpt_count == max ||
+		(t->s->account->bcc_copies && t->e->rcpt[t->rcpt[0].index].bcc));
+}
+
+static void set_aside(struct transaction *t)
+{
+	t->try.left++;
+	t->try.set_aside++;
+}
+
+/* May it go in this transaction? Then it is a candidate. */
+static void choose_recipient(struct transaction *t, size_t i)
+{
 	const struct recipient *r = &t->e->rcpt[i];
 	const struct recipient *first = r;
 	struct error err;
@@ -198,21 +214,27 @@ static void choose_recipient(struct transaction *t, size_t i)
 		t->try.null_sender = wants_null_sender(t, r);
 	else
 		first = &t->e->rcpt[t->rcpt[0].index];
-	if ((max && t->try.rcpt_count == max) || !goes_with(t, first, r) ||
-	    !limits_take_domain(t->s, r->address)) {
-		t->try.left++;
-		t->try.set_aside++;
-	} else {
+	if (goes_with(t, first, r) && limits_take_domain(t->s, r->address))
 		add_candidate(t, i);
-	}
+	else
+		set_aside(t);
 }
 
 /* Those without an outcome, as many as server and account allow at once, that are new. */
 static void choose_recipients(struct transaction *t)
 {
+	const size_t first = result_first_open(t->result);
+
+	if (t->try.seen < first)
+		t->try.seen = first;
 	for (; t->try.seen < t->e->rcpt_count; t->try.seen++) {
-		if (t->result->rcpt[t->try.seen].outcome == OUTCOME_NONE)
-			choose_recipient(t, t->try.seen);
+		if (t->result->rcpt[t->try.seen].outcome != OUTCOME_NONE)
+			continue;
+		if (is_full(t)) {	/* that there is one more is all that counts */
+			set_aside(t);
+			return;
+		}
+		choose_recipient(t, t->try.seen);
 	}
 }
 
@@ -294,7 +316,8 @@ static enum transaction_next what_next(const struct transaction *t)
 {
 	const struct session *s = t->s;
 
-	if (t->next != TRANSACTION_DONE || !result_count(t->result, OUTCOME_NONE))
+	if (t->next != TRANSACTION_DONE ||
+	    result_first_open(t->result) == t->result->rcpt_count)
 		return t->next;
 	return s->dead || stuck(s) || limits_spent(s) ? TRANSACTION_NEW_SESSION : TRANSACTION_AGAIN;
 }

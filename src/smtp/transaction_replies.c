@@ -88,10 +88,13 @@ void transaction_fail_lost(struct transaction *t, const struct error *err)
 void transaction_forget(struct transaction *t, bool refusals)
 {
 	for (size_t k = 0; k < t->try.rcpt_count; k++) {
-		struct rcpt_result *r = &t->result->rcpt[t->rcpt[k].index];
+		const size_t i = t->rcpt[k].index;
+		struct rcpt_result *r = &t->result->rcpt[i];
 
-		if (t->rcpt[k].state == STANDING && (refusals || r->outcome == OUTCOME_ACCEPTED))
-			*r = (struct rcpt_result){ .outcome = OUTCOME_NONE, .note = r->note };
+		if (t->rcpt[k].state != STANDING || !(refusals || r->outcome == OUTCOME_ACCEPTED))
+			continue;
+		result_set(t->result, i, OUTCOME_NONE);
+		*r = (struct rcpt_result){ .outcome = OUTCOME_NONE, .note = r->note };
 	}
 }
 
@@ -120,7 +123,7 @@ void transaction_accept(struct transaction *t, size_t i, const struct reply *r)
 {
 	struct rcpt_result *out = &t->result->rcpt[i];
 
-	out->outcome = OUTCOME_ACCEPTED;
+	result_set(t->result, i, OUTCOME_ACCEPTED);
 	out->words = t->s->protocol == SESSION_LMTP ? reply_words(t, r) : NULL;
 	out->error.exit = 0;
 	out->error.reply = r->code;

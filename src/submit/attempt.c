@@ -452,16 +452,17 @@ static bool refused_for_it(struct attempt *t, struct transaction *x, bool asked)
 /* Transactions until every recipient has an outcome or nothing moves any more. */
 static enum transaction_next run_transactions(struct attempt *t, struct result *r)
 {
-	size_t open = result_count(r, OUTCOME_NONE), before;
+	const size_t accepted_before = result_count(r, OUTCOME_ACCEPTED) - r->accepted_n;
 	enum transaction_next next;
+	size_t set;
 	bool again;
 
 	do {
-		const size_t accepted = result_count(r, OUTCOME_ACCEPTED);
+		const size_t accepted = accepted_before + r->accepted_n;
 		struct transaction *x = t->ahead ? t->ahead : new_transaction(t);
 
 		t->ahead = NULL;
-		before = open;
+		set = r->set_n;
 		next = transaction_deliver(x);
 		const bool asked = t->followed == FOLLOWED_BY_RESET &&
 			!line_serves_behind(t->line);
@@ -469,8 +470,7 @@ static enum transaction_next run_transactions(struct attempt *t, struct result *
 		settle_followed(t, accepted);
 		again = refused_for_it(t, x, asked);
 		transaction_free(x);
-		open = result_count(r, OUTCOME_NONE);
-	} while (again || (next == TRANSACTION_AGAIN && open < before));
+	} while (again || (next == TRANSACTION_AGAIN && (ptrdiff_t)(r->set_n - set) > 0));
 	if (t->suspect && result_count(r, OUTCOME_ACCEPTED))
 		line_note_alone(t->line);
 	return next;
@@ -558,6 +558,7 @@ static bool reopen(struct attempt *t, struct result *r)
 			continue;
 		if (!any)
 			note_server_failure(t, &rcpt->error);
+		result_set(r, i, OUTCOME_NONE);
 		*rcpt = (struct rcpt_result){ .outcome = OUTCOME_NONE };
 		any = true;
 	}

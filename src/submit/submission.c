@@ -242,7 +242,8 @@ int submission_read(struct submission *s, struct error *err)
 	const struct submission_request *r = s->request;
 	const struct message_options opt = { .dots_ignored = r->dots_ignored,
 					     .binary = r->binary_input,
-					     .patience = input_patience(s) };
+					     .patience = input_patience(s),
+					     .large_header = true };
 
 	if (s->message)
 		return 0;

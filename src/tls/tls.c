@@ -655,6 +655,24 @@ static int check_client(struct tls *t, const char *client_ca, struct error *err)
 	return 0;
 }
 
+static int load_server(struct tls *t, const struct tls_server *settings, struct error *err)
+{
+	return tls_load_pair(t, settings->cert_file, settings->key_file, err) < 0 ? -1 :
+		ask_for_certificate(t, settings->client_ca, err);
+}
+
+int tls_server_check(const struct tls_server *settings, struct error *err)
+{
+	struct tls *t;
+
+	if (tls_new(NULL, GNUTLS_SERVER, &t, err) < 0)
+		return -1;
+	const int rc = load_server(t, settings, err);
+
+	tls_drop(t);
+	return rc;
+}
+
 int tls_accept(struct stream *lower, const struct tls_server *settings, const struct deadline *d,
 	       struct stream **out, struct error *err)
 {
@@ -663,8 +681,7 @@ int tls_accept(struct stream *lower, const struct tls_server *settings, const st
 	if (tls_new(lower, GNUTLS_SERVER, &t, err) < 0)
 		return -1;
 	if (set_priorities(t, NULL, false, err) < 0 ||
-	    tls_load_pair(t, settings->cert_file, settings->key_file, err) < 0 ||
-	    ask_for_certificate(t, settings->client_ca, err) < 0 || handshake(t, d, err) < 0 ||
+	    load_server(t, settings, err) < 0 || handshake(t, d, err) < 0 ||
 	    check_client(t, settings->client_ca, err) < 0) {
 		tls_drop(t);
 		return -1;

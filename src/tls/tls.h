@@ -103,6 +103,12 @@ ATTR_CHECK int tls_connect(struct stream *lower, const struct tls_client *settin
 ATTR_CHECK int tls_accept(struct stream *lower, const struct tls_server *settings,
 			  const struct deadline *d, struct stream **out, struct error *err);
 
+/*
+ * Can tls_accept() use these files: pair, mode of the key, authorities?
+ * EX_CONFIG otherwise, which names the file.
+ */
+ATTR_CHECK int tls_server_check(const struct tls_server *settings, struct error *err);
+
 /* Is s a TLS stream? The functions below take only such a one. */
 bool tls_is(const struct stream *s);
 

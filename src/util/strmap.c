@@ -1,6 +1,7 @@
 #include "config.h"
 #include "util/strmap.h"
 
+#include <string.h>
 #include <strings.h>
 
 #include "util/arena.h"
@@ -14,13 +15,18 @@ struct strmap_slot {
 	size_t value;
 };
 
+static bool is_same(const struct strmap *m, const char *a, const char *b)
+{
+	return (m->exact ? strcmp(a, b) : strcasecmp(a, b)) == 0;
+}
+
 /* Where the name is, or is to be; the map is not empty. */
 static struct strmap_slot *place(const struct strmap *m, const char *name)
 {
 	size_t at = text_hash(name);
 
 	while (m->slot[at & (m->size - 1)].name &&
-	       strcasecmp(m->slot[at & (m->size - 1)].name, name) != 0)
+	       !is_same(m, m->slot[at & (m->size - 1)].name, name))
 		at++;
 	return &m->slot[at & (m->size - 1)];
 }

@@ -1,8 +1,9 @@
 /*
  * Numbers by name, for lists that are too long to be walked for every name.
  *
- * ASCII case is ignored. The names are not copied: they live as long as the
- * map. One of which nothing but the arena is set is empty.
+ * ASCII case is ignored, unless the map is exact. The names are not copied:
+ * they live as long as the map. One of which nothing but the arena and exact
+ * is set is empty.
  */
 #ifndef UTIL_STRMAP_H
 #define UTIL_STRMAP_H
@@ -18,6 +19,7 @@ struct strmap {
 	struct strmap_slot *slot;
 	size_t size;		/* a power of two, or 0 */
 	size_t n;
+	bool exact;		/* letters differ by their case */
 };
 
 /* Adds the name; false if it is there already, and then nothing changes. */

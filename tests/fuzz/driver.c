@@ -2,8 +2,8 @@
  * main() of the fuzzers where libFuzzer is not to be had: replays the files
  * and folders given, each in exactly as much memory as it has octets, so that
  * a sanitizer sees the first octet read behind the end. Each file is also
- * given in shortened forms. Without arguments: the folder of corpora of this
- * fuzzer below $SRCDIR. Prints TAP.
+ * given in shortened forms, but for those behind "--once". Without arguments:
+ * the folder of corpora of this fuzzer below $SRCDIR. Prints TAP.
  */
 #include "config.h"
 
@@ -19,7 +19,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static unsigned replayed, failed;
+static unsigned replayed, failed, prefixes = PREFIXES;
 
 static void give(const uint8_t *data, size_t n)
 {
@@ -52,8 +52,8 @@ static void replay_file(const char *path)
 		printf("# %s: %zu octets\n", path, n);
 		fflush(stdout);
 		give(data, n);
-		for (size_t i = 0; i < PREFIXES && i < n; i++)
-			give(data, n <= PREFIXES ? i : n * i / PREFIXES);
+		for (size_t i = 0; i < prefixes && i < n; i++)
+			give(data, n <= prefixes ? i : n * i / prefixes);
 	}
 	tell(ok, path);
 	if (f)
@@ -115,7 +115,11 @@ static void replay_own(const char *argv0)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	const int first = argc > 1 && strcmp(argv[1], "--once") == 0 ? 2 : 1;
+
+	if (first == 2)
+		prefixes = 0;
+	for (int i = first; i < argc; i++)
 		replay(argv[i]);
 	if (argc < 2)
 		replay_own(argv[0]);

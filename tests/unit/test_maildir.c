@@ -441,7 +441,7 @@ static void test_no_room(void **state)
 	assert_int_equal(deliver("x\r\n", &err), 0);
 }
 
-/* Somebody took a folder away under us. */
+/* Somebody took a folder away under us: one message fails, for the next it is there again. */
 static void test_lost_folder(void **state)
 {
 	struct strbuf path = STRBUF_INIT(200);
@@ -449,16 +449,41 @@ static void test_lost_folder(void **state)
 
 	(void)state;
 	strbuf_addf(&path, "%s/new", box);
+	assert_int_equal(begin(&err), 0);
 	assert_int_equal(rmdir(path.buf), 0);
-	assert_int_equal(deliver("x\r\n", &err), -1);
+	assert_int_equal(commit(&err), -1);
+	assert_string_equal(err.status, "4.3.0");
 	assert_int_equal(count_files("tmp", NULL), 0);
-	strbuf_reset(&path);
-	strbuf_addf(&path, "%s/tmp", box);
-	assert_int_equal(rmdir(path.buf), 0);
+	assert_int_equal(maildir.file.fd, -1);
+	assert_int_equal(deliver("x\r\n", &err), 0);
+	assert_only_message("x\n", 2);
+	strbuf_release(&path);
+}
+
+/* The whole of it is removed, or moved away, and made anew by somebody or by us. */
+static void test_made_anew(void **state)
+{
+	struct strbuf old = STRBUF_INIT(200);
+	struct maildir other;
+	struct error err;
+
+	(void)state;
+	strbuf_addf(&old, "%s/old", top);
+	remove_tree(box);
+	record[0] = '\0';
+	assert_int_equal(deliver("x\r\n", &err), 0);
+	assert_string_equal(record, "DDDDFLD");		/* the folder above it is synced, too */
+	assert_only_message("x\n", 2);
+	assert_int_equal(rename(box, old.buf), 0);
+	assert_int_equal(maildir_open(&other, box, "h", &err), 0);
+	maildir_close(&other);
+	assert_int_equal(deliver("y\r\n", &err), 0);
+	assert_only_message("y\n", 2);
+	remove_tree(box);
+	remove_tree(top);
 	assert_int_equal(begin(&err), -1);
 	assert_string_equal(err.status, "4.3.0");
-	assert_int_equal(maildir.file.fd, -1);
-	strbuf_release(&path);
+	strbuf_release(&old);
 }
 
 static void test_open(void **state)
@@ -502,7 +527,7 @@ int main(void)
 		CASE(test_buffer_edges), CASE(test_octet_by_octet), CASE(test_names_differ),
 		CASE(test_name_of_host), CASE(test_abandon), CASE(test_close_abandons),
 		CASE(test_each_sync_fails), CASE(test_link_fails), CASE(test_rename_instead),
-		CASE(test_no_room), CASE(test_lost_folder), CASE(test_open),
+		CASE(test_no_room), CASE(test_lost_folder), CASE(test_made_anew), CASE(test_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,41 @@ static void test_header_limit(void **state)
 	strbuf_release(&in);
 }
 
+/* Who starts the program may send more; what is no field is known as soon as before. */
+static void test_large_header(void **state)
+{
+	const size_t size = 3 * MESSAGE_HEADER_MAX + 1000;
+	struct strbuf in = STRBUF_INIT(2 * size);
+	struct message_options opt = { .large_header = true };
+
+	(void)state;
+	for (int form = 0; form < 2; form++) {
+		make_header(&in, size, form);
+		for (size_t piece = 0; piece < 3 * 65521; piece += 65521) {
+			struct error err = { 0 };
+			struct message *m = model_read(in.buf, in.len, piece, &opt, &err);
+
+			assert_non_null(m);
+			assert_int_equal(m->header.n, form ? 1 : 2);
+			assert_int_equal(m->header.field[0].len +
+					 (form ? 0 : m->header.field[1].len), size);
+			assert_int_equal(m->body_size, 6);
+			message_free(m);
+		}
+	}
+	strbuf_reset(&in);
+	while (in.len < size)
+		strbuf_addstr(&in, "no field ");
+	struct error err = { 0 };
+	struct message *m = model_read(in.buf, in.len, 65521, &opt, &err);
+
+	assert_non_null(m);
+	assert_int_equal(m->header.n, 0);
+	assert_int_equal(m->body_start, 0);
+	message_free(m);
+	strbuf_release(&in);
+}
+
 /* First lines around the limit: a body may begin with a line of any length. */
 static void test_long_first_line(void **state)
 {
@@ -719,6 +754,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_many_fields),
 		cmocka_unit_test(test_header_limit),
+		cmocka_unit_test(test_large_header),
 		cmocka_unit_test(test_long_first_line),
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_random),

@@ -218,6 +218,33 @@ static void test_settle_again(void **state)
 	arena_free(a);
 }
 
+static void test_first_open(void **state)
+{
+	struct arena *a = arena_new();
+	struct result r;
+
+	(void)state;
+	result_init(&r, a, 4);
+	assert_int_equal(result_first_open(&r), 0);
+	result_set(&r, 0, OUTCOME_ACCEPTED);
+	result_set(&r, 1, OUTCOME_REFUSED);
+	result_set(&r, 3, OUTCOME_ACCEPTED);
+	assert_int_equal(result_first_open(&r), 2);
+	assert_int_equal(r.set_n, 3);
+	assert_int_equal(r.accepted_n, 2);
+	/* once more, as when what was sent comes to nothing */
+	result_set(&r, 0, OUTCOME_NONE);
+	assert_int_equal(result_first_open(&r), 0);
+	assert_int_equal(r.set_n, 2);
+	assert_int_equal(r.accepted_n, 1);
+	result_set(&r, 0, OUTCOME_DEFERRED);
+	result_set(&r, 2, OUTCOME_DEFERRED);
+	assert_int_equal(result_first_open(&r), 4);
+	result_clear(&r);
+	assert_int_equal(result_first_open(&r), 0);
+	arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_untried),
 		cmocka_unit_test(test_no_recipients),
 		cmocka_unit_test(test_settle_again),
+		cmocka_unit_test(test_first_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

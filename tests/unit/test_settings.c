@@ -357,7 +357,8 @@ static void listener_defaults(void **state)
 		{ "vrfy_aliases", "off" }, { "helo_required", "on" },
 		{ "early_talker", "auto" }, { "max_clients", "50" },
 		{ "max_rcpt", "1000" }, { "message_size_limit", "52428800" },
-		{ "idle_timeout", "300" }, { "allow_users", "" }, { "allow_groups", "" },
+		{ "idle_timeout", "300" }, { "message_timeout", "3600" },
+		{ "session_timeout", "7200" }, { "allow_users", "" }, { "allow_groups", "" },
 		{ "deny_users", "" }, { "local_login_sender_maps", "" },
 		{ "user_rate", "off" }, { "port_file", "" }, { "pid_file", "" },
 	};

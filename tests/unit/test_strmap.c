@@ -63,11 +63,29 @@ static void test_many(void **state)
 	arena_free(m.arena);
 }
 
+static void test_exact(void **state)
+{
+	struct strmap m = { .arena = arena_new(), .exact = true };
+	size_t value = 0;
+
+	(void)state;
+	assert_true(strmap_add(&m, "Joe", 1));
+	assert_true(strmap_add(&m, "joe", 2));
+	assert_false(strmap_add(&m, "joe", 3));
+	assert_false(strmap_find(&m, "JOE", &value));
+	assert_true(strmap_find(&m, "Joe", &value));
+	assert_int_equal(value, 1);
+	assert_true(strmap_find(&m, "joe", &value));
+	assert_int_equal(value, 2);
+	arena_free(m.arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_case),
+		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_many),
 	};
 
