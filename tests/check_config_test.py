@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 from check_world import (PINS, main, parse, run)  # noqa: E402
 
+harness.without_leaks()
+
 # --- --check-config -------------------------------------------------------------
 
 

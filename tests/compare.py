@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
+harness.without_leaks()
+
 HEAD = 'From: Writer <writer@example.com>\nSubject: x\n'
 NOBODY = []
 

@@ -30,6 +30,8 @@ syslog = off
 aliases =
 domain = client.example.org
 from = sender@example.org
+
+harness.without_leaks()
 logfile = %s/log
 on_failure = %s/hook
 notify_interval = 0

@@ -78,6 +78,13 @@ def environment(home):
     return env
 
 
+def without_leaks():
+    """For tests of a great many short runs that other tests have once: with AddressSanitizer the
+    look for leaks at each end takes as long as the run."""
+    given = os.environ.get('ASAN_OPTIONS')
+    os.environ['ASAN_OPTIONS'] = 'detect_leaks=0' if not given else given + ':detect_leaks=0'
+
+
 def sanitizer_words(text):
     """What a sanitizer says on stderr, or ''."""
     for line in text.splitlines():

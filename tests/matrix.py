@@ -36,6 +36,8 @@ import harness                                                          # noqa: 
 from dialogue import parse_dialogue                                     # noqa: E402
 from peer import Peer                                                   # noqa: E402
 
+harness.without_leaks()
+
 # One command at a time: the server has no PIPELINING.
 TABLE = """
             4xx 5xx 421 close half silence line reply garbage unprintable early extra

@@ -13,6 +13,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
+harness.without_leaks()
+
 COLUMNS, LINES = 80, 24
 
 

@@ -39,6 +39,8 @@ account other
 from other@example.org
 account default
 from sender@example.org
+
+harness.without_leaks()
 '''
 TRAPS = 'sh bash sendmail mail php perl python3 cat touch id curl wget nc true'.split()
 PARAMETERS = ('BODY', 'RET', 'ENVID')

@@ -31,6 +31,8 @@ import harness                                                          # noqa: 
 import mail_compare                                                     # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
+harness.without_leaks()
+
 BATCH = 25
 EVERYTHING = ('PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'SIZE 0', 'ENHANCEDSTATUSCODES',
               'SUBMITTER', 'MT-PRIORITY', 'DELIVERBY', 'NO-SOLICITING', 'FUTURERELEASE 99999 '

@@ -2,6 +2,7 @@
 """The server and the programs of others: smtplib, curl, msmtp, swaks, nmh, and our own client.
 
 MSUBMIT names the program; prints TAP. No root, no network, free ports only."""
+import base64
 import glob
 import os
 import re
@@ -13,7 +14,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import listener_test
 from harness import environment, run_tap
-from listener_test import LIMIT, MESSAGE, PROGRAM, Server, expect, secure, test
+from listener_test import LIMIT, MESSAGE, PROGRAM, Server, expect, expect_start, secure, test
 from serve_test import Daemon
 
 TESTS = listener_test.TESTS
@@ -123,6 +124,37 @@ def scram(folder):
                     '--tls=off', '--auth=' + mechanism, '--user=' + user, '--password-file=' + folder + '/pw',
                     '--from=a@x.example', 'b@y.example', wanted=wanted)
         expect(len(server.messages()), 4)
+
+
+@test
+def scram_bound(folder):
+    """our own client signs in by SCRAM bound to TLS 1.3 and 1.2; who was told that there is no such thing is refused"""
+    with open(os.path.join(folder, 'pw'), 'w', encoding='ascii') as f:
+        f.write('other')
+    os.chmod(folder + '/pw', 0o600)
+    server, context = secure(folder, auth_required='on', auth_scram='on')
+    with server:
+        for number, priority in enumerate(('NORMAL:-VERS-ALL:+VERS-TLS1.3', 'NORMAL:-VERS-ALL:+VERS-TLS1.2')):
+            for mechanism in ('scram-sha-256-plus', 'scram-sha-1-plus'):
+                for user, wanted in (('ann', 0), ('joe', 77)):
+                    run(folder, PROGRAM, '-C', '/dev/null', '--host=localhost', '--port=%d' % server.address[1],
+                        '--address-family=ipv4', '--tls=on', '--tls-starttls=on', '--tls-trust-file=%s/certs/ca.pem' % folder,
+                        '--tls-priorities=' + priority, '--auth=' + mechanism, '--user=' + user,
+                        '--password-file=' + folder + '/pw', '--from=a@x.example', 'b@y.example', wanted=wanted)
+            expect(len(server.messages()), 2 * (number + 1))
+        expect(server.stderr().count('-PLUS result=signed-in'), 4)
+        with server.connect() as c:
+            c.reply()
+            assert '-PLUS' not in c.say('EHLO me'), 'in clear'
+            expect_start(c.say('STARTTLS'), '220')
+            c.sock = context.wrap_socket(c.sock, server_hostname='localhost')
+            c.file = c.sock.makefile('rb')
+            c.say('EHLO me')
+            for flag, wanted in ((b'n', '334'), (b'y', '535')):
+                first = base64.b64encode(flag + b',,n=ann,r=0123456789abcdef').decode()
+                expect_start(c.say('AUTH SCRAM-SHA-256 ' + first), wanted)
+                if wanted == '334':
+                    expect_start(c.say('*'), '501')
 
 
 if_there('curl', curl)

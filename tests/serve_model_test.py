@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Random commands in random order against a model of a session: each reply, and what is stored.
+"""Random commands in random order against a model of a session: each reply, and what is stored, or
+what the next server has got.
 
 MSUBMIT names the program; MODEL_SEED and MODEL_SESSIONS choose others. Prints TAP."""
 import glob
@@ -10,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from deliver_test import Next
 from harness import Folder, binary, environment, run_tap
 
 PROGRAM = binary()
@@ -119,8 +121,12 @@ def one_step(r, m):
     return text, [code]
 
 
-def one_session(r, folder, number):
-    lmtp = r.random() < 0.3
+def count_stored(box):
+    return len(glob.glob(box + '/new/*'))
+
+
+def one_session(r, folder, number, peer):
+    lmtp, through = r.random() < 0.3, r.random() < 0.5
     m = Model(lmtp)
     text, codes, errors = '', [220], 0
     for _ in range(r.randrange(1, 60)):
@@ -133,13 +139,16 @@ def one_session(r, folder, number):
     box = os.path.join(folder, 'box%d' % number)
     rc = os.path.join(folder, 'rc')
     with open(rc, 'w', encoding='ascii') as f:
-        f.write('[listen x]\nprotocol = %s\nlisten = unix:%s/sock\ndeliver = maildir:%s\nhelo_required = on\n'
-                % ('lmtp' if lmtp else 'smtp', folder, box))
+        f.write('[listen x]\nprotocol = %s\nlisten = unix:%s/sock\ndeliver = %s\nhelo_required = on\n'
+                % ('lmtp' if lmtp else 'smtp', folder, 'account' if through else 'maildir:' + box))
+        f.write('[account default]\nhost = 127.0.0.1\nport = %d\ntls = off\nauth = off\naliases =\nsyslog = off\n'
+                'from = *@x.example\ndomain = client.example\n' % peer.port)
+    before = len(peer.messages)
     os.chmod(rc, 0o600)
     replies = talk(folder, rc, (text + 'QUIT\r\n').encode('ascii'))
     got = [int(line[:3]) for line in replies.split('\r\n') if line[3:4] == ' ']
     assert got == codes + [221], (text, got, codes)
-    stored = len(glob.glob(box + '/new/*'))
+    stored = len(peer.messages) - before if through else count_stored(box)
     assert stored == m.stored, (text, stored, m.stored)
 
 
@@ -165,9 +174,9 @@ def talk(folder, rc, data):
 def part(number):
     def run():
         r = random.Random(SEED * 1000 + number)
-        with Folder() as folder:
+        with Folder() as folder, Next() as peer:
             for i in range(SESSIONS // PARTS):
-                one_session(r, folder, i)
+                one_session(r, folder, i, peer)
         return []
     return run
 

@@ -22,6 +22,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
+harness.without_leaks()
+
 RECIPIENTS = ('b@example.org', 'c@example.org')
 WAYS = ('good', '4xx', '5xx', '221', '421', 'lost', 'silent')
 UNKNOWN = ('221', '421', 'lost', 'silent')      # ... to the end of the content

@@ -17,6 +17,8 @@ import option_rows as rows                                              # noqa: 
 import options_test as options                                          # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
+harness.without_leaks()
+
 OTHERS = ['mailq', 'newaliases', 'smtpd', 'rmail']
 EXTENSIONS = ('DELIVERBY', 'FUTURERELEASE 9999999 2100-01-01T00:00:00Z', 'MT-PRIORITY',
               'NO-SOLICITING')

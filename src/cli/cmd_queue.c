@@ -18,6 +18,7 @@
 #include "conf/account.h"
 #include "message/result.h"
 #include "net/netwatch.h"
+#include "queue/arrival.h"
 #include "queue/entry.h"
 #include "queue/pause.h"
 #include "queue/queue.h"
@@ -36,6 +37,7 @@ struct running {
 	const struct invocation *inv;
 	struct events *events;
 	struct archive archive;		/* of the entry under way */
+	struct arrival *arrival;	/* who tells of new entries; NULL = nobody does */
 	bool background;		/* nobody reads what is said on stderr */
 	bool shown;			/* --queue-retry: what becomes of it goes to stdout */
 	size_t attempts;
@@ -188,22 +190,45 @@ static bool is_cut_off(const struct running *r)
 	return paused;
 }
 
-/* Again and again; at once when the network comes back, or the clock was set. */
+/* Those of which it was told, till no more come; false: not of all. */
+static bool run_arrived(struct running *r, struct run_arrivals *from)
+{
+	const struct run_request req = { .arrivals = from };
+
+	if (arrival_missed(r->arrival))
+		return false;
+	from->alone = true;
+	(void)run_once(r, NULL, &req);
+	from->alone = false;
+	return true;
+}
+
+/*
+ * Again and again; at once when the network comes back, or the clock was set,
+ * and what others tell of as it comes.
+ */
 static int run_again(struct running *r, const struct run_request *req, unsigned seconds)
 {
 	struct run_request now = *req;
+	struct run_arrivals from = { .next = arrival_next, .ctx = r->arrival };
 	struct netwatch watch;
 	enum netwatch_reason why;
 	int status;
 
 	netwatch_open(&watch);
+	if (r->arrival)
+		watch.other = from.fd = r->arrival->out;
 	do {
 		const struct deadline next = deadline_in(seconds, "the next run");
 
+		from.until = &next;
+		/* what comes is sent when it is due, whatever may be forced */
+		now.arrivals = r->arrival && !now.force ? &from : NULL;
 		status = run_once(r, NULL, &now);
 		do
 			why = netwatch_wait(&watch, &next);
-		while (why == NETWATCH_NETWORK && !is_cut_off(r));
+		while ((why == NETWATCH_NETWORK && !is_cut_off(r)) ||
+		       (why == NETWATCH_OTHER && run_arrived(r, &from)));
 		now.force = req->force || why == NETWATCH_NETWORK;
 	} while (why != NETWATCH_SIGNAL);
 	netwatch_close(&watch);
@@ -245,10 +270,11 @@ int cmd_queue_run(const struct invocation *inv)
 	return status;
 }
 
-void queue_run_again(const struct invocation *inv)
+void queue_run_again(const struct invocation *inv, struct arrival *arrival)
 {
 	const struct run_request req = { .force = inv->queue.force };
-	struct running r = { .inv = inv, .background = !inv->foreground };
+	struct running r = { .inv = inv, .background = !inv->foreground,
+			     .arrival = arrival };
 	struct error err;
 
 	if (events_open(inv, &r.events, &err) < 0)

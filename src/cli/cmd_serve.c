@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "conf/accounts.h"
 #include "deliver/deliver.h"
+#include "queue/arrival.h"
 #include "server/caller.h"
 #include "server/delivery.h"
 #include "server/listener.h"
@@ -38,6 +39,7 @@ struct reading {
 
 struct serving {
 	const struct invocation *inv;
+	struct arrival arrival;		/* for who runs the queue beside it */
 	struct reading *last;
 };
 
@@ -75,6 +77,22 @@ static size_t count_sections(const struct serving *s, const struct config *confi
 	return n ? n : 1;
 }
 
+/* What users have sent is known on: of the section that has this name, or none as this has. */
+static const struct caller_rates *rates_before(const struct reading *r,
+					       const struct server_options *opt)
+{
+	for (const struct reading *b = r->before; b; b = b->before) {
+		for (size_t i = 0; i < b->n; i++) {
+			const struct server_options *o = &b->section[i];
+
+			if (o->rates && strcmp(o->set.name ? o->set.name : "",
+					       opt->set.name ? opt->set.name : "") == 0)
+				return o->rates;
+		}
+	}
+	return NULL;
+}
+
 static int open_section(const struct serving *s, struct reading *r, size_t i, struct error *err)
 {
 	const char *named = s->inv->request.account;
@@ -87,7 +105,8 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 		.deliver = opt->set.deliver, .key = "deliver", .server_name = opt->set.server_name,
 		.on_message = opt->set.on_message, .hook_timeout = opt->set.hook_timeout,
 		.config = r->config, .config_request = &s->inv->request.config,
-		.arena = r->arena,
+		.queued = s->arrival.missed ? arrival_tell : NULL,
+		.queued_ctx = (void *)&s->arrival, .arena = r->arena,
 	};
 
 	if (!l && !named && !opt->set.deliver)
@@ -95,7 +114,7 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 				 "--deliver=PLACE says where mail is to go: tried %s; the service "
 				 "of a machine has its own: -C " SYSCONFDIR "/msubmit/msubmit.conf",
 				 config_searched(r->config));
-	opt->rates = caller_rates_new(&opt->set);
+	opt->rates = caller_rates_new(&opt->set, rates_before(r, opt), r->arena);
 	if (opt->set.user_rate && !opt->rates)
 		return error_errno(err, FAULT_SYSTEM, "key 'user_rate': no memory");
 	if (deliver_open(&place, &opt->delivery, err) < 0)
@@ -132,14 +151,14 @@ static int read_sections(void *ctx, const struct server_options **section_out, s
 
 static void run_queue(void *ctx)
 {
-	const struct serving *s = ctx;
+	struct serving *s = ctx;
 
-	queue_run_again(s->inv);
+	queue_run_again(s->inv, &s->arrival);
 }
 
 int cmd_serve(const struct invocation *inv)
 {
-	struct serving s = { .inv = inv };
+	struct serving s = { .inv = inv, .arrival = ARRIVAL_INIT };
 	struct listener_request req = {
 		.foreground = inv->foreground, .once = inv->once, .reload = read_sections,
 		.interval = inv->queue.interval, .run = inv->queue.interval ? run_queue : NULL,
@@ -148,8 +167,11 @@ int cmd_serve(const struct invocation *inv)
 	struct error err;
 	int status = EX_OK;
 
-	if (read_sections(&s, &req.section, &req.n, &err) < 0 || listener_run(&req, &err) < 0)
+	if ((req.run && arrival_open(&s.arrival, &err) < 0) ||
+	    read_sections(&s, &req.section, &req.n, &err) < 0 ||
+	    listener_run(&req, &err) < 0)
 		status = report_failure(inv, &err);
 	free_readings(&s);
+	arrival_close(&s.arrival);
 	return status;
 }

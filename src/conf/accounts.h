@@ -29,6 +29,7 @@ struct config_override {
 
 struct config_request {
 	const char *file;	/* -C; NULL = search */
+	bool file_whole;	/* ... as realpath(3) has it */
 	const char *text;	/* ... and what it holds, text_n octets; NULL = it is read */
 	size_t text_n;
 	/*

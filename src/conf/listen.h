@@ -28,6 +28,7 @@ struct listen_settings {
 	bool require_tls;		/* 530 to all but EHLO, NOOP, STARTTLS, QUIT */
 	bool auth_plain_loopback;	/* offer AUTH on loopback without TLS */
 	enum strictness strict;		/* bare LF refused, syntax as in RFC 5321 */
+	bool vrfy_aliases;
 	bool helo_required;		/* 503 to MAIL without EHLO or HELO */
 	bool implicit_tls;		/* TLS from the first octet */
 	const char *server_client_ca;	/* clients need a certificate of these; NULL = none */

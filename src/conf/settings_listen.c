@@ -82,6 +82,8 @@ const struct setting settings_listen[] = {
   { "off", STRICT_OFF }, { "yes", STRICT_ON }, { "no", STRICT_OFF }, { "true", STRICT_ON },
   { "false", STRICT_OFF }), .def = "auto", .arg = "auto|on|off",
   .help = "exact syntax of RFC 5321 only" },
+{ OWNER("vrfy_aliases"), SWITCH(vrfy_aliases), .def = "off",
+  .help = "VRFY says of a name of the alias file who it is" },
 { OWNER("helo_required"), SWITCH(helo_required), .def = "on",
   .help = "take mail after EHLO or HELO only" },
 { OWNER("early_talker"), CHOICE(enum early_talker, early_talker, { "auto", EARLY_AUTO },

@@ -17,7 +17,6 @@
 #include "conf/account.h"
 #include "conf/accounts.h"
 #include "deliver/deliver_kinds.h"
-#include "message/address.h"
 #include "message/envelope.h"
 #include "message/header.h"
 #include "message/ident.h"
@@ -32,6 +31,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/strbuf.h"
+#include "util/strmap.h"
 #include "util/text.h"
 #include "util/xalloc.h"
 
@@ -54,6 +54,8 @@ struct through {
 	struct submission_request request;
 	const struct config *config;
 	struct config *own_config;	/* the same, where it is nobody else's */
+	void (*queued)(void *ctx, const char *id);	/* hears of it; NULL = nobody does */
+	void *queued_ctx;
 	bool queue_only;		/* nobody is asked, all of it goes into the queue */
 	struct relay *relay;		/* of the account used last; NULL = none */
 	const struct account *relay_account;
@@ -66,6 +68,7 @@ struct through {
 	size_t owed_n, owed_alloc;
 	struct asked *asked;		/* in the order of the client's envelope */
 	size_t asked_n, asked_alloc;
+	struct strmap asked_map;	/* of their addresses */
 	struct asked *held;		/* as the client has named them, not yet answered for */
 	size_t held_n, held_alloc, answered;
 	bool sender_held;		/* nor is MAIL */
@@ -95,6 +98,7 @@ static void through_reset(struct delivery *d)
 	t->reader = NULL;
 	t->owed = NULL;
 	t->asked = t->held = NULL;
+	t->asked_map = (struct strmap){ .arena = NULL };
 	t->owed_n = t->owed_alloc = t->asked_n = t->asked_alloc = t->held_n = t->held_alloc = 0;
 	t->answered = 0;
 	t->sender_held = t->all_asked = t->at_once = false;
@@ -153,6 +157,7 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 		return -1;
 	}
 	result_init(&t->result, t->submission.arena, 0);
+	t->asked_map.arena = t->submission.arena;
 	if (t->queue_only)
 		return 0;
 	find_relay(t);
@@ -162,20 +167,11 @@ static int through_mail(struct delivery *d, const struct delivery_client *client
 
 /* --- RCPT ------------------------------------------------------------------------- */
 
-static size_t place_of(const struct envelope *e, const char *address)
-{
-	size_t i = 0;
-
-	while (i < e->rcpt_count && !address_equal(e->rcpt[i].address, address))
-		i++;
-	return i;
-}
-
 /* The place of one of those that stand for a recipient; he may be there already, by another. */
 static size_t add_target(struct through *t, const struct recipient *r)
 {
 	struct envelope *e = &t->submission.envelope;
-	const size_t known = place_of(e, r->address);
+	const size_t known = envelope_place(e, r->address);
 
 	if (known < e->rcpt_count)
 		return known;
@@ -193,10 +189,8 @@ static void take(struct through *t, const struct asked *one)
 {
 	for (size_t i = 0; i < one->n && !one->error.exit; i++)
 		t->owed[one->target[i]] = true;
-	for (size_t i = 0; i < t->asked_n; i++) {
-		if (address_equal(t->asked[i].address, one->address))
-			return;
-	}
+	if (!strmap_add(&t->asked_map, one->address, t->asked_n))
+		return;
 	t->asked = arena_grow(t->submission.arena, t->asked, t->asked_n, &t->asked_alloc,
 			      sizeof(*t->asked));
 	t->asked[t->asked_n++] = *one;
@@ -229,6 +223,50 @@ static int through_rcpt(struct delivery *d, const struct delivery_client *client
 	}
 	delivery_reply_error(reply, &one.error);
 	return -1;
+}
+
+/* --- VRFY ------------------------------------------------------------------------- */
+
+static bool is_alias(const struct envelope *e)
+{
+	for (size_t i = 0; i < e->rcpt_count; i++) {
+		if (e->rcpt[i].orcpt)
+			return true;
+	}
+	return e->discard;
+}
+
+/* "<ann@x.example> <bob@x.example>", as far as there is room; of nobody the word. */
+static void say_who(const struct envelope *e, const char *word, struct delivery_reply *reply)
+{
+	struct strbuf text = STRBUF_INIT(2 * DELIVERY_TEXT_MAX);
+
+	for (size_t i = 0; i < e->rcpt_count && !strbuf_overflow(&text); i++)
+		strbuf_addf(&text, "%s<%s>", i ? " " : "", e->rcpt[i].address);
+	delivery_say(reply, 250, "2.1.5", "%s", text.len ? text.buf : word);
+	strbuf_release(&text);
+}
+
+/* A name of the alias file; of others nothing is known but that they look like addresses. */
+static int through_verify(struct delivery *d, const char *word, struct delivery_reply *reply)
+{
+	const struct through *t = (const struct through *)d;
+	struct submission_request request = t->request;
+	struct submission s;
+	struct envelope made = { .rcpt_count = 0 };
+	struct error ignored;
+	int rc = -1;
+
+	request.sender = "";
+	submission_init(&s, &request, NULL);
+	s.config = t->config;
+	if (submission_begin(&s, &ignored) == 0 &&
+	    submission_expand(&s, word, &made, &ignored) == 0 && is_alias(&made)) {
+		say_who(&made, word, reply);
+		rc = 0;
+	}
+	submission_release(&s);
+	return rc;
 }
 
 /* --- what the next server says to them --------------------------------------------- */
@@ -428,6 +466,8 @@ static int keep(struct through *t, bool tried, struct error *err)
 	if (queue_open(&q, s->account->queue.dir, true, err) == 0)
 		rc = keep_submission(&q, &r, &id, err);
 	queue_close(&q);
+	if (rc > 0 && t->queued)
+		t->queued(t->queued_ctx, id);
 	if (rc > 0 && !tried)
 		t->result.reply_text = arena_printf(s->arena, "queued as %s", id);
 	return rc;
@@ -577,6 +617,7 @@ static void through_free(struct delivery *d)
 }
 
 static const struct delivery_ops through_ops = {
+	.verify = through_verify,
 	.mail = through_mail, .rcpt = through_rcpt, .answer = through_answer,
 	.begin = through_begin, .write = through_write, .commit = through_commit,
 	.abandon = through_abandon, .reset = through_reset, .idle = through_idle,
@@ -591,7 +632,14 @@ static struct through *make(const struct deliver_request *r)
 					 .exact = true };
 	if (r->config_request)
 		t->request.config = *r->config_request;
+	if (r->arena) {
+		/* once, and not for each message */
+		t->request.config.file = keep_whole_path(r->arena, t->request.config.file);
+		t->request.config.file_whole = true;
+	}
 	t->config = r->config;
+	t->queued = r->queued;
+	t->queued_ctx = r->queued_ctx;
 	return t;
 }
 

@@ -43,25 +43,23 @@ static const struct strmap *index_of(struct envelope *e)
 	return &x->map;
 }
 
-/* The recipient with that address, NULL if there is none. */
-static struct recipient *find(struct envelope *e, const char *address)
+size_t envelope_place(struct envelope *e, const char *address)
 {
 	size_t i = 0;
 
 	if (e->rcpt_count > LINEAR)
-		return strmap_find(index_of(e), address, &i) ? &e->rcpt[i] : NULL;
-	for (; i < e->rcpt_count; i++)
-		if (address_equal(e->rcpt[i].address, address))
-			return &e->rcpt[i];
-	return NULL;
+		return strmap_find(index_of(e), address, &i) ? i : e->rcpt_count;
+	while (i < e->rcpt_count && !address_equal(e->rcpt[i].address, address))
+		i++;
+	return i;
 }
 
 bool envelope_add(struct envelope *e, const char *address, const char *orcpt)
 {
-	struct recipient *same = find(e, address);
+	const size_t same = envelope_place(e, address);
 
-	if (same) {
-		same->repeated++;
+	if (same < e->rcpt_count) {
+		e->rcpt[same].repeated++;
 		return false;
 	}
 	e->rcpt = arena_grow(e->arena, e->rcpt, e->rcpt_count, &e->rcpt_alloc, sizeof(*e->rcpt));
@@ -185,7 +183,8 @@ void envelope_exclude(struct envelope *e, const struct envelope *others, const c
 	for (size_t i = 0; i < others->rcpt_count; i++)
 		envelope_add(&whole, complete(e->arena, others->rcpt[i].address, domain), NULL);
 	for (size_t i = 0; i < e->rcpt_count; i++) {
-		if (!find(&whole, complete(e->arena, e->rcpt[i].address, domain)))
+		if (envelope_place(&whole, complete(e->arena, e->rcpt[i].address, domain)) ==
+		    whole.rcpt_count)
 			e->rcpt[kept++] = e->rcpt[i];
 	}
 	e->rcpt_count = kept;

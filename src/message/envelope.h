@@ -157,6 +157,9 @@ bool envelope_add(struct envelope *e, const char *address, const char *orcpt);
 bool envelope_add_as(struct envelope *e, const char *address, const char *orcpt,
 		     const struct recipient *like);
 
+/* The place of the recipient with that address; rcpt_count when there is none. */
+size_t envelope_place(struct envelope *e, const char *address);
+
 /* Takes all recipients out, so that the same or others may be added; the envelope as it was. */
 struct envelope envelope_take_recipients(struct envelope *e);
 

@@ -51,7 +51,7 @@ static const char *skip_number(const char *p, long low, long high)
 	long n = 0;
 	size_t digits = 0;
 
-	for (; isdigit((unsigned char)p[digits]) && digits < 5; digits++)
+	for (; digits < 5 && isdigit((unsigned char)p[digits]); digits++)
 		n = n * 10 + (p[digits] - '0');
 	return digits && digits < 5 && n >= low && n <= high ? p + digits : NULL;
 }

@@ -224,7 +224,7 @@ static void wrap_qp(struct mime_encoder *e, const char *data, size_t n, struct s
 /* The line has no more room: it ends before the last blank that is held, else here. */
 static void split_line(struct mime_encoder *e, struct strbuf *out)
 {
-	size_t n = e->held_n, all = e->held_n;
+	size_t n = e->held_n, all = n;
 
 	while (n && e->held[n - 1] != ' ' && e->held[n - 1] != '\t')
 		n--;

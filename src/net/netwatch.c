@@ -65,8 +65,7 @@ static int open_clock(void)
 
 void netwatch_open(struct netwatch *w)
 {
-	w->link = open_link();
-	w->clock = open_clock();
+	*w = (struct netwatch){ .link = open_link(), .clock = open_clock(), .other = -1 };
 }
 
 void netwatch_close(struct netwatch *w)
@@ -144,7 +143,8 @@ static int poll_or_signal(struct pollfd *fds, nfds_t n, int ms)
 enum netwatch_reason netwatch_wait(struct netwatch *w, const struct deadline *d)
 {
 	struct pollfd fds[] = { { .fd = w->link, .events = POLLIN },
-				{ .fd = w->clock, .events = POLLIN } };
+				{ .fd = w->clock, .events = POLLIN },
+				{ .fd = w->other, .events = POLLIN } };
 	bool network = false;
 
 	while (!interrupt_noted() && !deadline_passed(d)) {
@@ -156,6 +156,8 @@ enum netwatch_reason netwatch_wait(struct netwatch *w, const struct deadline *d)
 			break;
 		if (n > 0 && fds[1].revents && read_clock(w->clock))
 			return NETWATCH_CLOCK;
+		if (n > 0 && fds[2].revents)
+			return NETWATCH_OTHER;
 		if (n > 0 && fds[0].revents)
 			network |= read_link(w->link);
 	}

@@ -17,18 +17,20 @@ struct deadline;
 struct netwatch {
 	int link;	/* of rtnetlink; -1 = not to be had */
 	int clock;	/* of the timer; -1 = not to be had */
+	int other;	/* the caller's: it can be read; -1 = none */
 };
 
-#define NETWATCH_INIT { .link = -1, .clock = -1 }
+#define NETWATCH_INIT { .link = -1, .clock = -1, .other = -1 }
 
 enum netwatch_reason {
 	NETWATCH_TIME,		/* the deadline has passed */
 	NETWATCH_NETWORK,	/* a link, an address or a route has come */
 	NETWATCH_CLOCK,		/* the clock was set */
+	NETWATCH_OTHER,		/* the other descriptor can be read */
 	NETWATCH_SIGNAL		/* interrupt_noted() (util/interrupt.h) */
 };
 
-/* Opens what can be had; descriptors are close-on-exec. */
+/* Opens what can be had, but for other, which the caller may set; close-on-exec. */
 void netwatch_open(struct netwatch *w);
 void netwatch_close(struct netwatch *w);
 

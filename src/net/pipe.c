@@ -51,12 +51,7 @@ ATTR_NORETURN static void child(const char *const *argv, int in, int out, int re
 	if (in <= STDERR_FILENO || out <= STDERR_FILENO || dup2(in, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0)
 		_exit(127);
-#ifdef HAVE_CLOSE_RANGE
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-#else
-	for (int fd = 3; fd < 1024; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
+	proc_close_later();
 	execvp(argv[0], (char *const *)(const void *)argv);
 	int code = errno;
 

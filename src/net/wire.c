@@ -178,6 +178,17 @@ int wire_unread_now(struct wire *w)
 	return w->end || w->read_error.exit ? -1 : 0;
 }
 
+int wire_any_now(struct wire *w)
+{
+	struct error kept;
+
+	if (wire_unread(w) == 0 && hungry(w))
+		(void)take_once(w, &kept);
+	if (wire_unread(w) > 0)
+		return 1;
+	return w->end || w->read_error.exit ? -1 : 0;
+}
+
 /*
  * At least one octet more than is in the buffer: 1; 0 = closed; -1. After
  * a failed write nothing is waited for: what has come is all that counts.

@@ -112,6 +112,9 @@ size_t wire_unread(const struct wire *w);
 /* The same, after taking from the stream what has already arrived; never waits. -1 = closed. */
 int wire_unread_now(struct wire *w);
 
+/* Whether there are any, and no more of them taken than this needs: 1, 0; -1 = closed. */
+int wire_any_now(struct wire *w);
+
 /*
  * Lets fn put a stream (TLS) on top. Refused with EX_PROTOCOL ("data before
  * TLS") when anything is unread, or unsent. Looks at the buffer only: what

@@ -23,8 +23,7 @@ bool keep_possible(const struct submission *s)
 	return !s->envelope.burl && !s->request->config.text;
 }
 
-/* The file of -C as it is found from anywhere. */
-static const char *whole_path(struct arena *a, const char *path)
+const char *keep_whole_path(struct arena *a, const char *path)
 {
 	char whole[PATH_MAX];
 
@@ -33,7 +32,8 @@ static const char *whole_path(struct arena *a, const char *path)
 
 void keep_note_config(struct entry *e, const struct config_request *config)
 {
-	e->config_file = whole_path(e->arena, config->file);
+	e->config_file = config->file_whole ? config->file :
+		keep_whole_path(e->arena, config->file);
 	e->no_files = config->no_files;
 	e->setting_n = 0;
 	for (size_t i = 0; i < config->override_n; i++)

@@ -9,6 +9,7 @@
 
 #include "util/attr.h"
 
+struct arena;
 struct attempt_transfer;
 struct config_request;
 struct entry;
@@ -44,6 +45,9 @@ ATTR_CHECK int keep_submission(struct queue *q, const struct keep_request *r, co
 
 /* It was sent at once: that is noted, and its account is not paused (queue/pause.h). */
 void keep_note_success(const struct queue *q, const struct submission *s);
+
+/* The file of -C as it is found from anywhere, in a; path itself where that cannot be known. */
+const char *keep_whole_path(struct arena *a, const char *path);
 
 /* Notes in e how its account is made: files and options, as they are found from anywhere. */
 void keep_note_config(struct entry *e, const struct config_request *config);

@@ -339,10 +339,13 @@ static void hear(struct pool *p, struct worker *w)
 	}
 }
 
-/* Waits for a word of a worker, and takes all that are there. */
-static void pump(struct pool *p, int milliseconds)
+/*
+ * Waits for a word of a worker, and takes all that are there. True when fd
+ * (-1 = none) can be read.
+ */
+static bool pump_or_read(struct pool *p, int fd, int milliseconds)
 {
-	struct pollfd fds[WORKERS_MAX];
+	struct pollfd fds[WORKERS_MAX + 1];
 
 	for (struct group *g = p->groups; g; g = g->next)
 		serve_group(p, g);
@@ -350,13 +353,20 @@ static void pump(struct pool *p, int milliseconds)
 
 	for (unsigned i = 0; i < n; i++)
 		fds[i] = (struct pollfd){ .fd = p->worker[i].fd, .events = POLLIN };
-	if (n && poll(fds, n, milliseconds) > 0) {
-		/* from behind: one that ends is replaced by the last */
-		for (unsigned i = n; i-- > 0;) {
-			if (fds[i].revents)
-				hear(p, &p->worker[i]);
-		}
+	fds[n] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	if ((!n && fd < 0) || poll(fds, n + 1, milliseconds) <= 0)
+		return false;
+	/* from behind: one that ends is replaced by the last */
+	for (unsigned i = n; i-- > 0;) {
+		if (fds[i].revents)
+			hear(p, &p->worker[i]);
 	}
+	return fds[n].revents;
+}
+
+static void pump(struct pool *p, int milliseconds)
+{
+	(void)pump_or_read(p, -1, milliseconds);
 }
 
 static void pass_signal_on(struct pool *p)
@@ -441,6 +451,26 @@ void pool_add(struct pool *p, const struct queue_item *item)
 		pump(p, -1);
 		pass_signal_on(p);
 	}
+}
+
+bool pool_wait(struct pool *p, int fd, int quiet_ms, const struct deadline *until)
+{
+	int64_t busy_ms = clock_ms();
+
+	while (!p->stopped && !deadline_passed(until)) {
+		if (is_busy(p))
+			busy_ms = clock_ms();
+		const int64_t quiet = busy_ms + quiet_ms - clock_ms();
+		const int left = deadline_poll_ms(until);
+
+		if (quiet <= 0)
+			return false;
+		if (pump_or_read(p, fd, left < 0 || quiet < left ? (int)quiet : left))
+			return true;
+		drop_groups(p);
+		pass_signal_on(p);
+	}
+	return false;
 }
 
 void pool_finish(struct pool *p)

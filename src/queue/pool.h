@@ -17,6 +17,9 @@
 #ifndef QUEUE_POOL_H
 #define QUEUE_POOL_H
 
+#include <stdbool.h>
+
+struct deadline;
 struct pool;
 struct queue;
 struct queue_item;
@@ -33,6 +36,12 @@ struct pool *pool_new(struct queue *q, const struct run_request *req,
  * the same mark once in a million: then one waits as long as the other.
  */
 void pool_add(struct pool *p, const struct queue_item *item);
+
+/*
+ * Goes on with what was added until fd can be read: true. False when the
+ * deadline has passed, a signal has come, or for so long nothing was under way.
+ */
+bool pool_wait(struct pool *p, int fd, int quiet_ms, const struct deadline *until);
 
 /* Waits until all that was added has been tried, and frees it. */
 void pool_finish(struct pool *p);

@@ -11,7 +11,6 @@
 #include "message/result.h"
 #include "queue/pace.h"
 #include "queue/pause.h"
-#include "queue/pool.h"
 #include "queue/queue.h"
 #include "queue/run_private.h"
 #include "queue/schedule.h"
@@ -716,83 +715,4 @@ void run_all(struct run *r, const struct run_source *source)
 	}
 	sync_removed(r, 0);
 	line_close(r->line);
-}
-
-/* --- all of the queue ----------------------------------------------------------------- */
-
-#define HANDFUL 8		/* so many are sent by this process alone */
-
-/* The ids that are due: a handful, or the pool that has them. */
-struct due {
-	struct queue *queue;
-	const struct run_request *req;
-	const struct run_observer *watch;
-	struct pool *pool;
-	struct queue_item item[HANDFUL];
-	size_t n, at;
-};
-
-static bool next_of_handful(void *ctx, bool wait, char *id)
-{
-	struct due *d = ctx;
-
-	(void)wait;
-	if (d->at == d->n)
-		return false;
-	memcpy(id, d->item[d->at++].id, sizeof(d->item[0].id));
-	return true;
-}
-
-static void add_due(struct due *d, const struct queue_item *item)
-{
-	if (!d->pool && d->n < HANDFUL) {
-		d->item[d->n++] = *item;
-		return;
-	}
-	if (!d->pool) {
-		d->pool = pool_new(d->queue, d->req, d->watch);
-		for (; d->at < d->n; d->at++)
-			pool_add(d->pool, &d->item[d->at]);
-	}
-	pool_add(d->pool, item);
-}
-
-static int take(void *ctx, const struct queue_item *item)
-{
-	struct due *d = ctx;
-
-	if ((d->req->force || item->due_ms <= datetime_now()) && has(item->id, d->req->id))
-		add_due(d, item);
-	return interrupt_noted() ? 1 : 0;
-}
-
-/* What is due, and few. */
-static void run_handful(struct due *d)
-{
-	struct run *r = run_new(d->queue, d->req, d->watch);
-	const struct run_source source = { next_of_handful, NULL, d };
-
-	run_all(r, &source);
-	run_free(r);
-}
-
-int queue_run(struct queue *q, const struct run_request *req, const struct run_observer *watch,
-	      struct error *err)
-{
-	struct due d = { .queue = q, .req = req, .watch = watch };
-	struct queue_item one = { .mark = 0 };
-	int rc = 0;
-
-	if (req->id && queue_is_id(req->id)) {
-		memcpy(one.id, req->id, sizeof(one.id));
-		add_due(&d, &one);
-	} else {
-		rc = queue_each(q, take, &d, err);
-	}
-	if (d.pool)
-		pool_finish(d.pool);
-	else
-		run_handful(&d);
-	queue_clean(q);
-	return rc < 0 ? -1 : 0;
 }

@@ -27,6 +27,7 @@
 
 struct account;
 struct attempt_options;
+struct deadline;
 struct entry;
 struct envelope;
 struct error;
@@ -35,8 +36,22 @@ struct queue;
 struct result;
 struct strbuf;
 
+/*
+ * Entries that others put into the queue while the run goes on: it does not
+ * end before for a while none has come, nor any is under way, or until the
+ * deadline has passed.
+ */
+struct run_arrivals {
+	bool (*next)(void *ctx, char *id);	/* an id, with NUL; false: there is none now */
+	void *ctx;
+	int fd;				/* can be read when there is one */
+	bool alone;			/* nothing but these are tried */
+	const struct deadline *until;
+};
+
 /* Which entries; texts are found anywhere in what they are about, NULL = all. */
 struct run_request {
+	const struct run_arrivals *arrivals;	/* NULL = none are waited for */
 	bool force;		/* those too that are not due; not those that may have arrived */
 	const char *id, *sender, *rcpt;
 };

@@ -240,6 +240,7 @@ struct mechanism {
 	const char *name;
 	int (*converse)(struct smtpd *, const char *initial, struct auth_login *login);
 	bool scram;		/* instead: the password does not come over the line */
+	bool bound;		/* ... to TLS (RFC 9266, 5929) */
 };
 
 static int refuse_auth(struct smtpd *s, int code, const char *status, const char *text)
@@ -324,8 +325,10 @@ static int login_dialogue(struct smtpd *s, const char *initial, struct auth_logi
 }
 
 static const struct mechanism mechanisms[] = {
-	{ "SCRAM-SHA-256", NULL, true }, { "SCRAM-SHA-1", NULL, true },
-	{ "PLAIN", plain, false }, { "LOGIN", login_dialogue, false },
+	{ "SCRAM-SHA-256-PLUS", .scram = true, .bound = true },
+	{ "SCRAM-SHA-1-PLUS", .scram = true, .bound = true },
+	{ "SCRAM-SHA-256", .scram = true }, { "SCRAM-SHA-1", .scram = true },
+	{ "PLAIN", .converse = plain }, { "LOGIN", .converse = login_dialogue },
 };
 
 /* A client that may choose takes SCRAM, which only passwords in clear can answer. */
@@ -333,7 +336,8 @@ static bool is_offered(const struct smtpd *s, const struct mechanism *m)
 {
 	const struct listen_settings *set = &s->options->set;
 
-	return !m->scram || (set->auth_scram && set->auth_file && !set->on_auth);
+	return (!m->scram || (set->auth_scram && set->auth_file && !set->on_auth)) &&
+		(!m->bound || s->tls);
 }
 
 void signin_mechanisms(const struct smtpd *s, struct strbuf *out)

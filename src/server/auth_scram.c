@@ -1,7 +1,8 @@
 /*
- * AUTH SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), by libgsasl's server
- * side, which is loaded when a client first asks for it. The password never
- * comes over the line; the file has to hold it ({PLAIN}).
+ * AUTH SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), by themselves and bound
+ * to TLS (-PLUS; RFC 9266 and 5929), by libgsasl's server side, which is loaded
+ * when a client first asks for it. The password never comes over the line; the
+ * file has to hold it ({PLAIN}).
  */
 #include "config.h"
 #include "server/smtpd.h"
@@ -11,14 +12,16 @@
 #include <string.h>
 
 #include "message/ident.h"
+#include "net/wire.h"
 #include "server/listener.h"
+#include "tls/tls.h"
 #include "util/attr.h"
 #include "util/base64.h"
 #include "util/dynlib.h"
 #include "util/error.h"
 #include "util/strbuf.h"
 
-enum { STEPS_MAX = 4, NOBODY_LEN = 32 };
+enum { STEPS_MAX = 4, NOBODY_LEN = 32, BINDING_MAX = 256 };
 
 static struct {
 	__typeof__(gsasl_init) *init;
@@ -53,18 +56,33 @@ static int load_library(struct error *err)
 struct scram {
 	const char *file;
 	struct arena *arena;
+	const struct stream *tls;	/* of the binding; NULL = the mechanism has none */
 	struct error error;	/* of the file: exit 0 = none */
 };
 
-/* The library asks for the password of the user that the client has named. */
-static int give_password(Gsasl *library, Gsasl_session *session, Gsasl_property property)
+/* What this connection has of its own, in base64, of the kind that the client has named. */
+static int give_binding(const struct scram *x, Gsasl_session *session, Gsasl_property property)
 {
-	struct scram *x = sasl.session_hook_get(session);
+	struct strbuf raw = STRBUF_INIT(BINDING_MAX), text = STRBUF_INIT(2 * BINDING_MAX);
+	int code = GSASL_NO_CALLBACK;
+
+	if (x->tls &&
+	    tls_channel_binding(x->tls, property == GSASL_CB_TLS_UNIQUE, &raw) == 0) {
+		base64_encode(&text, raw.buf, raw.len);
+		(void)sasl.property_set(session, property, text.buf);
+		code = GSASL_OK;
+	}
+	strbuf_release(&raw);
+	strbuf_release(&text);
+	return code;
+}
+
+static int give_password(struct scram *x, Gsasl_session *session)
+{
 	const char *user = sasl.property_fast(session, GSASL_AUTHID);
 	struct secret password = { NULL, 0 };
 
-	(void)library;
-	if (property != GSASL_PASSWORD || !user)
+	if (!user)
 		return GSASL_NO_CALLBACK;
 	if (auth_find_password(x->file, user, &password, &x->error) < 0)
 		return GSASL_NO_PASSWORD;
@@ -75,6 +93,19 @@ static int give_password(Gsasl *library, Gsasl_session *session, Gsasl_property 
 	return GSASL_OK;
 }
 
+/* The library asks for the password of the user that the client has named, and for a binding. */
+static int give(Gsasl *library, Gsasl_session *session, Gsasl_property property)
+{
+	struct scram *x = sasl.session_hook_get(session);
+
+	(void)library;
+	if (property == GSASL_PASSWORD)
+		return give_password(x, session);
+	if (property == GSASL_CB_TLS_UNIQUE || property == GSASL_CB_TLS_EXPORTER)
+		return give_binding(x, session, property);
+	return GSASL_NO_CALLBACK;
+}
+
 static int begin(const char *name, struct scram *x, Gsasl_session **out, struct error *err)
 {
 	static Gsasl *library;		/* one for the life of the process */
@@ -83,7 +114,7 @@ static int begin(const char *name, struct scram *x, Gsasl_session **out, struct 
 		return -1;
 	if (!library && sasl.init(&library) != GSASL_OK)
 		return error_set(err, FAULT_BUG, "libgsasl cannot be used");
-	sasl.callback_set(library, give_password);
+	sasl.callback_set(library, give);
 	if (sasl.server_start(library, name, out) != GSASL_OK)
 		return error_set(err, FAULT_NO_MECHANISM, "libgsasl has no %s", name);
 	sasl.session_hook_set(*out, x);
@@ -139,9 +170,14 @@ static bool take_user(Gsasl_session *session, struct auth_login *login)
 int scram_converse(struct smtpd *s, const char *name, struct strbuf *first,
 		   struct auth_login *login, struct error *err)
 {
-	struct scram x = { .file = s->options->set.auth_file, .arena = s->arena };
+	struct scram x = { .file = s->options->set.auth_file, .arena = s->arena,
+			   .tls = strstr(name, "-PLUS") ? wire_stream(s->wire) : NULL };
 	Gsasl_session *session = NULL;
 
+	/* it could, and thinks that we cannot: our offer was changed (RFC 5802, section 6) */
+	if (s->tls && !x.tls && first->len && first->buf[0] == 'y')
+		return error_set(err, FAULT_PASSWORD_REFUSED, "the offer of a channel binding did "
+				 "not reach the client");
 	if (begin(name, &x, &session, err) < 0)
 		return -1;
 	int rc = converse(s, session, first);

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,8 @@
 
 #define GROUPS_MAX 1024
 #define NAME_MAX_SHOWN ((size_t)256)
+#define SUBUID "/etc/subuid"
+#define SUBUID_MAX ((size_t)1 << 20)
 #define USERS_MAX 4096		/* whose rate is known at a time */
 
 /* --- who it is ------------------------------------------------------------------- */
@@ -80,13 +83,61 @@ static bool read_peer(int fd, struct ucred *out)
 		domain == AF_UNIX && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, out, &size) == 0;
 }
 
+/* The user of that name or number; NULL = there is none. */
+static const struct passwd *find_user(const char *text)
+{
+	const struct passwd *pw = getpwnam(text);
+	uint64_t number;
+
+	if (!pw && text_decimal(text, &number) == strlen(text) && number <= UINT32_MAX)
+		pw = getpwuid((uid_t)number);
+	return pw;
+}
+
+/* Is the id one of the range?   name-or-uid ":" first ":" count   (subuid(5)) */
+static bool is_in_line(char *line, uid_t uid, const char **name_out)
+{
+	uint64_t first, count;
+
+	*name_out = strsep(&line, ":");
+	const char *from = line ? strsep(&line, ":") : NULL;
+
+	return line && text_decimal(from, &first) && text_decimal(line, &count) &&
+		uid >= first && uid - first < count;
+}
+
+bool caller_owner(const char *path, uid_t uid, struct arena *a, struct caller *out)
+{
+	struct strbuf text = STRBUF_INIT(SUBUID_MAX);
+	const struct passwd *pw = NULL;
+	struct error ignored;
+	const char *name;
+
+	if (!getpwuid(uid) && fs_read_file(path, 0, &text, &ignored) == 0 && text.len) {
+		char *rest = text.buf;
+
+		for (char *line; !pw && (line = strsep(&rest, "\n")) != NULL;)
+			pw = is_in_line(line, uid, &name) ? find_user(name) : NULL;
+	}
+	strbuf_release(&text);
+	if (!pw)
+		return false;
+	out->owner = pw->pw_uid;
+	out->owner_name = arena_strdup(a, pw->pw_name);
+	return true;
+}
+
 bool caller_user(int fd, uid_t *out)
 {
 	struct ucred peer = { .pid = 0 };
+	struct caller w;
 
 	if (!read_peer(fd, &peer))
 		return false;
-	*out = peer.uid;
+	struct arena *scratch = arena_new();
+
+	*out = caller_owner(SUBUID, peer.uid, scratch, &w) ? w.owner : peer.uid;
+	arena_free(scratch);
 	return true;
 }
 
@@ -102,6 +153,7 @@ bool caller_read(int fd, bool groups, struct arena *a, struct caller *out)
 		.program = peer.pid ? program_name(a, peer.pid) : NULL,
 		.exe = peer.pid ? program_file(a, peer.pid) : NULL,
 	};
+	(void)caller_owner(SUBUID, peer.uid, a, out);
 	return true;
 }
 
@@ -117,6 +169,7 @@ void caller_describe(const struct caller *w, struct strbuf *out)
 {
 	strbuf_addf(out, " uid=%lu", (unsigned long)w->uid);
 	add_pair(out, "login", w->user);
+	add_pair(out, "owner", w->owner_name);
 	add_pair(out, "program", w->program);
 	add_pair(out, "exe", w->exe);
 }
@@ -137,7 +190,8 @@ int caller_may_submit(const struct listen_settings *set, const struct caller *w,
 	const bool open = !set->allow_users && !set->allow_groups;
 
 	if ((open || address_match_any(set->allow_users, w->user) ||
-	     any_group(set->allow_groups, w)) && !address_match_any(set->deny_users, w->user))
+	     any_group(set->allow_groups, w)) && !address_match_any(set->deny_users, w->user) &&
+	    !(w->owner_name && address_match_any(set->deny_users, w->owner_name)))
 		return 0;
 	return error_set(err, FAULT_USER_NOT_ALLOWED, "user %s may not submit mail", w->user);
 }
@@ -162,7 +216,8 @@ int caller_may_send_as(const struct listen_settings *set, const struct caller *w
 	const char *pattern;
 
 	for (const char *const *word = set->local_login_sender_maps; word && *word; word++) {
-		if (!is_about(scratch, *word, w->user, &pattern))
+		if (!is_about(scratch, *word, w->user, &pattern) &&
+		    !(w->owner_name && is_about(scratch, *word, w->owner_name, &pattern)))
 			continue;
 		bound = true;
 		allowed = allowed || (*sender ? address_match(pattern, sender) :
@@ -189,20 +244,24 @@ struct cell {
 
 struct caller_rates {
 	unsigned messages, seconds;
-	struct cell cell[USERS_MAX];
+	struct cell *cell;		/* USERS_MAX, shared by all workers */
 };
 
-struct caller_rates *caller_rates_new(const struct listen_settings *set)
+struct caller_rates *caller_rates_new(const struct listen_settings *set,
+				      const struct caller_rates *before, struct arena *a)
 {
+	struct cell *cell = before ? before->cell : NULL;
 	struct caller_rates *r;
 
 	if (!set->user_rate)
 		return NULL;
-	r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r == MAP_FAILED)
+	if (!cell)
+		cell = mmap(NULL, USERS_MAX * sizeof(*cell), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (cell == MAP_FAILED)
 		return NULL;
-	r->messages = set->user_rate;
-	r->seconds = set->user_rate_time;
+	r = arena_alloc(a, sizeof(*r));
+	*r = (struct caller_rates){ set->user_rate, set->user_rate_time, cell };
 	return r;
 }
 
@@ -247,7 +306,8 @@ int caller_count(struct caller_rates *r, const struct caller *w, long long now_m
 	if (!r)
 		return 0;
 	const int64_t whole = (int64_t)r->seconds * 1000, cost = whole / r->messages;
-	struct cell *c = find_cell(r, (uint64_t)w->uid + 1, now_ms);
+	struct cell *c = find_cell(r, (uint64_t)(w->owner_name ? w->owner : w->uid) + 1,
+					 now_ms);
 
 	if (c && take(c, cost, whole, now_ms))
 		return 0;

@@ -32,6 +32,9 @@ struct caller {
 	const char *const *groups;	/* names, "gid12"; ends with NULL; NULL = not asked for */
 	const char *program;	/* what its process is called; NULL = cannot be seen. For the log */
 	const char *exe;	/* its file; NULL = cannot be seen */
+	/* to whom subuid(5) gives the id, if it has no name: his containers; NULL = nobody */
+	const char *owner_name;
+	uid_t owner;
 };
 
 /*
@@ -40,17 +43,23 @@ struct caller {
  */
 bool caller_read(int fd, bool groups, struct arena *a, struct caller *out);
 
-/* The user alone; false as above. */
+/*
+ * Sets the owner of an id without a name, as the file path (subuid(5)) has it, in
+ * a; false: nobody is, and nothing is set.
+ */
+bool caller_owner(const char *path, uid_t uid, struct arena *a, struct caller *out);
+
+/* The user alone, or the owner of his id; false as above. */
 bool caller_user(int fd, uid_t *out);
 
-/* May he submit at all? FAULT_USER_NOT_ALLOWED. */
+/* May he submit at all? deny_users counts for his owner, too. FAULT_USER_NOT_ALLOWED. */
 ATTR_CHECK int caller_may_submit(const struct listen_settings *set, const struct caller *w,
 			      struct error *err);
 
 /*
  * May he send as sender ("" is the null sender)? Of the words
- * USER=PATTERN in local_login_sender_maps those count whose USER fits; when
- * none does, he may. FAULT_USER_NOT_ALLOWED.
+ * USER=PATTERN in local_login_sender_maps those count whose USER fits, for him
+ * or his owner; when none does, he may. FAULT_USER_NOT_ALLOWED.
  */
 ATTR_CHECK int caller_may_send_as(const struct listen_settings *set, const struct caller *w,
 			       const char *sender, struct error *err);
@@ -59,9 +68,11 @@ ATTR_CHECK int caller_may_send_as(const struct listen_settings *set, const struc
  * What users have sent of late, in memory that the workers share: made before
  * the first of them, it needs no lock, and one that dies leaves nothing
  * behind. NULL where user_rate is off, and, with errno, where there is no memory.
- * Ends with the process.
+ * before: those of the settings before, or NULL; what users have sent is taken
+ * over, and both go on. In a; what the workers share ends with the process.
  */
-struct caller_rates *caller_rates_new(const struct listen_settings *set);
+struct caller_rates *caller_rates_new(const struct listen_settings *set,
+				      const struct caller_rates *before, struct arena *a);
 
 /*
  * One message more of that user: user_rate of them at once, then as many as

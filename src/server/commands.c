@@ -230,10 +230,17 @@ static void run_quit(struct smtpd *s, const char *arg)
 
 static void run_vrfy(struct smtpd *s, const char *arg)
 {
-	if (*arg)
-		smtpd_reply(s, 252, "2.5.2", "addresses are not verified here; send the message");
-	else
+	const struct listen_settings *set = &s->options->set;
+	const struct delivery_ops *ops = s->delivery->ops;
+	struct delivery_reply reply;
+
+	if (!*arg)
 		smtpd_reply(s, 501, "5.5.4", "VRFY needs an address");
+	else if (set->vrfy_aliases && ops->verify && (!set->auth_required || smtpd_proven(s)) &&
+		 ops->verify(s->delivery, arg, &reply) == 0)
+		smtpd_reply(s, reply.code, reply.status, "%s", reply.text);
+	else
+		smtpd_reply(s, 252, "2.5.2", "addresses are not verified here; send the message");
 }
 
 /* A browser was led here by somebody's page: what follows is not to be read as commands. */

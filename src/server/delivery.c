@@ -125,8 +125,8 @@ static const struct verdict {
 	{ FAULT_EXTENSION_MISSING, FAULT_EXTENSION_MISSING, 554, NULL, 0 },
 	{ FAULT_UTF8_MISSING, FAULT_UTF8_MISSING, 553, NULL, 0 },
 	{ FAULT_PROTOCOL, FAULT_NOT_SIGNED_IN, 451, "4.4.1", 0 },
-	{ FAULT_AUTH_LATER, FAULT_NO_TICKET, 451, "4.7.0", 0 },
-	{ FAULT_NO_AUTH, FAULT_SERVER_UNPROVEN, 550, "5.7.1", 0 },
+	/* whose sign-in fails here is the administrator: the message is as good as before */
+	{ FAULT_NO_AUTH, FAULT_NO_TICKET, 451, "4.7.0", 0 },
 	{ FAULT_TOO_LARGE, FAULT_TOO_LARGE, 552, NULL, 0 },
 	{ FAULT_SENDER_REFUSED, FAULT_NOT_TRIED, 0, NULL, 0 },
 };

@@ -68,6 +68,11 @@ struct delivery_ops {
 	 * give it. Once a sender is refused there is none to his recipients.
 	 */
 	int (*answer)(struct delivery *, struct delivery_reply *reply);
+	/*
+	 * Optional, at any time: who is that, in the words of a 250? -1: it is not
+	 * known, which says nothing of the address.
+	 */
+	int (*verify)(struct delivery *, const char *word, struct delivery_reply *reply);
 	/* *id_out names the message in replies and trace fields; valid until reset. */
 	int (*begin)(struct delivery *, const struct delivery_client *, const struct envelope *,
 		     const char **id_out, struct error *);

@@ -7,7 +7,6 @@
 #include "config.h"
 #include "server/smtpd.h"
 
-#include "message/address.h"
 #include "message/envelope.h"
 #include "server/delivery.h"
 #include "util/arena.h"
@@ -32,15 +31,11 @@ static bool say_taken(struct smtpd *s, int rc, const char *rcpt, const struct de
 static void add_recipient(struct smtpd *s, const struct recipient *r)
 {
 	struct envelope *e = &s->envelope;
-	size_t i = 0;
 
-	if (envelope_add_as(e, r->address, NULL, r))
-		i = e->rcpt_count - 1;
-	while (!address_equal(e->rcpt[i].address, r->address))
-		i++;
+	(void)envelope_add_as(e, r->address, NULL, r);
 	s->accepted = arena_grow(s->arena, s->accepted, s->rcpt_accepted, &s->accepted_alloc,
 				 sizeof(*s->accepted));
-	s->accepted[s->rcpt_accepted++] = i;
+	s->accepted[s->rcpt_accepted++] = envelope_place(e, r->address);
 	s->state = SMTPD_RCPT;
 }
 

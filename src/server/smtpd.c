@@ -25,6 +25,7 @@ enum {
 	EARLY_MS = 50,		/* so long does a client wait for the greeting at least */
 	WRITE_LIMIT = 60,	/* seconds a client may take to read a reply */
 	HANDSHAKE_LIMIT = 60,
+	STOP_LOOK_MS = 100,	/* the replies of a client come so fast that we never wait */
 	STOP_GRACE = 20,	/* seconds for the rest of a message when told to stop */
 	REPLY_MAX = 510,	/* octets of a reply line without CRLF */
 	NAME_OCTETS = 255,
@@ -243,6 +244,17 @@ static bool stop_wanted(struct smtpd *s)
 	return s->stopping;
 }
 
+/* The same between commands. Who is about to wait looks then: now and then is enough for him. */
+static bool stop_seen(struct smtpd *s)
+{
+	const int64_t now = clock_ms();
+
+	if (wire_unread(s->wire) == 0 && now - s->stop_looked_ms < STOP_LOOK_MS)
+		return s->stopping;
+	s->stop_looked_ms = now;
+	return stop_wanted(s);
+}
+
 void smtpd_pause(struct smtpd *s, unsigned ms)
 {
 	struct pollfd p = { .fd = s->stop_fd, .events = POLLIN };
@@ -259,7 +271,7 @@ static bool wait_socket(struct smtpd *s, bool grace, const struct deadline *d)
 {
 	int fd = socket_fd(wire_stream(s->wire));
 
-	while (fd >= 0 && wire_unread_now(s->wire) == 0) {
+	while (fd >= 0 && wire_any_now(s->wire) == 0) {
 		struct pollfd p[2] = {
 			{ .fd = fd, .events = POLLIN },
 			{ .fd = s->stopping ? -1 : s->stop_fd, .events = POLLIN },
@@ -299,7 +311,7 @@ static bool comes_soon(const struct smtpd *s)
 	struct pollfd p = { .fd = socket_fd(wire_stream(s->wire)), .events = POLLIN };
 
 	return s->kept_chunk && p.fd >= 0 && poll(&p, 1, CHUNK_MS) > 0 &&
-		wire_unread_now(s->wire) > 0;
+		wire_any_now(s->wire) > 0;
 }
 
 /* Whoever waits for the client answers him first; that is not the client's time. */
@@ -307,7 +319,7 @@ static void answer_before_wait(struct smtpd *s)
 {
 	const int64_t begun = clock_ms();
 
-	if (!smtpd_holds(s) || wire_unread_now(s->wire) > 0 || comes_soon(s))
+	if (!smtpd_holds(s) || wire_any_now(s->wire) > 0 || comes_soon(s))
 		return;
 	smtpd_answer_held(s);
 	if (s->limit.at)
@@ -471,7 +483,7 @@ static void serve_one(struct smtpd *s)
 		cut = true;
 	if (!refuse_pipelining(s) && !refuse_line(s, cut, bare))
 		commands_run(s);
-	if (!s->ended && stop_wanted(s))
+	if (!s->ended && stop_seen(s))
 		say_stop(s);
 }
 

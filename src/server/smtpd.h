@@ -63,6 +63,7 @@ struct smtpd {
 	enum smtpd_state state;
 	bool ended;			/* nothing more is read from the client */
 	bool stopping;			/* stop_fd was seen */
+	int64_t stop_looked_ms;		/* clock_ms() of the last look at it between commands */
 	struct deadline stop_limit;	/* grace for a message under way */
 	struct error error;		/* why it ended, if not by QUIT; exit 0 otherwise */
 	bool tls, esmtp, lmtp;

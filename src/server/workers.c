@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -125,25 +126,57 @@ struct worker {
 	struct worker_pool *pool;
 	struct worker_slot *slot;
 	int stop_fd, retire_fd;
+	int wait_fd;			/* an epoll of these and the listening socket */
 };
+
+/* Of the workers that wait, a client wakes one and not all. */
+static int open_wait(struct worker *w, struct error *err)
+{
+	const int fds[] = { w->pool->socket.fd, w->stop_fd, w->retire_fd };
+	int rc = 0;
+
+	w->wait_fd = epoll_create1(EPOLL_CLOEXEC);
+	for (size_t i = 0; w->wait_fd >= 0 && i < ARRAY_LEN(fds); i++) {
+		struct epoll_event e = { .events = i ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE,
+					 .data.fd = fds[i] };
+
+		rc |= epoll_ctl(w->wait_fd, EPOLL_CTL_ADD, fds[i], &e);
+	}
+	if (w->wait_fd < 0 || rc < 0)
+		return error_errno(err, FAULT_SYSTEM, "cannot wait for clients");
+	return 0;
+}
+
+/* Waits so long at most for a client: true; *told_out: it is to end. */
+static bool wait_for_client(const struct worker *w, int ms, bool *told_out)
+{
+	struct epoll_event e[3];
+	const int n = epoll_wait(w->wait_fd, e, ARRAY_LEN(e), ms);
+	bool client = false;
+
+	*told_out = false;
+	for (int i = 0; i < n; i++) {
+		client |= e[i].data.fd == w->pool->socket.fd;
+		*told_out |= e[i].data.fd != w->pool->socket.fd;
+	}
+	return client;
+}
 
 /* A client, or -1 when there is reason to end. */
 static int next_client(const struct worker *w)
 {
-	struct pollfd p[3] = {
-		{ .fd = w->pool->socket.fd, .events = POLLIN },
-		{ .fd = w->stop_fd, .events = POLLIN }, { .fd = w->retire_fd, .events = POLLIN },
-	};
+	bool told;
 
 	for (;;) {
 		const int idle = delivery_idle(w->pool->opt->delivery, false);
-		const int ready = poll(p, 3, idle >= 0 && idle < SPARE_MS ? idle : SPARE_MS);
+		const bool client = wait_for_client(w, idle >= 0 && idle < SPARE_MS ? idle :
+						    SPARE_MS, &told);
 
-		if (p[1].revents || p[2].revents)
+		if (told)
 			return -1;
-		if (ready == 0 && idle < 0 && count_slots(w->pool, SLOT_IDLE) > SPARE_MAX)
+		if (!client && idle < 0 && count_slots(w->pool, SLOT_IDLE) > SPARE_MAX)
 			return -1;
-		if (ready <= 0 || !p[0].revents)
+		if (!client)
 			continue;
 		int fd = accept4(w->pool->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -154,12 +187,14 @@ static int next_client(const struct worker *w)
 	}
 }
 
+/* The parent has to know when none waits any more: then it makes another one, or refuses. */
 static void tell_state(const struct worker *w, enum slot_state state)
 {
 	const uint64_t one = 1;
 
 	atomic_store(&w->slot->state, (int)state);
-	(void)!write(w->pool->wake, &one, sizeof(one));
+	if (state == SLOT_BUSY && count_slots(w->pool, SLOT_IDLE) == 0)
+		(void)!write(w->pool->wake, &one, sizeof(one));
 }
 
 /* Has the user at the other end of a local socket more of the places than are for one? */
@@ -195,7 +230,7 @@ static void be_worker(struct worker_pool *pool, struct worker_slot *slot)
 	int fd;
 
 	if (worker_signal_fd(&stop, 1, &w.stop_fd, &err) < 0 ||
-	    worker_signal_fd(&retire, 1, &w.retire_fd, &err) < 0)
+	    worker_signal_fd(&retire, 1, &w.retire_fd, &err) < 0 || open_wait(&w, &err) < 0)
 		_exit(EX_OSERR);
 	sandbox_connected();
 	for (unsigned n = 0; n < SESSIONS_MAX && (fd = next_client(&w)) >= 0; n++) {

@@ -20,6 +20,9 @@
 /* So long behind its last reply a session is not closed by the server for want of use. */
 #define FRESH_MS 5000
 
+/* So long a sign-in that was refused is not tried again: servers count, and lock out. */
+#define BARRED_MS 30000
+
 struct relay {
 	const struct account *account;
 	struct attempt_options attempt;
@@ -35,6 +38,8 @@ struct relay {
 	bool *promised;			/* to each recipient of e, in the arena of result */
 	size_t promised_n, promised_alloc;
 	struct error why;		/* of the transaction */
+	struct error barred;		/* a sign-in was refused, and how; exit 0 = none was */
+	int64_t barred_ms;		/* ... and when: clock_ms() */
 };
 
 struct relay *relay_new(const struct account *account)
@@ -210,7 +215,18 @@ static bool take_kept(struct relay *r)
 static int open_line(struct relay *r, struct error *err)
 {
 	r->messages = 0;
-	return submit_open(r->account, &r->attempt, &r->line, err);
+	if (r->barred.exit && clock_ms() - r->barred_ms < BARRED_MS) {
+		*err = r->barred;
+		return -1;
+	}
+	r->barred.exit = 0;
+	if (submit_open(r->account, &r->attempt, &r->line, err) == 0)
+		return 0;
+	if (err->fault >= FAULT_NO_AUTH && err->fault <= FAULT_SERVER_UNPROVEN) {
+		r->barred = *err;
+		r->barred_ms = clock_ms();
+	}
+	return -1;
 }
 
 static int begin(struct relay *r, struct error *err)

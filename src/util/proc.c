@@ -36,10 +36,9 @@ pid_t proc_fork(void)
 	return 0;
 }
 
-/* Every descriptor above 2 ends at exec; an old kernel may not know close_range(). */
-static void close_later(void)
+void proc_close_later(void)
 {
-#ifdef HAVE_CLOSE_RANGE
+#ifdef HAVE_CLOSE_RANGE	/* an old kernel may not know it */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
 		return;
 #endif
@@ -85,7 +84,7 @@ ATTR_NORETURN static void child(char *const argv[], int in, int out, int report)
 
 	if (tty < 0 || tcgetpgrp(tty) != getpgrp())
 		setpgid(0, 0);
-	close_later();
+	proc_close_later();
 	execvp(argv[0], argv);
 	cannot_run(report);
 }
@@ -201,7 +200,7 @@ ATTR_NORETURN static void answering_child(const struct proc_request *r, int out,
 	if (null < 0 || dup2(r->input < 0 ? null : r->input, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0)
 		_exit(127);
-	close_later();
+	proc_close_later();
 	if (third >= 0 && dup2(third, 3) < 0)
 		_exit(127);
 	environ = (char **)r->environment;
@@ -249,9 +248,8 @@ static bool attend(pid_t pid, int fd, const struct deadline *limit, struct strbu
 			return true;
 		}
 		if (deadline_passed(limit)) {
-			kill_all(pid);
-			(void)waitpid(pid, status, 0);
-			return false;
+			/* killed by that; one that hangs in the kernel goes later */
+			return wait_for(pid, limit, status);
 		}
 		if (poll(&p, 1, open ? LOOK_MS : POLL_MS) > 0)
 			open = take_output(fd, out);

@@ -65,4 +65,7 @@ ATTR_CHECK int proc_run(const struct proc_request *r, int *status_out, struct er
  */
 pid_t proc_fork(void);
 
+/* In the child of it: every descriptor above 2 ends at exec. */
+void proc_close_later(void);
+
 #endif

@@ -37,6 +37,50 @@ queue_dir = %(queue)s
 '''
 
 
+def compile_all(folder):
+    """The programs beside this one that are in C, by their names."""
+    made = {}
+    for name in ('launch', 'floor', 'drain'):
+        made[name] = os.path.join(folder, name)
+        subprocess.run([os.environ.get('CC', 'cc'), '-O2', '-o', made[name],
+                        os.path.join(os.path.dirname(os.path.abspath(__file__)), name + '.c')], check=True)
+    return made
+
+
+class Drain:
+    """The server of drain.c."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def ask(self, line=b'\n'):
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+        names = ('messages', 'connections', 'most_open', 'said', 'begin', 'last')
+        return dict(zip(names, map(float, self.process.stdout.readline().split())))
+
+    def begin(self, delay):
+        self.ask(b'%d\n' % delay)
+        return time.monotonic()
+
+    def end(self, count, begin):
+        """What was counted once count messages have come; with the rate since then."""
+        def all_here():
+            found = self.ask()
+            return found if found['messages'] >= count else None
+        found = common.wait_for('all messages', all_here)
+        found['rate'] = count / (found['last'] - begin)
+        return found
+
+
 class Peer:
     """One of them: where it runs, how it is called, where its mail lies."""
 

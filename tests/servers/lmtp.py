@@ -115,7 +115,7 @@ def case_listener_through(service):
             if message[:20] not in mail.data and b'Subject: 1' not in mail.data:
                 raise Failure('%r' % mail.data)
         with listening.Listening(service, 'account', password_file=None, password='wrong') as server:
-            listening.want(server.send([rcpt], b'x\n')[0], '550 5.7.1 ')
+            listening.want(server.send([rcpt], b'x\n')[0], '451 4.7.0 ')
     return case
 
 

@@ -143,7 +143,7 @@ ATTR_UNUSED static void run_init(struct run *r)
 				       .helo_required = true,
 				       .message_size_limit = 100000 },
 			   .store.delivery = { &store_ops, .final = true } };
-	strbuf_init(&r->written, 1 << 22);
+	strbuf_init(&r->written, 1 << 26);
 	strbuf_init(&r->log, 1 << 20);
 	strbuf_init(&r->store.current, 1 << 22);
 	strvec_init(&r->store.messages, 1000);

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,6 +21,7 @@
 #include "util/error.h"
 #include "util/strbuf.h"
 
+static struct arena *shared;
 static const char *const groups[] = { "www-data", "mail", NULL };
 static const struct caller www = { .uid = 33, .pid = 7, .user = "www-data", .groups = groups };
 
@@ -135,6 +138,39 @@ static void senders(void **state)
 	assert_true(may_be(NULL, ""));
 }
 
+/* Of a container of a user's, whose ids have no names. */
+static void owners(void **state)
+{
+	static const char *const deny[] = { "root", NULL };
+	static const char *const maps[] = { "root=root@x.example", NULL };
+	const struct listen_settings denies = { .deny_users = deny };
+	const struct listen_settings binds = { .local_login_sender_maps = maps };
+	struct arena *a = arena_new();
+	char path[] = "/tmp/msubmit-test-XXXXXX";
+	struct caller w = { .uid = 4000000010, .user = "uid4000000010" };
+	const int fd = mkstemp(path);
+	struct error err;
+
+	(void)state;
+	assert_true(dprintf(fd, "nobody-there:1:2\n:\nx:y:z\nroot:4000000000:10\n"
+			    "0:4000000010:5\nlast") > 0);
+	assert_false(caller_owner(path, 4000000015, a, &w));
+	assert_false(caller_owner(path, 0, a, &w));
+	assert_false(caller_owner("/dev/null/x", 4000000010, a, &w));
+	assert_null(w.owner_name);
+	assert_int_equal(caller_may_submit(&denies, &w, &err), 0);
+	assert_true(caller_owner(path, 4000000009, a, &w));
+	assert_true(caller_owner(path, 4000000010, a, &w));
+	assert_string_equal(w.owner_name, "root");
+	assert_int_equal(w.owner, 0);
+	assert_int_equal(caller_may_submit(&denies, &w, &err), -1);
+	assert_int_equal(caller_may_send_as(&binds, &w, "other@x.example", &err), -1);
+	assert_int_equal(caller_may_send_as(&binds, &w, "root@x.example", &err), 0);
+	unlink(path);
+	close(fd);
+	arena_free(a);
+}
+
 /* --- how much ------------------------------------------------------------------------ */
 
 static bool count(struct caller_rates *r, uid_t uid, long long now)
@@ -153,7 +189,7 @@ static bool count(struct caller_rates *r, uid_t uid, long long now)
 static void rate(void **state)
 {
 	const struct listen_settings set = { .user_rate = 3, .user_rate_time = 60 };
-	struct caller_rates *r = caller_rates_new(&set);
+	struct caller_rates *r = caller_rates_new(&set, NULL, shared);
 
 	(void)state;
 	assert_non_null(r);
@@ -169,12 +205,39 @@ static void rate(void **state)
 	assert_false(count(r, 33, 1000000));
 }
 
+static bool count_of_container(struct caller_rates *r, uid_t uid)
+{
+	const struct caller w = { .uid = uid, .user = "u", .owner_name = "www-data", .owner = 33 };
+	struct error err;
+
+	return caller_count(r, &w, 1000, &err) == 0;
+}
+
+/* Whoever has a thousand ids has one rate; and new settings do not forget it. */
+static void rate_goes_on(void **state)
+{
+	struct listen_settings set = { .user_rate = 3, .user_rate_time = 60 };
+	struct arena *a = arena_new();
+	struct caller_rates *r = caller_rates_new(&set, NULL, a), *next;
+
+	(void)state;
+	assert_true(count(r, 33, 1000));
+	assert_true(count_of_container(r, 100001));
+	set.user_rate = 4;
+	next = caller_rates_new(&set, r, a);
+	assert_true(count_of_container(next, 100002));
+	assert_false(count_of_container(r, 100003));
+	assert_false(count(r, 33, 1000));
+	assert_true(count(next, 34, 1000));
+	arena_free(a);
+}
+
 static void no_rate(void **state)
 {
 	const struct listen_settings set = { .user_rate = 0 };
 
 	(void)state;
-	assert_null(caller_rates_new(&set));
+	assert_null(caller_rates_new(&set, NULL, shared));
 	assert_true(count(NULL, 33, 0));
 }
 
@@ -182,7 +245,7 @@ static void no_rate(void **state)
 static void many_users(void **state)
 {
 	const struct listen_settings set = { .user_rate = 1, .user_rate_time = 60 };
-	struct caller_rates *r = caller_rates_new(&set);
+	struct caller_rates *r = caller_rates_new(&set, NULL, shared);
 
 	(void)state;
 	for (uid_t uid = 0; uid < 4096; uid++)
@@ -197,7 +260,7 @@ static void many_users(void **state)
 static void workers_share_it(void **state)
 {
 	const struct listen_settings set = { .user_rate = 5, .user_rate_time = 60 };
-	struct caller_rates *r = caller_rates_new(&set);
+	struct caller_rates *r = caller_rates_new(&set, NULL, shared);
 	int status, sent = 0;
 
 	(void)state;
@@ -268,7 +331,7 @@ static void counted_at_mail(void **state)
 	run_init(&r);
 	r.opt.set.user_rate = 1;
 	r.opt.set.user_rate_time = 3600;
-	r.opt.rates = caller_rates_new(&r.opt.set);
+	r.opt.rates = caller_rates_new(&r.opt.set, NULL, shared);
 	session_of(&r, &www, SENDING TO "DATA\r\n" BODY);
 	assert_non_null(strstr(r.written.buf, "\r\n450 4.7.1 user www-data has sent 1 messages "
 			       "within 3600 s"));
@@ -284,7 +347,9 @@ int main(void)
 		cmocka_unit_test(names_are_escaped),
 		cmocka_unit_test(users_and_groups),
 		cmocka_unit_test(senders),
+		cmocka_unit_test(owners),
 		cmocka_unit_test(rate),
+		cmocka_unit_test(rate_goes_on),
 		cmocka_unit_test(no_rate),
 		cmocka_unit_test(many_users),
 		cmocka_unit_test(workers_share_it),
@@ -292,5 +357,9 @@ int main(void)
 		cmocka_unit_test(counted_at_mail),
 	};
 
-	return cmocka_run_group_tests_name("caller", tests, NULL, NULL);
+	shared = arena_new();
+	const int failed = cmocka_run_group_tests_name("caller", tests, NULL, NULL);
+
+	arena_free(shared);
+	return failed;
 }

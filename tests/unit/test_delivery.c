@@ -51,8 +51,8 @@ static const struct {
 	{ FAULT_NO_STARTTLS, NULL, NULL, "451 4.4.1 why" },
 	{ FAULT_AUTH_LATER, NULL, NULL, "451 4.7.0 why" },
 	/* who may not sign in never may */
-	{ FAULT_PASSWORD_REFUSED, "5.7.8", "535 5.7.8 wrong", "550 5.7.1 535 5.7.8 wrong" },
-	{ FAULT_NO_MECHANISM, NULL, NULL, "550 5.7.1 why" },
+	{ FAULT_PASSWORD_REFUSED, "5.7.8", "535 5.7.8 wrong", "451 4.7.0 535 5.7.8 wrong" },
+	{ FAULT_NO_MECHANISM, NULL, NULL, "451 4.7.0 why" },
 	{ FAULT_USER_NOT_ALLOWED, NULL, NULL, "550 5.7.1 why" },
 	/* the message, its sender, its recipients */
 	{ FAULT_MESSAGE, NULL, NULL, "554 5.6.0 why" },

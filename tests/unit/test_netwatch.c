@@ -100,7 +100,8 @@ static void a_network_comes(void **state)
 
 static void a_clock_is_set(void **state)
 {
-	struct netwatch w = { .link = -1, .clock = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	struct netwatch w = { .link = -1, .clock = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+			      .other = -1 };
 	const uint64_t one = 1;
 
 	(void)state;

@@ -341,8 +341,8 @@ static void test_nul_everywhere(void **state)
 /* As many empty chunks as one likes cost nothing but their replies. */
 static void test_empty_chunks(void **state)
 {
-	enum { CHUNKS = 100000 };
-	struct strbuf in = STRBUF_INIT((size_t)1 << 22);
+	enum { CHUNKS = 1000000 };
+	struct strbuf in = STRBUF_INIT((size_t)1 << 24);
 	struct run r;
 
 	(void)state;

@@ -351,6 +351,24 @@ static void unread_now(void **state)
 	assert_int_equal(wire_unread_now(f->wire), -1);
 }
 
+/* No more is read than tells that there is something. */
+static void any_now(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(wire_any_now(f->wire), 0);
+	memory_say(f->peer, "42");
+	memory_say(f->peer, "1 bye\r\n");
+	memory_read_max(f->peer, 2);
+	assert_int_equal(wire_any_now(f->wire), 1);
+	assert_int_equal(wire_any_now(f->wire), 1);
+	assert_int_equal(wire_unread(f->wire), 2);
+	expect_line(f, "421 bye");
+	memory_end(f->peer);
+	assert_int_equal(wire_any_now(f->wire), -1);
+	assert_int_equal(memory_waits(f->peer), 0);
+}
+
 /* --- output --------------------------------------------------------------- */
 
 static void one_write_a_flight(void **state)
@@ -741,6 +759,7 @@ int main(void)
 		CASE(peek_sends_first),
 		CASE(much_input_by_blocks),
 		CASE(unread_now),
+		CASE(any_now),
 		CASE(one_write_a_flight),
 		CASE(reading_sends_first),
 		CASE(large_blocks),
