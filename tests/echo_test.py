@@ -15,6 +15,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness                                                          # noqa: E402
 
+harness.without_leaks()
+
 PROGRAM = harness.binary()
 PASSWORD, TOKEN, USER = 'Zwiebel-im-Quark-77', 'ya29.GlobalTokenOfThisUser_0815', 'joe@example.org'
 RC = '''[account default]
@@ -30,8 +32,6 @@ syslog = off
 aliases =
 domain = client.example.org
 from = sender@example.org
-
-harness.without_leaks()
 logfile = %s/log
 on_failure = %s/hook
 notify_interval = 0

@@ -20,6 +20,8 @@ import harness                                                          # noqa: 
 import option_rows as rows                                              # noqa: E402
 from servers.common import Sink                                         # noqa: E402
 
+harness.without_leaks()
+
 INI = '''[account default]
 host = 127.0.0.1
 port = %(port)d
@@ -39,8 +41,6 @@ account other
 from other@example.org
 account default
 from sender@example.org
-
-harness.without_leaks()
 '''
 TRAPS = 'sh bash sendmail mail php perl python3 cat touch id curl wget nc true'.split()
 PARAMETERS = ('BODY', 'RET', 'ENVID')
