@@ -212,10 +212,12 @@ ATTR_UNUSED static const char *codes(const struct run *r)
 
 ATTR_UNUSED static size_t count_of(const char *text, const char *word)
 {
+	const size_t len = strlen(word);
 	size_t n = 0;
 
-	for (const char *p = text; (p = strstr(p, word)); p++)
-		n++;
+	/* strstr() of AddressSanitizer looks for the end of the text each time */
+	for (const char *p = text; *p; p++)
+		n += *p == *word && strncmp(p, word, len) == 0;
 	return n;
 }
 
