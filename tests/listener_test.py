@@ -53,6 +53,16 @@ class Server:
                                     env=dict(environment(self.folder), **more), cwd=self.folder,
                                     preexec_fn=self.preexec)
 
+    def status(self, **more):
+        """The exit status of one that is not to stay."""
+        process = self.popen(**more)
+        try:
+            return process.wait(LIMIT)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
     def stderr(self):
         with open(self.err_path, encoding='utf-8', errors='replace') as f:
             return f.read()
@@ -230,13 +240,7 @@ def refuses_other_addresses(folder):
                    'example.org:0', '127.0.0.1', '127.0.0.1:65536', '127.0.0.1:-1', '127.0.0.1:x',
                    '::1:25', '[127.0.0.1]:0', '127.1:0', '128.0.0.1:0', '126.255.255.255:0'):
         server = Server(folder, listen=listen)
-        process = server.popen()
-        try:
-            status = process.wait(LIMIT)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        status = server.status()
         assert status == 78, '%s: exit status %s, %s' % (listen, status, server.stderr())
         assert listen in server.stderr(), server.stderr()
 
@@ -254,13 +258,7 @@ def refuses_settings(folder):
     for options, wanted in cases:
         for background in (False, True):
             server = Server(folder, background=background, **options)
-            process = server.popen()
-            try:
-                status = process.wait(LIMIT)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                    process.wait()
+            status = server.status()
             assert status == wanted, '%s: exit status %s, %s' % (options, status, server.stderr())
             assert server.stderr().strip(), options
             assert not os.path.exists(server.port_file), options
@@ -272,9 +270,7 @@ def port_in_use(folder):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         for background in (False, True):
             server = Server(folder, background=background, listen='127.0.0.1:%d' % taken.getsockname()[1])
-            process = server.popen()
-            status = process.wait(LIMIT)
-            expect(status, 71)
+            expect(server.status(), 71)
             assert 'in use' in server.stderr(), server.stderr()
 
 
@@ -505,13 +501,7 @@ def tls_files(folder):
         options = {'server_client_ca': ca} if ca else {}
         server = Server(folder, server_cert=cert, server_key=key, **options)
         # GnuTLS 3.7 keeps something of a file in which it finds no certificate
-        process = server.popen(ASAN_OPTIONS='detect_leaks=0')
-        try:
-            status = process.wait(LIMIT)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        status = server.status(ASAN_OPTIONS='detect_leaks=0')
         assert status == 78, (cert, key, ca, status, server.stderr())
         assert named in server.stderr(), (cert, key, ca, server.stderr())
 
@@ -710,8 +700,7 @@ def open_password_file(folder):
     path = users(folder)
     os.chmod(path, 0o644)
     server = Server(folder, auth_file=path)
-    process = server.popen()
-    expect(process.wait(LIMIT), 78)
+    expect(server.status(), 78)
     assert 'chmod 600' in server.stderr(), server.stderr()
 
 

@@ -83,11 +83,13 @@ static void list_scope(struct strbuf *out, enum setting_scope scope, const char 
 	struct setting_walk w = { 0 };
 	const struct setting *s;
 
-	while ((s = settings_next(scope, &w)))
-		strbuf_addf(out, "%s\t%s\t%s\t%s%s\n", s->key, name,
-			    *s->def == '\n' ? "" : s->def,
+	while ((s = settings_next(scope, &w))) {
+		const char *def = setting_default(s, false);
+
+		strbuf_addf(out, "%s\t%s\t%s\t%s%s\n", s->key, name, def ? def : "",
 			    who_name(s->who),
 			    s->flags & (SETTING_DEPRECATED | SETTING_CLASSIC) ? "\tclassic" : "");
+	}
 }
 
 int cmd_list_settings(const struct invocation *inv)

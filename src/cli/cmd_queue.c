@@ -37,7 +37,7 @@ struct running {
 	const struct invocation *inv;
 	struct events *events;
 	struct archive archive;		/* of the entry under way */
-	struct arrival *arrival;	/* who tells of new entries; NULL = nobody does */
+	const struct arrival *arrival;	/* who tells of new entries; NULL = nobody does */
 	bool background;		/* nobody reads what is said on stderr */
 	bool shown;			/* --queue-retry: what becomes of it goes to stdout */
 	size_t attempts;
@@ -210,14 +210,14 @@ static bool run_arrived(struct running *r, struct run_arrivals *from)
 static int run_again(struct running *r, const struct run_request *req, unsigned seconds)
 {
 	struct run_request now = *req;
-	struct run_arrivals from = { .next = arrival_next, .ctx = r->arrival };
+	struct run_arrivals from = { .from = r->arrival };
 	struct netwatch watch;
 	enum netwatch_reason why;
 	int status;
 
 	netwatch_open(&watch);
 	if (r->arrival)
-		watch.other = from.fd = r->arrival->out;
+		watch.other = r->arrival->out;
 	do {
 		const struct deadline next = deadline_in(seconds, "the next run");
 
@@ -270,7 +270,7 @@ int cmd_queue_run(const struct invocation *inv)
 	return status;
 }
 
-void queue_run_again(const struct invocation *inv, struct arrival *arrival)
+void queue_run_again(const struct invocation *inv, const struct arrival *arrival)
 {
 	const struct run_request req = { .force = inv->queue.force };
 	struct running r = { .inv = inv, .background = !inv->foreground,

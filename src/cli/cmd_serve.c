@@ -105,8 +105,7 @@ static int open_section(const struct serving *s, struct reading *r, size_t i, st
 		.deliver = opt->set.deliver, .key = "deliver", .server_name = opt->set.server_name,
 		.on_message = opt->set.on_message, .hook_timeout = opt->set.hook_timeout,
 		.config = r->config, .config_request = &s->inv->request.config,
-		.queued = s->arrival.missed ? arrival_tell : NULL,
-		.queued_ctx = (void *)&s->arrival, .arena = r->arena,
+		.arrival = s->arrival.missed ? &s->arrival : NULL, .arena = r->arena,
 	};
 
 	if (!l && !named && !opt->set.deliver)

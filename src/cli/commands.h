@@ -55,7 +55,7 @@ bool queue_is_asked(const struct config *config, const struct account *a);
  * Runs through the queue of the caller again and again, with their log, as -q15m does, in this
  * process, until a signal comes; what arrival (NULL = nobody) tells of is sent as it comes.
  */
-void queue_run_again(const struct invocation *inv, struct arrival *arrival);
+void queue_run_again(const struct invocation *inv, const struct arrival *arrival);
 
 /*
  * Opens the queue that the caller means: of the account named, or of the default one; without

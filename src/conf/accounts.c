@@ -358,8 +358,8 @@ const char *config_origin(const struct config *c, const struct account *account,
 	const char *found;
 	size_t i;
 
-	if (!row || !account->name || config_account(c, account->name) != account ||
-	    !strmap_find(&c->account_names, account->name, &i))
+	if (!row || !account->name || !strmap_find(&c->account_names, account->name, &i) ||
+	    &c->account[i]->account != account)
 		return "default";
 	s = c->account[i];
 	found = assigned_at(c, s, row);

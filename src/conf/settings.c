@@ -172,6 +172,11 @@ static const struct name_value bool_names[] = {
 	{ "1", 1 }, { "0", 0 }, NAMES_END
 };
 
+static const struct name_value *words_of_bool(const struct setting *s)
+{
+	return setting_names(s) ? s->names : bool_names;
+}
+
 static const char *names_nearest(const struct name_value *names, const char *word)
 {
 	const char *nearest = NULL;
@@ -207,7 +212,7 @@ int setting_read_name(const struct setting *s, const struct name_value *names,
 
 int setting_read_bool(const struct setting *s, const char *value, int *out, struct error *err)
 {
-	return setting_read_name(s, setting_names(s) ? s->names : bool_names, value, out, err);
+	return setting_read_name(s, words_of_bool(s), value, out, err);
 }
 
 /* number = 1*DIGIT [suffix]; factors holds the worth of each letter of suffixes */
@@ -695,7 +700,7 @@ static void print_field(const void *field, const struct setting *s, struct strbu
 		print_time(*(const unsigned *)field, out);
 		break;
 	case SETTING_BOOL:
-		print_name(setting_names(s) ? s->names : bool_names, *(const bool *)field, out);
+		print_name(words_of_bool(s), *(const bool *)field, out);
 		break;
 	case SETTING_ALIAS:
 	case SETTING_ENUM:

@@ -22,6 +22,7 @@
 #include "message/ident.h"
 #include "message/message.h"
 #include "message/result.h"
+#include "queue/arrival.h"
 #include "queue/keep.h"
 #include "queue/queue.h"
 #include "server/delivery.h"
@@ -54,8 +55,7 @@ struct through {
 	struct submission_request request;
 	const struct config *config;
 	struct config *own_config;	/* the same, where it is nobody else's */
-	void (*queued)(void *ctx, const char *id);	/* hears of it; NULL = nobody does */
-	void *queued_ctx;
+	const struct arrival *arrival;	/* is told of what came into the queue; NULL = nobody is */
 	bool queue_only;		/* nobody is asked, all of it goes into the queue */
 	struct relay *relay;		/* of the account used last; NULL = none */
 	const struct account *relay_account;
@@ -466,8 +466,8 @@ static int keep(struct through *t, bool tried, struct error *err)
 	if (queue_open(&q, s->account->queue.dir, true, err) == 0)
 		rc = keep_submission(&q, &r, &id, err);
 	queue_close(&q);
-	if (rc > 0 && t->queued)
-		t->queued(t->queued_ctx, id);
+	if (rc > 0 && t->arrival)
+		arrival_tell(t->arrival, id);
 	if (rc > 0 && !tried)
 		t->result.reply_text = arena_printf(s->arena, "queued as %s", id);
 	return rc;
@@ -638,8 +638,7 @@ static struct through *make(const struct deliver_request *r)
 		t->request.config.file_whole = true;
 	}
 	t->config = r->config;
-	t->queued = r->queued;
-	t->queued_ctx = r->queued_ctx;
+	t->arrival = r->arrival;
 	return t;
 }
 

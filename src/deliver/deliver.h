@@ -25,9 +25,7 @@ struct deliver_request {
 	unsigned hook_timeout;	/* seconds a program may take; 0 = any time */
 	const struct config *config;	/* where accounts are; NULL = there are none */
 	const struct config_request *config_request;	/* what has made it; NULL with it */
-	/* Hears of what came into the queue, in the process that put it there; NULL = nobody */
-	void (*queued)(void *ctx, const char *id);
-	void *queued_ctx;
+	const struct arrival *arrival;	/* is told of what came into the queue; NULL = nobody is */
 	struct arena *arena;		/* what lives as long as the delivery is made there */
 };
 

@@ -168,14 +168,18 @@ static void take_arrived(struct wire *w)
 		;
 }
 
+/* What is there, or -1 where nothing is and nothing will come. */
+static int unread_or_end(const struct wire *w)
+{
+	const size_t n = wire_unread(w);
+
+	return n ? (int)n : w->end || w->read_error.exit ? -1 : 0;
+}
+
 int wire_unread_now(struct wire *w)
 {
 	take_arrived(w);
-	size_t n = wire_unread(w);
-
-	if (n)
-		return (int)n;
-	return w->end || w->read_error.exit ? -1 : 0;
+	return unread_or_end(w);
 }
 
 int wire_any_now(struct wire *w)
@@ -184,9 +188,9 @@ int wire_any_now(struct wire *w)
 
 	if (wire_unread(w) == 0 && hungry(w))
 		(void)take_once(w, &kept);
-	if (wire_unread(w) > 0)
-		return 1;
-	return w->end || w->read_error.exit ? -1 : 0;
+	const int n = unread_or_end(w);
+
+	return n > 0 ? 1 : n;
 }
 
 /*

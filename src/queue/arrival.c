@@ -41,9 +41,8 @@ void arrival_close(struct arrival *a)
 }
 
 /* So few octets go into a pipe as a whole, or not at all. */
-void arrival_tell(void *ctx, const char *id)
+void arrival_tell(const struct arrival *a, const char *id)
 {
-	struct arrival *a = ctx;
 	char text[ENTRY_ID_LEN + 1] = "";
 
 	memcpy(text, id, strnlen(id, ENTRY_ID_LEN));
@@ -51,14 +50,12 @@ void arrival_tell(void *ctx, const char *id)
 		atomic_store(a->missed, true);
 }
 
-bool arrival_next(void *ctx, char *id)
+bool arrival_next(const struct arrival *a, char *id)
 {
-	const struct arrival *a = ctx;
-
 	return read(a->out, id, ENTRY_ID_LEN + 1) == ENTRY_ID_LEN + 1 && queue_is_id(id);
 }
 
-bool arrival_missed(struct arrival *a)
+bool arrival_missed(const struct arrival *a)
 {
 	return atomic_exchange(a->missed, false);
 }

@@ -25,13 +25,13 @@ struct arrival {
 ATTR_CHECK int arrival_open(struct arrival *a, struct error *err);
 void arrival_close(struct arrival *a);
 
-/* Tells of an entry of the queue; a struct arrival is the context. */
-void arrival_tell(void *ctx, const char *id);
+/* Tells of an entry of the queue. */
+void arrival_tell(const struct arrival *a, const char *id);
 
 /* The next one, with NUL, into room for ENTRY_ID_LEN + 1; false: there is none now. */
-bool arrival_next(void *ctx, char *id);
+bool arrival_next(const struct arrival *a, char *id);
 
 /* Was one not told since this was asked before? */
-bool arrival_missed(struct arrival *a);
+bool arrival_missed(const struct arrival *a);
 
 #endif

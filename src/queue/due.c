@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "queue/arrival.h"
 #include "queue/pool.h"
 #include "queue/queue.h"
 #include "queue/run_private.h"
@@ -57,7 +58,7 @@ static void add_arrivals(struct due *d)
 	const struct run_arrivals *a = d->req->arrivals;
 	struct queue_item one = { .mark = 0 };
 
-	while (a && !interrupt_noted() && a->next(a->ctx, one.id))
+	while (a && !interrupt_noted() && arrival_next(a->from, one.id))
 		pool_add(d->pool, &one);
 }
 
@@ -67,7 +68,7 @@ static void wait_for_arrivals(struct due *d)
 
 	do
 		add_arrivals(d);
-	while (pool_wait(d->pool, a->fd, ARRIVALS_QUIET_MS, a->until));
+	while (pool_wait(d->pool, a->from->out, ARRIVALS_QUIET_MS, a->until));
 }
 
 static int take(void *ctx, const struct queue_item *item)
@@ -76,7 +77,7 @@ static int take(void *ctx, const struct queue_item *item)
 
 	add_arrivals(d);
 	if ((d->req->force || item->due_ms <= datetime_now()) &&
-	    (!d->req->id || strstr(item->id, d->req->id)))
+	    run_fits(item->id, d->req->id))
 		add_due(d, item);
 	return interrupt_noted() ? 1 : 0;
 }

@@ -469,19 +469,14 @@ static void end_entry(struct trial *t)
 
 /* --- which entries --------------------------------------------------------------------- */
 
-static bool has(const char *text, const char *part)
-{
-	return !part || strstr(text, part);
-}
-
 static bool is_wanted(const struct run *r, const struct entry *e)
 {
 	const struct run_request *q = r->req;
 
-	if (!has(e->envelope.sender, q->sender))
+	if (!run_fits(e->envelope.sender, q->sender))
 		return false;
 	for (size_t i = 0; i < e->envelope.rcpt_count; i++) {
-		if (entry_rcpt_open(e, i) && has(e->envelope.rcpt[i].address, q->rcpt))
+		if (entry_rcpt_open(e, i) && run_fits(e->envelope.rcpt[i].address, q->rcpt))
 			return true;
 	}
 	/* nothing is left but to tell somebody, or to take it away */

@@ -26,6 +26,7 @@
 #include "util/attr.h"
 
 struct account;
+struct arrival;
 struct attempt_options;
 struct deadline;
 struct entry;
@@ -42,9 +43,7 @@ struct strbuf;
  * deadline has passed.
  */
 struct run_arrivals {
-	bool (*next)(void *ctx, char *id);	/* an id, with NUL; false: there is none now */
-	void *ctx;
-	int fd;				/* can be read when there is one */
+	const struct arrival *from;
 	bool alone;			/* nothing but these are tried */
 	const struct deadline *until;
 };

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct arena;
 struct queue;
@@ -27,6 +28,12 @@ struct run_source {
 	void (*done)(void *ctx, bool paused);
 	void *ctx;
 };
+
+/* Is part, of struct run_request, found in the text? */
+static inline bool run_fits(const char *text, const char *part)
+{
+	return !part || strstr(text, part);
+}
 
 /* What the pool has to know of an account. */
 struct run_limits {

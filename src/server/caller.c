@@ -106,20 +106,29 @@ static bool is_in_line(char *line, uid_t uid, const char **name_out)
 		uid >= first && uid - first < count;
 }
 
-bool caller_owner(const char *path, uid_t uid, struct arena *a, struct caller *out)
+/* Most ids are in no line: then no user is looked up, here for each client. */
+static const struct passwd *subuid_owner(const char *path, uid_t uid)
 {
 	struct strbuf text = STRBUF_INIT(SUBUID_MAX);
 	const struct passwd *pw = NULL;
 	struct error ignored;
 	const char *name;
 
-	if (!getpwuid(uid) && fs_read_file(path, 0, &text, &ignored) == 0 && text.len) {
+	if (fs_read_file(path, 0, &text, &ignored) == 0 && text.len) {
 		char *rest = text.buf;
 
 		for (char *line; !pw && (line = strsep(&rest, "\n")) != NULL;)
-			pw = is_in_line(line, uid, &name) ? find_user(name) : NULL;
+			pw = is_in_line(line, uid, &name) && !getpwuid(uid) ? find_user(name) :
+				NULL;
 	}
 	strbuf_release(&text);
+	return pw;
+}
+
+bool caller_owner(const char *path, uid_t uid, struct arena *a, struct caller *out)
+{
+	const struct passwd *pw = subuid_owner(path, uid);
+
 	if (!pw)
 		return false;
 	out->owner = pw->pw_uid;
@@ -130,14 +139,12 @@ bool caller_owner(const char *path, uid_t uid, struct arena *a, struct caller *o
 bool caller_user(int fd, uid_t *out)
 {
 	struct ucred peer = { .pid = 0 };
-	struct caller w;
 
 	if (!read_peer(fd, &peer))
 		return false;
-	struct arena *scratch = arena_new();
+	const struct passwd *owner = subuid_owner(SUBUID, peer.uid);
 
-	*out = caller_owner(SUBUID, peer.uid, scratch, &w) ? w.owner : peer.uid;
-	arena_free(scratch);
+	*out = owner ? owner->pw_uid : peer.uid;
 	return true;
 }
 

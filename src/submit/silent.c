@@ -25,6 +25,14 @@ static const char *host_or_path(const struct server *s)
 	return s->path ? s->path : s->host;
 }
 
+static void drop(struct silent_server **at)
+{
+	struct silent_server *one = *at;
+
+	*at = one->next;
+	xfree(one);
+}
+
 /* Where it hangs, and what is too old is dropped on the way; NULL if it is not there. */
 static struct silent_server **find_silent(struct silent_list *l, const struct server *s)
 {
@@ -34,14 +42,13 @@ static struct silent_server **find_silent(struct silent_list *l, const struct se
 	while (*at) {
 		struct silent_server *one = *at;
 
-		if (one->since_ms < oldest) {
-			*at = one->next;
-			xfree(one);
-			continue;
-		}
-		if (one->port == s->port && strcmp(one->host, host_or_path(s)) == 0)
+		if (one->port == s->port && one->since_ms >= oldest &&
+		    strcmp(one->host, host_or_path(s)) == 0)
 			return at;
-		at = &one->next;
+		if (one->since_ms < oldest)
+			drop(at);
+		else
+			at = &one->next;
 	}
 	return NULL;
 }
@@ -50,12 +57,8 @@ void silent_forget(struct silent_list *l, const struct server *s)
 {
 	struct silent_server **at = find_silent(l, s);
 
-	if (at) {
-		struct silent_server *one = *at;
-
-		*at = one->next;
-		xfree(one);
-	}
+	if (at)
+		drop(at);
 }
 
 void silent_note(struct silent_list *l, const struct server *s, int64_t began_ms,
@@ -91,10 +94,6 @@ bool silent_find(struct silent_list *l, const struct server *s, struct error *er
 
 void silent_release(struct silent_list *l)
 {
-	while (l->first) {
-		struct silent_server *one = l->first;
-
-		l->first = one->next;
-		xfree(one);
-	}
+	while (l->first)
+		drop(&l->first);
 }
